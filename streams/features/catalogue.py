@@ -1,0 +1,107 @@
+"""The table of contents of all features, and the kinds that keep them.
+
+A new feature is a line in one of the files named here. A new kind is one file in ``kinds/`` and a line in ``_KINDS``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from streams.features import browsing, carts, offers, orders, searching, visits
+from streams.features.columns import Column, Rows
+from streams.features.feature import Feature, Ratio
+from streams.features.kinds import Kind
+from streams.features.kinds.decay import Decayed, DecayKind
+from streams.features.kinds.distinct import Distinct, DistinctKind
+from streams.features.kinds.favourites import Favourite, FavouriteKind
+from streams.features.kinds.latest import Consent, ConsentKind
+from streams.features.kinds.marks import DaysSince, MarkKind, Total
+from streams.features.kinds.recent import RecentKind, Session
+from streams.features.kinds.rhythm import Rhythm, RhythmKind
+from streams.features.kinds.windows import ActiveBuckets, Windowed, WindowKind
+from streams.features.signals import Run
+from streams.processing.batch import Floats, Ints
+
+FEATURES: tuple[Feature, ...] = (
+    *orders.FEATURES,
+    *browsing.FEATURES,
+    *carts.FEATURES,
+    *searching.FEATURES,
+    *offers.FEATURES,
+    *visits.FEATURES,
+)
+
+#: kind → the declarations it keeps
+_KINDS: dict[type[Kind], tuple[type, ...]] = {
+    DecayKind: (Decayed,),
+    WindowKind: (Windowed, ActiveBuckets),
+    MarkKind: (DaysSince, Total),
+    RhythmKind: (Rhythm,),
+    DistinctKind: (Distinct,),
+    FavouriteKind: (Favourite,),
+    RecentKind: (Session,),
+    ConsentKind: (Consent,),
+}
+
+
+class Catalogue:
+    """Features by address, with the kinds that fold and read them.
+
+    Raises ``ValueError`` when two features share an address or a ratio names a feature that does not exist.
+    """
+
+    def __init__(self, features: Iterable[Feature] = FEATURES) -> None:
+        declared = tuple(features)
+        self.features = {feature.address: feature for feature in declared}
+        if len(self.features) != len(declared):
+            raise ValueError("Two features share an address.")
+        for feature in declared:
+            if isinstance(feature.source, Ratio):
+                for part in (feature.source.numerator, feature.source.denominator):
+                    if part not in self.features:
+                        raise ValueError(f"{feature.address} divides {part}, which no file under streams/features has.")
+        self.kinds: dict[type[Kind], Kind] = {
+            kind: kind(list(dict.fromkeys(f.source for f in declared if isinstance(f.source, sources))))
+            for kind, sources in _KINDS.items()
+        }
+        self._kind_of: dict[type, Kind] = {
+            source: self.kinds[kind] for kind, sources in _KINDS.items() for source in sources
+        }
+        self.columns: tuple[Column, ...] = tuple(c for kind in self.kinds.values() for c in kind.columns)
+        rhythm, favourite, recent = self.kinds[RhythmKind], self.kinds[FavouriteKind], self.kinds[RecentKind]
+        assert isinstance(rhythm, RhythmKind)
+        assert isinstance(favourite, FavouriteKind)
+        assert isinstance(recent, RecentKind)
+        self.rhythm, self.favourites, self.recent = rhythm, favourite, recent
+
+    def fold(self, state: Rows, run: Run) -> None:
+        """Take a run of events into every kind's columns."""
+        for kind in self.kinds.values():
+            kind.fold(state, run)
+
+    def read(self, rows: Rows, now_ms: Ints, addresses: Sequence[str]) -> npt.NDArray[np.float32]:
+        """[k, len(addresses)] float32: each feature of each row at the row's own time. Raises ``KeyError``."""
+        memo: dict[Any, Floats] = {}
+
+        def value(address: str) -> Floats:
+            source = self.features[address].source
+            if source not in memo:
+                if isinstance(source, Ratio):
+                    over, under = value(source.numerator), value(source.denominator)
+                    ratio = np.where(under > 0, over / np.where(under > 0, under, 1.0), 0.0)
+                    memo[source] = np.minimum(ratio, source.cap)
+                else:
+                    memo[source] = self._kind_of[type(source)].read(rows, now_ms, source)
+            return memo[source]
+
+        out = np.empty((len(rows), len(addresses)), np.float32)
+        for i, address in enumerate(addresses):
+            out[:, i] = value(address)
+        return out
+
+
+CATALOGUE = Catalogue()

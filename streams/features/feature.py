@@ -1,0 +1,33 @@
+"""What a feature is: an address, what it means, and where its value comes from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import inf
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Ratio:
+    """One feature over another, at most ``cap``; 0 while the denominator is 0. Both are named by address."""
+
+    numerator: str
+    denominator: str
+    cap: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Feature:
+    """One number per shopper at a time. ``address`` is ``file.name`` under ``streams/features``.
+
+    ``source`` is a declaration of one of the kinds in ``streams/features/kinds``, or a ``Ratio`` of two features.
+    ``cold_start`` is the value for a shopper never seen; every value is finite and within [low, high].
+    """
+
+    address: str
+    meaning: str
+    unit: str
+    source: Any
+    low: float = 0.0
+    high: float = inf
+    cold_start: float = 0.0

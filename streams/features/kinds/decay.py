@@ -1,0 +1,108 @@
+"""Decayed sums: a count or an amount whose old parts fade with a half-life.
+
+A sum is kept against a landmark that only moves by whole half-lives: event time t is q half-lives and a rest r in
+[0, 1), its weight ``ldexp(exp2(r), q - landmark)``. Moving the landmark multiplies by a power of two, which is exact,
+so the bits do not depend on when it moves (forward decay: Cormode, Shkapenyuk, Srivastava, Xu, ICDE 2009).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from streams.features.columns import Column, Rows
+from streams.features.signals import SIGNAL_CODE, SIGNALS, Run, Signal
+from streams.processing.batch import Floats, Ints
+
+MINUTE_MS, HOUR_MS, DAY_MS = 60_000, 3_600_000, 86_400_000
+HALF_LIVES: dict[str, int] = {
+    "5m": 5 * MINUTE_MS,
+    "1h": HOUR_MS,
+    "1d": DAY_MS,
+    "7d": 7 * DAY_MS,
+    "30d": 30 * DAY_MS,
+}
+_NAMES = tuple(HALF_LIVES)
+_MS = np.array(list(HALF_LIVES.values()), np.int64)
+#: A weight of 2^-1100 is zero in float64: no need to tell ldexp more.
+_FAR = 1_100
+
+
+@dataclass(frozen=True, slots=True)
+class Decayed:
+    """The sum of a signal, faded with one of the half-lives. Cold start 0."""
+
+    signal: Signal
+    half_life: str
+
+
+def quotient(time_ms: Ints, half_life_ms: Ints | int) -> tuple[Ints, Floats]:
+    """Time as whole half-lives and 2^(rest), the rest in [0, 1)."""
+    q = time_ms // half_life_ms
+    return q, np.exp2((time_ms - q * half_life_ms) / half_life_ms)
+
+
+def shift(amount: Ints) -> npt.NDArray[np.int32]:
+    """A difference of quotients as an exponent for ldexp."""
+    return np.clip(amount, -_FAR, _FAR).astype(np.int32)
+
+
+class DecayKind:
+    """All decayed sums: per signal five sums and their landmarks."""
+
+    def __init__(self, sources: Sequence[Decayed]) -> None:
+        codes = sorted({SIGNAL_CODE[source.signal.name] for source in sources})
+        tag = ",".join(_NAMES)
+        self._sums = {c: Column(f"decayed/{SIGNALS[c].name}/{tag}/sum", "f8", len(_NAMES)) for c in codes}
+        self._marks = {c: Column(f"decayed/{SIGNALS[c].name}/{tag}/landmark", "i8", len(_NAMES)) for c in codes}
+        self.columns = (*self._sums.values(), *self._marks.values())
+        self._known = np.zeros(len(SIGNALS), np.bool_)
+        self._known[codes] = True
+
+    def fold(self, state: Rows, run: Run) -> None:
+        known = self._known[run.entries.signal]
+        if not known.any():
+            return
+        entries = run.entries.select(np.flatnonzero(known))
+        zero = np.zeros(1, np.int64)
+        first_sum, first_mark = np.zeros(len(SIGNALS), np.int64), np.zeros(len(SIGNALS), np.int64)
+        for code, column in self._sums.items():
+            first_sum[code] = state.cells(column, zero)[0]
+            first_mark[code] = state.cells(self._marks[code], zero)[0]
+        width = state.layout.itemsize // 8
+        steps = np.arange(len(_NAMES))
+        base = entries.row * width
+        sums = ((base + first_sum[entries.signal])[:, None] + steps).ravel()
+        marks = ((base + first_mark[entries.signal])[:, None] + steps).ravel()
+        q, weight = quotient(entries.time_ms[:, None], _MS)
+        accumulate(state, sums, marks, q.ravel(), weight.ravel() * np.repeat(entries.value, len(_NAMES)))
+
+    def read(self, rows: Rows, now_ms: Ints, source: Decayed) -> Floats:
+        code, step = SIGNAL_CODE[source.signal.name], _NAMES.index(source.half_life)
+        total = rows.column(self._sums[code].name)[:, step]
+        mark = rows.column(self._marks[code].name)[:, step]
+        return faded(total, mark, now_ms, HALF_LIVES[source.half_life])
+
+
+def accumulate(state: Rows, sums: Ints, marks: Ints, q: Ints, amount: Floats) -> None:
+    """Add ``amount · 2^(q - landmark)`` to each sum, one after the other, moving its landmark first if q is later.
+
+    Several entries may name the same sum; its landmark is moved once, to the latest of them.
+    """
+    total, mark = state.flat["f8"], state.flat["i8"]
+    before = mark[marks]
+    np.maximum.at(mark, marks, q)
+    after = mark[marks]
+    moved = np.flatnonzero(after > before)
+    # Entries of one sum write the same value here, so repeats are harmless.
+    total[sums[moved]] = np.ldexp(total[sums[moved]], shift(before[moved] - after[moved]))
+    np.add.at(total, sums, np.ldexp(amount, shift(q - after)))
+
+
+def faded(total: Floats, mark: Ints, now_ms: Ints, half_life_ms: int) -> Floats:
+    """A sum kept against a landmark, as it stands at ``now_ms``."""
+    q, weight = quotient(now_ms, half_life_ms)
+    return np.ldexp(total / weight, shift(mark - q))

@@ -1,0 +1,113 @@
+"""The last N events of a shopper, sorted by event time, then by id.
+
+The newest N of a set do not depend on the order in which the set was seen, so any arrival order within the allowed
+lateness ends in the same state. The ring's layout is canonical: the newest lies at ``(count - 1) % N``, the one
+before it one slot earlier. Events in order are one scatter; only shoppers with an event out of order are re-sorted.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from streams.features.columns import Column, Rows
+from streams.features.signals import Run
+from streams.processing.batch import Bools, Floats, Ints
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """What is kept of each event: an attribute of ``Run`` and how it is stored."""
+
+    name: str
+    code: str
+
+
+class LastN:
+    """The columns of one ring and its fold. ``time`` and ``tie`` (32 bits of the event id's hash) are always kept."""
+
+    def __init__(self, name: str, n: int, fields: tuple[Field, ...]) -> None:
+        self.n = n
+        self._time = Column(f"last{n}/{name}/time", "i8", n)
+        self._tie = Column(f"last{n}/{name}/tie", "u4", n)
+        self._count = Column(f"last{n}/{name}/count", "u4")
+        self._fields = {f.name: Column(f"last{n}/{name}/{f.name}", f.code, n) for f in fields}
+        self.columns = (self._time, self._tie, self._count, *self._fields.values())
+
+    def fold(self, state: Rows, run: Run, chosen: Bools | None = None) -> None:
+        """Take the chosen events of a run (all of them when not given)."""
+        index = np.arange(len(run.row)) if chosen is None else np.flatnonzero(chosen)
+        if not len(index):
+            return
+        # By shopper, and within a shopper in log order.
+        index = index[np.argsort(run.row[index], kind="stable")]
+        row, time = run.row[index], run.time_ms[index]
+        tie = (run.id_hash[index].astype(np.uint64) & np.uint64(0xFFFF_FFFF)).astype(np.uint32)
+        first = np.flatnonzero(np.r_[True, row[1:] != row[:-1]])
+        size = np.diff(np.r_[first, len(row)])
+        rank = np.arange(len(row)) - np.repeat(first, size)
+        count = state.flat["u4"][state.cells(self._count, row)].astype(np.int64)
+        # The event before: in the run, or for the first of each shopper the newest in the ring.
+        newest = (count[first] - 1) % self.n
+        held_time = state.flat["i8"][state.cells(self._time, row[first]) + newest]
+        held_tie = state.flat["u4"][state.cells(self._tie, row[first]) + newest]
+        prev_time, prev_tie = np.r_[time[:1], time[:-1]], np.r_[tie[:1], tie[:-1]]
+        prev_time[first] = np.where(count[first] == 0, np.iinfo(np.int64).min, held_time)
+        prev_tie[first] = np.where(count[first] == 0, 0, held_tie)
+        behind = (time < prev_time) | ((time == prev_time) & (tie < prev_tie))
+        unsorted = np.logical_or.reduceat(behind, first)
+        in_order = ~np.repeat(unsorted, size)
+        self._append(state, run, index[in_order], tie[in_order], (count + rank)[in_order])
+        for group in np.flatnonzero(unsorted):
+            span = slice(first[group], first[group] + size[group])
+            self._merge(state, run, index[span], tie[span])
+        np.add.at(state.flat["u4"], state.cells(self._count, row), np.uint32(1))
+
+    def _append(self, state: Rows, run: Run, index: Ints, tie: npt.NDArray[np.uint32], at: Ints) -> None:
+        # A later event of the run may take an earlier one's slot; numpy assigns in order, so the later one stays.
+        row, slot = run.row[index], at % self.n
+        state.flat["i8"][state.cells(self._time, row) + slot] = run.time_ms[index]
+        state.flat["u4"][state.cells(self._tie, row) + slot] = tie
+        for name, column in self._fields.items():
+            flat = state.flat[column.code]
+            flat[state.cells(column, row) + slot] = getattr(run, name)[index].astype(flat.dtype)
+
+    def _merge(self, state: Rows, run: Run, index: Ints, tie: npt.NDArray[np.uint32]) -> None:
+        row = run.row[index[:1]]
+        count = int(state.flat["u4"][state.cells(self._count, row)][0])
+        kept = min(count, self.n)
+        slots = np.arange(count - kept, count) % self.n
+        total = count + len(index)
+        columns: dict[Column, npt.NDArray[Any]] = {self._time: run.time_ms[index], self._tie: tie}
+        columns |= {column: getattr(run, name)[index] for name, column in self._fields.items()}
+        merged = {}
+        for column, new in columns.items():
+            flat = state.flat[column.code]
+            merged[column] = np.concatenate([flat[state.cells(column, row) + slots], new.astype(flat.dtype)])
+        order = np.lexsort((merged[self._tie], merged[self._time]))[-self.n :]
+        target = np.arange(total - len(order), total) % self.n
+        for column, values in merged.items():
+            state.flat[column.code][state.cells(column, row) + target] = values[order]
+
+    def newest_first(self, rows: Rows) -> tuple[Bools, Ints, dict[str, npt.NDArray[Any]]]:
+        """Whether a slot is filled, the times, and the fields: all [k, n], newest event first."""
+        count = rows.column(self._count.name).astype(np.int64)[:, None]
+        back = np.arange(self.n)
+        slots = (count - 1 - back) % self.n
+        filled = back < np.minimum(count, self.n)
+
+        def ordered(column: Column) -> npt.NDArray[Any]:
+            return np.where(filled, np.take_along_axis(rows.column(column.name), slots, axis=1), 0)
+
+        return filled, ordered(self._time), {name: ordered(column) for name, column in self._fields.items()}
+
+
+def row_sum(values: npt.NDArray[Any]) -> Floats:
+    """Sum over axis 1, strictly from left to right: the same bits however many rows there are."""
+    if not values.shape[1]:
+        return np.zeros(len(values))
+    return np.cumsum(values, axis=1, dtype=np.float64)[:, -1]
+

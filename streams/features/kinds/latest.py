@@ -1,0 +1,36 @@
+"""The latest word of a shopper on a yes-or-no question; of two said at the same time, no wins."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from streams.features.columns import Column, Rows
+from streams.features.signals import Run
+from streams.processing.batch import TYPE_CODE, Floats, Ints
+from streams.records.events import ConsentChanged
+
+
+@dataclass(frozen=True, slots=True)
+class Consent:
+    """1 when the shopper last allowed marketing, -1 when they forbade it, 0 (cold start) when they never said."""
+
+
+class ConsentKind:
+    """Keeps ``2 · time + (1 if forbidden)`` of the latest word: a maximum, so order does not matter."""
+
+    def __init__(self, sources: Sequence[Consent]) -> None:
+        self._word = Column("latest/consent", "i8")
+        self.columns = (self._word,)
+
+    def fold(self, state: Rows, run: Run) -> None:
+        index = np.flatnonzero(run.type == TYPE_CODE[ConsentChanged])
+        if len(index):
+            word = 2 * run.time_ms[index] + (run.flag[index] == 0)
+            np.maximum.at(state.flat["i8"], state.cells(self._word, run.row[index]), word)
+
+    def read(self, rows: Rows, now_ms: Ints, source: Consent) -> Floats:
+        word = rows.column(self._word.name)
+        return np.where(word == 0, 0.0, np.where(word % 2 == 0, 1.0, -1.0))

@@ -1,0 +1,97 @@
+"""Exact sums over a recent window, kept as a ring of buckets.
+
+A window of n buckets covers the current bucket and the n - 1 before it. Buckets hold integers, so the sum is exact
+and no order of events can change it; what falls out of the ring is forgotten, what comes too late for it is ignored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from streams.features.columns import Column, Rows
+from streams.features.kinds.decay import DAY_MS, HOUR_MS, MINUTE_MS
+from streams.features.signals import SIGNAL_CODE, SIGNALS, Run, Signal
+from streams.processing.batch import Floats, Ints
+
+#: name of a ring → (bucket length in ms, buckets)
+RINGS: dict[str, tuple[int, int]] = {"5m": (5 * MINUTE_MS, 12), "1h": (HOUR_MS, 24), "1d": (DAY_MS, 30)}
+#: name of a window → (its ring, how many of the ring's buckets it covers)
+WINDOWS: dict[str, tuple[str, int]] = {"1h": ("5m", 12), "24h": ("1h", 24), "7d": ("1d", 7), "30d": ("1d", 30)}
+
+
+@dataclass(frozen=True, slots=True)
+class Windowed:
+    """The sum of a signal over the last 1 h, 24 h, 7 d or 30 d. Cold start 0."""
+
+    signal: Signal
+    window: str
+
+
+@dataclass(frozen=True, slots=True)
+class ActiveBuckets:
+    """In how many buckets (hours of 24 h, days of 7 d or 30 d) of a window the signal was not 0. Cold start 0."""
+
+    signal: Signal
+    window: str
+
+
+class WindowKind:
+    """All windows: per signal and ring the buckets and the newest bucket's number."""
+
+    def __init__(self, sources: Sequence[Windowed | ActiveBuckets]) -> None:
+        wanted = sorted({(WINDOWS[s.window][0], SIGNAL_CODE[s.signal.name]) for s in sources})
+        self._rings: dict[tuple[str, int], tuple[Column, Column]] = {}
+        for ring, code in wanted:
+            name = f"window/{SIGNALS[code].name}/{ring}×{RINGS[ring][1]}"
+            cell = "u4" if SIGNALS[code].value == "count" else "i8"
+            self._rings[ring, code] = (Column(f"{name}/buckets", cell, RINGS[ring][1]), Column(f"{name}/head", "i8"))
+        self.columns = tuple(column for pair in self._rings.values() for column in pair)
+
+    def fold(self, state: Rows, run: Run) -> None:
+        signal = run.entries.signal
+        present = set(np.unique(signal).tolist())
+        for (ring, code), (buckets, head) in self._rings.items():
+            if code in present:
+                entries = run.entries.select(np.flatnonzero(signal == code))
+                _fold_ring(state, buckets, head, RINGS[ring], entries.row, entries.time_ms, entries.value)
+
+    def read(self, rows: Rows, now_ms: Ints, source: Windowed | ActiveBuckets) -> Floats:
+        ring, covered = WINDOWS[source.window]
+        buckets, head = self._rings[ring, SIGNAL_CODE[source.signal.name]]
+        bucket_ms, n = RINGS[ring]
+        number = _numbers(rows.column(head.name), n)
+        last = (now_ms // bucket_ms)[:, None]
+        inside = (number > last - covered) & (number <= last)
+        held = np.where(inside, rows.column(buckets.name), 0)
+        if isinstance(source, ActiveBuckets):
+            held = held != 0
+        return held.sum(axis=1, dtype=np.int64).astype(np.float64)
+
+
+def _numbers(head: Ints, n: int) -> Ints:
+    """[k, n] the number of the bucket that each slot of a ring holds, the newest being ``head``."""
+    slots = np.arange(n)
+    return head[:, None] - (head[:, None] - slots) % n
+
+
+def _fold_ring(
+    state: Rows, buckets: Column, head: Column, ring: tuple[int, int], row: Ints, time_ms: Ints, value: Ints
+) -> None:
+    bucket_ms, n = ring
+    number = time_ms // bucket_ms
+    heads, cells = state.cells(head, row), state.cells(buckets, row)
+    newest, held = state.flat["i8"], state.flat[buckets.code]
+    before = newest[heads]
+    np.maximum.at(newest, heads, number)
+    after = newest[heads]
+    moved = np.flatnonzero(after > before)
+    if len(moved):
+        # Entries of one ring write the same values here, so repeats are harmless.
+        slots = cells[moved][:, None] + np.arange(n)
+        gone = _numbers(before[moved], n) <= (after[moved] - n)[:, None]
+        held[slots] = np.where(gone, 0, held[slots])
+    fresh = number > after - n
+    np.add.at(held, (cells + number % n)[fresh], value[fresh].astype(held.dtype))

@@ -1,0 +1,96 @@
+"""What becomes of each record: applied, duplicate, late (or dead, which decoding decides).
+
+records in = applied + duplicate + late + dead, always; ``tests/laws/test_accounting.py`` adds it up.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from streams.features.columns import Column, Rows
+from streams.processing.batch import Bools, EventBatch, Ints
+
+#: How many event ids a shopper's row remembers.
+IDS_KEPT = 32
+IDS = Column("recent/event_ids", "u8", IDS_KEPT)
+IDS_COUNT = Column("recent/event_ids/count", "u4")
+APPLIED = Column("applied/offset+1", "i8")
+
+
+@dataclass(frozen=True, slots=True)
+class Fates:
+    """[n] each: exactly one is true per event, or none when it is to be applied."""
+
+    duplicate: Bools
+    late: Bools
+
+    @property
+    def applied(self) -> Ints:
+        """Indices of the events to apply, in log order."""
+        return np.flatnonzero(~(self.duplicate | self.late))
+
+
+def judge(batch: EventBatch, rows: Ints, state: Rows, watermark_before: Ints) -> Fates:
+    """Decide each event's fate as if the events came one by one.
+
+    A duplicate is an event at or below the row's last applied offset (the broker delivered it again), or one whose
+    id is among the shopper's last 32 applied ids. Late is older than the watermark stood before it.
+    """
+    redelivered = batch.offset < state.flat["i8"][state.cells(APPLIED, rows)]
+    late = (batch.time_ms < watermark_before) & ~redelivered
+    duplicate = redelivered.copy()
+    ids = _nonzero(batch.id_hash)
+    suspects = _suspects(ids, rows, state, ~redelivered)
+    for row in np.unique(rows[suspects]).tolist():
+        _one_by_one(np.flatnonzero(rows == row), ids, row, state, duplicate, late)
+    return Fates(duplicate, late & ~duplicate)
+
+
+def remember(batch: EventBatch, rows: Ints, applied: Ints, state: Rows) -> None:
+    """Write the applied events' ids and offsets into their rows."""
+    row = rows[applied]
+    order = np.argsort(row, kind="stable")
+    row, index = row[order], applied[order]
+    first = np.flatnonzero(np.r_[True, row[1:] != row[:-1]]) if len(row) else np.zeros(0, np.int64)
+    rank = np.arange(len(row)) - np.repeat(first, np.diff(np.r_[first, len(row)]))
+    counts = state.cells(IDS_COUNT, row)
+    slot = (state.flat["u4"][counts].astype(np.int64) + rank) % IDS_KEPT
+    state.flat["u8"][state.cells(IDS, row) + slot] = _nonzero(batch.id_hash[index])
+    np.add.at(state.flat["u4"], counts, np.uint32(1))
+    np.maximum.at(state.flat["i8"], state.cells(APPLIED, row), batch.offset[index] + 1)
+
+
+def _nonzero(ids: np.typing.NDArray[np.uint64]) -> np.typing.NDArray[np.uint64]:
+    # An empty slot of the ring is 0.
+    return np.where(ids == 0, np.uint64(1), ids)
+
+
+def _suspects(ids: np.typing.NDArray[np.uint64], rows: Ints, state: Rows, fresh: Bools) -> Ints:
+    """Events that may be duplicates: their id is in the ring, or is said twice in this batch by one shopper."""
+    ring = state.flat["u8"][state.cells(IDS, rows)[:, None] + np.arange(IDS_KEPT)]
+    seen = (ring == ids[:, None]).any(axis=1)
+    mixed = ids ^ (rows.astype(np.uint64) * np.uint64(0x9E37_79B9_7F4A_7C15))
+    order = np.argsort(mixed, kind="stable")
+    again = np.flatnonzero(mixed[order][1:] == mixed[order][:-1])
+    seen[order[again]] = True
+    seen[order[again + 1]] = True
+    return np.flatnonzero(seen & fresh)
+
+
+def _one_by_one(
+    events: Ints, ids: np.typing.NDArray[np.uint64], row: int, state: Rows, duplicate: Bools, late: Bools
+) -> None:
+    at = np.array([row])
+    count = int(state.flat["u4"][state.cells(IDS_COUNT, at)][0])
+    cells = state.cells(IDS, at) + np.arange(max(0, count - IDS_KEPT), count) % IDS_KEPT
+    recent = state.flat["u8"][cells].tolist()
+    for i in events.tolist():
+        if duplicate[i]:
+            continue
+        event_id = int(ids[i])
+        if event_id in recent[-IDS_KEPT:]:
+            duplicate[i] = True
+        elif not late[i]:
+            recent.append(event_id)

@@ -1,0 +1,90 @@
+"""When shoppers become due, as a property of the log: never of the wall clock, never of how the log was cut.
+
+A due point is every decisive event and the first event in each cadence bucket. Between two due points of a shopper
+events only accumulate, so a slice is folded in rounds: round k takes every shopper up to and including their k-th
+due point. A round also ends at an event after which the shopper's timer may fire before their next event.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from streams.features.columns import Column, Rows
+from streams.processing.batch import Bools, EventBatch, Ints, type_codes
+from streams.records import events as e
+
+#: Events after which a decision may change, each a due point.
+DECISIVE = type_codes(
+    e.CartItemAdded,
+    e.CartItemRemoved,
+    e.OrderPlaced,
+    e.OrderCancelled,
+    e.OrderReturned,
+    e.OfferClicked,
+    e.OfferRedeemed,
+    e.OfferDismissed,
+    e.ConsentChanged,
+)
+BUCKET = Column("due/bucket", "i8")
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Applied events in the order they are folded: by round, then shopper, then log order."""
+
+    event: Ints
+    """[m] index into the batch."""
+    row: Ints
+    due: Bools
+    """Whether the event is a due point."""
+    ends: Bools
+    """Whether the event ends its shopper's round."""
+    next_position: Ints
+    """Where in the slice the shopper's next applied event stands; the slice's length when there is none."""
+    bounds: Ints
+    """[rounds + 1] where each round starts."""
+    first_position: Ints
+    """Where each of ``shoppers``' first applied event stands."""
+    shoppers: Ints
+    """Rows with an applied event, ascending."""
+
+
+def plan(
+    batch: EventBatch, applied: Ints, rows: Ints, state: Rows, watermark: Ints, cadence_ms: int, min_silence_ms: int
+) -> Plan:
+    """Plan the rounds of a slice. ``watermark[i]`` is the watermark once the slice's record i was seen."""
+    row = rows[applied]
+    order = np.argsort(row, kind="stable")
+    event, row = applied[order], row[order]
+    time, position = batch.time_ms[event], batch.position[event]
+    starts = np.r_[True, row[1:] != row[:-1]][: len(row)]
+    group = np.cumsum(starts) - 1
+    next_position = np.full(len(row), len(watermark), np.int64)
+    next_position[:-1] = np.where(starts[1:], len(watermark), position[1:])
+
+    bucket = time // cadence_ms
+    lift = group << 40
+    running = np.maximum.accumulate(lift + bucket) if len(row) else bucket
+    before = state.flat["i8"][state.cells(BUCKET, row)]
+    before[1:] = np.where(starts[1:], before[1:], np.maximum(before[1:], running[:-1] - lift[1:]))
+    due = np.isin(batch.type[event], DECISIVE) | (bucket > before)
+    seen_then = watermark[np.minimum(next_position, len(watermark) - 1)] if len(row) else time
+    ends = due | (seen_then >= time + min_silence_ms)
+
+    earlier = np.cumsum(ends) - ends
+    first = np.flatnonzero(starts)
+    round_ = earlier - np.repeat(earlier[first], np.diff(np.r_[first, len(row)]))
+    by_round = np.argsort(round_, kind="stable")
+    bounds = np.searchsorted(round_[by_round], np.arange(int(round_.max(initial=-1)) + 2))
+    return Plan(
+        event=event[by_round],
+        row=row[by_round],
+        due=due[by_round],
+        ends=ends[by_round],
+        next_position=next_position[by_round],
+        bounds=bounds,
+        first_position=position[first],
+        shoppers=row[first],
+    )

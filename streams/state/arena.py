@@ -1,0 +1,237 @@
+"""Hot rows of one partition's shoppers in one block of memory, backed by a durable tier.
+
+Rows are found by shopper, touched in place and written behind: what changed since the last flush is packed and
+handed to the flush (``streams/state/write_behind.py``). Rows that are clean and long unused are evicted when the
+block reaches its limit; only their timer stays in memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Protocol
+
+import numpy as np
+
+from streams.features.columns import Column, Layout, Rows
+from streams.processing.batch import Bools, Ints
+
+#: A timer that never fires.
+NEVER = np.iinfo(np.int64).max
+TIMER = Column("timer/due", "i8")
+_DIGEST = 8
+
+
+class Tier(Protocol):
+    """Where rows live that are not in memory: keys are ``row_key(shopper)``, values packed rows."""
+
+    def get(self, key: bytes) -> bytes | None:
+        """The value of a key, or None."""
+
+    def items(self) -> Iterable[tuple[bytes, bytes]]:
+        """Every key and value."""
+
+
+def row_key(shopper: str) -> bytes:
+    """The key of a shopper's row in the feature table."""
+    return b"s" + shopper.encode()
+
+
+class Codec:
+    """Packs rows and unpacks them, also those that an older layout packed.
+
+    A packed row is the eight-byte digest of its layout and the row's bytes. Columns are matched by name (which
+    says what a column means), so a column that both layouts have is carried over and a new one starts cold.
+    Raises ``ValueError`` for a row whose layout is not known: better to stop than to misread.
+    """
+
+    def __init__(self, layout: Layout) -> None:
+        self.layout = layout
+        self._known: dict[bytes, Layout] = {layout.digest: layout}
+        self.migrated = 0
+
+    def learn(self, description: bytes) -> None:
+        """Make rows of a described layout readable."""
+        layout = Layout.from_description(description)
+        self._known[layout.digest] = layout
+
+    def pack(self, rows: Rows, index: Ints) -> list[bytes]:
+        """The packed form of some rows."""
+        digest, width = self.layout.digest, self.layout.itemsize
+        raw = rows.data[index].tobytes()
+        return [digest + raw[i : i + width] for i in range(0, len(raw), width)]
+
+    def unpack(self, packed: Sequence[bytes]) -> Rows:
+        """Rows in the current layout."""
+        ours = self.layout.digest
+        if all(p[:_DIGEST] == ours for p in packed):
+            raw = b"".join(p[_DIGEST:] for p in packed)
+            return Rows(self.layout, np.frombuffer(raw, self.layout.dtype).copy())
+        rows = Rows.zeros(self.layout, len(packed))
+        for i, value in enumerate(packed):
+            layout = self._known.get(bytes(value[:_DIGEST]))
+            if layout is None:
+                raise ValueError(
+                    f"A row has the unknown layout {value[:_DIGEST].hex()}. The feature table was written by a newer "
+                    "version, or lost its layout records: run that version, or empty the table and replay the log."
+                )
+            old = np.frombuffer(value, layout.dtype, 1, _DIGEST)
+            carried = {c.name for c in layout.columns} & {c.name for c in self.layout.columns}
+            for column in self.layout.columns:
+                if column.name in carried and column in layout.columns:
+                    rows.data[column.name][i] = old[column.name][0]
+            self.migrated += layout is not self.layout
+        return rows
+
+
+class Arena:
+    """The rows of one partition. ``limit`` is the most rows kept in memory (at least one slice's shoppers)."""
+
+    def __init__(self, codec: Codec, tier: Tier | None = None, limit: int = 1_000_000) -> None:
+        self.codec, self.tier, self.limit = codec, tier, limit
+        self.rows = Rows.zeros(codec.layout, 1024)
+        self.timer: Ints = np.full(1024, NEVER, np.int64)
+        self.dirty: Bools = np.zeros(1024, np.bool_)
+        self._used: Ints = np.zeros(1024, np.int64)
+        self._clock = 0
+        self._index: dict[str, int] = {}
+        self._shopper: list[str | None] = []
+        self._free: list[int] = []
+        self._cold_timers: dict[str, int] = {}
+        self._cold_next = NEVER
+
+    def __len__(self) -> int:
+        return len(self._index)
+
+    def shoppers(self) -> Iterator[str]:
+        """The shoppers whose rows are in memory."""
+        return iter(self._index)
+
+    def shopper(self, row: int) -> str:
+        """Whose row it is."""
+        found = self._shopper[row]
+        assert found is not None, f"row {row} is nobody's"
+        return found
+
+    @property
+    def armed(self) -> int:
+        """How many timers are set, in memory or evicted."""
+        return int((self.timer[: len(self._shopper)] != NEVER).sum()) + len(self._cold_timers)
+
+    def find(self, shoppers: Sequence[str]) -> Ints:
+        """[n] the row of each shopper; loads evicted rows and makes rows for new shoppers."""
+        index = self._index
+        try:
+            found = np.fromiter(map(index.__getitem__, shoppers), np.int64, len(shoppers))
+        except KeyError:
+            self._admit([s for s in dict.fromkeys(shoppers) if s not in index])
+            found = np.fromiter(map(index.__getitem__, shoppers), np.int64, len(shoppers))
+        self._clock += 1
+        self._used[found] = self._clock
+        return found
+
+    def load_all(self, packed: Iterable[tuple[bytes, bytes]]) -> None:
+        """Fill the arena from a table: rows up to the limit, of the others the timers only."""
+        block: list[tuple[str, bytes]] = []
+        for key, value in packed:
+            if key[:1] == b"s":
+                block.append((key[1:].decode(), value))
+                if len(block) >= 4096:
+                    self._load_block(block)
+                    block = []
+        self._load_block(block)
+
+    def _load_block(self, block: list[tuple[str, bytes]]) -> None:
+        if not block:
+            return
+        rows = self.codec.unpack([value for _, value in block])
+        room = max(0, self.limit - len(self._index))
+        if room:
+            self._place([shopper for shopper, _ in block[:room]], rows.take(np.arange(min(room, len(block)))))
+        due = rows.column(TIMER.name)
+        for i in range(room, len(block)):
+            self._chill(block[i][0], int(due[i]))
+
+    def _chill(self, shopper: str, due: int) -> None:
+        if due != NEVER:
+            self._cold_timers[shopper] = due
+            self._cold_next = min(self._cold_next, due)
+
+    def _admit(self, shoppers: list[str]) -> None:
+        if self.tier is None:
+            self._place(shoppers, None)
+            return
+        stored = [(shopper, self.tier.get(row_key(shopper))) for shopper in shoppers]
+        known = [(shopper, value) for shopper, value in stored if value is not None]
+        if known:
+            self._place([shopper for shopper, _ in known], self.codec.unpack([value for _, value in known]))
+        self._place([shopper for shopper, value in stored if value is None], None)
+
+    def _place(self, shoppers: list[str], rows: Rows | None) -> None:
+        places: list[int] = []
+        for shopper in shoppers:
+            if self._free:
+                place = self._free.pop()
+                self._shopper[place] = shopper
+            else:
+                place = len(self._shopper)
+                self._shopper.append(shopper)
+            self._index[shopper] = place
+            self._cold_timers.pop(shopper, None)
+            places.append(place)
+        if places and len(self._shopper) > len(self.rows):
+            self._grow(max(2 * len(self.rows), len(self._shopper)))
+        at = np.array(places, np.int64)
+        if rows is None:
+            self.rows.data[at] = np.zeros(1, self.codec.layout.dtype)
+            self.timer[at] = NEVER
+        else:
+            self.rows.data[at] = rows.data
+            self.timer[at] = rows.column(TIMER.name)
+        self.dirty[at] = False
+
+    def _grow(self, capacity: int) -> None:
+        rows = Rows.zeros(self.codec.layout, capacity)
+        rows.data[: len(self.rows)] = self.rows.data
+        self.timer = np.concatenate([self.timer, np.full(capacity - len(self.rows), NEVER, np.int64)])
+        self.dirty = np.concatenate([self.dirty, np.zeros(capacity - len(self.rows), np.bool_)])
+        self._used = np.concatenate([self._used, np.zeros(capacity - len(self.rows), np.int64)])
+        self.rows = rows
+
+    def due(self, watermark_ms: int) -> Ints:
+        """Rows whose timer is at or before the watermark, ascending by shopper's place; loads evicted ones."""
+        if self._cold_next <= watermark_ms:
+            self.find([shopper for shopper, due in self._cold_timers.items() if due <= watermark_ms])
+            self._cold_next = min(self._cold_timers.values(), default=NEVER)
+        return np.flatnonzero(self.timer[: len(self._shopper)] <= watermark_ms)
+
+    def take_dirty(self) -> dict[bytes, bytes]:
+        """Pack what changed since last time, by key; from here on it counts as clean."""
+        changed = np.flatnonzero(self.dirty[: len(self._shopper)])
+        self.rows.data[TIMER.name][changed] = self.timer[changed]
+        self.dirty[changed] = False
+        packed = self.codec.pack(self.rows, changed)
+        return {row_key(self.shopper(place)): value for place, value in zip(changed.tolist(), packed, strict=True)}
+
+    def evict(self, keep: Mapping[bytes, bytes] | None = None) -> int:
+        """Drop the longest unused clean rows beyond the limit; returns how many.
+
+        ``keep`` are rows on their way to the tier: they are not there yet, so they stay.
+        """
+        excess = len(self._index) - self.limit
+        if excess <= 0 or self.tier is None:
+            return 0
+        places = np.fromiter(self._index.values(), np.int64, len(self._index))
+        places = places[~self.dirty[places]]
+        places = places[np.argsort(self._used[places], kind="stable")][:excess]
+        dropped = 0
+        for place in places.tolist():
+            shopper = self.shopper(place)
+            if keep and row_key(shopper) in keep:
+                continue
+            del self._index[shopper]
+            self._shopper[place] = None
+            self._chill(shopper, int(self.timer[place]))
+            self.timer[place] = NEVER
+            self._free.append(place)
+            dropped += 1
+        return dropped
