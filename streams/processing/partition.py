@@ -111,8 +111,13 @@ class Applied:
     late: list[LateEvent] = field(default_factory=list)
     dead: list[DeadLetter] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
-    due_points: int = 0
+    due_kinds: Counter[str] = field(default_factory=Counter)
     rounds: int = 0
+
+    @property
+    def due_points(self) -> int:
+        """Shoppers that were due in this slice."""
+        return self.due_kinds.total()
 
 
 class Collector(Protocol):
@@ -182,7 +187,7 @@ class PartitionProcessor:
         The progress record says that every record before ``next_offset`` is in the rows, so it must not become
         durable before they do.
         """
-        changes = self._new_records | self.arena.take_dirty()
+        changes = self._new_records | self.arena.take_dirty(self.next_offset)
         self._new_records = {}
         if changes or self.next_offset:
             progress = {"next_offset": self.next_offset, "newest_ms": self.newest_ms}
@@ -223,7 +228,8 @@ class PartitionProcessor:
         elif due:
             self._score_and_decide(due, batch, result)
         result.rounds = len(due)
-        result.due_points = sum(len(points.row) for points in due)
+        for points in due:
+            result.due_kinds["silence" if points.silence else "event"] += len(points.row)
         result.dead = decoded.dead
         result.late = [self._late(slice_, batch, i, watermark_before) for i in np.flatnonzero(fates.late).tolist()]
         result.fates["applied"] += len(applied)

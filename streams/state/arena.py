@@ -19,6 +19,7 @@ from streams.processing.batch import Bools, Ints
 NEVER = np.iinfo(np.int64).max
 TIMER = Column("timer/due", "i8")
 _DIGEST = 8
+_HEADER = 16
 
 
 class Tier(Protocol):
@@ -36,10 +37,21 @@ def row_key(shopper: str) -> bytes:
     return b"s" + shopper.encode()
 
 
+def packed_at(value: bytes) -> int:
+    """The offset before which a packed row stands."""
+    return int.from_bytes(value[_DIGEST:_HEADER], "big")
+
+
+def row_bytes(value: bytes) -> bytes:
+    """A packed row without its header: what two workers' rows must agree on."""
+    return value[_HEADER:]
+
+
 class Codec:
     """Packs rows and unpacks them, also those that an older layout packed.
 
-    A packed row is the eight-byte digest of its layout and the row's bytes. Columns are matched by name (which
+    A packed row is the eight-byte digest of its layout, the offset up to which its partition was applied when it was
+    packed (eight bytes, big-endian), and the row's bytes. Columns are matched by name (which
     says what a column means), so a column that both layouts have is carried over and a new one starts cold.
     Raises ``ValueError`` for a row whose layout is not known: better to stop than to misread.
     """
@@ -54,17 +66,17 @@ class Codec:
         layout = Layout.from_description(description)
         self._known[layout.digest] = layout
 
-    def pack(self, rows: Rows, index: Ints) -> list[bytes]:
-        """The packed form of some rows."""
-        digest, width = self.layout.digest, self.layout.itemsize
+    def pack(self, rows: Rows, index: Ints, next_offset: int) -> list[bytes]:
+        """The packed form of some rows, as they stand before the partition's record ``next_offset``."""
+        header, width = self.layout.digest + next_offset.to_bytes(8, "big"), self.layout.itemsize
         raw = rows.data[index].tobytes()
-        return [digest + raw[i : i + width] for i in range(0, len(raw), width)]
+        return [header + raw[i : i + width] for i in range(0, len(raw), width)]
 
     def unpack(self, packed: Sequence[bytes]) -> Rows:
         """Rows in the current layout."""
         ours = self.layout.digest
         if all(p[:_DIGEST] == ours for p in packed):
-            raw = b"".join(p[_DIGEST:] for p in packed)
+            raw = b"".join(p[_HEADER:] for p in packed)
             return Rows(self.layout, np.frombuffer(raw, self.layout.dtype).copy())
         rows = Rows.zeros(self.layout, len(packed))
         for i, value in enumerate(packed):
@@ -74,7 +86,7 @@ class Codec:
                     f"A row has the unknown layout {value[:_DIGEST].hex()}. The feature table was written by a newer "
                     "version, or lost its layout records: run that version, or empty the table and replay the log."
                 )
-            old = np.frombuffer(value, layout.dtype, 1, _DIGEST)
+            old = np.frombuffer(value, layout.dtype, 1, _HEADER)
             carried = {c.name for c in layout.columns} & {c.name for c in self.layout.columns}
             for column in self.layout.columns:
                 if column.name in carried and column in layout.columns:
@@ -204,12 +216,12 @@ class Arena:
             self._cold_next = min(self._cold_timers.values(), default=NEVER)
         return np.flatnonzero(self.timer[: len(self._shopper)] <= watermark_ms)
 
-    def take_dirty(self) -> dict[bytes, bytes]:
+    def take_dirty(self, next_offset: int) -> dict[bytes, bytes]:
         """Pack what changed since last time, by key; from here on it counts as clean."""
         changed = np.flatnonzero(self.dirty[: len(self._shopper)])
         self.rows.data[TIMER.name][changed] = self.timer[changed]
         self.dirty[changed] = False
-        packed = self.codec.pack(self.rows, changed)
+        packed = self.codec.pack(self.rows, changed, next_offset)
         return {row_key(self.shopper(place)): value for place, value in zip(changed.tolist(), packed, strict=True)}
 
     def evict(self, keep: Mapping[bytes, bytes] | None = None) -> int:

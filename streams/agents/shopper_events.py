@@ -1,0 +1,148 @@
+"""The agent that applies shopper events, one slice of one partition at a time."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+
+from faust.types import TP
+
+from streams.metrics import Metrics
+from streams.processing.batch import TYPE_CODE
+from streams.processing.partition import Applied, Model, PartitionProcessor, Rules
+from streams.processing.slices import Slice
+from streams.records.events import ClockTicked, encode_event
+from streams.records.outcomes import ChurnAlerted, OfferWithheld, encode_outcome
+from streams.state.write_behind import WriteBehind
+from streams.tables import PartitionTier, ShopperTable
+from streams.topics import EVENTS, TOPIC_OF
+
+_TYPE_NAME = {code: cls.__struct_config__.tag for cls, code in TYPE_CODE.items()}
+#: A partition is live when its newest record was appended at most this long after it happened.
+LIVE_MS = 3_600_000
+
+
+class ShopperEvents:
+    """Holds the processors of the partitions that this worker owns, and moves slices through them.
+
+    A processor is made from the feature table when its first slice comes after a rebalance, and dropped when
+    partitions are revoked: what another worker may have done meanwhile is then read back from the table.
+    """
+
+    def __init__(
+        self,
+        rules: Rules,
+        models: Callable[[], Sequence[Model]],
+        table: ShopperTable,
+        writer: WriteBehind,
+        metrics: Metrics,
+        hot_rows: int,
+        owns: Callable[[set[TP]], object],
+    ) -> None:
+        self.rules, self.models, self.table = rules, models, table
+        self.writer, self.metrics, self.hot_rows, self._owns = writer, metrics, hot_rows, owns
+        self.processors: dict[int, PartitionProcessor] = {}
+        self.latency: deque[float] = deque(maxlen=100_000)
+        """Seconds from a slice's arrival to its outcomes handed over, one per due point."""
+        self.processed_at = time.monotonic()
+        self.failure: BaseException | None = None
+        self._touched: dict[int, tuple[float, int]] = {}
+
+    def processor(self, partition: int) -> PartitionProcessor:
+        """The partition's processor; made from the table when there is none."""
+        found = self.processors.get(partition)
+        if found is None:
+            share = max(1, self.hot_rows // max(1, len(self.processors) + 1))
+            found = PartitionProcessor(
+                partition, self.rules, self.models, tier=PartitionTier(self.table, partition), limit=share
+            )
+            self.processors[partition] = found
+        return found
+
+    def forget(self) -> None:
+        """Drop all processors: partitions were revoked."""
+        self.processors.clear()
+        self._touched.clear()
+
+    def handle(self, slice_: Slice) -> Applied:
+        """Apply a slice and hand its outputs to the producer."""
+        arrived = time.perf_counter()
+        processor = self.processor(slice_.partition)
+        result = processor.apply(slice_)
+        produce = time.perf_counter()
+        send = self.writer.send
+        for outcome in result.outcomes:
+            send(TOPIC_OF[type(outcome)], outcome.shopper_id.encode(), encode_outcome(outcome))
+        for late in result.late:
+            send(TOPIC_OF[type(late)], late.shopper_id.encode(), encode_outcome(late))
+        for dead in result.dead:
+            send(TOPIC_OF[type(dead)], dead.original_key, encode_outcome(dead))
+        self.writer.poll()
+        done = time.perf_counter()
+        result.seconds["produce"] = done - produce
+        self.latency.extend([done - arrived] * min(result.due_points, 1000))
+        self.processed_at = time.monotonic()
+        newest_lag = slice_.timestamps_ms[-1] - processor.newest_ms
+        self._touched[slice_.partition] = (time.monotonic(), newest_lag)
+        self._count(slice_, processor, result, done - arrived)
+        return result
+
+    async def flush(self, offsets: Mapping[TP, int]) -> bool:
+        """Make everything processed so far durable; called before offsets are committed."""
+        with self.metrics.flush_seconds.time():
+            partitions = {tp.partition for tp in offsets if tp.topic == EVENTS.name}
+            changes = [(p, self.processors[p].take_changes()) for p in partitions if p in self.processors]
+
+            async def owns() -> object:
+                return await self._owns({TP(EVENTS.name, p) for p in partitions})  # type: ignore[misc]
+
+            done = await self.writer.flush(changes, self.table, owns)
+        if done:
+            self.metrics.flushed_rows.inc(sum(len(changed) for _, changed in changes))
+            self.metrics.commits.inc()
+            share = max(1, self.hot_rows // max(1, len(self.processors)))
+            for processor in self.processors.values():
+                processor.arena.limit = share
+                self.metrics.evictions.inc(processor.arena.evict())
+        return done
+
+    def tick(self, idle_seconds: float) -> None:
+        """Write the time into live partitions that have been idle, so that their timers fire."""
+        now = time.monotonic()
+        for partition, (touched, lag_ms) in list(self._touched.items()):
+            if now - touched >= idle_seconds and lag_ms <= LIVE_MS and self.processors[partition].arena.armed:
+                self._touched[partition] = (now, lag_ms)
+                tick = ClockTicked(event_time=int(time.time() * 1000))
+                self.writer.send_clock_tick(EVENTS.name, partition, encode_event(tick))
+
+    def _count(self, slice_: Slice, processor: PartitionProcessor, result: Applied, seconds: float) -> None:
+        m = self.metrics
+        for fate, n in result.fates.items():
+            m.records.labels(fate).inc(n)
+        for code, n in result.types.items():
+            m.events.labels(_TYPE_NAME[code]).inc(n)
+        for dead in result.dead:
+            m.dead_letters.labels(dead.reason).inc()
+        for outcome in result.outcomes:
+            reason = ""
+            if isinstance(outcome, ChurnAlerted):
+                reason = outcome.level
+            elif isinstance(outcome, OfferWithheld):
+                reason = outcome.reason
+            m.outcomes.labels(type(outcome).__name__, reason).inc()
+        for kind, n in result.due_kinds.items():
+            m.due_points.labels(kind).inc(n)
+        for stage, spent in result.seconds.items():
+            m.stage_seconds.labels(stage).inc(spent)
+        m.slices.observe(len(slice_))
+        m.rounds.observe(result.rounds)
+        if result.due_points:
+            m.decision_seconds.observe(seconds)
+            for model in self.models():
+                m.model_seconds.labels(model.task).observe(result.seconds.get("score", 0.0))
+        partition = str(slice_.partition)
+        m.rows.labels(partition).set(len(processor.arena))
+        m.timers.labels(partition).set(processor.arena.armed)
+        m.watermark.labels(partition).set(processor.watermark_ms / 1000)
+

@@ -1,0 +1,159 @@
+"""The composition root: the only file that knows all others. ``create_app(settings)`` makes one worker's app."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+import faust
+from faust.types import TP
+
+from streams.agents.shopper_events import ShopperEvents
+from streams.metrics import Metrics
+from streams.processing.partition import Model
+from streams.settings import Settings
+from streams.state.write_behind import WriteBehind
+from streams.tables import ShopperTable, shopper_table
+from streams.topics import EVENTS, changelog_name
+from streams.transport.sliced import Consumer, SliceSchema, Transport
+from streams.web import Health, serve
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Worker:
+    """Everything a worker consists of."""
+
+    app: faust.App
+    table: ShopperTable
+    shopper_events: ShopperEvents
+    writer: WriteBehind
+    metrics: Metrics
+    settings: Settings
+    port: int = 0
+    """Where HTTP is served, once it is."""
+
+
+def create_app(
+    settings: Settings,
+    models: Callable[[], Sequence[Model]],
+    partitions: int,
+    on_step: Callable[[str], None] | None = None,
+) -> Worker:
+    """Compose a worker. ``partitions`` is the events topic's; ``on_step`` is told each step of a flush."""
+    app = faust.App(
+        settings.app_id,
+        broker=";".join(f"slices://{host}" for host in settings.broker.split(",")),
+        store="rocksdb://",
+        datadir=settings.data_dir,
+        # The catalogue creates topics; Faust creates its changelog only if that has not happened.
+        topic_disable_leader=True,
+        topic_partitions=partitions,
+        topic_replication_factor=settings.replication,
+        # Faust's own web server would serve the table's data.
+        web_enabled=False,
+        # Counted in slices: enough to keep the agent busy, few enough for back-pressure.
+        stream_buffer_maxsize=8,
+        stream_wait_empty=True,
+        stream_recovery_delay=0.0,
+        broker_commit_interval=settings.flush_seconds,
+        broker_max_poll_records=settings.max_slice,
+        broker_session_timeout=settings.session_seconds,
+        broker_heartbeat_interval=min(3.0, settings.session_seconds / 4),
+        broker_request_timeout=max(90.0, settings.session_seconds + 10),
+        broker_rebalance_timeout=60.0,
+        consumer_auto_offset_reset="earliest",
+        consumer_max_fetch_size=16 << 20,
+        table_standby_replicas=0,
+        processing_guarantee="at_least_once",
+    )
+    metrics = Metrics()
+    writer = WriteBehind(settings.broker, changelog_name(settings.app_id), on_step)
+    table = shopper_table(app, partitions)
+
+    async def owns(tps: set[TP]) -> bool:
+        return await cast(Consumer, app.consumer).owns(tps)
+
+    shopper_events = ShopperEvents(
+        settings.rules(), models, table, writer, metrics, settings.hot_rows, owns
+    )
+    worker = Worker(app, table, shopper_events, writer, metrics, settings)
+    cast(Transport, app.transport).before_commit = shopper_events.flush
+    _declare_agent(worker)
+    _declare_watch(worker)
+    for model in models():
+        metrics.model_info.labels(model.task, model.version, model.digest[:16]).set(1)
+    return worker
+
+
+def _declare_agent(worker: Worker) -> None:
+    app, events = worker.app, worker.shopper_events
+
+    @app.agent(app.topic(EVENTS.name, schema=SliceSchema()), name="shopper_events", concurrency=1)
+    async def shopper_events(stream: Any) -> None:
+        # Faust acks a message whose processing raised. Nothing may be skipped: so never leave the loop on an error,
+        # never mark the slice processed, and stop the worker; the next one starts from the last commit.
+        async for event in cast(AsyncIterable[Any], stream.events()):
+            try:
+                events.handle(event.value)
+            except Exception as error:
+                log.exception("A slice of partition %s could not be applied", event.message.partition)
+                events.failure = error
+                await app.crash(error)
+                await asyncio.Event().wait()
+            event.message.processed = True
+
+    @app.on_partitions_revoked.connect
+    async def revoked(_app: faust.App, _revoked: set[TP], **_: Any) -> None:
+        worker.metrics.rebalances.inc()
+        events.forget()
+
+    @app.on_rebalance_complete.connect
+    async def recovered(_app: faust.App, **_: Any) -> None:
+        events.forget()
+
+
+def _declare_watch(worker: Worker) -> None:
+    app, settings, metrics = worker.app, worker.settings, worker.metrics
+
+    @app.task
+    async def http() -> None:
+        worker.port = await serve(settings.host, settings.port, metrics, lambda: health(worker))
+
+    @app.timer(interval=1.0)
+    async def watch() -> None:
+        metrics.ready.set(health(worker).ready)
+        for tp in app.consumer.assignment():
+            if tp.topic == EVENTS.name:
+                metrics.lag.labels(str(tp.partition)).set(_lag(worker, tp))
+        if settings.idle_tick_seconds and not app.rebalancing:
+            worker.shopper_events.tick(settings.idle_tick_seconds)
+
+
+def _lag(worker: Worker, tp: TP) -> int:
+    end = worker.app.consumer.highwater(tp) or 0
+    processor = worker.shopper_events.processors.get(tp.partition)
+    return max(0, end - processor.next_offset) if processor else 0
+
+
+def health(worker: Worker) -> Health:
+    """Whether the worker lives and is ready, with the reason when it is not."""
+    app, events = worker.app, worker.shopper_events
+    if events.failure is not None:
+        return Health(False, False, f"failed: {events.failure!r}")
+    if app.should_stop:
+        return Health(True, False, "stopping")
+    if not app.consumer.assignment() and not app.unassigned:
+        return Health(True, False, "waiting for partitions")
+    if app.rebalancing or app.in_recovery or not app.tables.recovery.completed.is_set():
+        return Health(True, False, "rebalancing or recovering")
+    waiting = sum(_lag(worker, tp) for tp in app.consumer.assignment() if tp.topic == EVENTS.name)
+    idle = time.monotonic() - events.processed_at
+    if waiting and idle > worker.settings.stalled_seconds:
+        return Health(True, False, f"stalled: {waiting} records wait, none processed for {idle:.0f} s")
+    return Health(True, True, "ready")

@@ -1,0 +1,143 @@
+"""All settings of a worker: read from the environment once, then frozen.
+
+Every field ``name`` is set by ``OFFERSTREAM_NAME``. Secrets come only from there.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from streams.decisions.churn_alert import ChurnAlertPolicy
+from streams.decisions.promotion import PromotionPolicy
+from streams.processing.decode import DecodeRules
+from streams.processing.partition import Rules
+from streams.processing.silence import SilencePolicy
+
+PREFIX = "OFFERSTREAM_"
+
+
+class SettingsError(ValueError):
+    """A setting has a value that cannot be used."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a worker is told. The comments say what a wrong value costs."""
+
+    app_id: str = "offerstream"
+    """Consumer group, and the prefix of the changelog topic. Workers that share it share the partitions."""
+    broker: str = "127.0.0.1:9092"
+    """Kafka, HOST:PORT[,HOST:PORT…]."""
+    data_dir: Path = Path("build/worker")
+    """Where the feature table's local copy lives; one folder per worker."""
+    host: str = "127.0.0.1"
+    """Where /metrics, /live and /ready are served. Loopback unless you decide otherwise."""
+    port: int = 6066
+    """0 takes a free port."""
+    partitions: int = 4
+    """Partitions of the topics that the worker creates."""
+    replication: int = 1
+    """Copies of each partition that the worker asks for when it creates a topic; 3 in production."""
+    currency: str = "USD"
+    """The one currency whose cents are added up."""
+    allowed_lateness_seconds: float = 3600.0
+    """How far behind the newest event of its partition an event may be and still count."""
+    cadence_seconds: float = 3600.0
+    """A shopper is due at most this long after their first event, however indecisive their events are."""
+    future_tolerance_seconds: float = 86400.0
+    """An event time further ahead of its record's append time than this is a dead letter."""
+    max_event_bytes: int = 262144
+    """A larger record is a dead letter."""
+    default_consent: bool = False
+    """Whether a shopper who never said allows marketing."""
+    holdout_share: float = 0.05
+    """Share of shoppers that never get an offer, as a control group."""
+    holdout_salt: str = "offerstream-1"
+    """Another salt draws another control group."""
+    gross_margin: float = 0.30
+    """The shop's gross margin, as a share of the price."""
+    margin_floor: float = 0.12
+    """What an offer must leave of it."""
+    flush_seconds: float = 1.0
+    """How often state is made durable and offsets committed; also how much is redone after a crash."""
+    max_slice: int = 4096
+    """Most records per slice: larger is faster, smaller decides sooner."""
+    hot_rows: int = 500_000
+    """Shoppers kept in memory per worker (about 4 KiB each); the others are read from disk when they return."""
+    idle_tick_seconds: float = 10.0
+    """A live partition idle this long gets a tick of the clock, so that timers fire; 0 never."""
+    stalled_seconds: float = 60.0
+    """/ready fails when records wait and none was processed for this long."""
+    session_seconds: float = 30.0
+    """Kafka gives a silent worker's partitions to others after this long."""
+
+    def __post_init__(self) -> None:
+        for name in ("partitions", "replication", "max_slice", "hot_rows", "max_event_bytes"):
+            if getattr(self, name) < 1:
+                raise SettingsError(f"{PREFIX}{name.upper()} is {getattr(self, name)}; it must be at least 1.")
+        for name in ("holdout_share", "gross_margin", "margin_floor"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise SettingsError(f"{PREFIX}{name.upper()} is {getattr(self, name)}; it must lie in [0, 1].")
+        for name in ("flush_seconds", "cadence_seconds"):
+            if getattr(self, name) <= 0:
+                raise SettingsError(f"{PREFIX}{name.upper()} is {getattr(self, name)}; it must be positive.")
+        if len(self.currency) != 3 or not self.currency.isupper():
+            raise SettingsError(f"{PREFIX}CURRENCY is {self.currency!r}; ISO 4217 has three capital letters.")
+
+    @staticmethod
+    def from_environment(environment: Mapping[str, str] | None = None, **overrides: Any) -> Settings:
+        """The settings from ``OFFERSTREAM_…`` variables; ``overrides`` that are not None win.
+
+        Raises ``SettingsError`` for an unknown variable (a typo would otherwise be a silent default) or a bad value.
+
+        >>> Settings.from_environment({"OFFERSTREAM_PORT": "7000"}, broker="b:9092").port
+        7000
+        """
+        environment = os.environ if environment is None else environment
+        known = {field.name: field for field in fields(Settings)}
+        values: dict[str, Any] = {}
+        for variable, text in environment.items():
+            if not variable.startswith(PREFIX):
+                continue
+            name = variable[len(PREFIX) :].lower()
+            if name not in known:
+                raise SettingsError(f"{variable} is not a setting. There are: {', '.join(sorted(known))}.")
+            values[name] = _parse(variable, text, known[name].default)
+        values |= {name: value for name, value in overrides.items() if value is not None}
+        return Settings(**values)
+
+    def rules(self) -> Rules:
+        """How the log is treated under these settings."""
+        return Rules(
+            decode=DecodeRules(
+                currency=self.currency,
+                future_tolerance_ms=int(self.future_tolerance_seconds * 1000),
+                max_event_bytes=self.max_event_bytes,
+            ),
+            allowed_lateness_ms=int(self.allowed_lateness_seconds * 1000),
+            cadence_ms=int(self.cadence_seconds * 1000),
+            silence=SilencePolicy(),
+            churn_alert=ChurnAlertPolicy(),
+            promotion=PromotionPolicy(
+                default_consent=self.default_consent,
+                holdout_share=self.holdout_share,
+                holdout_salt=self.holdout_salt,
+                gross_margin=self.gross_margin,
+                margin_floor=self.margin_floor,
+            ),
+        )
+
+
+def _parse(variable: str, text: str, default: Any) -> Any:
+    try:
+        if isinstance(default, bool):
+            if text.lower() not in ("1", "0", "true", "false", "yes", "no"):
+                raise ValueError("not a yes or no")
+            return text.lower() in ("1", "true", "yes")
+        return type(default)(text)
+    except ValueError as error:
+        raise SettingsError(f"{variable} is {text!r}, which is no {type(default).__name__}: {error}.") from error

@@ -1,0 +1,134 @@
+"""Makes what happened durable, in the order that survives a crash between any two steps.
+
+outputs delivered → still the owner? → changelog delivered → local store → offsets committed (by the transport).
+
+A crash before the changelog: the records come again and give the same outputs under the same ids. A crash after it:
+the rows are ahead of the committed offset, and the progress record (written last) says how far, so those records
+are passed over; their outputs were delivered before.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from typing import Any, Protocol
+
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
+
+from streams.processing.partition import META_KEY
+
+
+class DeliveryError(RuntimeError):
+    """Kafka did not take a record that must not be lost."""
+
+
+class Store(Protocol):
+    """The local copy of the feature table; ``streams.tables.ShopperTable`` is one."""
+
+    def write(self, partition: int, changes: dict[bytes, bytes | None], offset: int | None) -> None:
+        """Write changes and how far the changelog is in them."""
+
+
+#: The named points of a flush; tests crash at each.
+STEPS = ("before_outputs", "outputs_delivered", "ownership_checked", "changelog_half", "changelog_delivered", "stored")
+
+
+class WriteBehind:
+    """Produces outputs and changelog records through librdkafka and writes the local store.
+
+    Raises ``DeliveryError`` from ``flush`` when any record since the last flush was refused.
+    """
+
+    def __init__(self, bootstrap: str, changelog: str, on_step: Callable[[str], None] | None = None) -> None:
+        self.changelog = changelog
+        self._on_step = on_step or (lambda _name: None)
+        self._failed: KafkaError | None = None
+        self._producer = Producer(
+            {
+                "bootstrap.servers": bootstrap,
+                "enable.idempotence": True,
+                "linger.ms": 5,
+                "compression.type": "lz4",
+                "message.max.bytes": 24 << 20,
+                "queue.buffering.max.messages": 1_000_000,
+                "queue.buffering.max.kbytes": 1 << 20,
+                "message.timeout.ms": 30_000,
+                "partitioner": "murmur2_random",
+                "log_level": 3,
+            }
+        )
+
+    def send(self, topic: str, key: bytes | None, value: bytes) -> None:
+        """Hand a record to the producer; waits only when its buffer is full."""
+        self._produce(topic, key, value, None, self._delivered)
+
+    def send_clock_tick(self, topic: str, partition: int, value: bytes) -> None:
+        """Put a tick of the clock into a partition."""
+        self._produce(topic, None, value, partition, self._delivered)
+
+    def _produce(self, topic: str, key: bytes | None, value: bytes, partition: int | None, done: Any) -> None:
+        where = {} if partition is None else {"partition": partition}
+        while True:
+            try:
+                self._producer.produce(topic, value, key, on_delivery=done, **where)
+                return
+            except BufferError:
+                self._producer.poll(0.05)
+            except KafkaException as error:
+                raise DeliveryError(f"{topic}: {error.args[0].str()}") from error
+
+    def _delivered(self, error: KafkaError | None, _message: Message) -> None:
+        if error is not None and self._failed is None:
+            self._failed = error
+
+    def poll(self) -> None:
+        """Serve delivery reports without waiting."""
+        self._producer.poll(0)
+
+    async def _drain(self) -> None:
+        # librdkafka waits without the GIL, in a thread, so slices go on meanwhile.
+        left = await asyncio.get_running_loop().run_in_executor(None, self._producer.flush, 60.0)
+        if self._failed is not None:
+            raise DeliveryError(f"A record was refused: {self._failed.str()}")
+        if left:
+            raise DeliveryError(f"{left} records were not taken by Kafka within 60 s.")
+
+    async def flush(
+        self,
+        changes: Iterable[tuple[int, dict[bytes, bytes]]],
+        store: Store,
+        owns: Callable[[], Any],
+    ) -> bool:
+        """Make outputs and changes (by partition) durable. False: not the owner any more, nothing was written."""
+        # Taken before anything is awaited: the outputs of all that is in it are delivered first.
+        taken = list(changes)
+        self._on_step("before_outputs")
+        await self._drain()
+        self._on_step("outputs_delivered")
+        if not await owns():
+            return False
+        self._on_step("ownership_checked")
+        offsets: dict[int, int] = {}
+
+        def noted(error: KafkaError | None, message: Message) -> None:
+            self._delivered(error, message)
+            if error is None:
+                offset, partition = message.offset(), message.partition()
+                assert offset is not None
+                assert partition is not None
+                offsets[partition] = max(offsets.get(partition, -1), offset)
+
+        # The progress record says that the rows are there: it goes only after they arrived.
+        for last in (False, True):
+            for partition, changed in taken:
+                for key, value in changed.items():
+                    if (key == META_KEY) is last:
+                        self._produce(self.changelog, key, value, partition, noted)
+            if not last:
+                self._on_step("changelog_half")
+            await self._drain()
+        self._on_step("changelog_delivered")
+        for partition, changed in taken:
+            store.write(partition, dict(changed), offsets.get(partition))
+        self._on_step("stored")
+        return True

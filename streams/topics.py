@@ -1,0 +1,145 @@
+"""Every topic: its name, key, record, and how the broker keeps it. The version is part of the name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType
+
+from streams.records import outcomes
+from streams.records.events import SHOPPER_EVENTS, ClockTicked
+
+DAY_MS = 86_400_000
+#: A dead letter holds the whole original in base64, so it may be larger than what the events topic admits.
+MAX_EVENT_MESSAGE, MAX_DEAD_LETTER_MESSAGE = 12 << 20, 20 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """One line of the catalogue. ``partitions`` 0 means: as many as the events topic."""
+
+    name: str
+    meaning: str
+    key: str
+    records: tuple[type[msgspec.Struct], ...]
+    retention_days: int
+    partitions: int = 0
+    compacted: bool = False
+    config: dict[str, str] = field(default_factory=dict)
+
+    def settings(self) -> dict[str, str]:
+        """The topic's configuration as Kafka takes it."""
+        kept = {"retention.ms": str(self.retention_days * DAY_MS)}
+        if self.compacted:
+            kept = {"cleanup.policy": "compact"}
+        return {**kept, **self.config}
+
+
+EVENTS = Topic(
+    "storefront.events.v1",
+    "What shoppers did, from storefronts; and ticks of the clock, from workers",
+    "shopper_id",
+    (*SHOPPER_EVENTS, ClockTicked),
+    retention_days=30,
+    # Append time is in the log and no producer can set it, so "too far in the future" replays alike.
+    config={"message.timestamp.type": "LogAppendTime", "max.message.bytes": str(MAX_EVENT_MESSAGE)},
+)
+ALERTS = Topic("churn.alerts.v1", "Shoppers about to leave", "shopper_id", (outcomes.ChurnAlerted,), 90)
+OFFERS = Topic("offers.v1", "Promotions for one shopper each", "shopper_id", (outcomes.OfferMade,), 90)
+WITHHELD = Topic("offers.withheld.v1", "Offers held back, and why", "shopper_id", (outcomes.OfferWithheld,), 90)
+SCORES = Topic("scores.v1", "What every model said at every due point", "shopper_id", (outcomes.Scored,), 7)
+LATE = Topic("late-events.v1", "Events older than the watermark", "shopper_id", (outcomes.LateEvent,), 30)
+DEAD_LETTERS = Topic(
+    "dead-letters.v1",
+    "Records that could not be used, with reason and original bytes",
+    "the original's key",
+    (outcomes.DeadLetter,),
+    retention_days=90,
+    partitions=1,
+    config={"max.message.bytes": str(MAX_DEAD_LETTER_MESSAGE)},
+)
+TOPICS = (EVENTS, ALERTS, OFFERS, WITHHELD, SCORES, LATE, DEAD_LETTERS)
+
+#: outcome record → its topic
+TOPIC_OF: dict[type[msgspec.Struct], str] = {
+    record: topic.name for topic in TOPICS if topic is not EVENTS for record in topic.records
+}
+
+
+def changelog_name(app_id: str) -> str:
+    """The feature table's changelog topic, as Faust names it."""
+    return f"{app_id}-shoppers-changelog"
+
+
+def changelog(app_id: str) -> Topic:
+    """The feature table's changelog.
+
+    Compaction waits an hour: a worker that was stopped and continued may have written rows after it lost the
+    partition, and recovery must still see the newer ones that it skips them for (docs/decisions/0004).
+    """
+    return Topic(
+        changelog_name(app_id),
+        "The feature table: one packed row per shopper",
+        "table key",
+        (),
+        retention_days=0,
+        compacted=True,
+        config={"min.compaction.lag.ms": "3600000", "segment.ms": "86400000"},
+    )
+
+
+class TopicError(RuntimeError):
+    """A topic is missing or not as catalogued."""
+
+
+def create(bootstrap: str, topics: Iterable[Topic], partitions: int, replication: int = 1) -> list[str]:
+    """Create what is missing; returns the names created. Raises ``TopicError``."""
+    admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 2})
+    try:
+        existing = admin.list_topics(timeout=10).topics
+    except KafkaException as error:
+        raise TopicError(f"No Kafka broker answers at {bootstrap}: {error.args[0].str()}") from error
+    if EVENTS.name in existing:
+        partitions = len(existing[EVENTS.name].partitions)
+    missing = [topic for topic in topics if topic.name not in existing]
+    wanted = [
+        NewTopic(t.name, t.partitions or partitions, replication_factor=replication, config=t.settings())
+        for t in missing
+    ]
+    created = []
+    for name, future in (admin.create_topics(wanted) if wanted else {}).items():
+        try:
+            future.result(timeout=30)
+            created.append(name)
+        except KafkaException as error:
+            if error.args[0].name() != "TOPIC_ALREADY_EXISTS":  # another worker was faster
+                raise TopicError(f"Could not create {name}: {error.args[0].str()}") from error
+    return created
+
+
+def check(bootstrap: str, topics: Iterable[Topic]) -> list[str]:
+    """What differs between the broker and the catalogue, one sentence each; empty when all is well."""
+    admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 2})
+    try:
+        existing = admin.list_topics(timeout=10).topics
+    except KafkaException as error:
+        raise TopicError(f"No Kafka broker answers at {bootstrap}: {error.args[0].str()}") from error
+    found: list[str] = []
+    expected = len(existing[EVENTS.name].partitions) if EVENTS.name in existing else None
+    for topic in topics:
+        if topic.name not in existing:
+            found.append(f"{topic.name} does not exist: offerstream topics create")
+            continue
+        held = len(existing[topic.name].partitions)
+        if topic.compacted and expected and held != expected:
+            found.append(f"{topic.name} has {held} partitions, but {EVENTS.name} has {expected}: they must agree")
+        resource = ConfigResource(ResourceType.TOPIC, topic.name)
+        config: dict[str, Any] = admin.describe_configs([resource])[resource].result(timeout=10)
+        for name, value in topic.settings().items():
+            if config[name].value != value:
+                found.append(f"{topic.name}: {name} is {config[name].value}, catalogued as {value}")
+    return found

@@ -1,0 +1,215 @@
+"""A Faust transport that delivers whole slices; chosen by a broker URL like ``slices://host:port``.
+
+Faust drains its consumer one message at a time and creates several asyncio tasks for each (60–90 µs per message).
+Here a topic whose schema is ``SliceSchema`` is delivered as one message per partition and poll, its value the
+``Slice`` of records. All other topics behave as in Faust's aiokafka transport, from which everything else (rebalance,
+generation ids, flow control, seeks, standbys) is inherited.
+
+Two promises are stricter than Faust's: an offset is committed only when its slice was *processed* (an exception
+that escapes an agent acks a message in Faust, see ``docs/decisions/0002``), and before any commit the hook
+``Transport.before_commit`` makes the state durable.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
+from typing import Any, ClassVar, cast
+
+from faust import Schema
+from faust.transport.drivers import aiokafka
+from faust.types import TP, AppT, Message
+from faust.types.tuples import ConsumerMessage, ack_lock
+from mode.utils.futures import notify
+
+from streams.processing.slices import Slice
+
+BeforeCommit = Callable[[Mapping[TP, int]], Awaitable[bool]]
+
+
+class SliceSchema(Schema):  # type: ignore[misc]  # faust ships no types for it
+    """Opts a topic in: its messages carry slices, which are handed on as they are."""
+
+    def compile(self, app: AppT, **_: Any) -> Callable[..., Awaitable[Any]]:
+        """The decode function that Faust calls for each message of the topic."""
+        create_event = app.create_event
+
+        async def decode(message: Message, *, propagate: bool = False) -> Any:
+            return create_event(None, message.value, None, message)
+
+        return decode
+
+
+class SliceMessage(ConsumerMessage):
+    """A slice on its way through Faust.
+
+    ``offset`` is the slice's first, because Faust takes what lies before a message's offset for acknowledged.
+    The agent sets ``processed`` once the slice is in the state; only then may ``next_offset`` be committed.
+    """
+
+    __slots__ = ("next_offset", "processed")
+
+    next_offset: int
+    processed: bool
+
+
+class Consumer(aiokafka.Consumer):
+    """Faust's aiokafka consumer, delivering slices for the topics that opted in."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._delivered: dict[TP, deque[SliceMessage]] = {}
+        self._processed: dict[TP, int] = {}
+
+    def sliced_topics(self) -> set[str]:
+        """The topics that opted in, the table's changelog among them."""
+        return {
+            name for topic in self.app.topics if isinstance(topic.schema, SliceSchema) for name in topic.topics
+        }
+
+    async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, Message]]:
+        """Poll once: first the slices, then the messages of topics that did not opt in."""
+        records, active = await self._wait_next_records(timeout)
+        generation = self.app.consumer_generation_id
+        if records is None or self.should_stop:
+            return
+        if not self.flow_active:
+            await self._seek_back()
+            return
+        sliced = self.sliced_topics()
+        plain: dict[TP, list[Any]] = {}
+        for found, messages in records.items():
+            tp = TP(found.topic, found.partition)
+            wanted = active is None or tp in active or tp in self._buffered_partitions
+            if not messages or not wanted:
+                continue
+            if tp.topic not in sliced:
+                plain[tp] = messages
+                continue
+            if not self.flow_active or self.app.consumer_generation_id != generation:
+                return
+            self.app.monitor.track_tp_end_offset(tp, self.highwater(tp))
+            yield tp, self._slice_message(tp, messages, generation)
+        for tp, record in self.scheduler.iterate(plain):
+            if not self.flow_active or self.app.consumer_generation_id != generation:
+                return
+            self.app.monitor.track_tp_end_offset(tp, self.highwater(tp))
+            yield tp, self._to_message(tp, record)
+
+    async def _seek_back(self) -> None:
+        try:
+            await self.perform_seek()
+        except Exception as error:
+            self.log.warning("Seeking back while the flow is stopped: %r", error)
+
+    def _slice_message(self, tp: TP, records: list[Any], generation: int) -> SliceMessage:
+        first, last = records[0], records[-1]
+        slice_ = Slice(
+            tp.topic,
+            tp.partition,
+            [r.offset for r in records],
+            [r.timestamp for r in records],
+            [r.key for r in records],
+            [r.value for r in records],
+        )
+        message = SliceMessage(
+            tp.topic,
+            tp.partition,
+            # The changelog's recovery counts by the last offset; it acks nothing, so nothing can be skipped.
+            last.offset if self._is_changelog_tp(tp) else first.offset,
+            first.timestamp / 1000,
+            first.timestamp_type,
+            None,
+            None,
+            cast(Any, slice_),
+            None,
+            0,
+            0,
+            tp,
+            generation_id=generation,
+        )
+        message.next_offset, message.processed = last.offset + 1, False
+        if not self._is_changelog_tp(tp):
+            self._delivered.setdefault(tp, deque()).append(message)
+        return message
+
+    def ack(self, message: Message) -> bool:
+        """Take note that a message left its stream; a slice counts only if it was processed."""
+        if not isinstance(message, SliceMessage):
+            return bool(super().ack(message))
+        with ack_lock:
+            message.acked = True
+            self._unacked_messages.discard(message)
+            waiting = self._delivered.get(message.tp)
+            while waiting and waiting[0].acked and waiting[0].processed:
+                self._processed[message.tp] = waiting.popleft().next_offset
+            notify(self._waiting_for_ack)
+        return True
+
+    async def perform_seek(self) -> None:
+        """Seek to the committed offsets; whatever was delivered from beyond them will be delivered again."""
+        await super().perform_seek()
+        self._delivered.clear()
+        self._processed.clear()
+
+    async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
+        # A slice knows its own next offset; Faust's gaps would mark its records as acknowledged on delivery.
+        if tp.topic not in self.sliced_topics():
+            await super()._add_gap(tp, offset_from, offset_to)
+
+    def _filter_tps_with_pending_acks(self, topics: Any = None) -> Iterator[TP]:
+        yield from super()._filter_tps_with_pending_acks(topics)
+        for tp in list(self._processed):
+            if topics is None or tp in topics or tp.topic in topics:
+                yield tp
+
+    def _new_offset(self, tp: TP) -> int | None:
+        if tp in self._processed:
+            return self._processed[tp]
+        return cast("int | None", super()._new_offset(tp))
+
+    async def _commit_tps(self, tps: Iterable[TP], start_new_transaction: bool) -> bool:
+        offsets = self._filter_committable_offsets(tps)
+        if not offsets:
+            return False
+        hook = cast(Transport, self.transport).before_commit
+        try:
+            if hook is not None and not await hook(offsets):
+                return False
+            await self._handle_attached(offsets)
+        except Exception as error:
+            self.log.exception("State could not be made durable; nothing was committed: %r", error)
+            await self.crash(error)
+            return False
+        return bool(await self._commit_offsets(offsets, start_new_transaction=start_new_transaction))
+
+    async def commit_and_end_transactions(self) -> None:
+        """The last commit before partitions are given up: also what became processed during a running one."""
+        await self.maybe_wait_for_commit_to_finish()
+        await super().commit_and_end_transactions()
+
+    async def on_partitions_revoked(self, revoked: set[TP]) -> None:
+        """Finish, flush and commit (the inherited part does, through ``wait_empty``), then forget."""
+        await super().on_partitions_revoked(revoked)
+        for tp in revoked:
+            self._delivered.pop(tp, None)
+            self._processed.pop(tp, None)
+
+    async def owns(self, tps: Iterable[TP]) -> bool:
+        """Ask the broker whether this member still owns the partitions, by committing what is committed already.
+
+        A worker that was stopped and continued does not know that its partitions went to another; the broker does,
+        and refuses the commit of an old generation.
+        """
+        # A group that never committed reads from the start of the log.
+        offsets = {tp: self._committed_offset[tp] or 0 for tp in tps}
+        return not offsets or bool(await self._commit(offsets))
+
+
+class Transport(aiokafka.Transport):
+    """The transport behind ``slices://``."""
+
+    Consumer: ClassVar[Any] = Consumer
+
+    #: Called with the offsets about to be committed; False (not owner any more) means do not.
+    before_commit: BeforeCommit | None = None
