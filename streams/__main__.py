@@ -1,0 +1,5 @@
+"""``python -m streams`` is ``offerstream``."""
+
+from streams.cli import main
+
+main()

@@ -1,0 +1,321 @@
+"""The command line: ``offerstream …``."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from streams.settings import Settings, SettingsError
+
+console = Console(stderr=True)
+JARS = Path.home() / ".cache" / "offerstream" / "kafka"
+BROKER = click.option("--broker", metavar="HOST:PORT", help="Kafka; default $OFFERSTREAM_BROKER or 127.0.0.1:9092.")
+DATA = click.option("--data", type=click.Path(path_type=Path, exists=True, file_okay=False), help="Folder with data sets.")
+
+
+def main() -> None:
+    """Entry point: errors that a user can do something about are one line, not a traceback."""
+    from models.artifact import ArtifactError
+    from streams.broker.embedded import BrokerError
+    from streams.broker.jars import JarError
+    from streams.producer.replay import ReplayError
+    from streams.topics import TopicError
+    from training.datasets import DatasetError
+
+    known = (SettingsError, BrokerError, JarError, ReplayError, TopicError, DatasetError, ArtifactError)
+    try:
+        cli()
+    except known as error:
+        console.print(f"[red]error:[/] {error}", highlight=False)
+        sys.exit(1)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(package_name="offerstream")
+def cli() -> None:
+    """Real-time shopper features, churn alerts and promotion offers on Apache Kafka.
+
+    Start with `offerstream demo`. Settings come from OFFERSTREAM_… variables: `offerstream settings`.
+    """
+
+
+@contextmanager
+def progress_bar(what: str, total: float | None, *, bytes_: bool = False) -> Iterator[Callable[[float], None]]:
+    """A progress bar on standard error; call the result with how much is done."""
+    amount = DownloadColumn() if bytes_ else MofNCompleteColumn()
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), amount, TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=not console.is_terminal) as progress:
+        task = progress.add_task(what, total=total)
+        yield lambda done: progress.update(task, completed=done)
+
+
+def fetch_jars(folder: Path = JARS) -> list[Path]:
+    """Kafka's jars, from the cache or fetched with a progress bar."""
+    from streams.broker.jars import fetch, read_lock
+
+    total = sum(jar.size for jar in read_lock())
+    if all((folder / jar.file_name).exists() for jar in read_lock()):
+        return fetch(folder)
+    with progress_bar("Fetching Apache Kafka", total, bytes_=True) as done:
+        return fetch(folder, progress=lambda so_far, _total: done(so_far))
+
+
+def wait_for_signal() -> None:
+    """Return on SIGINT or SIGTERM."""
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    stop.wait()
+
+
+@cli.command()
+@click.option("--port", default=9092, show_default=True, help="0 takes a free port.")
+@click.option("--dir", "folder", type=click.Path(path_type=Path), default=Path("build/kafka"), show_default=True)
+def broker(port: int, folder: Path) -> None:
+    """Run an embedded Apache Kafka on loopback until Ctrl-C; for first steps, not for production."""
+    from streams.broker.embedded import Broker
+
+    with Broker(folder, fetch_jars(), port) as running:
+        click.echo(f"Apache Kafka listens on {running.bootstrap}; its data is in {folder}. Ctrl-C stops it.")
+        wait_for_signal()
+
+
+@cli.command()
+@BROKER
+@click.option("--data-dir", type=click.Path(path_type=Path), help="Where the feature table's local copy lives.")
+@click.option("--port", type=int, help="For /metrics, /live and /ready; 0 takes a free one.")
+@click.option("--log", default="WARNING", show_default=True, type=click.Choice(["DEBUG", "INFO", "WARNING", "ERROR"]))
+def worker(broker: str | None, data_dir: Path | None, port: int | None, log: str) -> None:
+    """Run a worker until SIGTERM or Ctrl-C. Several at once share the partitions; missing topics are created."""
+    from streams.worker import run
+
+    sys.exit(run(Settings.from_environment(broker=broker, data_dir=data_dir, port=port), log))
+
+
+@cli.group()
+def topics() -> None:
+    """The topics: what they hold and how the broker keeps them."""
+
+
+@topics.command("list")
+def topics_list() -> None:
+    """Print the catalogue."""
+    from streams.topics import TOPICS
+
+    table = Table("topic", "key", "records", "kept", "meaning")
+    for topic in TOPICS:
+        kept = "compacted" if topic.compacted else f"{topic.retention_days} days"
+        names = ", ".join(r.__name__ for r in topic.records) if len(topic.records) < 4 else f"{len(topic.records)} types"
+        table.add_row(topic.name, topic.key, names, kept, topic.meaning)
+    Console().print(table)
+
+
+@topics.command("create")
+@BROKER
+@click.option("--partitions", type=int, help="Of new topics; default $OFFERSTREAM_PARTITIONS or 4.")
+def topics_create(broker: str | None, partitions: int | None) -> None:
+    """Create what is missing."""
+    from streams.topics import TOPICS, changelog, create
+
+    settings = Settings.from_environment(broker=broker, partitions=partitions)
+    wanted = [*TOPICS, changelog(settings.app_id)]
+    created = create(settings.broker, wanted, settings.partitions, settings.replication)
+    click.echo("\n".join(f"created {name}" for name in created) or "All topics exist.")
+
+
+@topics.command("check")
+@BROKER
+def topics_check(broker: str | None) -> None:
+    """Compare the broker with the catalogue; exit code 1 when they differ."""
+    from streams.topics import TOPICS, changelog, check
+
+    settings = Settings.from_environment(broker=broker)
+    found = check(settings.broker, [*TOPICS, changelog(settings.app_id)])
+    click.echo("\n".join(found) or "All topics are as catalogued.")
+    sys.exit(bool(found))
+
+
+@cli.command()
+@click.argument("record", required=False)
+def schema(record: str | None) -> None:
+    """Print the JSON Schema of every record, or of one, such as OrderPlaced."""
+    from streams.topics import TOPICS
+
+    records = {cls.__name__: cls for topic in TOPICS for cls in topic.records}
+    if record is not None and record not in records:
+        raise click.UsageError(f"There is no record {record}; there are: {', '.join(sorted(records))}.")
+    chosen = list(records.values()) if record is None else [records[record]]
+    _, components = msgspec.json.schema_components(chosen, ref_template="#/$defs/{name}")
+    root = {"$ref": f"#/$defs/{record}"} if record else {}
+    document = {"$schema": "https://json-schema.org/draft/2020-12/schema", **root, "$defs": components}
+    click.echo(json.dumps(document, indent=2))
+
+
+@cli.command("settings")
+def settings_() -> None:
+    """Print every setting with its value."""
+    current = Settings.from_environment()
+    table = Table("variable", "value")
+    for name in Settings.__dataclass_fields__:
+        table.add_row(f"OFFERSTREAM_{name.upper()}", str(getattr(current, name)))
+    Console().print(table)
+
+
+@cli.command("metrics")
+def metrics_() -> None:
+    """Print the catalogue of metrics."""
+    from streams.metrics import Metrics
+
+    table = Table("metric", "type", "labels", "meaning")
+    for name, kind, labels, meaning in Metrics().catalogue():
+        table.add_row(name, kind, ", ".join(labels), meaning)
+    Console().print(table)
+
+
+@cli.group()
+def features() -> None:
+    """The features: what they mean, and a shopper's current values."""
+
+
+@features.command("list")
+def features_list() -> None:
+    """Print the catalogue."""
+    from streams.features.catalogue import FEATURES
+
+    table = Table("address", "unit", "range", "cold start", "meaning")
+    for f in FEATURES:
+        high = "∞" if f.high == float("inf") else f"{f.high:g}"
+        table.add_row(f.address, f.unit, f"{f.low:g} … {high}", f"{f.cold_start:g}", f.meaning)
+    Console().print(table)
+
+
+@features.command("show")
+@click.argument("shopper")
+@BROKER
+@click.option("--at", metavar="TIME", help="ISO 8601; default: the shopper's last event.")
+def features_show(shopper: str, broker: str | None, at: str | None) -> None:
+    """Print a shopper's values, read from the feature table's changelog."""
+    from streams.inspect import shopper_features
+
+    settings = Settings.from_environment(broker=broker)
+    now, values = shopper_features(settings, shopper, parse_time(at) if at else None)
+    click.echo(f"{shopper} as of {datetime.fromtimestamp(now / 1000, UTC).isoformat()}")
+    table = Table("address", "value")
+    for address, value in values.items():
+        table.add_row(address, f"{value:g}")
+    Console().print(table)
+
+
+def parse_time(text: str) -> int:
+    """ISO 8601 as UTC milliseconds since 1970; a time without an offset is UTC.
+
+    >>> parse_time("1970-01-02")
+    86400000
+    """
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise click.UsageError(f"{text!r} is no ISO 8601 time, such as 2017-06-01 or 2017-06-01T12:00+02:00.") from error
+    return int((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() * 1000)
+
+
+@cli.command()
+@click.argument("source")
+@BROKER
+@DATA
+@click.option("--format", "format_", type=click.Choice(["dataset", "jsonl"]), default="dataset", show_default=True)
+@click.option("--raw", is_flag=True, help="Send lines that cannot be parsed as they are.")
+@click.option("--speed", default=0.0, help="Times as fast as it happened; 0 (default) as fast as can be.")
+@click.option("--from", "start", metavar="TIME", help="Only events from this time on.")
+@click.option("--to", "stop", metavar="TIME", help="Only events before this time.")
+def replay(
+    source: str, broker: str | None, data: Path | None, format_: str, raw: bool, speed: float, start: str | None, stop: str | None
+) -> None:
+    """Send a history to the events topic.
+
+    SOURCE is a data set (complete_journey, online_retail, taobao, online_shoppers), or with --format jsonl a file
+    of wire records, one per line, or - for standard input.
+    """
+    from streams.producer.replay import ReplayError, between, paced, records_of, records_of_lines, send
+    from training.datasets import DATASETS
+
+    settings = Settings.from_environment(broker=broker)
+    window = (parse_time(start) if start else None, parse_time(stop) if stop else None)
+    if format_ == "jsonl":
+        stream: Any = sys.stdin.buffer if source == "-" else _open(source)
+        records = records_of_lines(stream, raw)
+    elif source in DATASETS:
+        dataset = DATASETS[source]
+        if dataset.currency != settings.currency:
+            console.print(
+                f"[yellow]note:[/] {source} is in {dataset.currency}; run workers with "
+                f"OFFERSTREAM_CURRENCY={dataset.currency}."
+            )
+        records = records_of(dataset.read(data))
+    else:
+        raise ReplayError(f"There is no data set {source!r}; there are: {', '.join(DATASETS)}. For a file: --format jsonl.")
+    with progress_bar(f"Sending {source}", None) as done:
+        sent = send(settings.broker, paced(between(records, *window), speed), done)
+    click.echo(f"{sent} records sent.")
+
+
+def _open(path: str) -> Any:
+    try:
+        return open(path, "rb")  # noqa: SIM115 (read to its end by the caller, then the process ends)
+    except OSError as error:
+        raise click.UsageError(f"{path}: {error.strerror}") from error
+
+
+@cli.command()
+@BROKER
+@click.option("--out", type=click.Path(path_type=Path), default=Path("build/demo.json"), show_default=True)
+@click.option("--from", "start", metavar="TIME", help="Only events from this time on.")
+@click.option("--to", "stop", metavar="TIME", help="Only events before this time.")
+def demo(broker: str | None, out: Path, start: str | None, stop: str | None) -> None:
+    """A year of 2,469 households through Kafka, features, model and decisions, watched live.
+
+    Starts an embedded Apache Kafka unless --broker names one, and stops whatever it started.
+    """
+    from streams.demo import run
+
+    sys.exit(run(broker, out, parse_time(start) if start else None, parse_time(stop) if stop else None))
+
+
+@cli.command()
+@click.argument("task")
+@DATA
+@click.option("--seed", default=7, show_default=True)
+@click.option("--out", type=click.Path(path_type=Path), help="Default: the task's folder in the package.")
+def train(task: str, data: Path | None, seed: int, out: Path | None) -> None:
+    """Train a task on real data, prove the exported model equal, and write it with its card."""
+    from training.command import train as run
+
+    run(task, data, seed, out, console)
+
+
+@cli.command()
+@click.option("--json", "out", type=click.Path(path_type=Path), default=Path("build/bench.json"), show_default=True)
+@click.option("--rounds", default=5, show_default=True)
+@click.option("--events", default=200_000, show_default=True, help="Per round for this worker; the peer gets a tenth.")
+def bench(out: Path, rounds: int, events: int) -> None:
+    """Measure this worker against idiomatic Faust, alternating in one run."""
+    from streams.bench.command import run
+
+    run(out, rounds, events)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Sends histories to Kafka as a storefront would."""

@@ -1,0 +1,56 @@
+"""Runs one worker until it is told to stop: topics, models, app."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Callable, Sequence
+
+import faust
+from confluent_kafka.admin import AdminClient
+
+from models.artifact import load_artifact
+from models.predictor import Predictor
+from models.registry import TASKS
+from streams.app import create_app
+from streams.processing.partition import Model
+from streams.settings import Settings
+from streams.topics import EVENTS, TOPICS, changelog, create
+
+log = logging.getLogger(__name__)
+
+
+def load_models() -> Sequence[Model]:
+    """Every task's shipped model, proven against its card. Raises ``ArtifactError``."""
+    return tuple(Predictor(load_artifact(task)) for task in TASKS)
+
+
+def run(settings: Settings, loglevel: str = "WARNING", on_step: Callable[[str], None] | None = None) -> int:
+    """Run a worker in this process until SIGTERM or SIGINT; returns the exit code."""
+    _fast_loop()
+    created = create(
+        settings.broker, [*TOPICS, changelog(settings.app_id)], settings.partitions, settings.replication
+    )
+    if created:
+        log.warning("Created %s", ", ".join(created))
+    partitions = len(AdminClient({"bootstrap.servers": settings.broker}).list_topics(EVENTS.name).topics[EVENTS.name].partitions)
+    models = load_models()
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    worker = create_app(settings, lambda: models, partitions, on_step)
+    # Faust's own crash logs are complete; its banner and colours are for people at a terminal.
+    process = faust.Worker(worker.app, loglevel=loglevel, console_port=None, redirect_stdouts=False, quiet=True)
+    try:
+        process.execute_from_commandline()
+    except SystemExit as stop:
+        code = stop.code if isinstance(stop.code, int) else 1
+        return 1 if worker.shopper_events.failure is not None else code
+    return 0
+
+
+def _fast_loop() -> None:
+    if sys.platform != "win32":
+        import asyncio
+
+        import uvloop
+
+        asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())

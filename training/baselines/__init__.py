@@ -1,0 +1,1 @@
+"""What our models are measured against."""

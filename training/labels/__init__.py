@@ -1,0 +1,1 @@
+"""What a model should have answered, and when that became knowable."""
