@@ -97,7 +97,6 @@ def send(bootstrap: str, records: Iterable[Record], progress: Callable[[int], No
             linger_ms=20,
             batch_size=256 << 10,
             max_request_size=MAX_EVENT_MESSAGE,
-            buffer_memory=64 << 20,
         )
     except KafkaError as error:
         raise ReplayError(f"No Kafka broker answers at {bootstrap}: {error}") from error
