@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 import faust
+from faust.tables.manager import TableManager
 from faust.types import TP
 
 from streams.agents.shopper_events import ShopperEvents
@@ -79,9 +80,7 @@ def create_app(
     async def owns(tps: set[TP]) -> bool:
         return await cast(Consumer, app.consumer).owns(tps)
 
-    shopper_events = ShopperEvents(
-        settings.rules(), models, table, writer, metrics, settings.hot_rows, owns
-    )
+    shopper_events = ShopperEvents(settings.rules(), models, table, writer, metrics, settings.hot_rows, owns)
     worker = Worker(app, table, shopper_events, writer, metrics, settings)
     cast(Transport, app.transport).before_commit = shopper_events.flush
     _declare_agent(worker)
@@ -109,23 +108,23 @@ def _declare_agent(worker: Worker) -> None:
             event.message.processed = True
 
     @app.on_partitions_revoked.connect
-    async def revoked(_app: faust.App, _revoked: set[TP], **_: Any) -> None:
+    async def revoked(*_: Any, **__: Any) -> None:
         worker.metrics.rebalances.inc()
         events.forget()
 
     @app.on_rebalance_complete.connect
-    async def recovered(_app: faust.App, **_: Any) -> None:
+    async def recovered(*_: Any, **__: Any) -> None:
         events.forget()
 
 
 def _declare_watch(worker: Worker) -> None:
     app, settings, metrics = worker.app, worker.settings, worker.metrics
 
-    @app.task
+    @app.task  # type: ignore[untyped-decorator]
     async def http() -> None:
         worker.port = await serve(settings.host, settings.port, metrics, lambda: health(worker))
 
-    @app.timer(interval=1.0)
+    @app.timer(interval=1.0)  # type: ignore[untyped-decorator]
     async def watch() -> None:
         metrics.ready.set(health(worker).ready)
         for tp in app.consumer.assignment():
@@ -150,7 +149,7 @@ def health(worker: Worker) -> Health:
         return Health(True, False, "stopping")
     if not app.consumer.assignment() and not app.unassigned:
         return Health(True, False, "waiting for partitions")
-    if app.rebalancing or app.in_recovery or not app.tables.recovery.completed.is_set():
+    if app.rebalancing or app.in_recovery or not cast(TableManager, app.tables).recovery.completed.is_set():
         return Health(True, False, "rebalancing or recovering")
     waiting = sum(_lag(worker, tp) for tp in app.consumer.assignment() if tp.topic == EVENTS.name)
     idle = time.monotonic() - events.processed_at

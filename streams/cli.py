@@ -15,7 +15,15 @@ from typing import Any
 import click
 import msgspec
 from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+)
 from rich.table import Table
 
 from streams.settings import Settings, SettingsError
@@ -23,7 +31,9 @@ from streams.settings import Settings, SettingsError
 console = Console(stderr=True)
 JARS = Path.home() / ".cache" / "offerstream" / "kafka"
 BROKER = click.option("--broker", metavar="HOST:PORT", help="Kafka; default $OFFERSTREAM_BROKER or 127.0.0.1:9092.")
-DATA = click.option("--data", type=click.Path(path_type=Path, exists=True, file_okay=False), help="Folder with data sets.")
+DATA = click.option(
+    "--data", type=click.Path(path_type=Path, exists=True, file_okay=False), help="Folder with data sets."
+)
 
 
 def main() -> None:
@@ -118,7 +128,9 @@ def topics_list() -> None:
     table = Table("topic", "key", "records", "kept", "meaning")
     for topic in TOPICS:
         kept = "compacted" if topic.compacted else f"{topic.retention_days} days"
-        names = ", ".join(r.__name__ for r in topic.records) if len(topic.records) < 4 else f"{len(topic.records)} types"
+        names = (
+            ", ".join(r.__name__ for r in topic.records) if len(topic.records) < 4 else f"{len(topic.records)} types"
+        )
         table.add_row(topic.name, topic.key, names, kept, topic.meaning)
     Console().print(table)
 
@@ -228,7 +240,9 @@ def parse_time(text: str) -> int:
     try:
         at = datetime.fromisoformat(text)
     except ValueError as error:
-        raise click.UsageError(f"{text!r} is no ISO 8601 time, such as 2017-06-01 or 2017-06-01T12:00+02:00.") from error
+        raise click.UsageError(
+            f"{text!r} is no ISO 8601 time, such as 2017-06-01 or 2017-06-01T12:00+02:00."
+        ) from error
     return int((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() * 1000)
 
 
@@ -242,7 +256,14 @@ def parse_time(text: str) -> int:
 @click.option("--from", "start", metavar="TIME", help="Only events from this time on.")
 @click.option("--to", "stop", metavar="TIME", help="Only events before this time.")
 def replay(
-    source: str, broker: str | None, data: Path | None, format_: str, raw: bool, speed: float, start: str | None, stop: str | None
+    source: str,
+    broker: str | None,
+    data: Path | None,
+    format_: str,
+    raw: bool,
+    speed: float,
+    start: str | None,
+    stop: str | None,
 ) -> None:
     """Send a history to the events topic.
 
@@ -266,7 +287,9 @@ def replay(
             )
         records = records_of(dataset.read(data))
     else:
-        raise ReplayError(f"There is no data set {source!r}; there are: {', '.join(DATASETS)}. For a file: --format jsonl.")
+        raise ReplayError(
+            f"There is no data set {source!r}; there are: {', '.join(DATASETS)}. For a file: --format jsonl."
+        )
     with progress_bar(f"Sending {source}", None) as done:
         sent = send(settings.broker, paced(between(records, *window), speed), done)
     click.echo(f"{sent} records sent.")
@@ -274,7 +297,7 @@ def replay(
 
 def _open(path: str) -> Any:
     try:
-        return open(path, "rb")  # noqa: SIM115 (read to its end by the caller, then the process ends)
+        return open(path, "rb")
     except OSError as error:
         raise click.UsageError(f"{path}: {error.strerror}") from error
 

@@ -194,7 +194,11 @@ def _summary(samples: Any, sent: int, seconds: float, watch: Watch) -> dict[str,
     reasons = _by(samples, "offerstream_outcomes_total", "reason")
     counted = sum(fates[fate] for fate in ("applied", "duplicate", "late", "dead"))
     seen = {name: watch.counts[name] for name in ("alerts", "offers", "withheld")}
-    said = {"alerts": outcomes["ChurnAlerted"], "offers": outcomes["OfferMade"], "withheld": outcomes["OfferWithheld"]}
+    said = {
+        "alerts": outcomes["ChurnAlerted"],
+        "offers": outcomes["OfferMade"],
+        "withheld": outcomes["OfferWithheld"],
+    }
     return {
         "records_in": sent,
         "applied": fates["applied"],
@@ -220,7 +224,10 @@ def _print_summary(s: dict[str, Any], out: Path) -> None:
     total = f"{s['applied']:,} applied + {s['duplicate']:,} duplicate + {s['late']:,} late + {s['dead']:,} dead"
     table.add_row("records in", f"{s['records_in']:,} = {total}")
     table.add_row("due points", ", ".join(f"{n:,} by {kind}" for kind, n in s["due_by"].items()))
-    table.add_row("churn alerts", f"{s['alerts']:,} ({', '.join(f'{n:,} {k}' for k, n in s['alerts_by_level'].items())})")
+    table.add_row(
+        "churn alerts",
+        f"{s['alerts']:,} ({', '.join(f'{n:,} {k}' for k, n in s['alerts_by_level'].items())})",
+    )
     table.add_row("offers made", f"{s['offers']:,}")
     held = ", ".join(f"{n:,} {k.replace('_', ' ')}" for k, n in s["withheld_by"].items() if n)
     table.add_row("offers withheld", f"{s['withheld']:,} ({held})")

@@ -58,7 +58,7 @@ class Metrics:
         found = []
         for metric in vars(self).values():
             if isinstance(metric, MetricWrapperBase):
-                family = metric.describe()[0]
+                family = next(iter(metric.describe()))
                 name = family.name + ("_total" if family.type == "counter" else "")
                 found.append((name, family.type, tuple(metric._labelnames), family.documentation))
         return found

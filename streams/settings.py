@@ -52,6 +52,12 @@ class Settings:
     """An event time further ahead of its record's append time than this is a dead letter."""
     max_event_bytes: int = 262144
     """A larger record is a dead letter."""
+    silence_shortest_days: float = 3.0
+    """A shopper's silence timer waits at least this long after their last event."""
+    silence_longest_days: float = 60.0
+    """… and at most this long."""
+    silence_unknown_days: float = 21.0
+    """… and this long while their rhythm is not known."""
     default_consent: bool = False
     """Whether a shopper who never said allows marketing."""
     holdout_share: float = 0.05
@@ -120,7 +126,11 @@ class Settings:
             ),
             allowed_lateness_ms=int(self.allowed_lateness_seconds * 1000),
             cadence_ms=int(self.cadence_seconds * 1000),
-            silence=SilencePolicy(),
+            silence=SilencePolicy(
+                shortest_days=self.silence_shortest_days,
+                longest_days=self.silence_longest_days,
+                unknown_days=self.silence_unknown_days,
+            ),
             churn_alert=ChurnAlertPolicy(),
             promotion=PromotionPolicy(
                 default_consent=self.default_consent,

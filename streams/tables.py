@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, cast
 
 import faust
 import msgspec
 import rocksdict
+from faust.stores import rocksdb
 from faust.types import TP, EventT
 
 from streams.processing.partition import META_KEY
@@ -22,7 +23,7 @@ ROCKSDB = {"block_cache_size": 32 << 20, "write_buffer_size": 16 << 20, "max_wri
 _OFFSET_KEY = b"__faust\0offset__"
 
 
-class ShopperTable(faust.Table):  # type: ignore[misc]  # faust ships no types for it
+class ShopperTable(faust.Table[bytes, bytes]):
     """The durable tier of the feature rows.
 
     Rows are not written through ``table[key] = value`` (15 µs each, and only inside an agent) but in one batch per
@@ -32,7 +33,7 @@ class ShopperTable(faust.Table):  # type: ignore[misc]  # faust ships no types f
 
     def partition_db(self, partition: int) -> Any:
         """The partition's RocksDB."""
-        return self.data._db_for_partition(partition)
+        return cast(rocksdb.Store, self.data)._db_for_partition(partition)
 
     def write(self, partition: int, changes: dict[bytes, bytes | None], offset: int | None) -> None:
         """Write changes and how far the changelog is in them (``offset`` of the last record) in one batch."""
@@ -46,7 +47,7 @@ class ShopperTable(faust.Table):  # type: ignore[misc]  # faust ships no types f
             batch.put(_OFFSET_KEY, str(offset).encode())
         self.partition_db(partition).write(batch)
 
-    def apply_changelog_batch(self, batch: Iterable[EventT]) -> None:
+    def apply_changelog_batch(self, batch: Iterable[EventT[Any]]) -> None:
         """Take changelog slices into the local store, passing over records older than what is there.
 
         A worker that was stopped and continued may have written rows after its partition went to another one.
@@ -55,8 +56,7 @@ class ShopperTable(faust.Table):  # type: ignore[misc]  # faust ships no types f
         newest: dict[TP, int] = {}
         latest: dict[int, dict[bytes, bytes | None]] = {}
         for event in batch:
-            slice_ = event.message.value
-            assert isinstance(slice_, Slice)
+            slice_ = cast(Slice, event.message.value)
             tp = TP(slice_.topic, slice_.partition)
             newest[tp] = max(newest.get(tp, -1), int(slice_.offsets[-1]))
             pending = latest.setdefault(slice_.partition, {})

@@ -28,23 +28,21 @@ def load_models() -> Sequence[Model]:
 def run(settings: Settings, loglevel: str = "WARNING", on_step: Callable[[str], None] | None = None) -> int:
     """Run a worker in this process until SIGTERM or SIGINT; returns the exit code."""
     _fast_loop()
-    created = create(
-        settings.broker, [*TOPICS, changelog(settings.app_id)], settings.partitions, settings.replication
-    )
+    created = create(settings.broker, [*TOPICS, changelog(settings.app_id)], settings.partitions, settings.replication)
     if created:
         log.warning("Created %s", ", ".join(created))
-    partitions = len(AdminClient({"bootstrap.servers": settings.broker}).list_topics(EVENTS.name).topics[EVENTS.name].partitions)
+    partitions = len(
+        AdminClient({"bootstrap.servers": settings.broker}).list_topics(EVENTS.name).topics[EVENTS.name].partitions
+    )
     models = load_models()
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     worker = create_app(settings, lambda: models, partitions, on_step)
-    # Faust's own crash logs are complete; its banner and colours are for people at a terminal.
-    process = faust.Worker(worker.app, loglevel=loglevel, console_port=None, redirect_stdouts=False, quiet=True)
+    process = faust.Worker(worker.app, loglevel=loglevel, redirect_stdouts=False, quiet=True)
     try:
         process.execute_from_commandline()
     except SystemExit as stop:
         code = stop.code if isinstance(stop.code, int) else 1
         return 1 if worker.shopper_events.failure is not None else code
-    return 0
 
 
 def _fast_loop() -> None:

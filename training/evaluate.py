@@ -46,7 +46,11 @@ def expected_calibration_error(label: npt.NDArray[Any], score: npt.NDArray[Any],
 
 
 def auc_interval(
-    label: npt.NDArray[Any], scores: dict[str, Floats], group: npt.NDArray[np.int64], seed: int, rounds: int = 200
+    label: npt.NDArray[Any],
+    scores: dict[str, Floats],
+    group: npt.NDArray[np.int64],
+    seed: int,
+    rounds: int = 200,
 ) -> dict[str, tuple[float, float]]:
     """95% bootstrap intervals of each AUC, and of ``ours - NAME`` for each other; whole shoppers are redrawn.
 

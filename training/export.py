@@ -43,7 +43,7 @@ def to_onnx(model: Any, task: Task) -> bytes:
     # Nothing of the machine or the moment may be in the bytes: same seed, same digest.
     exported.producer_name, exported.producer_version, graph.name = "offerstream", "", task.name
     onnx.checker.check_model(exported)
-    return exported.SerializeToString(deterministic=True)  # type: ignore[no-any-return]
+    return exported.SerializeToString(deterministic=True)
 
 
 def prove(model: Any, artifact: Artifact, rows: npt.NDArray[np.float32]) -> float:
@@ -67,7 +67,7 @@ def write(artifact: Artifact, rows: npt.NDArray[np.float32], folder: Path) -> No
     answers = {name: values.astype(np.float32) for name, values in Predictor(artifact).score(golden).items()}
     (folder / "model.onnx").write_bytes(artifact.model)
     (folder / "card.json").write_text(json.dumps(artifact.card, indent=2) + "\n")
-    np.savez_compressed(folder / "golden.npz", rows=golden, **answers)  # type: ignore[arg-type]
+    np.savez_compressed(folder / "golden.npz", allow_pickle=False, rows=golden, **answers)
 
 
 def artifact(task: Task, model: bytes, reference: npt.NDArray[np.float32], card: dict[str, Any]) -> Artifact:

@@ -49,7 +49,7 @@ def replay(
     blocks: list[DuePoints] = []
     names: list[list[str]] = []
 
-    def collect(due: DuePoints, _batch: EventBatch, arena: Arena) -> None:
+    def collect(due: DuePoints, batch: EventBatch, arena: Arena) -> None:
         blocks.append(due)
         names.append([arena.shopper(row) for row in due.row.tolist()])
 

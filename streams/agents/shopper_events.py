@@ -145,4 +145,3 @@ class ShopperEvents:
         m.rows.labels(partition).set(len(processor.arena))
         m.timers.labels(partition).set(processor.arena.armed)
         m.watermark.labels(partition).set(processor.watermark_ms / 1000)
-

@@ -59,7 +59,12 @@ class Broker:
     """
 
     def __init__(
-        self, folder: Path, jars: list[Path], port: int = 0, ready_seconds: float = 60.0, grace_seconds: float = 10.0
+        self,
+        folder: Path,
+        jars: list[Path],
+        port: int = 0,
+        ready_seconds: float = 60.0,
+        grace_seconds: float = 10.0,
     ) -> None:
         self.folder, self.jars = folder.absolute(), [jar.absolute() for jar in jars]
         self.wanted_port, self.port, self.pid = port, port, 0
@@ -135,24 +140,42 @@ class Broker:
             _require_free(self.wanted_port)
         self.port = self.wanted_port or port
         template = (HERE / "server.properties").read_text()
-        text = template.format(
-            port=self.port, controller_port=controller_port, message_max_bytes=MESSAGE_MAX_BYTES
-        )
+        text = template.format(port=self.port, controller_port=controller_port, message_max_bytes=MESSAGE_MAX_BYTES)
         (self.folder / "server.properties").write_text(text)
         (self.folder / "log4j2.properties").write_text((HERE / "log4j2.properties").read_text())
         java = self._java()
         meta = self.folder / "data" / "meta.properties"
         if not meta.exists():
-            format_ = ["kafka.tools.StorageTool", "format", "-g", "-t", _kafka_uuid(), "-c", "server.properties"]
+            format_ = [
+                "kafka.tools.StorageTool",
+                "format",
+                "-g",
+                "-t",
+                _kafka_uuid(),
+                "-c",
+                "server.properties",
+            ]
             done = subprocess.run(
-                [*java, *format_], cwd=self.folder, env=_environment(), capture_output=True, text=True, check=False
+                [*java, *format_],
+                cwd=self.folder,
+                env=_environment(),
+                capture_output=True,
+                text=True,
+                check=False,
             )
             if done.returncode or not meta.exists():
                 raise BrokerError(f"Could not format {self.folder}: {(done.stdout + done.stderr)[-2000:]}")
         match = re.search(r"^cluster\.id=(.*)$", meta.read_text(), re.MULTILINE)
         assert match, f"{meta} names no cluster"
         self._cluster_id = match[1].replace("\\", "")
-        command = [sys.executable, "-I", "-S", str(HERE / "keeper.py"), str(os.getpid()), str(self.grace_seconds)]
+        command = [
+            sys.executable,
+            "-I",
+            "-S",
+            str(HERE / "keeper.py"),
+            str(os.getpid()),
+            str(self.grace_seconds),
+        ]
         with (self.folder / "java.out").open("wb") as out:
             self._keeper = subprocess.Popen(
                 [*command, str(held), *java, "kafka.Kafka", "server.properties"],
@@ -192,7 +215,7 @@ class Broker:
                     socket.create_connection(("127.0.0.1", self.port), 1).close()
                     admin = AdminClient({"bootstrap.servers": self.bootstrap, "log_level": 0})
                 found = admin.list_topics(timeout=2)
-                if found.cluster_id == self._cluster_id and found.brokers:
+                if str(found) == self._cluster_id and found.brokers:  # it prints as its cluster id
                     return
             time.sleep(0.05)
 

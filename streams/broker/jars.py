@@ -96,9 +96,7 @@ def _download(missing: list[Jar], into: Path, lock: Path, progress: Progress | N
     # jgo writes straight to the final path and only warns about a bad checksum, hence the scratch folder.
     scratch = Path(tempfile.mkdtemp(prefix=".fetch-", dir=into))
     try:
-        context = MavenContext(
-            resolver=PythonResolver(progress_callback=per_file), repo_cache=scratch, timeout=30
-        )
+        context = MavenContext(resolver=PythonResolver(progress_callback=per_file), repo_cache=scratch, timeout=30)
 
         def one(jar: Jar) -> None:
             group, artifact, version, *classifier = jar.coordinate.split(":")
@@ -133,7 +131,10 @@ def make_lock(lock: Path = LOCK, roots: tuple[str, ...] = ROOTS) -> int:
             # Not raw, jgo lets each root manage the versions of the others, as if it were a BOM.
             dependency.scope, dependency.raw = "compile", True
         inputs, transitive = context.resolver.resolve(wanted)
-        lines = [f"# Made by python -m streams.broker.jars from {' '.join(roots)}.", "# coordinate, file, bytes, sha256"]
+        lines = [
+            f"# Made by python -m streams.broker.jars from {' '.join(roots)}.",
+            "# coordinate, file, bytes, sha256",
+        ]
         found = [d.artifact for d in [*inputs, *transitive] if d.scope in ("compile", "runtime")]
         for artifact in [*found[: len(roots)], *sorted(found[len(roots) :], key=str)]:
             path = artifact.resolve()

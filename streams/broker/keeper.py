@@ -38,9 +38,7 @@ def main(owner: int, grace_seconds: float, lock_fd: int, command: list[str]) -> 
             if os.getppid() != me:
                 os._exit(1)
 
-    java = subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=2, preexec_fn=die_with_parent, pass_fds=[lock_fd]
-    )
+    java = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=2, preexec_fn=die_with_parent, pass_fds=[lock_fd])
     with contextlib.suppress(OSError):
         os.write(1, f"{java.pid}\n".encode())
     while java.poll() is None and not asked and os.getppid() == owner:

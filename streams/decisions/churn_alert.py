@@ -25,9 +25,9 @@ class ChurnAlertPolicy:
     except to report a higher level than the last one).
     """
 
-    watch: float = 0.5
-    high: float = 0.7
-    critical: float = 0.85
+    watch: float = 0.3
+    high: float = 0.5
+    critical: float = 0.7
     hysteresis: float = 0.1
     cooldown_days: float = 14.0
 

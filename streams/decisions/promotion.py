@@ -64,7 +64,7 @@ class PromotionPolicy:
     """
 
     campaign: str = "win-back"
-    threshold: float = 0.4
+    threshold: float = 0.25
     percents: tuple[int, int, int] = (5, 10, 15)
     default_consent: bool = False
     cooldown_days: float = 7.0

@@ -89,9 +89,7 @@ class Rows:
         self.layout = layout
         self.data = data
         raw = data.view(np.uint8).reshape(-1) if len(data) else np.zeros(0, np.uint8)
-        self.flat: dict[str, npt.NDArray[Any]] = {
-            code: raw.view("<" + code) for code in ("f8", "i8", "u8", "u4", "u1")
-        }
+        self.flat: dict[str, npt.NDArray[Any]] = {code: raw.view("<" + code) for code in ("f8", "i8", "u8", "u4", "u1")}
         self._width = {code: layout.itemsize // np.dtype(code).itemsize for code in self.flat}
 
     def __len__(self) -> int:
@@ -103,7 +101,7 @@ class Rows:
 
     def column(self, name: str) -> npt.NDArray[Any]:
         """A column of all rows, [n] or [n, cells]; a view, not a copy."""
-        return self.data[name]  # type: ignore[no-any-return]
+        return self.data[name]
 
     def take(self, rows: Ints) -> Rows:
         """A copy of some rows."""

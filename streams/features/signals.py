@@ -78,7 +78,11 @@ class Entries:
     def select(self, chosen: Ints | slice) -> Entries:
         """Some of the entries."""
         return Entries(
-            self.signal[chosen], self.event[chosen], self.row[chosen], self.time_ms[chosen], self.value[chosen]
+            self.signal[chosen],
+            self.event[chosen],
+            self.row[chosen],
+            self.time_ms[chosen],
+            self.value[chosen],
         )
 
 

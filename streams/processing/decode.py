@@ -188,18 +188,20 @@ class _Builder:
             )
         cents = discount = dwell = flag = item = category = 0
         quantity = 1
-        cls = type(event)
         index = len(self._rows)
-        if cls is ItemViewed:
+        if isinstance(event, ItemViewed):
             item, category = xxh3_64_intdigest(event.item_id.encode()), self.category(event.category)
             cents = event.unit_price_cents or 0
             dwell = int((event.dwell_seconds or 0.0) * 1000)
             self._touches.append((index, item, category, cents))
-        elif cls is OrderPlaced or cls is OrderCancelled or cls is OrderReturned:
+        elif isinstance(event, (OrderPlaced, OrderCancelled, OrderReturned)):
             dearest = -1
             quantity = 0
             for line in event.lines or ():
-                line_item, line_category = xxh3_64_intdigest(line.item_id.encode()), self.category(line.category)
+                line_item, line_category = (
+                    xxh3_64_intdigest(line.item_id.encode()),
+                    self.category(line.category),
+                )
                 net = max(0, line.unit_price_cents * line.quantity - line.discount_cents)
                 self._touches.append((index, line_item, line_category, net))
                 cents += net
@@ -211,22 +213,22 @@ class _Builder:
                 while self._touches and self._touches[-1][0] == index:
                     self._touches.pop()
                 raise _Refused("order_too_large", f"The lines add up to {cents} cents.", "lines")
-            if cls is OrderPlaced:
+            if isinstance(event, OrderPlaced):
                 flag = int(event.coupon_code is not None)
-        elif cls is CartItemAdded or cls is CartItemRemoved:
+        elif isinstance(event, (CartItemAdded, CartItemRemoved)):
             item, category = xxh3_64_intdigest(event.item_id.encode()), self.category(event.category)
             quantity = event.quantity
             cents = min((event.unit_price_cents or 0) * quantity, MAX_ORDER_CENTS)
             self._touches.append((index, item, category, cents))
-        elif cls is ItemWishlisted:
+        elif isinstance(event, ItemWishlisted):
             item, category = xxh3_64_intdigest(event.item_id.encode()), self.category(event.category)
             self._touches.append((index, item, category, 0))
-        elif cls is Searched:
+        elif isinstance(event, Searched):
             flag = int(event.result_count == 0)
-        elif cls is ConsentChanged:
+        elif isinstance(event, ConsentChanged):
             flag = int(event.marketing)
         self._rows.append(
-            (position, offset, time, TYPE_CODE[cls], cents, discount, quantity, dwell, flag, category)
+            (position, offset, time, TYPE_CODE[type(event)], cents, discount, quantity, dwell, flag, category)
         )
         self._hashes.append((item, xxh3_64_intdigest(event.event_id.encode())))
         self._event_ids.append(event.event_id)

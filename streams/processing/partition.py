@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from streams.decisions import churn_alert, promotion
 from streams.decisions.churn_alert import LEVELS, ChurnAlertPolicy
-from streams.decisions.promotion import Offer, Prospect, PromotionPolicy
+from streams.decisions.promotion import Offer, PromotionPolicy, Prospect
 from streams.features.catalogue import CATALOGUE, Catalogue
 from streams.features.columns import Column, Layout, Rows
 from streams.features.kinds.favourites import slot_of
@@ -428,7 +428,9 @@ class PartitionProcessor:
                 if score >= self.rules.promotion.threshold:
                     offer = self._promote(points, i, shopper, score, {a: float(c[at]) for a, c in percolumn.items()})
                     if offer is not None:
-                        result.outcomes.append(self._offer_outcome(offer, shopper, now, what, used[0], score, points, i))
+                        result.outcomes.append(
+                            self._offer_outcome(offer, shopper, now, what, used[0], score, points, i)
+                        )
             self.arena.dirty[points.row] = True
             start += k
         t2 = clock()

@@ -52,7 +52,13 @@ class Plan:
 
 
 def plan(
-    batch: EventBatch, applied: Ints, rows: Ints, state: Rows, watermark: Ints, cadence_ms: int, min_silence_ms: int
+    batch: EventBatch,
+    applied: Ints,
+    rows: Ints,
+    state: Rows,
+    watermark: Ints,
+    cadence_ms: int,
+    min_silence_ms: int,
 ) -> Plan:
     """Plan the rounds of a slice. ``watermark[i]`` is the watermark once the slice's record i was seen."""
     row = rows[applied]
@@ -73,9 +79,9 @@ def plan(
     seen_then = watermark[np.minimum(next_position, len(watermark) - 1)] if len(row) else time
     ends = due | (seen_then >= time + min_silence_ms)
 
-    earlier = np.cumsum(ends) - ends
+    earlier: Ints = np.cumsum(ends) - ends
     first = np.flatnonzero(starts)
-    round_ = earlier - np.repeat(earlier[first], np.diff(np.r_[first, len(row)]))
+    round_: Ints = earlier - np.repeat(earlier[first], np.diff(np.r_[first, len(row)]))
     by_round = np.argsort(round_, kind="stable")
     bounds = np.searchsorted(round_[by_round], np.arange(int(round_.max(initial=-1)) + 2))
     return Plan(

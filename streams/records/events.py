@@ -45,7 +45,7 @@ class ShopperEvent(msgspec.Struct, tag_field="type", kw_only=True, frozen=True, 
     channel: Label | None = None
 
 
-class ItemViewed(ShopperEvent, tag="item_viewed"):
+class ItemViewed(ShopperEvent, tag="item_viewed", frozen=True, kw_only=True):
     """A shopper looked at an item."""
 
     item_id: Id
@@ -54,7 +54,7 @@ class ItemViewed(ShopperEvent, tag="item_viewed"):
     dwell_seconds: Annotated[float, Meta(ge=0, le=86_400)] | None = None
 
 
-class CartItemAdded(ShopperEvent, tag="cart_item_added"):
+class CartItemAdded(ShopperEvent, tag="cart_item_added", frozen=True, kw_only=True):
     """A shopper put an item into the cart."""
 
     item_id: Id
@@ -63,7 +63,7 @@ class CartItemAdded(ShopperEvent, tag="cart_item_added"):
     unit_price_cents: Cents | None = None
 
 
-class CartItemRemoved(ShopperEvent, tag="cart_item_removed"):
+class CartItemRemoved(ShopperEvent, tag="cart_item_removed", frozen=True, kw_only=True):
     """A shopper took an item out of the cart."""
 
     item_id: Id
@@ -72,14 +72,14 @@ class CartItemRemoved(ShopperEvent, tag="cart_item_removed"):
     unit_price_cents: Cents | None = None
 
 
-class ItemWishlisted(ShopperEvent, tag="item_wishlisted"):
+class ItemWishlisted(ShopperEvent, tag="item_wishlisted", frozen=True, kw_only=True):
     """A shopper saved an item for later."""
 
     item_id: Id
     category: Label | None = None
 
 
-class Searched(ShopperEvent, tag="searched"):
+class Searched(ShopperEvent, tag="searched", frozen=True, kw_only=True):
     """A shopper searched; ``result_count`` 0 is a search that found nothing."""
 
     query: Annotated[str, Meta(max_length=2_000)]
@@ -96,7 +96,7 @@ class OrderLine(msgspec.Struct, kw_only=True, frozen=True, gc=False, omit_defaul
     discount_cents: Cents = 0
 
 
-class OrderPlaced(ShopperEvent, tag="order_placed"):
+class OrderPlaced(ShopperEvent, tag="order_placed", frozen=True, kw_only=True):
     """A shopper ordered."""
 
     order_id: Id
@@ -104,59 +104,59 @@ class OrderPlaced(ShopperEvent, tag="order_placed"):
     coupon_code: Label | None = None
 
 
-class OrderCancelled(ShopperEvent, tag="order_cancelled"):
+class OrderCancelled(ShopperEvent, tag="order_cancelled", frozen=True, kw_only=True):
     """An order, or some of its lines, was cancelled before it was sent."""
 
     order_id: Id
     lines: Annotated[list[OrderLine], Meta(max_length=MAX_LINES)] | None = None
 
 
-class OrderReturned(ShopperEvent, tag="order_returned"):
+class OrderReturned(ShopperEvent, tag="order_returned", frozen=True, kw_only=True):
     """An order, or some of its lines, came back."""
 
     order_id: Id
     lines: Annotated[list[OrderLine], Meta(max_length=MAX_LINES)] | None = None
 
 
-class OfferShown(ShopperEvent, tag="offer_shown"):
+class OfferShown(ShopperEvent, tag="offer_shown", frozen=True, kw_only=True):
     """An offer reached the shopper."""
 
     offer_id: Id
 
 
-class OfferClicked(ShopperEvent, tag="offer_clicked"):
+class OfferClicked(ShopperEvent, tag="offer_clicked", frozen=True, kw_only=True):
     """A shopper followed an offer."""
 
     offer_id: Id
 
 
-class OfferRedeemed(ShopperEvent, tag="offer_redeemed"):
+class OfferRedeemed(ShopperEvent, tag="offer_redeemed", frozen=True, kw_only=True):
     """A shopper used an offer."""
 
     offer_id: Id
 
 
-class OfferDismissed(ShopperEvent, tag="offer_dismissed"):
+class OfferDismissed(ShopperEvent, tag="offer_dismissed", frozen=True, kw_only=True):
     """A shopper turned an offer away."""
 
     offer_id: Id
 
 
-class AdShown(ShopperEvent, tag="ad_shown"):
+class AdShown(ShopperEvent, tag="ad_shown", frozen=True, kw_only=True):
     """An ad reached the shopper."""
 
     ad_id: Id
     placement: Label | None = None
 
 
-class AdClicked(ShopperEvent, tag="ad_clicked"):
+class AdClicked(ShopperEvent, tag="ad_clicked", frozen=True, kw_only=True):
     """A shopper followed an ad."""
 
     ad_id: Id
     placement: Label | None = None
 
 
-class ConsentChanged(ShopperEvent, tag="consent_changed"):
+class ConsentChanged(ShopperEvent, tag="consent_changed", frozen=True, kw_only=True):
     """A shopper allowed or forbade marketing. Without one, the setting ``default_consent`` holds."""
 
     marketing: bool
@@ -206,9 +206,7 @@ SHOPPER_EVENTS: tuple[type[ShopperEvent], ...] = (
     ConsentChanged,
 )
 
-event_decoder: msgspec.json.Decoder[AnyShopperEvent | ClockTicked] = msgspec.json.Decoder(
-    AnyShopperEvent | ClockTicked
-)
+event_decoder: msgspec.json.Decoder[AnyShopperEvent | ClockTicked] = msgspec.json.Decoder(AnyShopperEvent | ClockTicked)
 _encoder = msgspec.json.Encoder()
 
 

@@ -50,13 +50,13 @@ class Outcome(msgspec.Struct, kw_only=True, frozen=True, gc=False):
     model: ModelUsed
 
 
-class Scored(Outcome):
+class Scored(Outcome, frozen=True, kw_only=True):
     """A model's answer for one shopper at one due point. Scores are rounded to 4 decimals."""
 
     scores: dict[str, float]
 
 
-class ChurnAlerted(Outcome):
+class ChurnAlerted(Outcome, frozen=True, kw_only=True):
     """A shopper is about to leave: tell marketing. Raised when the level rises, never twice within a cooldown."""
 
     score: float
@@ -64,7 +64,7 @@ class ChurnAlerted(Outcome):
     reasons: list[Reason]
 
 
-class OfferMade(Outcome):
+class OfferMade(Outcome, frozen=True, kw_only=True):
     """A promotion for one shopper, within consent, caps and margin."""
 
     campaign: str
@@ -77,7 +77,7 @@ class OfferMade(Outcome):
     reasons: list[str]
 
 
-class OfferWithheld(Outcome):
+class OfferWithheld(Outcome, frozen=True, kw_only=True):
     """An offer that a guard held back, and which one: for audit, and as the control group of the holdout."""
 
     campaign: str

@@ -29,8 +29,17 @@ class Store(Protocol):
         """Write changes and how far the changelog is in them."""
 
 
+#: librdkafka chooses the partition by key.
+PARTITION_UA = -1
 #: The named points of a flush; tests crash at each.
-STEPS = ("before_outputs", "outputs_delivered", "ownership_checked", "changelog_half", "changelog_delivered", "stored")
+STEPS = (
+    "before_outputs",
+    "outputs_delivered",
+    "ownership_checked",
+    "changelog_half",
+    "changelog_delivered",
+    "stored",
+)
 
 
 class WriteBehind:
@@ -67,10 +76,10 @@ class WriteBehind:
         self._produce(topic, None, value, partition, self._delivered)
 
     def _produce(self, topic: str, key: bytes | None, value: bytes, partition: int | None, done: Any) -> None:
-        where = {} if partition is None else {"partition": partition}
+        where = PARTITION_UA if partition is None else partition
         while True:
             try:
-                self._producer.produce(topic, value, key, on_delivery=done, **where)
+                self._producer.produce(topic, value, key, where, done)
                 return
             except BufferError:
                 self._producer.poll(0.05)

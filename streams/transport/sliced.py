@@ -27,7 +27,7 @@ from streams.processing.slices import Slice
 BeforeCommit = Callable[[Mapping[TP, int]], Awaitable[bool]]
 
 
-class SliceSchema(Schema):  # type: ignore[misc]  # faust ships no types for it
+class SliceSchema(Schema[Any, Any]):
     """Opts a topic in: its messages carry slices, which are handed on as they are."""
 
     def compile(self, app: AppT, **_: Any) -> Callable[..., Awaitable[Any]]:
@@ -63,9 +63,7 @@ class Consumer(aiokafka.Consumer):
 
     def sliced_topics(self) -> set[str]:
         """The topics that opted in, the table's changelog among them."""
-        return {
-            name for topic in self.app.topics if isinstance(topic.schema, SliceSchema) for name in topic.topics
-        }
+        return {name for topic in self.app.topics if isinstance(topic.schema, SliceSchema) for name in topic.topics}
 
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, Message]]:
         """Poll once: first the slices, then the messages of topics that did not opt in."""
@@ -166,7 +164,7 @@ class Consumer(aiokafka.Consumer):
     def _new_offset(self, tp: TP) -> int | None:
         if tp in self._processed:
             return self._processed[tp]
-        return cast("int | None", super()._new_offset(tp))
+        return super()._new_offset(tp)
 
     async def _commit_tps(self, tps: Iterable[TP], start_new_transaction: bool) -> bool:
         offsets = self._filter_committable_offsets(tps)

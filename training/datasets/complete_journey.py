@@ -123,13 +123,13 @@ def _campaigns(tables: dict[str, Any]) -> list[ShopperEvent]:
     for household, campaign, coupon, at in zip(*columns, days, strict=True):
         events.append(
             OfferRedeemed(
-                event_id=f"cj-redeemed-{coupon}-{household}-{at}",
+                event_id=f"cj-redeemed-{campaign}-{coupon}-{household}-{at}",
                 shopper_id=f"household-{household}",
                 event_time=at,
                 offer_id=f"campaign-{campaign}",
             )
         )
-    return sorted(events, key=lambda event: event.event_time)  # type: ignore[arg-type, return-value]
+    return sorted(events, key=lambda event: event.event_time)
 
 
 def read(data_dir: Path | None = None) -> Iterator[ShopperEvent]:

@@ -29,7 +29,9 @@ class Dataset:
 def folder_of(data_dir: Path | None, name: str, file: str) -> Path:
     """A data set's file under ``--data``. Raises ``DatasetError`` that says where it was looked for."""
     if data_dir is None:
-        raise DatasetError(f"{name} comes in no package: say where its folder is with --data DIR (holding {name}/{file}).")
+        raise DatasetError(
+            f"{name} comes in no package: say where its folder is with --data DIR (holding {name}/{file})."
+        )
     for path in (data_dir / name / file, data_dir / file):
         if path.is_file():
             return path

@@ -26,7 +26,11 @@ def read(data_dir: Path | None = None) -> Iterator[ShopperEvent]:
     lines["at"] = epoch_ms(lines["InvoiceDate"])
     lines["at"] = lines.groupby("InvoiceNo")["at"].transform("max")
     lines = lines.sort_values(["at", "InvoiceNo", "StockCode"], kind="stable")
-    invoices, shoppers, times = lines["InvoiceNo"].tolist(), lines["CustomerID"].tolist(), lines["at"].tolist()
+    invoices, shoppers, times = (
+        lines["InvoiceNo"].tolist(),
+        lines["CustomerID"].tolist(),
+        lines["at"].tolist(),
+    )
     items, quantities = lines["StockCode"].tolist(), lines["Quantity"].tolist()
     prices = (lines["UnitPrice"] * 100).round().astype("int64").tolist()
     start = 0

@@ -58,7 +58,7 @@ def read(data_dir: Path | None = None) -> Iterator[ShopperEvent]:
                     lines=[line],
                 )
             )
-    events.sort(key=lambda event: event.event_time)  # type: ignore[arg-type, return-value]
+    events.sort(key=lambda event: event.event_time)
     yield from events
 
 

@@ -29,7 +29,11 @@ class OrderTimes:
             yield event
 
     def lapse(
-        self, shoppers: list[str], shopper: npt.NDArray[np.int64], due_ms: npt.NDArray[np.int64], horizon_days: int
+        self,
+        shoppers: list[str],
+        shopper: npt.NDArray[np.int64],
+        due_ms: npt.NDArray[np.int64],
+        horizon_days: int,
     ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
         """[n] 1 when no order lies in (due, due + horizon]; [n] when that was known: due + horizon."""
         horizon = horizon_days * DAY_MS

@@ -136,9 +136,7 @@ def train(data_dir: Path | None, seed: int, out: Path, progress: Progress) -> Ar
     network = _fit(parts, seed, progress)
     progress("exporting", 0, None)
     reference = np.median(_stack(parts, "x", "fit"), axis=0).astype(np.float32)
-    joint = logistic.fit(
-        _stack(parts, "rfm", "fit"), _stack(parts, "label", "fit"), _weights(parts, "fit")
-    )
+    joint = logistic.fit(_stack(parts, "rfm", "fit"), _stack(parts, "label", "fit"), _weights(parts, "fit"))
     metrics: dict[str, Any] = {}
     for part in parts:
         own = logistic.fit(part.rfm[part.fit], part.label[part.fit], np.ones(int(part.fit.sum())))

@@ -58,7 +58,7 @@ class DecayKind:
         tag = ",".join(_NAMES)
         self._sums = {c: Column(f"decayed/{SIGNALS[c].name}/{tag}/sum", "f8", len(_NAMES)) for c in codes}
         self._marks = {c: Column(f"decayed/{SIGNALS[c].name}/{tag}/landmark", "i8", len(_NAMES)) for c in codes}
-        self.columns = (*self._sums.values(), *self._marks.values())
+        self.columns: tuple[Column, ...] = (*self._sums.values(), *self._marks.values())
         self._known = np.zeros(len(SIGNALS), np.bool_)
         self._known[codes] = True
 

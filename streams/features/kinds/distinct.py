@@ -38,7 +38,7 @@ class DistinctKind:
 
     def __init__(self, sources: Sequence[Distinct]) -> None:
         self._sketches = {s: Column(f"distinct/{s.name}/hll{REGISTERS}", "u1", REGISTERS) for s in sources}
-        self.columns = tuple(self._sketches.values())
+        self.columns: tuple[Column, ...] = tuple(self._sketches.values())
 
     def fold(self, state: Rows, run: Run) -> None:
         if not len(run.touch.event):

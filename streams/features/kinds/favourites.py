@@ -13,12 +13,12 @@ from streams.features.kinds.decay import DAY_MS, faded, quotient, shift
 from streams.features.kinds.last import row_sum
 from streams.features.signals import Run
 from streams.processing.batch import TYPE_CODE, Floats, Ints
-from streams.records.events import CartItemAdded, ItemViewed, ItemWishlisted, OrderPlaced
+from streams.records.events import CartItemAdded, ItemViewed, ItemWishlisted, OrderPlaced, ShopperEvent
 
 SLOTS = 32
 HALF_LIFE_MS = 30 * DAY_MS
 #: What a touch says about taste, by type of event.
-WEIGHTS = {ItemViewed: 1.0, ItemWishlisted: 2.0, CartItemAdded: 3.0, OrderPlaced: 5.0}
+WEIGHTS: dict[type[ShopperEvent], float] = {ItemViewed: 1.0, ItemWishlisted: 2.0, CartItemAdded: 3.0, OrderPlaced: 5.0}
 _WEIGHT = np.zeros(max(TYPE_CODE.values()) + 1)
 for _cls, _weight in WEIGHTS.items():
     _WEIGHT[TYPE_CODE[_cls]] = _weight
@@ -43,7 +43,7 @@ class FavouriteKind:
     def __init__(self, sources: Sequence[Favourite]) -> None:
         self._sums = Column(f"favourite/30d×{SLOTS}/sums", "f8", SLOTS)
         self._mark = Column(f"favourite/30d×{SLOTS}/landmark", "i8")
-        self.columns = (self._sums, self._mark)
+        self.columns: tuple[Column, ...] = (self._sums, self._mark)
 
     def fold(self, state: Rows, run: Run) -> None:
         weight = _WEIGHT[run.type[run.touch.event]]

@@ -35,7 +35,7 @@ class LastN:
         self._tie = Column(f"last{n}/{name}/tie", "u4", n)
         self._count = Column(f"last{n}/{name}/count", "u4")
         self._fields = {f.name: Column(f"last{n}/{name}/{f.name}", f.code, n) for f in fields}
-        self.columns = (self._time, self._tie, self._count, *self._fields.values())
+        self.columns: tuple[Column, ...] = (self._time, self._tie, self._count, *self._fields.values())
 
     def fold(self, state: Rows, run: Run, chosen: Bools | None = None) -> None:
         """Take the chosen events of a run (all of them when not given)."""
@@ -110,4 +110,3 @@ def row_sum(values: npt.NDArray[Any]) -> Floats:
     if not values.shape[1]:
         return np.zeros(len(values))
     return np.cumsum(values, axis=1, dtype=np.float64)[:, -1]
-

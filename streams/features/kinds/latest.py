@@ -23,7 +23,7 @@ class ConsentKind:
 
     def __init__(self, sources: Sequence[Consent]) -> None:
         self._word = Column("latest/consent", "i8")
-        self.columns = (self._word,)
+        self.columns: tuple[Column, ...] = (self._word,)
 
     def fold(self, state: Rows, run: Run) -> None:
         index = np.flatnonzero(run.type == TYPE_CODE[ConsentChanged])

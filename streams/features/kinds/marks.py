@@ -9,7 +9,7 @@ import numpy as np
 
 from streams.features.columns import Column, Rows
 from streams.features.kinds.decay import DAY_MS
-from streams.features.signals import SIGNAL_CODE, SIGNALS, Run, Signal
+from streams.features.signals import SIGNAL_CODE, Run, Signal
 from streams.processing.batch import Floats, Ints
 
 #: "Never" as a number of days, and the most that any age can read: ten years.
@@ -40,7 +40,7 @@ class MarkKind:
             what = "total" if isinstance(source, Total) else source.which
             code = SIGNAL_CODE[source.signal.name]
             self._columns[what, code] = Column(f"{what}/{source.signal.name}", "i8")
-        self.columns = tuple(self._columns.values())
+        self.columns: tuple[Column, ...] = tuple(self._columns.values())
 
     def fold(self, state: Rows, run: Run) -> None:
         signal, flat = run.entries.signal, state.flat["i8"]

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from streams.features.columns import Rows
+from streams.features.columns import Column, Rows
 from streams.features.kinds.last import Field, LastN
 from streams.features.signals import Run
 from streams.processing.batch import Bools, Floats, Ints, type_codes
@@ -23,7 +23,7 @@ SESSION_GAP_MS = 1_800_000
 @dataclass(frozen=True, slots=True)
 class Session:
     """Of the session that the newest event belongs to, as far as the last 32 events show it: ``events`` (of some
-    types), its length in ``minutes``, or 1 while it is ``open`` (less than 30 minutes old) and 0 after. Cold start 0."""
+    types), its length in ``minutes``, or 1 while it is ``open`` (younger than 30 minutes) and 0 after. Cold start 0."""
 
     what: Literal["events", "minutes", "open"]
     types: tuple[type[ShopperEvent], ...] = ()
@@ -35,13 +35,13 @@ class RecentKind:
     def __init__(self, sources: Sequence[Session]) -> None:
         fields = (Field("type", "u1"), Field("category", "u4"), Field("item", "u4"), Field("cents", "i8"))
         self._events = LastN("events", EVENTS_KEPT, fields)
-        self.columns = self._events.columns
+        self.columns: tuple[Column, ...] = self._events.columns
 
     def fold(self, state: Rows, run: Run) -> None:
         self._events.fold(state, run)
 
     def sequence(self, rows: Rows) -> tuple[Bools, Ints, dict[str, npt.NDArray[Any]]]:
-        """[k, 32] each, newest first: slot filled, event time in ms, and ``type``, ``category``, ``item``, ``cents``."""
+        """[k, 32] each, newest first: filled, event time in ms, and ``type``, ``category``, ``item``, ``cents``."""
         return self._events.newest_first(rows)
 
     def read(self, rows: Rows, now_ms: Ints, source: Session) -> Floats:

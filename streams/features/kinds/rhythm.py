@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from streams.features.columns import Rows
+from streams.features.columns import Column, Rows
 from streams.features.kinds.decay import DAY_MS
 from streams.features.kinds.last import LastN, row_sum
 from streams.features.kinds.marks import MAX_DAYS
@@ -36,7 +36,7 @@ class RhythmKind:
 
     def __init__(self, sources: Sequence[Rhythm]) -> None:
         self._orders = LastN("orders", ORDERS_KEPT, ())
-        self.columns = self._orders.columns
+        self.columns: tuple[Column, ...] = self._orders.columns
 
     def fold(self, state: Rows, run: Run) -> None:
         self._orders.fold(state, run, run.type == TYPE_CODE[OrderPlaced])

@@ -19,7 +19,12 @@ from streams.processing.batch import Floats, Ints
 #: name of a ring → (bucket length in ms, buckets)
 RINGS: dict[str, tuple[int, int]] = {"5m": (5 * MINUTE_MS, 12), "1h": (HOUR_MS, 24), "1d": (DAY_MS, 30)}
 #: name of a window → (its ring, how many of the ring's buckets it covers)
-WINDOWS: dict[str, tuple[str, int]] = {"1h": ("5m", 12), "24h": ("1h", 24), "7d": ("1d", 7), "30d": ("1d", 30)}
+WINDOWS: dict[str, tuple[str, int]] = {
+    "1h": ("5m", 12),
+    "24h": ("1h", 24),
+    "7d": ("1d", 7),
+    "30d": ("1d", 30),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +52,11 @@ class WindowKind:
         for ring, code in wanted:
             name = f"window/{SIGNALS[code].name}/{ring}×{RINGS[ring][1]}"
             cell = "u4" if SIGNALS[code].value == "count" else "i8"
-            self._rings[ring, code] = (Column(f"{name}/buckets", cell, RINGS[ring][1]), Column(f"{name}/head", "i8"))
-        self.columns = tuple(column for pair in self._rings.values() for column in pair)
+            self._rings[ring, code] = (
+                Column(f"{name}/buckets", cell, RINGS[ring][1]),
+                Column(f"{name}/head", "i8"),
+            )
+        self.columns: tuple[Column, ...] = tuple(column for pair in self._rings.values() for column in pair)
 
     def fold(self, state: Rows, run: Run) -> None:
         signal = run.entries.signal

@@ -1,0 +1,116 @@
+"""The log decides: not how it was cut, not a restart, not a second delivery."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections import Counter
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from streams.processing.partition import META_KEY, PartitionProcessor, Rules
+from streams.state.arena import NEVER, row_bytes
+from tests.shoppers import random_history, slice_of
+from tests.worlds import World, cut, run_plain, shipped_models
+
+
+@settings(max_examples=15, deadline=None)
+@given(seed=st.integers(0, 10**6), cuts=st.lists(st.integers(1, 799), max_size=60))
+def test_any_cut_gives_the_same_bits_and_the_same_outcomes(seed: int, cuts: list[int]) -> None:
+    log = random_history(seed, 800, 40)
+    whole, parts = run_plain(cut(log, [])), run_plain(cut(log, cuts))
+    assert parts.rows == whole.rows
+    assert parts.outcomes == whole.outcomes
+    assert parts.fates == whole.fates
+
+
+def test_one_record_at_a_time_gives_the_same_as_all_at_once() -> None:
+    log = random_history(5, 1500, 30)
+    whole, single = run_plain(cut(log, [])), run_plain(cut(log, range(1, len(log))))
+    assert single.rows == whole.rows
+    assert single.outcomes == whole.outcomes
+    assert whole.due["silence"] > 20
+    assert whole.kinds["ChurnAlerted"] > 0
+    assert whole.kinds["OfferMade"] > 0
+    assert whole.kinds["OfferWithheld"] > 0
+    assert whole.kinds["LateEvent"] > 0
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_every_record_has_exactly_one_fate(seed: int) -> None:
+    log = random_history(seed, 1000, 50)
+    rng = random.Random(seed)
+    for _ in range(40):
+        log.insert(rng.randrange(len(log)), (b"s", rng.randbytes(30)))
+    world = run_plain(cut(log, rng.sample(range(len(log)), 20)))
+    assert world.fates["applied"] + world.fates["duplicate"] + world.fates["late"] + world.fates["dead"] == len(log)
+    assert world.fates["dead"] == world.kinds["DeadLetter"] == 40
+    assert world.fates["late"] == world.kinds["LateEvent"] > 0
+    assert world.fates["duplicate"] > 0
+
+
+class DictTier:
+    """A durable tier in memory."""
+
+    def __init__(self) -> None:
+        self.held: dict[bytes, bytes] = {}
+
+    def get(self, key: bytes) -> bytes | None:
+        return self.held.get(key)
+
+    def items(self) -> list[tuple[bytes, bytes]]:
+        return list(self.held.items())
+
+
+@settings(max_examples=10, deadline=None)
+@given(seed=st.integers(0, 10**6), crash=st.integers(1, 900), lost=st.floats(0, 1), limit=st.integers(1, 60))
+def test_a_crash_in_the_middle_of_a_flush_changes_nothing(seed: int, crash: int, lost: float, limit: int) -> None:
+    """Some rows of the last flush reached the tier, the progress record did not, and rows are evicted all along."""
+    log = random_history(seed, 900, 40)
+    whole = run_plain(cut(log, []))
+    tier, world, rng = DictTier(), World(), random.Random(seed)
+
+    def run(start: int, stop: int) -> dict[bytes, bytes]:
+        processor = PartitionProcessor(0, Rules(), shipped_models, tier=tier, limit=limit)
+        assert processor.next_offset == start
+        changes: dict[bytes, bytes] = {}
+        for a in range(start, stop, 100):
+            world.take_result(processor.apply(slice_of(log[a : min(a + 100, stop)], a)))
+            if stop != crash:
+                tier.held |= processor.take_changes()
+                processor.arena.evict()
+        return changes | processor.take_changes()
+
+    tier.held |= run(0, crash // 2)
+    unfinished = run(crash // 2, crash)
+    tier.held |= {key: value for key, value in unfinished.items() if key != META_KEY and rng.random() > lost}
+    tier.held |= run(crash // 2, len(log))
+    assert {key: row_bytes(value) for key, value in tier.held.items() if key[:1] == b"s"} == whole.rows
+    assert world.outcomes == whole.outcomes
+
+
+@settings(max_examples=15, deadline=None)
+@given(seed=st.integers(0, 10**6))
+def test_a_log_delivered_twice_changes_nothing(seed: int) -> None:
+    log = random_history(seed, 300, 20)
+    once = PartitionProcessor(0, Rules(), shipped_models)
+    once.apply(slice_of(log))
+    before = once.arena.rows.data.tobytes()
+    again = once.apply(slice_of(log))
+    assert once.arena.rows.data.tobytes() == before
+    assert again.fates == Counter(duplicate=len(log))
+    assert not again.outcomes
+
+
+def test_a_million_timers_are_checked_in_a_second() -> None:
+    processor = PartitionProcessor(0, Rules())
+    arena = processor.arena
+    arena.timer = np.full(1_000_000, NEVER, np.int64)
+    arena.timer[::7] = 5
+    arena._shopper = [None] * 1_000_000
+    began = time.perf_counter()
+    assert len(arena.due(10)) == 142_858
+    assert time.perf_counter() - began < 1.0

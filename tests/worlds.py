@@ -1,0 +1,77 @@
+"""The plain world: a log through ``PartitionProcessor`` in a loop, and what came of it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+
+import msgspec
+
+from streams.processing.partition import Applied, Model, PartitionProcessor, Rules
+from streams.processing.slices import Slice
+from streams.records.outcomes import encode_outcome
+from streams.state.arena import row_bytes
+from streams.worker import load_models
+from tests.shoppers import Log, slice_of
+
+
+@cache
+def shipped_models() -> tuple[Model, ...]:
+    """The models as shipped."""
+    return tuple(load_models())
+
+
+@dataclass
+class World:
+    """What a log came to: rows by table key, outcomes by id, fates."""
+
+    packed: dict[bytes, bytes] = field(default_factory=dict)
+    outcomes: dict[str, bytes] = field(default_factory=dict)
+    fates: Counter[str] = field(default_factory=Counter)
+    kinds: Counter[str] = field(default_factory=Counter)
+    due: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def rows(self) -> dict[bytes, bytes]:
+        """Shoppers' rows without their headers."""
+        return {key: row_bytes(value) for key, value in self.packed.items() if key[:1] == b"s"}
+
+    def take_result(self, result: Applied) -> None:
+        """Take what a slice came to."""
+        self.fates += result.fates
+        self.due += result.due_kinds
+        for outcome in result.outcomes:
+            self.take(outcome, outcome.outcome_id)
+        for late in result.late:
+            self.take(late, late.late_id)
+        for dead in result.dead:
+            self.take(dead, dead.dead_letter_id)
+
+    def take(self, record: msgspec.Struct, outcome_id: str) -> None:
+        """Take an outcome; the same id must always say the same."""
+        said = encode_outcome(record)
+        assert self.outcomes.setdefault(outcome_id, said) == said
+        self.kinds[type(record).__name__] += 1
+
+
+def cut(log: Log, cuts: Iterable[int]) -> list[Slice]:
+    """A log as slices, cut before the given offsets."""
+    bounds = [0, *sorted(set(cuts)), len(log)]
+    return [slice_of(log[a:b], a) for a, b in zip(bounds[:-1], bounds[1:], strict=True) if b > a]
+
+
+def run_plain(
+    slices: Iterable[Slice],
+    rules: Rules | None = None,
+    models: Callable[[], Sequence[Model]] = shipped_models,
+    processor: PartitionProcessor | None = None,
+) -> World:
+    """Apply slices of one partition, one after the other."""
+    world = World()
+    processor = processor or PartitionProcessor(0, rules or Rules(), models)
+    for slice_ in slices:
+        world.take_result(processor.apply(slice_))
+    world.packed = processor.take_changes()
+    return world
