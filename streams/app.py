@@ -105,7 +105,7 @@ def _declare_agent(worker: Worker) -> None:
                 events.failure = error
                 await app.crash(error)
                 await asyncio.Event().wait()
-            event.message.processed = True
+            cast(Consumer, app.consumer).slice_processed(event.message)
 
     @app.on_partitions_revoked.connect
     async def revoked(*_: Any, **__: Any) -> None:

@@ -19,8 +19,7 @@ from typing import Any, ClassVar, cast
 from faust import Schema
 from faust.transport.drivers import aiokafka
 from faust.types import TP, AppT, Message
-from faust.types.tuples import ConsumerMessage, ack_lock
-from mode.utils.futures import notify
+from faust.types.tuples import ConsumerMessage
 
 from streams.processing.slices import Slice
 
@@ -44,7 +43,7 @@ class SliceMessage(ConsumerMessage):
     """A slice on its way through Faust.
 
     ``offset`` is the slice's first, because Faust takes what lies before a message's offset for acknowledged.
-    The agent sets ``processed`` once the slice is in the state; only then may ``next_offset`` be committed.
+    The agent reports it with ``Consumer.slice_processed``; only then may ``next_offset`` be committed.
     """
 
     __slots__ = ("next_offset", "processed")
@@ -131,18 +130,16 @@ class Consumer(aiokafka.Consumer):
             self._delivered.setdefault(tp, deque()).append(message)
         return message
 
-    def ack(self, message: Message) -> bool:
-        """Take note that a message left its stream; a slice counts only if it was processed."""
-        if not isinstance(message, SliceMessage):
-            return bool(super().ack(message))
-        with ack_lock:
-            message.acked = True
-            self._unacked_messages.discard(message)
-            waiting = self._delivered.get(message.tp)
-            while waiting and waiting[0].acked and waiting[0].processed:
-                self._processed[message.tp] = waiting.popleft().next_offset
-            notify(self._waiting_for_ack)
-        return True
+    def slice_processed(self, message: SliceMessage) -> None:
+        """Take note that a slice is in the state; called by its agent.
+
+        Faust's own acknowledgement is not used: it happens also when an agent raised, and its compiled form does
+        not call ``Consumer.ack``.
+        """
+        message.processed = True
+        waiting = self._delivered.get(message.tp)
+        while waiting and waiting[0].processed:
+            self._processed[message.tp] = waiting.popleft().next_offset
 
     async def perform_seek(self) -> None:
         """Seek to the committed offsets; whatever was delivered from beyond them will be delivered again."""
@@ -156,8 +153,12 @@ class Consumer(aiokafka.Consumer):
             await super()._add_gap(tp, offset_from, offset_to)
 
     def _filter_tps_with_pending_acks(self, topics: Any = None) -> Iterator[TP]:
-        yield from super()._filter_tps_with_pending_acks(topics)
+        sliced = self.sliced_topics()
+        yield from (tp for tp in super()._filter_tps_with_pending_acks(topics) if tp.topic not in sliced)
         for tp in list(self._processed):
+            # Faust keeps offsets of messages that left their stream; of slices they mean nothing.
+            self._acked[tp].clear()
+            self._acked_index[tp].clear()
             if topics is None or tp in topics or tp.topic in topics:
                 yield tp
 

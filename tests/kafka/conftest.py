@@ -1,0 +1,23 @@
+"""Fixtures of the Kafka world."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from streams.broker.embedded import Broker
+from tests.kafka.harness import Cluster
+
+
+@pytest.fixture
+def cluster(broker: Broker, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Cluster]:
+    """Fresh topics and a group of its own; every worker still running afterwards is killed."""
+    name = re.sub(r"[^a-z0-9]+", "-", request.node.name.lower())[:60]
+    fresh = Cluster(broker.bootstrap, tmp_path, name)
+    fresh.prepare()
+    yield fresh
+    for worker in fresh.workers:
+        worker.kill()

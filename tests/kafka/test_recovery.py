@@ -1,0 +1,99 @@
+"""Whatever happens to workers, rows and outcomes are those of a plain loop over the same log."""
+
+from __future__ import annotations
+
+import signal
+import time
+
+import pytest
+
+from streams.state.write_behind import STEPS
+from tests.kafka.harness import Cluster, fates
+from tests.shoppers import random_history
+
+pytestmark = pytest.mark.kafka
+
+
+def test_a_worker_makes_of_a_log_what_the_plain_loop_makes(cluster: Cluster) -> None:
+    log = random_history(11, 4000, 150)
+    cluster.send(log)
+    worker = cluster.worker()
+    cluster.wait_committed(len(log))
+    counted = fates([worker])
+    worker.stop()
+    plain = cluster.assert_as_plain()
+    assert counted == plain.fates
+    assert counted["applied"] + counted["duplicate"] + counted["late"] + counted["dead"] == len(log)
+    assert plain.due["silence"] > 0
+    assert plain.kinds["ChurnAlerted"] > 0
+
+
+def test_stopping_and_starting_again_loses_and_repeats_nothing(cluster: Cluster) -> None:
+    log = random_history(12, 3000, 100)
+    for part in (log[:1000], log[1000:2000], log[2000:]):
+        cluster.send(part)
+        worker = cluster.worker()
+        cluster.wait_committed(cluster.committed() + len(part))
+        worker.stop()
+    cluster.assert_as_plain()
+
+
+def test_kill_9_between_any_two_steps_of_a_flush_and_mid_slice(cluster: Cluster) -> None:
+    """One log, a worker killed at each step in turn; every second one starts with an empty disk."""
+    log = random_history(13, 6000, 120)
+    part = len(log) // 8
+    sent = 0
+    for i, step in enumerate((*STEPS, "mid_slice")):
+        cluster.send(log[sent : sent + part])
+        sent += part
+        worker = cluster.worker(kill_at=f"{step}:2", data=f"data-{i // 2}")
+        if step != "mid_slice":
+            # The second flush needs something to flush: more records once the first was committed.
+            worker.wait_ready()
+            time.sleep(0.8)
+            cluster.send(log[sent : sent + 50])
+            sent += 50
+        worker.wait_killed()
+    cluster.send(log[sent:])
+    last = cluster.worker(data="data-last")
+    cluster.wait_committed(len(log))
+    last.stop()
+    cluster.assert_as_plain()
+
+
+def test_two_workers_share_the_partitions_and_hand_them_over(cluster: Cluster) -> None:
+    log = random_history(14, 6000, 150)
+    cluster.send(log[:2000])
+    first = cluster.worker(data="first")
+    first.wait_ready()
+    second = cluster.worker(data="second")
+    cluster.send(log[2000:4000])
+    second.wait_ready()
+    cluster.wait_committed(4000)
+    cluster.send(log[4000:5000])
+    cluster.wait_committed(5000)
+    first.stop()
+    cluster.send(log[5000:])
+    cluster.wait_committed(len(log))
+    second.stop()
+    cluster.assert_as_plain()
+
+
+def test_a_worker_stopped_and_continued_does_no_harm(cluster: Cluster) -> None:
+    """It sleeps past its session; another takes over; it wakes up with rows and outputs of its own."""
+    log = random_history(15, 6000, 150)
+    cluster.send(log[:2000])
+    zombie = cluster.worker(data="zombie")
+    zombie.wait_ready()
+    cluster.send(log[2000:3000])
+    zombie.process.send_signal(signal.SIGSTOP)
+    other = cluster.worker(data="other")
+    cluster.send(log[3000:4500])
+    cluster.wait_committed(4500)
+    zombie.process.send_signal(signal.SIGCONT)
+    cluster.send(log[4500:])
+    cluster.wait_committed(len(log))
+    zombie.wait_ready()
+    other.stop()
+    zombie.stop()
+    cluster.assert_as_plain()

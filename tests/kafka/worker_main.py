@@ -1,0 +1,44 @@
+"""A worker that kills itself at a named step, if told to: BOOTSTRAP DATA_DIR PORT, and ``KILL_AT=STEP:N``."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections import Counter
+from pathlib import Path
+
+from streams.agents.shopper_events import ShopperEvents
+from streams.processing.partition import Applied
+from streams.processing.slices import Slice
+from streams.settings import Settings
+from streams.worker import run
+
+
+def main() -> int:
+    """Run the worker."""
+    bootstrap, data_dir, port = sys.argv[1:]
+    step, _, n = os.environ.get("KILL_AT", "").partition(":")
+    seen: Counter[str] = Counter()
+
+    def reached(name: str) -> None:
+        seen[name] += 1
+        if name == step and seen[name] == int(n):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    handle = ShopperEvents.handle
+
+    def watched(self: ShopperEvents, slice_: Slice) -> Applied:
+        if step == "mid_slice" and seen["mid_slice"] + 1 == int(n):
+            # Half of the slice is in memory, none of its outputs sent.
+            self.processor(slice_.partition).apply(slice_.cut(0, len(slice_) // 2))
+        reached("mid_slice")
+        return handle(self, slice_)
+
+    ShopperEvents.handle = watched  # type: ignore[method-assign]
+    settings = Settings.from_environment(broker=bootstrap, data_dir=Path(data_dir), port=int(port))
+    return run(settings, "INFO", reached)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
