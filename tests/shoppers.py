@@ -5,8 +5,8 @@ from __future__ import annotations
 import random
 from typing import Any
 
-from streams.records import events as e
 from streams.processing.slices import Slice
+from streams.records import events as e
 
 DAY = 86_400_000
 HOUR = 3_600_000
@@ -33,9 +33,7 @@ def ordered(
         category=more.pop("category", "tea"),
         discount_cents=more.pop("discount_cents", 0),
     )
-    return e.OrderPlaced(
-        event_id=event_id, shopper_id=shopper, event_time=at, order_id=event_id, lines=[line], **more
-    )
+    return e.OrderPlaced(event_id=event_id, shopper_id=shopper, event_time=at, order_id=event_id, lines=[line], **more)
 
 
 def carted(shopper: str = "s1", at: int = NOON, event_id: str = "c1", **more: Any) -> e.CartItemAdded:
@@ -61,9 +59,7 @@ def log_of(*events: e.ShopperEvent | e.ClockTicked) -> Log:
 def slice_of(log: Log, start: int = 0, topic: str = "storefront.events.v1", partition: int = 0) -> Slice:
     """Records from offset ``start`` on, as one slice."""
     n = len(log)
-    return Slice(
-        topic, partition, range(start, start + n), [APPENDED] * n, [k for k, _ in log], [v for _, v in log]
-    )
+    return Slice(topic, partition, range(start, start + n), [APPENDED] * n, [k for k, _ in log], [v for _, v in log])
 
 
 def random_history(seed: int, n: int, shoppers: int, *, hostile: bool = True) -> Log:

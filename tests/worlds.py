@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -59,7 +60,7 @@ class World:
 def cut(log: Log, cuts: Iterable[int]) -> list[Slice]:
     """A log as slices, cut before the given offsets."""
     bounds = [0, *sorted(set(cuts)), len(log)]
-    return [slice_of(log[a:b], a) for a, b in zip(bounds[:-1], bounds[1:], strict=True) if b > a]
+    return [slice_of(log[a:b], a) for a, b in itertools.pairwise(bounds) if b > a]
 
 
 def run_plain(

