@@ -1,0 +1,144 @@
+"""``offerstream bench``: rounds of all contestants in turn on one embedded broker, medians and ratios."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from confluent_kafka import Producer
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+
+from streams.bench.clickstream import clickstream
+from streams.broker.embedded import Broker
+from streams.topics import EVENTS, TOPICS, changelog, create
+
+SHOPPERS = 20_000
+#: The peer is slower by more than ten times: it gets a tenth of the records, so that rounds take alike.
+PEER_SHARE = 10
+TIMEOUT_SECONDS = 300
+
+
+class BenchError(RuntimeError):
+    """A contestant did not come to its end."""
+
+
+def run(out: Path, rounds: int, events: int) -> None:
+    """Run the bench, print it and write it as JSON."""
+    from streams.cli import fetch_jars
+
+    jars = fetch_jars()
+    records = clickstream(events, SHOPPERS)
+    results: dict[str, list[dict[str, Any]]] = {}
+    order = ("ours", "faust", "ours_empty", "faust_empty")
+    with Progress(console=Console(stderr=True)) as progress:
+        task = progress.add_task("Measuring", total=rounds * len(order))
+        for r in range(rounds):
+            for name in order if r % 2 == 0 else order[::-1]:
+                some = records[: events // PEER_SHARE] if name.startswith("faust") else records
+                progress.update(task, description=f"Round {r + 1}: {name}")
+                results.setdefault(name, []).append(_measure(jars, name, some))
+                progress.advance(task)
+    summary = summarize(results, rounds, events)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(json.dumps(summary, indent=2) + "\n")
+    _print(summary, out)
+
+
+def _measure(jars: list[Path], name: str, records: list[tuple[bytes, bytes]]) -> dict[str, Any]:
+    """One contestant on a fresh broker that holds the records already."""
+    with (
+        tempfile.TemporaryDirectory(prefix="offerstream-bench-") as folder,
+        Broker(Path(folder) / "kafka", jars) as broker,
+    ):
+        app_id = f"bench-{name.replace('_', '-')}"
+        create(broker.bootstrap, [*TOPICS, changelog(app_id)], 4)
+        producer = Producer(
+            {"bootstrap.servers": broker.bootstrap, "partitioner": "murmur2", "linger.ms": 20, "log_level": 0}
+        )
+        for key, value in records:
+            while True:
+                try:
+                    producer.produce(EVENTS.name, value, key)
+                    break
+                except BufferError:
+                    producer.poll(0.1)
+        producer.flush()
+        arguments = [name, broker.bootstrap, f"{folder}/data", app_id, str(len(records))]
+        done = subprocess.run(
+            [sys.executable, "-m", "streams.bench.contestants", *arguments],
+            capture_output=True,
+            text=True,
+            timeout=TIMEOUT_SECONDS,
+            check=False,
+            env={k: v for k, v in os.environ.items() if not k.startswith("OFFERSTREAM_")},
+        )
+        if done.returncode:
+            raise BenchError(f"{name} ended with code {done.returncode}:\n{done.stderr[-3000:]}")
+        # Faust writes to standard output, too.
+        result: dict[str, Any] = json.loads(done.stdout[done.stdout.index('{"seconds"') :].splitlines()[0])
+        result["events_per_second"] = result["records"] / result["seconds"]
+        return result
+
+
+def summarize(results: dict[str, list[dict[str, Any]]], rounds: int, events: int) -> dict[str, Any]:
+    """Medians of the rates, and of the ratios round by round."""
+    rate = {name: [r["events_per_second"] for r in runs] for name, runs in results.items()}
+    pairs = [a / b for a, b in zip(rate["ours"], rate["faust"], strict=True)]
+    transport = [a / b for a, b in zip(rate["ours_empty"], rate["faust_empty"], strict=True)]
+    stages = {
+        stage: statistics.median(1e6 * r["stages"][stage] / r["records"] for r in results["ours"])
+        for stage in results["ours"][0]["stages"]
+    }
+    whole = statistics.median(1e6 * r["seconds"] / r["records"] for r in results["ours"])
+    return {
+        "ours_events_per_second": round(statistics.median(rate["ours"])),
+        "faust_events_per_second": round(statistics.median(rate["faust"])),
+        "ratio": round(statistics.median(pairs), 1),
+        "ratio_range": [round(min(pairs), 1), round(max(pairs), 1)],
+        "transport_ours_events_per_second": round(statistics.median(rate["ours_empty"])),
+        "transport_faust_events_per_second": round(statistics.median(rate["faust_empty"])),
+        "transport_ratio": round(statistics.median(transport), 1),
+        "transport_ratio_range": [round(min(transport), 1), round(max(transport), 1)],
+        "ours_microseconds_per_event": {
+            **{stage: round(value, 2) for stage, value in stages.items()},
+            "whole": round(whole, 2),
+        },
+        "due_points_per_event": round(results["ours"][0]["due_points"] / results["ours"][0]["records"], 3),
+        "rounds": rounds,
+        "events": events,
+        "shoppers": SHOPPERS,
+        "machine": {"cpus": os.cpu_count(), "python": platform.python_version(), "system": platform.system()},
+    }
+
+
+def _print(s: dict[str, Any], out: Path) -> None:
+    console = Console()
+    table = Table("", "offerstream", "idiomatic Faust", "ratio (range)", title="Events per second, medians")
+    low, high = s["ratio_range"]
+    table.add_row(
+        "whole job, durable",
+        f"{s['ours_events_per_second']:,}",
+        f"{s['faust_events_per_second']:,}",
+        f"{s['ratio']} ({low} … {high})",
+    )
+    low, high = s["transport_ratio_range"]
+    table.add_row(
+        "transport, decode only",
+        f"{s['transport_ours_events_per_second']:,}",
+        f"{s['transport_faust_events_per_second']:,}",
+        f"{s['transport_ratio']} ({low} … {high})",
+    )
+    console.print(table)
+    spent = ", ".join(f"{stage} {value}" for stage, value in s["ours_microseconds_per_event"].items())
+    console.print(
+        f"Microseconds per event: {spent}. {s['due_points_per_event']} due points per event. Written to {out}."
+    )
