@@ -178,7 +178,10 @@ def schema(record: str | None) -> None:
 
 @cli.command("settings")
 def settings_() -> None:
-    """Print every setting with its value."""
+    """Print every setting with its value.
+
+    Each is set by the environment variable shown; a variable that is no setting is an error, not a default.
+    """
     current = Settings.from_environment()
     table = Table("variable", "value")
     for name in Settings.__dataclass_fields__:
@@ -188,7 +191,10 @@ def settings_() -> None:
 
 @cli.command("metrics")
 def metrics_() -> None:
-    """Print the catalogue of metrics."""
+    """Print the catalogue of metrics.
+
+    Workers serve them at /metrics; deploy/prometheus scrapes them and has alert rules.
+    """
     from streams.metrics import Metrics
 
     table = Table("metric", "type", "labels", "meaning")

@@ -11,8 +11,9 @@ from streams.features.kinds.decay import DAY_MS
 from streams.processing.batch import Floats, Ints
 
 LEVEL = Column("churn_alert/level", "u1")
+ALERTED = Column("churn_alert/alerted_level", "u1")
 LAST = Column("churn_alert/last", "i8")
-COLUMNS = (LEVEL, LAST)
+COLUMNS = (LEVEL, ALERTED, LAST)
 LEVELS = ("none", "watch", "high", "critical")
 
 
@@ -32,9 +33,10 @@ class ChurnAlertPolicy:
     cooldown_days: float = 14.0
 
     def decide(self, state: Rows, row: Ints, score: Floats, now_ms: Ints) -> Ints:
-        """[k] the level to alert, 0 for no alert; moves the level and the time of the last alert.
+        """[k] the level to alert, 0 for no alert; moves the level and what was alerted last, and when.
 
-        The cooldown holds for equal or lower levels; a rise to a higher level always alerts.
+        Within the cooldown only a level above the last alerted one alerts; after it, any level that the score
+        reaches by itself (not one that only hysteresis keeps).
         """
         enter = np.array([-np.inf, self.watch, self.high, self.critical])
         levels, lasts = state.flat["u1"], state.flat["i8"]
@@ -43,8 +45,10 @@ class ChurnAlertPolicy:
         entered = np.searchsorted(enter, score, side="right") - 1
         kept = np.searchsorted(enter - self.hysteresis, score, side="right") - 1
         level = np.maximum(entered, np.minimum(held, kept))
+        alerted = levels[state.cells(ALERTED, row)]
         cooled = (last == 0) | (now_ms - last >= int(self.cooldown_days * DAY_MS))
-        alert = (level > 0) & ((level > held) & (cooled | (held > 0)) | (level >= held) & (held > 0) & cooled)
+        alert = (entered == level) & (level > 0) & (cooled | (level > alerted))
         levels[state.cells(LEVEL, row)] = level.astype(np.uint8)
+        levels[state.cells(ALERTED, row[alert])] = level[alert].astype(np.uint8)
         lasts[state.cells(LAST, row[alert])] = now_ms[alert]
         return np.where(alert, level, 0)

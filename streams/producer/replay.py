@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import BinaryIO
 
 import msgspec
@@ -90,6 +91,11 @@ def send(bootstrap: str, records: Iterable[Record], progress: Callable[[int], No
     """Send records; returns how many, once all were acknowledged. Raises ``ReplayError``."""
     failed: list[BaseException] = []
     sent = 0
+    # A history that cannot be read is told before a broker that does not answer.
+    source = iter(records)
+    first = next(source, None)
+    if first is None:
+        return 0
     try:
         producer = KafkaProducer(
             bootstrap_servers=bootstrap.split(","),
@@ -101,7 +107,7 @@ def send(bootstrap: str, records: Iterable[Record], progress: Callable[[int], No
     except KafkaError as error:
         raise ReplayError(f"No Kafka broker answers at {bootstrap}: {error}") from error
     try:
-        for record in records:
+        for record in chain([first], source):
             future = producer.send(EVENTS.name, key=record.key, value=record.value)
             future.add_errback(failed.append)
             sent += 1

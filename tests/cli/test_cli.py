@@ -1,0 +1,102 @@
+"""The command line: help that helps, errors that say what to do."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from streams.cli import cli
+from streams.settings import Settings, SettingsError
+
+
+def run(*arguments: str) -> str:
+    result = CliRunner().invoke(cli, list(arguments), env={"COLUMNS": "200"})
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+@pytest.mark.parametrize("command", ["", *cli.commands])
+def test_every_command_has_help(command: str) -> None:
+    text = run(*([command] if command else []), "--help")
+    assert "Usage:" in text
+    assert len(text) > 150
+
+
+def test_the_schema_of_every_record_is_printed() -> None:
+    definitions = json.loads(run("schema"))["$defs"]
+    for name in ("OrderPlaced", "ItemViewed", "ChurnAlerted", "OfferMade", "OfferWithheld", "DeadLetter", "Scored"):
+        assert name in definitions
+    assert definitions["OrderLine"]["properties"]["unit_price_cents"]["minimum"] == 0
+    assert json.loads(run("schema", "OrderPlaced"))["$ref"] == "#/$defs/OrderPlaced"
+
+
+def test_the_catalogues_are_printed() -> None:
+    assert "orders.days_since_last" in run("features", "list")
+    assert "storefront.events.v1" in run("topics", "list")
+    assert "offerstream_records_total" in run("metrics")
+    assert "OFFERSTREAM_HOLDOUT_SHARE" in run("settings")
+
+
+def offerstream(*arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "streams", *arguments], input=stdin, capture_output=True, text=True, check=False
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["replay", "nothing"], "there are: complete_journey"),
+        (["replay", "online_retail"], "--data DIR"),
+        (["replay", "no-such-file", "--format", "jsonl"], "No such file"),
+        (["replay", "complete_journey", "--from", "yesterday"], "ISO 8601"),
+        (["topics", "check", "--broker", "127.0.0.1:1"], "No Kafka broker answers"),
+        (["train", "nothing"], "there are: churn"),
+        (["schema", "Nothing"], "there are: AdClicked"),
+    ],
+)
+def test_an_error_is_a_line_that_says_what_to_do(arguments: list[str], says: str) -> None:
+    done = offerstream(*arguments)
+    assert done.returncode != 0
+    assert says in " ".join(done.stderr.split())
+    assert "Traceback" not in done.stderr
+
+
+def test_a_bad_line_is_named_and_raw_is_offered() -> None:
+    from io import BytesIO
+
+    from streams.producer.replay import ReplayError, records_of_lines
+
+    good = b'{"type":"item_viewed","event_id":"e","shopper_id":"s","event_time":1,"item_id":"i"}\n'
+    with pytest.raises(ReplayError, match=r"Line 2: .*--raw"):
+        list(records_of_lines(BytesIO(good + b"{}\n"), raw=False))
+    raw = list(records_of_lines(BytesIO(good + b"junk\n" + b'{"shopper_id":"s9"}\n'), raw=True))
+    assert [(r.key, r.time_ms) for r in raw] == [(b"s", 1), (None, None), (b"s9", None)]
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("PORT", "x"),
+        ("HOLDOUT_SHARE", "2"),
+        ("CURRENCY", "euro"),
+        ("MAX_SLICE", "0"),
+        ("TYPO", "1"),
+        ("DEFAULT_CONSENT", "maybe"),
+    ],
+)
+def test_a_setting_that_cannot_be_used_is_refused(variable: str, value: str) -> None:
+    with pytest.raises(SettingsError, match=f"OFFERSTREAM_{variable}"):
+        Settings.from_environment({f"OFFERSTREAM_{variable}": value})
+
+
+def test_settings_come_from_the_environment_and_flags_win() -> None:
+    environment = {"OFFERSTREAM_BROKER": "b:1", "OFFERSTREAM_DATA_DIR": "/x", "OFFERSTREAM_DEFAULT_CONSENT": "yes"}
+    settings = Settings.from_environment(environment, broker="c:2", port=None)
+    assert (settings.broker, settings.data_dir, settings.default_consent) == ("c:2", Path("/x"), True)
+    assert settings.host == "127.0.0.1"

@@ -1,0 +1,60 @@
+"""Churn alerts: levels, hysteresis, cooldown."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streams.decisions.churn_alert import ChurnAlertPolicy
+from streams.features.catalogue import CATALOGUE
+from streams.features.columns import Rows
+from streams.processing.partition import row_layout
+from tests.shoppers import DAY, NOON
+
+POLICY = ChurnAlertPolicy()
+ROW = np.array([0])
+
+
+def alerts(scores: list[float], times: list[int]) -> list[int]:
+    """The levels alerted for one shopper's scores."""
+    state = Rows.zeros(row_layout(CATALOGUE), 1)
+    return [
+        int(POLICY.decide(state, ROW, np.array([score]), np.array([at]))[0])
+        for score, at in zip(scores, times, strict=True)
+    ]
+
+
+def test_crossing_a_threshold_alerts_once() -> None:
+    assert alerts([0.1, 0.35, 0.36, 0.34], [NOON + i * DAY for i in range(4)]) == [0, 1, 0, 0]
+
+
+def test_a_rise_to_a_higher_level_alerts_within_the_cooldown() -> None:
+    assert alerts([0.35, 0.55, 0.8], [NOON, NOON + 1, NOON + 2]) == [1, 2, 3]
+
+
+def test_trembling_around_a_threshold_does_not_alert_again() -> None:
+    """Within the hysteresis the level is kept, so coming back over the threshold is no rise."""
+    assert alerts([0.31, 0.29, 0.31, 0.29, 0.31], [NOON + i * DAY for i in range(5)]) == [1, 0, 0, 0, 0]
+
+
+def test_leaving_and_coming_back_within_the_cooldown_does_not_alert() -> None:
+    assert alerts([0.35, 0.05, 0.35], [NOON, NOON + DAY, NOON + 2 * DAY]) == [1, 0, 0]
+
+
+def test_a_level_that_lasts_is_repeated_after_the_cooldown() -> None:
+    assert alerts([0.35, 0.35, 0.35], [NOON, NOON + 13 * DAY, NOON + 14 * DAY]) == [1, 0, 1]
+
+
+@given(
+    scores=st.lists(st.floats(0, 1), min_size=1, max_size=40),
+    gaps=st.lists(st.integers(0, 5 * DAY), min_size=40, max_size=40),
+)
+def test_never_two_alerts_in_a_cooldown_but_for_a_rise(scores: list[float], gaps: list[int]) -> None:
+    times = (NOON + np.cumsum(gaps[: len(scores)])).tolist()
+    last_at, last_level = None, 0
+    for level, at in zip(alerts(scores, times), times, strict=True):
+        if level:
+            if last_at is not None and at - last_at < POLICY.cooldown_days * DAY:
+                assert level > last_level
+            last_at, last_level = at, level

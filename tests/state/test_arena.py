@@ -1,0 +1,93 @@
+"""Rows in memory, on disk and across versions of their layout."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from streams.features.catalogue import FEATURES, Catalogue
+from streams.features.columns import Column, Layout, Rows
+from streams.features.feature import Ratio
+from streams.processing.partition import META_KEY, PartitionProcessor, Rules, row_layout
+from streams.state.arena import Codec, row_bytes
+from tests.shoppers import random_history, slice_of
+
+
+def test_columns_cannot_share_a_name() -> None:
+    with pytest.raises(ValueError, match="share a name"):
+        Layout([Column("a", "i8"), Column("a", "u4")])
+
+
+def test_a_layout_is_read_back_from_its_description() -> None:
+    layout = Layout([Column("a", "u1", 3), Column("b", "f8")])
+    again = Layout.from_description(layout.describe())
+    assert (again.dtype, again.digest) == (layout.dtype, layout.digest)
+
+
+def test_a_row_of_an_older_layout_keeps_what_both_have() -> None:
+    old, new = Layout([Column("a", "i8"), Column("gone", "f8")]), Layout([Column("new", "u4", 2), Column("a", "i8")])
+    rows = Rows.zeros(old, 1)
+    rows.data["a"] = 7
+    rows.data["gone"] = 3.5
+    (packed,) = Codec(old).pack(rows, np.array([0]), 5)
+    codec = Codec(new)
+    codec.learn(old.describe())
+    read = codec.unpack([packed])
+    assert read.data["a"][0] == 7
+    assert read.data["new"][0].tolist() == [0, 0]
+    assert codec.migrated == 1
+
+
+def test_a_row_of_an_unknown_layout_is_never_misread() -> None:
+    (packed,) = Codec(Layout([Column("a", "i8")])).pack(Rows.zeros(Layout([Column("a", "i8")]), 1), np.array([0]), 0)
+    with pytest.raises(ValueError, match="unknown layout"):
+        Codec(Layout([Column("b", "i8")])).unpack([packed])
+
+
+class DictTier:
+    """A durable tier in memory."""
+
+    def __init__(self, held: dict[bytes, bytes]) -> None:
+        self.held = held
+
+    def get(self, key: bytes) -> bytes | None:
+        return self.held.get(key)
+
+    def items(self) -> list[tuple[bytes, bytes]]:
+        return list(self.held.items())
+
+
+def test_a_worker_with_another_catalogue_takes_over_the_rows() -> None:
+    """A feature was removed and with it its columns; the others go on where they were."""
+    log = random_history(1, 400, 20)
+    old = PartitionProcessor(0, Rules())
+    old.apply(slice_of(log[:200]))
+    kept = [f for f in FEATURES if not f.address.startswith("searching.")]
+    kept = [f for f in kept if not (isinstance(f.source, Ratio) and "searching." in f.source.numerator)]
+    smaller = Catalogue(kept)
+    new = PartitionProcessor(0, Rules(), catalogue=smaller, tier=DictTier(old.take_changes()))
+    assert new.next_offset == 200
+    new.apply(slice_of(log[200:], 200))
+    whole = PartitionProcessor(0, Rules(), catalogue=smaller)
+    whole.apply(slice_of(log))
+    assert row_layout(smaller).digest != row_layout(Catalogue()).digest
+    ours, theirs = new.take_changes(), whole.take_changes()
+    touched = [key for key in ours if key[:1] == b"s"]
+    assert len(touched) > 10
+    assert all(row_bytes(ours[key]) == row_bytes(theirs[key]) for key in touched)
+
+
+def test_evicted_rows_come_back_as_they_were() -> None:
+    log = random_history(2, 600, 60)
+    tier = DictTier({})
+    small, large = PartitionProcessor(0, Rules(), tier=tier, limit=5), PartitionProcessor(0, Rules())
+    for a in range(0, len(log), 50):
+        for processor in (small, large):
+            processor.apply(slice_of(log[a : a + 50], a))
+        tier.held |= small.take_changes()
+        small.arena.evict()
+        assert len(small.arena) <= 5
+    assert small.arena.armed == large.arena.armed
+    changes = large.take_changes()
+    assert {k for k in tier.held if k != META_KEY} == {k for k in changes if k != META_KEY}
+    assert all(row_bytes(tier.held[k]) == row_bytes(v) for k, v in changes.items() if k[:1] == b"s")
