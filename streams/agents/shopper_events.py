@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 
 from faust.types import TP
@@ -43,8 +42,6 @@ class ShopperEvents:
         self.rules, self.models, self.table = rules, models, table
         self.writer, self.metrics, self.hot_rows, self._owns = writer, metrics, hot_rows, owns
         self.processors: dict[int, PartitionProcessor] = {}
-        self.latency: deque[float] = deque(maxlen=100_000)
-        """Seconds from a slice's arrival to its outcomes handed over, one per due point."""
         self.processed_at = time.monotonic()
         self.failure: BaseException | None = None
         self._touched: dict[int, tuple[float, int]] = {}
@@ -81,7 +78,6 @@ class ShopperEvents:
         self.writer.poll()
         done = time.perf_counter()
         result.seconds["produce"] = done - produce
-        self.latency.extend([done - arrived] * min(result.due_points, 1000))
         self.processed_at = time.monotonic()
         newest_lag = slice_.timestamps_ms[-1] - processor.newest_ms
         self._touched[slice_.partition] = (time.monotonic(), newest_lag)
@@ -90,7 +86,7 @@ class ShopperEvents:
 
     async def flush(self, offsets: Mapping[TP, int]) -> bool:
         """Make everything processed so far durable; called before offsets are committed."""
-        with self.metrics.flush_seconds.time():
+        with self.metrics.flush_seconds.time(), self.metrics.flush_failures.count_exceptions():
             partitions = {tp.partition for tp in offsets if tp.topic == EVENTS.name}
             changes = [(p, self.processors[p].take_changes()) for p in partitions if p in self.processors]
 

@@ -1,0 +1,111 @@
+"""What is deployed agrees with the code: metrics, settings, ports."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import time
+import urllib.parse
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from streams.broker.embedded import free_ports
+from streams.metrics import Metrics
+from streams.settings import Settings
+from tests.kafka.conftest import cluster  # noqa: F401 (a fixture)
+from tests.kafka.harness import Cluster
+from tests.shoppers import random_history
+
+ROOT = Path(__file__).parents[2]
+ALERTS = ROOT / "deploy" / "prometheus" / "alerts.yml"
+
+
+def documents(path: Path) -> list[Any]:
+    return list(yaml.safe_load_all(path.read_text()))
+
+
+def test_every_metric_in_an_alert_rule_is_in_the_catalogue() -> None:
+    known = {name for name, *_ in Metrics().catalogue()}
+    used = set(re.findall(r"offerstream_[a-z_]+", " ".join(re.findall(r"expr: (.*)", ALERTS.read_text()))))
+    assert used
+    for name in used:
+        assert re.sub(r"_(bucket|sum|count)$", "", name) in known | {name} & known, name
+
+
+def test_every_metric_of_the_catalogue_is_emitted_somewhere() -> None:
+    code = "".join(p.read_text() for p in (ROOT / "streams").rglob("*.py") if p.name != "metrics.py")
+    for attribute in vars(Metrics()):
+        if attribute != "registry":
+            assert re.search(rf"\b(m|metrics)\.{attribute}\b", code), attribute
+
+
+def test_every_setting_in_a_deployment_exists() -> None:
+    files = [ROOT / "docker-compose.yml", *(ROOT / "deploy").rglob("*.yaml"), ROOT / "deploy" / "docker" / "Dockerfile"]
+    named = {name for path in files for name in re.findall(r"OFFERSTREAM_([A-Z_]+)", path.read_text())}
+    assert {name.lower() for name in named} <= set(Settings.__dataclass_fields__)
+
+
+def test_compose_publishes_nothing_beyond_loopback() -> None:
+    (compose,) = documents(ROOT / "docker-compose.yml")
+    ports = [port for service in compose["services"].values() for port in service.get("ports", [])]
+    assert ports == ["127.0.0.1:9090:9090"]
+    assert compose["services"]["worker"]["build"]["dockerfile"] == "deploy/docker/Dockerfile"
+
+
+def test_kubernetes_probes_ask_what_the_worker_serves() -> None:
+    stateful, service, budget = documents(ROOT / "deploy" / "k8s" / "worker.yaml")
+    assert [d["kind"] for d in (stateful, service, budget)] == ["StatefulSet", "Service", "PodDisruptionBudget"]
+    (container,) = stateful["spec"]["template"]["spec"]["containers"]
+    assert container["livenessProbe"]["httpGet"]["path"] == "/live"
+    assert container["readinessProbe"]["httpGet"]["path"] == "/ready"
+    assert container["ports"][0]["containerPort"] == Settings().port
+
+
+needs_prometheus = pytest.mark.skipif(shutil.which("prometheus") is None, reason="Prometheus is not installed")
+
+
+@needs_prometheus
+@pytest.mark.parametrize("name", ["prometheus.yml", "compose.yml"])
+def test_the_prometheus_configuration_is_valid(name: str) -> None:
+    subprocess.run(["promtool", "check", "config", str(ALERTS.with_name(name))], check=True, capture_output=True)
+
+
+@needs_prometheus
+@pytest.mark.kafka
+def test_prometheus_scrapes_a_worker(cluster: Cluster, tmp_path: Path) -> None:  # noqa: F811
+    log = random_history(31, 500, 40)
+    cluster.send(log)
+    worker = cluster.worker()
+    cluster.wait_committed(len(log))
+    text = (ROOT / "deploy" / "prometheus" / "prometheus.yml").read_text()
+    config = tmp_path / "prometheus.yml"
+    config.write_text(text.replace("6066", str(worker.port)).replace("5s", "1s"))
+    shutil.copy(ALERTS, tmp_path)
+    (port,) = free_ports(1)
+    command = ["prometheus", f"--config.file={config}", f"--storage.tsdb.path={tmp_path / 'tsdb'}"]
+    prometheus = subprocess.Popen(
+        [*command, f"--web.listen-address=127.0.0.1:{port}"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    try:
+        query = urllib.parse.quote("sum(offerstream_records_total)")
+        end = time.monotonic() + 30
+        while True:
+            assert time.monotonic() < end, "Prometheus has not seen the worker"
+            time.sleep(0.5)
+            try:
+                with urllib.request.urlopen(f"http://127.0.0.1:{port}/api/v1/query?query={query}") as answer:
+                    found = json.load(answer)["data"]["result"]
+            except OSError:
+                continue
+            if found and float(found[0]["value"][1]) == len(log):
+                break
+    finally:
+        prometheus.terminate()
+        prometheus.wait()
+    worker.stop()
