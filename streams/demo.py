@@ -220,6 +220,7 @@ def _summary(samples: Any, sent: int, seconds: float, watch: Watch) -> dict[str,
 
 
 def _print_summary(s: dict[str, Any], out: Path) -> None:
+    console.print()
     table = Table(title="What happened", show_header=False, title_justify="left")
     total = f"{s['applied']:,} applied + {s['duplicate']:,} duplicate + {s['late']:,} late + {s['dead']:,} dead"
     table.add_row("records in", f"{s['records_in']:,} = {total}")
@@ -274,7 +275,7 @@ class Watch:
 
     def __init__(self, broker: str) -> None:
         self.counts: Counter[str] = Counter()
-        self.newest: deque[Text] = deque(maxlen=10)
+        self.newest: dict[str, deque[Text]] = {"alerts": deque(maxlen=5), "offers": deque(maxlen=5)}
         self._ids: set[str] = set()
         self._stop = Event()
         self._last_read = time.monotonic()
@@ -324,14 +325,14 @@ class Watch:
                 self._last_read = time.monotonic()
                 kind = self.KINDS[topic]
                 self.counts[kind] += 1
-                if kind != "withheld":
-                    self.newest.append(_line(kind, outcome))
+                if kind in self.newest:
+                    self.newest[kind].append(_line(kind, outcome))
 
     def view(self, sent: int, done: int, seconds: float) -> Group:
         """What to show right now."""
         numbers = ", ".join(f"{self.counts[kind]:,} {kind}" for kind in self.KINDS.values())
         status = Text(f"\n{seconds:5.1f} s   {sent:,} sent, {done:,} processed   {numbers}", style="bold")
-        return Group(*list(self.newest), status)
+        return Group(*self.newest["alerts"], *self.newest["offers"], status)
 
 
 def _line(kind: str, outcome: dict[str, Any]) -> Text:
