@@ -24,6 +24,21 @@ def shipped_models() -> tuple[Model, ...]:
     return tuple(load_models())
 
 
+class DictTier:
+    """A durable tier in memory."""
+
+    def __init__(self, held: dict[bytes, bytes] | None = None) -> None:
+        self.held: dict[bytes, bytes] = {} if held is None else held
+
+    def get(self, key: bytes) -> bytes | None:
+        """The stored value, or None."""
+        return self.held.get(key)
+
+    def items(self) -> list[tuple[bytes, bytes]]:
+        """Everything stored."""
+        return list(self.held.items())
+
+
 @dataclass
 class World:
     """What a log came to: rows by table key, outcomes by id, fates."""

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from streams.processing.partition import META_KEY, PartitionProcessor, Rules
 from streams.state.arena import NEVER, row_bytes
 from tests.shoppers import random_history, slice_of
-from tests.worlds import World, cut, run_plain, shipped_models
+from tests.worlds import DictTier, World, cut, run_plain, shipped_models
 
 
 @settings(max_examples=15, deadline=None)
@@ -50,19 +50,6 @@ def test_every_record_has_exactly_one_fate(seed: int) -> None:
     assert world.fates["dead"] == world.kinds["DeadLetter"] == 40
     assert world.fates["late"] == world.kinds["LateEvent"] > 0
     assert world.fates["duplicate"] > 0
-
-
-class DictTier:
-    """A durable tier in memory."""
-
-    def __init__(self) -> None:
-        self.held: dict[bytes, bytes] = {}
-
-    def get(self, key: bytes) -> bytes | None:
-        return self.held.get(key)
-
-    def items(self) -> list[tuple[bytes, bytes]]:
-        return list(self.held.items())
 
 
 @settings(max_examples=10, deadline=None)

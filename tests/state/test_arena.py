@@ -11,6 +11,7 @@ from streams.features.feature import Ratio
 from streams.processing.partition import META_KEY, PartitionProcessor, Rules, row_layout
 from streams.state.arena import Codec, row_bytes
 from tests.shoppers import random_history, slice_of
+from tests.worlds import DictTier
 
 
 def test_columns_cannot_share_a_name() -> None:
@@ -44,19 +45,6 @@ def test_a_row_of_an_unknown_layout_is_never_misread() -> None:
         Codec(Layout([Column("b", "i8")])).unpack([packed])
 
 
-class DictTier:
-    """A durable tier in memory."""
-
-    def __init__(self, held: dict[bytes, bytes]) -> None:
-        self.held = held
-
-    def get(self, key: bytes) -> bytes | None:
-        return self.held.get(key)
-
-    def items(self) -> list[tuple[bytes, bytes]]:
-        return list(self.held.items())
-
-
 def test_a_worker_with_another_catalogue_takes_over_the_rows() -> None:
     """A feature was removed and with it its columns; the others go on where they were."""
     log = random_history(1, 400, 20)
@@ -79,7 +67,7 @@ def test_a_worker_with_another_catalogue_takes_over_the_rows() -> None:
 
 def test_evicted_rows_come_back_as_they_were() -> None:
     log = random_history(2, 600, 60)
-    tier = DictTier({})
+    tier = DictTier()
     small, large = PartitionProcessor(0, Rules(), tier=tier, limit=5), PartitionProcessor(0, Rules())
     for a in range(0, len(log), 50):
         for processor in (small, large):
