@@ -70,7 +70,7 @@ def create_app(
         broker_rebalance_timeout=60.0,
         consumer_auto_offset_reset="earliest",
         consumer_max_fetch_size=16 << 20,
-        table_standby_replicas=0,
+        table_standby_replicas=settings.standbys,
         processing_guarantee="at_least_once",
     )
     metrics = Metrics()

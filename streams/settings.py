@@ -42,6 +42,8 @@ class Settings:
     """Partitions of the topics that the worker creates."""
     replication: int = 1
     """Copies of each partition that the worker asks for when it creates a topic; 3 in production."""
+    standbys: int = 0
+    """How many other workers keep a copy of each partition's table, to take over without reading the changelog."""
     currency: str = "USD"
     """The one currency whose cents are added up."""
     allowed_lateness_seconds: float = 3600.0

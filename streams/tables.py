@@ -107,7 +107,7 @@ def shopper_table(app: faust.App, partitions: int) -> ShopperTable:
         compacting=True,
         acks=False,
         internal=True,
-        # In slices, not records: recovery applies one at a time.
+        # In slices, not records.
         maxsize=64,
         allow_empty=True,
     )
@@ -118,7 +118,8 @@ def shopper_table(app: faust.App, partitions: int) -> ShopperTable:
         key_type=bytes,
         value_type=bytes,
         changelog_topic=topic,
-        recovery_buffer_size=1,
+        # In slices. Not 1: Faust then goes on reading the changelog of partitions it owns.
+        recovery_buffer_size=4,
         options=dict(ROCKSDB),
     )
     app.tables.add(table)

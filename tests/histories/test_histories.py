@@ -1,0 +1,86 @@
+"""Histories and the outcomes they must give, in both worlds."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from streams.decisions.promotion import PromotionPolicy
+from streams.records.events import ClockTicked
+from tests.histories.conftest import Tell
+from tests.shoppers import DAY, HOUR, NOON, Log, consented, log_of, ordered, viewed
+
+
+def weekly(shopper: str, weeks: int) -> Log:
+    """A regular: an order a week."""
+    return log_of(*(ordered(shopper, NOON + i * 7 * DAY, f"{shopper}-{i}", cents=4000) for i in range(weeks)))
+
+
+def tick(days: float) -> Log:
+    return log_of(ClockTicked(event_time=NOON + int(days * DAY)))
+
+
+def somebody_outside_the_holdout() -> str:
+    policy = PromotionPolicy()
+    return next(name for name in (f"shopper-{i}" for i in range(100)) if not policy.in_holdout(name))
+
+
+def of_kind(outcomes: list[dict[str, Any]], field: str) -> list[dict[str, Any]]:
+    return [outcome for outcome in outcomes if field in outcome]
+
+
+def test_a_newcomer_who_falls_silent_is_reported_once(tell: Tell) -> None:
+    outcomes = tell(log_of(ordered("a", NOON, "o1")) + tick(22) + tick(23) + tick(90))
+    (alert,) = [o for o in of_kind(outcomes, "level") if o["due"]["kind"] == "silence"] or of_kind(outcomes, "level")
+    assert alert["shopper_id"] == "a"
+    assert alert["reasons"]
+    silences = [o for o in of_kind(outcomes, "scores") if o["due"]["kind"] == "silence"]
+    assert [o["event_time_ms"] for o in silences] == [NOON + 21 * DAY]
+
+
+def test_silence_scores_higher_than_the_last_order(tell: Tell) -> None:
+    outcomes = tell(weekly("a", 8) + tick(7 * 7 + 9))
+    scores = sorted((o["event_time_ms"], o["scores"]["lapse_30d"]) for o in of_kind(outcomes, "scores"))
+    assert scores[-1][1] > scores[-2][1]
+    assert scores[-1][0] == NOON + 7 * 7 * DAY + 7 * DAY
+
+
+def test_an_offer_without_consent_is_withheld_and_says_so(tell: Tell) -> None:
+    name = somebody_outside_the_holdout()
+    outcomes = tell(log_of(ordered(name, NOON, "o1")) + tick(22))
+    assert not of_kind(outcomes, "max_discount_cents")
+    assert {o["reason"] for o in of_kind(outcomes, "campaign")} == {"no_consent"}
+
+
+def test_with_consent_the_offer_is_made_in_the_favourite_category(tell: Tell) -> None:
+    name = somebody_outside_the_holdout()
+    outcomes = tell(
+        log_of(
+            consented(name, NOON - HOUR, "k"),
+            ordered(name, NOON, "o1", cents=6000, category="tea"),
+            viewed(name, NOON + 1, "v1", category="mugs"),
+        )
+        + tick(22)
+    )
+    offers = of_kind(outcomes, "max_discount_cents")
+    assert offers
+    assert all(o["category"] == "tea" and o["currency"] == "USD" for o in offers)
+    assert all(o["max_discount_cents"] == 2 * 6000 * o["discount_percent"] // 100 for o in offers)
+
+
+def test_an_event_said_twice_counts_once(tell: Tell) -> None:
+    outcomes = tell(log_of(ordered("a", NOON, "o1"), ordered("a", NOON, "o1"), ordered("a", NOON + 1, "o2")))
+    assert len(of_kind(outcomes, "scores")) == 2
+
+
+def test_an_event_older_than_the_watermark_is_late_and_kept(tell: Tell) -> None:
+    outcomes = tell(log_of(viewed("a", NOON, "v1"), viewed("a", NOON - 2 * HOUR, "v2")))
+    (late,) = of_kind(outcomes, "late_id")
+    assert (late["event_id"], late["watermark_ms"]) == ("v2", NOON - HOUR)
+    assert len(of_kind(outcomes, "scores")) == 1
+
+
+def test_views_within_an_hour_are_one_due_point_and_an_order_another(tell: Tell) -> None:
+    start = NOON // HOUR * HOUR
+    views = [viewed("a", start + i * 60_000, f"v{i}") for i in range(10)]
+    outcomes = tell(log_of(*views, ordered("a", start + 11 * 60_000, "o1"), viewed("a", start + HOUR, "v10")))
+    assert sorted(o["due"]["ref"] for o in of_kind(outcomes, "scores")) == ["o1", "v0", "v10"]
