@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
+import threading
 import time
 from collections.abc import AsyncIterable, Callable, Sequence
 from dataclasses import dataclass
@@ -24,6 +26,8 @@ from streams.transport.sliced import Consumer, SliceSchema, Transport
 from streams.web import Health, serve
 
 log = logging.getLogger(__name__)
+#: A worker that failed and does not stop by itself ends after this long.
+LAST_RESORT_SECONDS = 30
 
 
 @dataclass(slots=True)
@@ -80,7 +84,10 @@ def create_app(
     async def owns(tps: set[TP]) -> bool:
         return await cast(Consumer, app.consumer).owns(tps)
 
-    shopper_events = ShopperEvents(settings.rules(), models, table, writer, metrics, settings.hot_rows, owns)
+    def committed(tp: TP) -> int:
+        return cast(Consumer, app.consumer).last_committed.get(tp, 0)
+
+    shopper_events = ShopperEvents(settings.rules(), models, table, writer, metrics, settings.hot_rows, owns, committed)
     worker = Worker(app, table, shopper_events, writer, metrics, settings)
     cast(Transport, app.transport).before_commit = shopper_events.flush
     _declare_agent(worker)
@@ -103,6 +110,11 @@ def _declare_agent(worker: Worker) -> None:
             except Exception as error:
                 log.exception("A slice of partition %s could not be applied", event.message.partition)
                 events.failure = error
+                # Faust would wait for this slice for ever; and should stopping hang all the same, end it.
+                app.consumer.unacked.discard(event.message)
+                last_resort = threading.Timer(LAST_RESORT_SECONDS, os._exit, (1,))
+                last_resort.daemon = True
+                last_resort.start()
                 await app.crash(error)
                 await asyncio.Event().wait()
             cast(Consumer, app.consumer).slice_processed(event.message)
@@ -115,6 +127,9 @@ def _declare_agent(worker: Worker) -> None:
     @app.on_rebalance_complete.connect
     async def recovered(*_: Any, **__: Any) -> None:
         events.forget()
+        for tp in app.consumer.assignment():
+            if tp.topic == EVENTS.name:
+                events.processor(tp.partition)
 
 
 def _declare_watch(worker: Worker) -> None:

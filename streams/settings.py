@@ -50,7 +50,7 @@ class Settings:
     """How far behind the newest event of its partition an event may be and still count."""
     cadence_seconds: float = 3600.0
     """A shopper is due at most this long after their first event, however indecisive their events are."""
-    future_tolerance_seconds: float = 86400.0
+    future_tolerance_seconds: float = 300.0
     """An event time further ahead of its record's append time than this is a dead letter."""
     max_event_bytes: int = 262144
     """A larger record is a dead letter."""
@@ -91,8 +91,13 @@ class Settings:
             if not 0 <= getattr(self, name) <= 1:
                 raise SettingsError(f"{PREFIX}{name.upper()} is {getattr(self, name)}; it must lie in [0, 1].")
         for name in ("flush_seconds", "cadence_seconds"):
-            if getattr(self, name) <= 0:
-                raise SettingsError(f"{PREFIX}{name.upper()} is {getattr(self, name)}; it must be positive.")
+            if getattr(self, name) < 0.001:
+                raise SettingsError(f"{PREFIX}{name.upper()} is {getattr(self, name)}; it must be at least 0.001.")
+        if not 0 < self.silence_shortest_days <= self.silence_longest_days:
+            raise SettingsError(
+                f"{PREFIX}SILENCE_SHORTEST_DAYS is {self.silence_shortest_days}; it must be positive and at most "
+                f"{PREFIX}SILENCE_LONGEST_DAYS, which is {self.silence_longest_days}."
+            )
         if len(self.currency) != 3 or not self.currency.isupper():
             raise SettingsError(f"{PREFIX}CURRENCY is {self.currency!r}; ISO 4217 has three capital letters.")
 

@@ -92,7 +92,7 @@ class PartitionTier:
         return value
 
     def items(self) -> Iterator[tuple[bytes, bytes]]:
-        """Every stored key and value. Finish the iteration: an open iterator keeps the database locked."""
+        """Every stored key and value, in order of keys. Finish it: an open iterator locks the database."""
         for key, value in self.table.partition_db(self.partition).items():
             if key != _OFFSET_KEY:
                 yield key, value

@@ -35,8 +35,8 @@ class DictTier:
         return self.held.get(key)
 
     def items(self) -> list[tuple[bytes, bytes]]:
-        """Everything stored."""
-        return list(self.held.items())
+        """Everything stored, in order of keys."""
+        return sorted(self.held.items())
 
 
 @dataclass

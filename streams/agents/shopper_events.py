@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from faust.types import TP
 
@@ -11,7 +11,7 @@ from streams.metrics import Metrics
 from streams.processing.batch import TYPE_CODE
 from streams.processing.partition import Applied, Model, PartitionProcessor, Rules
 from streams.processing.slices import Slice
-from streams.records.events import ClockTicked, encode_event
+from streams.records.events import MAX_ID_LENGTH, ClockTicked, encode_event
 from streams.records.outcomes import ChurnAlerted, OfferWithheld, encode_outcome
 from streams.state.write_behind import WriteBehind
 from streams.tables import PartitionTier, ShopperTable
@@ -22,11 +22,15 @@ _TYPE_NAME = {code: cls.__struct_config__.tag for cls, code in TYPE_CODE.items()
 LIVE_MS = 3_600_000
 
 
+class StaleTable(RuntimeError):
+    """The feature table is behind the committed offsets: what lies between would be lost."""
+
+
 class ShopperEvents:
     """Holds the processors of the partitions that this worker owns, and moves slices through them.
 
-    A processor is made from the feature table when its first slice comes after a rebalance, and dropped when
-    partitions are revoked: what another worker may have done meanwhile is then read back from the table.
+    A processor is made from the feature table when a rebalance is complete, and dropped when partitions are
+    revoked: what another worker may have done meanwhile is then read back from the table.
     """
 
     def __init__(
@@ -37,14 +41,16 @@ class ShopperEvents:
         writer: WriteBehind,
         metrics: Metrics,
         hot_rows: int,
-        owns: Callable[[set[TP]], object],
+        owns: Callable[[set[TP]], Awaitable[bool]],
+        committed: Callable[[TP], int],
     ) -> None:
+        self._committed = committed
         self.rules, self.models, self.table = rules, models, table
         self.writer, self.metrics, self.hot_rows, self._owns = writer, metrics, hot_rows, owns
         self.processors: dict[int, PartitionProcessor] = {}
         self.processed_at = time.monotonic()
         self.failure: BaseException | None = None
-        self._touched: dict[int, tuple[float, int]] = {}
+        self._touched: dict[int, float] = {}
 
     def processor(self, partition: int) -> PartitionProcessor:
         """The partition's processor; made from the table when there is none."""
@@ -55,6 +61,7 @@ class ShopperEvents:
                 partition, self.rules, self.models, tier=PartitionTier(self.table, partition), limit=share
             )
             self.processors[partition] = found
+            self._touched[partition] = time.monotonic()
         return found
 
     def forget(self) -> None:
@@ -66,6 +73,12 @@ class ShopperEvents:
         """Apply a slice and hand its outputs to the producer."""
         arrived = time.perf_counter()
         processor = self.processor(slice_.partition)
+        committed = self._committed(TP(slice_.topic, slice_.partition))
+        if committed > processor.next_offset:
+            raise StaleTable(
+                f"Partition {slice_.partition} is committed up to {committed}, but the feature table only knows "
+                f"records before {processor.next_offset}: recovery was not complete. A restart recovers anew."
+            )
         result = processor.apply(slice_)
         produce = time.perf_counter()
         send = self.writer.send
@@ -74,24 +87,29 @@ class ShopperEvents:
         for late in result.late:
             send(TOPIC_OF[type(late)], late.shopper_id.encode(), encode_outcome(late))
         for dead in result.dead:
-            send(TOPIC_OF[type(dead)], dead.original_key, encode_outcome(dead))
+            key = dead.original_key if len(dead.original_key or b"") <= MAX_ID_LENGTH else None
+            send(TOPIC_OF[type(dead)], key, encode_outcome(dead))
         self.writer.poll()
         done = time.perf_counter()
         result.seconds["produce"] = done - produce
         self.processed_at = time.monotonic()
-        newest_lag = slice_.timestamps_ms[-1] - processor.newest_ms
-        self._touched[slice_.partition] = (time.monotonic(), newest_lag)
+        self._touched[slice_.partition] = time.monotonic()
         self._count(slice_, processor, result, done - arrived)
         return result
 
     async def flush(self, offsets: Mapping[TP, int]) -> bool:
-        """Make everything processed so far durable; called before offsets are committed."""
+        """Make everything processed so far durable; called before offsets are committed.
+
+        Not after a failure: the slice that failed may be half in the state.
+        """
+        if self.failure is not None:
+            return False
         with self.metrics.flush_seconds.time(), self.metrics.flush_failures.count_exceptions():
             partitions = {tp.partition for tp in offsets if tp.topic == EVENTS.name}
             changes = [(p, self.processors[p].take_changes()) for p in partitions if p in self.processors]
 
-            async def owns() -> object:
-                return await self._owns({TP(EVENTS.name, p) for p in partitions})  # type: ignore[misc]
+            async def owns() -> bool:
+                return await self._owns({TP(EVENTS.name, p) for p in partitions})
 
             done = await self.writer.flush(changes, self.table, owns)
         if done:
@@ -106,9 +124,10 @@ class ShopperEvents:
     def tick(self, idle_seconds: float) -> None:
         """Write the time into live partitions that have been idle, so that their timers fire."""
         now = time.monotonic()
-        for partition, (touched, lag_ms) in list(self._touched.items()):
-            if now - touched >= idle_seconds and lag_ms <= LIVE_MS and self.processors[partition].arena.armed:
-                self._touched[partition] = (now, lag_ms)
+        for partition, touched in list(self._touched.items()):
+            processor = self.processors[partition]
+            if now - touched >= idle_seconds and processor.lag_ms <= LIVE_MS and processor.arena.armed:
+                self._touched[partition] = now
                 tick = ClockTicked(event_time=int(time.time() * 1000))
                 self.writer.send_clock_tick(EVENTS.name, partition, encode_event(tick))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import re
 from dataclasses import dataclass, field
 
@@ -28,8 +29,10 @@ from streams.records.events import (
 )
 from streams.records.outcomes import DeadLetter, outcome_id
 
-#: An order above this total (in cents) is a mistake: a hundred of them would overflow a shopper's sums.
-MAX_ORDER_CENTS = 10**14
+#: An order above this total (in cents) is a mistake. Ninety million of them fit into a shopper's sums.
+MAX_ORDER_CENTS = 10**11
+#: Of a record larger than this, a dead letter keeps only length and digest: with base64 it must fit into its topic.
+MAX_ORIGINAL_BYTES = 12_000_000
 #: Event times before 1990 are mistakes (a zero clock, seconds sent as milliseconds).
 MIN_EVENT_TIME_MS = 631_152_000_000
 #: A time that moves no watermark: what a dead record counts as.
@@ -48,7 +51,7 @@ class DecodeRules:
     """
 
     currency: str = "USD"
-    future_tolerance_ms: int = 86_400_000
+    future_tolerance_ms: int = 300_000
     max_event_bytes: int = 262_144
 
 
@@ -73,6 +76,11 @@ class _Refused(Exception):
 def dead_letter(slice_: Slice, i: int, reason: str, detail: str, where: str | None = None) -> DeadLetter:
     """The dead letter of the i-th record of a slice; its id is a digest of where the record stands."""
     offset = int(slice_.offsets[i])
+    key, value = slice_.keys[i], slice_.values[i]
+    if len(key or b"") + len(value or b"") > MAX_ORIGINAL_BYTES:
+        size, digest = len(value or b""), hashlib.sha256(value or b"").hexdigest()
+        detail += f" The original stays in its topic only: {size} bytes, sha256 {digest}."
+        key = value = None
     return DeadLetter(
         dead_letter_id=outcome_id("dead_letter", slice_.topic, str(slice_.partition), str(offset)),
         reason=reason,
@@ -82,8 +90,8 @@ def dead_letter(slice_: Slice, i: int, reason: str, detail: str, where: str | No
         source_partition=slice_.partition,
         source_offset=offset,
         record_time_ms=int(slice_.timestamps_ms[i]),
-        original_key=slice_.keys[i],
-        original=slice_.values[i],
+        original_key=key,
+        original=value,
     )
 
 
@@ -172,7 +180,7 @@ class _Builder:
             assert name is not None
             code = xxh32_intdigest(name.encode()) or 1
             self._category_hash[name] = code
-            self.category_names[code] = name
+            self.category_names.setdefault(code, name)
             return code
 
     def add(self, position: int, offset: int, key: bytes | None, time: int, event: AnyShopperEvent) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -54,6 +54,8 @@ PROMOTION_FEATURES = (
     "offers.consent",
 )
 META_KEY = b"p"
+#: A producer that makes up names must not fill the memory; offers then name no category.
+MAX_CATEGORY_NAMES = 50_000
 
 
 def row_layout(catalogue: Catalogue) -> Layout:
@@ -152,6 +154,8 @@ class PartitionProcessor:
         self.arena = Arena(self.codec, tier, limit)
         self.next_offset = 0
         self.newest_ms = NO_TIME
+        self.lag_ms = 0
+        """How long after the newest event time the newest record was appended: small in a live partition."""
         self.category_names: dict[int, str] = {}
         self._new_records: dict[bytes, bytes] = {b"l" + self.codec.layout.digest: self.codec.layout.describe()}
         if tier is not None:
@@ -163,9 +167,8 @@ class PartitionProcessor:
         return self.newest_ms - self.rules.allowed_lateness_ms
 
     def _recover(self, tier: Tier) -> None:
-        shoppers: list[tuple[bytes, bytes]] = []
-
-        def rows() -> list[tuple[bytes, bytes]]:
+        def rows() -> Iterator[tuple[bytes, bytes]]:
+            # In order of keys: layouts and names come before the rows that need them.
             for key, value in tier.items():
                 kind = key[:1]
                 if kind == b"l":
@@ -175,9 +178,9 @@ class PartitionProcessor:
                 elif key == META_KEY:
                     meta = msgspec.json.decode(value)
                     self.next_offset, self.newest_ms = meta["next_offset"], meta["newest_ms"]
+                    self.lag_ms = meta["lag_ms"]
                 elif kind == b"s":
-                    shoppers.append((key, value))
-            return shoppers
+                    yield key, value
 
         self.arena.load_all(rows())
 
@@ -190,7 +193,7 @@ class PartitionProcessor:
         changes = self._new_records | self.arena.take_dirty(self.next_offset)
         self._new_records = {}
         if changes or self.next_offset:
-            progress = {"next_offset": self.next_offset, "newest_ms": self.newest_ms}
+            progress = {"next_offset": self.next_offset, "newest_ms": self.newest_ms, "lag_ms": self.lag_ms}
             changes[META_KEY] = msgspec.json.encode(progress)
         return changes
 
@@ -213,13 +216,14 @@ class PartitionProcessor:
         watermark_before = np.r_[self.watermark_ms, watermark[:-1]]
         t1 = clock()
         rows = self.arena.find(batch.shopper_ids)
-        state = self.arena.rows
-        fates = judge(batch, rows, state, watermark_before[batch.position])
+        fates = judge(batch, rows, self.arena.rows, watermark_before[batch.position])
         applied = fates.applied
         due = self._fold(batch, rows, applied, watermark)
-        remember(batch, rows, applied, state)
+        # Not the block from before: a timer of an evicted shopper may have made it grow.
+        remember(batch, rows, applied, self.arena.rows)
         self.newest_ms = int(newest[-1])
         self.next_offset = int(slice_.offsets[-1]) + 1
+        self.lag_ms = int(slice_.timestamps_ms[-1]) - self.newest_ms
         t2 = clock()
         result.seconds = {"decode": t1 - t0, "fold": t2 - t1}
         if self._collector is not None:
@@ -242,7 +246,7 @@ class PartitionProcessor:
 
     def _learn_names(self, names: dict[int, str]) -> None:
         for code, name in names.items():
-            if code not in self.category_names:
+            if code not in self.category_names and len(self.category_names) < MAX_CATEGORY_NAMES:
                 self.category_names[code] = name
                 self._new_records[b"c" + code.to_bytes(4, "big")] = name.encode()
 

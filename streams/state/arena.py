@@ -29,7 +29,7 @@ class Tier(Protocol):
         """The value of a key, or None."""
 
     def items(self) -> Iterable[tuple[bytes, bytes]]:
-        """Every key and value."""
+        """Every key and value, in order of keys."""
 
 
 def row_key(shopper: str) -> bytes:

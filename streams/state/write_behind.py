@@ -10,8 +10,10 @@ are passed over; their outputs were delivered before.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
-from typing import Any, Protocol
+import threading
+import time
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Protocol
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
@@ -31,6 +33,8 @@ class Store(Protocol):
 
 #: librdkafka chooses the partition by key.
 PARTITION_UA = -1
+#: How long a flush waits for deliveries; librdkafka gives up on a record after half of it.
+PATIENCE_SECONDS = 60
 #: The named points of a flush; tests crash at each.
 STEPS = (
     "before_outputs",
@@ -40,6 +44,25 @@ STEPS = (
     "changelog_delivered",
     "stored",
 )
+
+
+class _Epoch:
+    """Records handed over since the last wait, counted until each is delivered or refused.
+
+    A flush waits for its own epoch only: under steady load the producer's queue as a whole is never empty.
+    """
+
+    def __init__(self) -> None:
+        self.waiting = 0
+        self._lock = threading.Lock()  # delivered by whichever thread polls
+
+    def sent(self) -> None:
+        with self._lock:
+            self.waiting += 1
+
+    def done(self) -> None:
+        with self._lock:
+            self.waiting -= 1
 
 
 class WriteBehind:
@@ -52,6 +75,7 @@ class WriteBehind:
         self.changelog = changelog
         self._on_step = on_step or (lambda _name: None)
         self._failed: KafkaError | None = None
+        self._epoch = _Epoch()
         self._producer = Producer(
             {
                 "bootstrap.servers": bootstrap,
@@ -69,44 +93,63 @@ class WriteBehind:
 
     def send(self, topic: str, key: bytes | None, value: bytes) -> None:
         """Hand a record to the producer; waits only when its buffer is full."""
-        self._produce(topic, key, value, None, self._delivered)
+        self._produce(topic, key, value, None)
 
     def send_clock_tick(self, topic: str, partition: int, value: bytes) -> None:
         """Put a tick of the clock into a partition."""
-        self._produce(topic, None, value, partition, self._delivered)
+        self._produce(topic, None, value, partition)
 
-    def _produce(self, topic: str, key: bytes | None, value: bytes, partition: int | None, done: Any) -> None:
+    def _produce(
+        self,
+        topic: str,
+        key: bytes | None,
+        value: bytes,
+        partition: int | None,
+        note: Callable[[Message], None] | None = None,
+    ) -> None:
+        epoch = self._epoch
+
+        def done(error: KafkaError | None, message: Message) -> None:
+            epoch.done()
+            if error is not None:
+                self._failed = self._failed or error
+            elif note is not None:
+                note(message)
+
         where = PARTITION_UA if partition is None else partition
         while True:
             try:
                 self._producer.produce(topic, value, key, where, done)
+                epoch.sent()
                 return
             except BufferError:
                 self._producer.poll(0.05)
             except KafkaException as error:
                 raise DeliveryError(f"{topic}: {error.args[0].str()}") from error
 
-    def _delivered(self, error: KafkaError | None, _message: Message) -> None:
-        if error is not None and self._failed is None:
-            self._failed = error
-
     def poll(self) -> None:
         """Serve delivery reports without waiting."""
         self._producer.poll(0)
 
     async def _drain(self) -> None:
+        epoch, self._epoch = self._epoch, _Epoch()
         # librdkafka waits without the GIL, in a thread, so slices go on meanwhile.
-        left = await asyncio.get_running_loop().run_in_executor(None, self._producer.flush, 60.0)
+        await asyncio.get_running_loop().run_in_executor(None, self._wait, epoch)
         if self._failed is not None:
             raise DeliveryError(f"A record was refused: {self._failed.str()}")
-        if left:
-            raise DeliveryError(f"{left} records were not taken by Kafka within 60 s.")
+        if epoch.waiting:
+            raise DeliveryError(f"{epoch.waiting} records were not taken by Kafka within {PATIENCE_SECONDS} s.")
+
+    def _wait(self, epoch: _Epoch) -> None:
+        end = time.monotonic() + PATIENCE_SECONDS
+        while epoch.waiting > 0 and time.monotonic() < end:
+            self._producer.poll(0.02)
 
     async def flush(
         self,
         changes: Iterable[tuple[int, dict[bytes, bytes]]],
         store: Store,
-        owns: Callable[[], Any],
+        owns: Callable[[], Awaitable[bool]],
     ) -> bool:
         """Make outputs and changes (by partition) durable. False: not the owner any more, nothing was written."""
         # Taken before anything is awaited: the outputs of all that is in it are delivered first.
@@ -119,13 +162,11 @@ class WriteBehind:
         self._on_step("ownership_checked")
         offsets: dict[int, int] = {}
 
-        def noted(error: KafkaError | None, message: Message) -> None:
-            self._delivered(error, message)
-            if error is None:
-                offset, partition = message.offset(), message.partition()
-                assert offset is not None
-                assert partition is not None
-                offsets[partition] = max(offsets.get(partition, -1), offset)
+        def noted(message: Message) -> None:
+            offset, partition = message.offset(), message.partition()
+            assert offset is not None
+            assert partition is not None
+            offsets[partition] = max(offsets.get(partition, -1), offset)
 
         # The progress record says that the rows are there: it goes only after they arrived.
         for last in (False, True):

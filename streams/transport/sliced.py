@@ -59,6 +59,8 @@ class Consumer(aiokafka.Consumer):
         super().__init__(*args, **kwargs)
         self._delivered: dict[TP, deque[SliceMessage]] = {}
         self._processed: dict[TP, int] = {}
+        # Faust forgets its own record of this at the start of a revocation, before the last commit.
+        self.last_committed: dict[TP, int] = {}
 
     def sliced_topics(self) -> set[str]:
         """The topics that opted in, the table's changelog among them."""
@@ -146,6 +148,7 @@ class Consumer(aiokafka.Consumer):
         await super().perform_seek()
         self._delivered.clear()
         self._processed.clear()
+        self.last_committed = {tp: offset for tp, offset in self._committed_offset.items() if offset is not None}
 
     async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
         # A slice knows its own next offset; Faust's gaps would mark its records as acknowledged on delivery.
@@ -180,7 +183,10 @@ class Consumer(aiokafka.Consumer):
             self.log.exception("State could not be made durable; nothing was committed: %r", error)
             await self.crash(error)
             return False
-        return bool(await self._commit_offsets(offsets, start_new_transaction=start_new_transaction))
+        done = bool(await self._commit_offsets(offsets, start_new_transaction=start_new_transaction))
+        if done:
+            self.last_committed.update(offsets)
+        return done
 
     async def commit_and_end_transactions(self) -> None:
         """The last commit before partitions are given up: also what became processed during a running one."""
@@ -193,6 +199,7 @@ class Consumer(aiokafka.Consumer):
         for tp in revoked:
             self._delivered.pop(tp, None)
             self._processed.pop(tp, None)
+            self.last_committed.pop(tp, None)
 
     async def owns(self, tps: Iterable[TP]) -> bool:
         """Ask the broker whether this member still owns the partitions, by committing what is committed already.
@@ -201,7 +208,7 @@ class Consumer(aiokafka.Consumer):
         and refuses the commit of an old generation.
         """
         # A group that never committed reads from the start of the log.
-        offsets = {tp: self._committed_offset[tp] or 0 for tp in tps}
+        offsets = {tp: self.last_committed.get(tp, 0) for tp in tps}
         return not offsets or bool(await self._commit(offsets))
 
 

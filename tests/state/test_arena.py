@@ -10,7 +10,7 @@ from streams.features.columns import Column, Layout, Rows
 from streams.features.feature import Ratio
 from streams.processing.partition import META_KEY, PartitionProcessor, Rules, row_layout
 from streams.state.arena import Codec, row_bytes
-from tests.shoppers import random_history, slice_of
+from tests.shoppers import DAY, NOON, log_of, random_history, slice_of, viewed
 from tests.worlds import DictTier
 
 
@@ -79,3 +79,19 @@ def test_evicted_rows_come_back_as_they_were() -> None:
     changes = large.take_changes()
     assert {k for k in tier.held if k != META_KEY} == {k for k in changes if k != META_KEY}
     assert all(row_bytes(tier.held[k]) == row_bytes(v) for k, v in changes.items() if k[:1] == b"s")
+
+
+def test_a_block_that_grows_while_timers_fire_loses_nothing() -> None:
+    """Evicted shoppers whose timers fire are loaded in the middle of a slice; the block then moves."""
+    tier = DictTier()
+    crowd = log_of(*(viewed(f"s{i}", NOON + i, f"e{i}") for i in range(1000)))
+    late = log_of(*(viewed(f"n{i}", NOON + 30 * DAY + i, f"n{i}") for i in range(700)))
+    small, large = PartitionProcessor(0, Rules(), tier=tier, limit=10), PartitionProcessor(0, Rules())
+    for processor in (small, large):
+        processor.apply(slice_of(crowd))
+        tier.held |= processor.take_changes() if processor is small else {}
+        processor.arena.evict()
+        result = processor.apply(slice_of(late, 1000))
+        assert result.due_kinds["silence"] == 1000
+    ours, theirs = small.take_changes(), large.take_changes()
+    assert all(row_bytes(ours[key]) == row_bytes(theirs[key]) for key in ours if key[:1] == b"s")
