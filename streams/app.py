@@ -84,10 +84,7 @@ def create_app(
     async def owns(tps: set[TP]) -> bool:
         return await cast(Consumer, app.consumer).owns(tps)
 
-    def committed(tp: TP) -> int:
-        return cast(Consumer, app.consumer).last_committed.get(tp, 0)
-
-    shopper_events = ShopperEvents(settings.rules(), models, table, writer, metrics, settings.hot_rows, owns, committed)
+    shopper_events = ShopperEvents(settings.rules(), models, table, writer, metrics, settings.hot_rows, owns)
     worker = Worker(app, table, shopper_events, writer, metrics, settings)
     cast(Transport, app.transport).before_commit = shopper_events.flush
     _declare_agent(worker)
@@ -106,7 +103,7 @@ def _declare_agent(worker: Worker) -> None:
         # never mark the slice processed, and stop the worker; the next one starts from the last commit.
         async for event in cast(AsyncIterable[Any], stream.events()):
             try:
-                events.handle(event.value)
+                events.handle(event.value, event.message.follows)
             except Exception as error:
                 log.exception("A slice of partition %s could not be applied", event.message.partition)
                 events.failure = error

@@ -22,8 +22,8 @@ _TYPE_NAME = {code: cls.__struct_config__.tag for cls, code in TYPE_CODE.items()
 LIVE_MS = 3_600_000
 
 
-class StaleTable(RuntimeError):
-    """The feature table is behind the committed offsets: what lies between would be lost."""
+class StaleState(RuntimeError):
+    """The state is behind what was delivered or committed: what lies between would be lost."""
 
 
 class ShopperEvents:
@@ -42,9 +42,7 @@ class ShopperEvents:
         metrics: Metrics,
         hot_rows: int,
         owns: Callable[[set[TP]], Awaitable[bool]],
-        committed: Callable[[TP], int],
     ) -> None:
-        self._committed = committed
         self.rules, self.models, self.table = rules, models, table
         self.writer, self.metrics, self.hot_rows, self._owns = writer, metrics, hot_rows, owns
         self.processors: dict[int, PartitionProcessor] = {}
@@ -69,15 +67,18 @@ class ShopperEvents:
         self.processors.clear()
         self._touched.clear()
 
-    def handle(self, slice_: Slice) -> Applied:
-        """Apply a slice and hand its outputs to the producer."""
+    def handle(self, slice_: Slice, follows: int) -> Applied:
+        """Apply a slice and hand its outputs to the producer.
+
+        ``follows``: every record before this offset was delivered or committed earlier. Raises ``StaleState`` when
+        the processor has not seen them all: what lies between would be lost.
+        """
         arrived = time.perf_counter()
         processor = self.processor(slice_.partition)
-        committed = self._committed(TP(slice_.topic, slice_.partition))
-        if committed > processor.next_offset:
-            raise StaleTable(
-                f"Partition {slice_.partition} is committed up to {committed}, but the feature table only knows "
-                f"records before {processor.next_offset}: recovery was not complete. A restart recovers anew."
+        if follows > processor.next_offset:
+            raise StaleState(
+                f"Partition {slice_.partition}: records before {follows} were delivered or committed, but the state "
+                f"only holds those before {processor.next_offset}. A restart recovers from the table and the log."
             )
         result = processor.apply(slice_)
         produce = time.perf_counter()

@@ -67,10 +67,10 @@ def ours(settings: Settings, clock: Clock) -> None:
     stages: dict[str, float] = {}
     due = 0
 
-    def counted(self: ShopperEvents, slice_: Slice) -> Applied:
+    def counted(self: ShopperEvents, slice_: Slice, follows: int) -> Applied:
         nonlocal due
         clock.first = clock.first or time.perf_counter()
-        result = handle(self, slice_)
+        result = handle(self, slice_, follows)
         due += result.due_points
         for stage, seconds in result.seconds.items():
             stages[stage] = stages.get(stage, 0.0) + seconds

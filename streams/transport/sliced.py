@@ -43,11 +43,14 @@ class SliceMessage(ConsumerMessage):
     """A slice on its way through Faust.
 
     ``offset`` is the slice's first, because Faust takes what lies before a message's offset for acknowledged.
-    The agent reports it with ``Consumer.slice_processed``; only then may ``next_offset`` be committed.
+    The agent reports it with ``Consumer.slice_processed``; only then may ``next_offset`` be committed. ``follows`` is
+    the next offset of the slice delivered before it (after a seek: the offset sought), so that an agent can tell a
+    slice that was lost on the way from offsets that were never used.
     """
 
-    __slots__ = ("next_offset", "processed")
+    __slots__ = ("follows", "next_offset", "processed")
 
+    follows: int
     next_offset: int
     processed: bool
 
@@ -59,12 +62,26 @@ class Consumer(aiokafka.Consumer):
         super().__init__(*args, **kwargs)
         self._delivered: dict[TP, deque[SliceMessage]] = {}
         self._processed: dict[TP, int] = {}
+        self._follows: dict[TP, int] = {}
         # Faust forgets its own record of this at the start of a revocation, before the last commit.
         self.last_committed: dict[TP, int] = {}
 
     def sliced_topics(self) -> set[str]:
         """The topics that opted in, the table's changelog among them."""
         return {name for topic in self.app.topics if isinstance(topic.schema, SliceSchema) for name in topic.topics}
+
+    async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> Any:
+        """Fetch, but nothing from source partitions before a rebalance is over.
+
+        Faust resumes them before it seeks and before it clears its queues. What is fetched in between is put into a
+        queue and cleared, and its second delivery is dropped, because the read offset has moved on: a hole in the log.
+        """
+        if self.app.rebalancing and active_partitions:
+            active_partitions = {tp for tp in active_partitions if self._is_changelog_tp(tp)}
+            if not active_partitions:
+                await self.sleep(0.05)
+                return {}
+        return await super()._getmany(active_partitions, timeout)
 
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, Message]]:
         """Poll once: first the slices, then the messages of topics that did not opt in."""
@@ -128,6 +145,8 @@ class Consumer(aiokafka.Consumer):
             generation_id=generation,
         )
         message.next_offset, message.processed = last.offset + 1, False
+        message.follows = self._follows.get(tp, self.last_committed.get(tp, 0))
+        self._follows[tp] = message.next_offset
         if not self._is_changelog_tp(tp):
             self._delivered.setdefault(tp, deque()).append(message)
         return message
@@ -148,6 +167,7 @@ class Consumer(aiokafka.Consumer):
         await super().perform_seek()
         self._delivered.clear()
         self._processed.clear()
+        self._follows.clear()
         self.last_committed = {tp: offset for tp, offset in self._committed_offset.items() if offset is not None}
 
     async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:

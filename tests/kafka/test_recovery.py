@@ -61,6 +61,20 @@ def test_kill_9_between_any_two_steps_of_a_flush_and_mid_slice(cluster: Cluster)
     cluster.assert_as_plain()
 
 
+def test_a_slice_that_cannot_be_applied_stops_the_worker_and_is_not_skipped(cluster: Cluster) -> None:
+    """Half of it was in memory; nothing of it is flushed or committed; the next worker applies it."""
+    log = random_history(16, 3000, 100)
+    cluster.send(log)
+    failing = cluster.worker(kill_at="raise:6")
+    assert failing.process.wait(90) == 1
+    assert "a slice that cannot be applied" in failing.tail()
+    assert cluster.committed() < len(log)
+    worker = cluster.worker()
+    cluster.wait_committed(len(log))
+    worker.stop()
+    cluster.assert_as_plain()
+
+
 def test_two_workers_share_the_partitions_and_hand_them_over(cluster: Cluster) -> None:
     log = random_history(14, 6000, 150)
     cluster.send(log[:2000])

@@ -1,4 +1,7 @@
-"""A worker that kills itself at a named step, if told to: BOOTSTRAP DATA_DIR PORT, and ``KILL_AT=STEP:N``."""
+"""A worker that kills itself at a named step (``raise``: fails there), if told to.
+
+BOOTSTRAP DATA_DIR PORT, and ``KILL_AT=STEP:N``.
+"""
 
 from __future__ import annotations
 
@@ -28,12 +31,15 @@ def main() -> int:
 
     handle = ShopperEvents.handle
 
-    def watched(self: ShopperEvents, slice_: Slice) -> Applied:
+    def watched(self: ShopperEvents, slice_: Slice, follows: int) -> Applied:
         if step == "mid_slice" and seen["mid_slice"] + 1 == int(n):
             # Half of the slice is in memory, none of its outputs sent.
             self.processor(slice_.partition).apply(slice_.cut(0, len(slice_) // 2))
         reached("mid_slice")
-        return handle(self, slice_)
+        if step == "raise" and seen["mid_slice"] == int(n):
+            self.processor(slice_.partition).apply(slice_)
+            raise RuntimeError("a slice that cannot be applied")
+        return handle(self, slice_, follows)
 
     ShopperEvents.handle = watched  # type: ignore[method-assign]
     settings = Settings.from_environment(broker=bootstrap, data_dir=Path(data_dir), port=int(port))

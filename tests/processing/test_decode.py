@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streams.processing.batch import TYPE_CODE
-from streams.processing.decode import NO_TIME, DecodeRules, decode
+from streams.processing.decode import MAX_ORIGINAL_BYTES, NO_TIME, DecodeRules, decode
 from streams.records import events as e
-from tests.shoppers import NOON, carted, consented, log_of, ordered, slice_of, viewed
+from tests.shoppers import APPENDED, NOON, carted, consented, log_of, ordered, slice_of, viewed
 
 RULES = DecodeRules()
 
@@ -57,6 +57,21 @@ def test_an_order_that_would_overflow_the_sums_is_refused() -> None:
     decoded = decode(slice_of(log_of(order, viewed("s", event_id="v"))), RULES)
     assert [d.reason for d in decoded.dead] == ["order_too_large"]
     assert decoded.batch.touches.event.tolist() == [0]
+
+
+def test_a_dead_letter_fits_into_its_topic_whatever_its_original() -> None:
+    huge = b"x" * (MAX_ORIGINAL_BYTES + 1)
+    for record in ((b"s", huge), (huge, b"junk")):
+        (dead,) = decode(slice_of([record]), RULES).dead
+        assert (dead.original_key, dead.original) == (None, None)
+        assert "sha256" in dead.detail
+    assert decode(slice_of([(b"s", huge[:-10])]), RULES).dead[0].original == huge[:-10]
+
+
+def test_an_event_minutes_ahead_of_its_append_time_is_refused() -> None:
+    """It would make every honest event late."""
+    ahead, near = viewed(at=APPENDED + 301_000), viewed(at=APPENDED + 299_000)
+    assert [d.reason for d in decode(slice_of(log_of(ahead, near)), RULES).dead] == ["event_time_in_future"]
 
 
 @settings(max_examples=200, deadline=None)

@@ -45,6 +45,7 @@ def test_the_scheme_chooses_the_transport() -> None:
         (base.Consumer, "_filter_committable_offsets"),
         (base.Consumer, "_filter_tps_with_pending_acks"),
         (base.Consumer, "_new_offset"),
+        (base.ThreadDelegateConsumer, "_getmany"),
         (base.Consumer, "_add_gap"),
         (base.Consumer, "_commit_tps"),
         (base.Consumer, "_commit_offsets"),
@@ -75,6 +76,15 @@ def test_offsets_are_filtered_without_an_await_before_they_are_committed() -> No
     """Why the state that ``before_commit`` takes holds at least all that is committed."""
     assert not inspect.iscoroutinefunction(base.Consumer._filter_committable_offsets)
     assert "await" not in source(base.Consumer._filter_committable_offsets)
+
+
+def test_faust_resumes_source_partitions_before_it_seeks_and_clears_its_queues() -> None:
+    """Why nothing is fetched from them until the rebalance is over."""
+    text = source(Recovery.on_recovery_completed)
+    steps = ("resume_partitions", "perform_seek", "flow_control.resume", "resume_flow", "on_rebalance_end")
+    places = [text.index(step) for step in steps]
+    assert places == sorted(places)
+    assert "clear_on_resume=True" in inspect.getsource(faust.Channel)
 
 
 def test_revocation_waits_for_what_is_being_processed_and_commits() -> None:
