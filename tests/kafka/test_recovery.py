@@ -93,6 +93,23 @@ def test_two_workers_share_the_partitions_and_hand_them_over(cluster: Cluster) -
     cluster.assert_as_plain()
 
 
+def test_a_standby_takes_over_when_a_worker_is_killed(cluster: Cluster) -> None:
+    log = random_history(17, 4000, 120)
+    cluster.send(log[:1500])
+    first = cluster.worker(data="first", standbys="1")
+    first.wait_ready()
+    second = cluster.worker(data="second", standbys="1")
+    second.wait_ready()
+    cluster.wait_committed(1500)
+    cluster.send(log[1500:2500])
+    cluster.wait_committed(2500)
+    first.kill()
+    cluster.send(log[2500:])
+    cluster.wait_committed(len(log))
+    second.stop()
+    cluster.assert_as_plain()
+
+
 def test_a_worker_stopped_and_continued_does_no_harm(cluster: Cluster) -> None:
     """It sleeps past its session; another takes over; it wakes up with rows and outputs of its own."""
     log = random_history(15, 6000, 150)
