@@ -29,7 +29,6 @@ DOORS = {
         "streams/demo.py",
         "streams/broker",
         "streams/bench",
-        "streams/dead_letters.py",
     },
     "kafka": {"streams/producer"},
     "onnxruntime": {"models/predictor.py"},

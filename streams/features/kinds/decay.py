@@ -87,19 +87,23 @@ class DecayKind:
         return faded(total, mark, now_ms, HALF_LIVES[source.half_life])
 
 
-def accumulate(state: Rows, sums: Ints, marks: Ints, q: Ints, amount: Floats) -> None:
+def accumulate(
+    state: Rows, sums: Ints, marks: Ints, q: Ints, amount: Floats, slot: Ints | int = 0, slots: int = 1
+) -> None:
     """Add ``amount · 2^(q - landmark)`` to each sum, one after the other, moving its landmark first if q is later.
 
-    Several entries may name the same sum; its landmark is moved once, to the latest of them.
+    ``slots`` neighbouring sums share a landmark: ``sums`` names the first of them, ``slot`` the one to add to. Several
+    entries may name the same landmark; it is moved once, to the latest of them.
     """
     total, mark = state.flat["f8"], state.flat["i8"]
     before = mark[marks]
     np.maximum.at(mark, marks, q)
     after = mark[marks]
     moved = np.flatnonzero(after > before)
-    # Entries of one sum write the same value here, so repeats are harmless.
-    total[sums[moved]] = np.ldexp(total[sums[moved]], shift(before[moved] - after[moved]))
-    np.add.at(total, sums, np.ldexp(amount, shift(q - after)))
+    # Entries of one landmark write the same values here, so repeats are harmless.
+    cells = sums[moved][:, None] + np.arange(slots)
+    total[cells] = np.ldexp(total[cells], shift(before[moved] - after[moved])[:, None])
+    np.add.at(total, sums + slot, np.ldexp(amount, shift(q - after)))
 
 
 def faded(total: Floats, mark: Ints, now_ms: Ints, half_life_ms: int) -> Floats:

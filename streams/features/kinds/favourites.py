@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 
 from streams.features.columns import Column, Rows
-from streams.features.kinds.decay import DAY_MS, faded, quotient, shift
+from streams.features.kinds.decay import DAY_MS, accumulate, faded, quotient
 from streams.features.kinds.last import row_sum
 from streams.features.signals import Run
 from streams.processing.batch import TYPE_CODE, Floats, Ints
@@ -54,16 +54,7 @@ class FavouriteKind:
         row = run.row[event]
         q, scale = quotient(run.time_ms[event], HALF_LIFE_MS)
         sums, marks = state.cells(self._sums, row), state.cells(self._mark, row)
-        total, mark = state.flat["f8"], state.flat["i8"]
-        before = mark[marks]
-        np.maximum.at(mark, marks, q)
-        after = mark[marks]
-        moved = np.flatnonzero(after > before)
-        if len(moved):
-            # Touches of one shopper write the same values here, so repeats are harmless.
-            cells = sums[moved][:, None] + np.arange(SLOTS)
-            total[cells] = np.ldexp(total[cells], shift(before[moved] - after[moved])[:, None])
-        np.add.at(total, sums + slot_of(category), np.ldexp(weight[mask] * scale, shift(q - after)))
+        accumulate(state, sums, marks, q, weight[mask] * scale, slot_of(category), SLOTS)
 
     def weights(self, rows: Rows, now_ms: Ints) -> Floats:
         """[k, 32] the weight of each slot at ``now_ms``."""
