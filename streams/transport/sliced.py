@@ -12,6 +12,7 @@ that escapes an agent acks a message in Faust, see ``docs/decisions/0002``), and
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 from typing import Any, ClassVar, cast
@@ -55,6 +56,37 @@ class SliceMessage(ConsumerMessage):
     processed: bool
 
 
+class ConsumerThread(aiokafka.AIOKafkaConsumerThread):
+    """Where aiokafka polls. A poll may outlast a rebalance; what it then must not deliver, it gives back.
+
+    Faust drops such records. Their position has moved on, and when the recovery had already sought (the poll began
+    before the rebalance and ended between seek and resumption), the changelog was never read and the worker waited
+    for it for ever.
+    """
+
+    async def _fetch_records(
+        self,
+        consumer: Any,
+        active_partitions: set[TP],
+        timeout: float | None = None,
+        max_records: int | None = None,
+    ) -> Any:
+        owner = cast(Consumer, self.consumer)
+        # Not the caller's own set: it may become empty meanwhile, which means "all" to aiokafka.
+        wanted = owner.may_deliver(active_partitions)
+        if not wanted:
+            await asyncio.sleep(0.05)
+            return {}
+        records = await super()._fetch_records(consumer, wanted, timeout, max_records)
+        # Nothing is awaited from here on, so the positions are still those that the poll left.
+        given = owner.may_deliver(active_partitions)
+        assigned = consumer.assignment()
+        for tp, found in records.items():
+            if tp not in given and tp in assigned:
+                consumer.seek(tp, found[0].offset)
+        return {tp: found for tp, found in records.items() if tp in given}
+
+
 class Consumer(aiokafka.Consumer):
     """Faust's aiokafka consumer, delivering slices for the topics that opted in."""
 
@@ -70,27 +102,25 @@ class Consumer(aiokafka.Consumer):
         """The topics that opted in, the table's changelog among them."""
         return {name for topic in self.app.topics if isinstance(topic.schema, SliceSchema) for name in topic.topics}
 
-    async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> Any:
-        """Fetch, but nothing from source partitions before a rebalance is over.
+    def _new_consumer_thread(self) -> ConsumerThread:
+        return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
 
-        Faust resumes them before it seeks and before it clears its queues. What is fetched in between is put into a
-        queue and cleared, and its second delivery is dropped, because the read offset has moved on: a hole in the log.
+    def may_deliver(self, tps: Iterable[TP]) -> set[TP]:
+        """The partitions from which records may be taken now: none while the flow stands, no source in a rebalance.
+
+        Faust resumes source partitions before it seeks and before it clears its queues. What is fetched in between
+        is put into a queue and cleared, and its second delivery is dropped, because the read offset has moved on:
+        a hole in the log.
         """
-        if self.app.rebalancing and active_partitions:
-            active_partitions = {tp for tp in active_partitions if self._is_changelog_tp(tp)}
-            if not active_partitions:
-                await self.sleep(0.05)
-                return {}
-        return await super()._getmany(active_partitions, timeout)
+        if not self.flow_active:
+            return set()
+        return {tp for tp in list(tps) if self._is_changelog_tp(tp) or not self.app.rebalancing}
 
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, Message]]:
         """Poll once: first the slices, then the messages of topics that did not opt in."""
         records, active = await self._wait_next_records(timeout)
         generation = self.app.consumer_generation_id
         if records is None or self.should_stop:
-            return
-        if not self.flow_active:
-            await self._seek_back()
             return
         sliced = self.sliced_topics()
         plain: dict[TP, list[Any]] = {}
@@ -111,12 +141,6 @@ class Consumer(aiokafka.Consumer):
                 return
             self.app.monitor.track_tp_end_offset(tp, self.highwater(tp))
             yield tp, self._to_message(tp, record)
-
-    async def _seek_back(self) -> None:
-        try:
-            await self.perform_seek()
-        except Exception as error:
-            self.log.warning("Seeking back while the flow is stopped: %r", error)
 
     def _slice_message(self, tp: TP, records: list[Any], generation: int) -> SliceMessage:
         first, last = records[0], records[-1]

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import subprocess
 import sys
 import threading
 import time
+from typing import Any, cast
 
 import pytest
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
+from faust.types import TP
 
+from streams.topics import EVENTS
+from streams.transport.sliced import ConsumerThread
 from tests.kafka.harness import Cluster
 from tests.shoppers import log_of, viewed
 
@@ -74,3 +80,39 @@ def test_a_topic_that_did_not_opt_in_is_delivered_message_by_message(cluster: Cl
         assert app.wait(30) == 0
     cluster.app_id = "mixed"
     assert cluster.committed() == 200
+
+
+class Gate:
+    """The consumer as a poll sees it: open when the poll begins and, in turn, shut and open when it ends."""
+
+    flow_active = True
+
+    def __init__(self) -> None:
+        self.open = iter((True, False, True, True))
+
+    def may_deliver(self, tps: set[TP]) -> set[TP]:
+        return tps if next(self.open) else set()
+
+
+def test_what_a_poll_that_outlasts_a_rebalance_must_not_deliver_is_read_again(cluster: Cluster) -> None:
+    """Faust dropped it; a recovery that had sought by then waited for ever for the changelog's records."""
+    cluster.send(log_of(*(viewed(f"s{i}", event_id=f"e{i}") for i in range(200))))
+
+    async def poll_twice() -> tuple[dict[TP, list[Any]], dict[TP, list[Any]]]:
+        consumer = AIOKafkaConsumer(bootstrap_servers=cluster.bootstrap, auto_offset_reset="earliest")
+        await consumer.start()
+        try:
+            tps = {TP(EVENTS.name, 1)}
+            consumer.assign([TopicPartition(*tp) for tp in tps])
+            thread = ConsumerThread.__new__(ConsumerThread)
+            thread.consumer = cast(Any, Gate())
+            return (
+                await thread._fetch_records(consumer, tps, timeout=10, max_records=50),
+                await thread._fetch_records(consumer, tps, timeout=10, max_records=50),
+            )
+        finally:
+            await consumer.stop()
+
+    first, second = asyncio.run(poll_twice())
+    assert first == {}
+    assert [r.offset for r in second[TP(EVENTS.name, 1)]] == list(range(50))

@@ -45,7 +45,6 @@ def test_the_scheme_chooses_the_transport() -> None:
         (base.Consumer, "_filter_committable_offsets"),
         (base.Consumer, "_filter_tps_with_pending_acks"),
         (base.Consumer, "_new_offset"),
-        (base.ThreadDelegateConsumer, "_getmany"),
         (base.Consumer, "_add_gap"),
         (base.Consumer, "_commit_tps"),
         (base.Consumer, "_commit_offsets"),
@@ -55,6 +54,8 @@ def test_the_scheme_chooses_the_transport() -> None:
         (base.Consumer, "perform_seek"),
         (base.Consumer, "_is_changelog_tp"),
         (driver.Consumer, "_to_message"),
+        (driver.Consumer, "_new_consumer_thread"),
+        (driver.AIOKafkaConsumerThread, "_fetch_records"),
     ],
 )
 def test_a_method_that_the_transport_overrides_or_calls_exists(owner: type, name: str) -> None:
