@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,8 @@ import numpy.typing as npt
 
 from models.task import Task
 
+#: A version is named by this many digits of its digest.
+VERSION_DIGITS = 12
 #: What a card must say before its model may be loaded.
 CARD_KEYS = (
     "task",
@@ -20,6 +24,8 @@ CARD_KEYS = (
     "digest",
     "opset",
     "features",
+    "widths",
+    "upstream",
     "outputs",
     "reference",
     "data",
@@ -43,6 +49,17 @@ class Artifact:
     task: Task
     card: dict[str, Any]
     model: bytes
+    golden: npt.NDArray[np.float32]
+    """Real rows …"""
+    answers: dict[str, npt.NDArray[np.float32]]
+    """… and what the proven model answered, by output name."""
+
+    def files(self) -> dict[str, bytes]:
+        """The artifact as its files."""
+        golden = io.BytesIO()
+        np.savez_compressed(golden, allow_pickle=False, rows=self.golden, **self.answers)
+        card = json.dumps(self.card, indent=2) + "\n"
+        return {"model.onnx": self.model, "card.json": card.encode(), "golden.npz": golden.getvalue()}
 
     @property
     def version(self) -> str:
@@ -53,21 +70,47 @@ class Artifact:
         return str(self.card["digest"])
 
     @property
+    def widths(self) -> tuple[int, ...]:
+        """How many numbers of a row each of the task's features takes."""
+        return tuple(self.card["widths"])
+
+    @property
+    def upstream(self) -> dict[str, str]:
+        """task → digest of the model whose outputs this one was trained on and must be given."""
+        return dict(self.card["upstream"])
+
+    @property
     def reference(self) -> npt.NDArray[np.float32]:
         """[f] a typical shopper: the medians of the training rows, in the order of the task's features."""
         return np.array(self.card["reference"], np.float32)
+
+
+FILES = ("model.onnx", "card.json", "golden.npz")
 
 
 def load_artifact(task: Task, folder: Path | None = None) -> Artifact:
     """Read and check an artifact; nothing is handed to ONNX Runtime before its digest was. Raises ``ArtifactError``."""
     folder = folder or task.folder
     try:
-        card = json.loads((folder / "card.json").read_text())
-        model = (folder / "model.onnx").read_bytes()
+        return parse_artifact(task, {name: (folder / name).read_bytes() for name in FILES}, str(folder))
     except FileNotFoundError as error:
         raise ArtifactError(f"{error.filename} does not exist. Train it: offerstream train {task.name}") from error
-    except (OSError, ValueError) as error:
+    except OSError as error:
         raise ArtifactError(f"{folder} cannot be read: {error}") from error
+
+
+def parse_artifact(task: Task, files: dict[str, bytes], folder: str) -> Artifact:
+    """An artifact from its files, checked; ``folder`` is only named in errors. Raises ``ArtifactError``."""
+    model = files["model.onnx"]
+    try:
+        card = json.loads(files["card.json"])
+        with np.load(io.BytesIO(files["golden.npz"])) as golden:
+            answers = {name: golden[name] for name in golden.files}
+            rows = answers.pop("rows")
+    except (ValueError, KeyError, OSError, zipfile.BadZipFile) as error:
+        raise ArtifactError(f"{folder}: card.json or golden.npz cannot be read: {error}") from error
+    if not isinstance(card, dict):
+        raise ArtifactError(f"{folder}/card.json is not a JSON object.")
     missing = [key for key in CARD_KEYS if key not in card]
     if missing:
         raise ArtifactError(f"{folder}/card.json lacks {', '.join(missing)}.")
@@ -79,18 +122,16 @@ def load_artifact(task: Task, folder: Path | None = None) -> Artifact:
             f"{folder}/model.onnx has the digest {digest[:16]}…, its card says {card['digest'][:16]}…: "
             "the file is truncated or was changed after it was proven."
         )
+    if card["version"] != digest[:VERSION_DIGITS]:
+        raise ArtifactError(f"{folder} calls itself {card['version']!r}, not {digest[:VERSION_DIGITS]!r}.")
     if tuple(card["features"]) != task.features:
         raise ArtifactError(
             f"{folder} was trained on other features, or in another order, than task {task.name!r} lists. "
             f"Train it anew: offerstream train {task.name}"
         )
-    if tuple(card["outputs"]) != task.outputs or len(card["reference"]) != len(task.features):
+    width = sum(card["widths"])
+    if tuple(card["outputs"]) != task.output_names or len(card["reference"]) != width:
         raise ArtifactError(f"{folder}/card.json does not have the outputs or the reference row of the task.")
-    return Artifact(task, card, model)
-
-
-def golden_rows(folder: Path) -> tuple[npt.NDArray[np.float32], dict[str, npt.NDArray[np.float32]]]:
-    """Real rows and what the proven model answered, by output name."""
-    with np.load(folder / "golden.npz") as file:
-        answers = {name: file[name] for name in file.files if name != "rows"}
-        return file["rows"], answers
+    if set(answers) != set(task.output_names) or rows.ndim != 2 or rows.shape[1] != width:
+        raise ArtifactError(f"{folder}/golden.npz does not hold rows [n, {width}] and an answer per output.")
+    return Artifact(task, card, model, rows, answers)

@@ -1,6 +1,8 @@
-"""A loaded model: float32 rows in, scores out, one ONNX run per slice."""
+"""A loaded model: float32 rows in, answers out, one ONNX run per slice."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -8,21 +10,28 @@ import onnxruntime as ort
 
 from models.artifact import Artifact, ArtifactError
 
+Answers = dict[str, npt.NDArray[np.float64]]
 #: Rows per ONNX run. Larger blocks gain nothing, and equal answers were proven up to here.
 BLOCK = 1000
+#: How far a golden answer may be off on another CPU.
+GOLDEN_TOLERANCE = 1e-4
 
 
 class Predictor:
-    """Scores rows with one artifact.
+    """Scores rows with one artifact, which it proves before it is used: shapes, ranges, golden rows.
 
-    One thread per run: measured fastest for slices of a few hundred rows beside other work on the same core, and
-    the answers of a row then do not depend on which rows it stands with (a law over all tasks).
+    ``upstream`` are the predictors whose outputs it takes by address. One thread per run: measured fastest for slices
+    of a few hundred rows beside other work on the same core, and the answers of a row then do not depend on which
+    rows it stands with (a law over all tasks). Raises ``ArtifactError``.
     """
 
-    def __init__(self, artifact: Artifact) -> None:
-        self.artifact = artifact
+    def __init__(self, artifact: Artifact, upstream: Sequence[Predictor] = ()) -> None:
+        self.artifact, self.upstream = artifact, tuple(upstream)
         self.task, self.version, self.digest = artifact.task.name, artifact.version, artifact.digest
-        self.features, self.outputs = artifact.task.features, artifact.task.outputs
+        self.features, self.widths = artifact.task.features, artifact.widths
+        self.outputs = artifact.task.outputs
+        if {p.task: p.digest for p in self.upstream} != artifact.upstream:
+            raise ArtifactError(f"The model of {self.task!r} was trained on outputs of other models than it is given.")
         options = ort.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
@@ -32,38 +41,61 @@ class Predictor:
         except Exception as error:  # ONNX Runtime raises a class of its own per kind of damage
             raise ArtifactError(f"ONNX Runtime refuses the model of {self.task!r}: {error}") from error
         inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
-        if [i.name for i in inputs] != ["features"] or inputs[0].shape[1:] != [len(self.features)]:
+        if [i.name for i in inputs] != ["features"] or inputs[0].shape[1:] != [self.width]:
             found = ", ".join(f"{i.name} {i.shape}" for i in inputs)
-            raise ArtifactError(f"The model of {self.task!r} takes {found}, not features [n, {len(self.features)}].")
-        if {o.name for o in outputs} != set(self.outputs):
-            raise ArtifactError(f"The model of {self.task!r} gives {[o.name for o in outputs]}, not {self.outputs}.")
-        self._warm_up()
+            raise ArtifactError(f"The model of {self.task!r} takes {found}, not features [n, {self.width}].")
+        if {o.name for o in outputs} != {o.name for o in self.outputs}:
+            raise ArtifactError(
+                f"The model of {self.task!r} gives {[o.name for o in outputs]}, not {artifact.task.output_names}."
+            )
+        self._prove()
 
-    def _warm_up(self) -> None:
-        for values in self.score(np.repeat(self.artifact.reference[None], 2, axis=0)).values():
-            if values.shape != (2,) or not np.isfinite(values).all() or not ((values >= 0) & (values <= 1)).all():
-                raise ArtifactError(f"The model of {self.task!r} does not give one probability per row.")
+    @property
+    def width(self) -> int:
+        """Numbers per row."""
+        return sum(self.widths)
 
-    def score(self, x: npt.NDArray[np.float32]) -> dict[str, npt.NDArray[np.float64]]:
-        """[n] scores per output for float32 [n, f]; f in the order of ``features``."""
-        if x.dtype != np.float32 or x.ndim != 2 or x.shape[1] != len(self.features):
-            raise ValueError(f"{self.task!r} takes float32 [n, {len(self.features)}], not {x.dtype} {list(x.shape)}.")
-        names = list(self.outputs)
+    def _prove(self) -> None:
+        typical = self.score(np.repeat(self.artifact.reference[None], 2, axis=0))
+        for output in self.outputs:
+            values = typical[output.name]
+            wanted = (2,) if output.width == 1 else (2, output.width)
+            if values.shape != wanted or not np.isfinite(values).all():
+                raise ArtifactError(f"{self.task}.{output.name} is {values.shape}, not finite {wanted}.")
+            if output.kind in ("probability", "distribution") and not ((values >= 0) & (values <= 1)).all():
+                raise ArtifactError(f"The model of {self.task!r} gives {output.name} outside [0, 1].")
+        answers = self.score(self.artifact.golden)
+        for output in self.outputs:
+            if output.kind != "ranking":
+                off = float(np.abs(answers[output.name] - self.artifact.answers[output.name]).max(initial=0.0))
+                if not off <= GOLDEN_TOLERANCE:
+                    raise ArtifactError(
+                        f"{self.task}.{output.name} is off by {off:g} on the golden rows: this is not the model that "
+                        "was proven, or this machine computes otherwise."
+                    )
+
+    def score(self, x: npt.NDArray[np.float32]) -> Answers:
+        """[n] per output (wider ones [n, width]), for float32 [n, width]; columns in the order of ``features``."""
+        if x.dtype != np.float32 or x.ndim != 2 or x.shape[1] != self.width:
+            raise ValueError(f"{self.task!r} takes float32 [n, {self.width}], not {x.dtype} {list(x.shape)}.")
+        names = [output.name for output in self.outputs]
         blocks = [
             self._session.run(names, {"features": np.ascontiguousarray(x[i : i + BLOCK])})
             for i in range(0, max(1, len(x)), BLOCK)
         ]
         return {
-            name: np.concatenate([block[k].reshape(-1) for block in blocks]).astype(np.float64)
-            for k, name in enumerate(names)
+            output.name: np.concatenate(
+                [b[k].reshape(-1) if output.width == 1 else b[k].reshape(-1, output.width) for b in blocks]
+            ).astype(np.float64)
+            for k, output in enumerate(self.outputs)
         }
 
     def contributions(self, x: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
-        """[n, f] how much each feature moved the first output: score less the score with a typical value instead."""
-        n, f = x.shape
-        changed = np.repeat(x[:, None, :], f, axis=1)
-        diagonal = np.arange(f)
-        changed[:, diagonal, diagonal] = self.artifact.reference
-        first = self.outputs[0]
-        base, without = self.score(x)[first], self.score(changed.reshape(n * f, f))[first]
-        return base[:, None] - without.reshape(n, f)
+        """[n, len(features)] how much each feature moved the first output: score less that with a typical value."""
+        n, stops = len(x), np.cumsum(self.widths)
+        changed = np.repeat(x[:, None, :], len(self.widths), axis=1)
+        for k, (width, stop) in enumerate(zip(self.widths, stops.tolist(), strict=True)):
+            changed[:, k, stop - width : stop] = self.artifact.reference[stop - width : stop]
+        first = self.outputs[0].name
+        base, without = self.score(x)[first], self.score(changed.reshape(-1, self.width))[first]
+        return base[:, None] - without.reshape(n, len(self.widths))

@@ -4,22 +4,38 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 TASKS_DIR = Path(__file__).parent / "tasks"
 
 
 @dataclass(frozen=True, slots=True)
-class Task:
-    """One question a model answers about a shopper, from their features at one due point.
+class Output:
+    """One named answer: ``width`` numbers per row.
 
-    ``outputs`` are names of the scores, each in [0, 1]; the first one drives decisions. ``tolerance`` is how far
-    the exported ONNX model may differ from the trained one. ``latency_us_per_row`` is its budget in slices of 256.
+    ``probability``: each in [0, 1]. ``distribution``: in [0, 1] and adding up to 1. ``embedding``: finite numbers
+    that other tasks may take by address ``TASK.OUTPUT``. ``ranking``: whole numbers, best first (hash buckets).
+    """
+
+    name: str
+    kind: Literal["probability", "distribution", "embedding", "ranking"] = "probability"
+    width: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One question a model answers about a shopper, from what is known of them at one due point.
+
+    ``features`` are addresses: of the stream's catalogue (``orders.count``; ``sequence.types`` is 32 numbers wide),
+    or outputs of another task (``behaviour.embedding``). A row is their values in this order, float32.
+    ``tolerance`` is how far the exported ONNX model may differ from the trained one. ``latency_us_per_row`` is its
+    budget in slices of 256.
     """
 
     name: str
     question: str
     features: tuple[str, ...]
-    outputs: tuple[str, ...]
+    outputs: tuple[Output, ...]
     owner: str
     tolerance: float = 1e-5
     latency_us_per_row: float = 10.0
@@ -28,3 +44,7 @@ class Task:
     def folder(self) -> Path:
         """Where the shipped artifact lives: ``model.onnx``, ``card.json``, ``golden.npz``."""
         return TASKS_DIR / self.name
+
+    @property
+    def output_names(self) -> tuple[str, ...]:
+        return tuple(output.name for output in self.outputs)

@@ -7,7 +7,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import AsyncIterable, Callable, Sequence
+from collections.abc import AsyncIterable, Callable
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -16,8 +16,9 @@ from faust.tables.manager import TableManager
 from faust.types import TP
 
 from streams.agents.shopper_events import ShopperEvents
+from streams.control import Watch
 from streams.metrics import Metrics
-from streams.processing.partition import Model
+from streams.processing.scoring import Shelf
 from streams.settings import Settings
 from streams.state.write_behind import WriteBehind
 from streams.tables import ShopperTable, shopper_table
@@ -38,6 +39,7 @@ class Worker:
     table: ShopperTable
     shopper_events: ShopperEvents
     writer: WriteBehind
+    control: Watch
     metrics: Metrics
     settings: Settings
     port: int = 0
@@ -46,7 +48,8 @@ class Worker:
 
 def create_app(
     settings: Settings,
-    models: Callable[[], Sequence[Model]],
+    shelf: Shelf,
+    control: Watch,
     partitions: int,
     on_step: Callable[[str], None] | None = None,
 ) -> Worker:
@@ -84,13 +87,11 @@ def create_app(
     async def owns(tps: set[TP]) -> bool:
         return await cast(Consumer, app.consumer).owns(tps)
 
-    shopper_events = ShopperEvents(settings.rules(), models, table, writer, metrics, settings.hot_rows, owns)
-    worker = Worker(app, table, shopper_events, writer, metrics, settings)
+    shopper_events = ShopperEvents(settings.rules(), shelf, table, writer, metrics, settings.hot_rows, owns)
+    worker = Worker(app, table, shopper_events, writer, control, metrics, settings)
     cast(Transport, app.transport).before_commit = shopper_events.flush
     _declare_agent(worker)
     _declare_watch(worker)
-    for model in models():
-        metrics.model_info.labels(model.task, model.version, model.digest[:16]).set(1)
     return worker
 
 
@@ -142,7 +143,10 @@ def _declare_watch(worker: Worker) -> None:
         for tp in app.consumer.assignment():
             if tp.topic == EVENTS.name:
                 metrics.lag.labels(str(tp.partition)).set(_lag(worker, tp))
-        if settings.idle_tick_seconds and not app.rebalancing:
+        if app.rebalancing:
+            return
+        worker.shopper_events.choose(worker.control.stages)
+        if settings.idle_tick_seconds:
             worker.shopper_events.tick(settings.idle_tick_seconds)
 
 

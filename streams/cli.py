@@ -216,7 +216,13 @@ def features_list() -> None:
     table = Table("address", "unit", "range", "cold start", "meaning")
     for f in FEATURES:
         high = "∞" if f.high == float("inf") else f"{f.high:g}"
-        table.add_row(f.address, f.unit, f"{f.low:g} … {high}", f"{f.cold_start:g}", f.meaning)
+        table.add_row(
+            f.address,
+            f.unit if f.width == 1 else f"{f.width} × {f.unit}",
+            f"{f.low:g} … {high}",
+            f"{f.cold_start:g}",
+            f.meaning,
+        )
     Console().print(table)
 
 

@@ -65,6 +65,6 @@ def shopper_features(settings: Settings, shopper: str, at_ms: int | None) -> tup
         raise TopicError(f"No row of {shopper!r} has been flushed; was anything of theirs sent to {EVENTS.name}?")
     rows = codec.unpack([row])
     now = int(rows.column(LAST_EVENT.name)[0]) if at_ms is None else at_ms
-    addresses = tuple(CATALOGUE.features)
+    addresses = tuple(a for a, feature in CATALOGUE.features.items() if feature.width == 1)
     read = CATALOGUE.read(rows, np.array([now]), addresses)[0]
     return now, dict(zip(addresses, read.tolist(), strict=True))

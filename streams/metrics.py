@@ -28,7 +28,7 @@ class Metrics:
         def histogram(name: str, meaning: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
             return Histogram(f"{PREFIX}_{name}", meaning, labels, buckets=buckets, registry=self.registry)
 
-        self.records = counter("records", "Records read, by fate: applied, duplicate, late, dead, tick.", "fate")
+        self.records = counter("records", "Records, by fate: applied, duplicate, late, dead, tick, choice.", "fate")
         self.events = counter("events", "Usable shopper events, by type.", "type")
         self.dead_letters = counter("dead_letters", "Records that could not be used, by reason.", "reason")
         self.outcomes = counter("outcomes", "Outcomes, by kind and (for alerts: level) reason.", "kind", "reason")
@@ -51,7 +51,10 @@ class Metrics:
         self.watermark = gauge("watermark_seconds", "Watermark, as seconds since 1970 in event time.", "partition")
         self.ready = gauge("ready", "1 while the worker is ready.")
         self.rebalances = counter("rebalances", "Times the partitions were shared out anew.")
-        self.model_info = gauge("model_info", "1 for each model in use.", "task", "version", "digest")
+        self.model_info = gauge(
+            "model_info", "1 for each model that scores.", "partition", "task", "stage", "version", "digest"
+        )
+        self.models_refused = counter("models_refused", "Times a chosen version could not serve.", "task")
 
     def catalogue(self) -> list[tuple[str, str, tuple[str, ...], str]]:
         """(name as Prometheus shows it, type, labels, meaning) of every metric, in order."""

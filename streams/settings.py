@@ -34,6 +34,8 @@ class Settings:
     """Kafka, HOST:PORT[,HOST:PORT…]."""
     data_dir: Path = Path("build/worker")
     """Where the feature table's local copy lives; one folder per worker."""
+    models: str = "build/models"
+    """The store of model versions: a folder that every worker sees, or any URL that fsspec knows."""
     host: str = "127.0.0.1"
     """Where /metrics, /live and /ready are served. Loopback unless you decide otherwise."""
     port: int = 6066

@@ -13,8 +13,9 @@ from confluent_kafka.admin._config import ConfigResource
 from confluent_kafka.admin._resource import ResourceType
 from confluent_kafka.cimpl import NewTopic
 
-from streams.records import outcomes
+from streams.records import outcomes, serving
 from streams.records.events import SHOPPER_EVENTS, ClockTicked
+from streams.records.serving import ModelsChosen
 
 DAY_MS = 86_400_000
 #: A dead letter holds the whole original in base64, so it may be larger than what the events topic admits.
@@ -44,9 +45,9 @@ class Topic:
 
 EVENTS = Topic(
     "storefront.events.v1",
-    "What shoppers did, from storefronts; and ticks of the clock, from workers",
+    "What shoppers did, from storefronts; ticks of the clock and choices of models, from workers",
     "shopper_id",
-    (*SHOPPER_EVENTS, ClockTicked),
+    (*SHOPPER_EVENTS, ClockTicked, ModelsChosen),
     retention_days=30,
     # Append time is in the log and no producer can set it, so "too far in the future" replays alike.
     config={"message.timestamp.type": "LogAppendTime", "max.message.bytes": str(MAX_EVENT_MESSAGE)},
@@ -55,6 +56,14 @@ ALERTS = Topic("churn.alerts.v1", "Shoppers about to leave", "shopper_id", (outc
 OFFERS = Topic("offers.v1", "Promotions for one shopper each", "shopper_id", (outcomes.OfferMade,), 90)
 WITHHELD = Topic("offers.withheld.v1", "Offers held back, and why", "shopper_id", (outcomes.OfferWithheld,), 90)
 SCORES = Topic("scores.v1", "What every model said at every due point", "shopper_id", (outcomes.Scored,), 7)
+PROFILES = Topic(
+    "profiles.v1",
+    "Each shopper's newest profile: embedding and likely next behaviour",
+    "shopper_id",
+    (outcomes.ProfileUpdated,),
+    retention_days=0,
+    compacted=True,
+)
 LATE = Topic("late-events.v1", "Events older than the watermark", "shopper_id", (outcomes.LateEvent,), 30)
 DEAD_LETTERS = Topic(
     "dead-letters.v1",
@@ -65,11 +74,20 @@ DEAD_LETTERS = Topic(
     partitions=1,
     config={"max.message.bytes": str(MAX_DEAD_LETTER_MESSAGE)},
 )
-TOPICS = (EVENTS, ALERTS, OFFERS, WITHHELD, SCORES, LATE, DEAD_LETTERS)
+CONTROL = Topic(
+    "models.control.v1",
+    "Which versions of which models are to serve, and canaries that were rolled back",
+    "task, or task/rollback",
+    (serving.StagesSet, serving.CanaryRolledBack),
+    retention_days=0,
+    partitions=1,
+    compacted=True,
+)
+TOPICS = (EVENTS, ALERTS, OFFERS, WITHHELD, SCORES, PROFILES, LATE, DEAD_LETTERS, CONTROL)
 
 #: outcome record → its topic
 TOPIC_OF: dict[type[msgspec.Struct], str] = {
-    record: topic.name for topic in TOPICS if topic is not EVENTS for record in topic.records
+    record: topic.name for topic in TOPICS if topic not in (EVENTS, CONTROL) for record in topic.records
 }
 
 
@@ -138,7 +156,7 @@ def check(bootstrap: str, topics: Iterable[Topic]) -> list[str]:
             found.append(f"{topic.name} does not exist: offerstream topics create")
             continue
         held = len(existing[topic.name].partitions)
-        if topic.compacted and expected and held != expected:
+        if topic.compacted and not topic.partitions and expected and held != expected:
             found.append(f"{topic.name} has {held} partitions, but {EVENTS.name} has {expected}: they must agree")
         resource = ConfigResource(ResourceType.TOPIC, topic.name)
         config: dict[str, Any] = admin.describe_configs([resource])[resource].result(timeout=10)

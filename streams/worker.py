@@ -4,25 +4,18 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import faust
 from confluent_kafka.admin import AdminClient
 
-from models.artifact import load_artifact
-from models.predictor import Predictor
-from models.registry import TASKS
+from models.store import Shelf, Store
 from streams.app import create_app
-from streams.processing.partition import Model
+from streams.control import Watch
 from streams.settings import Settings
 from streams.topics import EVENTS, TOPICS, changelog, create
 
 log = logging.getLogger(__name__)
-
-
-def load_models() -> Sequence[Model]:
-    """Every task's shipped model, proven against its card. Raises ``ArtifactError``."""
-    return tuple(Predictor(load_artifact(task)) for task in TASKS)
 
 
 def run(settings: Settings, loglevel: str = "WARNING", on_step: Callable[[str], None] | None = None) -> int:
@@ -34,13 +27,17 @@ def run(settings: Settings, loglevel: str = "WARNING", on_step: Callable[[str], 
     partitions = len(
         AdminClient({"bootstrap.servers": settings.broker}).list_topics(EVENTS.name).topics[EVENTS.name].partitions
     )
-    models = load_models()
+    shelf = Shelf(Store(settings.models))
+    for task in shelf.tasks:
+        shelf.model(task)  # Proven before anything is read.
     settings.data_dir.mkdir(parents=True, exist_ok=True)
-    worker = create_app(settings, lambda: models, partitions, on_step)
+    control = Watch(settings.broker)
+    worker = create_app(settings, shelf, control, partitions, on_step)
     process = faust.Worker(worker.app, loglevel=loglevel, redirect_stdouts=False, quiet=True)
     try:
         process.execute_from_commandline()
     except SystemExit as stop:
+        control.stop()
         code = stop.code if isinstance(stop.code, int) else 1
         return 1 if worker.shopper_events.failure is not None else code
 

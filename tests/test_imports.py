@@ -24,6 +24,7 @@ DOORS = {
     "confluent_kafka": {
         "streams/state/write_behind.py",
         "streams/topics.py",
+        "streams/control.py",
         "streams/inspect.py",
         "streams/worker.py",
         "streams/demo.py",
@@ -37,6 +38,7 @@ DOORS = {
     "keras": {"training"},
     "pandas": {"training/datasets"},
     "prometheus_client": {"streams/metrics.py", "streams/web.py", "streams/demo.py"},
+    "fsspec": {"models/store.py"},
     "aiohttp": {"streams/web.py"},
     "click": {"streams/cli.py", "training/command.py"},
     "jgo": {"streams/broker"},

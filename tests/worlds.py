@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cache
 
 import msgspec
 
-from streams.processing.partition import Applied, Model, PartitionProcessor, Rules
+from models.store import Shelf
+from streams.processing.partition import Applied, PartitionProcessor, Rules
 from streams.processing.slices import Slice
 from streams.records.outcomes import encode_outcome
 from streams.state.arena import row_bytes
-from streams.worker import load_models
 from tests.shoppers import Log, slice_of
 
 
 @cache
-def shipped_models() -> tuple[Model, ...]:
+def shipped() -> Shelf:
     """The models as shipped."""
-    return tuple(load_models())
+    return Shelf()
 
 
 class DictTier:
@@ -81,12 +81,12 @@ def cut(log: Log, cuts: Iterable[int]) -> list[Slice]:
 def run_plain(
     slices: Iterable[Slice],
     rules: Rules | None = None,
-    models: Callable[[], Sequence[Model]] = shipped_models,
+    shelf: Shelf | None = None,
     processor: PartitionProcessor | None = None,
 ) -> World:
     """Apply slices of one partition, one after the other."""
     world = World()
-    processor = processor or PartitionProcessor(0, rules or Rules(), models)
+    processor = processor or PartitionProcessor(0, rules or Rules(), shelf or shipped())
     for slice_ in slices:
         world.take_result(processor.apply(slice_))
     world.packed = processor.take_changes()

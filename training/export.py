@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import tempfile
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from models.artifact import CARD_KEYS, Artifact
+from models.artifact import CARD_KEYS, VERSION_DIGITS, Artifact
 from models.predictor import Predictor
 from models.task import Task
+from streams.features.catalogue import CATALOGUE
 
+Rows: TypeAlias = npt.NDArray[np.float32]
 OPSET = 17
 GOLDEN_ROWS = 256
 
@@ -33,7 +35,7 @@ def to_onnx(model: Any, task: Task) -> bytes:
         exported = onnx.load(path)
     graph = exported.graph
     names = {graph.input[0].name: "features"}
-    names |= {out.name: wanted for out, wanted in zip(graph.output, task.outputs, strict=True)}
+    names |= {out.name: wanted for out, wanted in zip(graph.output, task.output_names, strict=True)}
     for node in graph.node:
         node.input[:] = [names.get(name, name) for name in node.input]
         node.output[:] = [names.get(name, name) for name in node.output]
@@ -46,43 +48,57 @@ def to_onnx(model: Any, task: Task) -> bytes:
     return exported.SerializeToString(deterministic=True)
 
 
-def prove(model: Any, artifact: Artifact, rows: npt.NDArray[np.float32]) -> float:
-    """The largest difference between the trained model and the artifact on real rows.
+def ship(
+    task: Task,
+    model: bytes,
+    answer: Callable[[Rows], dict[str, Rows]],
+    rows: Rows,
+    reference: Rows,
+    card: dict[str, Any],
+    out: Path,
+    upstream: Sequence[Predictor] = (),
+) -> Artifact:
+    """Make an artifact of ONNX bytes, prove it equal to the trained model (``answer``) on real rows, write it.
 
-    Raises ``NotEqual`` above the task's tolerance.
+    ``reference`` is a typical row. The card is completed with what follows from the bytes. Raises ``NotEqual`` when
+    any answer differs by more than the task's tolerance, and ``ArtifactError`` when a worker would refuse it.
     """
-    task = artifact.task
-    trained = np.asarray(model.predict(rows, batch_size=1000, verbose=0), np.float64).reshape(len(rows), -1)
-    answered = Predictor(artifact).score(rows)
-    worst = max(float(np.abs(trained[:, k] - answered[name]).max()) for k, name in enumerate(task.outputs))
-    if worst > task.tolerance:
-        raise NotEqual(f"{task.name}: ONNX and Keras differ by {worst:g}, more than {task.tolerance:g}.")
-    return worst
-
-
-def write(artifact: Artifact, rows: npt.NDArray[np.float32], folder: Path) -> None:
-    """Write model, card and golden rows."""
-    folder.mkdir(parents=True, exist_ok=True)
-    golden = rows[:GOLDEN_ROWS]
-    answers = {name: values.astype(np.float32) for name, values in Predictor(artifact).score(golden).items()}
-    (folder / "model.onnx").write_bytes(artifact.model)
-    (folder / "card.json").write_text(json.dumps(artifact.card, indent=2) + "\n")
-    np.savez_compressed(folder / "golden.npz", allow_pickle=False, rows=golden, **answers)
-
-
-def artifact(task: Task, model: bytes, reference: npt.NDArray[np.float32], card: dict[str, Any]) -> Artifact:
-    """An artifact of these bytes; the card is completed with what follows from them."""
+    trained = {name: np.asarray(values, np.float32) for name, values in answer(rows).items()}
     digest = hashlib.sha256(model).hexdigest()
     whole = {
         "task": task.name,
+        "version": digest[:VERSION_DIGITS],
         "digest": digest,
         "opset": OPSET,
         "features": list(task.features),
-        "outputs": list(task.outputs),
+        "widths": widths(task, upstream),
+        "upstream": {p.task: p.digest for p in upstream},
+        "outputs": list(task.output_names),
         "reference": [float(v) for v in reference],
         **card,
     }
     missing = [key for key in CARD_KEYS if key not in whole]
     if missing:
         raise ValueError(f"The card of {task.name} lacks {', '.join(missing)}.")
-    return Artifact(task, {key: whole[key] for key in (*CARD_KEYS, *(k for k in whole if k not in CARD_KEYS))}, model)
+    ordered = {key: whole[key] for key in (*CARD_KEYS, *(k for k in whole if k not in CARD_KEYS))}
+    golden = {name: values[:GOLDEN_ROWS] for name, values in trained.items()}
+    artifact = Artifact(task, ordered, model, rows[:GOLDEN_ROWS], golden)
+    answered = Predictor(artifact, upstream).score(rows)
+    worst = 0.0
+    for output in task.outputs:
+        if output.kind != "ranking":  # Two that are equally likely may come in either order.
+            off = np.abs(trained[output.name].reshape(len(rows), -1) - answered[output.name].reshape(len(rows), -1))
+            worst = max(worst, float(off.max()))
+    if not worst <= task.tolerance:
+        raise NotEqual(f"{task.name}: ONNX and Keras differ by {worst:g}, more than {task.tolerance:g}.")
+    artifact.card["largest_difference_to_keras"] = worst
+    out.mkdir(parents=True, exist_ok=True)
+    for name, content in artifact.files().items():
+        (out / name).write_bytes(content)
+    return artifact
+
+
+def widths(task: Task, upstream: Sequence[Predictor] = ()) -> list[int]:
+    """How many numbers of a row each feature of a task takes."""
+    of_upstream = {f"{p.task}.{output.name}": output.width for p in upstream for output in p.outputs}
+    return [of_upstream.get(a) or CATALOGUE.features[a].width for a in task.features]

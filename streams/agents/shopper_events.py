@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 
 from faust.types import TP
 
 from streams.metrics import Metrics
 from streams.processing.batch import TYPE_CODE
-from streams.processing.partition import Applied, Model, PartitionProcessor, Rules
+from streams.processing.partition import Applied, PartitionProcessor, Rules
+from streams.processing.scoring import Shelf
 from streams.processing.slices import Slice
 from streams.records.events import MAX_ID_LENGTH, ClockTicked, encode_event
 from streams.records.outcomes import ChurnAlerted, OfferWithheld, encode_outcome
+from streams.records.serving import ModelsChosen, Stages
 from streams.state.write_behind import WriteBehind
 from streams.tables import PartitionTier, ShopperTable
 from streams.topics import EVENTS, TOPIC_OF
@@ -20,6 +23,10 @@ from streams.topics import EVENTS, TOPIC_OF
 _TYPE_NAME = {code: cls.__struct_config__.tag for cls, code in TYPE_CODE.items()}
 #: A partition is live when its newest record was appended at most this long after it happened.
 LIVE_MS = 3_600_000
+#: A choice of models that a partition has not come to is written again after this long.
+ASK_AGAIN_SECONDS = 30.0
+
+log = logging.getLogger(__name__)
 
 
 class StaleState(RuntimeError):
@@ -36,19 +43,21 @@ class ShopperEvents:
     def __init__(
         self,
         rules: Rules,
-        models: Callable[[], Sequence[Model]],
+        shelf: Shelf,
         table: ShopperTable,
         writer: WriteBehind,
         metrics: Metrics,
         hot_rows: int,
         owns: Callable[[set[TP]], Awaitable[bool]],
     ) -> None:
-        self.rules, self.models, self.table = rules, models, table
+        self.rules, self.shelf, self.table = rules, shelf, table
         self.writer, self.metrics, self.hot_rows, self._owns = writer, metrics, hot_rows, owns
         self.processors: dict[int, PartitionProcessor] = {}
         self.processed_at = time.monotonic()
         self.failure: BaseException | None = None
         self._touched: dict[int, float] = {}
+        self._asked: dict[int, tuple[float, Mapping[str, Stages]]] = {}
+        self._refused: set[tuple[str, str]] = set()
 
     def processor(self, partition: int) -> PartitionProcessor:
         """The partition's processor; made from the table when there is none."""
@@ -56,9 +65,15 @@ class ShopperEvents:
         if found is None:
             share = max(1, self.hot_rows // max(1, len(self.processors) + 1))
             found = PartitionProcessor(
-                partition, self.rules, self.models, tier=PartitionTier(self.table, partition), limit=share
+                partition,
+                self.rules,
+                self.shelf,
+                tier=PartitionTier(self.table, partition),
+                limit=share,
+                refused=self._refuse,
             )
             self.processors[partition] = found
+            self._show_models(partition, found)
             self._touched[partition] = time.monotonic()
         return found
 
@@ -66,6 +81,7 @@ class ShopperEvents:
         """Drop all processors: partitions were revoked."""
         self.processors.clear()
         self._touched.clear()
+        self._asked.clear()
 
     def handle(self, slice_: Slice, follows: int) -> Applied:
         """Apply a slice and hand its outputs to the producer.
@@ -130,7 +146,50 @@ class ShopperEvents:
             if now - touched >= idle_seconds and processor.lag_ms <= LIVE_MS and processor.arena.armed:
                 self._touched[partition] = now
                 tick = ClockTicked(event_time=int(time.time() * 1000))
-                self.writer.send_clock_tick(EVENTS.name, partition, encode_event(tick))
+                self.writer.send_to(EVENTS.name, partition, encode_event(tick))
+
+    def choose(self, stages: Mapping[str, Stages]) -> None:
+        """Write into each partition which models are to serve, where that is not what serves.
+
+        Only versions that can serve are written. Asked again when the partition has not come to it for a while.
+        """
+        now = time.monotonic()
+        for partition, processor in list(self.processors.items()):
+            differing = {task: s for task, s in stages.items() if s != processor.stages.get(task)}
+            if not differing:
+                continue
+            asked, what = self._asked.get(partition, (0.0, {}))
+            if what == differing and now - asked < ASK_AGAIN_SECONDS:
+                continue
+            servable = {task: s for task, s in differing.items() if self._can_serve(task, s)}
+            if servable:
+                self.writer.send_to(EVENTS.name, partition, encode_event(ModelsChosen(stages=dict(servable))))
+            self._asked[partition] = (now, differing)
+
+    def _can_serve(self, task: str, stages: Stages) -> bool:
+        for version in (stages.live, stages.canary, stages.shadow):
+            if version is not None:
+                try:
+                    self.shelf.model(task, version)
+                except Exception as error:
+                    self._refuse(task, version, error)
+                    return False
+        return True
+
+    def _refuse(self, task: str, version: str, error: Exception) -> None:
+        self.metrics.models_refused.labels(task).inc()
+        if (task, version) not in self._refused:
+            self._refused.add((task, version))
+            log.error("%s %s must not serve; what served before goes on: %s", task, version, error)
+
+    def _show_models(self, partition: int, processor: PartitionProcessor) -> None:
+        gauge = self.metrics.model_info
+        for labels in [s.labels for m in gauge.collect() for s in m.samples if s.labels["partition"] == str(partition)]:
+            gauge.remove(*(labels[name] for name in gauge._labelnames))
+        for task in processor.serving:
+            for stage, model in (("live", task.live), ("canary", task.canary), ("shadow", task.shadow)):
+                if model is not None:
+                    gauge.labels(str(partition), model.task, stage, model.version, model.digest[:16]).set(1)
 
     def _count(self, slice_: Slice, processor: PartitionProcessor, result: Applied, seconds: float) -> None:
         m = self.metrics
@@ -155,8 +214,10 @@ class ShopperEvents:
         m.rounds.observe(result.rounds)
         if result.due_points:
             m.decision_seconds.observe(seconds)
-            for model in self.models():
-                m.model_seconds.labels(model.task).observe(result.seconds.get("score", 0.0))
+            for task, seconds in result.model_seconds.items():
+                m.model_seconds.labels(task).observe(seconds)
+        if result.fates["choice"]:
+            self._show_models(slice_.partition, processor)
         partition = str(slice_.partition)
         m.rows.labels(partition).set(len(processor.arena))
         m.timers.labels(partition).set(processor.arena.armed)

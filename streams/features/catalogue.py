@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from streams.features import browsing, carts, offers, orders, searching, visits
+from streams.features import browsing, carts, offers, orders, searching, sequence, visits
 from streams.features.columns import Column, Rows
 from streams.features.feature import Feature, Ratio
 from streams.features.kinds import Kind
@@ -21,6 +21,7 @@ from streams.features.kinds.favourites import Favourite, FavouriteKind
 from streams.features.kinds.latest import Consent, ConsentKind
 from streams.features.kinds.marks import DaysSince, MarkKind, Total
 from streams.features.kinds.recent import RecentKind, Session
+from streams.features.kinds.recent import Sequence as EventSequence
 from streams.features.kinds.rhythm import Rhythm, RhythmKind
 from streams.features.kinds.windows import ActiveBuckets, Windowed, WindowKind
 from streams.features.signals import Run
@@ -33,6 +34,7 @@ FEATURES: tuple[Feature, ...] = (
     *searching.FEATURES,
     *offers.FEATURES,
     *visits.FEATURES,
+    *sequence.FEATURES,
 )
 
 #: kind → the declarations it keeps
@@ -43,7 +45,7 @@ _KINDS: dict[type[Kind], tuple[type, ...]] = {
     RhythmKind: (Rhythm,),
     DistinctKind: (Distinct,),
     FavouriteKind: (Favourite,),
-    RecentKind: (Session,),
+    RecentKind: (Session, EventSequence),
     ConsentKind: (Consent,),
 }
 
@@ -84,7 +86,7 @@ class Catalogue:
             kind.fold(state, run)
 
     def read(self, rows: Rows, now_ms: Ints, addresses: Sequence[str]) -> npt.NDArray[np.float32]:
-        """[k, len(addresses)] float32: each feature of each row at the row's own time. Raises ``KeyError``."""
+        """[k, width of all addresses] float32: each feature of each row at the row's own time. Raises ``KeyError``."""
         memo: dict[Any, Floats] = {}
 
         def value(address: str) -> Floats:
@@ -98,10 +100,20 @@ class Catalogue:
                     memo[source] = self._kind_of[type(source)].read(rows, now_ms, source)
             return memo[source]
 
-        out = np.empty((len(rows), len(addresses)), np.float32)
-        for i, address in enumerate(addresses):
-            out[:, i] = value(address)
+        places = self.places(addresses)
+        out = np.empty((len(rows), sum(p.stop - p.start for p in places.values())), np.float32)
+        for address, place in places.items():
+            out[:, place] = value(address).reshape(len(rows), -1)
         return out
+
+    def places(self, addresses: Iterable[str]) -> dict[str, slice]:
+        """Which columns of a row of these addresses each of them takes. Raises ``KeyError``."""
+        found: dict[str, slice] = {}
+        start = 0
+        for address in dict.fromkeys(addresses):
+            stop = start + self.features[address].width
+            found[address], start = slice(start, stop), stop
+        return found
 
 
 CATALOGUE = Catalogue()

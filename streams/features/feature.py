@@ -21,7 +21,8 @@ class Feature:
     """One number per shopper at a time. ``address`` is ``file.name`` under ``streams/features``.
 
     ``source`` is a declaration of one of the kinds in ``streams/features/kinds``, or a ``Ratio`` of two features.
-    ``cold_start`` is the value for a shopper never seen; every value is finite and within [low, high].
+    ``cold_start`` is the value for a shopper never seen; every value is finite and within [low, high]. A feature of
+    ``width`` more than 1 is a tensor: so many numbers side by side.
     """
 
     address: str
@@ -31,3 +32,4 @@ class Feature:
     low: float = 0.0
     high: float = inf
     cold_start: float = 0.0
+    width: int = 1

@@ -28,6 +28,7 @@ from streams.records.events import (
     event_decoder,
 )
 from streams.records.outcomes import DeadLetter, outcome_id
+from streams.records.serving import ModelsChosen
 
 #: An order above this total (in cents) is a mistake. Ninety million of them fit into a shopper's sums.
 MAX_ORDER_CENTS = 10**11
@@ -63,6 +64,8 @@ class Decoded:
     clock_ms: Ints
     """[len(slice)] event time of every usable record (also clock ticks), ``NO_TIME`` for the others."""
     ticks: int
+    chosen: list[tuple[int, ModelsChosen]] = field(default_factory=list)
+    """Position in the slice, and the models that serve after it."""
     dead: list[DeadLetter] = field(default_factory=list)
     category_names: dict[int, str] = field(default_factory=dict)
 
@@ -116,6 +119,7 @@ def decode(slice_: Slice, rules: DecodeRules) -> Decoded:
     builder = _Builder(rules)
     dead: list[DeadLetter] = []
     ticks = 0
+    chosen: list[tuple[int, ModelsChosen]] = []
     decode_one = event_decoder.decode
     times: list[int] = []
     usable: list[int] = []
@@ -127,7 +131,10 @@ def decode(slice_: Slice, rules: DecodeRules) -> Decoded:
             if len(value) > rules.max_event_bytes:
                 raise _Refused("too_large", f"{len(value)} bytes; at most {rules.max_event_bytes} are read.")
             event = decode_one(value)
-            time = event.event_time
+            if type(event) is ModelsChosen:
+                chosen.append((i, event))
+                continue
+            time = event.event_time  # type: ignore[union-attr]
             if type(time) is not int:
                 time = int(time.timestamp() * 1000)  # type: ignore[union-attr]
             if time < MIN_EVENT_TIME_MS:
@@ -157,7 +164,7 @@ def decode(slice_: Slice, rules: DecodeRules) -> Decoded:
             dead.append(dead_letter(slice_, i, "not_json", "JSON nested too deeply."))
     if usable:
         clock[usable] = times
-    return Decoded(builder.batch(), clock, ticks, dead, builder.category_names)
+    return Decoded(builder.batch(), clock, ticks, chosen, dead, builder.category_names)
 
 
 class _Builder:

@@ -6,6 +6,7 @@ record n is a function of records 0 to n alone.
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -17,42 +18,26 @@ import numpy as np
 import numpy.typing as npt
 
 from streams.decisions import churn_alert, promotion
-from streams.decisions.churn_alert import LEVELS, ChurnAlertPolicy
-from streams.decisions.promotion import Offer, PromotionPolicy, Prospect
+from streams.decisions.churn_alert import ChurnAlertPolicy
+from streams.decisions.promotion import PromotionPolicy
 from streams.features.catalogue import CATALOGUE, Catalogue
 from streams.features.columns import Column, Layout, Rows
 from streams.features.kinds.favourites import slot_of
+from streams.features.kinds.recent import BUCKETS
 from streams.features.signals import Run, entries
-from streams.processing.batch import EventBatch, Floats, Ints
+from streams.processing.batch import EventBatch, Ints
+from streams.processing.deciding import PROMOTION_FEATURES, Deciding
 from streams.processing.decode import NO_TIME, DecodeRules, decode
 from streams.processing.fates import APPLIED, IDS, IDS_COUNT, judge, remember
 from streams.processing.rounds import BUCKET, Plan, plan
+from streams.processing.scoring import Compared, Model, Serving, Shelf, score, serve
 from streams.processing.silence import SilencePolicy
 from streams.processing.slices import Slice
-from streams.records.outcomes import (
-    ChurnAlerted,
-    DeadLetter,
-    Due,
-    LateEvent,
-    ModelUsed,
-    OfferMade,
-    OfferWithheld,
-    Outcome,
-    Reason,
-    Scored,
-    outcome_id,
-)
+from streams.records.outcomes import DeadLetter, Due, LateEvent, Outcome, outcome_id
+from streams.records.serving import Stages
 from streams.state.arena import NEVER, TIMER, Arena, Codec, Tier
 
 LAST_EVENT = Column("last_event", "i8")
-#: What promotions look at, besides the score.
-PROMOTION_FEATURES = (
-    "orders.discount_rate",
-    "orders.coupon_share",
-    "orders.average_value",
-    "orders.count",
-    "offers.consent",
-)
 META_KEY = b"p"
 #: A producer that makes up names must not fill the memory; offers then name no category.
 MAX_CATEGORY_NAMES = 50_000
@@ -74,21 +59,6 @@ class Rules:
     silence: SilencePolicy = field(default_factory=SilencePolicy)
     churn_alert: ChurnAlertPolicy = field(default_factory=ChurnAlertPolicy)
     promotion: PromotionPolicy = field(default_factory=PromotionPolicy)
-
-
-class Model(Protocol):
-    """A model as the stream sees it; ``models.predictor.Predictor`` is one."""
-
-    task: str
-    version: str
-    digest: str
-    features: tuple[str, ...]
-
-    def score(self, x: npt.NDArray[np.float32]) -> dict[str, Floats]:
-        """[n] per output name, for float32 [n, len(features)]; a row's answer does not depend on the others."""
-
-    def contributions(self, x: npt.NDArray[np.float32]) -> Floats:
-        """[n, len(features)] how far each feature moved the first output against a typical shopper."""
 
 
 @dataclass(slots=True)
@@ -113,8 +83,26 @@ class Applied:
     late: list[LateEvent] = field(default_factory=list)
     dead: list[DeadLetter] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
+    model_seconds: dict[str, float] = field(default_factory=dict)
+    """Of each task's live model."""
+    compared: list[Compared] = field(default_factory=list)
+    """Canaries and shadows beside the live models."""
     due_kinds: Counter[str] = field(default_factory=Counter)
     rounds: int = 0
+
+    def add(self, other: Applied) -> None:
+        """Take what the records after these came to."""
+        self.fates += other.fates
+        self.types += other.types
+        self.due_kinds += other.due_kinds
+        self.outcomes += other.outcomes
+        self.late += other.late
+        self.dead += other.dead
+        self.compared += other.compared
+        self.rounds += other.rounds
+        for mine, more in ((self.seconds, other.seconds), (self.model_seconds, other.model_seconds)):
+            for name, seconds in more.items():
+                mine[name] = mine.get(name, 0.0) + seconds
 
     @property
     def due_points(self) -> int:
@@ -131,15 +119,15 @@ class Collector(Protocol):
 class PartitionProcessor:
     """State and progress of one partition.
 
-    ``models`` score every due point; the first one's first output drives the decisions. Without models, or with a
-    ``collector``, nothing is decided.
+    The models of ``shelf`` score every due point, in the versions that the log chose last. Without a shelf, or with a
+    ``collector``, nothing is scored. ``refused`` is told of versions that were chosen and cannot serve.
     """
 
     def __init__(
         self,
         partition: int,
         rules: Rules,
-        models: Callable[[], Sequence[Model]] = tuple,
+        shelf: Shelf | None = None,
         *,
         catalogue: Catalogue = CATALOGUE,
         layout: Layout | None = None,
@@ -147,9 +135,13 @@ class PartitionProcessor:
         limit: int = 1_000_000,
         collector: Collector | None = None,
         collected: tuple[str, ...] = (),
+        refused: Callable[[str, str, Exception], None] = lambda _task, _version, _error: None,
     ) -> None:
         self.partition, self.rules, self.catalogue = partition, rules, catalogue
-        self._models, self._collector, self._collected = models, collector, collected
+        self._shelf, self._collector, self._collected = shelf, collector, collected
+        self._refused = refused
+        self.stages: dict[str, Stages] = {}
+        """Which versions serve, as the log chose; tasks that it never chose for serve the package's own."""
         self.codec = Codec(layout or row_layout(catalogue))
         self.arena = Arena(self.codec, tier, limit)
         self.next_offset = 0
@@ -157,9 +149,40 @@ class PartitionProcessor:
         self.lag_ms = 0
         """How long after the newest event time the newest record was appended: small in a live partition."""
         self.category_names: dict[int, str] = {}
+        self._bucket_names: dict[int, str] = {}
         self._new_records: dict[bytes, bytes] = {b"l" + self.codec.layout.digest: self.codec.layout.describe()}
         if tier is not None:
             self._recover(tier)
+        self._serve(self.stages)
+
+    def _serve(self, stages: dict[str, Stages]) -> None:
+        self.stages = stages
+        self._serving: list[Serving] = [] if self._shelf is None else serve(self._shelf, stages, self._refused)
+        wanted = self._collected if self._collector is not None else self._addresses()
+        self._places = self.catalogue.places(wanted)
+
+    @property
+    def serving(self) -> Sequence[Serving]:
+        """What scores now, by task."""
+        return self._serving
+
+    @property
+    def models(self) -> list[Model]:
+        """Every model that scores now: live, canary and shadow."""
+        return [model for task in self._serving for model in task.models]
+
+    def _addresses(self) -> tuple[str, ...]:
+        """Every feature that a model or a decision reads, each once."""
+        wanted: list[str] = []
+
+        def take(model: Model) -> None:
+            wanted.extend(a for a in model.features if a in self.catalogue.features)
+            for upstream in model.upstream:
+                take(upstream)
+
+        for model in self.models:
+            take(model)
+        return tuple(dict.fromkeys([*wanted, *PROMOTION_FEATURES]))
 
     @property
     def watermark_ms(self) -> int:
@@ -174,11 +197,12 @@ class PartitionProcessor:
                 if kind == b"l":
                     self.codec.learn(value)
                 elif kind == b"c":
-                    self.category_names[int.from_bytes(key[1:], "big")] = value.decode()
+                    self._name(int.from_bytes(key[1:], "big"), value.decode())
                 elif key == META_KEY:
                     meta = msgspec.json.decode(value)
                     self.next_offset, self.newest_ms = meta["next_offset"], meta["newest_ms"]
                     self.lag_ms = meta["lag_ms"]
+                    self.stages = msgspec.convert(meta.get("stages", {}), dict[str, Stages])
                 elif kind == b"s":
                     yield key, value
 
@@ -193,7 +217,12 @@ class PartitionProcessor:
         changes = self._new_records | self.arena.take_dirty(self.next_offset)
         self._new_records = {}
         if changes or self.next_offset:
-            progress = {"next_offset": self.next_offset, "newest_ms": self.newest_ms, "lag_ms": self.lag_ms}
+            progress = {
+                "next_offset": self.next_offset,
+                "newest_ms": self.newest_ms,
+                "lag_ms": self.lag_ms,
+                "stages": self.stages,
+            }
             changes[META_KEY] = msgspec.json.encode(progress)
         return changes
 
@@ -209,6 +238,8 @@ class PartitionProcessor:
         clock = time.perf_counter
         t0 = clock()
         decoded = decode(slice_, self.rules.decode)
+        if decoded.chosen and len(slice_) > 1:
+            return self._apply_around(slice_, [i for i, _ in decoded.chosen], result)
         batch = decoded.batch
         self._learn_names(decoded.category_names)
         newest = np.maximum.accumulate(np.maximum(decoded.clock_ms, self.newest_ms))
@@ -241,14 +272,28 @@ class PartitionProcessor:
         result.fates["late"] += len(result.late)
         result.fates["dead"] += len(result.dead)
         result.fates["tick"] += decoded.ticks
+        if decoded.chosen:
+            result.fates["choice"] += 1
+            self._serve(self.stages | decoded.chosen[0][1].stages)
         result.types.update(dict(zip(*(a.tolist() for a in np.unique(batch.type, return_counts=True)), strict=True)))
+        return result
+
+    def _apply_around(self, slice_: Slice, chosen: list[int], result: Applied) -> Applied:
+        """Apply a slice in parts, so that each choice of models holds from where it stands in the log."""
+        bounds = sorted({0, *chosen, *(i + 1 for i in chosen), len(slice_)})
+        for start, stop in itertools.pairwise(bounds):
+            result.add(self.apply(slice_.cut(start, stop)))
         return result
 
     def _learn_names(self, names: dict[int, str]) -> None:
         for code, name in names.items():
             if code not in self.category_names and len(self.category_names) < MAX_CATEGORY_NAMES:
-                self.category_names[code] = name
+                self._name(code, name)
                 self._new_records[b"c" + code.to_bytes(4, "big")] = name.encode()
+
+    def _name(self, code: int, name: str) -> None:
+        self.category_names[code] = name
+        self._bucket_names.setdefault(code % BUCKETS["category"] + 1, name)
 
     def _late(self, slice_: Slice, batch: EventBatch, i: int, watermark_before: Ints) -> LateEvent:
         position = int(batch.position[i])
@@ -347,16 +392,9 @@ class PartitionProcessor:
         due.append(self._due(row, self.arena.rows.take(row), now, silence=True, event=nobody))
 
     def _due(self, row: Ints, held: Rows, now: Ints, *, silence: bool, event: Ints) -> DuePoints:
-        addresses = self._collected if self._collector is not None else self.addresses
-        features = self.catalogue.read(held, now, addresses)
+        features = self.catalogue.read(held, now, tuple(self._places))
         category = np.zeros(len(row), np.int64) if self._collector is not None else self._favourite(held, now)
         return DuePoints(row, now, silence, event, features, category)
-
-    @property
-    def addresses(self) -> tuple[str, ...]:
-        """Every feature that a model or a decision reads, each once."""
-        wanted = [address for model in self._models() for address in model.features]
-        return tuple(dict.fromkeys([*wanted, *PROMOTION_FEATURES]))
 
     def _favourite(self, held: Rows, now: Ints) -> Ints:
         """[k] hash of the newest category among the last events that lies in the heaviest slot, 0 when none does."""
@@ -369,147 +407,30 @@ class PartitionProcessor:
     # -- score and decide
 
     def _score_and_decide(self, due: list[DuePoints], batch: EventBatch, result: Applied) -> None:
-        models = self._models()
-        if not models:
+        if not self._serving:
             return
         clock = time.perf_counter
         t0 = clock()
-        addresses = self.addresses
-        column = {address: i for i, address in enumerate(addresses)}
+        arena = self.arena
+        names = [arena.shopper(row) for points in due for row in points.row.tolist()]
         features = np.concatenate([points.features for points in due])
-        inputs = [features[:, [column[a] for a in model.features]] for model in models]
-        # Rounded before anything is decided: another CPU's last bits must not decide differently.
-        scores = [
-            {name: np.round(values, 4) for name, values in model.score(x).items()}
-            for model, x in zip(models, inputs, strict=True)
-        ]
+        scores = score(self._serving, features, self._places, names.__getitem__)
         t1 = clock()
-        used = [ModelUsed(task=m.task, version=m.version, digest=m.digest[:16]) for m in models]
-        alerts: list[tuple[int, int]] = []
-        driving = next(iter(scores[0].values()))
-        percolumn = {a: features[:, column[a]] for a in PROMOTION_FEATURES}
-        start = 0
+        deciding = Deciding(self.rules.churn_alert, self.rules.promotion, self.rules.decode.currency, arena.rows)
+        place = 0
         for points in due:
-            k = len(points.row)
-            level = self.rules.churn_alert.decide(
-                self.arena.rows, points.row, driving[start : start + k], points.now_ms
-            )
-            for i in range(k):
-                at = start + i
-                shopper = self.arena.shopper(int(points.row[i]))
-                now = int(points.now_ms[i])
-                if points.silence:
-                    what = Due(kind="silence", ref=str(now))
-                else:
-                    what = Due(kind="event", ref=batch.event_ids[int(points.event[i])])
-                due_ref = f"{what.kind}:{what.ref}"
-                for model, values in zip(used, scores, strict=True):
-                    result.outcomes.append(
-                        Scored(
-                            outcome_id=outcome_id("scored", shopper, due_ref, model.task),
-                            shopper_id=shopper,
-                            event_time_ms=now,
-                            due=what,
-                            model=model,
-                            scores={name: float(v[at]) for name, v in values.items()},
-                        )
-                    )
-                score = float(driving[at])
-                if level[i]:
-                    alerts.append((len(result.outcomes), at))
-                    result.outcomes.append(
-                        ChurnAlerted(
-                            outcome_id=outcome_id("churn_alerted", shopper, due_ref, ""),
-                            shopper_id=shopper,
-                            event_time_ms=now,
-                            due=what,
-                            model=used[0],
-                            score=score,
-                            level=LEVELS[int(level[i])],  # type: ignore[arg-type]
-                            reasons=[],
-                        )
-                    )
-                if score >= self.rules.promotion.threshold:
-                    offer = self._promote(points, i, shopper, score, {a: float(c[at]) for a, c in percolumn.items()})
-                    if offer is not None:
-                        result.outcomes.append(
-                            self._offer_outcome(offer, shopper, now, what, used[0], score, points, i)
-                        )
-            self.arena.dirty[points.row] = True
-            start += k
+            arena.dirty[points.row] = True
+            refs = self._refs(points, batch)
+            shown = [self.category_names.get(code) for code in points.category.tolist()]
+            deciding.take(points.row, points.now_ms, names[place : place + len(refs)], refs, shown, place)
+            place += len(refs)
+        result.outcomes, explained = deciding.outcomes(scores, features, self._places, self._bucket_names.get)
         t2 = clock()
-        if alerts:
-            self._explain(models[0], inputs[0], alerts, result)
-        result.seconds["score"] = t1 - t0 + clock() - t2
-        result.seconds["decide"] = t2 - t1
+        result.seconds |= {"score": t1 - t0 + explained, "decide": t2 - t1 - explained}
+        result.compared = [compared for task in scores.values() for compared in task.compared]
+        result.model_seconds = {task: found.seconds for task, found in scores.items()}
 
-    def _promote(
-        self, points: DuePoints, i: int, shopper: str, score: float, seen: dict[str, float]
-    ) -> Offer | promotion.Withheld | None:
-        prospect = Prospect(
-            row=int(points.row[i]),
-            shopper_id=shopper,
-            now_ms=int(points.now_ms[i]),
-            score=score,
-            discount_rate=seen["orders.discount_rate"],
-            coupon_share=seen["orders.coupon_share"],
-            average_order_cents=seen["orders.average_value"],
-            orders=seen["orders.count"],
-            consent=seen["offers.consent"],
-        )
-        return self.rules.promotion.decide(self.arena.rows, prospect)
-
-    def _offer_outcome(
-        self,
-        decision: Offer | promotion.Withheld,
-        shopper: str,
-        now: int,
-        due: Due,
-        model: ModelUsed,
-        score: float,
-        points: DuePoints,
-        i: int,
-    ) -> OfferMade | OfferWithheld:
-        campaign = self.rules.promotion.campaign
-        if isinstance(decision, Offer):
-            return OfferMade(
-                outcome_id=outcome_id("offer_made", shopper, f"{due.kind}:{due.ref}", campaign),
-                shopper_id=shopper,
-                event_time_ms=now,
-                due=due,
-                model=model,
-                campaign=campaign,
-                category=self.category_names.get(int(points.category[i])),
-                discount_percent=decision.discount_percent,
-                max_discount_cents=decision.max_discount_cents,
-                currency=self.rules.decode.currency,
-                expires_at_ms=decision.expires_at_ms,
-                score=score,
-                reasons=list(decision.reasons),
-            )
-        return OfferWithheld(
-            outcome_id=outcome_id("offer_withheld", shopper, f"{due.kind}:{due.ref}", campaign),
-            shopper_id=shopper,
-            event_time_ms=now,
-            due=due,
-            model=model,
-            campaign=campaign,
-            reason=decision.reason,
-            discount_percent=decision.discount_percent,
-            score=score,
-        )
-
-    def _explain(
-        self, model: Model, x: npt.NDArray[np.float32], alerts: list[tuple[int, int]], result: Applied
-    ) -> None:
-        """Give each alert the three features that raised its score most, by one more run over the alerts."""
-        rows = x[[at for _, at in alerts]]
-        moved = np.round(model.contributions(rows), 4)
-        strongest = np.argsort(-moved, axis=1, kind="stable")[:, :3]
-        for (place, _), row, effect, top in zip(alerts, rows, moved, strongest, strict=True):
-            reasons = [
-                Reason(feature=model.features[j], value=float(row[j]), contribution=float(effect[j]))
-                for j in top.tolist()
-                if effect[j] > 0
-            ]
-            result.outcomes[place] = msgspec.structs.replace(result.outcomes[place], reasons=reasons)
+    def _refs(self, points: DuePoints, batch: EventBatch) -> list[Due]:
+        if points.silence:
+            return [Due(kind="silence", ref=str(now)) for now in points.now_ms.tolist()]
+        return [Due(kind="event", ref=batch.event_ids[i]) for i in points.event.tolist()]

@@ -49,8 +49,8 @@ def records_of_lines(lines: BinaryIO, raw: bool) -> Iterator[Record]:
             continue
         try:
             event = decode_event(value)
-            if isinstance(event, ClockTicked):
-                raise ReplayError(f"Line {number}: the clock is ticked by workers, not by storefronts.")
+            if not isinstance(event, ShopperEvent):
+                raise ReplayError(f"Line {number}: such records are written by workers, not by storefronts.")
             yield Record(event.shopper_id.encode(), value, event_time_ms(event))
         except (msgspec.MsgspecError, UnicodeError) as error:
             if not raw:

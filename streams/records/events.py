@@ -16,6 +16,8 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from streams.records.serving import ModelsChosen
+
 MAX_ID_LENGTH = 256
 MAX_CENTS = 10**10
 MAX_QUANTITY = 100_000
@@ -206,15 +208,17 @@ SHOPPER_EVENTS: tuple[type[ShopperEvent], ...] = (
     ConsentChanged,
 )
 
-event_decoder: msgspec.json.Decoder[AnyShopperEvent | ClockTicked] = msgspec.json.Decoder(AnyShopperEvent | ClockTicked)
+event_decoder: msgspec.json.Decoder[AnyShopperEvent | ClockTicked | ModelsChosen] = msgspec.json.Decoder(
+    AnyShopperEvent | ClockTicked | ModelsChosen
+)
 _encoder = msgspec.json.Encoder()
 
 
-def decode_event(value: bytes) -> AnyShopperEvent | ClockTicked:
+def decode_event(value: bytes) -> AnyShopperEvent | ClockTicked | ModelsChosen:
     """One wire record as its struct. Raises ``msgspec.ValidationError`` or ``msgspec.DecodeError``."""
     return event_decoder.decode(value)
 
 
-def encode_event(event: ShopperEvent | ClockTicked) -> bytes:
+def encode_event(event: ShopperEvent | ClockTicked | ModelsChosen) -> bytes:
     """One event as it goes over the wire; absent optional fields are left out."""
     return _encoder.encode(event)

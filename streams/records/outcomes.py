@@ -36,7 +36,8 @@ class Reason(msgspec.Struct, kw_only=True, frozen=True, gc=False):
     """One feature that drove a score: how far it moved it (in score units) against a typical shopper."""
 
     feature: str
-    value: float
+    value: float | None
+    """None for a tensor."""
     contribution: float
 
 
@@ -54,6 +55,26 @@ class Scored(Outcome, frozen=True, kw_only=True):
     """A model's answer for one shopper at one due point. Scores are rounded to 4 decimals."""
 
     scores: dict[str, float]
+
+
+class LikelyCategory(msgspec.Struct, kw_only=True, frozen=True, gc=False):
+    """A category and how likely it is next; None when the worker has not seen a name for it."""
+
+    category: str | None
+    probability: float
+
+
+class ProfileUpdated(Outcome, frozen=True, kw_only=True):
+    """Who a shopper is to the behaviour encoder, and what they will likely do next. The newest one holds.
+
+    ``embedding`` is for nearest neighbours and other models of the same digest; distances between embeddings of
+    different digests mean nothing. ``next_type`` and ``next_category`` leave out what is less likely than 1%.
+    """
+
+    embedding: list[float]
+    next_type: dict[str, float]
+    next_category: list[LikelyCategory]
+    purchase_7d: float
 
 
 class ChurnAlerted(Outcome, frozen=True, kw_only=True):
@@ -120,6 +141,7 @@ OUTCOMES: tuple[type[msgspec.Struct], ...] = (
     OfferMade,
     OfferWithheld,
     Scored,
+    ProfileUpdated,
     LateEvent,
     DeadLetter,
 )

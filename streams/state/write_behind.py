@@ -95,8 +95,8 @@ class WriteBehind:
         """Hand a record to the producer; waits only when its buffer is full."""
         self._produce(topic, key, value, None)
 
-    def send_clock_tick(self, topic: str, partition: int, value: bytes) -> None:
-        """Put a tick of the clock into a partition."""
+    def send_to(self, topic: str, partition: int, value: bytes) -> None:
+        """Put a record of the worker's own into a partition."""
         self._produce(topic, None, value, partition)
 
     def _produce(

@@ -14,7 +14,7 @@ from streams.processing.partition import PartitionProcessor
 from streams.settings import Settings
 from tests.kafka.harness import Cluster
 from tests.shoppers import Log
-from tests.worlds import cut, run_plain, shipped_models
+from tests.worlds import cut, run_plain, shipped
 
 #: Told a log, a world answers with its outcomes as wire records.
 Tell = Callable[[Log], list[dict[str, Any]]]
@@ -26,7 +26,7 @@ def tell(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Tell]:
     if request.param == "plain":
 
         def plain(log: Log) -> list[dict[str, Any]]:
-            processor = PartitionProcessor(0, Settings().rules(), shipped_models)
+            processor = PartitionProcessor(0, Settings().rules(), shipped())
             return _decoded(run_plain(cut(log, [1, len(log) // 2]), processor=processor).outcomes)
 
         yield plain

@@ -25,7 +25,7 @@ from streams.settings import Settings
 from streams.state.arena import row_bytes
 from streams.topics import ALERTS, DEAD_LETTERS, EVENTS, LATE, OFFERS, SCORES, TOPICS, WITHHELD, changelog, create
 from tests.shoppers import Log
-from tests.worlds import World, shipped_models
+from tests.worlds import World, shipped
 
 PARTITIONS = 3
 OUTPUTS = (ALERTS, OFFERS, WITHHELD, SCORES, LATE, DEAD_LETTERS)
@@ -193,7 +193,7 @@ class Cluster:
         """What a plain loop makes of the same log."""
         world = World()
         for partition, slices in self.slices().items():
-            processor = PartitionProcessor(partition, rules or self.settings().rules(), shipped_models)
+            processor = PartitionProcessor(partition, rules or self.settings().rules(), shipped())
             for slice_ in slices:
                 world.take_result(processor.apply(slice_))
             world.packed |= {k: v for k, v in processor.take_changes().items() if k[:1] == b"s"}

@@ -20,6 +20,8 @@ from streams.records.events import ShopperEvent, decode_event
 from tests.shoppers import DAY, HOUR, NOON, Log, carted, log_of, ordered, random_history, slice_of, viewed
 
 ADDRESSES = tuple(CATALOGUE.features)
+#: The address of each column of a row: a tensor's is there once per number.
+COLUMNS = tuple(a for a in ADDRESSES for _ in range(CATALOGUE.features[a].width))
 
 
 def features_after(log: Log, later_ms: int = 0) -> dict[str, np.ndarray[tuple[int], np.dtype[np.float32]]]:
@@ -34,11 +36,15 @@ def features_after(log: Log, later_ms: int = 0) -> dict[str, np.ndarray[tuple[in
     return dict(zip(shoppers, CATALOGUE.read(rows, now, ADDRESSES), strict=True))
 
 
+def in_order_of_log(log: Log) -> list[tuple[int, ShopperEvent]]:
+    """The shopper events of a log, with their event times."""
+    events = [decode_event(value) for _, value in log if value is not None]
+    return [(event.event_time, event) for event in events if isinstance(event, ShopperEvent)]  # type: ignore[misc]
+
+
 def in_time_order(log: Log) -> list[tuple[int, ShopperEvent]]:
     """The shopper events of a log, by event time."""
-    events = [decode_event(value) for _, value in log if value is not None]
-    found = [(event.event_time, event) for event in events if isinstance(event, ShopperEvent)]
-    return sorted(found, key=lambda pair: pair[0])  # type: ignore[arg-type]
+    return sorted(in_order_of_log(log), key=lambda pair: pair[0])
 
 
 def test_there_are_at_least_sixty_features_with_distinct_addresses() -> None:
@@ -48,14 +54,14 @@ def test_there_are_at_least_sixty_features_with_distinct_addresses() -> None:
 
 def test_a_shopper_never_seen_reads_as_the_declared_cold_start() -> None:
     read = CATALOGUE.read(Rows.zeros(Layout(CATALOGUE.columns), 2), np.array([NOON, NOON]), ADDRESSES)
-    for address, value in zip(ADDRESSES, read[0], strict=True):
+    for address, value in zip(COLUMNS, read[0], strict=True):
         assert value == np.float32(CATALOGUE.features[address].cold_start), address
 
 
 @pytest.mark.parametrize("later", [0, HOUR, 40 * DAY, 4000 * DAY])
 def test_every_value_is_finite_and_in_its_declared_range(later: int) -> None:
     for values in features_after(random_history(3, 2000, 30), later).values():
-        for address, value in zip(ADDRESSES, values.tolist(), strict=True):
+        for address, value in zip(COLUMNS, values.tolist(), strict=True):
             feature = CATALOGUE.features[address]
             assert np.isfinite(value), address
             assert feature.low <= value <= np.nextafter(np.float32(feature.high), np.float32(np.inf)), address
@@ -69,7 +75,7 @@ def test_incremental_state_equals_recomputation_in_plain_python(seed: int, later
     for at, event in in_time_order(log):
         plain_features.fold(states.setdefault(event.shopper_id, plain_features.new_state()), event, at)
     for shopper, values in features_after(log, later).items():
-        ours = dict(zip(ADDRESSES, values.tolist(), strict=True))
+        ours = dict(zip(COLUMNS, values.tolist(), strict=True))
         now = int(states[shopper]["last_event"]) + later  # type: ignore[call-overload]
         for address, expected in plain_features.read(states[shopper], now).items():
             assert ours[address] == pytest.approx(expected, rel=1e-6, abs=1e-6), (shopper, address)
@@ -80,13 +86,13 @@ def test_incremental_state_equals_recomputation_in_plain_python(seed: int, later
 def test_order_within_the_allowed_lateness_does_not_matter(seed: int) -> None:
     log = random_history(seed, 500, 12, hostile=False)
     rng = random.Random(seed)
-    times = [decode_event(value).event_time for _, value in log if value is not None]
-    late = [(at + rng.randint(0, HOUR - 1), i) for i, at in enumerate(times)]  # type: ignore[operator]
+    times = [at for at, _ in in_order_of_log(log)]
+    late = [(at + rng.randint(0, HOUR - 1), i) for i, at in enumerate(times)]
     shuffled = [log[i] for _, i in sorted(late)]
     one, other = features_after(log), features_after(shuffled)
     assert one.keys() == other.keys()
     for shopper in one:
-        for address, a, b in zip(ADDRESSES, one[shopper].tolist(), other[shopper].tolist(), strict=True):
+        for address, a, b in zip(COLUMNS, one[shopper].tolist(), other[shopper].tolist(), strict=True):
             inexact = "decayed" in address or address.startswith("browsing.")
             assert a == pytest.approx(b, rel=1e-6 if inexact else 0, abs=0), (shopper, address)
 
@@ -112,7 +118,7 @@ def test_a_window_counts_whole_buckets_back_from_now() -> None:
     start = NOON // DAY * DAY
     log = log_of(*(viewed(at=start + d * DAY, event_id=f"v{d}") for d in range(40)))
     (values,) = features_after(log).values()
-    read = dict(zip(ADDRESSES, values.tolist(), strict=True))
+    read = dict(zip(COLUMNS, values.tolist(), strict=True))
     assert (read["browsing.views_7d"], read["browsing.views_30d"], read["visits.active_days_30d"]) == (7, 30, 30)
 
 
@@ -123,7 +129,7 @@ def test_a_session_ends_after_thirty_minutes_without_an_event() -> None:
         carted(at=NOON + 45 * 60_000, event_id="c1"),
     )
     (values,) = features_after(log).values()
-    read = dict(zip(ADDRESSES, values.tolist(), strict=True))
+    read = dict(zip(COLUMNS, values.tolist(), strict=True))
     assert (read["visits.session_events"], read["visits.session_adds"], read["visits.session_minutes"]) == (2, 1, 14)
 
 

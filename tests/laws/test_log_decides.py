@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from streams.processing.partition import META_KEY, PartitionProcessor, Rules
 from streams.state.arena import NEVER, row_bytes
 from tests.shoppers import random_history, slice_of
-from tests.worlds import DictTier, World, cut, run_plain, shipped_models
+from tests.worlds import DictTier, World, cut, run_plain, shipped
 
 
 @settings(max_examples=15, deadline=None)
@@ -61,7 +61,7 @@ def test_a_crash_in_the_middle_of_a_flush_changes_nothing(seed: int, crash: int,
     tier, world, rng = DictTier(), World(), random.Random(seed)
 
     def run(start: int, stop: int) -> dict[bytes, bytes]:
-        processor = PartitionProcessor(0, Rules(), shipped_models, tier=tier, limit=limit)
+        processor = PartitionProcessor(0, Rules(), shipped(), tier=tier, limit=limit)
         assert processor.next_offset == start
         changes: dict[bytes, bytes] = {}
         for a in range(start, stop, 100):
@@ -83,7 +83,7 @@ def test_a_crash_in_the_middle_of_a_flush_changes_nothing(seed: int, crash: int,
 @given(seed=st.integers(0, 10**6))
 def test_a_log_delivered_twice_changes_nothing(seed: int) -> None:
     log = random_history(seed, 300, 20)
-    once = PartitionProcessor(0, Rules(), shipped_models)
+    once = PartitionProcessor(0, Rules(), shipped())
     once.apply(slice_of(log))
     before = once.arena.rows.data.tobytes()
     again = once.apply(slice_of(log))

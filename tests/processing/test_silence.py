@@ -5,12 +5,12 @@ from __future__ import annotations
 from streams.processing.partition import PartitionProcessor, Rules
 from streams.records.events import ClockTicked, ShopperEvent
 from tests.shoppers import DAY, HOUR, NOON, log_of, ordered, slice_of, viewed
-from tests.worlds import shipped_models
+from tests.worlds import shipped
 
 
 def silences(*events: ShopperEvent | ClockTicked) -> list[tuple[str, float]]:
     """Who fell silent, and how many days after noon; each event in a slice of its own."""
-    processor = PartitionProcessor(0, Rules(allowed_lateness_ms=HOUR), shipped_models)
+    processor = PartitionProcessor(0, Rules(allowed_lateness_ms=HOUR), shipped())
     found = []
     for i, record in enumerate(log_of(*events)):
         for outcome in processor.apply(slice_of([record], i)).outcomes:

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from models.registry import TASKS
+from models.task import Output
 from streams.features.catalogue import CATALOGUE
 from streams.processing.partition import PartitionProcessor, Rules
 from streams.records.events import ShopperEvent, decode_event
@@ -27,6 +28,43 @@ def events_of(seed: int) -> list[ShopperEvent]:
     return [event for _, value in log if isinstance(event := decode_event(value or b""), ShopperEvent)]
 
 
+class Recorder:
+    """A model that notes the rows it is given."""
+
+    task, version, digest = "recorder", "0", "0" * 64
+    outputs, upstream = (Output("p"),), ()
+
+    def __init__(self, features: tuple[str, ...], rows: list[np.ndarray[tuple[int], np.dtype[np.float32]]]) -> None:
+        self.features, self.rows = features, rows
+        self.widths = tuple(CATALOGUE.features[a].width for a in features)
+
+    def score(
+        self, x: np.ndarray[tuple[int, int], np.dtype[np.float32]]
+    ) -> dict[str, np.ndarray[tuple[int], np.dtype[np.float64]]]:
+        """Note them."""
+        self.rows.extend(x.copy())
+        return {"p": np.zeros(len(x))}
+
+    def contributions(
+        self, x: np.ndarray[tuple[int, int], np.dtype[np.float32]]
+    ) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
+        """None."""
+        return np.zeros(x.shape)
+
+
+class Recorders:
+    """A shelf with one recorder."""
+
+    tasks = ("recorder",)
+
+    def __init__(self, features: tuple[str, ...], rows: list[np.ndarray[tuple[int], np.dtype[np.float32]]]) -> None:
+        self._model = Recorder(features, rows)
+
+    def model(self, task: str, version: str | None = None) -> Recorder:
+        """The recorder."""
+        return self._model
+
+
 def test_training_rows_are_serving_rows_bit_for_bit() -> None:
     """The same log through the replay, and through a worker's processor in slices of another size."""
     events = sorted(events_of(3), key=lambda e: e.event_time)
@@ -34,23 +72,8 @@ def test_training_rows_are_serving_rows_bit_for_bit() -> None:
     trained = replay(events, addresses, "USD")
     served: list[tuple[int, str, bytes]] = []
 
-    class Recorder:
-        task, version, digest, features = "churn", "0", "0" * 64, addresses
-
-        def score(
-            self, x: np.ndarray[tuple[int, int], np.dtype[np.float32]]
-        ) -> dict[str, np.ndarray[tuple[int], np.dtype[np.float64]]]:
-            rows.extend(x.copy())
-            return {"p": np.zeros(len(x))}
-
-        def contributions(
-            self, x: np.ndarray[tuple[int, int], np.dtype[np.float32]]
-        ) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
-            return np.zeros(x.shape)
-
     rows: list[np.ndarray[tuple[int], np.dtype[np.float32]]] = []
-    models = (Recorder(),)
-    processor = PartitionProcessor(0, Rules(), lambda: models)
+    processor = PartitionProcessor(0, Rules(), Recorders(addresses, rows))
     log = log_of(*events)
     for a in range(0, len(log), 61):
         result = processor.apply(slice_of(log[a : a + 61], a))

@@ -1,6 +1,6 @@
 """Will this shopper stop buying?"""
 
-from models.task import Task
+from models.task import Output, Task
 
 CHURN = Task(
     name="churn",
@@ -35,6 +35,6 @@ CHURN = Task(
         "offers.shown",
         "offers.redeemed",
     ),
-    outputs=("lapse_30d",),
+    outputs=(Output("lapse_30d"),),
     owner="retention",
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import collections.abc
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -29,10 +29,25 @@ class Session:
     types: tuple[type[ShopperEvent], ...] = ()
 
 
+#: Hash buckets of what a model tells apart by name; 0 is "none". All are exact in float32.
+BUCKETS = {"category": 4096, "item": 16384}
+HOUR_MS = 3_600_000
+
+
+@dataclass(frozen=True, slots=True)
+class Sequence:
+    """One field of the last 32 events, newest first, 0 where there is none: 32 numbers.
+
+    ``gap_hours`` is the time from an event to the next one, of the newest to now, at most a year.
+    """
+
+    what: Literal["type", "category", "item", "cents", "gap_hours"]
+
+
 class RecentKind:
     """Keeps time, type, category, item and money of the last 32 events."""
 
-    def __init__(self, sources: Sequence[Session]) -> None:
+    def __init__(self, sources: collections.abc.Sequence[Session | Sequence]) -> None:
         fields = (Field("type", "u1"), Field("category", "u4"), Field("item", "u4"), Field("cents", "i8"))
         self._events = LastN("events", EVENTS_KEPT, fields)
         self.columns: tuple[Column, ...] = self._events.columns
@@ -44,8 +59,10 @@ class RecentKind:
         """[k, 32] each, newest first: filled, event time in ms, and ``type``, ``category``, ``item``, ``cents``."""
         return self._events.newest_first(rows)
 
-    def read(self, rows: Rows, now_ms: Ints, source: Session) -> Floats:
+    def read(self, rows: Rows, now_ms: Ints, source: Session | Sequence) -> Floats:
         filled, time, fields = self.sequence(rows)
+        if isinstance(source, Sequence):
+            return self._tensor(filled, time, fields, now_ms, source.what)
         pause = np.zeros(time.shape, np.bool_)
         pause[:, 1:] = time[:, :-1] - time[:, 1:] > SESSION_GAP_MS
         inside = filled & ~np.logical_or.accumulate(pause, axis=1)
@@ -57,3 +74,14 @@ class RecentKind:
         if source.types:
             inside &= np.isin(fields["type"], type_codes(*source.types))
         return inside.sum(axis=1).astype(np.float64)
+
+    def _tensor(
+        self, filled: Bools, time: Ints, fields: dict[str, npt.NDArray[Any]], now_ms: Ints, what: str
+    ) -> Floats:
+        if what == "gap_hours":
+            later = np.c_[now_ms, time[:, :-1]]
+            return np.where(filled, np.clip((later - time) / HOUR_MS, 0, 8760), 0.0)
+        values = fields[what]
+        if what in BUCKETS:
+            return np.where(values != 0, values.astype(np.int64) % BUCKETS[what] + 1, 0).astype(np.float64)
+        return values.astype(np.float64)

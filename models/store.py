@@ -1,0 +1,105 @@
+"""Where versions of models are kept: a folder, or any URL that fsspec knows. A version, once there, never changes.
+
+``URL/TASK/VERSION/`` holds ``model.onnx``, ``card.json`` and ``golden.npz``.
+"""
+
+from __future__ import annotations
+
+from models.artifact import FILES, VERSION_DIGITS, Artifact, ArtifactError, load_artifact, parse_artifact
+from models.predictor import Predictor
+from models.registry import TASKS
+from models.registry import task as find
+
+
+class Store:
+    """Versions by task and name. ``url`` may be a folder; it need not exist before the first version is put."""
+
+    def __init__(self, url: str) -> None:
+        from fsspec.core import url_to_fs
+
+        self.url = url
+        self._files, self._root = url_to_fs(url)
+
+    def _folder(self, task: str, version: str) -> str:
+        if not version.isalnum():
+            raise ArtifactError(f"{version!r} is no version: letters and digits only.")
+        return f"{self._root}/{task}/{version}"
+
+    def versions(self, task: str) -> list[str]:
+        """The versions of a task that are kept, in order of their names."""
+        folder = f"{self._root}/{task}"
+        if not self._files.isdir(folder):
+            return []
+        found = (str(path).rstrip("/").rsplit("/", 1)[-1] for path in self._files.ls(folder, detail=False))
+        return sorted(name for name in found if self._files.exists(f"{folder}/{name}/card.json"))
+
+    def put(self, task: str, files: dict[str, bytes]) -> Artifact:
+        """Keep a version, checked and proven first. Raises ``ArtifactError``; the same version again is no error."""
+        artifact = parse_artifact(find(task), files, "the artifact")
+        folder = self._folder(task, artifact.version)
+        if self._files.exists(f"{folder}/card.json"):
+            if any(self._files.cat_file(f"{folder}/{name}") != files[name] for name in FILES):
+                raise ArtifactError(f"{folder} exists with other bytes; versions never change.")
+            return artifact
+        self._files.makedirs(folder, exist_ok=True)
+        # The card last: a version without one is not there yet.
+        for name in ("model.onnx", "golden.npz", "card.json"):
+            self._files.pipe_file(f"{folder}/{name}", files[name])
+        return artifact
+
+    def get(self, task: str, version: str) -> Artifact:
+        """A version, checked against its card. Raises ``ArtifactError``."""
+        folder = self._folder(task, version)
+        try:
+            files = {name: bytes(self._files.cat_file(f"{folder}/{name}")) for name in FILES}
+        except OSError as error:
+            kept = ", ".join(self.versions(task)) or "none"
+            raise ArtifactError(f"{folder} cannot be read ({error}); versions of {task!r} there: {kept}.") from error
+        artifact = parse_artifact(find(task), files, folder)
+        if artifact.version != version:
+            raise ArtifactError(f"{folder} holds version {artifact.version!r}.")
+        return artifact
+
+
+class Shelf:
+    """Models ready to score, by task and version: those in the package, and those of a store, loaded when asked for.
+
+    A loaded model stays: a worker serves a handful of versions. Raises ``ArtifactError`` for one that is missing,
+    broken, tampered with, of another shape, or trained on another upstream model than can be found.
+    """
+
+    def __init__(self, store: Store | None = None) -> None:
+        self.store = store
+        self.tasks = tuple(task.name for task in TASKS)
+        self._shipped = {task.name: load_artifact(task) for task in TASKS}
+        self._ready: dict[tuple[str, str], Predictor] = {}
+
+    def shipped(self, task: str) -> str:
+        """The version of a task that came with the package."""
+        return self._shipped[task].version
+
+    def artifact(self, task: str, version: str | None = None) -> Artifact:
+        """A version's artifact; of None, the one that came with the package."""
+        if task not in self._shipped:
+            raise ArtifactError(f"There is no task {task!r}; there are: {', '.join(self._shipped)}.")
+        shipped = self._shipped[task]
+        if version is None or version == shipped.version:
+            return shipped
+        if self.store is None:
+            raise ArtifactError(f"{task} {version} is not in the package, and no store is set: OFFERSTREAM_MODELS.")
+        return self.store.get(task, version)
+
+    def model(self, task: str, version: str | None = None) -> Predictor:
+        """A version, ready to score; of None, the one that came with the package."""
+        key = (task, version or self.shipped(task) if task in self._shipped else "")
+        if key not in self._ready:
+            artifact = self.artifact(task, version)
+            upstream = [self._of_digest(name, digest) for name, digest in artifact.upstream.items()]
+            self._ready[key] = Predictor(artifact, upstream)
+        return self._ready[key]
+
+    def _of_digest(self, task: str, digest: str) -> Predictor:
+        found = self.model(task, digest[:VERSION_DIGITS])
+        if found.digest != digest:
+            raise ArtifactError(f"{task} {found.version} is not the model with digest {digest[:16]}….")
+        return found

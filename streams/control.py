@@ -1,0 +1,162 @@
+"""The control topic: which versions of models are to serve, said by operators, read by every worker."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import msgspec
+from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
+
+from streams.records.serving import CanaryRolledBack, ControlRecord, Stages, StagesSet
+from streams.topics import CONTROL, TopicError
+
+log = logging.getLogger(__name__)
+_decoder = msgspec.json.Decoder(ControlRecord)
+
+
+class Control:
+    """The newest record of every key, and what follows from them.
+
+    >>> control = Control()
+    >>> control.take(StagesSet(task="churn", stages=Stages(change_id="1", canary="b", canary_share=0.1), reason="",
+    ...                        changed_at_ms=0))
+    >>> control.take(CanaryRolledBack(task="churn", change_id="1", version="b", reason="errors", detail="",
+    ...                               decided_at_ms=1))
+    >>> control.stages["churn"].canary is None
+    True
+    """
+
+    def __init__(self) -> None:
+        self.wanted: dict[str, StagesSet] = {}
+        self.rolled_back: dict[str, CanaryRolledBack] = {}
+
+    def take(self, record: ControlRecord) -> None:
+        """Take a record; a later one of the same key replaces it."""
+        if isinstance(record, StagesSet):
+            self.wanted[record.task] = record
+        else:
+            self.rolled_back[record.task] = record
+
+    @property
+    def stages(self) -> dict[str, Stages]:
+        """What is to serve: as operators set it, without canaries that were rolled back."""
+        return {task: self._standing(task, wanted.stages) for task, wanted in self.wanted.items()}
+
+    def verdict(self, task: str) -> CanaryRolledBack | None:
+        """The rollback of the canary that is set now, if there was one."""
+        wanted, found = self.wanted.get(task), self.rolled_back.get(task)
+        return found if found and wanted and found.change_id == wanted.stages.change_id else None
+
+    def _standing(self, task: str, stages: Stages) -> Stages:
+        if self.verdict(task) is None:
+            return stages
+        return msgspec.structs.replace(stages, canary=None, canary_share=0.0)
+
+
+def key_of(record: ControlRecord) -> bytes:
+    """The record's key in the topic."""
+    return (record.task if isinstance(record, StagesSet) else f"{record.task}/rollback").encode()
+
+
+def publish(bootstrap: str, record: ControlRecord) -> None:
+    """Put a record into the control topic and wait until it is there. Raises ``TopicError``."""
+    producer = Producer({"bootstrap.servers": bootstrap, "enable.idempotence": True, "log_level": 2})
+    failed: list[str] = []
+    producer.produce(
+        CONTROL.name,
+        msgspec.json.encode(record),
+        key_of(record),
+        on_delivery=lambda error, _message: failed.append(error.str()) if error else None,
+    )
+    if producer.flush(30) or failed:
+        raise TopicError(f"{CONTROL.name} did not take the change: {failed or 'no answer'}. offerstream topics check")
+
+
+def read(bootstrap: str) -> Control:
+    """The control topic as it stands. Raises ``TopicError``."""
+    control = Control()
+    for record in _records(bootstrap, lambda: False, follow=False):
+        if record is not None:
+            control.take(record)
+    return control
+
+
+def _records(bootstrap: str, stop: Callable[[], bool], *, follow: bool) -> Iterator[ControlRecord | None]:
+    """Records from the first on; None when all that was there has been read. Without ``follow``, ends there."""
+    consumer = Consumer(
+        {
+            "bootstrap.servers": bootstrap,
+            "group.id": "offerstream-control",
+            "enable.auto.commit": False,
+            "enable.partition.eof": True,
+            "log_level": 2,
+        }
+    )
+    try:
+        if CONTROL.name not in consumer.list_topics(timeout=10).topics:
+            raise TopicError(f"{CONTROL.name} does not exist: offerstream topics create")
+        consumer.assign([TopicPartition(CONTROL.name, 0, 0)])
+        patience = time.monotonic() + 30
+        ended = False
+        while not stop():
+            message = consumer.poll(0.5)
+            if message is None:
+                if not ended and time.monotonic() > patience:
+                    raise TopicError(f"{CONTROL.name} did not answer for 30 s.")
+                continue
+            if message.error() is not None:
+                ended = True
+                yield None
+                if not follow:
+                    return
+                continue
+            value = message.value()
+            try:
+                yield _decoder.decode(value if isinstance(value, bytes) else b"")
+            except msgspec.DecodeError as error:
+                log.error("%s holds a record at offset %s that is none: %s", CONTROL.name, message.offset(), error)
+    except KafkaException as error:
+        raise TopicError(f"{CONTROL.name} cannot be read: {error.args[0].str()}") from error
+    finally:
+        consumer.close()
+
+
+class Watch:
+    """Follows the control topic in a thread of its own, for as long as the worker lives.
+
+    ``stages`` is whole from the start: the constructor returns when all that was there has been read.
+    """
+
+    def __init__(self, bootstrap: str) -> None:
+        self._bootstrap, self._control = bootstrap, Control()
+        self._stopped, self._read = threading.Event(), threading.Event()
+        self._thread = threading.Thread(target=self._follow, name="control", daemon=True)
+        self._thread.start()
+        if not self._read.wait(30):
+            self._stopped.set()
+            raise TopicError(f"{CONTROL.name} could not be read within 30 s.")
+
+    @property
+    def stages(self) -> dict[str, Stages]:
+        """What is to serve now."""
+        return self._control.stages
+
+    def _follow(self) -> None:
+        while not self._stopped.is_set():
+            try:
+                for record in _records(self._bootstrap, self._stopped.is_set, follow=True):
+                    if record is None:
+                        self._read.set()
+                    else:
+                        self._control.take(record)
+            except TopicError as error:
+                log.warning("%s Trying again.", error)
+                self._stopped.wait(2)
+
+    def stop(self) -> None:
+        """End the thread."""
+        self._stopped.set()
+        self._thread.join(5)

@@ -1,0 +1,250 @@
+"""From scores to outcomes: what is said of each due point, and whether to alert and to offer."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from streams.decisions import promotion
+from streams.decisions.churn_alert import LEVELS, ChurnAlertPolicy
+from streams.decisions.promotion import Offer, PromotionPolicy, Prospect
+from streams.features.columns import Rows
+from streams.processing.batch import Ints
+from streams.processing.profiles import profile
+from streams.processing.scoring import TaskScores
+from streams.records.outcomes import (
+    ChurnAlerted,
+    Due,
+    ModelUsed,
+    OfferMade,
+    OfferWithheld,
+    Outcome,
+    Reason,
+    Scored,
+    outcome_id,
+)
+
+#: The task and the output that drive alerts and offers.
+DRIVING_TASK, DRIVING_OUTPUT = "churn", "lapse_30d"
+#: What promotions look at, besides the score.
+PROMOTION_FEATURES = (
+    "orders.discount_rate",
+    "orders.coupon_share",
+    "orders.average_value",
+    "orders.count",
+    "offers.consent",
+)
+REASONS = 3
+
+
+@dataclass(slots=True)
+class _Group:
+    """k shoppers due at the same step, none twice; their scores start at ``place``."""
+
+    row: Ints
+    now_ms: Ints
+    shopper: list[str]
+    due: list[Due]
+    category: list[str | None]
+    place: int
+
+
+@dataclass(slots=True)
+class Deciding:
+    """The decisions of one slice; they move the decision columns of ``state``."""
+
+    churn_alert: ChurnAlertPolicy
+    promotion: PromotionPolicy
+    currency: str
+    state: Rows
+    _groups: list[_Group] = field(default_factory=list)
+
+    def take(
+        self, row: Ints, now_ms: Ints, shopper: list[str], due: list[Due], category: list[str | None], place: int
+    ) -> None:
+        """Take due points of one step; ``category`` is each shopper's favourite."""
+        self._groups.append(_Group(row, now_ms, shopper, due, category, place))
+
+    def outcomes(
+        self,
+        scores: Mapping[str, TaskScores],
+        features: npt.NDArray[np.float32],
+        places: Mapping[str, slice],
+        category_of: Callable[[int], str | None],
+    ) -> tuple[list[Outcome], float]:
+        """Everything to be said, in order of the due points; and the seconds it took to explain alerts."""
+        found: list[Outcome] = []
+        alerts: list[tuple[int, int]] = []
+        used = {task: [_used(model) for model in s.models] for task, s in scores.items()}
+        driving = scores.get(DRIVING_TASK)
+        seen = {a: features[:, places[a].start] for a in PROMOTION_FEATURES} if driving is not None else {}
+        for group in self._groups:
+            k = len(group.row)
+            span = slice(group.place, group.place + k)
+            level = np.zeros(k, np.int64)
+            if driving is not None:
+                score = driving.answers[DRIVING_OUTPUT][span]
+                known = np.isfinite(score)
+                level[known] = self.churn_alert.decide(self.state, group.row[known], score[known], group.now_ms[known])
+            for i in range(k):
+                at = group.place + i
+                shopper, now, due = group.shopper[i], int(group.now_ms[i]), group.due[i]
+                ref = f"{due.kind}:{due.ref}"
+                for task, s in scores.items():
+                    found += self._said(task, s, used[task][int(s.used[at])], at, shopper, now, due, ref, category_of)
+                if driving is None or not known[i]:
+                    continue
+                model = used[DRIVING_TASK][int(driving.used[at])]
+                if level[i]:
+                    alerts.append((len(found), at))
+                    found.append(
+                        ChurnAlerted(
+                            outcome_id=outcome_id("churn_alerted", shopper, ref, ""),
+                            shopper_id=shopper,
+                            event_time_ms=now,
+                            due=due,
+                            model=model,
+                            score=float(score[i]),
+                            level=LEVELS[int(level[i])],  # type: ignore[arg-type]
+                            reasons=[],
+                        )
+                    )
+                if score[i] >= self.promotion.threshold:
+                    values = {a: float(c[at]) for a, c in seen.items()}
+                    offer = self._offer(group, i, float(score[i]), values, model)
+                    if offer is not None:
+                        found.append(offer)
+        began = time.perf_counter()
+        if alerts and driving is not None:
+            _explain(driving, alerts, found)
+        return found, time.perf_counter() - began
+
+    @staticmethod
+    def _said(
+        task: str,
+        s: TaskScores,
+        model: ModelUsed,
+        at: int,
+        shopper: str,
+        now: int,
+        due: Due,
+        ref: str,
+        category_of: Callable[[int], str | None],
+    ) -> list[Outcome]:
+        """The scores of one task at one due point, and the profile when it has one; nothing where the model failed."""
+        kinds = {output.name: output.kind for output in s.models[0].outputs}
+        if not all(np.isfinite(s.answers[name][at]).all() for name in kinds):
+            return []
+        probabilities = {n: float(s.answers[n][at]) for n, kind in kinds.items() if kind == "probability"}
+        said: list[Outcome] = []
+        if probabilities:
+            said.append(
+                Scored(
+                    outcome_id=outcome_id("scored", shopper, ref, task),
+                    shopper_id=shopper,
+                    event_time_ms=now,
+                    due=due,
+                    model=model,
+                    scores=probabilities,
+                )
+            )
+        if "embedding" in kinds.values():
+            answers = {name: s.answers[name][at] for name in kinds}
+            said.append(
+                profile(answers, shopper, now, due, model, outcome_id("profile", shopper, ref, task), category_of)
+            )
+        return said
+
+    def _offer(
+        self, group: _Group, i: int, score: float, seen: dict[str, float], model: ModelUsed
+    ) -> OfferMade | OfferWithheld | None:
+        shopper, now = group.shopper[i], int(group.now_ms[i])
+        decision = self.promotion.decide(
+            self.state,
+            Prospect(
+                row=int(group.row[i]),
+                shopper_id=shopper,
+                now_ms=now,
+                score=score,
+                discount_rate=seen["orders.discount_rate"],
+                coupon_share=seen["orders.coupon_share"],
+                average_order_cents=seen["orders.average_value"],
+                orders=seen["orders.count"],
+                consent=seen["offers.consent"],
+            ),
+        )
+        if decision is None:
+            return None
+        return _offer_outcome(decision, self.promotion.campaign, self.currency, group, i, score, model)
+
+
+def _offer_outcome(
+    decision: Offer | promotion.Withheld,
+    campaign: str,
+    currency: str,
+    group: _Group,
+    i: int,
+    score: float,
+    model: ModelUsed,
+) -> OfferMade | OfferWithheld:
+    shopper, now, due = group.shopper[i], int(group.now_ms[i]), group.due[i]
+    ref = f"{due.kind}:{due.ref}"
+    if isinstance(decision, Offer):
+        return OfferMade(
+            outcome_id=outcome_id("offer_made", shopper, ref, campaign),
+            shopper_id=shopper,
+            event_time_ms=now,
+            due=due,
+            model=model,
+            campaign=campaign,
+            category=group.category[i],
+            discount_percent=decision.discount_percent,
+            max_discount_cents=decision.max_discount_cents,
+            currency=currency,
+            expires_at_ms=decision.expires_at_ms,
+            score=score,
+            reasons=list(decision.reasons),
+        )
+    return OfferWithheld(
+        outcome_id=outcome_id("offer_withheld", shopper, ref, campaign),
+        shopper_id=shopper,
+        event_time_ms=now,
+        due=due,
+        model=model,
+        campaign=campaign,
+        reason=decision.reason,
+        discount_percent=decision.discount_percent,
+        score=score,
+    )
+
+
+def _used(model: object) -> ModelUsed:
+    return ModelUsed(task=model.task, version=model.version, digest=model.digest[:16])  # type: ignore[attr-defined]
+
+
+def _explain(driving: TaskScores, alerts: list[tuple[int, int]], found: list[Outcome]) -> None:
+    """Give each alert the features that raised its score most, by one more run per model over its alerts."""
+    for which, model in enumerate(driving.models):
+        mine = [(place, at) for place, at in alerts if driving.used[at] == which]
+        if not mine:
+            continue
+        rows = driving.inputs[which][[at for _, at in mine]]
+        starts = np.cumsum((0, *model.widths[:-1]))
+        moved = np.round(model.contributions(rows), 4)
+        strongest = np.argsort(-moved, axis=1, kind="stable")[:, :REASONS]
+        for (place, _), row, effect, top in zip(mine, rows, moved, strongest, strict=True):
+            reasons = [
+                Reason(
+                    feature=model.features[j],
+                    value=float(row[starts[j]]) if model.widths[j] == 1 else None,
+                    contribution=float(effect[j]),
+                )
+                for j in top.tolist()
+                if effect[j] > 0
+            ]
+            found[place] = msgspec.structs.replace(found[place], reasons=reasons)
