@@ -28,6 +28,7 @@ CARD_KEYS = (
     "upstream",
     "outputs",
     "reference",
+    "distributions",
     "data",
     "split",
     "seed",

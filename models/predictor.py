@@ -51,6 +51,11 @@ class Predictor:
         self._prove()
 
     @property
+    def distributions(self) -> dict[str, dict[str, list[float]]]:
+        """Of training, by feature address or output: ``edges`` and the ``shares`` between them."""
+        return dict(self.artifact.card["distributions"])
+
+    @property
     def width(self) -> int:
         """Numbers per row."""
         return sum(self.widths)

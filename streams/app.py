@@ -145,6 +145,7 @@ def _declare_watch(worker: Worker) -> None:
                 metrics.lag.labels(str(tp.partition)).set(_lag(worker, tp))
         if app.rebalancing:
             return
+        worker.shopper_events.watch()
         worker.shopper_events.choose(worker.control.stages)
         if settings.idle_tick_seconds:
             worker.shopper_events.tick(settings.idle_tick_seconds)

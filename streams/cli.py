@@ -216,13 +216,8 @@ def features_list() -> None:
     table = Table("address", "unit", "range", "cold start", "meaning")
     for f in FEATURES:
         high = "∞" if f.high == float("inf") else f"{f.high:g}"
-        table.add_row(
-            f.address,
-            f.unit if f.width == 1 else f"{f.width} × {f.unit}",
-            f"{f.low:g} … {high}",
-            f"{f.cold_start:g}",
-            f.meaning,
-        )
+        unit = f.unit if f.width == 1 else f"{f.width} × {f.unit}"
+        table.add_row(f.address, unit, f"{f.low:g} … {high}", f"{f.cold_start:g}", f.meaning)
     Console().print(table)
 
 
@@ -339,6 +334,94 @@ def train(task: str, data: Path | None, seed: int, out: Path | None) -> None:
     from training.command import train as run
 
     run(task, data, seed, out, console)
+
+
+@cli.group()
+def models() -> None:
+    """Versions of models: which there are, which serve, and changing that without a restart.
+
+    Versions are kept in OFFERSTREAM_MODELS (a folder or any URL that fsspec knows). Workers take a change up within
+    seconds; a version that cannot be proven is refused, and what served before goes on.
+    """
+
+
+def _versions(broker: str | None) -> Any:
+    from streams.versions import Versions
+
+    return Versions(Settings.from_environment(broker=broker))
+
+
+@models.command("list")
+@BROKER
+def models_list(broker: str | None) -> None:
+    """Print every version, where it is kept and in which stages it is."""
+    versions = _versions(broker)
+    table = Table("task", "version", "stage", "share", "kept in", "trained on")
+    for v in versions.all():
+        share = f"{versions.stages(v.task).canary_share:.0%}" if "canary" in v.stages else ""
+        data = ", ".join(d["name"] for d in v.artifact.card["data"])
+        table.add_row(v.task, v.version, ", ".join(v.stages), share, v.where, data)
+    Console().print(table)
+    for task in versions.shelf.tasks:
+        verdict = versions.control.verdict(task)
+        if verdict is not None:
+            click.echo(f"{task}: canary {verdict.version} was rolled back for {verdict.reason}: {verdict.detail}")
+
+
+@models.command("show")
+@click.argument("task")
+@click.argument("version", required=False)
+@BROKER
+def models_show(task: str, version: str | None, broker: str | None) -> None:
+    """Print the card of a version; default: the one that is live."""
+    versions = _versions(broker)
+    live = versions.stages(task).live or versions.shelf.shipped(task)
+    card = versions.shelf.artifact(task, versions.find(task, version) if version else live).card
+    shown = {key: value for key, value in card.items() if key not in ("reference", "distributions")}
+    click.echo(json.dumps(shown, indent=2))
+
+
+@models.command("promote")
+@click.argument("task")
+@click.argument("version")
+@click.option("--to", type=click.Choice(["shadow", "canary", "live"]), required=True)
+@click.option("--share", type=click.FloatRange(0, 1), default=0.05, show_default=True, help="A canary's, of shoppers.")
+@click.option("--reason", default="", help="Kept with the change.")
+@BROKER
+def models_promote(task: str, version: str, to: Any, share: float, reason: str, broker: str | None) -> None:
+    """Let a version serve in a stage. VERSION: its name, the start of it, or a folder that `train` wrote.
+
+    shadow: scored beside live, never acted on. canary: serves a share of the shoppers; rolled back by itself when it
+    fails, is slow or says something else. live: serves everyone; the version before is kept for `rollback`.
+    """
+    versions = _versions(broker)
+    found = versions.take_in(task, version)
+    versions.promote(task, found, to, share, reason)
+    click.echo(f"{task} {found} is to serve as {to}" + (f" for {share:.0%} of shoppers." if to == "canary" else "."))
+
+
+@models.command("rollback")
+@click.argument("task")
+@click.option("--reason", default="", help="Kept with the change.")
+@BROKER
+def models_rollback(task: str, reason: str, broker: str | None) -> None:
+    """Take a task's canary and shadow away; if it has none, go back to the version that was live before."""
+    versions = _versions(broker)
+    stages = versions.rollback(task, reason)
+    click.echo(f"{task}: {stages.live or versions.shelf.shipped(task)} is to serve.")
+
+
+@models.command("diff")
+@click.argument("task")
+@click.argument("one")
+@click.argument("other")
+@BROKER
+def models_diff(task: str, one: str, other: str, broker: str | None) -> None:
+    """Print what differs between two versions: their cards, and their answers on golden rows."""
+    table = Table("", one, other)
+    for row in _versions(broker).diff(task, one, other):
+        table.add_row(*row)
+    Console().print(table)
 
 
 @cli.command()

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 import msgspec
 from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 
-from streams.records.serving import CanaryRolledBack, ControlRecord, Stages, StagesSet
+from streams.records.serving import CanaryRolledBack, ControlRecord, Stages, StagesSet, key_of
 from streams.topics import CONTROL, TopicError
 
 log = logging.getLogger(__name__)
@@ -54,11 +54,6 @@ class Control:
         if self.verdict(task) is None:
             return stages
         return msgspec.structs.replace(stages, canary=None, canary_share=0.0)
-
-
-def key_of(record: ControlRecord) -> bytes:
-    """The record's key in the topic."""
-    return (record.task if isinstance(record, StagesSet) else f"{record.task}/rollback").encode()
 
 
 def publish(bootstrap: str, record: ControlRecord) -> None:

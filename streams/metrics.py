@@ -54,6 +54,19 @@ class Metrics:
         self.model_info = gauge(
             "model_info", "1 for each model that scores.", "partition", "task", "stage", "version", "digest"
         )
+        beside = ("task", "stage", "version")
+        self.compared_rows = counter("compared_rows", "Due points scored by a canary or shadow beside live.", *beside)
+        self.compared_failed = counter("compared_failed", "… of these, those it failed on.", *beside)
+        self.compared_agreeing = counter("compared_agreeing", "… and those within 0.05 of the live score.", *beside)
+        self.compared_difference = counter("compared_difference", "Sum of the distances from the live score.", *beside)
+        self.compared_seconds = counter("compared_seconds", "Seconds spent scoring beside live.", *beside)
+        self.canaries_rolled_back = counter("canaries_rolled_back", "Canaries rolled back.", "task", "reason")
+        self.drift = gauge("drift", "Population stability index against training.", "task", "name")
+        self.labels_known = gauge("labels_known", "Scores whose late label has become known.", "task", "stage")
+        self.live_auc = gauge("live_auc", "AUC over the newest known late labels.", "task", "stage")
+        self.live_calibration_error = gauge(
+            "live_calibration_error", "Expected calibration error over the newest known late labels.", "task", "stage"
+        )
         self.models_refused = counter("models_refused", "Times a chosen version could not serve.", "task")
 
     def catalogue(self) -> list[tuple[str, str, tuple[str, ...], str]]:

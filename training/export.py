@@ -15,10 +15,12 @@ from models.artifact import CARD_KEYS, VERSION_DIGITS, Artifact
 from models.predictor import Predictor
 from models.task import Task
 from streams.features.catalogue import CATALOGUE
+from streams.monitoring.drift import distribution
 
 Rows: TypeAlias = npt.NDArray[np.float32]
 OPSET = 17
 GOLDEN_ROWS = 256
+DISTRIBUTION_ROWS = 50_000
 
 
 class NotEqual(RuntimeError):
@@ -53,15 +55,16 @@ def ship(
     model: bytes,
     answer: Callable[[Rows], dict[str, Rows]],
     rows: Rows,
-    reference: Rows,
+    training_rows: Rows,
     card: dict[str, Any],
     out: Path,
     upstream: Sequence[Predictor] = (),
 ) -> Artifact:
     """Make an artifact of ONNX bytes, prove it equal to the trained model (``answer``) on real rows, write it.
 
-    ``reference`` is a typical row. The card is completed with what follows from the bytes. Raises ``NotEqual`` when
-    any answer differs by more than the task's tolerance, and ``ArtifactError`` when a worker would refuse it.
+    ``training_rows`` give the typical row and the distributions that drift is measured against. The card is completed
+    with what follows from the bytes. Raises ``NotEqual`` when any answer differs by more than the task's tolerance,
+    and ``ArtifactError`` when a worker would refuse it.
     """
     trained = {name: np.asarray(values, np.float32) for name, values in answer(rows).items()}
     digest = hashlib.sha256(model).hexdigest()
@@ -74,7 +77,8 @@ def ship(
         "widths": widths(task, upstream),
         "upstream": {p.task: p.digest for p in upstream},
         "outputs": list(task.output_names),
-        "reference": [float(v) for v in reference],
+        "reference": [float(v) for v in np.median(training_rows, axis=0)],
+        "distributions": distributions(task, widths(task, upstream), training_rows, answer),
         **card,
     }
     missing = [key for key in CARD_KEYS if key not in whole]
@@ -96,6 +100,17 @@ def ship(
     for name, content in artifact.files().items():
         (out / name).write_bytes(content)
     return artifact
+
+
+def distributions(
+    task: Task, wide: list[int], rows: Rows, answer: Callable[[Rows], dict[str, Rows]]
+) -> dict[str, dict[str, list[float]]]:
+    """How each scalar feature and each probability was distributed in training."""
+    starts = np.cumsum((0, *wide[:-1])).tolist()
+    found = {a: distribution(rows[:, s]) for a, s, w in zip(task.features, starts, wide, strict=True) if w == 1}
+    some = rows[np.linspace(0, len(rows) - 1, min(len(rows), DISTRIBUTION_ROWS)).astype(int)]
+    answers = answer(some)
+    return found | {o.name: distribution(answers[o.name]) for o in task.outputs if o.kind == "probability"}
 
 
 def widths(task: Task, upstream: Sequence[Predictor] = ()) -> list[int]:

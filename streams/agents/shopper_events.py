@@ -5,26 +5,37 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
 
+import msgspec
+import numpy as np
+import numpy.typing as npt
 from faust.types import TP
 
 from streams.metrics import Metrics
+from streams.monitoring.canary import CanaryPolicy, CanaryWatch
+from streams.monitoring.drift import Drift
+from streams.monitoring.late_labels import Judged, code_of
 from streams.processing.batch import TYPE_CODE
+from streams.processing.deciding import DRIVING_TASK
 from streams.processing.partition import Applied, PartitionProcessor, Rules
-from streams.processing.scoring import Shelf
+from streams.processing.scoring import Compared, Model, Shelf, TaskScores
 from streams.processing.slices import Slice
 from streams.records.events import MAX_ID_LENGTH, ClockTicked, encode_event
 from streams.records.outcomes import ChurnAlerted, OfferWithheld, encode_outcome
-from streams.records.serving import ModelsChosen, Stages
+from streams.records.serving import CanaryRolledBack, ModelsChosen, Stages, key_of
 from streams.state.write_behind import WriteBehind
 from streams.tables import PartitionTier, ShopperTable
-from streams.topics import EVENTS, TOPIC_OF
+from streams.topics import CONTROL, EVENTS, TOPIC_OF
 
 _TYPE_NAME = {code: cls.__struct_config__.tag for cls, code in TYPE_CODE.items()}
 #: A partition is live when its newest record was appended at most this long after it happened.
 LIVE_MS = 3_600_000
 #: A choice of models that a partition has not come to is written again after this long.
 ASK_AGAIN_SECONDS = 30.0
+
+#: Two scores that differ by no more agree.
+AGREEMENT = 0.05
 
 log = logging.getLogger(__name__)
 
@@ -58,6 +69,11 @@ class ShopperEvents:
         self._touched: dict[int, float] = {}
         self._asked: dict[int, tuple[float, Mapping[str, Stages]]] = {}
         self._refused: set[tuple[str, str]] = set()
+        self.canary_policy = CanaryPolicy()
+        self._canaries: dict[tuple[str, str, str], CanaryWatch] = {}
+        self._rolled_back: set[tuple[str, str]] = set()
+        self._judged: dict[int, Judged] = {}
+        self._drifts: dict[str, tuple[str, Drift]] = {}
 
     def processor(self, partition: int) -> PartitionProcessor:
         """The partition's processor; made from the table when there is none."""
@@ -82,6 +98,9 @@ class ShopperEvents:
         self.processors.clear()
         self._touched.clear()
         self._asked.clear()
+        m = self.metrics
+        for gauge in (m.rows, m.timers, m.watermark, m.lag, m.model_info):
+            gauge.clear()  # Else it would go on saying of a partition what was true when it was given up.
 
     def handle(self, slice_: Slice, follows: int) -> Applied:
         """Apply a slice and hand its outputs to the producer.
@@ -148,6 +167,72 @@ class ShopperEvents:
                 tick = ClockTicked(event_time=int(time.time() * 1000))
                 self.writer.send_to(EVENTS.name, partition, encode_event(tick))
 
+    def _drift_of(self, model: Model) -> Drift:
+        if model.digest not in self._drifts:
+            # Only of what serves now.
+            self._drifts = {d: drift for d, drift in self._drifts.items() if drift[0] != model.task}
+            self._drifts[model.digest] = (model.task, Drift(model.distributions))
+        return self._drifts[model.digest][1]
+
+    def _compare(self, compared: Compared, processor: PartitionProcessor) -> None:
+        m, task = self.metrics, compared.model.task
+        labels = (task, compared.stage, compared.model.version)
+        known = np.isfinite(compared.other)
+        difference = np.abs(compared.other[known] - compared.live[known])
+        m.compared_rows.labels(*labels).inc(len(known))
+        m.compared_failed.labels(*labels).inc(int((~known).sum()))
+        m.compared_agreeing.labels(*labels).inc(int((difference <= AGREEMENT).sum()))
+        m.compared_difference.labels(*labels).inc(float(difference.sum()))
+        m.compared_seconds.labels(*labels).inc(compared.other_us_per_row * len(known) / 1e6)
+        change = processor.stages[task].change_id
+        if compared.stage == "canary" and (task, change) not in self._rolled_back:
+            self._canaries.setdefault((task, change, compared.model.version), CanaryWatch()).take(compared)
+
+    def watch(self) -> None:
+        """Once a second: labels that became known, drift, and whether a canary does harm."""
+        m = self.metrics
+        for processor in self.processors.values():
+            labels = processor.known_labels()
+            for code in np.unique(labels.model).tolist():
+                mask = labels.model == code
+                self._judged.setdefault(code, Judged()).take(labels.score[mask], labels.lapsed[mask])
+        serving = {
+            stage: self._judged.get(code_of(model.digest))
+            for processor in self.processors.values()
+            for task in processor.serving
+            if task.live.task == DRIVING_TASK
+            for stage, model in task.staged.items()
+        }
+        for stage, judged in serving.items():
+            if judged is not None:
+                m.labels_known.labels(DRIVING_TASK, stage).set(judged.count)
+                m.live_auc.labels(DRIVING_TASK, stage).set(judged.auc())
+                m.live_calibration_error.labels(DRIVING_TASK, stage).set(judged.calibration_error())
+        for task, drift in self._drifts.values():
+            for name, value in drift.psi().items():
+                m.drift.labels(task, name).set(value)
+        for (task, change, version), canary in list(self._canaries.items()):
+            both = [serving.get(stage) if task == DRIVING_TASK else None for stage in ("live", "canary")]
+            known = [None if j is None else (j.count, j.calibration_error()) for j in both]
+            verdict = canary.verdict(self.canary_policy, *known)
+            if verdict is not None:
+                del self._canaries[task, change, version]
+                self._roll_back(task, change, version, *verdict)
+
+    def _roll_back(self, task: str, change: str, version: str, reason: str, detail: str) -> None:
+        log.error("Canary %s %s is rolled back for %s: %s", task, version, reason, detail)
+        self._rolled_back.add((task, change))  # It goes on until the log says so.
+        self.metrics.canaries_rolled_back.labels(task, reason).inc()
+        record = CanaryRolledBack(
+            task=task,
+            change_id=change,
+            version=version,
+            reason=reason,
+            detail=detail,
+            decided_at_ms=int(time.time() * 1000),
+        )
+        self.writer.send(CONTROL.name, key_of(record), msgspec.json.encode(record))
+
     def choose(self, stages: Mapping[str, Stages]) -> None:
         """Write into each partition which models are to serve, where that is not what serves.
 
@@ -187,9 +272,8 @@ class ShopperEvents:
         for labels in [s.labels for m in gauge.collect() for s in m.samples if s.labels["partition"] == str(partition)]:
             gauge.remove(*(labels[name] for name in gauge._labelnames))
         for task in processor.serving:
-            for stage, model in (("live", task.live), ("canary", task.canary), ("shadow", task.shadow)):
-                if model is not None:
-                    gauge.labels(str(partition), model.task, stage, model.version, model.digest[:16]).set(1)
+            for stage, model in task.staged.items():
+                gauge.labels(str(partition), model.task, stage, model.version, model.digest[:16]).set(1)
 
     def _count(self, slice_: Slice, processor: PartitionProcessor, result: Applied, seconds: float) -> None:
         m = self.metrics
@@ -214,11 +298,25 @@ class ShopperEvents:
         m.rounds.observe(result.rounds)
         if result.due_points:
             m.decision_seconds.observe(seconds)
-            for task, seconds in result.model_seconds.items():
-                m.model_seconds.labels(task).observe(seconds)
+        for scores in result.scores:
+            m.model_seconds.labels(scores.models[0].task).observe(scores.seconds)
+            self._drift_of(scores.models[0]).take(_columns(scores))
+            for compared in scores.compared:
+                self._compare(compared, processor)
         if result.fates["choice"]:
             self._show_models(slice_.partition, processor)
         partition = str(slice_.partition)
         m.rows.labels(partition).set(len(processor.arena))
         m.timers.labels(partition).set(processor.arena.armed)
         m.watermark.labels(partition).set(processor.watermark_ms / 1000)
+
+
+def _columns(scores: TaskScores) -> dict[str, npt.NDArray[Any]]:
+    """What drift is measured of: the scalar features that the live model saw, and its probabilities."""
+    model, x = scores.models[0], scores.inputs[0]
+    places = np.cumsum((0, *model.widths[:-1])).tolist()
+    found: dict[str, npt.NDArray[Any]] = {
+        a: x[:, p] for a, p, w in zip(model.features, places, model.widths, strict=True) if w == 1
+    }
+    found |= {o.name: scores.answers[o.name] for o in model.outputs if o.kind == "probability"}
+    return found

@@ -14,7 +14,8 @@ from streams.decisions import promotion
 from streams.decisions.churn_alert import LEVELS, ChurnAlertPolicy
 from streams.decisions.promotion import Offer, PromotionPolicy, Prospect
 from streams.features.columns import Rows
-from streams.processing.batch import Ints
+from streams.monitoring.late_labels import LateLabels, code_of
+from streams.processing.batch import Bools, Ints
 from streams.processing.profiles import profile
 from streams.processing.scoring import TaskScores
 from streams.records.outcomes import (
@@ -30,7 +31,7 @@ from streams.records.outcomes import (
 )
 
 #: The task and the output that drive alerts and offers.
-DRIVING_TASK, DRIVING_OUTPUT = "churn", "lapse_30d"
+DRIVING_TASK, DRIVING_OUTPUT, DRIVING_HORIZON_DAYS = "churn", "lapse_30d", 30
 #: What promotions look at, besides the score.
 PROMOTION_FEATURES = (
     "orders.discount_rate",
@@ -51,6 +52,7 @@ class _Group:
     shopper: list[str]
     due: list[Due]
     category: list[str | None]
+    ordered: Bools
     place: int
 
 
@@ -61,14 +63,22 @@ class Deciding:
     churn_alert: ChurnAlertPolicy
     promotion: PromotionPolicy
     currency: str
+    late_labels: LateLabels
     state: Rows
     _groups: list[_Group] = field(default_factory=list)
 
     def take(
-        self, row: Ints, now_ms: Ints, shopper: list[str], due: list[Due], category: list[str | None], place: int
+        self,
+        row: Ints,
+        now_ms: Ints,
+        shopper: list[str],
+        due: list[Due],
+        category: list[str | None],
+        ordered: Bools,
+        place: int,
     ) -> None:
-        """Take due points of one step; ``category`` is each shopper's favourite."""
-        self._groups.append(_Group(row, now_ms, shopper, due, category, place))
+        """Take due points of one step. ``category``: each shopper's favourite; ``ordered``: an order made them due."""
+        self._groups.append(_Group(row, now_ms, shopper, due, category, ordered, place))
 
     def outcomes(
         self,
@@ -82,6 +92,7 @@ class Deciding:
         alerts: list[tuple[int, int]] = []
         used = {task: [_used(model) for model in s.models] for task, s in scores.items()}
         driving = scores.get(DRIVING_TASK)
+        codes = np.array([code_of(m.digest) for m in driving.models] if driving is not None else [], np.int64)
         seen = {a: features[:, places[a].start] for a in PROMOTION_FEATURES} if driving is not None else {}
         for group in self._groups:
             k = len(group.row)
@@ -90,7 +101,10 @@ class Deciding:
             if driving is not None:
                 score = driving.answers[DRIVING_OUTPUT][span]
                 known = np.isfinite(score)
-                level[known] = self.churn_alert.decide(self.state, group.row[known], score[known], group.now_ms[known])
+                row, now_ms = group.row[known], group.now_ms[known]
+                level[known] = self.churn_alert.decide(self.state, row, score[known], now_ms)
+                model_code = codes[driving.used[span][known]]
+                self.late_labels.take(self.state, row, now_ms, score[known], model_code, group.ordered[known])
             for i in range(k):
                 at = group.place + i
                 shopper, now, due = group.shopper[i], int(group.now_ms[i]), group.due[i]

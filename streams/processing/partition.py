@@ -25,19 +25,23 @@ from streams.features.columns import Column, Layout, Rows
 from streams.features.kinds.favourites import slot_of
 from streams.features.kinds.recent import BUCKETS
 from streams.features.signals import Run, entries
-from streams.processing.batch import EventBatch, Ints
-from streams.processing.deciding import PROMOTION_FEATURES, Deciding
+from streams.monitoring import late_labels
+from streams.monitoring.late_labels import Labels, LateLabels
+from streams.processing.batch import TYPE_CODE, EventBatch, Ints
+from streams.processing.deciding import DRIVING_HORIZON_DAYS, PROMOTION_FEATURES, Deciding
 from streams.processing.decode import NO_TIME, DecodeRules, decode
 from streams.processing.fates import APPLIED, IDS, IDS_COUNT, judge, remember
 from streams.processing.rounds import BUCKET, Plan, plan
-from streams.processing.scoring import Compared, Model, Serving, Shelf, score, serve
+from streams.processing.scoring import Model, Serving, Shelf, TaskScores, score, serve
 from streams.processing.silence import SilencePolicy
 from streams.processing.slices import Slice
+from streams.records.events import OrderPlaced
 from streams.records.outcomes import DeadLetter, Due, LateEvent, Outcome, outcome_id
 from streams.records.serving import Stages
 from streams.state.arena import NEVER, TIMER, Arena, Codec, Tier
 
 LAST_EVENT = Column("last_event", "i8")
+ORDER = TYPE_CODE[OrderPlaced]
 META_KEY = b"p"
 #: A producer that makes up names must not fill the memory; offers then name no category.
 MAX_CATEGORY_NAMES = 50_000
@@ -46,7 +50,8 @@ MAX_CATEGORY_NAMES = 50_000
 def row_layout(catalogue: Catalogue) -> Layout:
     """The packed row: feature columns, what was applied, timers and decisions."""
     own = (APPLIED, IDS, IDS_COUNT, BUCKET, LAST_EVENT, TIMER)
-    return Layout((*catalogue.columns, *own, *churn_alert.COLUMNS, *promotion.COLUMNS))
+    decisions = (*churn_alert.COLUMNS, *promotion.COLUMNS, *late_labels.COLUMNS)
+    return Layout((*catalogue.columns, *own, *decisions))
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +88,8 @@ class Applied:
     late: list[LateEvent] = field(default_factory=list)
     dead: list[DeadLetter] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
-    model_seconds: dict[str, float] = field(default_factory=dict)
-    """Of each task's live model."""
-    compared: list[Compared] = field(default_factory=list)
-    """Canaries and shadows beside the live models."""
+    scores: list[TaskScores] = field(default_factory=list)
+    """What each task answered."""
     due_kinds: Counter[str] = field(default_factory=Counter)
     rounds: int = 0
 
@@ -98,11 +101,10 @@ class Applied:
         self.outcomes += other.outcomes
         self.late += other.late
         self.dead += other.dead
-        self.compared += other.compared
+        self.scores += other.scores
         self.rounds += other.rounds
-        for mine, more in ((self.seconds, other.seconds), (self.model_seconds, other.model_seconds)):
-            for name, seconds in more.items():
-                mine[name] = mine.get(name, 0.0) + seconds
+        for name, seconds in other.seconds.items():
+            self.seconds[name] = self.seconds.get(name, 0.0) + seconds
 
     @property
     def due_points(self) -> int:
@@ -154,6 +156,11 @@ class PartitionProcessor:
         if tier is not None:
             self._recover(tier)
         self._serve(self.stages)
+        self._late_labels = LateLabels(DRIVING_HORIZON_DAYS, max(0, self.watermark_ms))
+
+    def known_labels(self) -> Labels:
+        """Scores of the driving output whose label became known since this was last asked."""
+        return self._late_labels.sweep(self.arena.rows, self.arena.places, self.watermark_ms)
 
     def _serve(self, stages: dict[str, Stages]) -> None:
         self.stages = stages
@@ -169,7 +176,7 @@ class PartitionProcessor:
     @property
     def models(self) -> list[Model]:
         """Every model that scores now: live, canary and shadow."""
-        return [model for task in self._serving for model in task.models]
+        return [model for task in self._serving for model in task.staged.values()]
 
     def _addresses(self) -> tuple[str, ...]:
         """Every feature that a model or a decision reads, each once."""
@@ -416,19 +423,20 @@ class PartitionProcessor:
         features = np.concatenate([points.features for points in due])
         scores = score(self._serving, features, self._places, names.__getitem__)
         t1 = clock()
-        deciding = Deciding(self.rules.churn_alert, self.rules.promotion, self.rules.decode.currency, arena.rows)
+        rules = self.rules
+        deciding = Deciding(rules.churn_alert, rules.promotion, rules.decode.currency, self._late_labels, arena.rows)
         place = 0
         for points in due:
             arena.dirty[points.row] = True
             refs = self._refs(points, batch)
             shown = [self.category_names.get(code) for code in points.category.tolist()]
-            deciding.take(points.row, points.now_ms, names[place : place + len(refs)], refs, shown, place)
+            ordered = (points.event >= 0) & (batch.type[points.event] == ORDER) if len(batch) else points.event >= 0
+            deciding.take(points.row, points.now_ms, names[place : place + len(refs)], refs, shown, ordered, place)
             place += len(refs)
         result.outcomes, explained = deciding.outcomes(scores, features, self._places, self._bucket_names.get)
         t2 = clock()
         result.seconds |= {"score": t1 - t0 + explained, "decide": t2 - t1 - explained}
-        result.compared = [compared for task in scores.values() for compared in task.compared]
-        result.model_seconds = {task: found.seconds for task, found in scores.items()}
+        result.scores = list(scores.values())
 
     def _refs(self, points: DuePoints, batch: EventBatch) -> list[Due]:
         if points.silence:

@@ -37,6 +37,10 @@ class Model(Protocol):
     widths: tuple[int, ...]
 
     @property
+    def distributions(self) -> Mapping[str, Mapping[str, list[float]]]:
+        """Of training, by feature address or output: ``edges`` and the ``shares`` between them."""
+
+    @property
     def outputs(self) -> Sequence[Output]:
         """What it answers; the first one's contributions can be told."""
 
@@ -54,7 +58,9 @@ class Model(Protocol):
 class Shelf(Protocol):
     """Where models come from; ``models.store.Shelf`` is one."""
 
-    tasks: tuple[str, ...]
+    @property
+    def tasks(self) -> Sequence[str]:
+        """Every task that is served."""
 
     def model(self, task: str, version: str | None = None) -> Model:
         """A version, ready to score; of None, the one that came with the package. Raises when it must not serve."""
@@ -70,8 +76,10 @@ class Serving:
     shadow: Model | None = None
 
     @property
-    def models(self) -> tuple[Model, ...]:
-        return tuple(m for m in (self.live, self.canary, self.shadow) if m is not None)
+    def staged(self) -> dict[str, Model]:
+        """The models by stage: live, canary, shadow."""
+        stages = (("live", self.live), ("canary", self.canary), ("shadow", self.shadow))
+        return {stage: model for stage, model in stages if model is not None}
 
 
 NO_STAGES = Stages(change_id="")

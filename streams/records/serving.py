@@ -62,3 +62,8 @@ class CanaryRolledBack(msgspec.Struct, tag_field="type", tag="canary_rolled_back
 
 
 ControlRecord = StagesSet | CanaryRolledBack
+
+
+def key_of(record: ControlRecord) -> bytes:
+    """The record's key in the topic."""
+    return (record.task if isinstance(record, StagesSet) else f"{record.task}/rollback").encode()

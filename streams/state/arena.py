@@ -118,6 +118,11 @@ class Arena:
         """The shoppers whose rows are in memory."""
         return iter(self._index)
 
+    @property
+    def places(self) -> Ints:
+        """[len] the rows that are somebody's."""
+        return np.fromiter(self._index.values(), np.int64, len(self._index))
+
     def shopper(self, row: int) -> str:
         """Whose row it is."""
         found = self._shopper[row]
@@ -232,7 +237,7 @@ class Arena:
         excess = len(self._index) - self.limit
         if excess <= 0 or self.tier is None:
             return 0
-        places = np.fromiter(self._index.values(), np.int64, len(self._index))
+        places = self.places
         places = places[~self.dirty[places]]
         places = places[np.argsort(self._used[places], kind="stable")][:excess]
         dropped = 0

@@ -17,18 +17,31 @@ import msgspec
 from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
+from models.store import Shelf, Store
 from streams.broker.embedded import free_ports
 from streams.inspect import changelog_values
 from streams.processing.partition import PartitionProcessor, Rules
 from streams.processing.slices import Slice
 from streams.settings import Settings
 from streams.state.arena import row_bytes
-from streams.topics import ALERTS, DEAD_LETTERS, EVENTS, LATE, OFFERS, SCORES, TOPICS, WITHHELD, changelog, create
+from streams.topics import (
+    ALERTS,
+    DEAD_LETTERS,
+    EVENTS,
+    LATE,
+    OFFERS,
+    PROFILES,
+    SCORES,
+    TOPICS,
+    WITHHELD,
+    changelog,
+    create,
+)
 from tests.shoppers import Log
-from tests.worlds import World, shipped
+from tests.worlds import World
 
 PARTITIONS = 3
-OUTPUTS = (ALERTS, OFFERS, WITHHELD, SCORES, LATE, DEAD_LETTERS)
+OUTPUTS = (ALERTS, OFFERS, WITHHELD, SCORES, PROFILES, LATE, DEAD_LETTERS)
 ENVIRONMENT = {
     "OFFERSTREAM_FLUSH_SECONDS": "0.3",
     "OFFERSTREAM_MAX_SLICE": "150",
@@ -128,7 +141,7 @@ class Cluster:
 
     def worker(self, kill_at: str = "", **settings: str) -> Worker:
         """Start a worker."""
-        started = Worker(self.bootstrap, self.folder, kill_at, app_id=self.app_id, **settings)
+        started = Worker(self.bootstrap, self.folder, kill_at, app_id=self.app_id, models=self.models, **settings)
         self.workers.append(started)
         return started
 
@@ -190,10 +203,10 @@ class Cluster:
         }
 
     def expected(self, rules: Rules | None = None) -> World:
-        """What a plain loop makes of the same log."""
-        world = World()
+        """What a plain loop makes of the same log, with models from the same store."""
+        world, shelf = World(), Shelf(Store(self.models))
         for partition, slices in self.slices().items():
-            processor = PartitionProcessor(partition, rules or self.settings().rules(), shipped())
+            processor = PartitionProcessor(partition, rules or self.settings().rules(), shelf)
             for slice_ in slices:
                 world.take_result(processor.apply(slice_))
             world.packed |= {k: v for k, v in processor.take_changes().items() if k[:1] == b"s"}
@@ -201,7 +214,12 @@ class Cluster:
 
     def settings(self) -> Settings:
         """The settings that workers run with."""
-        return Settings(app_id=self.app_id, broker=self.bootstrap)
+        return Settings(app_id=self.app_id, broker=self.bootstrap, models=self.models)
+
+    @property
+    def models(self) -> str:
+        """The store of model versions that its workers use."""
+        return str(self.folder / "models")
 
     def rows(self) -> dict[bytes, bytes]:
         """The rows in the changelog, without headers."""

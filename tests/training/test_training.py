@@ -33,6 +33,7 @@ class Recorder:
 
     task, version, digest = "recorder", "0", "0" * 64
     outputs, upstream = (Output("p"),), ()
+    distributions: dict[str, dict[str, list[float]]] = {}  # noqa: RUF012
 
     def __init__(self, features: tuple[str, ...], rows: list[np.ndarray[tuple[int], np.dtype[np.float32]]]) -> None:
         self.features, self.rows = features, rows

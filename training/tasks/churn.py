@@ -135,7 +135,6 @@ def train(data_dir: Path | None, seed: int, out: Path, progress: Progress) -> Ar
     ]
     network = _fit(parts, seed, progress)
     progress("exporting", 0, None)
-    reference = np.median(_stack(parts, "x", "fit"), axis=0).astype(np.float32)
     joint = logistic.fit(_stack(parts, "rfm", "fit"), _stack(parts, "label", "fit"), _weights(parts, "fit"))
     metrics: dict[str, Any] = {}
     for part in parts:
@@ -172,4 +171,4 @@ def train(data_dir: Path | None, seed: int, out: Path, progress: Progress) -> Ar
     def answer(x: npt.NDArray[np.float32]) -> dict[str, npt.NDArray[np.float32]]:
         return {"lapse_30d": network.predict(x, batch_size=1000, verbose=0).reshape(-1)}
 
-    return export.ship(CHURN, export.to_onnx(network, CHURN), answer, rows, reference, card, out)
+    return export.ship(CHURN, export.to_onnx(network, CHURN), answer, rows, _stack(parts, "x", "fit"), card, out)

@@ -1,0 +1,85 @@
+"""Judges a canary beside the live model on the same shoppers, and says when it does harm."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from streams.monitoring.drift import psi
+from streams.processing.batch import Floats, Ints
+from streams.processing.scoring import Compared
+
+_EDGES = np.linspace(0, 1, 11)[1:-1]
+
+
+@dataclass(frozen=True, slots=True)
+class CanaryPolicy:
+    """When a canary is rolled back. Prevents a model that fails, is slow or says something else from going live.
+
+    Failed answers above ``max_failed_share``; a median cost above ``max_cost_ratio`` times the live one's (and above
+    ``free_us_per_row``); scores whose distribution moved by more than ``max_score_psi`` from the live model's on the
+    same rows; once ``least_labels`` late labels are known, a calibration error more than ``max_worse_calibration``
+    above the live model's on its shoppers. Nothing but failures is judged on fewer than ``least_rows``.
+    """
+
+    least_rows: int = 500
+    least_failures: int = 5
+    max_failed_share: float = 0.01
+    max_cost_ratio: float = 4.0
+    free_us_per_row: float = 20.0
+    max_score_psi: float = 0.25
+    least_labels: int = 300
+    max_worse_calibration: float = 0.05
+
+
+@dataclass(slots=True)
+class CanaryWatch:
+    """What is known of one canary so far."""
+
+    rows: int = 0
+    failed: int = 0
+    live: Ints = field(default_factory=lambda: np.zeros(10, np.int64))
+    other: Ints = field(default_factory=lambda: np.zeros(10, np.int64))
+    live_cost: list[float] = field(default_factory=list)
+    other_cost: list[float] = field(default_factory=list)
+    error: str = ""
+
+    def take(self, compared: Compared) -> None:
+        """Take a slice's due points."""
+        known = np.isfinite(compared.other)
+        self.rows += len(known)
+        self.failed += int((~known).sum())
+        self.error = compared.error or self.error
+        self.live += _counts(compared.live[known])
+        self.other += _counts(compared.other[known])
+        if len(known) >= 16:  # Small slices say nothing about cost.
+            self.live_cost.append(compared.live_us_per_row)
+            self.other_cost.append(compared.other_us_per_row)
+
+    def verdict(
+        self,
+        policy: CanaryPolicy,
+        live_calibration: tuple[int, float] | None = None,
+        calibration: tuple[int, float] | None = None,
+    ) -> tuple[str, str] | None:
+        """(reason, detail) for a rollback, or None. Calibrations are (labels, error) of live and canary."""
+        if self.failed >= policy.least_failures and self.failed > policy.max_failed_share * self.rows:
+            return "errors", f"{self.failed} of {self.rows} answers failed. {self.error}"
+        if self.rows < policy.least_rows:
+            return None
+        if len(self.other_cost) >= 5:
+            live, other = float(np.median(self.live_cost)), float(np.median(self.other_cost))
+            if other > policy.free_us_per_row and other > policy.max_cost_ratio * live:
+                return "latency", f"{other:.0f} µs per row, the live model {live:.0f}."
+        moved = psi(self.live, self.other)
+        if moved > policy.max_score_psi:
+            return "score_drift", f"PSI {moved:.2f} between live and canary over {self.rows} due points."
+        worse = live_calibration[1] + policy.max_worse_calibration if live_calibration else np.inf
+        if calibration and calibration[0] >= policy.least_labels and calibration[1] > worse:
+            return "calibration", f"Error {calibration[1]:.3f}, the live model's {worse:.3f} less the allowance."
+        return None
+
+
+def _counts(score: Floats) -> Ints:
+    return np.bincount(np.searchsorted(_EDGES, score, side="right"), minlength=10)

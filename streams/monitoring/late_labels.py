@@ -1,0 +1,135 @@
+"""Joins scores to what happened: one due point per shopper waits for its horizon to pass, then its label is known.
+
+The waiting due point is in the shopper's row, so it survives restarts and moves with the partition.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from streams.features.columns import Column, Rows
+from streams.processing.batch import Bools, Floats, Ints
+
+DAY_MS = 86_400_000
+DUE = Column("late_label/due", "i8")
+SCORE = Column("late_label/score", "u4")
+MODEL = Column("late_label/model", "u4")
+ORDERED = Column("late_label/ordered", "u1")
+COLUMNS = (DUE, SCORE, MODEL, ORDERED)
+#: Scores are rounded to 4 decimals, so they are kept as whole numbers.
+UNIT = 10_000
+
+
+def code_of(digest: str) -> int:
+    """What the row remembers of a model: 32 bits of its digest."""
+    return int(digest[:8], 16)
+
+
+@dataclass(slots=True)
+class Labels:
+    """k scores with what happened: ``lapsed`` when no order came within the horizon; ``model``: ``code_of`` whose."""
+
+    score: Floats
+    lapsed: Bools
+    model: Ints
+
+    @staticmethod
+    def none() -> Labels:
+        """No labels."""
+        return Labels(np.zeros(0), np.zeros(0, np.bool_), np.zeros(0, np.int64))
+
+    def __add__(self, other: Labels) -> Labels:
+        return Labels(np.r_[self.score, other.score], np.r_[self.lapsed, other.lapsed], np.r_[self.model, other.model])
+
+
+@dataclass(slots=True)
+class LateLabels:
+    """The waiting due points of one partition. Nothing is counted twice: ``swept_ms`` is how far labels were told."""
+
+    horizon_days: int
+    swept_ms: int = 0
+    _told: Labels = field(default_factory=Labels.none)
+
+    def take(self, state: Rows, row: Ints, now_ms: Ints, score: Floats, model: Ints, ordered: Bools) -> None:
+        """Due points of one step, no shopper twice. ``ordered``: an order made the shopper due."""
+        due, cells = state.flat["i8"], state.cells(DUE, row)
+        waiting, horizon = due[cells], self.horizon_days * DAY_MS
+        within = (waiting > 0) & (now_ms <= waiting + horizon)
+        came = row[within & ordered & (now_ms > waiting)]
+        state.flat["u1"][state.cells(ORDERED, came)] = 1
+        over = (waiting > 0) & ~within
+        self._tell(state, row[over & (waiting + horizon > self.swept_ms)])
+        fresh = (waiting == 0) | over
+        chosen = row[fresh]
+        due[state.cells(DUE, chosen)] = now_ms[fresh]
+        state.flat["u4"][state.cells(SCORE, chosen)] = np.round(score[fresh] * UNIT).astype(np.uint32)
+        state.flat["u4"][state.cells(MODEL, chosen)] = model[fresh].astype(np.uint32)
+        state.flat["u1"][state.cells(ORDERED, chosen)] = 0
+
+    def sweep(self, state: Rows, places: Ints, watermark_ms: int) -> Labels:
+        """What became known since last time, also of those of ``places`` who never came back."""
+        if watermark_ms > self.swept_ms:
+            horizon = self.horizon_days * DAY_MS
+            due = state.flat["i8"][state.cells(DUE, places)]
+            known = (due > 0) & (due + horizon > self.swept_ms) & (due + horizon <= watermark_ms)
+            self._tell(state, places[known])
+            self.swept_ms = watermark_ms
+        told, self._told = self._told, Labels.none()
+        return told
+
+    def _tell(self, state: Rows, row: Ints) -> None:
+        if len(row):
+            u1, u4 = state.flat["u1"], state.flat["u4"]
+            self._told += Labels(
+                u4[state.cells(SCORE, row)] / UNIT,
+                u1[state.cells(ORDERED, row)] == 0,
+                u4[state.cells(MODEL, row)].astype(np.int64),
+            )
+
+
+class Judged:
+    """The newest scores whose label is known, in a ring, and how good they were."""
+
+    def __init__(self, size: int = 5000) -> None:
+        self._score, self._lapsed = np.zeros(size), np.zeros(size, np.bool_)
+        self.count = 0
+
+    def take(self, score: Floats, lapsed: Bools) -> None:
+        """Take labels as they become known."""
+        at = (self.count + np.arange(len(score))) % len(self._score)
+        self._score[at], self._lapsed[at] = score, lapsed
+        self.count += len(score)
+
+    @property
+    def held(self) -> tuple[Floats, Bools]:
+        """The scores and labels in the ring."""
+        n = min(self.count, len(self._score))
+        return self._score[:n], self._lapsed[:n]
+
+    def auc(self) -> float:
+        """Chance that a shopper who lapsed was scored above one who did not; NaN while one kind is missing.
+
+        >>> judged = Judged()
+        >>> judged.take(np.array([0.1, 0.9, 0.5, 0.5]), np.array([False, True, False, True]))
+        >>> judged.auc()
+        0.875
+        """
+        score, lapsed = self.held
+        n, m = int(lapsed.sum()), int((~lapsed).sum())
+        if not n or not m:
+            return float("nan")
+        _, rank, count = np.unique(score, return_inverse=True, return_counts=True)
+        middle = np.cumsum(count) - (count - 1) / 2
+        return float((middle[rank][lapsed].sum() - n * (n + 1) / 2) / (n * m))
+
+    def calibration_error(self) -> float:
+        """Mean distance between score and share that lapsed, over ten equally large groups; NaN while empty."""
+        score, lapsed = self.held
+        if not len(score):
+            return float("nan")
+        order = np.argsort(score, kind="stable")
+        parts = [part for part in np.array_split(order, 10) if len(part)]
+        off = sum(abs(float(score[p].mean()) - float(lapsed[p].mean())) * len(p) for p in parts)
+        return off / len(score)

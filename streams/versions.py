@@ -1,0 +1,152 @@
+"""What operators do with versions of models: put them into the store, choose which serve, go back, compare."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+import numpy as np
+
+from models.artifact import FILES, Artifact, ArtifactError
+from models.store import Shelf, Store
+from streams.control import publish, read
+from streams.records.serving import Stages, StagesSet
+from streams.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A version of a task, where it is kept, and in which stages it is."""
+
+    task: str
+    version: str
+    where: str
+    stages: tuple[str, ...]
+    artifact: Artifact
+
+
+class Versions:
+    """The store, the package and the control topic, seen together. Raises ``ArtifactError`` and ``TopicError``."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.store = Store(settings.models)
+        self.shelf = Shelf(self.store)
+        self.control = read(settings.broker)
+
+    def stages(self, task: str) -> Stages:
+        """What is to serve of a task now."""
+        self._known(task)
+        return self.control.stages.get(task, Stages(change_id=""))
+
+    def _known(self, task: str) -> None:
+        if task not in self.shelf.tasks:
+            raise ArtifactError(f"There is no task {task!r}; there are: {', '.join(self.shelf.tasks)}.")
+
+    def all(self) -> list[Version]:
+        """Every version of every task."""
+        found = []
+        for task in self.shelf.tasks:
+            stages, shipped = self.stages(task), self.shelf.shipped(task)
+            named = {
+                "live": stages.live or shipped,
+                "canary": stages.canary,
+                "shadow": stages.shadow,
+                "previous": stages.previous or (shipped if stages.live else None),
+            }
+            for version in dict.fromkeys([shipped, *self.store.versions(task)]):
+                where = "package" if version == shipped else self.settings.models
+                stage = tuple(name for name, v in named.items() if v == version)
+                found.append(Version(task, version, where, stage, self.shelf.artifact(task, version)))
+        return found
+
+    def find(self, task: str, version: str) -> str:
+        """The one version that starts so."""
+        self._known(task)
+        known = dict.fromkeys([self.shelf.shipped(task), *self.store.versions(task)])
+        fits = [v for v in known if v.startswith(version)]
+        if len(fits) != 1:
+            there = ", ".join(known)
+            raise ArtifactError(f"{len(fits)} versions of {task!r} start with {version!r}; there are: {there}.")
+        return fits[0]
+
+    def take_in(self, task: str, version_or_folder: str) -> str:
+        """A version; a folder that holds an artifact is put into the store first. It is proven before it is named."""
+        folder = Path(version_or_folder)
+        if folder.is_dir():
+            try:
+                files = {name: (folder / name).read_bytes() for name in FILES}
+            except OSError as error:
+                raise ArtifactError(f"{folder} holds no artifact: {error}") from error
+            version = self.store.put(task, files).version
+        else:
+            version = self.find(task, version_or_folder)
+        self.shelf.model(task, version)
+        return version
+
+    def promote(
+        self, task: str, version: str, to: Literal["shadow", "canary", "live"], share: float, reason: str
+    ) -> Stages:
+        """Let a version serve in a stage; a version is in one stage at a time, and live's predecessor is kept."""
+        now = self.stages(task)
+        # The package's own version is named None, so that it goes on with the package.
+        name = None if version == self.shelf.shipped(task) else version
+        cleared = {stage: None for stage in ("canary", "shadow") if getattr(now, stage) == version}
+        if to == "live":
+            change: dict[str, Any] = {"live": name, "previous": now.live, "canary": None, "canary_share": 0.0}
+        elif to == "canary":
+            change = {"canary": version, "canary_share": share, "canary_salt": secrets.token_hex(4)}
+        else:
+            change = {"shadow": version}
+        return self._set(task, msgspec.structs.replace(now, **(cleared | change)), reason)
+
+    def rollback(self, task: str, reason: str) -> Stages:
+        """Take canary and shadow away if there are any; otherwise go back to the version that was live before."""
+        now = self.stages(task)
+        if now.canary or now.shadow:
+            back = msgspec.structs.replace(now, canary=None, canary_share=0.0, shadow=None)
+        elif now.live is None and now.previous is None:
+            raise ArtifactError(f"{task} serves the package's own version, and none was live before.")
+        else:
+            back = msgspec.structs.replace(now, live=now.previous, previous=now.live)
+        return self._set(task, back, reason)
+
+    def _set(self, task: str, stages: Stages, reason: str) -> Stages:
+        stages = msgspec.structs.replace(stages, change_id=secrets.token_hex(8))
+        record = StagesSet(task=task, stages=stages, reason=reason, changed_at_ms=int(time.time() * 1000))
+        publish(self.settings.broker, record)
+        self.control.take(record)
+        return stages
+
+    def diff(self, task: str, one: str, other: str) -> list[tuple[str, str, str]]:
+        """What differs between two versions: card entries, and how their answers differ on both's golden rows."""
+        a, b = (self.shelf.artifact(task, self.find(task, v)) for v in (one, other))
+        left, right = _flat(a.card), _flat(b.card)
+        skipped = ("reference", "distributions", "calibration")
+        found = [
+            (key, str(left.get(key, "")), str(right.get(key, "")))
+            for key in dict.fromkeys([*left, *right])
+            if left.get(key) != right.get(key) and not any(part in key for part in skipped)
+        ]
+        rows = np.concatenate([a.golden, b.golden]) if a.golden.shape[1] == b.golden.shape[1] else a.golden[:0]
+        if len(rows):
+            scores = [self.shelf.model(task, artifact.version).score(rows) for artifact in (a, b)]
+            for output in a.task.outputs:
+                if output.kind == "probability":
+                    x, y = (s[output.name] for s in scores)
+                    found.append((f"mean {output.name} on golden rows", f"{x.mean():.4f}", f"{y.mean():.4f}"))
+                    found.append((f"mean distance of {output.name}", "", f"{np.abs(x - y).mean():.4f}"))
+        return found
+
+
+def _flat(value: Any, prefix: str = "") -> dict[str, Any]:
+    if not isinstance(value, dict):
+        return {prefix: value}
+    found: dict[str, Any] = {}
+    for key, inner in value.items():
+        found |= _flat(inner, f"{prefix}.{key}" if prefix else str(key))
+    return found

@@ -1,0 +1,108 @@
+"""Drift, canaries and late labels are judged from what really happened."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from streams.monitoring.canary import CanaryPolicy, CanaryWatch
+from streams.monitoring.drift import Drift, distribution
+from streams.monitoring.late_labels import DAY_MS
+from streams.processing.deciding import DRIVING_HORIZON_DAYS
+from streams.processing.partition import PartitionProcessor, Rules
+from streams.processing.scoring import Compared
+from streams.records.events import OrderPlaced
+from streams.records.outcomes import encode_outcome
+from tests.laws.test_features import in_time_order
+from tests.shoppers import random_history
+from tests.worlds import cut, run_plain, shipped
+
+RNG = np.random.default_rng(5)
+
+
+def beside(live: np.ndarray, other: np.ndarray, cost: float = 1.0, error: str = "") -> Compared:
+    return Compared("canary", shipped().model("churn"), live, other, 1.0, cost, error)
+
+
+def verdict(*compared: Compared, **more: tuple[int, float]) -> str | None:
+    watch = CanaryWatch()
+    for each in compared:
+        watch.take(each)
+    found = watch.verdict(CanaryPolicy(), **more)
+    return found and found[0]
+
+
+def test_a_canary_that_says_much_the_same_goes_on() -> None:
+    live = RNG.random(5000)
+    other = np.clip(live + RNG.normal(0, 0.03, 5000), 0, 1)
+    calm = {"live_calibration": (900, 0.02), "calibration": (900, 0.04)}
+    assert verdict(*(beside(live[i::10], other[i::10], 1.2) for i in range(10)), **calm) is None
+
+
+def test_a_canary_is_rolled_back_for_each_kind_of_harm() -> None:
+    live = RNG.random(2000)
+    failing = np.where(RNG.random(2000) < 0.02, np.nan, live)
+    assert verdict(beside(live, failing, error="boom")) == "errors"
+    assert verdict(*(beside(live[:400], live[:400], 90.0) for _ in range(6))) == "latency"
+    assert verdict(beside(live, live**4)) == "score_drift"
+    worse = {"live_calibration": (900, 0.02), "calibration": (900, 0.12)}
+    assert verdict(beside(live, live), **worse) == "calibration"
+
+
+def test_little_evidence_rolls_nothing_back_but_failures_do() -> None:
+    live = RNG.random(100)
+    assert verdict(beside(live, live**4)) is None
+    assert verdict(beside(live, np.full(100, np.nan))) == "errors"
+    few = {"live_calibration": (20, 0.02), "calibration": (20, 0.3)}
+    assert verdict(*(beside(live, live) for _ in range(20)), **few) is None
+
+
+def test_drift_is_none_on_rows_like_those_of_training_and_large_on_others() -> None:
+    training = RNG.gamma(2.0, 3.0, 20_000)
+    drift = Drift({"orders.count": distribution(training)})
+    for _ in range(100):
+        drift.take({"orders.count": RNG.gamma(2.0, 3.0, 60), "not.on.the.card": np.ones(60)})
+    assert drift.psi()["orders.count"] < 0.02
+    for _ in range(1000):
+        drift.take({"orders.count": RNG.gamma(2.0, 9.0, 60)})
+    assert drift.psi()["orders.count"] > 0.5
+
+
+@pytest.mark.parametrize("size", [13, 200])
+def test_late_labels_are_what_a_plain_loop_finds(size: int) -> None:
+    """Every due point that waits gets the label that the log gives it, once, whether its shopper came back or not."""
+    log = random_history(41, 2500, 40, hostile=False)
+    processor = PartitionProcessor(0, Rules(), shipped())
+    told: list[tuple[float, bool]] = []
+    scores: dict[str, list[tuple[int, float]]] = {}
+    for slice_ in cut(log, range(size, len(log), size)):
+        for outcome in processor.apply(slice_).outcomes:
+            said = json.loads(encode_outcome(outcome))
+            if "scores" in said and said["model"]["task"] == "churn":
+                scores.setdefault(said["shopper_id"], []).append((said["event_time_ms"], said["scores"]["lapse_30d"]))
+        labels = processor.known_labels()
+        told += zip(labels.score.tolist(), labels.lapsed.tolist(), strict=True)
+    orders: dict[str, list[int]] = {}
+    for at, event in in_time_order(log):
+        if isinstance(event, OrderPlaced):
+            orders.setdefault(event.shopper_id, []).append(at)
+    horizon, expected = DRIVING_HORIZON_DAYS * DAY_MS, []
+    for shopper, points in scores.items():
+        waiting: tuple[int, float] | None = None
+        for at, score in [*points, (processor.watermark_ms + 1, -1.0)]:
+            if waiting and waiting[0] + horizon < at:
+                due = waiting[0]
+                expected.append((waiting[1], not any(due < o <= due + horizon for o in orders.get(shopper, []))))
+                waiting = None
+            if waiting is None:
+                waiting = (at, score)
+    assert len(told) > 50
+    assert sorted(told) == sorted(expected)
+
+
+def test_the_waiting_due_points_are_in_the_row_however_the_log_is_cut() -> None:
+    log = random_history(42, 1200, 30)
+    whole, parts = run_plain(cut(log, [])), run_plain(cut(log, range(50, 1200, 50)))
+    assert whole.rows == parts.rows

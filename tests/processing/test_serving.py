@@ -1,0 +1,113 @@
+"""Which version serves is a property of the log."""
+
+from __future__ import annotations
+
+import json
+
+import msgspec
+import pytest
+
+from models.registry import task
+from models.store import Shelf, Store
+from streams.processing.partition import PartitionProcessor, Rules
+from streams.records.events import encode_event
+from streams.records.serving import ModelsChosen, Stages
+from tests.models.variants import variant
+from tests.shoppers import Log, random_history
+from tests.worlds import DictTier, World, cut, run_plain
+
+CHURN = task("churn")
+
+
+@pytest.fixture(scope="module")
+def shelf(tmp_path_factory: pytest.TempPathFactory) -> Shelf:
+    store = Store(str(tmp_path_factory.mktemp("store")))
+    for scale in (0.5, 2.0):
+        store.put("churn", variant(CHURN, scale).files())
+    return Shelf(store)
+
+
+def choose(**stages: object) -> Log:
+    return [(None, encode_event(ModelsChosen(stages={"churn": Stages(change_id="c", **stages)})))]  # type: ignore[arg-type]
+
+
+def versions(world: World) -> list[tuple[str, str, float]]:
+    """(shopper, version, score) of every churn score, in order."""
+    found = []
+    for value in world.outcomes.values():
+        said = json.loads(value)
+        if "scores" in said and said["model"]["task"] == "churn":
+            found.append((said["shopper_id"], said["model"]["version"], said["scores"]["lapse_30d"]))
+    return found
+
+
+LOG = random_history(31, 1500, 40, hostile=False)
+
+
+@pytest.mark.parametrize("size", [1, 7, 400, 10_000])
+def test_a_version_serves_from_where_it_stands_in_the_log_however_that_is_cut(size: int, shelf: Shelf) -> None:
+    new, newer = variant(CHURN, 0.5).version, variant(CHURN, 2.0).version
+    log = [*LOG[:500], *choose(live=new), *LOG[500:1000], *choose(live=newer, previous=new), *LOG[1000:]]
+    whole = run_plain(cut(log, []), shelf=shelf)
+    world = run_plain(cut(log, range(size, len(log), size)), shelf=shelf)
+    assert world.outcomes == whole.outcomes
+    assert world.rows == whole.rows
+    assert world.fates == whole.fates
+    assert world.fates["choice"] == 2
+    used = [version for _, version, _ in versions(world)]
+    assert list(dict.fromkeys(used)) == [shelf.shipped("churn"), new, newer]
+
+
+def test_a_canary_serves_its_share_of_shoppers_and_always_the_same(shelf: Shelf) -> None:
+    new = variant(CHURN, 0.5).version
+    stages = {"canary": new, "canary_share": 0.5, "canary_salt": "s"}
+    world = run_plain(cut([*choose(**stages), *LOG], []), shelf=shelf)
+    chosen = Stages(change_id="c", **stages)  # type: ignore[arg-type]
+    served = {shopper: version for shopper, version, _ in versions(world)}
+    assert {s for s, v in served.items() if v == new} == {s for s in served if chosen.in_canary(s)}
+    assert 0.2 < sum(v == new for v in served.values()) / len(served) < 0.8
+    for shopper, version, _ in versions(world):
+        assert served[shopper] == version
+
+
+def test_a_shadow_changes_nothing_that_is_said(shelf: Shelf) -> None:
+    log = [*choose(shadow=variant(CHURN, 0.5).version), *LOG]
+    plain = run_plain(cut([*choose(), *LOG], []), shelf=shelf)
+    assert run_plain(cut(log, []), shelf=shelf).outcomes == plain.outcomes
+    processor = PartitionProcessor(0, Rules(), shelf)
+    results = [processor.apply(s) for s in cut(log, [1])]
+    (compared,) = results[-1].scores[0].compared
+    assert compared.stage == "shadow"
+    assert len(compared.live) == len(compared.other) == results[-1].due_points
+    assert (compared.other != compared.live).any()
+
+
+def test_a_version_that_cannot_be_had_is_told_and_the_package_serves(shelf: Shelf) -> None:
+    refused: list[tuple[str, str]] = []
+    processor = PartitionProcessor(0, Rules(), shelf, refused=lambda t, v, _e: refused.append((t, v)))
+    (slice_,) = cut([*choose(live="feedbeef0000", canary="feedbeef0001", canary_share=0.5), *LOG[:300]], [])
+    world = World()
+    world.take_result(processor.apply(slice_))
+    assert {version for _, version, _ in versions(world)} == {shelf.shipped("churn")}
+    assert set(refused) == {("churn", "feedbeef0000"), ("churn", "feedbeef0001")}
+
+
+def test_what_serves_survives_a_restart(shelf: Shelf) -> None:
+    new = variant(CHURN, 0.5).version
+    first = PartitionProcessor(0, Rules(), shelf)
+    slices = cut([*choose(live=new), *LOG], [400])
+    first.apply(slices[0])
+    second = PartitionProcessor(0, Rules(), shelf, tier=DictTier(first.take_changes()))
+    assert [task.live.version for task in second.serving if task.live.task == "churn"] == [new]
+    one, other = World(), World()
+    one.take_result(first.apply(slices[1]))
+    other.take_result(second.apply(slices[1]))
+    assert one.outcomes == other.outcomes
+
+
+def test_stages_with_a_share_above_one_are_a_dead_letter(shelf: Shelf) -> None:
+    ((_, value),) = choose(canary="abc", canary_share=1.0)
+    bad = msgspec.json.decode(value or b"")
+    bad["stages"]["churn"]["canary_share"] = 1.5
+    world = run_plain(cut([(None, msgspec.json.encode(bad))], []), shelf=shelf)
+    assert world.fates["dead"] == 1
