@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from streams.features import browsing, carts, offers, orders, searching, sequence, visits
-from streams.features.columns import Column, Rows
+from streams.features.columns import Column, Readable, Rows
 from streams.features.feature import Feature, Ratio
 from streams.features.kinds import Kind
 from streams.features.kinds.decay import Decayed, DecayKind
@@ -80,12 +80,21 @@ class Catalogue:
         assert isinstance(recent, RecentKind)
         self.rhythm, self.favourites, self.recent = rhythm, favourite, recent
 
+    def covering(self, addresses: Iterable[str]) -> Catalogue:
+        """A catalogue of these features and what they divide: the same bits from fewer columns."""
+        wanted = dict.fromkeys(addresses)
+        for address in list(wanted):
+            source = self.features[address].source
+            if isinstance(source, Ratio):
+                wanted |= dict.fromkeys((source.numerator, source.denominator))
+        return Catalogue(self.features[address] for address in wanted)
+
     def fold(self, state: Rows, run: Run) -> None:
         """Take a run of events into every kind's columns."""
         for kind in self.kinds.values():
             kind.fold(state, run)
 
-    def read(self, rows: Rows, now_ms: Ints, addresses: Sequence[str]) -> npt.NDArray[np.float32]:
+    def read(self, rows: Readable, now_ms: Ints, addresses: Sequence[str]) -> npt.NDArray[np.float32]:
         """[k, width of all addresses] float32: each feature of each row at the row's own time. Raises ``KeyError``."""
         memo: dict[Any, Floats] = {}
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -78,6 +78,21 @@ class Layout:
         return hashlib.blake2b(self.describe(), digest_size=8).digest()
 
 
+_T = TypeVar("_T")
+
+
+class Readable(Protocol):
+    """Rows as a feature reads them: columns, and what several features make of the same columns, made once."""
+
+    def __len__(self) -> int: ...
+
+    def column(self, name: str) -> npt.NDArray[Any]:
+        """A column of all rows, [n] or [n, cells]. Not to be written to."""
+
+    def once(self, key: Any, make: Callable[[], _T]) -> _T:
+        """``make()``, or what it gave before under the same key where nothing can have changed since."""
+
+
 class Rows:
     """A block of rows and its flat views, one per cell size, to scatter into with plain 1-d indices.
 
@@ -103,11 +118,44 @@ class Rows:
         """A column of all rows, [n] or [n, cells]; a view, not a copy."""
         return self.data[name]
 
+    def once(self, key: Any, make: Callable[[], _T]) -> _T:
+        """``make()``: the rows may have changed since it was last called."""
+        return make()
+
     def take(self, rows: Ints) -> Rows:
         """A copy of some rows."""
         return Rows(self.layout, self.data[rows])
+
+    def pick(self, rows: Ints) -> Picked:
+        """Some rows, to be read before any of them changes."""
+        return Picked(self, rows)
 
     @staticmethod
     def zeros(layout: Layout, n: int) -> Rows:
         """n rows of shoppers never seen: all bytes zero, which every column reads as its cold start."""
         return Rows(layout, np.zeros(n, layout.dtype))
+
+
+class Picked:
+    """Some rows of a block, read column by column: a feature reads a few hundred bytes of a row of 4 KiB.
+
+    Valid until the block changes. What was read once is kept.
+    """
+
+    def __init__(self, base: Rows, rows: Ints) -> None:
+        self._base, self._rows = base, rows
+        self._made: dict[Any, Any] = {}
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def column(self, name: str) -> npt.NDArray[Any]:
+        """A column of the picked rows, [k] or [k, cells]."""
+        return self.once(name, lambda: self._base.data[name][self._rows])
+
+    def once(self, key: Any, make: Callable[[], _T]) -> _T:
+        """``make()`` the first time, the same value after."""
+        if key not in self._made:
+            self._made[key] = make()
+        found: _T = self._made[key]
+        return found

@@ -1,6 +1,6 @@
 """What becomes of each record: applied, duplicate, late (or dead, which decoding decides).
 
-records in = applied + duplicate + late + dead, always; ``tests/laws/test_accounting.py`` adds it up.
+records in = applied + duplicate + late + dead, always; ``tests/laws/test_log_decides.py`` adds it up.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from streams.processing.batch import Bools, EventBatch, Ints
 IDS_KEPT = 32
 IDS = Column("recent/event_ids", "u8", IDS_KEPT)
 IDS_COUNT = Column("recent/event_ids/count", "u4")
+_BLOCK = 2048
 APPLIED = Column("applied/offset+1", "i8")
 
 
@@ -69,8 +70,11 @@ def _nonzero(ids: np.typing.NDArray[np.uint64]) -> np.typing.NDArray[np.uint64]:
 
 def _suspects(ids: np.typing.NDArray[np.uint64], rows: Ints, state: Rows, fresh: Bools) -> Ints:
     """Events that may be duplicates: their id is in the ring, or is said twice in this batch by one shopper."""
-    ring = state.flat["u8"][state.cells(IDS, rows)[:, None] + np.arange(IDS_KEPT)]
-    seen = (ring == ids[:, None]).any(axis=1)
+    ring = state.column(IDS.name)
+    seen = np.zeros(len(ids), np.bool_)
+    for a in range(0, len(ids), _BLOCK):  # Rings are 256 bytes each: a few thousand at a time stay in the cache.
+        some = slice(a, a + _BLOCK)
+        seen[some] = (ring[rows[some]] == ids[some, None]).any(axis=1)
     mixed = ids ^ (rows.astype(np.uint64) * np.uint64(0x9E37_79B9_7F4A_7C15))
     order = np.argsort(mixed, kind="stable")
     again = np.flatnonzero(mixed[order][1:] == mixed[order][:-1])

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from streams.features.columns import Rows
+from streams.features.columns import Readable
 from streams.features.kinds.decay import DAY_MS
 from streams.features.kinds.rhythm import RhythmKind
 from streams.processing.batch import Ints
@@ -30,7 +30,7 @@ class SilencePolicy:
     def shortest_ms(self) -> int:
         return int(self.shortest_days * DAY_MS)
 
-    def due_ms(self, rows: Rows, rhythm: RhythmKind, last_event_ms: Ints) -> Ints:
+    def due_ms(self, rows: Readable, rhythm: RhythmKind, last_event_ms: Ints) -> Ints:
         """[k] when each row's timer fires, UTC milliseconds."""
         gaps, mean, spread, _ = rhythm.summary(rows)
         wait = np.where(gaps >= 2, mean + self.spreads * spread, self.unknown_days)

@@ -1,6 +1,6 @@
 """Kinds of features. A kind declares the columns it needs, folds a run of events into them and reads them at a time.
 
-Laws of every kind (``tests/laws/test_kinds.py``): however the log is cut into runs, the state has the same bits;
+Laws of every kind (``tests/laws/test_features.py``): however the log is cut into runs, the state has the same bits;
 the order of events within the allowed lateness does not matter (exactly, except decayed sums: 1e-9 relative); the
 state's size does not grow; a shopper never seen reads as the declared cold start, which is finite.
 """
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from streams.features.columns import Column, Rows
+from streams.features.columns import Column, Readable, Rows
 from streams.features.signals import Run
 from streams.processing.batch import Floats, Ints
 
@@ -25,5 +25,5 @@ class Kind(Protocol):
     def fold(self, state: Rows, run: Run) -> None:
         """Take a run of events into the state, in place."""
 
-    def read(self, rows: Rows, now_ms: Ints, source: Any) -> Floats:
+    def read(self, rows: Readable, now_ms: Ints, source: Any) -> Floats:
         """The value of one declared source for each row at its own time ``now_ms``, float64 [len(rows)]."""

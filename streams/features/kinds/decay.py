@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from streams.features.columns import Column, Rows
+from streams.features.columns import Column, Readable, Rows
 from streams.features.signals import SIGNAL_CODE, SIGNALS, Run, Signal
 from streams.processing.batch import Floats, Ints
 
@@ -80,7 +80,7 @@ class DecayKind:
         q, weight = quotient(entries.time_ms[:, None], _MS)
         accumulate(state, sums, marks, q.ravel(), weight.ravel() * np.repeat(entries.value, len(_NAMES)))
 
-    def read(self, rows: Rows, now_ms: Ints, source: Decayed) -> Floats:
+    def read(self, rows: Readable, now_ms: Ints, source: Decayed) -> Floats:
         code, step = SIGNAL_CODE[source.signal.name], _NAMES.index(source.half_life)
         total = rows.column(self._sums[code].name)[:, step]
         mark = rows.column(self._marks[code].name)[:, step]

@@ -12,7 +12,7 @@ from typing import Literal
 
 import numpy as np
 
-from streams.features.columns import Column, Rows
+from streams.features.columns import Column, Readable, Rows
 from streams.features.signals import Run
 from streams.processing.batch import Floats, Ints, type_codes
 from streams.records.events import ShopperEvent
@@ -21,6 +21,7 @@ REGISTERS = 128
 _BITS = 7
 #: Bits of the hash that decide a register's rank; float64 holds them exactly.
 _RANK_BITS = 52
+_POWERS = np.left_shift(np.int64(1), _RANK_BITS + 1 - np.arange(_RANK_BITS + 2))
 _ALPHA = 0.7213 / (1 + 1.079 / REGISTERS)
 
 
@@ -59,10 +60,10 @@ class DistinctKind:
             cells = state.cells(column, run.row[touch.event]) + register
             np.maximum.at(state.flat["u1"], cells, rank.astype(np.uint8))
 
-    def read(self, rows: Rows, now_ms: Ints, source: Distinct) -> Floats:
-        register = rows.column(self._sketches[source].name).astype(np.int64)
+    def read(self, rows: Readable, now_ms: Ints, source: Distinct) -> Floats:
+        register = rows.column(self._sketches[source].name)
         # In integers the sum of 2^-register is exact, whatever the order.
-        harmonic = np.left_shift(np.int64(1), _RANK_BITS + 1 - register).sum(axis=1)
+        harmonic = _POWERS[register].sum(axis=1)
         estimate = _ALPHA * REGISTERS**2 / (harmonic / 2.0 ** (_RANK_BITS + 1))
         empty = (register == 0).sum(axis=1)
         linear = REGISTERS * np.log(REGISTERS / np.maximum(empty, 1))

@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from streams.features.columns import Column, Rows
+from streams.features.columns import Column, Readable, Rows
 from streams.features.kinds.decay import DAY_MS, accumulate, faded, quotient
 from streams.features.kinds.last import row_sum
 from streams.features.signals import Run
@@ -56,13 +56,13 @@ class FavouriteKind:
         sums, marks = state.cells(self._sums, row), state.cells(self._mark, row)
         accumulate(state, sums, marks, q, weight[mask] * scale, slot_of(category), SLOTS)
 
-    def weights(self, rows: Rows, now_ms: Ints) -> Floats:
+    def weights(self, rows: Readable, now_ms: Ints) -> Floats:
         """[k, 32] the weight of each slot at ``now_ms``."""
         mark = rows.column(self._mark.name)
         return faded(rows.column(self._sums.name), mark[:, None], now_ms[:, None], HALF_LIFE_MS)
 
-    def read(self, rows: Rows, now_ms: Ints, source: Favourite) -> Floats:
-        weight = self.weights(rows, now_ms)
+    def read(self, rows: Readable, now_ms: Ints, source: Favourite) -> Floats:
+        weight = rows.once("favourite/weights", lambda: self.weights(rows, now_ms))
         if source.what == "alive":
             return (weight >= 1.0).sum(axis=1).astype(np.float64)
         total = row_sum(weight)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from streams.features.columns import Column, Rows
+from streams.features.columns import Column, Readable, Rows
 from streams.features.signals import Run
 from streams.processing.batch import Bools, Floats, Ints
 
@@ -92,8 +92,11 @@ class LastN:
         for column, values in merged.items():
             state.flat[column.code][state.cells(column, row) + target] = values[order]
 
-    def newest_first(self, rows: Rows) -> tuple[Bools, Ints, dict[str, npt.NDArray[Any]]]:
+    def newest_first(self, rows: Readable) -> tuple[Bools, Ints, dict[str, npt.NDArray[Any]]]:
         """Whether a slot is filled, the times, and the fields: all [k, n], newest event first."""
+        return rows.once((self._time, "newest first"), lambda: self._newest_first(rows))
+
+    def _newest_first(self, rows: Readable) -> tuple[Bools, Ints, dict[str, npt.NDArray[Any]]]:
         count = rows.column(self._count.name).astype(np.int64)[:, None]
         back = np.arange(self.n)
         slots = (count - 1 - back) % self.n

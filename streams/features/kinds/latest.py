@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from streams.features.columns import Column, Rows
+from streams.features.columns import Column, Readable, Rows
 from streams.features.signals import Run
 from streams.processing.batch import TYPE_CODE, Floats, Ints
 from streams.records.events import ConsentChanged
@@ -31,6 +31,6 @@ class ConsentKind:
             word = 2 * run.time_ms[index] + (run.flag[index] == 0)
             np.maximum.at(state.flat["i8"], state.cells(self._word, run.row[index]), word)
 
-    def read(self, rows: Rows, now_ms: Ints, source: Consent) -> Floats:
+    def read(self, rows: Readable, now_ms: Ints, source: Consent) -> Floats:
         word = rows.column(self._word.name)
         return np.where(word == 0, 0.0, np.where(word % 2 == 0, 1.0, -1.0))

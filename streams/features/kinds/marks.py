@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from streams.features.columns import Column, Rows
+from streams.features.columns import Column, Readable, Rows
 from streams.features.kinds.decay import DAY_MS
 from streams.features.signals import SIGNAL_CODE, Run, Signal
 from streams.processing.batch import Floats, Ints
@@ -58,7 +58,7 @@ class MarkKind:
                 # 0 means never, so the negated time is kept above the largest possible one.
                 np.maximum.at(flat, cells, _FIRST - entries.time_ms)
 
-    def read(self, rows: Rows, now_ms: Ints, source: DaysSince | Total) -> Floats:
+    def read(self, rows: Readable, now_ms: Ints, source: DaysSince | Total) -> Floats:
         code = SIGNAL_CODE[source.signal.name]
         if isinstance(source, Total):
             return rows.column(self._columns["total", code].name).astype(np.float64)

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from streams.features.columns import Column, Rows
+from streams.features.columns import Column, Readable, Rows
 from streams.features.kinds.last import Field, LastN
 from streams.features.signals import Run
 from streams.processing.batch import Bools, Floats, Ints, type_codes
@@ -55,11 +55,11 @@ class RecentKind:
     def fold(self, state: Rows, run: Run) -> None:
         self._events.fold(state, run)
 
-    def sequence(self, rows: Rows) -> tuple[Bools, Ints, dict[str, npt.NDArray[Any]]]:
+    def sequence(self, rows: Readable) -> tuple[Bools, Ints, dict[str, npt.NDArray[Any]]]:
         """[k, 32] each, newest first: filled, event time in ms, and ``type``, ``category``, ``item``, ``cents``."""
         return self._events.newest_first(rows)
 
-    def read(self, rows: Rows, now_ms: Ints, source: Session | Sequence) -> Floats:
+    def read(self, rows: Readable, now_ms: Ints, source: Session | Sequence) -> Floats:
         filled, time, fields = self.sequence(rows)
         if isinstance(source, Sequence):
             return self._tensor(filled, time, fields, now_ms, source.what)

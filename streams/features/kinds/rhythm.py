@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from streams.features.columns import Column, Rows
+from streams.features.columns import Column, Readable, Rows
 from streams.features.kinds.decay import DAY_MS
 from streams.features.kinds.last import LastN, row_sum
 from streams.features.kinds.marks import MAX_DAYS
@@ -41,15 +41,21 @@ class RhythmKind:
     def fold(self, state: Rows, run: Run) -> None:
         self._orders.fold(state, run, run.type == TYPE_CODE[OrderPlaced])
 
-    def gaps(self, rows: Rows) -> tuple[Bools, Floats, Ints]:
+    def gaps(self, rows: Readable) -> tuple[Bools, Floats, Ints]:
         """[k, 11] whether there is a gap, its days (newest first); [k] time of the last order in ms."""
+        return rows.once("rhythm/gaps", lambda: self._gaps(rows))
+
+    def _gaps(self, rows: Readable) -> tuple[Bools, Floats, Ints]:
         filled, times, _ = self._orders.newest_first(rows)
         apart = times[:, :-1] - times[:, 1:]
         real = filled[:, 1:] & (apart > TRIP_MS)
         return real, np.where(real, apart / DAY_MS, 0.0), times[:, 0]
 
-    def summary(self, rows: Rows) -> tuple[Floats, Floats, Floats, Ints]:
+    def summary(self, rows: Readable) -> tuple[Floats, Floats, Floats, Ints]:
         """[k] number of gaps, their mean and spread in days, time of the last order in ms."""
+        return rows.once("rhythm/summary", lambda: self._summary(rows))
+
+    def _summary(self, rows: Readable) -> tuple[Floats, Floats, Floats, Ints]:
         real, days, last = self.gaps(rows)
         count = real.sum(axis=1).astype(np.float64)
         safe = np.maximum(count, 1.0)
@@ -57,7 +63,7 @@ class RhythmKind:
         spread = np.sqrt(row_sum(np.where(real, (days - mean[:, None]) ** 2, 0.0)) / safe)
         return count, mean, spread, last
 
-    def read(self, rows: Rows, now_ms: Ints, source: Rhythm) -> Floats:
+    def read(self, rows: Readable, now_ms: Ints, source: Rhythm) -> Floats:
         if source.what == "newest":
             real, days, _ = self.gaps(rows)
             at = np.argmax(real, axis=1)

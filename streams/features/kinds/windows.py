@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
-from streams.features.columns import Column, Rows
+from streams.features.columns import Column, Readable, Rows
 from streams.features.kinds.decay import DAY_MS, HOUR_MS, MINUTE_MS
 from streams.features.signals import SIGNAL_CODE, SIGNALS, Run, Signal
 from streams.processing.batch import Floats, Ints
@@ -66,23 +67,23 @@ class WindowKind:
                 entries = run.entries.select(np.flatnonzero(signal == code))
                 _fold_ring(state, buckets, head, RINGS[ring], entries.row, entries.time_ms, entries.value)
 
-    def read(self, rows: Rows, now_ms: Ints, source: Windowed | ActiveBuckets) -> Floats:
+    def read(self, rows: Readable, now_ms: Ints, source: Windowed | ActiveBuckets) -> Floats:
         ring, covered = WINDOWS[source.window]
         buckets, head = self._rings[ring, SIGNAL_CODE[source.signal.name]]
         bucket_ms, n = RINGS[ring]
-        number = _numbers(rows.column(head.name), n)
-        last = (now_ms // bucket_ms)[:, None]
-        inside = (number > last - covered) & (number <= last)
-        held = np.where(inside, rows.column(buckets.name), 0)
+        age = rows.once((head, "age"), lambda: _ages(rows.column(head.name), n))
+        # How many buckets ago the newest one is; beyond the ring all that matters is that it is.
+        ago = np.clip(now_ms // bucket_ms - rows.column(head.name), -n, n).astype(np.int16)[:, None]
+        held = np.where((age >= -ago) & (age < covered - ago), rows.column(buckets.name), 0)
         if isinstance(source, ActiveBuckets):
             held = held != 0
         return held.sum(axis=1, dtype=np.int64).astype(np.float64)
 
 
-def _numbers(head: Ints, n: int) -> Ints:
-    """[k, n] the number of the bucket that each slot of a ring holds, the newest being ``head``."""
-    slots = np.arange(n)
-    return head[:, None] - (head[:, None] - slots) % n
+def _ages(head: Ints, n: int) -> npt.NDArray[np.int16]:
+    """[k, n] how many buckets before the newest one (``head``) each slot of a ring is."""
+    age = (head % n).astype(np.int16)[:, None] - np.arange(n, dtype=np.int16)
+    return np.where(age < 0, age + np.int16(n), age)
 
 
 def _fold_ring(
@@ -99,7 +100,8 @@ def _fold_ring(
     if len(moved):
         # Entries of one ring write the same values here, so repeats are harmless.
         slots = cells[moved][:, None] + np.arange(n)
-        gone = _numbers(before[moved], n) <= (after[moved] - n)[:, None]
+        passed = np.minimum(after[moved] - before[moved], n).astype(np.int16)
+        gone = _ages(before[moved], n) >= (n - passed)[:, None]
         held[slots] = np.where(gone, 0, held[slots])
     fresh = number > after - n
     np.add.at(held, (cells + number % n)[fresh], value[fresh].astype(held.dtype))
