@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+LOCK := $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --no-header --no-annotate --generate-hashes \
+  pyproject.toml deploy/build.in
 PIP := $(BIN)/pip --disable-pip-version-check --quiet
 export PIP_PROGRESS_BAR ?= on
 
@@ -25,11 +27,13 @@ check: $(VENV)/.dev ## Style, types, the table of imports and every example in t
 bench: $(VENV)/.dev ## Measure this worker against idiomatic Faust, alternating in one run
 	$(BIN)/offerstream bench
 
-train: $(VENV)/.dev ## Train churn anew; DATA=folder that holds online_retail/
+train: $(VENV)/.dev ## Train all models anew; DATA=folder that holds online_retail/ and taobao_userbehavior/
+	$(BIN)/offerstream train behaviour --data $(DATA)
 	$(BIN)/offerstream train churn --data $(DATA)
 
-lock: $(VENV)/.dev ## Resolve the newest versions that pyproject.toml admits
-	$(BIN)/uv pip compile --quiet --universal --all-extras --python-version 3.11 --no-header --no-annotate pyproject.toml -o requirements.lock
+lock: $(VENV)/.dev ## Resolve the newest versions that pyproject.toml admits, with the hashes of every file
+	$(LOCK) --extra kafka --extra data -o requirements.lock
+	$(LOCK) --all-extras -o requirements-dev.lock
 
 clean: ## Remove what was built and installed
 	rm -rf $(VENV) build
@@ -42,10 +46,12 @@ $(VENV)/.made:
 
 $(VENV)/.runtime: $(VENV)/.made pyproject.toml requirements.lock
 	@echo "Installing offerstream into $(VENV) …"
-	@$(PIP) install -c requirements.lock -e '.[kafka,data]'
+	@$(PIP) install --require-hashes -r requirements.lock
+	@$(PIP) install --no-build-isolation --no-deps -e .
 	@touch $@
 
-$(VENV)/.dev: $(VENV)/.made pyproject.toml requirements.lock
+$(VENV)/.dev: $(VENV)/.made pyproject.toml requirements-dev.lock
 	@echo "Installing offerstream with everything for tests and training into $(VENV) (TensorFlow: about 600 MB) …"
-	@$(PIP) install -c requirements.lock -e '.[kafka,data,train,dev]'
+	@$(PIP) install --require-hashes -r requirements-dev.lock
+	@$(PIP) install --no-build-isolation --no-deps -e .
 	@touch $@ $(VENV)/.runtime

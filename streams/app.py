@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 import os
 import threading
 import time
-from collections.abc import AsyncIterable, Callable
-from dataclasses import dataclass
+from collections.abc import AsyncIterable, Awaitable, Callable
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 import faust
@@ -29,13 +30,26 @@ from streams.web import Health, serve
 log = logging.getLogger(__name__)
 #: A worker that failed and does not stop by itself ends after this long.
 LAST_RESORT_SECONDS = 30
+#: Every so many seconds the broker is asked how far a partition goes.
+ASK_END_TURNS = 10
+
+
+class App(faust.App):
+    """A Faust app that can do something before tables are recovered, which may take long: be seen to do so."""
+
+    before_recovery: Callable[[], Awaitable[None]] | None = None
+
+    async def on_start(self) -> None:
+        await super().on_start()
+        if self.before_recovery is not None:
+            await self.before_recovery()
 
 
 @dataclass(slots=True)
 class Worker:
     """Everything a worker consists of."""
 
-    app: faust.App
+    app: App
     table: ShopperTable
     shopper_events: ShopperEvents
     writer: WriteBehind
@@ -44,6 +58,8 @@ class Worker:
     settings: Settings
     port: int = 0
     """Where HTTP is served, once it is."""
+    lags: dict[int, int] = field(default_factory=dict)
+    """partition → records that wait, as last seen."""
 
 
 def create_app(
@@ -52,9 +68,11 @@ def create_app(
     control: Watch,
     partitions: int,
     on_step: Callable[[str], None] | None = None,
+    log_id: str = "",
 ) -> Worker:
-    """Compose a worker. ``partitions`` is the events topic's; ``on_step`` is told each step of a flush."""
-    app = faust.App(
+    """Compose a worker. ``partitions`` and ``log_id`` are the events topic's; ``on_step`` is told each step of a
+    flush."""
+    app = App(
         settings.app_id,
         broker=";".join(f"slices://{host}" for host in settings.broker.split(",")),
         store="rocksdb://",
@@ -87,7 +105,9 @@ def create_app(
     async def owns(tps: set[TP]) -> bool:
         return await cast(Consumer, app.consumer).owns(tps)
 
-    shopper_events = ShopperEvents(settings.rules(), shelf, table, writer, metrics, settings.hot_rows, owns)
+    shopper_events = ShopperEvents(
+        settings.rules(), shelf, table, writer, metrics, settings.hot_rows, owns, settings.live_seconds, log_id
+    )
     worker = Worker(app, table, shopper_events, writer, control, metrics, settings)
     cast(Transport, app.transport).before_commit = shopper_events.flush
     _declare_agent(worker)
@@ -125,36 +145,48 @@ def _declare_agent(worker: Worker) -> None:
     @app.on_rebalance_complete.connect
     async def recovered(*_: Any, **__: Any) -> None:
         events.forget()
-        for tp in app.consumer.assignment():
-            if tp.topic == EVENTS.name:
-                events.processor(tp.partition)
+        owned = [tp.partition for tp in app.consumer.assignment() if tp.topic == EVENTS.name]
+        events.partitions = len(owned)
+        try:
+            for partition in owned:
+                events.processor(partition)
+        except Exception as error:
+            log.exception("The state of a partition cannot be used")
+            events.failure = error
+            await app.crash(error)
 
 
 def _declare_watch(worker: Worker) -> None:
     app, settings, metrics = worker.app, worker.settings, worker.metrics
+    turns = itertools.count()
 
-    @app.task  # type: ignore[untyped-decorator]
     async def http() -> None:
         worker.port = await serve(settings.host, settings.port, metrics, lambda: health(worker))
+
+    app.before_recovery = http
 
     @app.timer(interval=1.0)  # type: ignore[untyped-decorator]
     async def watch() -> None:
         metrics.ready.set(health(worker).ready)
-        for tp in app.consumer.assignment():
-            if tp.topic == EVENTS.name:
-                metrics.lag.labels(str(tp.partition)).set(_lag(worker, tp))
         if app.rebalancing:
             return
+        await _take_lags(worker, ask=next(turns) % ASK_END_TURNS == 0)
         worker.shopper_events.watch()
         worker.shopper_events.choose(worker.control.stages)
         if settings.idle_tick_seconds:
             worker.shopper_events.tick(settings.idle_tick_seconds)
 
 
-def _lag(worker: Worker, tp: TP) -> int:
-    end = worker.app.consumer.highwater(tp) or 0
-    processor = worker.shopper_events.processors.get(tp.partition)
-    return max(0, end - processor.next_offset) if processor else 0
+async def _take_lags(worker: Worker, *, ask: bool) -> None:
+    consumer = cast(Consumer, worker.app.consumer)
+    lags = {}
+    for partition, processor in list(worker.shopper_events.processors.items()):
+        tp = TP(EVENTS.name, partition)
+        if tp in consumer.assignment():
+            lags[partition] = await consumer.waiting(tp, processor.next_offset, ask=ask)
+    worker.lags = lags
+    for partition, lag in lags.items():
+        worker.metrics.lag.labels(str(partition)).set(lag)
 
 
 def health(worker: Worker) -> Health:
@@ -168,7 +200,10 @@ def health(worker: Worker) -> Health:
         return Health(True, False, "waiting for partitions")
     if app.rebalancing or app.in_recovery or not cast(TableManager, app.tables).recovery.completed.is_set():
         return Health(True, False, "rebalancing or recovering")
-    waiting = sum(_lag(worker, tp) for tp in app.consumer.assignment() if tp.topic == EVENTS.name)
+    pending = worker.writer.waiting_seconds
+    if pending > worker.settings.stalled_seconds / 2:
+        return Health(True, False, f"deliveries wait: Kafka has not taken a record for {pending:.0f} s")
+    waiting = sum(worker.lags.values())
     idle = time.monotonic() - events.processed_at
     if waiting and idle > worker.settings.stalled_seconds:
         return Health(True, False, f"stalled: {waiting} records wait, none processed for {idle:.0f} s")

@@ -15,6 +15,7 @@ from typing import Any
 import click
 import msgspec
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import (
     BarColumn,
     DownloadColumn,
@@ -39,17 +40,18 @@ DATA = click.option(
 def main() -> None:
     """Entry point: errors that a user can do something about are one line, not a traceback."""
     from models.artifact import ArtifactError
+    from streams.bench.errors import BenchError
     from streams.broker.embedded import BrokerError
     from streams.broker.jars import JarError
     from streams.producer.replay import ReplayError
     from streams.topics import TopicError
     from training.datasets import DatasetError
 
-    known = (SettingsError, BrokerError, JarError, ReplayError, TopicError, DatasetError, ArtifactError)
+    known = (SettingsError, BrokerError, JarError, ReplayError, TopicError, DatasetError, ArtifactError, BenchError)
     try:
         cli()
     except known as error:
-        console.print(f"[red]error:[/] {error}", highlight=False)
+        console.print("[red]error:[/]", escape(str(error)), highlight=False)
         sys.exit(1)
 
 
@@ -123,15 +125,16 @@ def topics() -> None:
 @topics.command("list")
 def topics_list() -> None:
     """Print the catalogue."""
-    from streams.topics import TOPICS
+    from streams.topics import TOPICS, changelog
 
-    table = Table("topic", "key", "records", "kept", "meaning")
-    for topic in TOPICS:
+    settings = Settings.from_environment()
+    table = Table("topic", "key", "records", "partitions", "kept", "meaning")
+    for topic in [*TOPICS, changelog(settings.app_id)]:
         kept = "compacted" if topic.compacted else f"{topic.retention_days} days"
         names = (
             ", ".join(r.__name__ for r in topic.records) if len(topic.records) < 4 else f"{len(topic.records)} types"
         )
-        table.add_row(topic.name, topic.key, names, kept, topic.meaning)
+        table.add_row(topic.name, topic.key, names, str(topic.partitions or settings.partitions), kept, topic.meaning)
     Console().print(table)
 
 
@@ -197,9 +200,9 @@ def metrics_() -> None:
     """
     from streams.metrics import Metrics
 
-    table = Table("metric", "type", "labels", "meaning")
-    for name, kind, labels, meaning in Metrics().catalogue():
-        table.add_row(name, kind, ", ".join(labels), meaning)
+    table = Table("metric", "type", "unit", "labels", "meaning")
+    for name, kind, unit, labels, meaning in Metrics().catalogue():
+        table.add_row(name, kind, unit, ", ".join(labels), meaning)
     Console().print(table)
 
 
@@ -224,7 +227,7 @@ def features_list() -> None:
 @features.command("show")
 @click.argument("shopper")
 @BROKER
-@click.option("--at", metavar="TIME", help="ISO 8601; default: the shopper's last event.")
+@click.option("--at", metavar="TIME", help="ISO 8601; default: the newest event of the shopper's partition.")
 def features_show(shopper: str, broker: str | None, at: str | None) -> None:
     """Print a shopper's values, read from the feature table's changelog."""
     from streams.inspect import shopper_features
@@ -233,8 +236,8 @@ def features_show(shopper: str, broker: str | None, at: str | None) -> None:
     now, values = shopper_features(settings, shopper, parse_time(at) if at else None)
     click.echo(f"{shopper} as of {datetime.fromtimestamp(now / 1000, UTC).isoformat()}")
     table = Table("address", "value")
-    for address, value in values.items():
-        table.add_row(address, f"{value:g}")
+    for address, numbers in values.items():
+        table.add_row(address, " ".join(f"{value:g}" for value in numbers))
     Console().print(table)
 
 
@@ -285,6 +288,7 @@ def replay(
     if format_ == "jsonl":
         stream: Any = sys.stdin.buffer if source == "-" else _open(source)
         records = records_of_lines(stream, raw)
+        total = None if source == "-" else _lines(source)
     elif source in DATASETS:
         dataset = DATASETS[source]
         if dataset.currency != settings.currency:
@@ -293,13 +297,19 @@ def replay(
                 f"OFFERSTREAM_CURRENCY={dataset.currency}."
             )
         records = records_of(dataset.read(data))
+        total = None if window != (None, None) else dataset.events
     else:
         raise ReplayError(
             f"There is no data set {source!r}; there are: {', '.join(DATASETS)}. For a file: --format jsonl."
         )
-    with progress_bar(f"Sending {source}", None) as done:
+    with progress_bar(f"Sending {source}", total) as done:
         sent = send(settings.broker, paced(between(records, *window), speed), done)
     click.echo(f"{sent} records sent.")
+
+
+def _lines(path: str) -> int:
+    with _open(path) as file:
+        return sum(block.count(b"\n") for block in iter(lambda: file.read(1 << 20), b""))
 
 
 def _open(path: str) -> Any:
@@ -329,11 +339,46 @@ def demo(broker: str | None, out: Path, start: str | None, stop: str | None) -> 
 @DATA
 @click.option("--seed", default=7, show_default=True)
 @click.option("--out", type=click.Path(path_type=Path), help="Default: the task's folder in the package.")
-def train(task: str, data: Path | None, seed: int, out: Path | None) -> None:
+@click.option(
+    "--work",
+    type=click.Path(path_type=Path),
+    default=Path("build/training"),
+    show_default=True,
+    help="Histories and unfinished trainings are kept here: a run that was cut off goes on from there.",
+)
+def train(task: str, data: Path | None, seed: int, out: Path | None, work: Path) -> None:
     """Train a task on real data, prove the exported model equal, and write it with its card."""
     from training.command import train as run
 
-    run(task, data, seed, out, console)
+    run(task, data, seed, out, work, console)
+
+
+@cli.command()
+@click.argument("task")
+@click.argument("version", required=False)
+@click.option("--out", type=click.Path(path_type=Path), help="Default: build/TASK-VERSION.html.")
+def report(task: str, version: str | None, out: Path | None) -> None:
+    """Write what a model's card says as one HTML page: curves, calibration, segments, importance, baselines.
+
+    VERSION: one that OFFERSTREAM_MODELS holds, or a folder that `train` wrote; default: the package's own.
+    """
+    from models.artifact import load_artifact
+    from models.registry import task as find
+    from models.store import Shelf, Store
+    from training.report import page
+
+    try:
+        found = find(task)
+    except KeyError as error:
+        raise click.UsageError(error.args[0]) from error
+    if version is not None and Path(version).is_dir():
+        artifact = load_artifact(found, Path(version))
+    else:
+        artifact = Shelf(Store(Settings.from_environment().models)).artifact(task, version)
+    out = out or Path("build") / f"{task}-{artifact.version}.html"
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(page(artifact.card, found.question))
+    click.echo(f"{out}: {found.name} {artifact.version}. Open it in a browser.")
 
 
 @cli.group()

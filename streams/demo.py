@@ -24,17 +24,21 @@ from confluent_kafka import Consumer, TopicPartition
 from prometheus_client.parser import text_string_to_metric_families
 from rich.console import Console, Group
 from rich.live import Live
+from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
 from streams.broker.embedded import Broker, free_ports
 from streams.producer.replay import between, records_of, send
-from streams.topics import ALERTS, OFFERS, TOPICS, WITHHELD, changelog, create
+from streams.settings import Settings
+from streams.topics import ALERTS, EVENTS, OFFERS, TOPICS, WITHHELD, changelog, create, records_in
 from training.datasets import COMPLETE_JOURNEY
 
 console = Console()
 #: Two of the slowest steps have no end in sight for longer than this only when something is wrong.
 PATIENCE_SECONDS = 150
+#: The fate that each record has exactly one of; ticks and choices are the worker's own records.
+RECORD_FATES = ("applied", "duplicate", "late", "dead")
 
 
 class DemoError(RuntimeError):
@@ -51,7 +55,7 @@ def run(broker: str | None, out: Path, start_ms: int | None, stop_ms: int | None
         console.print("Stopped.")
         return 130
     except DemoError as error:
-        console.print(f"[red]error:[/] {error}")
+        console.print("[red]error:[/]", escape(str(error)), highlight=False)
         return 1
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(json.dumps(summary, indent=2) + "\n")
@@ -72,7 +76,13 @@ def _run(stack: ExitStack, broker: str | None, start_ms: int | None, stop_ms: in
             running.start()
         broker = running.bootstrap
         console.print(f"Apache Kafka listens on {broker}")
-    create(broker, [*TOPICS, changelog(app_id)], 4)
+    elif held := records_in(broker, EVENTS):
+        raise DemoError(
+            f"{EVENTS.name} at {broker} holds {held:,} records. The demo sends households of 2017, counts all: "
+            "it is for a broker of its own. Leave --broker away, or send your data with: offerstream replay."
+        )
+    settings = Settings.from_environment()
+    create(broker, [*TOPICS, changelog(app_id)], 4, settings.replication)
     (port,) = free_ports(1)
     worker = _start_worker(stack, folder, broker, port, app_id)
     with console.status("Waiting for the worker…"):
@@ -171,7 +181,7 @@ def _by(samples: dict[tuple[str, tuple[tuple[str, str], ...]], float], name: str
 
 def _records(port: int) -> int:
     fates = _by(_metrics(port), "offerstream_records_total", "fate")
-    return sum(n for fate, n in fates.items() if fate != "tick")
+    return sum(n for fate, n in fates.items() if fate in RECORD_FATES)
 
 
 def _quantile(samples: dict[tuple[str, tuple[tuple[str, str], ...]], float], name: str, q: float) -> float:
@@ -192,7 +202,7 @@ def _summary(samples: Any, sent: int, seconds: float, watch: Watch) -> dict[str,
     fates = _by(samples, "offerstream_records_total", "fate")
     outcomes = _by(samples, "offerstream_outcomes_total", "kind")
     reasons = _by(samples, "offerstream_outcomes_total", "reason")
-    counted = sum(fates[fate] for fate in ("applied", "duplicate", "late", "dead"))
+    counted = sum(fates[fate] for fate in RECORD_FATES)
     seen = {name: watch.counts[name] for name in ("alerts", "offers", "withheld")}
     said = {
         "alerts": outcomes["ChurnAlerted"],
@@ -209,6 +219,7 @@ def _summary(samples: Any, sent: int, seconds: float, watch: Watch) -> dict[str,
         "withheld_by": {r: reasons[r] for r in ("no_consent", "holdout", "cooldown", "frequency_cap", "below_margin")},
         "alerts_by_level": {level: reasons[level] for level in ("watch", "high", "critical")},
         "scored": outcomes["Scored"],
+        "profiles": outcomes["ProfileUpdated"],
         "due_by": dict(_by(samples, "offerstream_due_points_total", "kind")),
         "seconds": round(seconds, 2),
         "events_per_second": round(sent / seconds, 1),
@@ -229,6 +240,7 @@ def _print_summary(s: dict[str, Any], out: Path) -> None:
         "churn alerts",
         f"{s['alerts']:,} ({', '.join(f'{n:,} {k}' for k, n in s['alerts_by_level'].items())})",
     )
+    table.add_row("profiles", f"{s['profiles']:,} updates: an embedding, and the likely next event and category")
     table.add_row("offers made", f"{s['offers']:,}")
     held = ", ".join(f"{n:,} {k.replace('_', ' ')}" for k, n in s["withheld_by"].items() if n)
     table.add_row("offers withheld", f"{s['withheld']:,} ({held})")

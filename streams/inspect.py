@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+import msgspec
 import numpy as np
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from streams.features.catalogue import CATALOGUE
-from streams.processing.partition import LAST_EVENT, row_layout
+from streams.processing.partition import LAST_EVENT, META_KEY, row_layout
 from streams.settings import Settings
 from streams.state.arena import Codec, row_key
 from streams.topics import EVENTS, TopicError, changelog_name
 
 
-def changelog_values(settings: Settings, partitions: list[int] | None = None) -> dict[int, dict[bytes, bytes]]:
-    """The newest value of every key, by partition. Reads the whole changelog; fine for tools and tests."""
+def changelog_values(
+    settings: Settings, wanted_keys: Callable[[bytes], bool] = lambda _key: True
+) -> dict[int, dict[bytes, bytes]]:
+    """The newest value of every key that is wanted, by partition. Reads the whole changelog; fine for tools and tests.
+
+    Raises ``TopicError``.
+    """
     topic = changelog_name(settings.app_id)
     consumer = Consumer(
         {
@@ -25,10 +33,13 @@ def changelog_values(settings: Settings, partitions: list[int] | None = None) ->
         }
     )
     try:
-        found = consumer.list_topics(topic, timeout=10).topics[topic]
+        try:
+            found = consumer.list_topics(topic, timeout=10).topics[topic]
+        except KafkaException as error:
+            raise TopicError(f"No Kafka broker answers at {settings.broker}: {error.args[0].str()}") from error
         if found.error is not None:
             raise TopicError(f"{topic} does not exist: no worker of group {settings.app_id!r} has run here.")
-        wanted = sorted(found.partitions) if partitions is None else partitions
+        wanted = sorted(found.partitions)
         values: dict[int, dict[bytes, bytes]] = {p: {} for p in wanted}
         consumer.assign([TopicPartition(topic, p, 0) for p in wanted])
         open_ = set(wanted)
@@ -43,6 +54,8 @@ def changelog_values(settings: Settings, partitions: list[int] | None = None) ->
                 continue
             key, value = message.key(), message.value()
             assert isinstance(key, bytes)
+            if not wanted_keys(key):
+                continue
             if isinstance(value, bytes):
                 values[partition][key] = value
             else:
@@ -52,19 +65,23 @@ def changelog_values(settings: Settings, partitions: list[int] | None = None) ->
         consumer.close()
 
 
-def shopper_features(settings: Settings, shopper: str, at_ms: int | None) -> tuple[int, dict[str, float]]:
-    """A shopper's features at a time (default: of their last event). Raises ``TopicError`` when there is no row."""
+def shopper_features(settings: Settings, shopper: str, at_ms: int | None) -> tuple[int, dict[str, list[float]]]:
+    """A shopper's features at a time (default: of the newest event in their partition), a list of one number each, of a
+    tensor so many as it is wide. Raises ``TopicError`` when there is no row."""
     codec = Codec(row_layout(CATALOGUE))
-    row: bytes | None = None
-    for values in changelog_values(settings).values():
+    row, newest = None, 0
+    ours = row_key(shopper)
+    found = changelog_values(settings, lambda key: key in (ours, META_KEY) or key[:1] == b"l")
+    for values in found.values():
         for key, value in values.items():
             if key[:1] == b"l":
                 codec.learn(value)
-        row = values.get(row_key(shopper), row)
+        if ours in values:
+            row, newest = values[ours], int(msgspec.json.decode(values[META_KEY])["newest_ms"])
     if row is None:
         raise TopicError(f"No row of {shopper!r} has been flushed; was anything of theirs sent to {EVENTS.name}?")
     rows = codec.unpack([row])
-    now = int(rows.column(LAST_EVENT.name)[0]) if at_ms is None else at_ms
-    addresses = tuple(a for a, feature in CATALOGUE.features.items() if feature.width == 1)
+    now = max(newest, int(rows.column(LAST_EVENT.name)[0])) if at_ms is None else at_ms
+    addresses = tuple(CATALOGUE.features)
     read = CATALOGUE.read(rows, np.array([now]), addresses)[0]
-    return now, dict(zip(addresses, read.tolist(), strict=True))
+    return now, {a: read[place].tolist() for a, place in CATALOGUE.places(addresses).items()}

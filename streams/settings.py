@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,22 @@ from streams.processing.partition import Rules
 from streams.processing.silence import SilencePolicy
 
 PREFIX = "OFFERSTREAM_"
+
+
+#: The range of every number; NaN lies in none.
+_RANGES: dict[str, tuple[float, float]] = {
+    **dict.fromkeys(("partitions", "replication", "max_slice", "hot_rows", "max_event_bytes"), (1, 2**31)),
+    **dict.fromkeys(("holdout_share", "gross_margin", "margin_floor"), (0, 1)),
+    **dict.fromkeys(("flush_seconds", "cadence_seconds"), (0.001, 1e9)),
+    **dict.fromkeys(("silence_shortest_days", "silence_longest_days", "silence_unknown_days"), (1e-6, 3650)),
+    **dict.fromkeys(
+        ("allowed_lateness_seconds", "future_tolerance_seconds", "idle_tick_seconds", "live_seconds"), (0, 1e9)
+    ),
+    "port": (0, 65535),
+    "standbys": (0, 100),
+    "stalled_seconds": (1, 1e6),
+    "session_seconds": (1, 1800),
+}
 
 
 class SettingsError(ValueError):
@@ -80,24 +97,25 @@ class Settings:
     """Shoppers kept in memory per worker (about 4 KiB each); the others are read from disk when they return."""
     idle_tick_seconds: float = 10.0
     """A live partition idle this long gets a tick of the clock, so that timers fire; 0 never."""
+    live_seconds: float = 3600.0
+    """A partition is live, and gets ticks, while its newest record was appended at most this long after it happened;
+    raise it for producers that send in batches."""
     stalled_seconds: float = 60.0
     """/ready fails when records wait and none was processed for this long."""
     session_seconds: float = 30.0
     """Kafka gives a silent worker's partitions to others after this long."""
 
     def __post_init__(self) -> None:
-        for name in ("partitions", "replication", "max_slice", "hot_rows", "max_event_bytes"):
-            if getattr(self, name) < 1:
-                raise SettingsError(f"{PREFIX}{name.upper()} is {getattr(self, name)}; it must be at least 1.")
-        for name in ("holdout_share", "gross_margin", "margin_floor"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise SettingsError(f"{PREFIX}{name.upper()} is {getattr(self, name)}; it must lie in [0, 1].")
-        for name in ("flush_seconds", "cadence_seconds"):
-            if getattr(self, name) < 0.001:
-                raise SettingsError(f"{PREFIX}{name.upper()} is {getattr(self, name)}; it must be at least 0.001.")
-        if not 0 < self.silence_shortest_days <= self.silence_longest_days:
+        for name, (low, high) in _RANGES.items():
+            if not low <= getattr(self, name) <= high:
+                between = f"at least {low:g}" if high == inf else f"from {low:g} to {high:g}"
+                raise SettingsError(f"{PREFIX}{name.upper()} is {getattr(self, name)}; it must be {between}.")
+        for name in ("app_id", "broker", "host", "models"):
+            if not getattr(self, name):
+                raise SettingsError(f"{PREFIX}{name.upper()} is empty.")
+        if self.silence_shortest_days > self.silence_longest_days:
             raise SettingsError(
-                f"{PREFIX}SILENCE_SHORTEST_DAYS is {self.silence_shortest_days}; it must be positive and at most "
+                f"{PREFIX}SILENCE_SHORTEST_DAYS is {self.silence_shortest_days}; it must be at most "
                 f"{PREFIX}SILENCE_LONGEST_DAYS, which is {self.silence_longest_days}."
             )
         if len(self.currency) != 3 or not self.currency.isupper():

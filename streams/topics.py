@@ -7,11 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
-from confluent_kafka import KafkaException
-from confluent_kafka.admin import AdminClient
-from confluent_kafka.admin._config import ConfigResource
-from confluent_kafka.admin._resource import ResourceType
-from confluent_kafka.cimpl import NewTopic
+from confluent_kafka import Consumer, KafkaException, TopicPartition
+
+# Public, but the stubs do not say so.
+from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType  # type: ignore[attr-defined]
 
 from streams.records import outcomes, serving
 from streams.records.events import SHOPPER_EVENTS, ClockTicked
@@ -142,6 +141,21 @@ def create(bootstrap: str, topics: Iterable[Topic], partitions: int, replication
     return created
 
 
+def records_in(bootstrap: str, topic: Topic) -> int:
+    """How many records (offsets) a topic holds; 0 when it does not exist. Raises ``TopicError``."""
+    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "offerstream-look", "log_level": 2})
+    try:
+        found = consumer.list_topics(topic.name, timeout=10).topics[topic.name]
+        if found.error is not None:
+            return 0
+        ends = [consumer.get_watermark_offsets(TopicPartition(topic.name, p), timeout=10) for p in found.partitions]
+        return sum(high - low for low, high in ends)
+    except KafkaException as error:
+        raise TopicError(f"No Kafka broker answers at {bootstrap}: {error.args[0].str()}") from error
+    finally:
+        consumer.close()
+
+
 def check(bootstrap: str, topics: Iterable[Topic]) -> list[str]:
     """What differs between the broker and the catalogue, one sentence each; empty when all is well."""
     admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 2})
@@ -156,6 +170,8 @@ def check(bootstrap: str, topics: Iterable[Topic]) -> list[str]:
             found.append(f"{topic.name} does not exist: offerstream topics create")
             continue
         held = len(existing[topic.name].partitions)
+        if topic.partitions and held != topic.partitions:
+            found.append(f"{topic.name} has {held} partitions, catalogued with {topic.partitions}")
         if topic.compacted and not topic.partitions and expected and held != expected:
             found.append(f"{topic.name} has {held} partitions, but {EVENTS.name} has {expected}: they must agree")
         resource = ConfigResource(ResourceType.TOPIC, topic.name)

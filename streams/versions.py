@@ -136,7 +136,7 @@ class Versions:
         if len(rows):
             scores = [self.shelf.model(task, artifact.version).score(rows) for artifact in (a, b)]
             for output in a.task.outputs:
-                if output.kind == "probability":
+                if output.scalar:
                     x, y = (s[output.name] for s in scores)
                     found.append((f"mean {output.name} on golden rows", f"{x.mean():.4f}", f"{y.mean():.4f}"))
                     found.append((f"mean distance of {output.name}", "", f"{np.abs(x - y).mean():.4f}"))

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import logging
+import socket
 import sys
 from collections.abc import Callable
 
 import faust
+from confluent_kafka import TopicCollection
 from confluent_kafka.admin import AdminClient
 
 from models.store import Shelf, Store
 from streams.app import create_app
 from streams.control import Watch
-from streams.settings import Settings
+from streams.settings import Settings, SettingsError
 from streams.topics import EVENTS, TOPICS, changelog, create
 
 log = logging.getLogger(__name__)
@@ -21,18 +23,17 @@ log = logging.getLogger(__name__)
 def run(settings: Settings, loglevel: str = "WARNING", on_step: Callable[[str], None] | None = None) -> int:
     """Run a worker in this process until SIGTERM or SIGINT; returns the exit code."""
     _fast_loop()
+    _check_port(settings.host, settings.port)
     created = create(settings.broker, [*TOPICS, changelog(settings.app_id)], settings.partitions, settings.replication)
     if created:
         log.warning("Created %s", ", ".join(created))
-    partitions = len(
-        AdminClient({"bootstrap.servers": settings.broker}).list_topics(EVENTS.name).topics[EVENTS.name].partitions
-    )
+    partitions, log_id = _events_topic(settings.broker)
     shelf = Shelf(Store(settings.models))
     for task in shelf.tasks:
         shelf.model(task)  # Proven before anything is read.
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     control = Watch(settings.broker)
-    worker = create_app(settings, shelf, control, partitions, on_step)
+    worker = create_app(settings, shelf, control, partitions, on_step, log_id)
     process = faust.Worker(worker.app, loglevel=loglevel, redirect_stdouts=False, quiet=True)
     try:
         process.execute_from_commandline()
@@ -40,6 +41,26 @@ def run(settings: Settings, loglevel: str = "WARNING", on_step: Callable[[str], 
         control.stop()
         code = stop.code if isinstance(stop.code, int) else 1
         return 1 if worker.shopper_events.failure is not None else code
+
+
+def _events_topic(bootstrap: str) -> tuple[int, str]:
+    """The events topic's partitions, and its id: one deleted and made anew has another."""
+    admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 2})
+    described = admin.describe_topics(TopicCollection([EVENTS.name]))[EVENTS.name].result(timeout=30)
+    return len(described.partitions), str(described.topic_id)
+
+
+def _check_port(host: str, port: int) -> None:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise SettingsError(
+                f"{host}:{port} cannot be served on ({error.strerror}): is another worker running? "
+                "--port 0 takes a free one."
+            ) from error
 
 
 def _fast_loop() -> None:

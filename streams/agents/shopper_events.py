@@ -29,8 +29,6 @@ from streams.tables import PartitionTier, ShopperTable
 from streams.topics import CONTROL, EVENTS, TOPIC_OF
 
 _TYPE_NAME = {code: cls.__struct_config__.tag for cls, code in TYPE_CODE.items()}
-#: A partition is live when its newest record was appended at most this long after it happened.
-LIVE_MS = 3_600_000
 #: A choice of models that a partition has not come to is written again after this long.
 ASK_AGAIN_SECONDS = 30.0
 
@@ -60,7 +58,12 @@ class ShopperEvents:
         metrics: Metrics,
         hot_rows: int,
         owns: Callable[[set[TP]], Awaitable[bool]],
+        live_seconds: float = 3600.0,
+        log_id: str = "",
     ) -> None:
+        self._live_ms, self._log_id = int(live_seconds * 1000), log_id
+        self.partitions = 1
+        """How many partitions this worker owns: they share the memory."""
         self.rules, self.shelf, self.table = rules, shelf, table
         self.writer, self.metrics, self.hot_rows, self._owns = writer, metrics, hot_rows, owns
         self.processors: dict[int, PartitionProcessor] = {}
@@ -79,14 +82,14 @@ class ShopperEvents:
         """The partition's processor; made from the table when there is none."""
         found = self.processors.get(partition)
         if found is None:
-            share = max(1, self.hot_rows // max(1, len(self.processors) + 1))
             found = PartitionProcessor(
                 partition,
                 self.rules,
                 self.shelf,
                 tier=PartitionTier(self.table, partition),
-                limit=share,
+                limit=max(1, self.hot_rows // max(self.partitions, len(self.processors) + 1)),
                 refused=self._refuse,
+                log_id=self._log_id,
             )
             self.processors[partition] = found
             self._show_models(partition, found)
@@ -140,6 +143,7 @@ class ShopperEvents:
         """
         if self.failure is not None:
             return False
+        began = time.perf_counter()
         with self.metrics.flush_seconds.time(), self.metrics.flush_failures.count_exceptions():
             partitions = {tp.partition for tp in offsets if tp.topic == EVENTS.name}
             changes = [(p, self.processors[p].take_changes()) for p in partitions if p in self.processors]
@@ -148,6 +152,7 @@ class ShopperEvents:
                 return await self._owns({TP(EVENTS.name, p) for p in partitions})
 
             done = await self.writer.flush(changes, self.table, owns)
+        self.metrics.stage_seconds.labels("flush").inc(time.perf_counter() - began)
         if done:
             self.metrics.flushed_rows.inc(sum(len(changed) for _, changed in changes))
             self.metrics.commits.inc()
@@ -162,7 +167,7 @@ class ShopperEvents:
         now = time.monotonic()
         for partition, touched in list(self._touched.items()):
             processor = self.processors[partition]
-            if now - touched >= idle_seconds and processor.lag_ms <= LIVE_MS and processor.arena.armed:
+            if now - touched >= idle_seconds and processor.lag_ms <= self._live_ms and processor.arena.armed:
                 self._touched[partition] = now
                 tick = ClockTicked(event_time=int(time.time() * 1000))
                 self.writer.send_to(EVENTS.name, partition, encode_event(tick))
@@ -279,8 +284,8 @@ class ShopperEvents:
         m = self.metrics
         for fate, n in result.fates.items():
             m.records.labels(fate).inc(n)
-        for code, n in result.types.items():
-            m.events.labels(_TYPE_NAME[code]).inc(n)
+        for (code, fate), n in result.types.items():
+            m.events.labels(_TYPE_NAME[code], fate).inc(n)
         for dead in result.dead:
             m.dead_letters.labels(dead.reason).inc()
         for outcome in result.outcomes:
@@ -318,5 +323,5 @@ def _columns(scores: TaskScores) -> dict[str, npt.NDArray[Any]]:
     found: dict[str, npt.NDArray[Any]] = {
         a: x[:, p] for a, p, w in zip(model.features, places, model.widths, strict=True) if w == 1
     }
-    found |= {o.name: scores.answers[o.name] for o in model.outputs if o.kind == "probability"}
+    found |= {o.name: scores.answers[o.name] for o in model.outputs if o.scalar}
     return found

@@ -18,6 +18,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from streams.bench.clickstream import clickstream
+from streams.bench.errors import BenchError
 from streams.broker.embedded import Broker
 from streams.topics import EVENTS, TOPICS, changelog, create
 
@@ -25,10 +26,6 @@ SHOPPERS = 20_000
 #: The peer is slower by more than ten times: it gets a tenth of the records, so that rounds take alike.
 PEER_SHARE = 10
 TIMEOUT_SECONDS = 300
-
-
-class BenchError(RuntimeError):
-    """A contestant did not come to its end."""
 
 
 def run(out: Path, rounds: int, events: int) -> None:

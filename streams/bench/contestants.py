@@ -63,7 +63,7 @@ def ours(settings: Settings, clock: Clock) -> None:
     """This worker, as it is."""
     from streams.worker import run
 
-    handle, flush = ShopperEvents.handle, ShopperEvents.flush
+    handle, commit = ShopperEvents.handle, Consumer._commit_tps
     stages: dict[str, float] = {}
     due = 0
 
@@ -77,16 +77,15 @@ def ours(settings: Settings, clock: Clock) -> None:
         clock.count(len(slice_))
         return result
 
-    async def committed(self: ShopperEvents, offsets: Any) -> bool:
+    async def committed(self: Consumer, *args: Any, **more: Any) -> bool:
         last = clock.seen >= clock.records
-        done = await flush(self, offsets)
-        if last:
-            cpu = time.process_time()
-            clock.more = {"stages": stages, "due_points": due, "cpu_seconds": cpu}
+        done = await commit(self, *args, **more)
+        if last and done:
+            clock.more = {"stages": stages, "due_points": due, "cpu_seconds": time.process_time()}
             clock.finish()
         return done
 
-    ShopperEvents.handle, ShopperEvents.flush = counted, committed  # type: ignore[method-assign]
+    ShopperEvents.handle, Consumer._commit_tps = counted, committed  # type: ignore[method-assign]
     run(settings, "ERROR")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -10,6 +11,8 @@ from streams.monitoring.drift import psi
 from streams.processing.batch import Floats, Ints
 from streams.processing.scoring import Compared
 
+#: Of so many slices the cost is remembered.
+COSTS_KEPT = 200
 _EDGES = np.linspace(0, 1, 11)[1:-1]
 
 
@@ -41,8 +44,8 @@ class CanaryWatch:
     failed: int = 0
     live: Ints = field(default_factory=lambda: np.zeros(10, np.int64))
     other: Ints = field(default_factory=lambda: np.zeros(10, np.int64))
-    live_cost: list[float] = field(default_factory=list)
-    other_cost: list[float] = field(default_factory=list)
+    live_cost: deque[float] = field(default_factory=lambda: deque(maxlen=COSTS_KEPT))
+    other_cost: deque[float] = field(default_factory=lambda: deque(maxlen=COSTS_KEPT))
     error: str = ""
 
     def take(self, compared: Compared) -> None:

@@ -154,7 +154,7 @@ class Deciding:
         kinds = {output.name: output.kind for output in s.models[0].outputs}
         if not all(np.isfinite(s.answers[name][at]).all() for name in kinds):
             return []
-        probabilities = {n: float(s.answers[n][at]) for n, kind in kinds.items() if kind == "probability"}
+        probabilities = {o.name: float(s.answers[o.name][at]) for o in s.models[0].outputs if o.scalar}
         said: list[Outcome] = []
         if probabilities:
             said.append(

@@ -21,7 +21,7 @@ from streams.decisions import churn_alert, promotion
 from streams.decisions.churn_alert import ChurnAlertPolicy
 from streams.decisions.promotion import PromotionPolicy
 from streams.features.catalogue import CATALOGUE, Catalogue
-from streams.features.columns import Column, Layout, Rows
+from streams.features.columns import Column, Layout, Readable
 from streams.features.kinds.favourites import slot_of
 from streams.features.kinds.recent import BUCKETS
 from streams.features.signals import Run, entries
@@ -29,7 +29,7 @@ from streams.monitoring import late_labels
 from streams.monitoring.late_labels import Labels, LateLabels
 from streams.processing.batch import TYPE_CODE, EventBatch, Ints
 from streams.processing.deciding import DRIVING_HORIZON_DAYS, PROMOTION_FEATURES, Deciding
-from streams.processing.decode import NO_TIME, DecodeRules, decode
+from streams.processing.decode import NO_TIME, Decoded, DecodeRules, decode
 from streams.processing.fates import APPLIED, IDS, IDS_COUNT, judge, remember
 from streams.processing.rounds import BUCKET, Plan, plan
 from streams.processing.scoring import Model, Serving, Shelf, TaskScores, score, serve
@@ -83,7 +83,8 @@ class Applied:
     """What a slice came to. ``fates`` counts its records; outputs are in deterministic order."""
 
     fates: Counter[str] = field(default_factory=Counter)
-    types: Counter[int] = field(default_factory=Counter)
+    types: Counter[tuple[int, str]] = field(default_factory=Counter)
+    """Events by code of their type, and fate."""
     outcomes: list[Outcome] = field(default_factory=list)
     late: list[LateEvent] = field(default_factory=list)
     dead: list[DeadLetter] = field(default_factory=list)
@@ -118,11 +119,17 @@ class Collector(Protocol):
     def __call__(self, due: DuePoints, batch: EventBatch, arena: Arena) -> None: ...
 
 
+class OtherLog(RuntimeError):
+    """The state counts the offsets of another log than the one that is there now."""
+
+
 class PartitionProcessor:
     """State and progress of one partition.
 
     The models of ``shelf`` score every due point, in the versions that the log chose last. Without a shelf, or with a
-    ``collector``, nothing is scored. ``refused`` is told of versions that were chosen and cannot serve.
+    ``collector``, nothing is scored. ``refused`` is told of versions that were chosen and cannot serve. ``log_id``
+    names the log whose offsets the state counts: a topic deleted and made anew is another log, and taking its records
+    for known ones would lose them (``OtherLog``).
     """
 
     def __init__(
@@ -138,8 +145,9 @@ class PartitionProcessor:
         collector: Collector | None = None,
         collected: tuple[str, ...] = (),
         refused: Callable[[str, str, Exception], None] = lambda _task, _version, _error: None,
+        log_id: str = "",
     ) -> None:
-        self.partition, self.rules, self.catalogue = partition, rules, catalogue
+        self.partition, self.rules, self.catalogue, self.log_id = partition, rules, catalogue, log_id
         self._shelf, self._collector, self._collected = shelf, collector, collected
         self._refused = refused
         self.stages: dict[str, Stages] = {}
@@ -207,6 +215,12 @@ class PartitionProcessor:
                     self._name(int.from_bytes(key[1:], "big"), value.decode())
                 elif key == META_KEY:
                     meta = msgspec.json.decode(value)
+                    if self.log_id and meta["log_id"] and meta["log_id"] != self.log_id:
+                        raise OtherLog(
+                            f"The feature table of partition {self.partition} belongs to topic {meta['log_id']}, but "
+                            f"the events topic is {self.log_id}: it was deleted and made anew. Start under another "
+                            "OFFERSTREAM_APP_ID, or delete the changelog topic and the data folder."
+                        )
                     self.next_offset, self.newest_ms = meta["next_offset"], meta["newest_ms"]
                     self.lag_ms = meta["lag_ms"]
                     self.stages = msgspec.convert(meta.get("stages", {}), dict[str, Stages])
@@ -229,6 +243,7 @@ class PartitionProcessor:
                 "newest_ms": self.newest_ms,
                 "lag_ms": self.lag_ms,
                 "stages": self.stages,
+                "log_id": self.log_id,
             }
             changes[META_KEY] = msgspec.json.encode(progress)
         return changes
@@ -247,12 +262,32 @@ class PartitionProcessor:
         decoded = decode(slice_, self.rules.decode)
         if decoded.chosen and len(slice_) > 1:
             return self._apply_around(slice_, [i for i, _ in decoded.chosen], result)
-        batch = decoded.batch
+        spent = clock() - t0
+        self._take(decoded, slice_, result)
+        result.seconds["decode"] = spent
+        if decoded.chosen:
+            result.fates["choice"] += 1
+            self._serve(self.stages | decoded.chosen[0][1].stages)
+        return result
+
+    def apply_history(self, batch: EventBatch) -> Applied:
+        """Apply events that were decoded before, all of them there: offsets follow on one another."""
+        n, appended = len(batch), int(batch.time_ms.max())
+        nothing: list[bytes | None] = [None] * n
+        first = int(batch.offset[0])
+        slice_ = Slice("history", self.partition, range(first, first + n), [appended] * n, nothing, nothing)
+        result = Applied()
+        self._take(Decoded(batch, batch.time_ms, 0), slice_, result)
+        return result
+
+    def _take(self, decoded: Decoded, slice_: Slice, result: Applied) -> None:
+        """Take a decoded slice, of which nothing was applied before."""
+        batch, clock = decoded.batch, time.perf_counter
         self._learn_names(decoded.category_names)
         newest = np.maximum.accumulate(np.maximum(decoded.clock_ms, self.newest_ms))
         watermark = newest - self.rules.allowed_lateness_ms
         watermark_before = np.r_[self.watermark_ms, watermark[:-1]]
-        t1 = clock()
+        t0 = clock()
         rows = self.arena.find(batch.shopper_ids)
         fates = judge(batch, rows, self.arena.rows, watermark_before[batch.position])
         applied = fates.applied
@@ -262,8 +297,7 @@ class PartitionProcessor:
         self.newest_ms = int(newest[-1])
         self.next_offset = int(slice_.offsets[-1]) + 1
         self.lag_ms = int(slice_.timestamps_ms[-1]) - self.newest_ms
-        t2 = clock()
-        result.seconds = {"decode": t1 - t0, "fold": t2 - t1}
+        result.seconds["fold"] = clock() - t0
         if self._collector is not None:
             for points in due:
                 self._collector(points, batch, self.arena)
@@ -279,11 +313,9 @@ class PartitionProcessor:
         result.fates["late"] += len(result.late)
         result.fates["dead"] += len(result.dead)
         result.fates["tick"] += decoded.ticks
-        if decoded.chosen:
-            result.fates["choice"] += 1
-            self._serve(self.stages | decoded.chosen[0][1].stages)
-        result.types.update(dict(zip(*(a.tolist() for a in np.unique(batch.type, return_counts=True)), strict=True)))
-        return result
+        for fate, index in (("applied", applied), ("duplicate", fates.duplicate), ("late", fates.late)):
+            kinds = np.unique(batch.type[index], return_counts=True)
+            result.types.update({(kind, fate): n for kind, n in zip(*(a.tolist() for a in kinds), strict=True)})
 
     def _apply_around(self, slice_: Slice, chosen: list[int], result: Applied) -> Applied:
         """Apply a slice in parts, so that each choice of models holds from where it stands in the log."""
@@ -300,7 +332,9 @@ class PartitionProcessor:
 
     def _name(self, code: int, name: str) -> None:
         self.category_names[code] = name
-        self._bucket_names.setdefault(code % BUCKETS["category"] + 1, name)
+        # Of two names in one bucket always the same, whichever was seen first: a restart reads them in another order.
+        bucket = code % BUCKETS["category"] + 1
+        self._bucket_names[bucket] = min(name, self._bucket_names.get(bucket, name))
 
     def _late(self, slice_: Slice, batch: EventBatch, i: int, watermark_before: Ints) -> LateEvent:
         position = int(batch.position[i])
@@ -364,13 +398,13 @@ class PartitionProcessor:
             shoppers = row[np.r_[True, row[1:] != row[:-1]]]
             arena.dirty[shoppers] = True
             last = flat[state.cells(LAST_EVENT, shoppers)]
-            held = state.take(shoppers)
+            held = state.pick(shoppers)
             arena.timer[shoppers] = silence.due_ms(held, self.catalogue.rhythm, last)
             index = np.flatnonzero(steps.due[a:b])
             if len(index):
                 at = np.searchsorted(shoppers, row[index])
                 now = np.maximum(time_ms[index], last[at])
-                due.append(self._due(row[index], held.take(at), now, silence=False, event=event[index]))
+                due.append(self._due(row[index], state.pick(row[index]), now, silence=False, event=event[index]))
             index = np.flatnonzero(steps.ends[a:b])
             self._fire(row[index], watermark[np.minimum(steps.next_position[a:b][index], len(watermark) - 1)], due)
         return due
@@ -396,14 +430,14 @@ class PartitionProcessor:
         self.arena.timer[row] = NEVER
         self.arena.dirty[row] = True
         nobody = np.full(len(row), -1, np.int64)
-        due.append(self._due(row, self.arena.rows.take(row), now, silence=True, event=nobody))
+        due.append(self._due(row, self.arena.rows.pick(row), now, silence=True, event=nobody))
 
-    def _due(self, row: Ints, held: Rows, now: Ints, *, silence: bool, event: Ints) -> DuePoints:
+    def _due(self, row: Ints, held: Readable, now: Ints, *, silence: bool, event: Ints) -> DuePoints:
         features = self.catalogue.read(held, now, tuple(self._places))
         category = np.zeros(len(row), np.int64) if self._collector is not None else self._favourite(held, now)
         return DuePoints(row, now, silence, event, features, category)
 
-    def _favourite(self, held: Rows, now: Ints) -> Ints:
+    def _favourite(self, held: Readable, now: Ints) -> Ints:
         """[k] hash of the newest category among the last events that lies in the heaviest slot, 0 when none does."""
         heaviest = self.catalogue.favourites.weights(held, now).argmax(axis=1)
         filled, _, fields = self.catalogue.recent.sequence(held)

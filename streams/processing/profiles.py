@@ -40,5 +40,6 @@ def profile(
             for bucket, p in categories
             if bucket > 0 and p >= LEAST
         ],
+        purchase_session=float(answers["purchase_session"]),
         purchase_7d=float(answers["purchase_7d"]),
     )

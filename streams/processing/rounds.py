@@ -71,7 +71,10 @@ def plan(
     next_position[:-1] = np.where(starts[1:], len(watermark), position[1:])
 
     bucket = time // cadence_ms
-    lift = group << 40
+    # A running maximum within each shopper: the next one's numbers lie above all of the one before. Counted from the
+    # slice's first bucket, 2^42 of them are more than a century even of milliseconds.
+    first_bucket = int(bucket.min()) if len(bucket) else 0
+    lift = (group << 42) - first_bucket
     running = np.maximum.accumulate(lift + bucket) if len(row) else bucket
     before = state.flat["i8"][state.cells(BUCKET, row)]
     before[1:] = np.where(starts[1:], before[1:], np.maximum(before[1:], running[:-1] - lift[1:]))

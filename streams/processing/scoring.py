@@ -25,6 +25,9 @@ class Output(Protocol):
     def name(self) -> str: ...
     @property
     def kind(self) -> str: ...
+    @property
+    def scalar(self) -> bool:
+        """Whether it is one probability per row."""
 
 
 class Model(Protocol):
@@ -136,28 +139,34 @@ class TaskScores:
     compared: list[Compared] = field(default_factory=list)
 
 
-class _Rows:
+class Inputs:
     """The feature columns of n due points, and what upstream models made of them, each run once."""
 
     def __init__(self, features: npt.NDArray[np.float32], places: Mapping[str, slice]) -> None:
         self._features, self._places = features, places
         self._answers: dict[tuple[str, str], Answers] = {}
 
-    def inputs(self, model: Model) -> npt.NDArray[np.float32]:
+    def of(self, model: Model) -> npt.NDArray[np.float32]:
+        """[n, width] what a model takes."""
+        return self.take(model.features, model.upstream)
+
+    def take(self, addresses: Sequence[str], upstream: Sequence[Model] = ()) -> npt.NDArray[np.float32]:
+        """[n, width of all addresses] features, and outputs ``TASK.OUTPUT`` of the upstream models, side by side."""
         blocks = []
-        for address in model.features:
+        for address in addresses:
             if address in self._places:
                 blocks.append(self._features[:, self._places[address]])
             else:
                 task, _, output = address.partition(".")
-                upstream = next(m for m in model.upstream if m.task == task)
-                blocks.append(self.answers(upstream)[output].astype(np.float32).reshape(len(self._features), -1))
+                answers = self.answers(next(m for m in upstream if m.task == task))
+                blocks.append(answers[output].astype(np.float32).reshape(len(self._features), -1))
         return np.concatenate(blocks, axis=1)
 
     def answers(self, model: Model) -> Answers:
+        """What a model answers."""
         key = (model.task, model.digest)
         if key not in self._answers:
-            self._answers[key] = model.score(self.inputs(model))
+            self._answers[key] = model.score(self.of(model))
         return self._answers[key]
 
 
@@ -171,14 +180,14 @@ def score(
 
     A live model that raises stops the worker. One that raises as canary or shadow is told; the live one answers.
     """
-    rows = _Rows(features, places)
+    rows = Inputs(features, places)
     found: dict[str, TaskScores] = {}
     n = len(features)
     for task in serving:
         t0 = time.perf_counter()
         live = rows.answers(task.live)
         spent = time.perf_counter() - t0
-        chosen = TaskScores(dict(live), (task.live,), np.zeros(n, np.int64), [rows.inputs(task.live)], spent)
+        chosen = TaskScores(dict(live), (task.live,), np.zeros(n, np.int64), [rows.of(task.live)], spent)
         first = task.live.outputs[0].name
         if task.canary is not None:
             mask = np.array([task.stages.in_canary(shopper(i)) for i in range(n)], np.bool_)
@@ -186,7 +195,7 @@ def score(
             chosen.compared.append(compared)
             if answers is not None and mask.any():
                 chosen.models += (task.canary,)
-                chosen.inputs.append(rows.inputs(task.canary))
+                chosen.inputs.append(rows.of(task.canary))
                 chosen.used[mask] = 1
                 for name, values in answers.items():
                     wide = mask if values.ndim == 1 else mask[:, None]
@@ -200,7 +209,7 @@ def score(
 
 
 def _beside(
-    stage: str, model: Model, rows: _Rows, live: Floats, mask: Bools, live_seconds: float
+    stage: str, model: Model, rows: Inputs, live: Floats, mask: Bools, live_seconds: float
 ) -> tuple[Answers | None, Compared]:
     n = len(mask)
     t0 = time.perf_counter()

@@ -74,7 +74,10 @@ class ProfileUpdated(Outcome, frozen=True, kw_only=True):
     embedding: list[float]
     next_type: dict[str, float]
     next_category: list[LikelyCategory]
+    purchase_session: float
+    """How likely an order comes in the next session (or the rest of this one) …"""
     purchase_7d: float
+    """… and within 7 days."""
 
 
 class ChurnAlerted(Outcome, frozen=True, kw_only=True):

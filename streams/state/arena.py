@@ -7,6 +7,7 @@ block reaches its limit; only their timer stays in memory.
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Protocol
 
@@ -109,7 +110,8 @@ class Arena:
         self._shopper: list[str | None] = []
         self._free: list[int] = []
         self._cold_timers: dict[str, int] = {}
-        self._cold_next = NEVER
+        # The same timers, the next one first; entries of shoppers that came back or were set anew are passed over.
+        self._cold_order: list[tuple[int, str]] = []
 
     def __len__(self) -> int:
         return len(self._index)
@@ -171,7 +173,7 @@ class Arena:
     def _chill(self, shopper: str, due: int) -> None:
         if due != NEVER:
             self._cold_timers[shopper] = due
-            self._cold_next = min(self._cold_next, due)
+            heapq.heappush(self._cold_order, (due, shopper))
 
     def _admit(self, shoppers: list[str]) -> None:
         if self.tier is None:
@@ -216,9 +218,13 @@ class Arena:
 
     def due(self, watermark_ms: int) -> Ints:
         """Rows whose timer is at or before the watermark, ascending by shopper's place; loads evicted ones."""
-        if self._cold_next <= watermark_ms:
-            self.find([shopper for shopper, due in self._cold_timers.items() if due <= watermark_ms])
-            self._cold_next = min(self._cold_timers.values(), default=NEVER)
+        order, passed = self._cold_order, []
+        while order and order[0][0] <= watermark_ms:
+            due, shopper = heapq.heappop(order)
+            if self._cold_timers.get(shopper) == due:
+                passed.append(shopper)
+        if passed:
+            self.find(list(dict.fromkeys(passed)))
         return np.flatnonzero(self.timer[: len(self._shopper)] <= watermark_ms)
 
     def take_dirty(self, next_offset: int) -> dict[bytes, bytes]:

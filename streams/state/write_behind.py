@@ -54,15 +54,20 @@ class _Epoch:
 
     def __init__(self) -> None:
         self.waiting = 0
+        self.since = time.monotonic()
+        """When a record was last taken, or the first handed over."""
         self._lock = threading.Lock()  # delivered by whichever thread polls
 
     def sent(self) -> None:
         with self._lock:
+            if not self.waiting:
+                self.since = time.monotonic()
             self.waiting += 1
 
     def done(self) -> None:
         with self._lock:
             self.waiting -= 1
+            self.since = time.monotonic()
 
 
 class WriteBehind:
@@ -75,7 +80,7 @@ class WriteBehind:
         self.changelog = changelog
         self._on_step = on_step or (lambda _name: None)
         self._failed: KafkaError | None = None
-        self._epoch = _Epoch()
+        self._epoch = self._draining = _Epoch()
         self._producer = Producer(
             {
                 "bootstrap.servers": bootstrap,
@@ -131,8 +136,15 @@ class WriteBehind:
         """Serve delivery reports without waiting."""
         self._producer.poll(0)
 
+    @property
+    def waiting_seconds(self) -> float:
+        """How long nothing was delivered although records wait."""
+        waiting = [time.monotonic() - e.since for e in (self._draining, self._epoch) if e.waiting > 0]
+        return max(waiting, default=0.0)
+
     async def _drain(self) -> None:
         epoch, self._epoch = self._epoch, _Epoch()
+        self._draining = epoch
         # librdkafka waits without the GIL, in a thread, so slices go on meanwhile.
         await asyncio.get_running_loop().run_in_executor(None, self._wait, epoch)
         if self._failed is not None:

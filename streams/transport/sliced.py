@@ -64,6 +64,12 @@ class ConsumerThread(aiokafka.AIOKafkaConsumerThread):
     for it for ever.
     """
 
+    def _create_worker_consumer(self, transport: Any) -> Any:
+        # What a producer took back must not count; Faust asks for this only under its own transactions.
+        consumer = super()._create_worker_consumer(transport)
+        consumer._isolation_level = "read_committed"
+        return consumer
+
     async def _fetch_records(
         self,
         consumer: Any,
@@ -244,6 +250,20 @@ class Consumer(aiokafka.Consumer):
             self._delivered.pop(tp, None)
             self._processed.pop(tp, None)
             self.last_committed.pop(tp, None)
+
+    async def waiting(self, tp: TP, next_offset: int, *, ask: bool) -> int:
+        """How many offsets lie between what was processed (``next_offset``) and the end of a partition.
+
+        Markers of transactions and records taken back use offsets and are never delivered: once all that was
+        delivered is processed, what counts is how far was read. ``ask``: ask the broker for the end instead of
+        relying on the last fetch, which knows nothing new when fetching has stopped.
+        """
+        end = self.highwater(tp) or 0
+        if ask:
+            end = max(end, (await self.highwaters(tp)).get(tp, 0))
+        if not self._delivered.get(tp) and next_offset < end:
+            next_offset = max(next_offset, await self.position(tp) or 0)
+        return max(0, end - next_offset)
 
     async def owns(self, tps: Iterable[TP]) -> bool:
         """Ask the broker whether this member still owns the partitions, by committing what is committed already.

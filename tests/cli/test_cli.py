@@ -56,7 +56,9 @@ def offerstream(*arguments: str, stdin: str = "") -> subprocess.CompletedProcess
         (["replay", "no-such-file", "--format", "jsonl"], "No such file"),
         (["replay", "complete_journey", "--from", "yesterday"], "ISO 8601"),
         (["topics", "check", "--broker", "127.0.0.1:1"], "No Kafka broker answers"),
-        (["train", "nothing"], "there are: churn"),
+        (["features", "show", "s1", "--broker", "127.0.0.1:1"], "No Kafka broker answers"),
+        (["replay", "[/x]"], "no data set '[/x]'"),  # not markup
+        (["train", "nothing"], "there are: behaviour, churn"),
         (["schema", "Nothing"], "there are: AdClicked"),
     ],
 )

@@ -12,6 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from streams.topics import EVENTS
+from tests.kafka.harness import Cluster
+from tests.shoppers import log_of, viewed
+
 pytestmark = pytest.mark.kafka
 
 
@@ -51,6 +55,15 @@ def test_the_demo_adds_up_and_writes_its_numbers(tmp_path: Path) -> None:
     assert numbers["decision_p99_ms"] >= numbers["decision_p50_ms"] > 0
     assert "What happened" in said
     assert not children_of("adds-up")
+
+
+def test_the_demo_refuses_a_broker_that_holds_somebodys_events(cluster: Cluster) -> None:
+    cluster.send(log_of(viewed()))
+    demo = start("refuses", "--broker", cluster.bootstrap)
+    said, _ = demo.communicate(timeout=60)
+    assert demo.returncode == 1
+    assert "holds 1 records" in said
+    assert len(cluster.read(EVENTS.name)) == 1
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")

@@ -9,12 +9,16 @@ import time
 
 import msgspec
 import pytest
+from confluent_kafka import Producer
+from confluent_kafka.admin import AdminClient
 
+from models.registry import TASKS
+from streams.inspect import shopper_features
 from streams.processing.decode import original_bytes
 from streams.records.events import encode_event
-from streams.topics import ALERTS, DEAD_LETTERS, EVENTS, SCORES
+from streams.topics import ALERTS, DEAD_LETTERS, EVENTS, SCORES, TOPICS, TopicError, create
 from tests.kafka.harness import Cluster, fates
-from tests.shoppers import NOON, Log, log_of, ordered, random_history, viewed
+from tests.shoppers import DAY, NOON, Log, log_of, ordered, random_history, viewed
 
 pytestmark = pytest.mark.kafka
 
@@ -94,7 +98,7 @@ def test_a_log_delivered_twice_scores_nobody_twice(cluster: Cluster) -> None:
     assert counted["duplicate"] == len(log)
     plain = cluster.assert_as_plain()
     scores = cluster.read(SCORES.name)
-    assert len(scores) == plain.kinds["Scored"] == plain.due.total()
+    assert len(scores) == plain.kinds["Scored"] == len(TASKS) * plain.due.total()
 
 
 def test_silence_is_noticed_in_an_idle_partition(cluster: Cluster) -> None:
@@ -116,10 +120,10 @@ def test_silence_is_noticed_in_an_idle_partition(cluster: Cluster) -> None:
         assert time.monotonic() < end, worker.tail()
         time.sleep(0.5)
         scores = [msgspec.json.decode(value) for *_, value in cluster.read(SCORES.name) if value is not None]
-        silent = [s for s in scores if s["due"]["kind"] == "silence"]
+        silent = [s for s in scores if s["due"]["kind"] == "silence" and s["model"]["task"] == "churn"]
     time.sleep(3)
     scores = [msgspec.json.decode(value) for *_, value in cluster.read(SCORES.name) if value is not None]
-    silent = [s for s in scores if s["due"]["kind"] == "silence"]
+    silent = [s for s in scores if s["due"]["kind"] == "silence" and s["model"]["task"] == "churn"]
     assert sorted(str(s["shopper_id"]) for s in silent) == ["s1", "s2"]
     assert fates([worker])["tick"] > 0
     worker.stop()
@@ -138,10 +142,70 @@ def test_metrics_live_and_ready_are_served_on_loopback_and_no_data(cluster: Clus
 
 def test_times_may_be_iso_or_milliseconds(cluster: Cluster) -> None:
     iso = encode_event(viewed("s1", NOON, "e1")).replace(str(NOON).encode(), b'"2023-11-14T23:13:20+01:00"')
-    cluster.send([(b"s1", iso), *log_of(viewed("s1", NOON, "e2"))])
+    cluster.send([(b"s1", iso), *log_of(viewed("s2", NOON, "e2"))])
     worker = cluster.worker()
     cluster.wait_committed(2)
     worker.stop()
-    (first, second) = (msgspec.json.decode(v) for *_, v in cluster.read(SCORES.name)[:1] * 2 if v is not None)
-    assert first["event_time_ms"] == second["event_time_ms"] == NOON
+    scores = [msgspec.json.decode(v) for *_, v in cluster.read(SCORES.name) if v is not None]
+    assert {s["shopper_id"]: s["event_time_ms"] for s in scores} == {"s1": NOON, "s2": NOON}
     cluster.assert_as_plain()
+
+
+def test_what_a_transaction_took_back_does_not_count_and_its_markers_are_no_lag(cluster: Cluster) -> None:
+    producer = Producer({"bootstrap.servers": cluster.bootstrap, "partitioner": "murmur2", "transactional.id": "shop"})
+    producer.init_transactions(30)
+    for kept in (True, False):
+        producer.begin_transaction()
+        for i in range(20):
+            (pair,) = log_of(viewed(f"s{i}", NOON, f"e{i}-{kept}"))
+            producer.produce(EVENTS.name, pair[1], pair[0])
+        producer.flush(30)
+        if kept:
+            producer.commit_transaction(30)
+        else:
+            producer.abort_transaction(30)
+    worker = cluster.worker(stalled_seconds="3")
+    worker.wait_ready()
+    end = time.monotonic() + 30
+    while fates([worker])["applied"] < 20 and time.monotonic() < end:
+        time.sleep(0.2)
+    time.sleep(6)  # longer than it may be stalled
+    assert worker.get("/ready") == (200, "ready\n")
+    assert +fates([worker]) == {"applied": 20}
+    lags = [line for line in worker.get("/metrics")[1].splitlines() if line.startswith("offerstream_lag_records{")]
+    assert [float(line.rsplit(" ", 1)[1]) for line in lags] == [0.0] * cluster.partitions
+    worker.stop()
+
+
+def test_a_topic_made_anew_is_not_taken_for_the_old_one(cluster: Cluster) -> None:
+    """Its first offsets were all seen before: taken for duplicates, every new record would be lost."""
+    log = random_history(41, 300, 20)
+    cluster.send(log)
+    worker = cluster.worker()
+    cluster.wait_committed(len(log))
+    worker.stop()
+    admin = AdminClient({"bootstrap.servers": cluster.bootstrap})
+    admin.delete_topics([EVENTS.name])[EVENTS.name].result(30)
+    end = time.monotonic() + 30
+    while EVENTS.name in admin.list_topics(timeout=10).topics and time.monotonic() < end:
+        time.sleep(0.1)
+    create(cluster.bootstrap, TOPICS, cluster.partitions)
+    cluster.send(log[:50])
+    again = cluster.worker()
+    assert again.process.wait(60) == 1
+    assert "it was deleted and made anew" in again.log.read_text()
+    assert cluster.committed() == 0
+
+
+def test_features_show_reads_a_shopper_as_of_the_newest_event(cluster: Cluster) -> None:
+    cluster.send(log_of(ordered("s1", NOON, "o1"), ordered("s1", NOON + 2 * DAY, "o2"), viewed("s1", NOON + 5 * DAY)))
+    worker = cluster.worker()
+    cluster.wait_committed(3)
+    worker.stop()
+    now, values = shopper_features(cluster.settings(), "s1", None)
+    assert now == NOON + 5 * DAY
+    assert values["orders.count"] == [2.0]
+    assert values["orders.days_since_last"] == [3.0]
+    assert [int(code) for code in values["sequence.types"][:4]] == [1, 6, 6, 0]
+    with pytest.raises(TopicError, match="No row of 'nobody'"):
+        shopper_features(cluster.settings(), "nobody", None)

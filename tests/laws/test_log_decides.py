@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from streams.processing.partition import META_KEY, PartitionProcessor, Rules
 from streams.state.arena import NEVER, row_bytes
-from tests.shoppers import random_history, slice_of
+from tests.shoppers import NOON, log_of, random_history, slice_of, viewed
 from tests.worlds import DictTier, World, cut, run_plain, shipped
 
 
@@ -101,3 +101,10 @@ def test_a_million_timers_are_checked_in_a_second() -> None:
     began = time.perf_counter()
     assert len(arena.due(10)) == 142_858
     assert time.perf_counter() - began < 1.0
+
+
+def test_every_event_is_due_when_the_cadence_is_a_millisecond() -> None:
+    """However many milliseconds have passed since 1970."""
+    log = log_of(*(viewed(f"s{i % 3}", NOON + i, f"e{i}") for i in range(60)))
+    processor = PartitionProcessor(0, Rules(cadence_ms=1))
+    assert processor.apply(slice_of(log)).due_kinds["event"] == 60

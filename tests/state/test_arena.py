@@ -95,3 +95,17 @@ def test_a_block_that_grows_while_timers_fire_loses_nothing() -> None:
         assert result.due_kinds["silence"] == 1000
     ours, theirs = small.take_changes(), large.take_changes()
     assert all(row_bytes(ours[key]) == row_bytes(theirs[key]) for key in ours if key[:1] == b"s")
+
+
+def test_each_timer_of_an_evicted_shopper_is_due_once_however_often_it_was_set() -> None:
+    tier = DictTier()
+    processor = PartitionProcessor(0, Rules(), tier=tier, limit=1)
+    for i in range(3):  # each time they come back, their timer moves, and they are evicted again
+        log = log_of(*(viewed(f"s{j}", NOON + i * DAY + j, f"e{i}-{j}") for j in range(50)))
+        processor.apply(slice_of(log, 50 * i))
+        tier.held |= processor.take_changes()
+        processor.arena.evict()
+    assert processor.arena.armed == 50
+    result = processor.apply(slice_of(log_of(viewed("late", NOON + 60 * DAY, "late")), 150))
+    assert result.due_kinds["silence"] == 50
+    assert processor.arena.armed == 1

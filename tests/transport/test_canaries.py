@@ -56,6 +56,7 @@ def test_the_scheme_chooses_the_transport() -> None:
         (driver.Consumer, "_to_message"),
         (driver.Consumer, "_new_consumer_thread"),
         (driver.AIOKafkaConsumerThread, "_fetch_records"),
+        (driver.AIOKafkaConsumerThread, "_create_worker_consumer"),
     ],
 )
 def test_a_method_that_the_transport_overrides_or_calls_exists(owner: type, name: str) -> None:
