@@ -17,25 +17,27 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from models.registry import TASKS
+from models.artifact import Artifact
 from models.registry import task as find
 
 
-def train(name: str, data: Path | None, seed: int, out: Path | None, console: Console) -> None:
+def train(name: str, data: Path | None, seed: int, out: Path | None, work: Path, console: Console) -> Artifact:
     """Train one task."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     # Other summation orders in oneDNN would give another digest on another machine of the same kind.
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
-    from training.tasks import TRAINERS
-
-    if name not in TRAINERS:
-        raise click.UsageError(f"There is no task {name!r}; there are: {', '.join(t.name for t in TASKS)}.")
+    try:
+        task = find(name)
+    except KeyError as error:
+        raise click.UsageError(error.args[0]) from error
     try:
         import tensorflow as tf
     except ImportError as error:
         raise click.UsageError("Training needs the extra 'train': pip install 'offerstream[train]'.") from error
+    from training.job import Job
+    from training.tasks import train as run
+
     tf.config.experimental.enable_op_determinism()
-    out = out or find(name).folder
     columns = (
         SpinnerColumn(),
         TextColumn("{task.description}"),
@@ -51,14 +53,32 @@ def train(name: str, data: Path | None, seed: int, out: Path | None, console: Co
                 stages[stage] = progress.add_task(stage, total=total)
             progress.update(stages[stage], completed=done, total=total)  # type: ignore[arg-type]
 
-        artifact = TRAINERS[name](data, seed, out, tell)
-    table = Table("data set", "due by", "model", "rows", "base rate", "AUC", "95%", "Brier", "ECE")
-    for dataset, segments in artifact.card["metrics"].items():
-        for segment in ("all", "silence"):
-            for model, m in segments[segment].items():
-                if model != "auc_95":
-                    low, high = segments[segment]["auc_95"][model]
-                    row = (m["rows"], m["base_rate"], m["auc"], f"{low} … {high}", m["brier"], m["ece"])
-                    table.add_row(dataset, segment, model, *map(str, row))
-    Console().print(table)
-    click.echo(f"{out}: digest {artifact.digest[:16]}…, {len(artifact.model)} bytes")
+        job = Job(task, data, seed, out or task.folder, work, tell)
+        artifact = run(job)
+    out_console = Console()
+    if not out_console.is_terminal:
+        out_console = Console(width=160)  # a file has no width of its own
+    out_console.print(summary(artifact))
+    click.echo(f"{job.out}: version {artifact.version}, {len(artifact.model)} bytes. offerstream report {name}")
+    return artifact
+
+
+#: What the summary shows of each model, as far as it was measured.
+SHOWN = ("base_rate", "auc", "brier", "ece", "top_1", "top_5", "mrr")
+
+
+def summary(artifact: Artifact) -> Table:
+    """What a card measured on all rows: a line per data set, answer and model."""
+    lines = []
+    for dataset, answers in artifact.card["metrics"].items():
+        for answer, found in answers.items():
+            m = found["segments"].get("all")
+            for model, values in (m["models"] if m else {}).items():
+                between = (m.get("auc_95") or m.get("top_1_95") or {}).get(model, ())
+                lines.append((dataset, answer, model, values, " … ".join(f"{v:g}" for v in between)))
+    shown = [name for name in SHOWN if any(name in values for *_, values, _ in lines)]
+    table = Table("data set", "answer", "model", "rows", *(name.replace("_", " ") for name in shown), "95% interval")
+    for dataset, answer, model, values, between in lines:
+        measured = [f"{values[name]:g}" if name in values else "" for name in shown]
+        table.add_row(dataset, answer, model, f"{values['rows']:,}", *measured, between)
+    return table

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -80,6 +81,131 @@ def measure(label: npt.NDArray[Any], score: npt.NDArray[Any]) -> dict[str, float
         "rows": len(label),
         "base_rate": round(float(label.mean()), 4),
         "auc": round(auc(label, score), 4),
+        "average_precision": round(average_precision(label, score), 4),
         "brier": round(brier(label, score), 4),
         "ece": round(expected_calibration_error(label, score), 4),
     }
+
+
+def average_precision(label: npt.NDArray[Any], score: npt.NDArray[Any]) -> float:
+    """Area under the precision-recall curve, as a step function; rows of one score count together.
+
+    >>> round(average_precision(np.array([0, 1, 0, 1]), np.array([0.1, 0.9, 0.6, 0.5])), 4)
+    0.8333
+    """
+    _, hits, taken = _ranked(label, score)
+    if not len(hits) or not hits[-1]:
+        return float("nan")
+    return float((np.diff(np.r_[0, hits]) / hits[-1] * hits / taken).sum())
+
+
+def _ranked(label: npt.NDArray[Any], score: npt.NDArray[Any]) -> tuple[Floats, Floats, Floats]:
+    """Distinct scores, best first; positives among, and number of, the rows that score at least so."""
+    order = np.argsort(-score, kind="stable")
+    ranked = score[order]
+    last = np.flatnonzero(np.r_[ranked[1:] != ranked[:-1], True][: len(ranked)])
+    return ranked[last], np.cumsum(label[order] > 0.5)[last].astype(float), (last + 1).astype(float)
+
+
+def curves(label: npt.NDArray[Any], score: npt.NDArray[Any], points: int = 40) -> dict[str, list[list[float]]]:
+    """What a report draws, a few points each: ``roc`` (false and true positive rate), ``pr`` (recall, precision),
+    ``lift`` (share of rows taken, share of positives over that), ``calibration`` (mean score, share, rows)."""
+    _, hits, taken = _ranked(label, score)
+    some = np.unique(np.searchsorted(taken, np.linspace(0, len(label), points + 1)[1:]).clip(max=len(taken) - 1))
+    hits, taken = hits[some], taken[some]
+    positives, negatives = max(1.0, float((label > 0.5).sum())), max(1.0, float((label <= 0.5).sum()))
+
+    def pairs(x: Floats, y: Floats) -> list[list[float]]:
+        return [[round(float(a), 4), round(float(b), 4)] for a, b in zip(x, y, strict=True)]
+
+    return {
+        "roc": [[0.0, 0.0], *pairs((taken - hits) / negatives, hits / positives)],
+        "pr": pairs(hits / positives, hits / taken),
+        "lift": pairs(taken / len(label), hits / taken * len(label) / positives),
+        "calibration": [[round(v, 4) for v in bin_] for bin_ in calibration(label, score)],
+    }
+
+
+def compare(
+    label: npt.NDArray[Any],
+    scores: dict[str, Floats],
+    group: npt.NDArray[np.int64],
+    segments: dict[str, npt.NDArray[np.bool_]],
+    seed: int,
+) -> dict[str, Any]:
+    """All models on the same rows: metrics and intervals for ``all`` and each segment, curves for all.
+
+    ``scores`` must hold ``ours``; ``group`` is the shopper of each row.
+    """
+    found: dict[str, Any] = {"segments": {}, "curves": {name: curves(label, score) for name, score in scores.items()}}
+    for segment, mask in {"all": np.ones(len(label), np.bool_), **segments}.items():
+        if len(np.unique(label[mask])) == 2:
+            within = {name: score[mask] for name, score in scores.items()}
+            found["segments"][segment] = {
+                "models": {name: measure(label[mask], score) for name, score in within.items()},
+                "auc_95": auc_interval(label[mask], within, group[mask], seed),
+            }
+    return found
+
+
+def rank_in(best: npt.NDArray[np.int64], truth: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """[n] the place (from 0) of each truth in its list, best first; -1 when it is not listed.
+
+    >>> rank_in(np.array([[5, 7], [5, 7], [5, 7]]), np.array([7, 5, 9])).tolist()
+    [1, 0, -1]
+    """
+    hit = best == truth[:, None]
+    return np.where(hit.any(axis=1), hit.argmax(axis=1), -1)
+
+
+def top_k(rank: npt.NDArray[np.int64]) -> dict[str, float]:
+    """Of the rank (from 0, -1: not listed) at which each truth was predicted: how often it was first, in the first
+    five, and the mean of 1 / (rank + 1).
+
+    >>> top_k(np.array([0, 1, -1, 0]))
+    {'rows': 4, 'top_1': 0.5, 'top_5': 0.75, 'mrr': 0.625}
+    """
+    listed = rank >= 0
+    return {
+        "rows": len(rank),
+        "top_1": round(float((rank == 0).mean()), 4),
+        "top_5": round(float((listed & (rank < 5)).mean()), 4),
+        "mrr": round(float(np.where(listed, 1 / np.maximum(rank + 1.0, 1.0), 0.0).mean()), 4),
+    }
+
+
+def share_interval(
+    hit: dict[str, npt.NDArray[np.bool_]], group: npt.NDArray[np.int64], seed: int, rounds: int = 1000
+) -> dict[str, tuple[float, float]]:
+    """95% bootstrap intervals of each share of hits, and of ``ours / NAME`` for each other; shoppers are redrawn."""
+    rng = np.random.default_rng(seed)
+    _, place = np.unique(group, return_inverse=True)
+    count = np.bincount(place)
+    drawn = rng.multinomial(len(count), np.full(len(count), 1 / len(count)), rounds)
+    total = drawn @ count
+    shares = {name: drawn @ np.bincount(place, h) / total for name, h in hit.items()}
+    shares |= {f"ours / {name}": shares["ours"] / np.maximum(s, 1e-9) for name, s in shares.items() if name != "ours"}
+    return {
+        name: (round(float(np.quantile(v, 0.025)), 4), round(float(np.quantile(v, 0.975)), 4))
+        for name, v in shares.items()
+    }
+
+
+def importance(
+    answer: Callable[[npt.NDArray[np.float32]], npt.NDArray[Any]],
+    x: npt.NDArray[np.float32],
+    label: npt.NDArray[Any],
+    features: tuple[str, ...],
+    seed: int,
+    most: int = 12,
+) -> list[list[Any]]:
+    """The features whose shuffling among rows costs most AUC, with what it costs; only for scalar features."""
+    rng = np.random.default_rng(seed)
+    whole = auc(label, answer(x))
+    found: list[list[Any]] = []
+    for j, name in enumerate(features):
+        if j < x.shape[1] and len(features) == x.shape[1]:
+            shuffled = x.copy()
+            shuffled[:, j] = rng.permutation(x[:, j])
+            found.append([name, round(whole - auc(label, answer(shuffled)), 4)])
+    return sorted(found, key=lambda pair: -pair[1])[:most]

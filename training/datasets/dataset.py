@@ -16,7 +16,9 @@ class DatasetError(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """``read(data_dir)`` yields events ascending in event time; ``ship``: may a model trained on it be an artifact."""
+    """``read(data_dir)`` yields events ascending in event time, from ``files(data_dir)``; ``ship``: may a model trained
+    on it be an artifact. ``events``: about how many there are, for progress.
+    """
 
     name: str
     meaning: str
@@ -24,6 +26,8 @@ class Dataset:
     ship: bool
     currency: str
     read: Callable[[Path | None], Iterator[ShopperEvent]]
+    files: Callable[[Path | None], list[Path]]
+    events: int
 
 
 def folder_of(data_dir: Path | None, name: str, file: str) -> Path:

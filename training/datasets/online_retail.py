@@ -15,9 +15,14 @@ from training.datasets.dataset import Dataset, epoch_ms, folder_of, read_table
 NO_GOODS = ("POST", "M", "C2", "DOT", "D", "CRUK", "BANK CHARGES", "PADS", "AMAZONFEE", "S", "B")
 
 
+def files(data_dir: Path | None) -> list[Path]:
+    """The one file it is read from."""
+    return [folder_of(data_dir, "online_retail", "online_retail.parquet")]
+
+
 def read(data_dir: Path | None = None) -> Iterator[ShopperEvent]:
     """Every event in order of time: about 22,000."""
-    lines = read_table(folder_of(data_dir, "online_retail", "online_retail.parquet"))
+    lines = read_table(files(data_dir)[0])
     lines = lines[lines["CustomerID"].notna()].drop_duplicates()
     lines = lines[~lines["StockCode"].isin(NO_GOODS)].copy()
     cents = (lines["UnitPrice"] * 100).round()
@@ -64,4 +69,6 @@ ONLINE_RETAIL = Dataset(
     ship=True,
     currency="GBP",
     read=read,
+    files=files,
+    events=21_785,
 )

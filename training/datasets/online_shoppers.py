@@ -18,9 +18,14 @@ KINDS = ("Administrative", "Informational", "ProductRelated")
 MONTH_MS = 28 * 86_400_000
 
 
+def files(data_dir: Path | None) -> list[Path]:
+    """The one file it is read from."""
+    return [folder_of(data_dir, "online_shoppers", "online_shoppers_intention.csv")]
+
+
 def read(data_dir: Path | None = None) -> Iterator[ShopperEvent]:
     """Every event in order of time: about 430,000 views and 1,908 orders."""
-    rows = read_table(folder_of(data_dir, "online_shoppers", "online_shoppers_intention.csv"))
+    rows = read_table(files(data_dir)[0])
     events: list[ShopperEvent] = []
     per_month: dict[str, int] = rows["Month"].value_counts().to_dict()
     seen: dict[str, int] = {}
@@ -69,4 +74,6 @@ ONLINE_SHOPPERS = Dataset(
     ship=True,
     currency="USD",
     read=read,
+    files=files,
+    events=427_912,
 )

@@ -18,9 +18,14 @@ from training.datasets.dataset import Dataset, folder_of, read_table
 COLUMNS = ("shopper", "item", "category", "behaviour", "at")
 
 
+def files(data_dir: Path | None) -> list[Path]:
+    """The one file it is read from."""
+    return [folder_of(data_dir, "taobao_userbehavior", "UserBehavior_100k.csv")]
+
+
 def read(data_dir: Path | None = None) -> Iterator[ShopperEvent]:
     """Every event in order of time: about 100,000. A few rows with a clock far off are left out."""
-    path = folder_of(data_dir, "taobao_userbehavior", "UserBehavior_100k.csv")
+    path = files(data_dir)[0]
     rows = read_table(path, header=None, names=list(COLUMNS))
     rows = rows[(rows["at"] >= 1_511_000_000) & (rows["at"] < 1_513_000_000)]
     rows = rows.sort_values(["at", "shopper", "item", "behaviour"], kind="stable").reset_index(drop=True)
@@ -60,4 +65,6 @@ TAOBAO = Dataset(
     ship=False,
     currency="CNY",
     read=read,
+    files=files,
+    events=99_999,
 )

@@ -1,19 +1,14 @@
-"""How each task is trained: one file per task, same name as in ``models/tasks``."""
+"""How each task is trained: one file per task, same name as in ``models/tasks``, with ``train(job) -> Artifact``."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
-from typing import Protocol
+from importlib import import_module
+from typing import cast
 
 from models.artifact import Artifact
-from training.tasks import churn
+from training.job import Job
 
 
-class Report(Protocol):
-    """Told what is going on: a stage's name and how much of it is done (None when unknown)."""
-
-    def __call__(self, stage: str, done: int, total: int | None) -> None: ...
-
-
-TRAINERS: dict[str, Callable[[Path | None, int, Path, Report], Artifact]] = {"churn": churn.train}
+def train(job: Job) -> Artifact:
+    """Train, evaluate against the baselines on the same split, export, prove and write; returns the artifact."""
+    return cast(Artifact, import_module(f"training.tasks.{job.task.name}").train(job))

@@ -1,0 +1,194 @@
+"""A history in columns: what a data set's events decode to, kept as one Parquet file.
+
+Reading a data set makes an object per event, decoding one more; both are done once. From then on a history is columns,
+and ``training.replay`` folds it at the speed of numpy.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, fields
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from streams.processing.batch import EventBatch, Touches
+from streams.processing.decode import DecodeRules, decode
+from streams.processing.slices import Slice
+from streams.records.events import ShopperEvent, encode_event
+from training.datasets.dataset import Dataset, DatasetError
+
+#: A historical replay has no append time; "in the future" is not judged.
+APPENDED_MS = 4_000_000_000_000
+_DECODED_AT_ONCE = 4096
+#: Part of a kept history's name: raise it when what is decoded changes.
+FORMAT = 1
+_TIMES = ("time_ms", "type", "cents", "discount_cents", "quantity", "dwell_ms", "flag", "category")
+_HASHES = ("id_hash", "item")
+Tell = Callable[[int], None]
+
+
+class HistoryError(ValueError):
+    """A history holds what the stream would refuse, or is not in order of time."""
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """n events in order of event time, and m touches (``Touches``) in the same order.
+
+    ``shopper``: index into ``shoppers``; the other columns are those of ``EventBatch``. ``touch_start`` [n + 1] says
+    which touches are an event's.
+    """
+
+    shoppers: list[str]
+    shopper: npt.NDArray[np.int64]
+    time_ms: npt.NDArray[np.int64]
+    type: npt.NDArray[np.int64]
+    cents: npt.NDArray[np.int64]
+    discount_cents: npt.NDArray[np.int64]
+    quantity: npt.NDArray[np.int64]
+    dwell_ms: npt.NDArray[np.int64]
+    flag: npt.NDArray[np.int64]
+    category: npt.NDArray[np.int64]
+    id_hash: npt.NDArray[np.uint64]
+    item: npt.NDArray[np.uint64]
+    touch_start: npt.NDArray[np.int64]
+    touch_item: npt.NDArray[np.uint64]
+    touch_category: npt.NDArray[np.int64]
+    touch_cents: npt.NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.shopper)
+
+    @property
+    def end_ms(self) -> int:
+        """When the history ends: what lies after it is not known."""
+        return int(self.time_ms[-1]) if len(self) else 0
+
+    def until(self, stop: int) -> History:
+        """The first ``stop`` events."""
+        touches = int(self.touch_start[stop])
+        cut = {"shoppers": len(self.shoppers), "touch_start": stop + 1}
+        cut |= {"touch_item": touches, "touch_category": touches, "touch_cents": touches}
+        return History(**{f.name: getattr(self, f.name)[: cut.get(f.name, stop)] for f in fields(self)})
+
+    def batch(self, start: int, stop: int) -> EventBatch:
+        """Events ``start`` to before ``stop`` as the stream's columns; a record's offset is its place here."""
+        some, n = slice(start, stop), stop - start
+        first, last = self.touch_start[start], self.touch_start[stop]
+        touches = slice(first, last)
+        event = np.repeat(np.arange(n), np.diff(self.touch_start[start : stop + 1]))
+        names = self.shoppers
+        return EventBatch(
+            position=np.arange(n),
+            offset=np.arange(start, stop),
+            **{name: getattr(self, name)[some] for name in (*_TIMES, *_HASHES)},
+            event_ids=[""] * n,
+            shopper_ids=[names[i] for i in self.shopper[some].tolist()],
+            touches=Touches(event, self.touch_item[touches], self.touch_category[touches], self.touch_cents[touches]),
+        )
+
+    def write(self, path: Path) -> None:
+        """Keep it; a file that is there is whole."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        touch = pa.StructArray.from_arrays(
+            [pa.array(self.touch_item), pa.array(self.touch_category), pa.array(self.touch_cents)],
+            ["item", "category", "cents"],
+        )
+        shopper = pa.DictionaryArray.from_arrays(pa.array(self.shopper.astype(np.int32)), pa.array(self.shoppers))
+        columns: dict[str, Any] = {"shopper": shopper}
+        columns |= {name: pa.array(getattr(self, name)) for name in (*_TIMES, *_HASHES)}
+        columns["touches"] = pa.ListArray.from_arrays(pa.array(self.touch_start.astype(np.int32)), touch)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = path.with_name(f"{path.name}.{os.getpid()}")
+        pq.write_table(pa.table(columns), unfinished)
+        unfinished.replace(path)
+
+    @staticmethod
+    def read(path: Path) -> History:
+        """What ``write`` kept."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        table = pq.read_table(path).combine_chunks()
+
+        def column(name: str) -> Any:
+            whole = table[name]
+            return whole.combine_chunks() if isinstance(whole, pa.ChunkedArray) else whole
+
+        shopper, touches = column("shopper"), column("touches")
+        touch = touches.flatten()
+        return History(
+            shoppers=shopper.dictionary.to_pylist(),
+            shopper=shopper.indices.to_numpy(zero_copy_only=False).astype(np.int64),
+            **{name: column(name).to_numpy(zero_copy_only=False) for name in (*_TIMES, *_HASHES)},
+            touch_start=touches.offsets.to_numpy().astype(np.int64),
+            touch_item=touch.field("item").to_numpy(zero_copy_only=False),
+            touch_category=touch.field("category").to_numpy(zero_copy_only=False),
+            touch_cents=touch.field("cents").to_numpy(zero_copy_only=False),
+        )
+
+
+def history_of(events: Iterable[ShopperEvent], currency: str, tell: Tell = lambda _n: None) -> History:
+    """Events in columns, through the wire format and the stream's own decoding. Raises ``HistoryError``."""
+    rules = DecodeRules(currency=currency)
+    batches: list[EventBatch] = []
+    shoppers: dict[str, int] = {}
+    codes: list[int] = []
+    source, offset, newest = iter(events), 0, 0
+    while chunk := list(islice(source, _DECODED_AT_ONCE)):
+        n = len(chunk)
+        keys = [event.shopper_id.encode() for event in chunk]
+        values = [encode_event(event) for event in chunk]
+        decoded = decode(Slice("history", 0, range(offset, offset + n), [APPENDED_MS] * n, list(keys), values), rules)
+        if decoded.dead:
+            raise HistoryError(f"The history holds a record that the stream would refuse: {decoded.dead[0]}")
+        times = np.r_[newest, decoded.batch.time_ms]
+        if (np.diff(times) < 0).any():
+            raise HistoryError(f"Event {offset + int((np.diff(times) < 0).argmax())} is older than the one before it.")
+        newest = int(times[-1])
+        codes += [shoppers.setdefault(name, len(shoppers)) for name in decoded.batch.shopper_ids]
+        batches.append(decoded.batch)
+        offset += n
+        tell(offset)
+    if not batches:
+        raise HistoryError("The history is empty.")
+    touches = [b.touches for b in batches]
+    counts = np.concatenate([np.bincount(t.event, minlength=len(b)) for b, t in zip(batches, touches, strict=True)])
+    return History(
+        shoppers=list(shoppers),
+        shopper=np.array(codes, np.int64),
+        **{name: np.concatenate([getattr(b, name) for b in batches]) for name in (*_TIMES, *_HASHES)},
+        touch_start=np.r_[0, np.cumsum(counts)],
+        touch_item=np.concatenate([t.item for t in touches]),
+        touch_category=np.concatenate([t.category for t in touches]),
+        touch_cents=np.concatenate([t.cents for t in touches]),
+    )
+
+
+def kept_history(dataset: Dataset, data_dir: Path | None, kept_in: Path, tell: Tell = lambda _n: None) -> History:
+    """A data set's history; read from ``kept_in`` when it was made before from the same files."""
+    seen = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in dataset.files(data_dir)]
+    name = hashlib.blake2b(repr((FORMAT, dataset.name, seen)).encode(), digest_size=6).hexdigest()
+    path = kept_in / f"{dataset.name}-{name}.parquet"
+    if path.exists():
+        return History.read(path)
+    try:
+        history = history_of(dataset.read(data_dir), dataset.currency, tell)
+    except HistoryError as error:
+        raise DatasetError(f"{dataset.name}: {error}") from error
+    history.write(path)
+    return history
+
+
+def runs_of(order: npt.NDArray[np.int64]) -> Iterator[slice]:
+    """The runs of equal values of an ascending column."""
+    bounds = np.flatnonzero(np.r_[True, order[1:] != order[:-1], True])
+    yield from (slice(a, b) for a, b in zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True))

@@ -1,0 +1,89 @@
+"""One run of a trainer, and the rows it works on: features as serving reads them, labels, and their split in time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from models.artifact import load_artifact
+from models.predictor import Predictor
+from models.registry import task as find
+from models.task import Task
+from streams.features.catalogue import CATALOGUE
+from streams.processing.scoring import Inputs
+from training.datasets.dataset import Dataset
+from training.history import History, kept_history
+from training.replay import Rows, replay
+from training.split import check_rows
+
+Floats32 = npt.NDArray[np.float32]
+Tell = Callable[[str, int, int | None], None]
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a trainer is told. ``work`` holds histories and unfinished trainings: a run cut off goes on from there."""
+
+    task: Task
+    data_dir: Path | None
+    seed: int
+    out: Path
+    work: Path = Path("build/training")
+    tell: Tell = field(default=lambda _stage, _done, _total: None)
+
+    @cached_property
+    def upstream(self) -> tuple[Predictor, ...]:
+        """The shipped models whose outputs the task takes by address ``TASK.OUTPUT``."""
+        names = dict.fromkeys(a.partition(".")[0] for a in self.task.features if a not in CATALOGUE.features)
+        return tuple(Predictor(load_artifact(find(name))) for name in names)
+
+    def history(self, dataset: Dataset) -> History:
+        """A data set in columns."""
+        return kept_history(dataset, self.data_dir, self.work, lambda n: self.tell(f"reading {dataset.name}", n, None))
+
+    def rows(self, history: History, name: str, features: Sequence[str], **how: object) -> FeatureRows:
+        """Rows with these features and all that the task's upstream models need; ``how`` is for ``replay``."""
+        wanted = [a for a in features if a in CATALOGUE.features]
+        wanted += [a for model in self.upstream for a in model.features]
+        addresses = tuple(dict.fromkeys(wanted))
+
+        def tell(n: int) -> None:
+            self.tell(f"replaying {name}", n, len(history))
+
+        rows = replay(history, addresses, tell=tell, **how)  # type: ignore[arg-type]
+        # Half a history is enough to see whether a row changes with what follows it.
+        rng = np.random.default_rng(self.seed)
+        check_rows(history, rows, lambda early: replay(early, addresses, **_up_to(how, early)), rng, moments=1)  # type: ignore[arg-type]
+        return FeatureRows(history, rows, addresses, self.upstream)
+
+
+def _up_to(how: dict[str, object], early: History) -> dict[str, object]:
+    snapshots = how.get("snapshots_ms", ())
+    return {**how, "snapshots_ms": [m for m in snapshots if m <= early.end_ms]}  # type: ignore[attr-defined]
+
+
+@dataclass(frozen=True)
+class FeatureRows:
+    """Rows of a history, read by address."""
+
+    history: History
+    rows: Rows
+    addresses: tuple[str, ...]
+    upstream: tuple[Predictor, ...]
+
+    @cached_property
+    def _inputs(self) -> Inputs:
+        return Inputs(self.rows.x, CATALOGUE.places(self.addresses))
+
+    def take(self, addresses: Sequence[str]) -> Floats32:
+        """[n, width] the very columns that the worker would give a model with these addresses."""
+        return self._inputs.take(addresses, self.upstream)
+
+    def select(self, chosen: npt.NDArray[np.bool_]) -> FeatureRows:
+        """Some of the rows."""
+        return FeatureRows(self.history, self.rows.select(chosen), self.addresses, self.upstream)

@@ -1,0 +1,136 @@
+"""``offerstream report``: what a model's card says, as one HTML page that needs nothing else.
+
+Everything comes from the card, so a report can be made of any version, also without the data it was trained on.
+"""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import jinja2
+
+Card = dict[str, Any]
+_COLOURS = ("#0b6e4f", "#c1440e", "#3a6ea5", "#8a6d1d", "#7a4988", "#777777")
+
+_PAGE = jinja2.Template(
+    """<!doctype html>
+<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<title>{{ card.task }} {{ card.version }}</title>
+<style>
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 75rem; margin: 2rem auto; padding: 0 1rem; color: #222 }
+table { border-collapse: collapse; margin: .5rem 0 1.5rem } caption { text-align: left; color: #555 }
+th, td { padding: .2rem .7rem; text-align: right; border-bottom: 1px solid #ddd }
+th:first-child, td:first-child { text-align: left } .ours { font-weight: 600 } code { font-size: .9em }
+dt { font-weight: 600 } dd { margin: 0 0 .5rem 0 } svg { max-width: 100%; height: auto }
+</style>
+<h1>{{ card.task }}, version {{ card.version }}</h1>
+<p>{{ question }}</p>
+<dl>
+<dt>Use it for</dt><dd>{{ card.intended_use }}</dd>
+<dt>Limits</dt><dd>{{ card.limits }}</dd>
+<dt>Measured against</dt><dd>{{ card.baselines }}</dd>
+<dt>Data</dt><dd>{% for d in card.data %}{{ d.name }} – {{ d.meaning }} ({{ d.licence }})<br>{% endfor %}</dd>
+<dt>Split</dt><dd>{% for name, value in card.split.items() %}{{ name }}: {{ value }}<br>{% endfor %}</dd>
+<dt>Seed, opset, size of a row</dt>
+<dd>{{ card.seed }}, {{ card.opset }}, {{ card.widths | sum }} numbers of {{ card.features | length }} features</dd>
+<dt>Digest</dt><dd><code>{{ card.digest }}</code></dd>
+{% for task, digest in card.upstream.items() %}<dt>Takes the outputs of</dt>
+<dd>{{ task }} <code>{{ digest }}</code></dd>{% endfor %}
+</dl>
+{% for block in blocks %}
+<h2>{{ block.title }}</h2>
+{% for table in block.tables %}
+<table><caption>{{ table.caption }}</caption>
+<tr>{% for name in table.head %}<th>{{ name }}</th>{% endfor %}</tr>
+{% for row in table.rows %}<tr{% if row[0] == 'ours' %} class="ours"{% endif %}>
+{% for cell in row %}<td>{{ cell }}</td>{% endfor %}</tr>{% endfor %}
+</table>
+{% endfor %}
+{% for picture in block.pictures %}{{ picture | safe }}{% endfor %}
+{% endfor %}
+</html>
+""",
+    autoescape=True,
+)
+
+
+def page(card: Card, question: str) -> str:
+    """The page of one card."""
+    blocks = []
+    for dataset, answers in card["metrics"].items():
+        for output, found in answers.items():
+            block: dict[str, Any] = {"title": f"{output} on {dataset}", "tables": [], "pictures": []}
+            for segment, m in found["segments"].items():
+                block["tables"].append(_table(segment, m))
+            if found.get("curves"):
+                block["pictures"].append(_curves(found["curves"]))
+            if found.get("importance"):
+                block["pictures"].append(_importance(found["importance"]))
+            blocks.append(block)
+    return _PAGE.render(card=card, question=question, blocks=blocks)
+
+
+def _table(segment: str, m: dict[str, Any]) -> dict[str, Any]:
+    intervals = m.get("auc_95") or m.get("top_1_95") or {}
+    names = list(next(iter(m["models"].values())))
+    rows = []
+    for model, values in m["models"].items():
+        between = " … ".join(f"{v:g}" for v in intervals[model]) if model in intervals else ""
+        against = next((k for k in (f"ours - {model}", f"ours / {model}") if k in intervals), "")
+        ahead = f"{against}: {' … '.join(f'{v:g}' for v in intervals[against])}" if against else ""
+        rows.append([model, *(f"{values[n]:,}" for n in names), between, ahead])
+    head = ["model", *(n.replace("_", " ") for n in names), "95% interval", "ahead of it by, 95%"]
+    return {"caption": f"Rows: {segment}", "head": head, "rows": rows}
+
+
+def _svg(figure: Any) -> str:
+    out = io.StringIO()
+    figure.savefig(out, format="svg", bbox_inches="tight", metadata={"Date": None, "Creator": None})
+    text = out.getvalue()
+    return text[text.index("<svg") :]
+
+
+def _figure(**options: Any) -> Any:
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
+    mpl.rcParams["svg.hashsalt"] = "offerstream"  # The same card gives the same page.
+    return Figure(layout="constrained", **options)
+
+
+def _curves(found: dict[str, dict[str, list[list[float]]]]) -> str:
+    figure = _figure(figsize=(15, 3.8))
+    axes = figure.subplots(1, 4)
+    titles = {
+        "roc": ("ROC", "false positive rate", "true positive rate"),
+        "pr": ("Precision and recall", "recall", "precision"),
+        "calibration": ("Calibration, ten groups", "mean score", "share that happened"),
+        "lift": ("Lift", "share of shoppers taken, best first", "times the base rate"),
+    }
+    for axis, (kind, (title, x, y)) in zip(axes, titles.items(), strict=True):
+        for colour, (model, curve) in zip(_COLOURS, found.items(), strict=False):
+            points = curve[kind]
+            axis.plot(
+                [p[0] for p in points],
+                [p[1] for p in points],
+                color=colour,
+                lw=2.2 if model == "ours" else 1.1,
+                marker="o" if kind == "calibration" else None,
+                ms=3,
+                label=model,
+            )
+        if kind in ("roc", "calibration"):
+            axis.plot([0, 1], [0, 1], color="#bbb", lw=0.8, zorder=0)
+        axis.set(title=title, xlabel=x, ylabel=y)
+    axes[0].legend(fontsize=8)
+    return _svg(figure)
+
+
+def _importance(found: list[list[Any]]) -> str:
+    figure = _figure(figsize=(9, 0.3 * len(found) + 1))
+    axis = figure.subplots()
+    axis.barh([name for name, _ in found], [drop for _, drop in found], color=_COLOURS[0])
+    axis.invert_yaxis()
+    axis.set(title="AUC lost when a feature's values are shuffled among shoppers", xlabel="AUC")
+    return _svg(figure)
