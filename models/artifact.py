@@ -59,7 +59,9 @@ class Artifact:
         """The artifact as its files."""
         golden = io.BytesIO()
         np.savez_compressed(golden, allow_pickle=False, rows=self.golden, **self.answers)
-        card = json.dumps(self.card, indent=2) + "\n"
+        # A line per entry: small, and two cards can be compared.
+        entries = (f"  {json.dumps(key)}: {json.dumps(value, ensure_ascii=False)}" for key, value in self.card.items())
+        card = "{\n" + ",\n".join(entries) + "\n}\n"
         return {"model.onnx": self.model, "card.json": card.encode(), "golden.npz": golden.getvalue()}
 
     @property

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from models.task import Task
+from models.tasks.behaviour.task import BEHAVIOUR
 from models.tasks.churn.task import CHURN
 
-TASKS: tuple[Task, ...] = (CHURN,)
+TASKS: tuple[Task, ...] = (BEHAVIOUR, CHURN)
 
 
 def task(name: str) -> Task:

@@ -21,6 +21,11 @@ class Output:
     kind: Literal["probability", "distribution", "embedding", "ranking"] = "probability"
     width: int = 1
 
+    @property
+    def scalar(self) -> bool:
+        """Whether it is one probability per row: what ``scores.v1`` carries, and what drift is measured of."""
+        return self.kind == "probability" and self.width == 1
+
 
 @dataclass(frozen=True, slots=True)
 class Task:

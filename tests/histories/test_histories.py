@@ -25,7 +25,8 @@ def somebody_outside_the_holdout() -> str:
 
 
 def of_kind(outcomes: list[dict[str, Any]], field: str) -> list[dict[str, Any]]:
-    return [outcome for outcome in outcomes if field in outcome]
+    """The outcomes with a field that stand on the churn model, or on none."""
+    return [o for o in outcomes if field in o and o.get("model", {"task": "churn"})["task"] == "churn"]
 
 
 def test_a_newcomer_who_falls_silent_is_reported_once(tell: Tell) -> None:

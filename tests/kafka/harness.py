@@ -58,12 +58,13 @@ class Worker:
         self.log = folder / f"worker-{time.monotonic_ns()}.log"
         data = folder / settings.pop("data", "data")
         data.mkdir(parents=True, exist_ok=True)
+        rows_to = settings.pop("rows_to", "")
         more = {f"OFFERSTREAM_{name.upper()}": value for name, value in settings.items()}
         command = [sys.executable, "-m", "tests.kafka.worker_main", bootstrap, str(data), str(self.port)]
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
                 command,
-                env={**os.environ, **ENVIRONMENT, **more, "KILL_AT": kill_at},
+                env={**os.environ, **ENVIRONMENT, **more, "KILL_AT": kill_at, "ROWS_TO": rows_to},
                 stdout=log,
                 stderr=log,
                 cwd=Path(__file__).parents[2],

@@ -1,21 +1,39 @@
-"""A worker that kills itself at a named step (``raise``: fails there), if told to.
+"""A worker that kills itself at a named step (``raise``: fails there), or notes what it gives its models, if told to.
 
-BOOTSTRAP DATA_DIR PORT, and ``KILL_AT=STEP:N``.
+BOOTSTRAP DATA_DIR PORT, ``KILL_AT=STEP:N`` and ``ROWS_TO=FILE``.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sys
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 from streams.agents.shopper_events import ShopperEvents
+from streams.processing import partition, scoring
 from streams.processing.partition import Applied
 from streams.processing.slices import Slice
 from streams.settings import Settings
 from streams.worker import run
+
+
+def note_rows(path: Path) -> None:
+    """Append a line per scored due point: its shopper, and per task the bytes of the row that its model is given."""
+    score = scoring.score
+
+    def noted(serving: Any, features: Any, places: Any, shopper: Any) -> Any:
+        found = score(serving, features, places, shopper)
+        with path.open("a") as out:
+            for i in range(len(features)):
+                rows = {task: scores.inputs[0][i].tobytes().hex() for task, scores in found.items()}
+                out.write(json.dumps({"shopper": shopper(i), **rows}) + "\n")
+        return found
+
+    partition.score = noted  # type: ignore[attr-defined]
 
 
 def main() -> int:
@@ -41,6 +59,8 @@ def main() -> int:
             raise RuntimeError("a slice that cannot be applied")
         return handle(self, slice_, follows)
 
+    if rows_to := os.environ.get("ROWS_TO"):
+        note_rows(Path(rows_to))
     ShopperEvents.handle = watched  # type: ignore[method-assign]
     settings = Settings.from_environment(broker=bootstrap, data_dir=Path(data_dir), port=int(port))
     return run(settings, "INFO", reached)

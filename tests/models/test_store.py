@@ -47,7 +47,7 @@ def test_a_missing_version_says_which_there_are(tmp_path: Path) -> None:
     shelf.store.put("churn", variant(CHURN, 1.5).files())  # type: ignore[union-attr]
     with pytest.raises(ArtifactError, match=f"versions of 'churn' there: {variant(CHURN, 1.5).version}"):
         shelf.model("churn", "feedbeef0000")
-    with pytest.raises(ArtifactError, match="there are: churn"):
+    with pytest.raises(ArtifactError, match="there are: behaviour, churn"):
         shelf.model("nonsense", "feedbeef0000")
     with pytest.raises(ArtifactError, match="letters and digits"):
         shelf.model("churn", "../../etc")

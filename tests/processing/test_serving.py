@@ -76,7 +76,7 @@ def test_a_shadow_changes_nothing_that_is_said(shelf: Shelf) -> None:
     assert run_plain(cut(log, []), shelf=shelf).outcomes == plain.outcomes
     processor = PartitionProcessor(0, Rules(), shelf)
     results = [processor.apply(s) for s in cut(log, [1])]
-    (compared,) = results[-1].scores[0].compared
+    (compared,) = (c for scores in results[-1].scores for c in scores.compared)
     assert compared.stage == "shadow"
     assert len(compared.live) == len(compared.other) == results[-1].due_points
     assert (compared.other != compared.live).any()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from streams.processing.partition import PartitionProcessor, Rules
 from streams.records.events import ClockTicked, ShopperEvent
+from streams.records.outcomes import Scored
 from tests.shoppers import DAY, HOUR, NOON, log_of, ordered, slice_of, viewed
 from tests.worlds import shipped
 
@@ -14,7 +15,7 @@ def silences(*events: ShopperEvent | ClockTicked) -> list[tuple[str, float]]:
     found = []
     for i, record in enumerate(log_of(*events)):
         for outcome in processor.apply(slice_of([record], i)).outcomes:
-            if outcome.due.kind == "silence" and type(outcome).__name__ == "Scored":
+            if outcome.due.kind == "silence" and isinstance(outcome, Scored) and outcome.model.task == "churn":
                 found.append((outcome.shopper_id, (outcome.event_time_ms - NOON) / DAY))
     return found
 

@@ -4,7 +4,7 @@ from models.task import Output, Task
 
 CHURN = Task(
     name="churn",
-    question="How likely is it that this shopper places no order in the 30 days after the due point?",
+    question="How likely is it that this shopper places no order in the 30, 60 and 90 days after the due point?",
     features=(
         "orders.count",
         "orders.gaps",
@@ -35,6 +35,6 @@ CHURN = Task(
         "offers.shown",
         "offers.redeemed",
     ),
-    outputs=(Output("lapse_30d"),),
+    outputs=(Output("lapse_30d"), Output("lapse_60d"), Output("lapse_90d")),
     owner="retention",
 )

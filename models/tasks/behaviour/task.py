@@ -1,0 +1,25 @@
+"""Who is this shopper, and what will they do next?"""
+
+from models.task import Output, Task
+
+BEHAVIOUR = Task(
+    name="behaviour",
+    question="Who is this shopper, and what will they do next?",
+    features=(
+        "sequence.types",
+        "sequence.categories",
+        "sequence.items",
+        "sequence.cents",
+        "sequence.gap_hours",
+    ),
+    outputs=(
+        Output("purchase_7d"),
+        Output("purchase_session"),
+        Output("next_type", "distribution", 16),
+        Output("next_category", "ranking", 8),
+        Output("next_category_probability", "probability", 8),
+        Output("embedding", "embedding", 32),
+    ),
+    owner="personalization",
+    latency_us_per_row=25.0,
+)
