@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
+from streams.bench import inside
 from streams.bench.clickstream import clickstream
 from streams.bench.errors import BenchError
 from streams.broker.embedded import Broker
@@ -45,6 +46,8 @@ def run(out: Path, rounds: int, events: int) -> None:
                 results.setdefault(name, []).append(_measure(jars, name, some))
                 progress.advance(task)
     summary = summarize(results, rounds, events)
+    with Console(stderr=True).status("Measuring models and the training replay…"):
+        summary |= {"models_microseconds_per_row": inside.models(), "replay": inside.training_replay(SHOPPERS)}
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(json.dumps(summary, indent=2) + "\n")
     _print(summary, out)
@@ -136,6 +139,9 @@ def _print(s: dict[str, Any], out: Path) -> None:
     )
     console.print(table)
     spent = ", ".join(f"{stage} {value}" for stage, value in s["ours_microseconds_per_event"].items())
-    console.print(
-        f"Microseconds per event: {spent}. {s['due_points_per_event']} due points per event. Written to {out}."
-    )
+    console.print(f"Microseconds per event: {spent}. {s['due_points_per_event']} due points per event.")
+    cost = ", ".join(f"{task} {us}" for task, us in s["models_microseconds_per_row"].items())
+    console.print(f"CPU microseconds per scored shopper, slices of {inside.ROWS}: {cost}.")
+    replayed = s["replay"]
+    console.print(f"Training replay from columns: {replayed['events_per_cpu_second']:,} events per CPU second.")
+    console.print(f"Written to {out}.")

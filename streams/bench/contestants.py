@@ -1,8 +1,9 @@
 """The four programs that the bench runs, each as a process of its own: ``python -m streams.bench.contestants …``.
 
 ``ours`` is this worker as it is. ``faust`` is idiomatic Faust: an agent per event, a RocksDB table of JSON states,
-the same features in plain Python, the same ONNX model, the same due points. It is spared timers, decisions, late
-and duplicate events, so the comparison leans to its side. ``ours_empty`` and ``faust_empty`` only decode.
+the same features in plain Python, the same churn model, the same due points. It is spared timers, decisions, late and
+duplicate events, and the behaviour encoder, so the comparison leans to its side. ``ours_empty`` and ``faust_empty``
+only decode.
 
 Each prints a line of JSON: seconds from its first record to the commit after its last.
 """
@@ -21,7 +22,7 @@ import numpy as np
 
 from models.artifact import load_artifact
 from models.predictor import Predictor
-from models.registry import TASKS
+from models.registry import task as find
 from streams.agents.shopper_events import ShopperEvents
 from streams.bench import plain_features
 from streams.processing.batch import TYPE_CODE
@@ -153,7 +154,7 @@ def faust_empty(settings: Settings, clock: Clock) -> None:
 def idiomatic(settings: Settings, clock: Clock) -> None:
     """Idiomatic Faust: an event at a time, the state a JSON dict in a RocksDB table."""
     app = _app(settings, "kafka")
-    predictor = Predictor(load_artifact(TASKS[0]))
+    predictor = Predictor(load_artifact(find("churn")))
     used = ModelUsed(task=predictor.task, version=predictor.version, digest=predictor.digest[:16])
     cadence_ms = settings.rules().cadence_ms
     table = app.Table("states", partitions=settings.partitions, default=dict)
