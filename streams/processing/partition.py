@@ -272,7 +272,7 @@ class PartitionProcessor:
 
     def apply_history(self, batch: EventBatch) -> Applied:
         """Apply events that were decoded before, all of them there: offsets follow on one another."""
-        n, appended = len(batch), int(batch.time_ms.max())
+        n, appended = len(batch), int(np.max(batch.time_ms))
         nothing: list[bytes | None] = [None] * n
         first = int(batch.offset[0])
         slice_ = Slice("history", self.partition, range(first, first + n), [appended] * n, nothing, nothing)

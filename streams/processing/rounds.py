@@ -73,7 +73,7 @@ def plan(
     bucket = time // cadence_ms
     # A running maximum within each shopper: the next one's numbers lie above all of the one before. Counted from the
     # slice's first bucket, 2^42 of them are more than a century even of milliseconds.
-    first_bucket = int(bucket.min()) if len(bucket) else 0
+    first_bucket = int(np.min(bucket)) if len(bucket) else 0
     lift = (group << 42) - first_bucket
     running = np.maximum.accumulate(lift + bucket) if len(row) else bucket
     before = state.flat["i8"][state.cells(BUCKET, row)]
@@ -86,7 +86,7 @@ def plan(
     first = np.flatnonzero(starts)
     round_: Ints = earlier - np.repeat(earlier[first], np.diff(np.r_[first, len(row)]))
     by_round = np.argsort(round_, kind="stable")
-    bounds = np.searchsorted(round_[by_round], np.arange(int(round_.max(initial=-1)) + 2))
+    bounds = np.searchsorted(round_[by_round], np.arange(int(np.max(round_, initial=-1)) + 2))
     return Plan(
         event=event[by_round],
         row=row[by_round],
