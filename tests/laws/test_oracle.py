@@ -60,11 +60,11 @@ def cents(event: Any) -> int:
 
 
 def amount(signal: Signal, told: e.ShopperEvent) -> int:
-    event: Any = told
-    if not isinstance(event, signal.types):
+    if not isinstance(told, signal.types):
         return 0
+    event: Any = told
     if signal.flagged:
-        flag = event.coupon_code is not None if isinstance(event, e.OrderPlaced) else event.result_count == 0
+        flag = event.coupon_code is not None if isinstance(told, e.OrderPlaced) else event.result_count == 0
         if not flag:
             return 0
     values: dict[str, Callable[[], int]] = {
