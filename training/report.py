@@ -13,14 +13,14 @@ import jinja2
 Card = dict[str, Any]
 _COLOURS = ("#0b6e4f", "#c1440e", "#3a6ea5", "#8a6d1d", "#7a4988", "#777777")
 
-_PAGE = jinja2.Template(
-    """<!doctype html>
+_PAGE = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <title>{{ card.task }} {{ card.version }}</title>
 <style>
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 75rem; margin: 2rem auto; padding: 0 1rem; color: #222 }
 table { border-collapse: collapse; margin: .5rem 0 1.5rem } caption { text-align: left; color: #555 }
 th, td { padding: .2rem .7rem; text-align: right; border-bottom: 1px solid #ddd }
+td { white-space: nowrap }
 th:first-child, td:first-child { text-align: left } .ours { font-weight: 600 } code { font-size: .9em }
 dt { font-weight: 600 } dd { margin: 0 0 .5rem 0 } svg { max-width: 100%; height: auto }
 </style>
@@ -31,7 +31,7 @@ dt { font-weight: 600 } dd { margin: 0 0 .5rem 0 } svg { max-width: 100%; height
 <dt>Limits</dt><dd>{{ card.limits }}</dd>
 <dt>Measured against</dt><dd>{{ card.baselines }}</dd>
 <dt>Data</dt><dd>{% for d in card.data %}{{ d.name }} – {{ d.meaning }} ({{ d.licence }})<br>{% endfor %}</dd>
-<dt>Split</dt><dd>{% for name, value in card.split.items() %}{{ name }}: {{ value }}<br>{% endfor %}</dd>
+<dt>Split</dt><dd>{% for name, value in card.split.items() %}{{ name }}: {{ value | told }}<br>{% endfor %}</dd>
 <dt>Seed, opset, size of a row</dt>
 <dd>{{ card.seed }}, {{ card.opset }}, {{ card.widths | sum }} numbers of {{ card.features | length }} features</dd>
 <dt>Digest</dt><dd><code>{{ card.digest }}</code></dd>
@@ -50,9 +50,7 @@ dt { font-weight: 600 } dd { margin: 0 0 .5rem 0 } svg { max-width: 100%; height
 {% for picture in block.pictures %}{{ picture | safe }}{% endfor %}
 {% endfor %}
 </html>
-""",
-    autoescape=True,
-)
+"""
 
 
 def page(card: Card, question: str) -> str:
@@ -68,7 +66,21 @@ def page(card: Card, question: str) -> str:
             if found.get("importance"):
                 block["pictures"].append(_importance(found["importance"]))
             blocks.append(block)
-    return _PAGE.render(card=card, question=question, blocks=blocks)
+    environment = jinja2.Environment(autoescape=True)
+    environment.filters["told"] = _told
+    return environment.from_string(_PAGE).render(card=card, question=question, blocks=blocks)
+
+
+def _told(value: Any) -> str:
+    """A value of a card in words.
+
+    >>> _told({"shop": {"rows": 1200}, "rule": "by time"})
+    'shop (rows 1,200), rule by time'
+    """
+    if isinstance(value, dict):
+        pairs = ((k, v, _told(v)) for k, v in value.items())
+        return ", ".join(f"{k} ({text})" if isinstance(v, dict) else f"{k} {text}" for k, v, text in pairs)
+    return f"{value:,}" if isinstance(value, int) else str(value)
 
 
 def _table(segment: str, m: dict[str, Any]) -> dict[str, Any]:
@@ -78,9 +90,9 @@ def _table(segment: str, m: dict[str, Any]) -> dict[str, Any]:
     for model, values in m["models"].items():
         between = " … ".join(f"{v:g}" for v in intervals[model]) if model in intervals else ""
         against = next((k for k in (f"ours - {model}", f"ours / {model}") if k in intervals), "")
-        ahead = f"{against}: {' … '.join(f'{v:g}' for v in intervals[against])}" if against else ""
+        ahead = " … ".join(f"{v:g}" for v in intervals[against]) if against else ""
         rows.append([model, *(f"{values[n]:,}" for n in names), between, ahead])
-    head = ["model", *(n.replace("_", " ") for n in names), "95% interval", "ahead of it by, 95%"]
+    head = ["model", *(n.replace("_", " ") for n in names), "95% interval", "ours less it, or ours over it, 95%"]
     return {"caption": f"Rows: {segment}", "head": head, "rows": rows}
 
 

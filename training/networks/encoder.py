@@ -21,13 +21,16 @@ import numpy.typing as npt
 from keras import ops
 
 from streams.features.kinds.recent import BUCKETS, EVENTS_KEPT, SESSION_GAP_MS
+from streams.processing.batch import TYPE_CODE
+from streams.records.events import OrderPlaced
 
 N = EVENTS_KEPT
 TYPES = 16
 TOP = 8
 WIDTH, HEADS, INNER, ITEM_ROWS, CHANNELS, BONUS = 32, 4, 64, 2048, 8, 16
-STATE, FACTS = 2, 8
+STATE, FACTS = 6, 8
 NEVER = -1e4
+ORDER = TYPE_CODE[OrderPlaced]
 SESSION_HOURS = SESSION_GAP_MS / 3_600_000
 #: v @ OLDER: what stood one place older. gaps @ AGES: how old each event is, seen from the newest.
 OLDER = np.ascontiguousarray(np.eye(N, k=1, dtype=np.float32).T)
@@ -112,12 +115,12 @@ class Encoder(keras.layers.Layer):  # type: ignore[misc]
         other = ops.where(category > 0, category, -1.0)
         same = ops.cast(ops.expand_dims(category, 2) == ops.expand_dims(other, 1), "float32")
         place = ops.take(ops.convert_to_tensor(self._place), ops.cast(category, "int32"), axis=0)
-        e, waited = self._events(kind, item, cents, gap, filled, same, place)
+        e = self._events(kind, item, cents, gap, filled, same, place)
         if training:
             e = self._drop(e, training=True)
         u = normal(e)
         count = ops.sum(filled, axis=1, keepdims=True)
-        state = ops.concatenate([waited * 0.2, count * (1.0 / N)], axis=1)
+        state = self._state(kind, gap, filled, count)
         mean = ops.matmul(ops.expand_dims(filled / (1.0 + count), 1), u)[:, 0]
         h = e[:, 0] + self._attend(u, mean, state, filled)
         g = ops.matmul(ops.concatenate([normal(h) * self.scale_1, mean, state], axis=1), self.inner) + self.inner_0
@@ -135,10 +138,8 @@ class Encoder(keras.layers.Layer):  # type: ignore[misc]
             "embedding": h,
         }
 
-    def _events(
-        self, kind: Any, item: Any, cents: Any, gap: Any, filled: Any, same: Any, place: Any
-    ) -> tuple[Any, Any]:
-        """[n, 32, width] each event, and [n, 1] the logarithm of the time since the newest."""
+    def _events(self, kind: Any, item: Any, cents: Any, gap: Any, filled: Any, same: Any, place: Any) -> Any:
+        """[n, 32, width] each event."""
         first = np.r_[0.0, np.ones(N - 1)].astype(np.float32)
         later = gap * first  # between an event and the next one; the newest has no next one yet
         before, age = ops.matmul(gap, OLDER) * filled, ops.matmul(later, AGES) * filled
@@ -165,7 +166,28 @@ class Encoder(keras.layers.Layer):  # type: ignore[misc]
         number = ops.cast(item, "int32")
         number = ops.where(number > 0, (number - 1) % ITEM_ROWS + 1, 0)
         e = ops.take(self.category, place, axis=0) + ops.take(of_place, where, axis=0) + ops.matmul(facts, self.fact)
-        return e + ops.take(self.item, number, axis=0), ops.log(1.0 + 60.0 * gap)[:, :1]
+        return e + ops.take(self.item, number, axis=0)
+
+    @staticmethod
+    def _state(kind: Any, gap: Any, filled: Any, count: Any) -> Any:
+        """[n, 6] where the shopper stands now: time since the newest event, the oldest kept and the last order (logs),
+        events kept, orders in 7 and in 30 days."""
+        elapsed = ops.matmul(gap, AGES)  # from each event to now
+        logs = ops.log(1.0 + 60.0 * elapsed) * 0.2
+        order = ops.cast(kind == ORDER, "float32")
+        never = 1.0 - order
+        of_orders = order * ops.cast(elapsed <= 24.0 * 7, "float32"), order * ops.cast(elapsed <= 24.0 * 30, "float32")
+        return ops.concatenate(
+            [
+                logs[:, :1],
+                ops.max(logs * filled, axis=1, keepdims=True),
+                ops.min(logs + 3.0 * never, axis=1, keepdims=True),
+                count * (1.0 / N),
+                ops.sum(of_orders[0], axis=1, keepdims=True) * (1.0 / 8),
+                ops.sum(of_orders[1], axis=1, keepdims=True) * (1.0 / 16),
+            ],
+            axis=1,
+        )
 
     def _attend(self, u: Any, mean: Any, state: Any, filled: Any) -> Any:
         """[n, width] what the newest event finds among the 32."""
