@@ -19,7 +19,7 @@ from models.task import Output, Task
 RETURNS = Task(
     name="returns",
     question="Does this shopper order again within a week?",
-    features=("orders.days_since_last", "orders.count", "orders.gap_mean", "visits.events_30d"),
+    features=("orders.days_since_last", "orders.count", "orders.gap_mean", "visits.events_30d", "behaviour.embedding"),
     outputs=(Output("returns_7d"),),
     owner="tests",
 )
@@ -69,7 +69,7 @@ def train(job):
         "baselines": "recency", "intended_use": "a test", "limits": "a test",
     }
     onnx = export.to_onnx(network, job.task)
-    return export.ship(job.task, onnx, answer, x[test][:500], x[trained], card, job.out)
+    return export.ship(job.task, onnx, answer, x[test][:500], x[trained], card, job.out, job.upstream)
 '''
 
 
