@@ -1,0 +1,50 @@
+"""The README says what the cards say."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from models.artifact import load_artifact
+from models.registry import task
+
+README = (Path(__file__).parents[2] / "README.md").read_text()
+
+
+def measured(name: str, dataset: str, output: str) -> dict[str, Any]:
+    (found,) = (a for d, a in load_artifact(task(name)).card["metrics"].items() if d.split(" (")[0] == dataset)
+    segment: dict[str, Any] = found[output]["segments"]["all"]
+    return segment
+
+
+def test_churn_is_as_good_as_the_readme_says() -> None:
+    for dataset, title in (
+        ("complete_journey", "Complete Journey, 2017-10-01"),
+        ("online_retail", "Online Retail, 2011-09-10"),
+        ("cdnow", "CDNOW, 1998-04-01"),
+    ):
+        m = measured("churn", dataset, "lapse_90d")
+        ours, low, high = m["models"]["ours"], *m["auc_95"]["ours"]
+        row = f"| {title} | {ours['rows']:,} | {ours['base_rate']:.1%} | "
+        row += f"**{ours['auc']:.3f}** [{low:.3f}, {high:.3f}] ({ours['ece']:.3f}) |"
+        for other in ("lightgbm", "rfm_logistic", "bg_nbd"):
+            row += f" {m['models'][other]['auc']:.3f} ({m['models'][other]['ece']:.3f}) |"
+        assert row in README
+    leads = [
+        m["models"]["ours"]["auc"] - max(v["auc"] for name, v in m["models"].items() if name != "ours")
+        for dataset in ("complete_journey", "online_retail", "cdnow")
+        for m in (measured("churn", dataset, f"lapse_{days}d") for days in (30, 60, 90))
+    ]
+    assert min(leads) > 0
+    assert f"by {min(leads):.3f} to {max(leads):.3f} over the best baseline" in README
+
+
+def test_behaviour_is_as_good_as_the_readme_says() -> None:
+    for dataset, best in (("complete_journey", "gru"), ("taobao", "markov")):
+        m = measured("behaviour", dataset, "next_category")
+        ours, low, high = m["models"]["ours"], *m["top_1_95"]["ours"]
+        row = f" | {ours['rows']:,} | **{ours['top_1']:.1%}** [{100 * low:.1f}, {100 * high:.1f}] |"
+        row += f" {m['models']['gru']['top_1']:.1%} | {m['models']['markov']['top_1']:.1%} |"
+        assert row in README
+        low, high = m["top_1_95"][f"ours / {best}"]
+        assert f"{ours['top_1'] / m['models'][best]['top_1']:.2f} [{low:.2f}, {high:.2f}]" in README
