@@ -1,8 +1,8 @@
 """The four programs that the bench runs, each as a process of its own: ``python -m streams.bench.contestants …``.
 
 ``ours`` is this worker as it is. ``faust`` is idiomatic Faust: an agent per event, a RocksDB table of JSON states,
-the same features in plain Python, the same churn model, the same due points. It is spared timers, decisions, late and
-duplicate events, and the behaviour encoder, so the comparison leans to its side. ``ours_empty`` and ``faust_empty``
+the same features in plain Python, the same ONNX models, the same due points. It is spared timers, decisions, late and
+duplicate events, so the comparison leans to its side. ``ours_empty`` and ``faust_empty``
 only decode.
 
 Each prints a line of JSON: seconds from its first record to the commit after its last.
@@ -22,17 +22,18 @@ import numpy as np
 
 from models.artifact import load_artifact
 from models.predictor import Predictor
-from models.registry import task as find
+from models.registry import TASKS
 from streams.agents.shopper_events import ShopperEvents
 from streams.bench import plain_features
 from streams.processing.batch import TYPE_CODE
 from streams.processing.partition import Applied
+from streams.processing.profiles import Profiles
 from streams.processing.rounds import DECISIVE
 from streams.processing.slices import Slice
 from streams.records.events import ShopperEvent, event_decoder
 from streams.records.outcomes import Due, ModelUsed, Scored, encode_outcome, outcome_id
 from streams.settings import Settings
-from streams.topics import EVENTS, SCORES
+from streams.topics import EVENTS, PROFILES, SCORES
 from streams.transport.sliced import Consumer, SliceSchema
 
 DECISIVE_TYPES = tuple(cls for cls, code in TYPE_CODE.items() if code in DECISIVE)
@@ -154,11 +155,12 @@ def faust_empty(settings: Settings, clock: Clock) -> None:
 def idiomatic(settings: Settings, clock: Clock) -> None:
     """Idiomatic Faust: an event at a time, the state a JSON dict in a RocksDB table."""
     app = _app(settings, "kafka")
-    predictor = Predictor(load_artifact(find("churn")))
-    used = ModelUsed(task=predictor.task, version=predictor.version, digest=predictor.digest[:16])
+    models = [Predictor(load_artifact(task)) for task in TASKS]
+    used = {m.task: ModelUsed(task=m.task, version=m.version, digest=m.digest[:16]) for m in models}
     cadence_ms = settings.rules().cadence_ms
     table = app.Table("states", partitions=settings.partitions, default=dict)
     scores = app.topic(SCORES.name, key_type=bytes, value_type=bytes)
+    profiles = app.topic(PROFILES.name, key_type=bytes, value_type=bytes)
     decode = event_decoder.decode
     due_points = 0
 
@@ -173,17 +175,26 @@ def idiomatic(settings: Settings, clock: Clock) -> None:
             plain_features.fold(state, event, at)
             if at // cadence_ms > state["bucket"] or isinstance(event, DECISIVE_TYPES):
                 due_points += 1
-                seen = plain_features.read(state, at)
-                row = np.array([[seen[a] for a in predictor.features]], np.float32)
-                scored = Scored(
-                    outcome_id=outcome_id("scored", event.shopper_id, f"event:{event.event_id}", predictor.task),
-                    shopper_id=event.shopper_id,
-                    event_time_ms=at,
-                    due=Due(kind="event", ref=event.event_id),
-                    model=used,
-                    scores={name: round(float(v[0]), 4) for name, v in predictor.score(row).items()},
-                )
-                await scores.send(key=event.shopper_id.encode(), value=encode_outcome(scored))
+                seen: dict[str, Any] = plain_features.read(state, at) | plain_features.sequence(state, at)
+                key, due = event.shopper_id.encode(), Due(kind="event", ref=event.event_id)
+                for model in models:
+                    row = np.concatenate([np.atleast_1d(seen[a]) for a in model.features]).astype(np.float32)[None]
+                    answers = {name: np.round(v, 4) for name, v in model.score(row).items()}
+                    scored = Scored(
+                        outcome_id=outcome_id("scored", event.shopper_id, f"event:{event.event_id}", model.task),
+                        shopper_id=event.shopper_id,
+                        event_time_ms=at,
+                        due=due,
+                        model=used[model.task],
+                        scores={o.name: float(answers[o.name][0]) for o in model.outputs if o.scalar},
+                    )
+                    await scores.send(key=key, value=encode_outcome(scored))
+                    if "embedding" in answers:
+                        known_as = outcome_id("profile", event.shopper_id, f"event:{event.event_id}", model.task)
+                        profile = Profiles(answers, lambda _bucket: None).at(
+                            0, known_as, event.shopper_id, at, due, used[model.task]
+                        )
+                        await profiles.send(key=key, value=encode_outcome(profile))
             state["bucket"] = max(state["bucket"], at // cadence_ms)
             table[event.shopper_id] = state
             if last:

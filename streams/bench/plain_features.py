@@ -1,4 +1,4 @@
-"""The features that churn and promotions look at, in plain per-event Python: what one would write by hand.
+"""The features that the models and promotions look at, in plain per-event Python: what one would write by hand.
 
 The peer in the bench folds with this, and the tests hold the vectorized kinds against it. A shopper's state is a
 dict of JSON values, as an idiomatic Faust table holds it. Events of a shopper are taken in the order given.
@@ -14,10 +14,13 @@ from xxhash import xxh3_64_intdigest, xxh32_intdigest
 
 from streams.features.kinds.distinct import REGISTERS
 from streams.features.kinds.favourites import SLOTS
+from streams.features.kinds.recent import BUCKETS, EVENTS_KEPT
 from streams.features.kinds.rhythm import MAX_OVERDUE, ORDERS_KEPT, TRIP_MS
+from streams.processing.batch import TYPE_CODE
 from streams.records import events as e
 
 DAY = 86_400_000
+SEQUENCE = {"sequence.types": 2, "sequence.categories": 3, "sequence.items": 4, "sequence.cents": 5}
 WEIGHTS = {e.ItemViewed: 1.0, e.ItemWishlisted: 2.0, e.CartItemAdded: 3.0, e.OrderPlaced: 5.0}
 
 
@@ -27,6 +30,7 @@ def new_state() -> dict[str, Any]:
         "orders": 0, "spend": 0, "discount": 0, "units": 0, "coupons": 0, "cancelled": 0, "shown": 0, "redeemed": 0,
         "first_order": 0, "last_order": 0, "last_event": 0, "consent": [0, 0], "times": [],
         "decayed": {"count7": [0.0, 0], "count30": [0.0, 0], "spend30": [0.0, 0]},
+        "recent": [],
         "days": {}, "items": [0] * REGISTERS, "categories": [0] * REGISTERS, "taste": [0.0] * SLOTS, "taste_at": 0,
     }  # fmt: skip
 
@@ -34,6 +38,7 @@ def new_state() -> dict[str, Any]:
 def fold(s: dict[str, Any], event: e.ShopperEvent, at: int) -> None:
     """Take one event into the state."""
     s["last_event"] = max(s["last_event"], at)
+    s["recent"] = sorted([*s["recent"], _remembered(event, at)])[-EVENTS_KEPT:]
     day = s["days"].setdefault(str(at // DAY), [0, 0, 0])
     day[0] += 1
     newest = s["last_event"] // DAY
@@ -53,11 +58,42 @@ def fold(s: dict[str, Any], event: e.ShopperEvent, at: int) -> None:
         _taste(s, event.category, WEIGHTS[type(event)], at)
 
 
+def _remembered(event: e.ShopperEvent, at: int) -> list[int]:
+    """Time, tie, and what the sequence keeps of an event: type, category, item, money."""
+    lines = getattr(event, "lines", None) or ()
+    about: Any = max(lines, key=_net) if lines else event
+    if lines:
+        cents = sum(map(_net, lines))
+    else:
+        cents = (getattr(event, "unit_price_cents", None) or 0) * getattr(event, "quantity", 1)
+    item, category = getattr(about, "item_id", None), getattr(about, "category", None)
+    return [
+        at,
+        xxh3_64_intdigest(event.event_id.encode()) & 0xFFFF_FFFF,
+        TYPE_CODE[type(event)],
+        0 if category is None else (xxh32_intdigest(category.encode()) or 1) % BUCKETS["category"] + 1,
+        0 if item is None else (xxh3_64_intdigest(item.encode()) & 0xFFFF_FFFF) % BUCKETS["item"] + 1,
+        cents,
+    ]
+
+
+def _net(line: e.OrderLine) -> int:
+    return max(0, line.unit_price_cents * line.quantity - line.discount_cents)
+
+
+def sequence(s: dict[str, Any], now: int) -> dict[str, list[float]]:
+    """The last 32 events as tensors, by address."""
+    newest = s["recent"][::-1]
+    gaps = [(later - at) / 3_600_000 for later, at in itertools.pairwise([now, *(event[0] for event in newest)])]
+    columns = {name: [float(event[k]) for event in newest] for name, k in SEQUENCE.items()}
+    columns["sequence.gap_hours"] = [min(max(gap, 0.0), 8760.0) for gap in gaps]
+    return {name: values + [0.0] * (EVENTS_KEPT - len(values)) for name, values in columns.items()}
+
+
 def _fold_order(s: dict[str, Any], event: e.OrderPlaced, at: int, day: list[int]) -> None:
     cents = 0
     for line in event.lines:
-        net = max(0, line.unit_price_cents * line.quantity - line.discount_cents)
-        cents += net
+        cents += _net(line)
         s["discount"] += line.discount_cents
         s["units"] += line.quantity
         _observe(s["items"], xxh3_64_intdigest(line.item_id.encode()))

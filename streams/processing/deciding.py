@@ -16,7 +16,7 @@ from streams.decisions.promotion import Offer, PromotionPolicy, Prospect
 from streams.features.columns import Rows
 from streams.monitoring.late_labels import LateLabels, code_of
 from streams.processing.batch import Bools, Ints
-from streams.processing.profiles import profile
+from streams.processing.profiles import Profiles
 from streams.processing.scoring import TaskScores
 from streams.records.outcomes import (
     ChurnAlerted,
@@ -91,6 +91,7 @@ class Deciding:
         found: list[Outcome] = []
         alerts: list[tuple[int, int]] = []
         used = {task: [_used(model) for model in s.models] for task, s in scores.items()}
+        spoken = [_Spoken(task, s, used[task], category_of) for task, s in scores.items()]
         driving = scores.get(DRIVING_TASK)
         codes = np.array([code_of(m.digest) for m in driving.models] if driving is not None else [], np.int64)
         seen = {a: features[:, places[a].start] for a in PROMOTION_FEATURES} if driving is not None else {}
@@ -109,8 +110,8 @@ class Deciding:
                 at = group.place + i
                 shopper, now, due = group.shopper[i], int(group.now_ms[i]), group.due[i]
                 ref = f"{due.kind}:{due.ref}"
-                for task, s in scores.items():
-                    found += self._said(task, s, used[task][int(s.used[at])], at, shopper, now, due, ref, category_of)
+                for task in spoken:
+                    found += task.at(at, shopper, now, due, ref)
                 if driving is None or not known[i]:
                     continue
                 model = used[DRIVING_TASK][int(driving.used[at])]
@@ -138,42 +139,6 @@ class Deciding:
             _explain(driving, alerts, found)
         return found, time.perf_counter() - began
 
-    @staticmethod
-    def _said(
-        task: str,
-        s: TaskScores,
-        model: ModelUsed,
-        at: int,
-        shopper: str,
-        now: int,
-        due: Due,
-        ref: str,
-        category_of: Callable[[int], str | None],
-    ) -> list[Outcome]:
-        """The scores of one task at one due point, and the profile when it has one; nothing where the model failed."""
-        kinds = {output.name: output.kind for output in s.models[0].outputs}
-        if not all(np.isfinite(s.answers[name][at]).all() for name in kinds):
-            return []
-        probabilities = {o.name: float(s.answers[o.name][at]) for o in s.models[0].outputs if o.scalar}
-        said: list[Outcome] = []
-        if probabilities:
-            said.append(
-                Scored(
-                    outcome_id=outcome_id("scored", shopper, ref, task),
-                    shopper_id=shopper,
-                    event_time_ms=now,
-                    due=due,
-                    model=model,
-                    scores=probabilities,
-                )
-            )
-        if "embedding" in kinds.values():
-            answers = {name: s.answers[name][at] for name in kinds}
-            said.append(
-                profile(answers, shopper, now, due, model, outcome_id("profile", shopper, ref, task), category_of)
-            )
-        return said
-
     def _offer(
         self, group: _Group, i: int, score: float, seen: dict[str, float], model: ModelUsed
     ) -> OfferMade | OfferWithheld | None:
@@ -195,6 +160,44 @@ class Deciding:
         if decision is None:
             return None
         return _offer_outcome(decision, self.promotion.campaign, self.currency, group, i, score, model)
+
+
+class _Spoken:
+    """What one task says at each due point: its scores, and a profile when it has one; nothing where it failed."""
+
+    def __init__(
+        self, task: str, s: TaskScores, used: list[ModelUsed], category_of: Callable[[int], str | None]
+    ) -> None:
+        outputs = s.models[0].outputs
+        self._task = task
+        finite = [np.isfinite(s.answers[o.name]).reshape(len(s.used), -1).all(axis=1) for o in outputs]
+        self._speaks = np.logical_and.reduce(finite).tolist()
+        self._models = [used[k] for k in s.used.tolist()]
+        self._scalars = [(o.name, s.answers[o.name].tolist()) for o in outputs if o.scalar]
+        embeds = any(o.kind == "embedding" for o in outputs)
+        self._profiles = Profiles(s.answers, category_of) if embeds else None
+
+    def at(self, at: int, shopper: str, now: int, due: Due, ref: str) -> list[Outcome]:
+        """What is said at one due point."""
+        said: list[Outcome] = []
+        if not self._speaks[at]:
+            return said
+        model = self._models[at]
+        if self._scalars:
+            said.append(
+                Scored(
+                    outcome_id=outcome_id("scored", shopper, ref, self._task),
+                    shopper_id=shopper,
+                    event_time_ms=now,
+                    due=due,
+                    model=model,
+                    scores={name: values[at] for name, values in self._scalars},
+                )
+            )
+        if self._profiles is not None:
+            known_as = outcome_id("profile", shopper, ref, self._task)
+            said.append(self._profiles.at(at, known_as, shopper, now, due, model))
+        return said
 
 
 def _offer_outcome(

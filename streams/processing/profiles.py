@@ -15,31 +15,41 @@ TYPE_NAME: dict[int, str] = {code: str(cls.__struct_config__.tag) for cls, code 
 LEAST = 0.01
 
 
-def profile(
-    answers: Mapping[str, npt.NDArray[np.float64]],
-    shopper_id: str,
-    event_time_ms: int,
-    due: Due,
-    model: ModelUsed,
-    outcome_id: str,
-    category_of: Callable[[int], str | None],
-) -> ProfileUpdated:
-    """The profile from an encoder's answers for one due point. ``category_of`` names a hash bucket."""
-    types = answers["next_type"]
-    categories = zip(answers["next_category"].tolist(), answers["next_category_probability"].tolist(), strict=True)
-    return ProfileUpdated(
-        outcome_id=outcome_id,
-        shopper_id=shopper_id,
-        event_time_ms=event_time_ms,
-        due=due,
-        model=model,
-        embedding=answers["embedding"].tolist(),
-        next_type={TYPE_NAME[code]: p for code, p in enumerate(types.tolist()) if p >= LEAST and code in TYPE_NAME},
-        next_category=[
-            LikelyCategory(category=category_of(int(bucket)), probability=p)
-            for bucket, p in categories
-            if bucket > 0 and p >= LEAST
-        ],
-        purchase_session=float(answers["purchase_session"]),
-        purchase_7d=float(answers["purchase_7d"]),
-    )
+class Profiles:
+    """The profiles of a slice's due points, from an encoder's answers. ``category_of`` names a hash bucket."""
+
+    def __init__(
+        self, answers: Mapping[str, npt.NDArray[np.float64]], category_of: Callable[[int], str | None]
+    ) -> None:
+        self._embedding = answers["embedding"].tolist()
+        self._types: list[dict[str, float]] = [{} for _ in self._embedding]
+        types = answers["next_type"]
+        for i, code in np.argwhere(types >= LEAST).tolist():
+            if code in TYPE_NAME:
+                self._types[i][TYPE_NAME[code]] = float(types[i, code])
+        self._buckets = answers["next_category"].astype(np.int64).tolist()
+        self._chances = answers["next_category_probability"].tolist()
+        self._session, self._week = answers["purchase_session"].tolist(), answers["purchase_7d"].tolist()
+        self._category_of = category_of
+
+    def at(
+        self, i: int, outcome_id: str, shopper_id: str, event_time_ms: int, due: Due, model: ModelUsed
+    ) -> ProfileUpdated:
+        """The profile of the i-th due point."""
+        name = self._category_of
+        return ProfileUpdated(
+            outcome_id=outcome_id,
+            shopper_id=shopper_id,
+            event_time_ms=event_time_ms,
+            due=due,
+            model=model,
+            embedding=self._embedding[i],
+            next_type=self._types[i],
+            next_category=[
+                LikelyCategory(category=name(bucket), probability=p)
+                for bucket, p in zip(self._buckets[i], self._chances[i], strict=True)
+                if bucket > 0 and p >= LEAST
+            ],
+            purchase_session=self._session[i],
+            purchase_7d=self._week[i],
+        )

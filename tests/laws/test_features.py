@@ -149,3 +149,16 @@ def test_the_address_of_a_feature_is_its_file() -> None:
     for module in (orders, browsing, carts, searching, offers, visits):
         name = module.__name__.rsplit(".", 1)[1]
         assert all(f.address.startswith(f"{name}.") for f in module.FEATURES)
+
+
+def test_the_peers_sequence_is_ours() -> None:
+    """What the bench's peer gives the encoder is what the stream gives it."""
+    log = random_history(8, 300, 6, hostile=False)
+    states: dict[str, dict[str, object]] = {}
+    for at, event in in_time_order(log):
+        plain_features.fold(states.setdefault(event.shopper_id, plain_features.new_state()), event, at)
+    places = CATALOGUE.places(ADDRESSES)
+    for shopper, row in features_after(log, HOUR).items():
+        now = int(states[shopper]["last_event"]) + HOUR  # type: ignore[call-overload]
+        for address, values in plain_features.sequence(states[shopper], now).items():
+            assert row[places[address]].tolist() == pytest.approx(values, rel=1e-6), (shopper, address)

@@ -24,7 +24,7 @@ def test_churn_is_as_good_as_the_readme_says() -> None:
         ("cdnow", "CDNOW, 1998-04-01"),
     ):
         m = measured("churn", dataset, "lapse_90d")
-        ours, low, high = m["models"]["ours"], *m["auc_95"]["ours"]
+        ours, (low, high) = m["models"]["ours"], m["auc_95"]["ours"]
         row = f"| {title} | {ours['rows']:,} | {ours['base_rate']:.1%} | "
         row += f"**{ours['auc']:.3f}** [{low:.3f}, {high:.3f}] ({ours['ece']:.3f}) |"
         for other in ("lightgbm", "rfm_logistic", "bg_nbd"):
@@ -42,7 +42,7 @@ def test_churn_is_as_good_as_the_readme_says() -> None:
 def test_behaviour_is_as_good_as_the_readme_says() -> None:
     for dataset, best in (("complete_journey", "gru"), ("taobao", "markov")):
         m = measured("behaviour", dataset, "next_category")
-        ours, low, high = m["models"]["ours"], *m["top_1_95"]["ours"]
+        ours, (low, high) = m["models"]["ours"], m["top_1_95"]["ours"]
         row = f" | {ours['rows']:,} | **{ours['top_1']:.1%}** [{100 * low:.1f}, {100 * high:.1f}] |"
         row += f" {m['models']['gru']['top_1']:.1%} | {m['models']['markov']['top_1']:.1%} |"
         assert row in README
