@@ -74,7 +74,12 @@ def replay(
     catalogue = CATALOGUE.covering(features)
     rules = Rules() if cadence_ms is None else Rules(cadence_ms=cadence_ms)
     processor = PartitionProcessor(
-        0, rules, catalogue=catalogue, collector=collect, collected=features if due_points else ()
+        0,
+        rules,
+        catalogue=catalogue,
+        collector=collect,
+        collected=features if due_points else (),
+        room=max(1, len(history.shoppers)),
     )
 
     def take(start: int, stop: int) -> None:

@@ -6,7 +6,7 @@ A new feature is a line in one of the files named here. A new kind is one file i
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -53,10 +53,11 @@ _KINDS: dict[type[Kind], tuple[type, ...]] = {
 class Catalogue:
     """Features by address, with the kinds that fold and read them.
 
-    Raises ``ValueError`` when two features share an address or a ratio names a feature that does not exist.
+    ``only_needed``: without the columns of kinds that no feature reads; enough to train, not to decide. Raises
+    ``ValueError`` when two features share an address or a ratio names a feature that does not exist.
     """
 
-    def __init__(self, features: Iterable[Feature] = FEATURES) -> None:
+    def __init__(self, features: Iterable[Feature] = FEATURES, *, only_needed: bool = False) -> None:
         declared = tuple(features)
         self.features = {feature.address: feature for feature in declared}
         if len(self.features) != len(declared):
@@ -69,16 +70,28 @@ class Catalogue:
         self.kinds: dict[type[Kind], Kind] = {
             kind: kind(list(dict.fromkeys(f.source for f in declared if isinstance(f.source, sources))))
             for kind, sources in _KINDS.items()
+            # Silence is told by the rhythm, whether or not anybody reads it.
+            if not only_needed or kind is RhythmKind or any(isinstance(f.source, sources) for f in declared)
         }
         self._kind_of: dict[type, Kind] = {
-            source: self.kinds[kind] for kind, sources in _KINDS.items() for source in sources
+            source: self.kinds[kind] for kind, sources in _KINDS.items() if kind in self.kinds for source in sources
         }
         self.columns: tuple[Column, ...] = tuple(c for kind in self.kinds.values() for c in kind.columns)
-        rhythm, favourite, recent = self.kinds[RhythmKind], self.kinds[FavouriteKind], self.kinds[RecentKind]
-        assert isinstance(rhythm, RhythmKind)
-        assert isinstance(favourite, FavouriteKind)
-        assert isinstance(recent, RecentKind)
-        self.rhythm, self.favourites, self.recent = rhythm, favourite, recent
+
+    @property
+    def rhythm(self) -> RhythmKind:
+        """What silence is told by."""
+        return cast(RhythmKind, self.kinds[RhythmKind])
+
+    @property
+    def favourites(self) -> FavouriteKind:
+        """What an offer's category is chosen by …"""
+        return cast(FavouriteKind, self.kinds[FavouriteKind])
+
+    @property
+    def recent(self) -> RecentKind:
+        """… and named by."""
+        return cast(RecentKind, self.kinds[RecentKind])
 
     def covering(self, addresses: Iterable[str]) -> Catalogue:
         """A catalogue of these features and what they divide: the same bits from fewer columns."""
@@ -87,7 +100,7 @@ class Catalogue:
             source = self.features[address].source
             if isinstance(source, Ratio):
                 wanted |= dict.fromkeys((source.numerator, source.denominator))
-        return Catalogue(self.features[address] for address in wanted)
+        return Catalogue((self.features[address] for address in wanted), only_needed=True)
 
     def fold(self, state: Rows, run: Run) -> None:
         """Take a run of events into every kind's columns."""

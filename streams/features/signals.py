@@ -75,6 +75,11 @@ class Entries:
     time_ms: Ints
     value: Ints
 
+    @property
+    def present(self) -> set[int]:
+        """The codes of the signals that occur."""
+        return set(np.flatnonzero(np.bincount(self.signal, minlength=len(SIGNALS))).tolist())
+
     def select(self, chosen: Ints | slice) -> Entries:
         """Some of the entries."""
         return Entries(

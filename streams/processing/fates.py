@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from streams.features.columns import Column, Rows
-from streams.processing.batch import Bools, EventBatch, Ints
+from streams.processing.batch import Bools, EventBatch, Ints, stable_order
 
 #: How many event ids a shopper's row remembers.
 IDS_KEPT = 32
@@ -52,7 +52,7 @@ def judge(batch: EventBatch, rows: Ints, state: Rows, watermark_before: Ints) ->
 def remember(batch: EventBatch, rows: Ints, applied: Ints, state: Rows) -> None:
     """Write the applied events' ids and offsets into their rows."""
     row = rows[applied]
-    order = np.argsort(row, kind="stable")
+    order = stable_order(row)
     row, index = row[order], applied[order]
     first = np.flatnonzero(np.r_[True, row[1:] != row[:-1]]) if len(row) else np.zeros(0, np.int64)
     rank = np.arange(len(row)) - np.repeat(first, np.diff(np.r_[first, len(row)]))

@@ -27,7 +27,7 @@ from streams.features.kinds.recent import BUCKETS
 from streams.features.signals import Run, entries
 from streams.monitoring import late_labels
 from streams.monitoring.late_labels import Labels, LateLabels
-from streams.processing.batch import TYPE_CODE, EventBatch, Ints
+from streams.processing.batch import TYPE_CODE, EventBatch, Ints, stable_order
 from streams.processing.deciding import DRIVING_HORIZON_DAYS, PROMOTION_FEATURES, Deciding
 from streams.processing.decode import NO_TIME, Decoded, DecodeRules, decode
 from streams.processing.fates import APPLIED, IDS, IDS_COUNT, judge, remember
@@ -129,7 +129,7 @@ class PartitionProcessor:
     The models of ``shelf`` score every due point, in the versions that the log chose last. Without a shelf, or with a
     ``collector``, nothing is scored. ``refused`` is told of versions that were chosen and cannot serve. ``log_id``
     names the log whose offsets the state counts: a topic deleted and made anew is another log, and taking its records
-    for known ones would lose them (``OtherLog``).
+    for known ones would lose them (``OtherLog``). ``room``: how many shoppers to make room for at once.
     """
 
     def __init__(
@@ -146,6 +146,7 @@ class PartitionProcessor:
         collected: tuple[str, ...] = (),
         refused: Callable[[str, str, Exception], None] = lambda _task, _version, _error: None,
         log_id: str = "",
+        room: int = 1024,
     ) -> None:
         self.partition, self.rules, self.catalogue, self.log_id = partition, rules, catalogue, log_id
         self._shelf, self._collector, self._collected = shelf, collector, collected
@@ -153,7 +154,7 @@ class PartitionProcessor:
         self.stages: dict[str, Stages] = {}
         """Which versions serve, as the log chose; tasks that it never chose for serve the package's own."""
         self.codec = Codec(layout or row_layout(catalogue))
-        self.arena = Arena(self.codec, tier, limit)
+        self.arena = Arena(self.codec, tier, limit, room)
         self.next_offset = 0
         self.newest_ms = NO_TIME
         self.lag_ms = 0
@@ -361,12 +362,12 @@ class PartitionProcessor:
         self._fire_waiting(steps, watermark, due)
         state = arena.rows  # firing may load rows and grow the block
         all_entries = entries(batch, steps.event, steps.row)
-        all_entries = all_entries.select(np.argsort(all_entries.event, kind="stable"))
+        all_entries = all_entries.select(stable_order(all_entries.event))
         touches = batch.touches
         place = np.full(len(batch), -1, np.int64)
         place[steps.event] = np.arange(len(steps.event))
         touch_place = place[touches.event]
-        by_place = np.argsort(touch_place, kind="stable")
+        by_place = stable_order(touch_place + 1)  # -1: of an event that is not applied
         by_place = by_place[np.searchsorted(touch_place[by_place], 0) :]
         touches, touch_place = touches.select(by_place), touch_place[by_place]
         entry_bounds = np.searchsorted(all_entries.event, steps.bounds)

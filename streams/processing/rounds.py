@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from streams.features.columns import Column, Rows
-from streams.processing.batch import Bools, EventBatch, Ints, type_codes
+from streams.processing.batch import Bools, EventBatch, Ints, stable_order, type_codes
 from streams.records import events as e
 
 #: Events after which a decision may change, each a due point.
@@ -62,7 +62,7 @@ def plan(
 ) -> Plan:
     """Plan the rounds of a slice. ``watermark[i]`` is the watermark once the slice's record i was seen."""
     row = rows[applied]
-    order = np.argsort(row, kind="stable")
+    order = stable_order(row)
     event, row = applied[order], row[order]
     time, position = batch.time_ms[event], batch.position[event]
     starts = np.r_[True, row[1:] != row[:-1]][: len(row)]
@@ -85,7 +85,7 @@ def plan(
     earlier: Ints = np.cumsum(ends) - ends
     first = np.flatnonzero(starts)
     round_: Ints = earlier - np.repeat(earlier[first], np.diff(np.r_[first, len(row)]))
-    by_round = np.argsort(round_, kind="stable")
+    by_round = stable_order(round_)
     bounds = np.searchsorted(round_[by_round], np.arange(int(np.max(round_, initial=-1)) + 2))
     return Plan(
         event=event[by_round],

@@ -97,14 +97,15 @@ class Codec:
 
 
 class Arena:
-    """The rows of one partition. ``limit`` is the most rows kept in memory (at least one slice's shoppers)."""
+    """The rows of one partition. ``limit`` is the most rows kept in memory (at least one slice's shoppers),
+    ``room`` how many to begin with."""
 
-    def __init__(self, codec: Codec, tier: Tier | None = None, limit: int = 1_000_000) -> None:
+    def __init__(self, codec: Codec, tier: Tier | None = None, limit: int = 1_000_000, room: int = 1024) -> None:
         self.codec, self.tier, self.limit = codec, tier, limit
-        self.rows = Rows.zeros(codec.layout, 1024)
-        self.timer: Ints = np.full(1024, NEVER, np.int64)
-        self.dirty: Bools = np.zeros(1024, np.bool_)
-        self._used: Ints = np.zeros(1024, np.int64)
+        self.rows = Rows.zeros(codec.layout, room)
+        self.timer: Ints = np.full(room, NEVER, np.int64)
+        self.dirty: Bools = np.zeros(room, np.bool_)
+        self._used: Ints = np.zeros(room, np.int64)
         self._clock = 0
         self._index: dict[str, int] = {}
         self._shopper: list[str | None] = []

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from streams.features.columns import Column, Readable, Rows
 from streams.features.signals import Run
-from streams.processing.batch import Bools, Floats, Ints
+from streams.processing.batch import Bools, Floats, Ints, stable_order
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class LastN:
         if not len(index):
             return
         # By shopper, and within a shopper in log order.
-        index = index[np.argsort(run.row[index], kind="stable")]
+        index = index[stable_order(run.row[index])]
         row, time = run.row[index], run.time_ms[index]
         tie = (run.id_hash[index].astype(np.uint64) & np.uint64(0xFFFF_FFFF)).astype(np.uint32)
         first = np.flatnonzero(np.r_[True, row[1:] != row[:-1]])

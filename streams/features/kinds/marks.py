@@ -44,7 +44,7 @@ class MarkKind:
 
     def fold(self, state: Rows, run: Run) -> None:
         signal, flat = run.entries.signal, state.flat["i8"]
-        present = set(np.unique(signal).tolist())
+        present = run.entries.present
         for (what, code), column in self._columns.items():
             if code not in present:
                 continue

@@ -61,7 +61,7 @@ class WindowKind:
 
     def fold(self, state: Rows, run: Run) -> None:
         signal = run.entries.signal
-        present = set(np.unique(signal).tolist())
+        present = run.entries.present
         for (ring, code), (buckets, head) in self._rings.items():
             if code in present:
                 entries = run.entries.select(np.flatnonzero(signal == code))
