@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from streams.features.columns import Column, Rows
+from streams.monitoring.quality import auc, expected_calibration_error
 from streams.processing.batch import Bools, Floats, Ints
 
 DAY_MS = 86_400_000
@@ -117,19 +118,9 @@ class Judged:
         0.875
         """
         score, lapsed = self.held
-        n, m = int(lapsed.sum()), int((~lapsed).sum())
-        if not n or not m:
-            return float("nan")
-        _, rank, count = np.unique(score, return_inverse=True, return_counts=True)
-        middle = np.cumsum(count) - (count - 1) / 2
-        return float((middle[rank][lapsed].sum() - n * (n + 1) / 2) / (n * m))
+        return auc(lapsed, score)
 
     def calibration_error(self) -> float:
         """Mean distance between score and share that lapsed, over ten equally large groups; NaN while empty."""
         score, lapsed = self.held
-        if not len(score):
-            return float("nan")
-        order = np.argsort(score, kind="stable")
-        parts = [part for part in np.array_split(order, 10) if len(part)]
-        off = sum(abs(float(score[p].mean()) - float(lapsed[p].mean())) * len(p) for p in parts)
-        return off / len(score)
+        return expected_calibration_error(lapsed, score)

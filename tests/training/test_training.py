@@ -14,6 +14,7 @@ import pytest
 from models.registry import TASKS
 from models.task import Output
 from streams.features.catalogue import CATALOGUE
+from streams.monitoring import quality
 from streams.processing.partition import PartitionProcessor, Rules
 from streams.records.events import ShopperEvent, decode_event
 from tests.shoppers import DAY, NOON, log_of, ordered, random_history, slice_of, viewed
@@ -285,9 +286,9 @@ def test_another_seed_or_schedule_does_not_go_on_from_what_was_kept(tmp_path: Pa
 
 def test_the_metrics_are_right_on_a_case_done_by_hand() -> None:
     label, score = np.array([0, 0, 1, 1]), np.array([0.1, 0.4, 0.35, 0.8])
-    assert evaluate.auc(label, score) == 0.75
+    assert quality.auc(label, score) == 0.75
     assert evaluate.brier(label, score) == pytest.approx((0.01 + 0.16 + 0.4225 + 0.04) / 4)
-    assert evaluate.expected_calibration_error(label, score, 1) == pytest.approx(abs(0.4125 - 0.5))
+    assert quality.expected_calibration_error(label, score, 1) == pytest.approx(abs(0.4125 - 0.5))
 
 
 def test_the_logistic_baseline_finds_a_known_slope() -> None:
@@ -323,8 +324,8 @@ def test_bg_nbd_foretells_what_customers_made_by_its_own_rules_do() -> None:
     x = bg_nbd.summary(who, time_ms, weeks_ms, n)
     lapsed = np.bincount(who[(time_ms > weeks_ms) & (time_ms <= weeks_ms + 30 * DAY)], minlength=n) == 0
     foretold = bg_nbd.fit(x).lapse(x, 30)
-    assert evaluate.expected_calibration_error(lapsed, foretold) < 0.015
-    assert evaluate.auc(lapsed, foretold) > 0.75
+    assert quality.expected_calibration_error(lapsed, foretold) < 0.015
+    assert quality.auc(lapsed, foretold) > 0.75
 
 
 @pytest.fixture(scope="module")
