@@ -13,9 +13,11 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 import faust
+from faust.auth import Credentials, SASLCredentials, SSLCredentials
 from faust.tables.manager import TableManager
 from faust.types import TP
 
+from streams.access import Access
 from streams.agents.shopper_events import ShopperEvents
 from streams.control import Watch
 from streams.metrics import Metrics
@@ -62,6 +64,15 @@ class Worker:
     """partition → records that wait, as last seen."""
 
 
+def credentials(kafka: Access) -> Credentials | None:
+    """How Kafka is reached, as Faust wants to be told."""
+    tls = kafka.tls()
+    if kafka.authenticated:
+        told = {"username": kafka.username, "password": kafka.password, "mechanism": kafka.mechanism}
+        return SASLCredentials(ssl_context=tls, **told)
+    return SSLCredentials(context=tls) if tls is not None else None
+
+
 def create_app(
     settings: Settings,
     shelf: Shelf,
@@ -75,6 +86,7 @@ def create_app(
     app = App(
         settings.app_id,
         broker=";".join(f"slices://{host}" for host in settings.broker.split(",")),
+        broker_credentials=credentials(settings.access),
         store="rocksdb://",
         datadir=settings.data_dir,
         # The catalogue creates topics; Faust creates its changelog only if that has not happened.
@@ -99,7 +111,7 @@ def create_app(
         processing_guarantee="at_least_once",
     )
     metrics = Metrics()
-    writer = WriteBehind(settings.broker, changelog_name(settings.app_id), on_step)
+    writer = WriteBehind(settings.access, changelog_name(settings.app_id), on_step)
     table = shopper_table(app, partitions)
 
     async def owns(tps: set[TP]) -> bool:

@@ -147,7 +147,7 @@ def topics_create(broker: str | None, partitions: int | None) -> None:
 
     settings = Settings.from_environment(broker=broker, partitions=partitions)
     wanted = [*TOPICS, changelog(settings.app_id)]
-    created = create(settings.broker, wanted, settings.partitions, settings.replication)
+    created = create(settings.access, wanted, settings.partitions, settings.replication)
     click.echo("\n".join(f"created {name}" for name in created) or "All topics exist.")
 
 
@@ -158,7 +158,7 @@ def topics_check(broker: str | None) -> None:
     from streams.topics import TOPICS, changelog, check
 
     settings = Settings.from_environment(broker=broker)
-    found = check(settings.broker, [*TOPICS, changelog(settings.app_id)])
+    found = check(settings.access, [*TOPICS, changelog(settings.app_id)])
     click.echo("\n".join(found) or "All topics are as catalogued.")
     sys.exit(bool(found))
 
@@ -187,8 +187,8 @@ def settings_() -> None:
     """
     current = Settings.from_environment()
     table = Table("variable", "value")
-    for name in Settings.__dataclass_fields__:
-        table.add_row(f"OFFERSTREAM_{name.upper()}", str(getattr(current, name)))
+    for name, value in current.shown().items():
+        table.add_row(f"OFFERSTREAM_{name.upper()}", value)
     Console().print(table)
 
 
@@ -303,7 +303,7 @@ def replay(
             f"There is no data set {source!r}; there are: {', '.join(DATASETS)}. For a file: --format jsonl."
         )
     with progress_bar(f"Sending {source}", total) as done:
-        sent = send(settings.broker, paced(between(records, *window), speed), done)
+        sent = send(settings.access, paced(between(records, *window), speed), done)
     click.echo(f"{sent} records sent.")
 
 

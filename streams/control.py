@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 import msgspec
 from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 
+from streams.access import Access
 from streams.records.serving import CanaryRolledBack, ControlRecord, Stages, StagesSet, key_of
 from streams.topics import CONTROL, TopicError
 
@@ -56,9 +57,9 @@ class Control:
         return msgspec.structs.replace(stages, canary=None, canary_share=0.0)
 
 
-def publish(bootstrap: str, record: ControlRecord) -> None:
+def publish(kafka: Access, record: ControlRecord) -> None:
     """Put a record into the control topic and wait until it is there. Raises ``TopicError``."""
-    producer = Producer({"bootstrap.servers": bootstrap, "enable.idempotence": True, "log_level": 2})
+    producer = Producer(kafka.librdkafka() | {"enable.idempotence": True, "log_level": 2})
     failed: list[str] = []
     producer.produce(
         CONTROL.name,
@@ -70,20 +71,20 @@ def publish(bootstrap: str, record: ControlRecord) -> None:
         raise TopicError(f"{CONTROL.name} did not take the change: {failed or 'no answer'}. offerstream topics check")
 
 
-def read(bootstrap: str) -> Control:
+def read(kafka: Access) -> Control:
     """The control topic as it stands. Raises ``TopicError``."""
     control = Control()
-    for record in _records(bootstrap, lambda: False, follow=False):
+    for record in _records(kafka, lambda: False, follow=False):
         if record is not None:
             control.take(record)
     return control
 
 
-def _records(bootstrap: str, stop: Callable[[], bool], *, follow: bool) -> Iterator[ControlRecord | None]:
+def _records(kafka: Access, stop: Callable[[], bool], *, follow: bool) -> Iterator[ControlRecord | None]:
     """Records from the first on; None when all that was there has been read. Without ``follow``, ends there."""
     consumer = Consumer(
-        {
-            "bootstrap.servers": bootstrap,
+        kafka.librdkafka()
+        | {
             "group.id": "offerstream-control",
             "enable.auto.commit": False,
             "enable.partition.eof": True,
@@ -125,8 +126,8 @@ class Watch:
     ``stages`` is whole from the start: the constructor returns when all that was there has been read.
     """
 
-    def __init__(self, bootstrap: str) -> None:
-        self._bootstrap, self._control = bootstrap, Control()
+    def __init__(self, kafka: Access) -> None:
+        self._kafka, self._control = kafka, Control()
         self._stopped, self._read = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._follow, name="control", daemon=True)
         self._thread.start()
@@ -142,7 +143,7 @@ class Watch:
     def _follow(self) -> None:
         while not self._stopped.is_set():
             try:
-                for record in _records(self._bootstrap, self._stopped.is_set, follow=True):
+                for record in _records(self._kafka, self._stopped.is_set, follow=True):
                     if record is None:
                         self._read.set()
                     else:

@@ -28,6 +28,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from streams.access import Access
 from streams.broker.embedded import Broker, free_ports
 from streams.producer.replay import between, records_of, send
 from streams.settings import Settings
@@ -74,24 +75,26 @@ def _run(stack: ExitStack, broker: str | None, start_ms: int | None, stop_ms: in
             running = Broker(folder / "kafka", jars)
             stack.callback(running.stop)
             running.start()
-        broker = running.bootstrap
-        console.print(f"Apache Kafka listens on {broker}")
-    elif held := records_in(broker, EVENTS):
-        raise DemoError(
-            f"{EVENTS.name} at {broker} holds {held:,} records. The demo sends households of 2017, counts all: "
-            "it is for a broker of its own. Leave --broker away, or send your data with: offerstream replay."
-        )
-    settings = Settings.from_environment()
-    create(broker, [*TOPICS, changelog(app_id)], 4, settings.replication)
+        kafka, replication = Access(running.bootstrap), 1
+        console.print(f"Apache Kafka listens on {kafka.servers}")
+    else:
+        settings = Settings.from_environment(broker=broker)
+        kafka, replication = settings.access, settings.replication
+        if held := records_in(kafka, EVENTS):
+            raise DemoError(
+                f"{EVENTS.name} at {broker} holds {held:,} records. The demo sends households of 2017, counts all: "
+                "it is for a broker of its own. Leave --broker away, or send your data with: offerstream replay."
+            )
+    create(kafka, [*TOPICS, changelog(app_id)], 4, replication)
     (port,) = free_ports(1)
-    worker = _start_worker(stack, folder, broker, port, app_id)
+    worker = _start_worker(stack, folder, kafka, port, app_id)
     with console.status("Waiting for the worker…"):
         _wait_ready(port, worker, folder)
     console.print(f"A worker is ready: http://127.0.0.1:{port}/metrics")
     console.print("Replaying Complete Journey: 2,469 households, 2017. Alerts and offers as they come:\n")
-    watch = Watch(broker)
+    watch = Watch(kafka)
     stack.callback(watch.stop)
-    sending = Sending(broker, start_ms, stop_ms)
+    sending = Sending(kafka, start_ms, stop_ms)
     watch.start()
     sending.start()
     began = time.monotonic()
@@ -118,13 +121,21 @@ def _run(stack: ExitStack, broker: str | None, start_ms: int | None, stop_ms: in
     return _summary(samples, sending.sent, seconds, watch)
 
 
-def _start_worker(stack: ExitStack, folder: Path, broker: str, port: int, app_id: str) -> subprocess.Popen[bytes]:
+def _start_worker(stack: ExitStack, folder: Path, kafka: Access, port: int, app_id: str) -> subprocess.Popen[bytes]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("OFFERSTREAM_")}
-    command = ["worker", "--broker", broker, "--data-dir", str(folder / "worker"), "--port", str(port)]
+    access = {
+        "SECURITY_PROTOCOL": kafka.protocol,
+        "SASL_MECHANISM": kafka.mechanism,
+        "SASL_USERNAME": kafka.username,
+        "SASL_PASSWORD": kafka.password,
+        "SSL_CA_FILE": kafka.ca_file,
+    }
+    told = {f"OFFERSTREAM_{name}": value for name, value in access.items()}
+    command = ["worker", "--broker", kafka.servers, "--data-dir", str(folder / "worker"), "--port", str(port)]
     log = stack.enter_context((folder / "worker.log").open("wb"))
     worker = subprocess.Popen(
         [sys.executable, "-m", "streams", *command],
-        env={**kept, "OFFERSTREAM_APP_ID": app_id, "OFFERSTREAM_MAX_SLICE": "1024"},
+        env={**kept, **told, "OFFERSTREAM_APP_ID": app_id, "OFFERSTREAM_MAX_SLICE": "1024"},
         stdout=log,
         stderr=log,
         start_new_session=True,  # Ctrl-C reaches us, and we stop it
@@ -256,7 +267,7 @@ def _print_summary(s: dict[str, Any], out: Path) -> None:
 class Sending:
     """The replay, in a thread of its own."""
 
-    broker: str
+    kafka: Access
     start_ms: int | None
     stop_ms: int | None
     sent: int = 0
@@ -270,7 +281,7 @@ class Sending:
     def _run(self) -> None:
         try:
             records = between(records_of(COMPLETE_JOURNEY.read(None)), self.start_ms, self.stop_ms)
-            self.sent = send(self.broker, records, self._so_far)
+            self.sent = send(self.kafka, records, self._so_far)
         except Exception as error:
             self.failure = error
         finally:
@@ -285,15 +296,15 @@ class Watch:
 
     KINDS = {ALERTS.name: "alerts", OFFERS.name: "offers", WITHHELD.name: "withheld"}  # noqa: RUF012 (constant)
 
-    def __init__(self, broker: str) -> None:
+    def __init__(self, kafka: Access) -> None:
         self.counts: Counter[str] = Counter()
         self.newest: dict[str, deque[Text]] = {"alerts": deque(maxlen=5), "offers": deque(maxlen=5)}
         self._ids: set[str] = set()
         self._stop = Event()
         self._last_read = time.monotonic()
         self._consumer = Consumer(
-            {
-                "bootstrap.servers": broker,
+            kafka.librdkafka()
+            | {
                 "group.id": f"offerstream-demo-watch-{os.getpid()}",
                 "enable.auto.commit": False,
                 "log_level": 2,

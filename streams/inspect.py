@@ -24,8 +24,8 @@ def changelog_values(
     """
     topic = changelog_name(settings.app_id)
     consumer = Consumer(
-        {
-            "bootstrap.servers": settings.broker,
+        settings.access.librdkafka()
+        | {
             "group.id": f"{settings.app_id}-inspect",
             "enable.auto.commit": False,
             "enable.partition.eof": True,

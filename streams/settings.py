@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from math import inf
 from pathlib import Path
 from typing import Any
 
+from streams.access import MECHANISMS, PROTOCOLS, Access
 from streams.decisions.churn_alert import ChurnAlertPolicy
 from streams.decisions.promotion import PromotionPolicy
 from streams.processing.decode import DecodeRules
@@ -49,6 +50,16 @@ class Settings:
     """Consumer group, and the prefix of the changelog topic. Workers that share it share the partitions."""
     broker: str = "127.0.0.1:9092"
     """Kafka, HOST:PORT[,HOST:PORT…]."""
+    security_protocol: str = "PLAINTEXT"
+    """PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL."""
+    sasl_mechanism: str = "SCRAM-SHA-512"
+    """PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512."""
+    sasl_username: str = ""
+    """Who we are to Kafka."""
+    sasl_password: str = field(default="", repr=False)
+    """A secret: only ever read from the environment, never shown."""
+    ssl_ca_file: str = ""
+    """PEM of the authority that signed the broker's certificate; the system's authorities when empty."""
     data_dir: Path = Path("build/worker")
     """Where the feature table's local copy lives; one folder per worker."""
     models: str = "build/models"
@@ -113,6 +124,15 @@ class Settings:
         for name in ("app_id", "broker", "host", "models"):
             if not getattr(self, name):
                 raise SettingsError(f"{PREFIX}{name.upper()} is empty.")
+        for name, known in (("security_protocol", PROTOCOLS), ("sasl_mechanism", MECHANISMS)):
+            if getattr(self, name) not in known:
+                raise SettingsError(
+                    f"{PREFIX}{name.upper()} is {getattr(self, name)!r}; it is one of {', '.join(known)}."
+                )
+        if self.access.authenticated and not (self.sasl_username and self.sasl_password):
+            raise SettingsError(f"{self.security_protocol} needs {PREFIX}SASL_USERNAME and {PREFIX}SASL_PASSWORD.")
+        if self.ssl_ca_file and not Path(self.ssl_ca_file).is_file():
+            raise SettingsError(f"{PREFIX}SSL_CA_FILE is {self.ssl_ca_file}, which does not exist.")
         if self.silence_shortest_days > self.silence_longest_days:
             raise SettingsError(
                 f"{PREFIX}SILENCE_SHORTEST_DAYS is {self.silence_shortest_days}; it must be at most "
@@ -120,6 +140,24 @@ class Settings:
             )
         if len(self.currency) != 3 or not self.currency.isupper():
             raise SettingsError(f"{PREFIX}CURRENCY is {self.currency!r}; ISO 4217 has three capital letters.")
+
+    @property
+    def access(self) -> Access:
+        """How Kafka is reached."""
+        return Access(
+            self.broker,
+            self.security_protocol,
+            self.sasl_mechanism,
+            self.sasl_username,
+            self.sasl_password,
+            self.ssl_ca_file,
+        )
+
+    def shown(self) -> dict[str, str]:
+        """Every setting as it may be shown: secrets are not."""
+        secret = {f.name for f in fields(self) if not f.repr}
+        values = {f.name: str(getattr(self, f.name)) for f in fields(self)}
+        return {name: "(set)" if value and name in secret else value for name, value in values.items()}
 
     @staticmethod
     def from_environment(environment: Mapping[str, str] | None = None, **overrides: Any) -> Settings:

@@ -12,6 +12,7 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 # Public, but the stubs do not say so.
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType  # type: ignore[attr-defined]
 
+from streams.access import Access
 from streams.records import outcomes, serving
 from streams.records.events import SHOPPER_EVENTS, ClockTicked
 from streams.records.serving import ModelsChosen
@@ -116,13 +117,13 @@ class TopicError(RuntimeError):
     """A topic is missing or not as catalogued."""
 
 
-def create(bootstrap: str, topics: Iterable[Topic], partitions: int, replication: int = 1) -> list[str]:
+def create(kafka: Access, topics: Iterable[Topic], partitions: int, replication: int = 1) -> list[str]:
     """Create what is missing; returns the names created. Raises ``TopicError``."""
-    admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 2})
+    admin = AdminClient(kafka.librdkafka() | {"log_level": 2})
     try:
         existing = admin.list_topics(timeout=10).topics
     except KafkaException as error:
-        raise TopicError(f"No Kafka broker answers at {bootstrap}: {error.args[0].str()}") from error
+        raise TopicError(f"No Kafka broker answers at {kafka.servers}: {error.args[0].str()}") from error
     if EVENTS.name in existing:
         partitions = len(existing[EVENTS.name].partitions)
     missing = [topic for topic in topics if topic.name not in existing]
@@ -141,9 +142,9 @@ def create(bootstrap: str, topics: Iterable[Topic], partitions: int, replication
     return created
 
 
-def records_in(bootstrap: str, topic: Topic) -> int:
+def records_in(kafka: Access, topic: Topic) -> int:
     """How many records (offsets) a topic holds; 0 when it does not exist. Raises ``TopicError``."""
-    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "offerstream-look", "log_level": 2})
+    consumer = Consumer(kafka.librdkafka() | {"group.id": "offerstream-look", "log_level": 2})
     try:
         found = consumer.list_topics(topic.name, timeout=10).topics[topic.name]
         if found.error is not None:
@@ -151,18 +152,18 @@ def records_in(bootstrap: str, topic: Topic) -> int:
         ends = [consumer.get_watermark_offsets(TopicPartition(topic.name, p), timeout=10) for p in found.partitions]
         return sum(high - low for low, high in ends)
     except KafkaException as error:
-        raise TopicError(f"No Kafka broker answers at {bootstrap}: {error.args[0].str()}") from error
+        raise TopicError(f"No Kafka broker answers at {kafka.servers}: {error.args[0].str()}") from error
     finally:
         consumer.close()
 
 
-def check(bootstrap: str, topics: Iterable[Topic]) -> list[str]:
+def check(kafka: Access, topics: Iterable[Topic]) -> list[str]:
     """What differs between the broker and the catalogue, one sentence each; empty when all is well."""
-    admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 2})
+    admin = AdminClient(kafka.librdkafka() | {"log_level": 2})
     try:
         existing = admin.list_topics(timeout=10).topics
     except KafkaException as error:
-        raise TopicError(f"No Kafka broker answers at {bootstrap}: {error.args[0].str()}") from error
+        raise TopicError(f"No Kafka broker answers at {kafka.servers}: {error.args[0].str()}") from error
     found: list[str] = []
     expected = len(existing[EVENTS.name].partitions) if EVENTS.name in existing else None
     for topic in topics:

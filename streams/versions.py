@@ -36,7 +36,7 @@ class Versions:
         self.settings = settings
         self.store = Store(settings.models)
         self.shelf = Shelf(self.store)
-        self.control = read(settings.broker)
+        self.control = read(settings.access)
 
     def stages(self, task: str) -> Stages:
         """What is to serve of a task now."""
@@ -118,7 +118,7 @@ class Versions:
     def _set(self, task: str, stages: Stages, reason: str) -> Stages:
         stages = msgspec.structs.replace(stages, change_id=secrets.token_hex(8))
         record = StagesSet(task=task, stages=stages, reason=reason, changed_at_ms=int(time.time() * 1000))
-        publish(self.settings.broker, record)
+        publish(self.settings.access, record)
         self.control.take(record)
         return stages
 

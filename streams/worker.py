@@ -12,6 +12,7 @@ from confluent_kafka import TopicCollection
 from confluent_kafka.admin import AdminClient
 
 from models.store import Shelf, Store
+from streams.access import Access
 from streams.app import create_app
 from streams.control import Watch
 from streams.settings import Settings, SettingsError
@@ -24,15 +25,15 @@ def run(settings: Settings, loglevel: str = "WARNING", on_step: Callable[[str], 
     """Run a worker in this process until SIGTERM or SIGINT; returns the exit code."""
     _fast_loop()
     _check_port(settings.host, settings.port)
-    created = create(settings.broker, [*TOPICS, changelog(settings.app_id)], settings.partitions, settings.replication)
+    created = create(settings.access, [*TOPICS, changelog(settings.app_id)], settings.partitions, settings.replication)
     if created:
         log.warning("Created %s", ", ".join(created))
-    partitions, log_id = _events_topic(settings.broker)
+    partitions, log_id = _events_topic(settings.access)
     shelf = Shelf(Store(settings.models))
     for task in shelf.tasks:
         shelf.model(task)  # Proven before anything is read.
     settings.data_dir.mkdir(parents=True, exist_ok=True)
-    control = Watch(settings.broker)
+    control = Watch(settings.access)
     worker = create_app(settings, shelf, control, partitions, on_step, log_id)
     process = faust.Worker(worker.app, loglevel=loglevel, redirect_stdouts=False, quiet=True)
     try:
@@ -43,9 +44,9 @@ def run(settings: Settings, loglevel: str = "WARNING", on_step: Callable[[str], 
         return 1 if worker.shopper_events.failure is not None else code
 
 
-def _events_topic(bootstrap: str) -> tuple[int, str]:
+def _events_topic(kafka: Access) -> tuple[int, str]:
     """The events topic's partitions, and its id: one deleted and made anew has another."""
-    admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 2})
+    admin = AdminClient(kafka.librdkafka() | {"log_level": 2})
     described = admin.describe_topics(TopicCollection([EVENTS.name]))[EVENTS.name].result(timeout=30)
     return len(described.partitions), str(described.topic_id)
 

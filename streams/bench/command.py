@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
+from streams.access import Access
 from streams.bench import inside
 from streams.bench.clickstream import clickstream
 from streams.bench.errors import BenchError
@@ -60,7 +61,7 @@ def _measure(jars: list[Path], name: str, records: list[tuple[bytes, bytes]]) ->
         Broker(Path(folder) / "kafka", jars) as broker,
     ):
         app_id = f"bench-{name.replace('_', '-')}"
-        create(broker.bootstrap, [*TOPICS, changelog(app_id)], 4)
+        create(Access(broker.bootstrap), [*TOPICS, changelog(app_id)], 4)
         producer = Producer(
             {"bootstrap.servers": broker.bootstrap, "partitioner": "murmur2", "linger.ms": 20, "log_level": 0}
         )

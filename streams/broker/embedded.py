@@ -17,6 +17,7 @@ import subprocess
 import sys
 import time
 import uuid
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 
@@ -65,7 +66,9 @@ class Broker:
         port: int = 0,
         ready_seconds: float = 60.0,
         grace_seconds: float = 10.0,
+        more: Mapping[str, str] | None = None,
     ) -> None:
+        self._more = dict(more or {})
         self.folder, self.jars = folder.absolute(), [jar.absolute() for jar in jars]
         self.wanted_port, self.port, self.pid = port, port, 0
         self.ready_seconds, self.grace_seconds = ready_seconds, grace_seconds
@@ -140,6 +143,7 @@ class Broker:
             _require_free(self.wanted_port)
         self.port = self.wanted_port or port
         template = (HERE / "server.properties").read_text()
+        template += "".join(f"{name}={value}\n" for name, value in self._more.items())  # the last one of a name holds
         text = template.format(port=self.port, controller_port=controller_port, message_max_bytes=MESSAGE_MAX_BYTES)
         (self.folder / "server.properties").write_text(text)
         (self.folder / "log4j2.properties").write_text((HERE / "log4j2.properties").read_text())

@@ -12,6 +12,7 @@ import msgspec
 from kafka import KafkaProducer
 from kafka.errors import KafkaError
 
+from streams.access import Access
 from streams.records.events import ClockTicked, ShopperEvent, decode_event, encode_event
 from streams.topics import EVENTS, MAX_EVENT_MESSAGE
 
@@ -87,7 +88,7 @@ def paced(records: Iterable[Record], speed: float) -> Iterator[Record]:
         yield record
 
 
-def send(bootstrap: str, records: Iterable[Record], progress: Callable[[int], None] = lambda _n: None) -> int:
+def send(kafka: Access, records: Iterable[Record], progress: Callable[[int], None] = lambda _n: None) -> int:
     """Send records; returns how many, once all were acknowledged. Raises ``ReplayError``."""
     failed: list[BaseException] = []
     sent = 0
@@ -98,14 +99,14 @@ def send(bootstrap: str, records: Iterable[Record], progress: Callable[[int], No
         return 0
     try:
         producer = KafkaProducer(
-            bootstrap_servers=bootstrap.split(","),
+            **kafka.kafka_python(),
             acks="all",
             linger_ms=20,
             batch_size=256 << 10,
             max_request_size=MAX_EVENT_MESSAGE,
         )
     except KafkaError as error:
-        raise ReplayError(f"No Kafka broker answers at {bootstrap}: {error}") from error
+        raise ReplayError(f"No Kafka broker answers at {kafka.servers}: {error}") from error
     try:
         for record in chain([first], source):
             future = producer.send(EVENTS.name, key=record.key, value=record.value)

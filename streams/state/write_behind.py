@@ -17,6 +17,7 @@ from typing import Protocol
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
+from streams.access import Access
 from streams.processing.partition import META_KEY
 
 
@@ -76,14 +77,14 @@ class WriteBehind:
     Raises ``DeliveryError`` from ``flush`` when any record since the last flush was refused.
     """
 
-    def __init__(self, bootstrap: str, changelog: str, on_step: Callable[[str], None] | None = None) -> None:
+    def __init__(self, kafka: Access, changelog: str, on_step: Callable[[str], None] | None = None) -> None:
         self.changelog = changelog
         self._on_step = on_step or (lambda _name: None)
         self._failed: KafkaError | None = None
         self._epoch = self._draining = _Epoch()
         self._producer = Producer(
-            {
-                "bootstrap.servers": bootstrap,
+            kafka.librdkafka()
+            | {
                 "enable.idempotence": True,
                 "linger.ms": 5,
                 "compression.type": "lz4",

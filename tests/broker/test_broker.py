@@ -13,6 +13,7 @@ import pytest
 from confluent_kafka.admin import AdminClient
 
 from streams import topics
+from streams.access import Access
 from streams.broker.embedded import Broker, BrokerError
 from streams.broker.jars import JarError, fetch, read_lock
 from streams.cli import JARS, fetch_jars
@@ -50,10 +51,10 @@ def test_a_jar_with_another_digest_never_reaches_the_folder(tmp_path: Path) -> N
 
 def test_topics_are_created_as_catalogued_and_differences_are_told(broker: Broker) -> None:
     wanted = [*topics.TOPICS, topics.changelog("told")]
-    topics.create(broker.bootstrap, wanted, 3)
-    assert topics.create(broker.bootstrap, wanted, 3) == []
-    assert topics.check(broker.bootstrap, wanted) == []
-    assert topics.check(broker.bootstrap, [topics.changelog("absent")]) == [
+    topics.create(Access(broker.bootstrap), wanted, 3)
+    assert topics.create(Access(broker.bootstrap), wanted, 3) == []
+    assert topics.check(Access(broker.bootstrap), wanted) == []
+    assert topics.check(Access(broker.bootstrap), [topics.changelog("absent")]) == [
         "absent-shoppers-changelog does not exist: offerstream topics create"
     ]
 
@@ -61,10 +62,11 @@ def test_topics_are_created_as_catalogued_and_differences_are_told(broker: Broke
 def test_the_broker_dies_with_its_owner_and_starts_again_on_its_data(tmp_path: Path) -> None:
     code = (
         "import sys, time; from pathlib import Path\n"
-        "from streams.broker.embedded import Broker; from streams.cli import fetch_jars\n"
+        "from streams.access import Access; from streams.broker.embedded import Broker\n"
+        "from streams.cli import fetch_jars\n"
         "from streams import topics\n"
         "b = Broker(Path(sys.argv[1]), fetch_jars()); b.start()\n"
-        "topics.create(b.bootstrap, topics.TOPICS, 2)\n"
+        "topics.create(Access(b.bootstrap), topics.TOPICS, 2)\n"
         "print(b.pid, flush=True); time.sleep(100)\n"
     )
     owner = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE, text=True)

@@ -138,7 +138,7 @@ class Cluster:
         end = time.monotonic() + 30
         while any(name in admin.list_topics(timeout=10).topics for name in names) and time.monotonic() < end:
             time.sleep(0.1)
-        create(self.bootstrap, [*TOPICS, changelog(self.app_id)], self.partitions)
+        create(self.settings().access, [*TOPICS, changelog(self.app_id)], self.partitions)
 
     def worker(self, kill_at: str = "", **settings: str) -> Worker:
         """Start a worker."""

@@ -189,7 +189,7 @@ def test_a_topic_made_anew_is_not_taken_for_the_old_one(cluster: Cluster) -> Non
     end = time.monotonic() + 30
     while EVENTS.name in admin.list_topics(timeout=10).topics and time.monotonic() < end:
         time.sleep(0.1)
-    create(cluster.bootstrap, TOPICS, cluster.partitions)
+    create(cluster.settings().access, TOPICS, cluster.partitions)
     cluster.send(log[:50])
     again = cluster.worker()
     assert again.process.wait(60) == 1
