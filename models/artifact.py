@@ -60,7 +60,10 @@ class Artifact:
         golden = io.BytesIO()
         np.savez_compressed(golden, allow_pickle=False, rows=self.golden, **self.answers)
         # A line per entry: small, and two cards can be compared.
-        entries = (f"  {json.dumps(key)}: {json.dumps(value, ensure_ascii=False)}" for key, value in self.card.items())
+        entries = (
+            f"  {json.dumps(key)}: {json.dumps(value, ensure_ascii=False, allow_nan=False)}"
+            for key, value in self.card.items()
+        )
         card = "{\n" + ",\n".join(entries) + "\n}\n"
         return {"model.onnx": self.model, "card.json": card.encode(), "golden.npz": golden.getvalue()}
 

@@ -34,6 +34,7 @@ log = logging.getLogger(__name__)
 LAST_RESORT_SECONDS = 30
 #: Every so many seconds the broker is asked how far a partition goes.
 ASK_END_TURNS = 10
+LAG_PATIENCE_SECONDS = 2.0
 
 
 class App(faust.App):
@@ -182,6 +183,7 @@ def _declare_watch(worker: Worker) -> None:
         metrics.ready.set(health(worker).ready)
         if app.rebalancing:
             return
+        worker.writer.poll()  # deliveries are told also while nothing else happens
         await _take_lags(worker, ask=next(turns) % ASK_END_TURNS == 0)
         worker.shopper_events.watch()
         worker.shopper_events.choose(worker.control.stages)
@@ -195,7 +197,14 @@ async def _take_lags(worker: Worker, *, ask: bool) -> None:
     for partition, processor in list(worker.shopper_events.processors.items()):
         tp = TP(EVENTS.name, partition)
         if tp in consumer.assignment():
-            lags[partition] = await consumer.waiting(tp, processor.next_offset, ask=ask)
+            try:
+                asked = consumer.waiting(tp, processor.next_offset, ask=ask)
+                lags[partition] = await asyncio.wait_for(asked, LAG_PATIENCE_SECONDS)
+            except Exception as error:
+                # The broker is away, or the partition is being given up. Watching must not end the worker: what was
+                # seen last goes on.
+                log.debug("The lag of partition %s could not be told: %r", partition, error)
+                lags[partition] = worker.lags.get(partition, 0)
     worker.lags = lags
     for partition, lag in lags.items():
         worker.metrics.lag.labels(str(partition)).set(lag)

@@ -60,7 +60,9 @@ class Metrics:
         )
         self.flushed_rows = counter("flushed_rows", "rows", "Rows written to the changelog.")
         self.flush_failures = counter("flush_failures", "flushes", "Flushes that failed; the worker stops after one.")
-        self.commits = counter("commits", "commits", "Flushes after which offsets were committed.")
+        self.commits = counter(
+            "commits", "commits", "Flushes that made everything durable; offsets are committed after each."
+        )
         self.evictions = counter("evicted_rows", "rows", "Rows dropped from memory to stay within hot_rows.")
         self.rows = gauge("state_rows", "rows", "Shoppers' rows in memory.", "partition")
         self.timers = gauge("timers", "timers", "Silence timers that are set.", "partition")

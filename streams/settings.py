@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -119,8 +118,9 @@ class Settings:
     def __post_init__(self) -> None:
         for name, (low, high) in _RANGES.items():
             if not low <= getattr(self, name) <= high:
-                between = f"at least {low:g}" if high == inf else f"from {low:g} to {high:g}"
-                raise SettingsError(f"{PREFIX}{name.upper()} is {getattr(self, name)}; it must be {between}.")
+                raise SettingsError(
+                    f"{PREFIX}{name.upper()} is {getattr(self, name)}; it must be from {low:g} to {high:g}."
+                )
         for name in ("app_id", "broker", "host", "models"):
             if not getattr(self, name):
                 raise SettingsError(f"{PREFIX}{name.upper()} is empty.")

@@ -98,6 +98,10 @@ def curves(label: npt.NDArray[Any], score: npt.NDArray[Any], points: int = 40) -
     }
 
 
+#: With fewer of either answer, some redraws of whole shoppers have no AUC.
+LEAST_OF_EACH = 20
+
+
 def compare(
     label: npt.NDArray[Any],
     scores: dict[str, Floats],
@@ -105,13 +109,14 @@ def compare(
     segments: dict[str, npt.NDArray[np.bool_]],
     seed: int,
 ) -> dict[str, Any]:
-    """All models on the same rows: metrics and intervals for ``all`` and each segment, curves for all.
+    """All models on the same rows: metrics and intervals for ``all`` and each segment, curves for all. A segment with
+    fewer than 20 rows of either answer is left out.
 
     ``scores`` must hold ``ours``; ``group`` is the shopper of each row.
     """
     found: dict[str, Any] = {"segments": {}, "curves": {name: curves(label, score) for name, score in scores.items()}}
     for segment, mask in {"all": np.ones(len(label), np.bool_), **segments}.items():
-        if len(np.unique(label[mask])) == 2:
+        if min((label[mask] > 0.5).sum(), (label[mask] <= 0.5).sum()) >= LEAST_OF_EACH:
             within = {name: score[mask] for name, score in scores.items()}
             found["segments"][segment] = {
                 "models": {name: measure(label[mask], score) for name, score in within.items()},

@@ -20,8 +20,7 @@ Tell = Callable[[str, int, int | None], None]
 class Schedule:
     """How long and how fast: AdamW with a learning rate that falls along a cosine, gradients clipped to norm 1.
 
-    The weights that are kept are an average that forgets with ``average`` per step; with ``patience`` they are those
-    of the best epoch, and training ends so many epochs after it.
+    The weights that are kept are an average that forgets with ``average`` per step.
     """
 
     epochs: int
@@ -29,7 +28,6 @@ class Schedule:
     rate: float = 2e-3
     weight_decay: float = 1e-2
     average: float = 0.999
-    patience: int | None = None
 
 
 def seed_everything(seed: int) -> None:
@@ -47,12 +45,11 @@ def fit(
     *,
     seed: int,
     kept_in: Path,
-    validate: Callable[[], float] | None = None,
     tell: Tell = lambda _stage, _done, _total: None,
     stage: str = "training",
 ) -> None:
     """Train ``network`` in place. ``examples(rng)`` gives an epoch's arrays (the first is the input), ``loss(answers,
-    *arrays)`` of a batch a scalar, ``validate()`` a number that is better when smaller.
+    *arrays)`` of a batch a scalar.
 
     After each epoch, all that the next one depends on is written to ``kept_in``; a run that was cut off goes on there
     and ends in the same weights.
@@ -95,31 +92,11 @@ def fit(
             step([tf.constant(a[some]) for a in arrays], tf.constant(decay, tf.float32))
             if i % 50 == 0:
                 tell(stage, done, steps * schedule.epochs)
-        with _Averaged(weights, average):
-            state.judge(epoch, validate() if validate is not None else -float(epoch))
         state.keep(epoch + 1)
-        if schedule.patience is not None and epoch - state.best_epoch >= schedule.patience:
-            break
     tell(stage, steps * schedule.epochs, steps * schedule.epochs)
-    for w, best in zip(weights, state.best, strict=True):
-        w.assign(best)
+    for w, held in zip(weights, average, strict=True):
+        w.assign(held.numpy())
     state.forget()
-
-
-class _Averaged:
-    """Within it the network has the averaged weights."""
-
-    def __init__(self, weights: Sequence[Any], average: Sequence[Any]) -> None:
-        self._weights, self._average = weights, average
-
-    def __enter__(self) -> None:
-        self._held = [w.numpy() for w in self._weights]
-        for w, a in zip(self._weights, self._average, strict=True):
-            w.assign(a.numpy())
-
-    def __exit__(self, *_: object) -> None:
-        for w, held in zip(self._weights, self._held, strict=True):
-            w.assign(held)
 
 
 class _State:
@@ -128,15 +105,7 @@ class _State:
     def __init__(self, network: Any, optimizer: Any, average: Sequence[Any], path: Path) -> None:
         # Variables of the network: weights and the states of its random layers.
         self._variables = [*network.variables, *optimizer.variables, *average]
-        self._network, self._path, self._of = network, path, ""
-        self.epoch, self.best_epoch, self.best_value = 0, 0, float("inf")
-        self.best = [np.array(w.numpy()) for w in network.trainable_variables]
-
-    def judge(self, epoch: int, value: float) -> None:
-        """Remember the weights when they are the best so far."""
-        if value < self.best_value:
-            self.best_value, self.best_epoch = value, epoch
-            self.best = [np.array(w.numpy()) for w in self._network.trainable_variables]
+        self._path, self._of, self.epoch = path, "", 0
 
     def keep(self, epoch: int) -> None:
         """Write everything; a file that is there is whole."""
@@ -144,8 +113,7 @@ class _State:
         unfinished = self._path.with_suffix(f".{os.getpid()}")
         with unfinished.open("wb") as out:
             arrays = {f"v{i}": v.numpy() for i, v in enumerate(self._variables)}
-            arrays |= {f"b{i}": b for i, b in enumerate(self.best)}
-            arrays |= {"of": np.array(self._of), "judged": np.array([epoch, self.best_epoch, self.best_value])}
+            arrays |= {"of": np.array(self._of), "epoch": np.array(epoch)}
             np.savez(out, allow_pickle=False, **arrays)
         unfinished.replace(self._path)
 
@@ -157,11 +125,9 @@ class _State:
         with np.load(self._path) as kept:
             if str(kept["of"]) != of:
                 return
-            epoch, best_epoch, self.best_value = kept["judged"].tolist()
-            self.epoch, self.best_epoch = int(epoch), int(best_epoch)
+            self.epoch = int(kept["epoch"])
             for i, v in enumerate(self._variables):
                 v.assign(kept[f"v{i}"])
-            self.best = [kept[f"b{i}"] for i in range(len(self.best))]
 
     def forget(self) -> None:
         """The training is over."""

@@ -7,8 +7,9 @@ and ``training.replay`` folds it at the speed of numpy.
 from __future__ import annotations
 
 import hashlib
+import inspect
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields
 from itertools import islice
 from pathlib import Path
@@ -174,9 +175,10 @@ def history_of(events: Iterable[ShopperEvent], currency: str, tell: Tell = lambd
 
 
 def kept_history(dataset: Dataset, data_dir: Path | None, kept_in: Path, tell: Tell = lambda _n: None) -> History:
-    """A data set's history; read from ``kept_in`` when it was made before from the same files."""
+    """A data set's history; read from ``kept_in`` when it was made before by the same reader from the same files."""
     seen = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in dataset.files(data_dir)]
-    name = hashlib.blake2b(repr((FORMAT, dataset.name, seen)).encode(), digest_size=6).hexdigest()
+    reader = inspect.getsource(inspect.getmodule(dataset.read))  # type: ignore[arg-type]
+    name = hashlib.blake2b(repr((FORMAT, dataset.name, seen, reader)).encode(), digest_size=6).hexdigest()
     path = kept_in / f"{dataset.name}-{name}.parquet"
     if path.exists():
         return History.read(path)
@@ -186,9 +188,3 @@ def kept_history(dataset: Dataset, data_dir: Path | None, kept_in: Path, tell: T
         raise DatasetError(f"{dataset.name}: {error}") from error
     history.write(path)
     return history
-
-
-def runs_of(order: npt.NDArray[np.int64]) -> Iterator[slice]:
-    """The runs of equal values of an ascending column."""
-    bounds = np.flatnonzero(np.r_[True, order[1:] != order[:-1], True])
-    yield from (slice(a, b) for a, b in zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from streams.processing.scoring import Inputs
 from training.datasets.dataset import Dataset
 from training.history import History, kept_history
 from training.replay import Rows, replay
-from training.split import check_rows
+from training.split import Leak, check_rows
 
 Floats32 = npt.NDArray[np.float32]
 Tell = Callable[[str, int, int | None], None]
@@ -46,8 +47,16 @@ class Job:
         """A data set in columns."""
         return kept_history(dataset, self.data_dir, self.work, lambda n: self.tell(f"reading {dataset.name}", n, None))
 
-    def rows(self, history: History, name: str, features: Sequence[str], **how: object) -> FeatureRows:
-        """Rows with these features and all that the task's upstream models need; ``how`` is for ``replay``."""
+    def rows(self, history: History, name: str, features: Sequence[str], *, cut_ms: int, **how: object) -> FeatureRows:
+        """Rows with these features and all that the task's upstream models need; ``how`` is for ``replay``.
+
+        Raises ``Leak`` when a row changes with what follows it, or when an upstream model saw the data set beyond the
+        cut that the rows will be split at.
+        """
+        for model in self.upstream:
+            seen = model.artifact.card["split"].get("cuts", {}).get(name)
+            if seen is not None and datetime.fromisoformat(seen).replace(tzinfo=UTC).timestamp() * 1000 > cut_ms:
+                raise Leak(f"{model.task} was trained on {name} up to {seen}, beyond the cut of {self.task.name}.")
         wanted = [a for a in features if a in CATALOGUE.features]
         wanted += [a for model in self.upstream for a in model.features]
         addresses = tuple(dict.fromkeys(wanted))

@@ -2,7 +2,8 @@
 
 It is the very code that serves: ``PartitionProcessor`` judges, plans, folds and reads. Only decoding was done before
 (``training.history``, by the stream's own decoder). That is why a training row equals a serving row, bit for bit.
-Memory is bounded by the shoppers and by the rows that are asked for, not by the log.
+Its state is bounded by the shoppers; besides it, the history's columns (about 100 bytes an event) and the rows asked
+for are in memory.
 """
 
 from __future__ import annotations
@@ -53,13 +54,12 @@ def replay(
     snapshots_ms: Sequence[int] = (),
     due_points: bool = True,
     cadence_ms: int | None = None,
-    keep: Callable[[DuePoints], npt.NDArray[np.bool_]] | None = None,
     tell: Callable[[int], None] = lambda _n: None,
 ) -> Rows:
     """Every due point's row, and at each snapshot a row of every shopper seen by then (events at that time included).
 
-    ``cadence_ms``: another than the stream's own; 1 makes every event a due point. ``keep`` may choose among due points
-    before they are stored; ``tell`` is told the number of events taken so far.
+    ``cadence_ms``: another than the stream's own; 1 makes every event a due point. ``tell`` is told the number of
+    events taken so far.
     """
     code = {name: i for i, name in enumerate(history.shoppers)}
     found: list[Rows] = []
@@ -69,7 +69,7 @@ def replay(
         why = np.full(len(due.row), SILENCE if due.silence else EVENT)
         rows = Rows(due.features, due.now_ms, why, shopper)
         if due_points:
-            found.append(rows if keep is None else rows.select(keep(due)))
+            found.append(rows)
 
     catalogue = CATALOGUE.covering(features)
     rules = Rules() if cadence_ms is None else Rules(cadence_ms=cadence_ms)

@@ -16,7 +16,7 @@ from streams.decisions.promotion import Offer, PromotionPolicy, Prospect
 from streams.features.columns import Rows
 from streams.monitoring.late_labels import LateLabels, code_of
 from streams.processing.batch import Bools, Ints
-from streams.processing.profiles import Profiles
+from streams.processing.profiles import NEEDED, Profiles
 from streams.processing.scoring import TaskScores
 from streams.records.outcomes import (
     ChurnAlerted,
@@ -174,8 +174,8 @@ class _Spoken:
         self._speaks = np.logical_and.reduce(finite).tolist()
         self._models = [used[k] for k in s.used.tolist()]
         self._scalars = [(o.name, s.answers[o.name].tolist()) for o in outputs if o.scalar]
-        embeds = any(o.kind == "embedding" for o in outputs)
-        self._profiles = Profiles(s.answers, category_of) if embeds else None
+        profiled = {o.name for o in outputs} >= NEEDED
+        self._profiles = Profiles(s.answers, category_of) if profiled else None
 
     def at(self, at: int, shopper: str, now: int, due: Due, ref: str) -> list[Outcome]:
         """What is said at one due point."""

@@ -216,7 +216,7 @@ class PartitionProcessor:
                     self._name(int.from_bytes(key[1:], "big"), value.decode())
                 elif key == META_KEY:
                     meta = msgspec.json.decode(value)
-                    if self.log_id and meta["log_id"] and meta["log_id"] != self.log_id:
+                    if self.log_id and meta.get("log_id", self.log_id) not in ("", self.log_id):
                         raise OtherLog(
                             f"The feature table of partition {self.partition} belongs to topic {meta['log_id']}, but "
                             f"the events topic is {self.log_id}: it was deleted and made anew. Start under another "

@@ -15,6 +15,10 @@ TYPE_NAME: dict[int, str] = {code: str(cls.__struct_config__.tag) for cls, code 
 LEAST = 0.01
 
 
+#: A task that answers all of these says profiles.
+NEEDED = {"embedding", "next_type", "next_category", "next_category_probability", "purchase_session", "purchase_7d"}
+
+
 class Profiles:
     """The profiles of a slice's due points, from an encoder's answers. ``category_of`` names a hash bucket."""
 

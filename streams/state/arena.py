@@ -175,6 +175,10 @@ class Arena:
         if due != NEVER:
             self._cold_timers[shopper] = due
             heapq.heappush(self._cold_order, (due, shopper))
+            if len(self._cold_order) > 2 * len(self._cold_timers) + 1024:
+                # Shoppers that came back left theirs behind.
+                self._cold_order = [(at, name) for name, at in self._cold_timers.items()]
+                heapq.heapify(self._cold_order)
 
     def _admit(self, shoppers: list[str]) -> None:
         if self.tier is None:

@@ -258,12 +258,18 @@ class Consumer(aiokafka.Consumer):
         delivered is processed, what counts is how far was read. ``ask``: ask the broker for the end instead of
         relying on the last fetch, which knows nothing new when fetching has stopped.
         """
-        end = self.highwater(tp) or 0
+        # Of an open transaction nothing can be read yet: the end is where the first one begins.
+        end = self.last_stable_offset(tp)
         if ask:
             end = max(end, (await self.highwaters(tp)).get(tp, 0))
         if not self._delivered.get(tp) and next_offset < end:
             next_offset = max(next_offset, await self.position(tp) or 0)
         return max(0, end - next_offset)
+
+    def last_stable_offset(self, tp: TP) -> int:
+        """Before which offset everything is decided, as far as fetching has shown; 0 before it has."""
+        consumer = cast(ConsumerThread, self._thread)._ensure_consumer()
+        return int(consumer.last_stable_offset(tp) or 0)
 
     async def owns(self, tps: Iterable[TP]) -> bool:
         """Ask the broker whether this member still owns the partitions, by committing what is committed already.

@@ -7,6 +7,7 @@ import shutil
 import time
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -34,6 +35,7 @@ def test_every_feature_address_exists_with_its_width(each: Task) -> None:
 @each_task
 def test_the_card_is_complete_and_its_data_may_be_shipped(each: Task) -> None:
     card = load_artifact(each).card
+    msgspec.json.decode((each.folder / "card.json").read_bytes())  # strict: NaN is no JSON
     assert set(CARD_KEYS) <= set(card)
     assert all(source["licence"] for source in card["data"])
     assert card["largest_difference_to_keras"] <= each.tolerance

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 
 import msgspec
+import numpy as np
 import pytest
 
 from models.registry import task
 from models.store import Shelf, Store
+from models.task import Output
+from streams.processing.deciding import _Spoken
 from streams.processing.partition import PartitionProcessor, Rules
+from streams.processing.scoring import TaskScores
 from streams.records.events import encode_event
+from streams.records.outcomes import Due, ModelUsed, Scored
 from streams.records.serving import ModelsChosen, Stages
 from tests.models.variants import variant
 from tests.shoppers import Log, random_history
@@ -111,3 +117,16 @@ def test_stages_with_a_share_above_one_are_a_dead_letter(shelf: Shelf) -> None:
     bad["stages"]["churn"]["canary_share"] = 1.5
     world = run_plain(cut([(None, msgspec.json.encode(bad))], []), shelf=shelf)
     assert world.fates["dead"] == 1
+
+
+def test_a_task_with_an_embedding_of_its_own_says_no_profile() -> None:
+    outputs = (Output("p"), Output("taste", "embedding", 3))
+    model = SimpleNamespace(outputs=outputs)
+    answers = {"p": np.array([0.5, np.nan]), "taste": np.ones((2, 3))}
+    scores = TaskScores(answers, (model,), np.zeros(2, np.int64), [])
+    spoken = _Spoken("taste", scores, [ModelUsed(task="taste", version="1", digest="2")], lambda _bucket: None)
+    due = Due(kind="event", ref="e1")
+    (said,) = spoken.at(0, "s1", 0, due, "event:e1")
+    assert isinstance(said, Scored)
+    assert said.scores == {"p": 0.5}
+    assert spoken.at(1, "s1", 0, due, "event:e1") == []  # where it failed, nothing is said

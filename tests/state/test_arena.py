@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import msgspec
 import numpy as np
 import pytest
 
 from streams.features.catalogue import FEATURES, Catalogue
 from streams.features.columns import Column, Layout, Rows
 from streams.features.feature import Ratio
-from streams.processing.partition import META_KEY, PartitionProcessor, Rules, row_layout
-from streams.state.arena import Codec, row_bytes
+from streams.processing.partition import META_KEY, OtherLog, PartitionProcessor, Rules, row_layout
+from streams.state.arena import Arena, Codec, row_bytes
 from tests.shoppers import DAY, NOON, log_of, random_history, slice_of, viewed
 from tests.worlds import DictTier
 
@@ -109,3 +110,32 @@ def test_each_timer_of_an_evicted_shopper_is_due_once_however_often_it_was_set()
     result = processor.apply(slice_of(log_of(viewed("late", NOON + 60 * DAY, "late")), 150))
     assert result.due_kinds["silence"] == 50
     assert processor.arena.armed == 1
+
+
+def test_timers_that_were_left_behind_are_forgotten() -> None:
+    """A shopper that comes back and is evicted again leaves an entry each time."""
+    arena = Arena(PartitionProcessor(0, Rules()).codec, DictTier())
+    for i in range(200):
+        for j in range(50):
+            arena._chill(f"s{j}", NOON + i * DAY + j)
+    assert arena.armed == 50
+    assert len(arena._cold_order) <= 2 * 50 + 1025
+
+
+def test_a_progress_record_from_before_logs_had_ids_is_read() -> None:
+    first = PartitionProcessor(0, Rules())
+    first.apply(slice_of(random_history(1, 50, 5)))
+    held = first.take_changes()
+    old = msgspec.json.decode(held[META_KEY])
+    del old["log_id"]
+    second = PartitionProcessor(0, Rules(), tier=DictTier(held | {META_KEY: msgspec.json.encode(old)}), log_id="new")
+    assert second.next_offset == first.next_offset
+
+
+def test_the_state_of_another_log_is_refused() -> None:
+    first = PartitionProcessor(0, Rules(), log_id="one")
+    first.apply(slice_of(random_history(1, 50, 5)))
+    tier = DictTier(first.take_changes())
+    assert PartitionProcessor(0, Rules(), tier=tier, log_id="one").next_offset == first.next_offset
+    with pytest.raises(OtherLog, match="made anew"):
+        PartitionProcessor(0, Rules(), tier=tier, log_id="other")

@@ -45,7 +45,7 @@ CUT_MS = 883_612_800_000  # 1998-01-01
 def train(job):
     import tensorflow as tf
 
-    table = job.rows(job.history(CDNOW), CDNOW.name, job.task.features)
+    table = job.rows(job.history(CDNOW), CDNOW.name, job.task.features, cut_ms=CUT_MS)
     labels = ordered_within(table.history, table.rows, (7,))
     parts = split(table.rows, labels, CUT_MS, 28 * DAY_MS)
     x, y = table.take(job.task.features), labels.value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -23,9 +24,11 @@ from training.baselines import bg_nbd, logistic
 from training.datasets import DATASETS, DatasetError
 from training.fit import Schedule, fit
 from training.history import History, HistoryError, history_of
+from training.job import Job
 from training.labels.horizons import Labels, lapsed_within, order_hazard, ordered_in_session
 from training.replay import SNAPSHOT, Rows, replay
 from training.split import Leak, check_rows, check_split, split
+from training.tasks import behaviour
 
 
 def events_of(seed: int) -> list[ShopperEvent]:
@@ -250,17 +253,17 @@ SCHEDULE = Schedule(epochs=6, batch=64, rate=1e-2)
 
 def weights_of(kept_in: Path, schedule: Schedule = SCHEDULE, stop_at: int | None = None) -> list[np.ndarray]:
     network, data = network_and_data()
-    epochs = 0
+    epochs = -1  # the first call is for the number of steps
 
-    def validate() -> float:
+    def examples(_rng: np.random.Generator) -> tuple[np.ndarray, ...]:
         nonlocal epochs
         epochs += 1
         if epochs == stop_at:
             raise KeyboardInterrupt
-        return float(np.mean((network(data[0]).numpy() - data[1]) ** 2))
+        return data
 
     try:
-        fit(network, lambda _rng: data, squared, schedule, seed=5, kept_in=kept_in, validate=validate)
+        fit(network, examples, squared, schedule, seed=5, kept_in=kept_in)
     except KeyboardInterrupt:
         return []
     assert not list(kept_in.iterdir())  # nothing is left once it is over
@@ -410,3 +413,18 @@ def test_every_event_may_be_made_a_due_point() -> None:
     history = history_of([viewed("a", NOON + i, f"e{i}") for i in range(30)], "USD")
     assert len(replay(history, ("visits.events",))) == 1
     assert replay(history, ("visits.events",), cadence_ms=1).x[:, 0].tolist() == list(range(1, 31))
+
+
+def test_an_upstream_model_that_saw_beyond_the_cut_is_a_leak() -> None:
+    """behaviour was trained on Complete Journey up to October."""
+    task = replace(TASKS[0], name="late", features=("behaviour.embedding",))
+    job, history = Job(task, None, 1, Path()), history_of([ordered(), viewed(at=NOON + DAY)], "USD")
+    september, november = (int(pd.Timestamp(f"2017-{m}-01").timestamp() * 1000) for m in (9, 11))
+    with pytest.raises(Leak, match="beyond the cut of late"):
+        job.rows(history, "complete_journey", task.features, cut_ms=september)
+    assert job.rows(history, "complete_journey", task.features, cut_ms=november).take(task.features).shape[1] == 32
+
+
+def test_behaviour_needs_taobao_only_to_measure_on_it(small_data: Path, tmp_path: Path) -> None:
+    (tmp_path / "online_retail").symlink_to(small_data / "online_retail")
+    assert behaviour._taobao(Job(TASKS[0], tmp_path, 1, tmp_path)) is None

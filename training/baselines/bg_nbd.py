@@ -9,12 +9,13 @@ import numpy.typing as npt
 from scipy.special import betaln
 
 Floats = npt.NDArray[np.float64]
-#: Columns of ``summary``, all in days: repeat purchase days, age at the last of them, age now.
-COLUMNS = ("frequency", "recency", "age")
 
 
 def summary(shopper: npt.NDArray[np.int64], time_ms: npt.NDArray[np.int64], at_ms: int, shoppers: int) -> Floats:
-    """[shoppers, 3] from orders up to ``at_ms``, one a day as is usual for the model; NaN for who had not ordered."""
+    """[shoppers, 3] from orders up to ``at_ms``, in days: repeat purchase days, age at the last of them, age now.
+
+    Orders of one day count once, as is usual for the model. NaN for who had not ordered.
+    """
     day_ms = 86_400_000
     before = time_ms <= at_ms
     day = time_ms[before] // day_ms

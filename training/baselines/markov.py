@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -40,17 +40,22 @@ def last_known(categories: Floats32) -> Ints:
     return window[np.arange(len(window)), (window > 0).argmax(axis=1)]
 
 
-def fit(last: Ints, following: Ints, held: tuple[Ints, Ints], buckets: int) -> Markov:
-    """Count on some rows; strength and staying are those that name most of the held rows' categories first."""
+def count(last: Ints, following: Ints, buckets: int, strength: float = 10.0, staying: float = 0.4) -> Markov:
+    """A chain that counted some rows."""
     counts = np.zeros((buckets + 1, buckets + 1), np.float32)
     np.add.at(counts, (last, following), 1)
     popular = np.bincount(following, minlength=buckets + 1).astype(np.float32)
-    popular /= popular.sum()
-    tried = [Markov(counts, popular, a, s) for a, s in itertools.product(STRENGTHS, STAYING)]
+    return Markov(counts, popular / popular.sum(), strength, staying)
+
+
+def choose(counted: Markov, held: tuple[Ints, Ints]) -> tuple[float, float]:
+    """Strength and staying that name most of the held rows' categories (last, following) first."""
+    tried = [replace(counted, strength=a, staying=s) for a, s in itertools.product(STRENGTHS, STAYING)]
 
     def right(chain: Markov) -> float:
         blocks = range(0, len(held[0]), 2048)
         best = [chain.scores(held[0][b : b + 2048]).argmax(axis=1) for b in blocks]
         return float((np.concatenate(best) == held[1]).mean())
 
-    return max(tried, key=right)
+    best = max(tried, key=right)
+    return best.strength, best.staying

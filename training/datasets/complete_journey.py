@@ -141,7 +141,7 @@ def _campaigns(tables: dict[str, Any]) -> list[ShopperEvent]:
 
 
 def read(data_dir: Path | None = None) -> Iterator[ShopperEvent]:
-    """Every event in order of time: about 172,000, of which 155,000 are orders."""
+    """Every event in order of time: about 166,000, of which 155,000 are orders."""
     tables = {path.stem: read_table(path) for path in files(data_dir)}
     yield from heapq.merge(_campaigns(tables), _orders(tables), key=lambda event: event.event_time)
 

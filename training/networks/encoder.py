@@ -222,7 +222,8 @@ class Encoder(keras.layers.Layer):  # type: ignore[misc]
 
 
 class Answers(keras.layers.Layer):  # type: ignore[misc]
-    """The encoder's answers as the task names them: the eight likeliest categories, best first, exactly."""
+    """The encoder's answers as the task names them: the eight likeliest categories, best first, of those in the window
+    and the eight that are generated most."""
 
     def __init__(self, encoder: Encoder, **more: Any) -> None:
         super().__init__(**more)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from training.networks.tabular import log_scale
+from training.networks.tabular import scaled_row
 
 
 def hazard(
@@ -34,17 +34,8 @@ def hazard(
     import keras
 
     ops, layers = keras.ops, keras.layers
-    # ONNX Runtime takes logarithms eight at a time and what remains one by one, with other last bits: with rows of a
-    # whole number of eights nothing remains, and a row's answer does not depend on how many rows there are.
-    unused = -x.shape[1] % 8
-    scaled = np.pad(log_scale(x), ((0, 0), (0, unused)))
-    mean, spread = scaled.mean(axis=0), np.maximum(scaled.std(axis=0), 1e-2)
+    inputs, row = scaled_row(x)
     bins = len(rates)
-    inputs = keras.Input((x.shape[1],), name="features", dtype="float32")
-    v = layers.Lambda(lambda u: ops.pad(u, ((0, 0), (0, unused))), name="whole_eights")(inputs)
-    v = layers.Lambda(lambda u: ops.sign(u) * ops.log(1.0 + ops.absolute(u)), name="log_scale")(v)
-    v = layers.Rescaling(1.0 / spread, -mean / spread, name="standardize")(v)
-    row = layers.Lambda(lambda u: ops.clip(u, -5.0, 5.0), name="clip")(v)
     start = keras.initializers.Constant(np.log(rates / (1 - rates)).astype(np.float32))
     logits = []
     for m in range(members):

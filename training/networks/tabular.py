@@ -1,4 +1,4 @@
-"""A small network over a feature row: log scale, standardize, two hidden layers."""
+"""Networks over a feature row: how a row goes in, and a small one for one probability."""
 
 from __future__ import annotations
 
@@ -7,24 +7,35 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+#: Beyond so many spreads from the mean a feature says no more.
+FARTHEST = 5.0
 
-def log_scale(x: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """sign(x) · log(1 + |x|), as the network computes it."""
-    return (np.sign(x) * np.log1p(np.abs(x))).astype(np.float32)
+
+def scaled_row(x: npt.NDArray[np.float32]) -> tuple[Any, Any]:
+    """(input [n, f], scaled row [n, f rounded up to a whole number of eights]) of a network for rows like ``x``, from
+    which it takes means and spreads: sign · log(1 + |x|), standardized, clipped.
+
+    ONNX Runtime takes logarithms eight at a time and what remains one by one, with other last bits: with rows of a
+    whole number of eights nothing remains, and a row's answer does not depend on how many rows there are.
+    """
+    import keras
+
+    ops, layers = keras.ops, keras.layers
+    unused = -x.shape[1] % 8
+    scaled = np.pad(np.sign(x) * np.log1p(np.abs(x)), ((0, 0), (0, unused))).astype(np.float32)
+    mean, spread = scaled.mean(axis=0), np.maximum(scaled.std(axis=0), 1e-2)
+    inputs = keras.Input((x.shape[1],), name="features", dtype="float32")
+    v = layers.Lambda(lambda u: ops.pad(u, ((0, 0), (0, unused))), name="whole_eights")(inputs)
+    v = layers.Lambda(lambda u: ops.sign(u) * ops.log(1.0 + ops.absolute(u)), name="log_scale")(v)
+    v = layers.Rescaling(1.0 / spread, -mean / spread, name="standardize")(v)
+    return inputs, layers.Lambda(lambda u: ops.clip(u, -FARTHEST, FARTHEST), name="clip")(v)
 
 
 def tabular(x: npt.NDArray[np.float32], output: str, hidden: tuple[int, ...], dropout: float) -> Any:
-    """An untrained model for rows like ``x`` (from which it takes means and spreads): [n, f] → [n, 1] in (0, 1)."""
+    """An untrained model for rows like ``x``: [n, f] → [n, 1] in (0, 1)."""
     import keras
 
-    scaled = log_scale(x)
-    mean, spread = scaled.mean(axis=0), np.maximum(scaled.std(axis=0), 1e-3)
-    inputs = keras.Input((x.shape[1],), name="features", dtype="float32")
-    signed_log = keras.layers.Lambda(
-        lambda v: keras.ops.sign(v) * keras.ops.log(1.0 + keras.ops.absolute(v)), name="log_scale"
-    )(inputs)
-    v = keras.layers.Rescaling(1.0 / spread, -mean / spread, name="standardize")(signed_log)
-    v = keras.layers.Lambda(lambda u: keras.ops.clip(u, -5.0, 5.0), name="clip")(v)
+    inputs, v = scaled_row(x)
     for i, width in enumerate(hidden):
         v = keras.layers.Dense(width, activation="relu", name=f"hidden_{i}")(v)
         v = keras.layers.Dropout(dropout, name=f"dropout_{i}")(v)

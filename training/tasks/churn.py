@@ -41,8 +41,9 @@ SHOPS: dict[Dataset, tuple[datetime, int]] = {
 }
 #: Nobody's rhythm is known in a shop's first month.
 WARM_UP_DAYS = 30
-#: LightGBM and our number of epochs are chosen on labels that became known in the last weeks before the cut.
+#: LightGBM's number of trees is chosen on labels that became known in the last weeks before the cut.
 VALIDATION_DAYS = 28
+#: Chosen by hand at earlier cuts.
 #: Fewer due points after the cut than this are not reported.
 LEAST_ROWS = 500
 SCHEDULE = Schedule(epochs=8, batch=512, rate=2e-3, weight_decay=5e-2, average=0.995)
@@ -61,8 +62,6 @@ class Shop:
     bins: Labels
     parts: Split
     bin_parts: Split
-    weight: Floats
-    """[n] sums to the number of rows of an average shop."""
 
     @property
     def test(self) -> npt.NDArray[np.bool_]:
@@ -78,7 +77,7 @@ def _shop(job: Job, dataset: Dataset) -> Shop:
     first = int(history.time_ms[0]) + WARM_UP_DAYS * DAY_MS
     moments = range(cut_ms, first, -every_days * DAY_MS)
     features = tuple(dict.fromkeys((*job.task.features, *logistic.RFM, "orders.count")))
-    whole = job.rows(history, dataset.name, features, snapshots_ms=moments)
+    whole = job.rows(history, dataset.name, features, cut_ms=cut_ms, snapshots_ms=moments)
     # Only shoppers who ever ordered can lapse.
     buyers = whole.take(("orders.count",))[:, 0] > 0
     table = whole.select(buyers & (whole.rows.at_ms >= first))
@@ -92,7 +91,6 @@ def _shop(job: Job, dataset: Dataset) -> Shop:
         bins,
         split(table.rows, lapse, cut_ms, VALIDATION_DAYS * DAY_MS),
         split(table.rows, bins, cut_ms, VALIDATION_DAYS * DAY_MS),
-        np.ones(len(table.rows)),
     )
 
 
@@ -107,7 +105,9 @@ def _network(job: Job, shops: list[Shop]) -> Any:
     asked = np.concatenate([m[r].astype(np.float32) for (_, m), r in zip(used, rows, strict=True)])
     each = np.concatenate([np.full(int(r.sum()), 1 / r.sum()) for r in rows])
     asked *= (each / each.mean()).astype(np.float32)[:, None]
-    rates = (came * asked).sum(axis=0, dtype=np.float64) / asked.sum(axis=0, dtype=np.float64)
+    # A bin that no history reached starts at one in two, and stays there.
+    rates = (came * asked).sum(axis=0, dtype=np.float64) + 0.5
+    rates /= asked.sum(axis=0, dtype=np.float64) + 1.0
 
     def loss(logits: Any, _x: Any, came: Any, asked: Any) -> Any:
         off = tf.nn.sigmoid_cross_entropy_with_logits(tf.broadcast_to(came[:, None], tf.shape(logits)), logits)
