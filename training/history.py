@@ -1,4 +1,4 @@
-"""A history in columns: what a data set's events decode to, kept as one Parquet file.
+"""A history in columns: what a data set's events decode to, kept as one Arrow file.
 
 Reading a data set makes an object per event, decoding one more; both are done once. From then on a history is columns,
 and ``training.replay`` folds it at the speed of numpy.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import inspect
+import json
 import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields
@@ -28,7 +29,7 @@ from training.datasets.dataset import Dataset, DatasetError
 APPENDED_MS = 4_000_000_000_000
 _DECODED_AT_ONCE = 4096
 #: Part of a kept history's name: raise it when what is decoded changes.
-FORMAT = 1
+FORMAT = 2
 _TIMES = ("time_ms", "type", "cents", "discount_cents", "quantity", "dwell_ms", "flag", "category")
 _HASHES = ("id_hash", "item")
 Tell = Callable[[int], None]
@@ -97,43 +98,38 @@ class History:
     def write(self, path: Path) -> None:
         """Keep it; a file that is there is whole."""
         import pyarrow as pa
-        import pyarrow.parquet as pq
 
         touch = pa.StructArray.from_arrays(
             [pa.array(self.touch_item), pa.array(self.touch_category), pa.array(self.touch_cents)],
             ["item", "category", "cents"],
         )
-        shopper = pa.DictionaryArray.from_arrays(pa.array(self.shopper.astype(np.int32)), pa.array(self.shoppers))
-        columns: dict[str, Any] = {"shopper": shopper}
-        columns |= {name: pa.array(getattr(self, name)) for name in (*_TIMES, *_HASHES)}
-        columns["touches"] = pa.ListArray.from_arrays(pa.array(self.touch_start.astype(np.int32)), touch)
+        columns = {name: pa.array(getattr(self, name)) for name in ("shopper", *_TIMES, *_HASHES)}
+        columns["touches"] = pa.LargeListArray.from_arrays(pa.array(self.touch_start), touch)
+        table = pa.table(columns).replace_schema_metadata({"shoppers": json.dumps(self.shoppers)})
         path.parent.mkdir(parents=True, exist_ok=True)
         unfinished = path.with_name(f"{path.name}.{os.getpid()}")
-        pq.write_table(pa.table(columns), unfinished)
+        with pa.OSFile(str(unfinished), "wb") as file, pa.ipc.new_file(file, table.schema) as out:
+            out.write_table(table)
         unfinished.replace(path)
 
     @staticmethod
     def read(path: Path) -> History:
-        """What ``write`` kept."""
+        """What ``write`` kept. The columns stay in the file, which is mapped into memory: what was folded can be
+        dropped from memory again, so a replay needs room for its shoppers, not for its log."""
         import pyarrow as pa
-        import pyarrow.parquet as pq
 
-        table = pq.read_table(path).combine_chunks()
+        table = pa.ipc.open_file(pa.memory_map(str(path))).read_all()
 
         def column(name: str) -> Any:
-            whole = table[name]
-            return whole.combine_chunks() if isinstance(whole, pa.ChunkedArray) else whole
+            return table[name].chunk(0)  # written as one block
 
-        shopper, touches = column("shopper"), column("touches")
-        touch = touches.flatten()
+        touches = column("touches")
+        touch = touches.values
         return History(
-            shoppers=shopper.dictionary.to_pylist(),
-            shopper=shopper.indices.to_numpy(zero_copy_only=False).astype(np.int64),
-            **{name: column(name).to_numpy(zero_copy_only=False) for name in (*_TIMES, *_HASHES)},
-            touch_start=touches.offsets.to_numpy().astype(np.int64),
-            touch_item=touch.field("item").to_numpy(zero_copy_only=False),
-            touch_category=touch.field("category").to_numpy(zero_copy_only=False),
-            touch_cents=touch.field("cents").to_numpy(zero_copy_only=False),
+            shoppers=json.loads(table.schema.metadata[b"shoppers"]),
+            **{name: column(name).to_numpy() for name in ("shopper", *_TIMES, *_HASHES)},
+            touch_start=touches.offsets.to_numpy(),
+            **{f"touch_{name}": touch.field(name).to_numpy() for name in ("item", "category", "cents")},
         )
 
 
@@ -179,7 +175,7 @@ def kept_history(dataset: Dataset, data_dir: Path | None, kept_in: Path, tell: T
     seen = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in dataset.files(data_dir)]
     reader = inspect.getsource(inspect.getmodule(dataset.read))  # type: ignore[arg-type]
     name = hashlib.blake2b(repr((FORMAT, dataset.name, seen, reader)).encode(), digest_size=6).hexdigest()
-    path = kept_in / f"{dataset.name}-{name}.parquet"
+    path = kept_in / f"{dataset.name}-{name}.arrow"
     if path.exists():
         return History.read(path)
     try:

@@ -2,8 +2,7 @@
 
 It is the very code that serves: ``PartitionProcessor`` judges, plans, folds and reads. Only decoding was done before
 (``training.history``, by the stream's own decoder). That is why a training row equals a serving row, bit for bit.
-Its state is bounded by the shoppers; besides it, the history's columns (about 100 bytes an event) and the rows asked
-for are in memory.
+Memory is bounded by the shoppers and by the rows asked for: a kept history stays in its file, which is mapped.
 """
 
 from __future__ import annotations

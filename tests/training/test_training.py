@@ -108,8 +108,8 @@ def test_fewer_features_have_the_same_bits() -> None:
 
 def test_a_kept_history_is_read_back_as_it_was(tmp_path: Path) -> None:
     history = history_of(sorted(events_of(6), key=lambda e: e.event_time), "USD")
-    history.write(tmp_path / "history.parquet")
-    again = History.read(tmp_path / "history.parquet")
+    history.write(tmp_path / "history.arrow")
+    again = History.read(tmp_path / "history.arrow")
     assert again.shoppers == history.shoppers
     for name in History.__slots__:
         if name != "shoppers":
