@@ -9,7 +9,7 @@ import numpy as np
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from streams.features.catalogue import CATALOGUE
-from streams.processing.partition import LAST_EVENT, META_KEY, row_layout
+from streams.processing.partition import LAST_EVENT, META_KEY, older, row_layout
 from streams.settings import Settings
 from streams.state.arena import Codec, row_key
 from streams.topics import EVENTS, TopicError, changelog_name
@@ -18,7 +18,9 @@ from streams.topics import EVENTS, TopicError, changelog_name
 def changelog_values(
     settings: Settings, wanted_keys: Callable[[bytes], bool] = lambda _key: True
 ) -> dict[int, dict[bytes, bytes]]:
-    """The newest value of every key that is wanted, by partition. Reads the whole changelog; fine for tools and tests.
+    """The value of every key that is wanted, by partition, as a worker would recover it.
+
+    Reads the whole changelog; fine for tools and tests.
 
     Raises ``TopicError``.
     """
@@ -56,10 +58,10 @@ def changelog_values(
             assert isinstance(key, bytes)
             if not wanted_keys(key):
                 continue
-            if isinstance(value, bytes):
-                values[partition][key] = value
-            else:
+            if not isinstance(value, bytes):
                 values[partition].pop(key, None)
+            elif not older(key, value, values[partition].get(key)):
+                values[partition][key] = value
         return values
     finally:
         consumer.close()

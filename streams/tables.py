@@ -6,14 +6,12 @@ from collections.abc import Iterable, Iterator
 from typing import Any, cast
 
 import faust
-import msgspec
 import rocksdict
 from faust.stores import rocksdb
 from faust.types import TP, EventT
 
-from streams.processing.partition import META_KEY
+from streams.processing.partition import older
 from streams.processing.slices import Slice
-from streams.state.arena import packed_at
 from streams.topics import changelog_name
 from streams.transport.sliced import SliceSchema
 
@@ -64,20 +62,10 @@ class ShopperTable(faust.Table[bytes, bytes]):
             for key, value in zip(slice_.keys, slice_.values, strict=True):
                 if key is not None:
                     held = pending[key] if key in pending else db.get(key)
-                    if not _older(key, value, held):
+                    if not older(key, value, held):
                         pending[key] = value
         for tp, offset in newest.items():
             self.write(tp.partition, latest[tp.partition], offset)
-
-
-def _older(key: bytes, value: bytes | None, held: bytes | None) -> bool:
-    if value is None or held is None:
-        return False
-    if key[:1] == b"s":
-        return packed_at(value) < packed_at(held)
-    if key == META_KEY:
-        return bool(msgspec.json.decode(value)["next_offset"] < msgspec.json.decode(held)["next_offset"])
-    return False
 
 
 class PartitionTier:

@@ -38,7 +38,7 @@ from streams.processing.slices import Slice
 from streams.records.events import OrderPlaced
 from streams.records.outcomes import DeadLetter, Due, LateEvent, Outcome, outcome_id
 from streams.records.serving import Stages
-from streams.state.arena import NEVER, TIMER, Arena, Codec, Tier
+from streams.state.arena import NEVER, TIMER, Arena, Codec, Tier, packed_at
 
 LAST_EVENT = Column("last_event", "i8")
 ORDER = TYPE_CODE[OrderPlaced]
@@ -117,6 +117,21 @@ class Collector(Protocol):
     """Takes the due points of a slice instead of scoring them; the training replay is one."""
 
     def __call__(self, due: DuePoints, batch: EventBatch, arena: Arena) -> None: ...
+
+
+def older(key: bytes, value: bytes | None, held: bytes | None) -> bool:
+    """Whether a record of the feature table stands for less of the log than the one held.
+
+    A worker that was stopped and continued may have written rows after its partition went to another one. What a row
+    holds is decided by the log alone, so of two the one from the later offset is right, whichever came last.
+    """
+    if value is None or held is None:
+        return False
+    if key[:1] == b"s":
+        return packed_at(value) < packed_at(held)
+    if key == META_KEY:
+        return bool(msgspec.json.decode(value)["next_offset"] < msgspec.json.decode(held)["next_offset"])
+    return False
 
 
 class OtherLog(RuntimeError):
