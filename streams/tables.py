@@ -33,6 +33,11 @@ class ShopperTable(faust.Table[bytes, bytes]):
         """The partition's RocksDB."""
         return cast(rocksdb.Store, self.data)._db_for_partition(partition)
 
+    def offset(self, partition: int) -> int:
+        """The changelog's last offset that is in the local store; -1 when none is known."""
+        held: bytes | None = self.partition_db(partition).get(_OFFSET_KEY)
+        return -1 if held is None else int(held)
+
     def write(self, partition: int, changes: dict[bytes, bytes | None], offset: int | None) -> None:
         """Write changes and how far the changelog is in them (``offset`` of the last record) in one batch."""
         batch = rocksdict.WriteBatch(raw_mode=True)

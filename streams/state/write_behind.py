@@ -28,8 +28,11 @@ class DeliveryError(RuntimeError):
 class Store(Protocol):
     """The local copy of the feature table; ``streams.tables.ShopperTable`` is one."""
 
+    def offset(self, partition: int) -> int:
+        """The changelog's last offset that is in the store; -1 when none is known."""
+
     def write(self, partition: int, changes: dict[bytes, bytes | None], offset: int | None) -> None:
-        """Write changes and how far the changelog is in them."""
+        """Write changes and how far the changelog is in them; None leaves that as it was."""
 
 
 #: librdkafka chooses the partition by key.
@@ -192,6 +195,10 @@ class WriteBehind:
             await self._drain()
         self._on_step("changelog_delivered")
         for partition, changed in taken:
-            store.write(partition, dict(changed), offsets.get(partition))
+            # Records of another worker may lie between what the store holds and what was written here, when this one
+            # was stopped since it was checked. Then the store must not claim them: the next recovery reads them.
+            end = offsets.get(partition)
+            whole = end is not None and store.offset(partition) + len(changed) == end
+            store.write(partition, dict(changed), end if whole else None)
         self._on_step("stored")
         return True

@@ -14,13 +14,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
+import numpy as np
 from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from models.store import Shelf, Store
 from streams.broker.embedded import free_ports
+from streams.features.catalogue import CATALOGUE
 from streams.inspect import changelog_values
-from streams.processing.partition import PartitionProcessor, Rules
+from streams.processing.partition import PartitionProcessor, Rules, row_layout
 from streams.processing.slices import Slice
 from streams.settings import Settings
 from streams.state.arena import row_bytes
@@ -58,13 +60,13 @@ class Worker:
         self.log = folder / f"worker-{time.monotonic_ns()}.log"
         data = folder / settings.pop("data", "data")
         data.mkdir(parents=True, exist_ok=True)
-        rows_to = settings.pop("rows_to", "")
+        rows_to, sleeps = settings.pop("rows_to", ""), settings.pop("sleeps", "")
         more = {f"OFFERSTREAM_{name.upper()}": value for name, value in settings.items()}
         command = [sys.executable, "-m", "tests.kafka.worker_main", bootstrap, str(data), str(self.port)]
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
                 command,
-                env={**os.environ, **ENVIRONMENT, **more, "KILL_AT": kill_at, "ROWS_TO": rows_to},
+                env={**os.environ, **ENVIRONMENT, **more, "KILL_AT": kill_at, "ROWS_TO": rows_to, "SLEEPS": sleeps},
                 stdout=log,
                 stderr=log,
                 cwd=Path(__file__).parents[2],
@@ -257,6 +259,19 @@ class Cluster:
             time.sleep(0.2)
         assert done == records
 
+    def _differences(self, rows: dict[bytes, bytes], plain: dict[bytes, bytes]) -> list[str]:
+        """Which columns of which rows differ."""
+        layout = row_layout(CATALOGUE).dtype
+        found = []
+        for key, value in rows.items():
+            if value != plain[key]:
+                ours, theirs = (np.frombuffer(v, layout)[0] for v in (value, plain[key]))
+                names = [n for n in layout.names or () if (ours[n] != theirs[n]).any()]
+                found.append(
+                    f"{key!r}: offset {ours['applied/offset+1']} not {theirs['applied/offset+1']}, {names[:4]}"
+                )
+        return found
+
     def assert_as_plain(self) -> World:
         """Rows bit for bit and outcomes by id are what the plain loop gives; returns the plain world."""
         plain = self.expected()
@@ -265,7 +280,7 @@ class Cluster:
         assert outcomes == plain.outcomes
         rows = self.rows()
         assert rows.keys() == plain.rows.keys()
-        assert rows == plain.rows
+        assert rows == plain.rows, "; ".join(self._differences(rows, plain.rows))
         return plain
 
 

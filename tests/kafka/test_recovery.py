@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import time
+from pathlib import Path
 
 import pytest
 
@@ -126,5 +127,27 @@ def test_a_worker_stopped_and_continued_does_no_harm(cluster: Cluster) -> None:
     cluster.wait_committed(len(log))
     zombie.wait_ready()
     other.stop()
+    zombie.stop()
+    cluster.assert_as_plain()
+
+
+@pytest.mark.parametrize("step", ["ownership_checked", "changelog_half", "changelog_delivered"])
+def test_a_worker_may_sleep_in_a_flush(step: str, cluster: Cluster) -> None:
+    """It wakes up and writes rows of its own behind another's; what it takes back must not be its old rows."""
+    log = random_history(16, 6000, 150)
+    cluster.send(log[:3000])
+    zombie = cluster.worker(kill_at=f"{step}:2", sleeps="yes", data="zombie")
+    end = time.monotonic() + 60
+    while "T" not in Path(f"/proc/{zombie.process.pid}/stat").read_text().rsplit(")", 1)[1].split()[0]:
+        assert time.monotonic() < end, zombie.tail()
+        time.sleep(0.05)
+    other = cluster.worker(data="other")
+    cluster.send(log[3000:4500])
+    cluster.wait_committed(4500)
+    zombie.process.send_signal(signal.SIGCONT)
+    zombie.wait_ready()
+    other.stop()
+    cluster.send(log[4500:])
+    cluster.wait_committed(len(log))
     zombie.stop()
     cluster.assert_as_plain()

@@ -1,6 +1,7 @@
 """A worker that kills itself at a named step (``raise``: fails there), or notes what it gives its models, if told to.
 
-BOOTSTRAP DATA_DIR PORT, ``KILL_AT=STEP:N`` and ``ROWS_TO=FILE``.
+BOOTSTRAP DATA_DIR PORT, ``KILL_AT=STEP:N`` (with ``SLEEPS``: stops itself there until it is continued) and
+``ROWS_TO=FILE``.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ def main() -> int:
     def reached(name: str) -> None:
         seen[name] += 1
         if name == step and seen[name] == int(n):
-            os.kill(os.getpid(), signal.SIGKILL)
+            os.kill(os.getpid(), signal.SIGSTOP if os.environ.get("SLEEPS") else signal.SIGKILL)
 
     handle = ShopperEvents.handle
 
