@@ -43,8 +43,8 @@ class HistoryError(ValueError):
 class History:
     """n events in order of event time, and m touches (``Touches``) in the same order.
 
-    ``shopper``: index into ``shoppers``; the other columns are those of ``EventBatch``. ``touch_start`` [n + 1] says
-    which touches are an event's.
+    ``shopper``: index into ``shoppers``, who are numbered as they come. The other columns are those of ``EventBatch``.
+    ``touch_start`` [n + 1] says which touches are an event's.
     """
 
     shoppers: list[str]
@@ -85,13 +85,12 @@ class History:
         first, last = self.touch_start[start], self.touch_start[stop]
         touches = slice(first, last)
         event = np.repeat(np.arange(n), np.diff(self.touch_start[start : stop + 1]))
-        names = self.shoppers
         return EventBatch(
             position=np.arange(n),
             offset=np.arange(start, stop),
             **{name: getattr(self, name)[some] for name in (*_TIMES, *_HASHES)},
-            event_ids=[""] * n,
-            shopper_ids=[names[i] for i in self.shopper[some].tolist()],
+            event_ids=[],
+            shopper_ids=[],
             touches=Touches(event, self.touch_item[touches], self.touch_category[touches], self.touch_cents[touches]),
         )
 

@@ -14,13 +14,11 @@ import numpy as np
 import numpy.typing as npt
 
 from streams.features.catalogue import CATALOGUE
-from streams.processing.batch import EventBatch
 from streams.processing.partition import DuePoints, PartitionProcessor, Rules
-from streams.state.arena import Arena
 from training.history import History, HistoryError
 
 #: Events per slice: large, because a slice is folded in as many rounds as its busiest shopper has due points.
-SLICE = 1 << 17
+SLICE = 1 << 18
 
 EVENT, SILENCE, SNAPSHOT = 0, 1, 2
 
@@ -60,15 +58,12 @@ def replay(
     ``cadence_ms``: another than the stream's own; 1 makes every event a due point. ``tell`` is told the number of
     events taken so far.
     """
-    code = {name: i for i, name in enumerate(history.shoppers)}
     found: list[Rows] = []
 
-    def collect(due: DuePoints, batch: EventBatch, arena: Arena) -> None:
-        shopper = np.array([code[arena.shopper(row)] for row in due.row.tolist()], np.int64)
-        why = np.full(len(due.row), SILENCE if due.silence else EVENT)
-        rows = Rows(due.features, due.now_ms, why, shopper)
+    def collect(due: DuePoints) -> None:
         if due_points:
-            found.append(rows)
+            why = np.full(len(due.row), SILENCE if due.silence else EVENT)
+            found.append(Rows(due.features, due.now_ms, why, due.row))
 
     catalogue = CATALOGUE.covering(features)
     rules = Rules() if cadence_ms is None else Rules(cadence_ms=cadence_ms)
@@ -80,11 +75,15 @@ def replay(
         collected=features if due_points else (),
         room=max(1, len(history.shoppers)),
     )
+    arena = processor.arena
 
     def take(start: int, stop: int) -> None:
         for a in range(start, stop, SLICE):
             b = min(a + SLICE, stop)
-            result = processor.apply_history(history.batch(a, b))
+            shopper = history.shopper[a:b]
+            # They are numbered as they come, and nobody is evicted: a shopper's number is the place of their row.
+            arena.find(history.shoppers[len(arena) : int(shopper.max()) + 1])
+            result = processor.apply_history(history.batch(a, b), shopper)
             if result.fates["late"] or result.fates["duplicate"]:
                 raise HistoryError(f"Events {a} to {b} of the history: {dict(result.fates)}")
             tell(b)
@@ -94,11 +93,10 @@ def replay(
         stop = int(np.searchsorted(history.time_ms, moment, side="right"))
         take(done, stop)
         done = stop
-        places = processor.arena.places
+        places = np.arange(len(arena))
         now = np.full(len(places), moment)
-        x = catalogue.read(processor.arena.rows.pick(places), now, features)
-        shopper = np.array([code[name] for name in processor.arena.shoppers()], np.int64)
-        found.append(Rows(x, now, np.full(len(places), SNAPSHOT), shopper))
+        x = catalogue.read(arena.rows.pick(places), now, features)
+        found.append(Rows(x, now, np.full(len(places), SNAPSHOT), places))
     take(done, len(history))
     return Rows(
         x=np.concatenate([r.x for r in found]),

@@ -139,7 +139,7 @@ class Rows:
 class Picked:
     """Some rows of a block, read column by column: a feature reads a few hundred bytes of a row of 4 KiB.
 
-    Valid until the block changes. What was read once is kept.
+    Valid until the block changes, for one time per row. What was read once is kept.
     """
 
     def __init__(self, base: Rows, rows: Ints) -> None:

@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from streams.processing.batch import EventBatch, Ints, Touches, type_codes
+from streams.processing.batch import EventBatch, Ints, Touches, of_types
 from streams.records import events as e
 
 Value = Literal["count", "cents", "discount_cents", "quantity", "dwell_ms"]
@@ -59,46 +59,29 @@ SIGNALS: tuple[Signal, ...] = (
 )  # fmt: skip
 SIGNAL_CODE = {signal.name: code for code, signal in enumerate(SIGNALS)}
 
-_N_TYPES = len(e.SHOPPER_EVENTS) + 1
-_MEMBERS = np.zeros((len(SIGNALS), _N_TYPES), np.bool_)
-for _code, _signal in enumerate(SIGNALS):
-    _MEMBERS[_code, list(type_codes(*_signal.types))] = True
+#: [signals, codes of types] which events a signal takes.
+_MEMBERS = np.stack([of_types(*signal.types) for signal in SIGNALS])
 
 
 @dataclass(frozen=True, slots=True)
 class Entries:
-    """The (signal, row, time, value) quadruples of a run of events. Within a signal they stand in log order."""
+    """What a run's events say of one signal, in log order. [m] each."""
 
-    signal: Ints
-    event: Ints
     row: Ints
     time_ms: Ints
     value: Ints
 
-    @property
-    def present(self) -> set[int]:
-        """The codes of the signals that occur."""
-        return set(np.flatnonzero(np.bincount(self.signal, minlength=len(SIGNALS))).tolist())
 
-    def select(self, chosen: Ints | slice) -> Entries:
-        """Some of the entries."""
-        return Entries(
-            self.signal[chosen],
-            self.event[chosen],
-            self.row[chosen],
-            self.time_ms[chosen],
-            self.value[chosen],
-        )
+def entries(batch: EventBatch, chosen: Ints, rows: Ints, bounds: Ints) -> list[dict[int, Entries]]:
+    """Per run the entries of each signal that occurs, by the signal's code.
 
-
-def entries(batch: EventBatch, chosen: Ints, rows: Ints) -> Entries:
-    """The entries of the chosen events (indices into the batch, ascending), whose shoppers' rows are given."""
-    kinds, flags = batch.type[chosen], batch.flag[chosen] != 0
-    present = np.zeros(_N_TYPES, np.bool_)
+    ``chosen`` are the events (indices into the batch) in the order of the runs, ``rows`` their shoppers' rows;
+    ``bounds`` [runs + 1] says where each run starts.
+    """
+    kinds, flags, times = batch.type[chosen], batch.flag[chosen] != 0, batch.time_ms[chosen]
+    present = np.zeros(_MEMBERS.shape[1], np.bool_)
     present[kinds] = True
-    signals: list[Ints] = []
-    events: list[Ints] = []
-    values: list[Ints] = []
+    runs: list[dict[int, Entries]] = [{} for _ in range(len(bounds) - 1)]
     for code, signal in enumerate(SIGNALS):
         members = _MEMBERS[code]
         if not (members & present).any():
@@ -113,21 +96,20 @@ def entries(batch: EventBatch, chosen: Ints, rows: Ints) -> Entries:
             value = getattr(batch, signal.value)[chosen[index]]
             keep = value != 0
             index, value = index[keep], value[keep]
-        signals.append(np.full(len(index), code, np.int64))
-        events.append(index)
-        values.append(value)
-    if not signals:
-        empty = np.zeros(0, np.int64)
-        return Entries(empty, empty, empty, empty, empty)
-    event = np.concatenate(events)
-    return Entries(np.concatenate(signals), event, rows[event], batch.time_ms[chosen][event], np.concatenate(values))
+        row, time_ms = rows[index], times[index]
+        cuts = np.searchsorted(index, bounds).tolist()
+        for run, a, b in zip(runs, cuts, cuts[1:], strict=False):
+            if a < b:
+                run[code] = Entries(row[a:b], time_ms[a:b], value[a:b])
+    return runs
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
     """Events to fold at once: n events of k shoppers, in log order, in every form that a kind may want.
 
-    ``row[i]`` is the shopper's row of event i. ``touch.event`` counts from 0 within the run.
+    ``row[i]`` is the shopper's row of event i. ``entries`` are by code of the signal. ``touch.event`` counts from 0
+    within the run.
     """
 
     row: Ints
@@ -138,5 +120,5 @@ class Run:
     category: Ints
     item: Ints
     flag: Ints
-    entries: Entries
+    entries: dict[int, Entries]
     touch: Touches

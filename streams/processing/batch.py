@@ -19,9 +19,11 @@ Hashes: TypeAlias = npt.NDArray[np.uint64]
 TYPE_CODE: dict[type[ShopperEvent], int] = {cls: code for code, cls in enumerate(SHOPPER_EVENTS, start=1)}
 
 
-def type_codes(*types: type[ShopperEvent]) -> tuple[int, ...]:
-    """The codes of event types, ascending."""
-    return tuple(sorted(TYPE_CODE[cls] for cls in types))
+def of_types(*types: type[ShopperEvent]) -> Bools:
+    """Whether a code is that of one of these types: to be indexed by codes."""
+    found = np.zeros(len(TYPE_CODE) + 1, np.bool_)
+    found[[TYPE_CODE[cls] for cls in types]] = True
+    return found
 
 
 def stable_order(values: Ints) -> Ints:
@@ -86,7 +88,8 @@ class EventBatch:
     """32-bit hash of that item's category, 0 when none."""
     event_ids: list[str]
     shopper_ids: list[str]
+    """Neither is there (both are empty) in a batch of ``training.history``, which knows its shoppers by number."""
     touches: Touches
 
     def __len__(self) -> int:
-        return len(self.event_ids)
+        return len(self.offset)

@@ -74,12 +74,17 @@ def _suspects(ids: np.typing.NDArray[np.uint64], rows: Ints, state: Rows, fresh:
     seen = np.zeros(len(ids), np.bool_)
     for a in range(0, len(ids), _BLOCK):  # Rings are 256 bytes each: a few thousand at a time stay in the cache.
         some = slice(a, a + _BLOCK)
-        seen[some] = (ring[rows[some]] == ids[some, None]).any(axis=1)
+        same = ring[rows[some]] == ids[some, None]
+        if same.any():
+            seen[some] = same.any(axis=1)
     mixed = ids ^ (rows.astype(np.uint64) * np.uint64(0x9E37_79B9_7F4A_7C15))
-    order = np.argsort(mixed, kind="stable")
-    again = np.flatnonzero(mixed[order][1:] == mixed[order][:-1])
-    seen[order[again]] = True
-    seen[order[again + 1]] = True
+    # Equal ones share a bin. Of eight times as many bins as events few have two, so there is little to sort.
+    bins = 1 << (8 * len(ids)).bit_length()
+    bin_ = (mixed & np.uint64(bins - 1)).astype(np.int64)
+    ranked = np.sort(mixed[np.bincount(bin_, minlength=bins)[bin_] > 1])
+    said_twice = ranked[1:][ranked[1:] == ranked[:-1]]
+    if len(said_twice):
+        seen |= np.isin(mixed, said_twice)
     return np.flatnonzero(seen & fresh)
 
 

@@ -11,7 +11,6 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
 
 import msgspec
 import numpy as np
@@ -113,12 +112,6 @@ class Applied:
         return self.due_kinds.total()
 
 
-class Collector(Protocol):
-    """Takes the due points of a slice instead of scoring them; the training replay is one."""
-
-    def __call__(self, due: DuePoints, batch: EventBatch, arena: Arena) -> None: ...
-
-
 def older(key: bytes, value: bytes | None, held: bytes | None) -> bool:
     """Whether a record of the feature table stands for less of the log than the one held.
 
@@ -141,10 +134,11 @@ class OtherLog(RuntimeError):
 class PartitionProcessor:
     """State and progress of one partition.
 
-    The models of ``shelf`` score every due point, in the versions that the log chose last. Without a shelf, or with a
-    ``collector``, nothing is scored. ``refused`` is told of versions that were chosen and cannot serve. ``log_id``
-    names the log whose offsets the state counts: a topic deleted and made anew is another log, and taking its records
-    for known ones would lose them (``OtherLog``). ``room``: how many shoppers to make room for at once.
+    The models of ``shelf`` score every due point, in the versions that the log chose last. Without a shelf nothing is
+    scored; a ``collector`` (the training replay) takes the due points instead, with the features ``collected``.
+    ``refused`` is told of versions that were chosen and cannot serve. ``log_id`` names the log whose offsets the state
+    counts: a topic deleted and made anew is another log, and taking its records for known ones would lose them
+    (``OtherLog``). ``room``: how many shoppers to make room for at once.
     """
 
     def __init__(
@@ -157,7 +151,7 @@ class PartitionProcessor:
         layout: Layout | None = None,
         tier: Tier | None = None,
         limit: int = 1_000_000,
-        collector: Collector | None = None,
+        collector: Callable[[DuePoints], None] | None = None,
         collected: tuple[str, ...] = (),
         refused: Callable[[str, str, Exception], None] = lambda _task, _version, _error: None,
         log_id: str = "",
@@ -278,25 +272,29 @@ class PartitionProcessor:
         decoded = decode(slice_, self.rules.decode)
         if decoded.chosen and len(slice_) > 1:
             return self._apply_around(slice_, [i for i, _ in decoded.chosen], result)
-        spent = clock() - t0
-        self._take(decoded, slice_, result)
-        result.seconds["decode"] = spent
+        t1 = clock()
+        rows = self.arena.find(decoded.batch.shopper_ids)
+        t2 = clock()
+        self._take(decoded, rows, slice_, result)
+        result.seconds["decode"] = t1 - t0
+        result.seconds["fold"] += t2 - t1
         if decoded.chosen:
             result.fates["choice"] += 1
             self._serve(self.stages | decoded.chosen[0][1].stages)
         return result
 
-    def apply_history(self, batch: EventBatch) -> Applied:
-        """Apply events that were decoded before, all of them there: offsets follow on one another."""
+    def apply_history(self, batch: EventBatch, rows: Ints) -> Applied:
+        """Apply events that were decoded before, all of them there: offsets follow on one another. ``rows`` [n] are
+        the places of their shoppers in the arena."""
         n, appended = len(batch), int(np.max(batch.time_ms))
         nothing: list[bytes | None] = [None] * n
         first = int(batch.offset[0])
         slice_ = Slice("history", self.partition, range(first, first + n), [appended] * n, nothing, nothing)
         result = Applied()
-        self._take(Decoded(batch, batch.time_ms, 0), slice_, result)
+        self._take(Decoded(batch, batch.time_ms, 0), rows, slice_, result)
         return result
 
-    def _take(self, decoded: Decoded, slice_: Slice, result: Applied) -> None:
+    def _take(self, decoded: Decoded, rows: Ints, slice_: Slice, result: Applied) -> None:
         """Take a decoded slice, of which nothing was applied before."""
         batch, clock = decoded.batch, time.perf_counter
         self._learn_names(decoded.category_names)
@@ -304,7 +302,6 @@ class PartitionProcessor:
         watermark = newest - self.rules.allowed_lateness_ms
         watermark_before = np.r_[self.watermark_ms, watermark[:-1]]
         t0 = clock()
-        rows = self.arena.find(batch.shopper_ids)
         fates = judge(batch, rows, self.arena.rows, watermark_before[batch.position])
         applied = fates.applied
         due = self._fold(batch, rows, applied, watermark)
@@ -316,14 +313,17 @@ class PartitionProcessor:
         result.seconds["fold"] = clock() - t0
         if self._collector is not None:
             for points in due:
-                self._collector(points, batch, self.arena)
+                self._collector(points)
         elif due:
             self._score_and_decide(due, batch, result)
         result.rounds = len(due)
         for points in due:
             result.due_kinds["silence" if points.silence else "event"] += len(points.row)
         result.dead = decoded.dead
-        result.late = [self._late(slice_, batch, i, watermark_before) for i in np.flatnonzero(fates.late).tolist()]
+        result.late = [
+            self._late(slice_, batch, self.arena.shopper(int(rows[i])), i, watermark_before)
+            for i in np.flatnonzero(fates.late).tolist()
+        ]
         result.fates["applied"] += len(applied)
         result.fates["duplicate"] += int(fates.duplicate.sum())
         result.fates["late"] += len(result.late)
@@ -352,12 +352,12 @@ class PartitionProcessor:
         bucket = code % BUCKETS["category"] + 1
         self._bucket_names[bucket] = min(name, self._bucket_names.get(bucket, name))
 
-    def _late(self, slice_: Slice, batch: EventBatch, i: int, watermark_before: Ints) -> LateEvent:
+    def _late(self, slice_: Slice, batch: EventBatch, shopper: str, i: int, watermark_before: Ints) -> LateEvent:
         position = int(batch.position[i])
         offset = int(batch.offset[i])
         return LateEvent(
             late_id=outcome_id("late_event", slice_.topic, str(slice_.partition), str(offset)),
-            shopper_id=batch.shopper_ids[i],
+            shopper_id=shopper,
             event_id=batch.event_ids[i],
             event_time_ms=int(batch.time_ms[i]),
             watermark_ms=int(watermark_before[position]),
@@ -376,8 +376,7 @@ class PartitionProcessor:
         due: list[DuePoints] = []
         self._fire_waiting(steps, watermark, due)
         state = arena.rows  # firing may load rows and grow the block
-        all_entries = entries(batch, steps.event, steps.row)
-        all_entries = all_entries.select(stable_order(all_entries.event))
+        entries_of = entries(batch, steps.event, steps.row, steps.bounds)
         touches = batch.touches
         place = np.full(len(batch), -1, np.int64)
         place[steps.event] = np.arange(len(steps.event))
@@ -385,7 +384,6 @@ class PartitionProcessor:
         by_place = stable_order(touch_place + 1)  # -1: of an event that is not applied
         by_place = by_place[np.searchsorted(touch_place[by_place], 0) :]
         touches, touch_place = touches.select(by_place), touch_place[by_place]
-        entry_bounds = np.searchsorted(all_entries.event, steps.bounds)
         touch_bounds = np.searchsorted(touch_place, steps.bounds)
         for r in range(len(steps.bounds) - 1):
             a, b = int(steps.bounds[r]), int(steps.bounds[r + 1])
@@ -404,7 +402,7 @@ class PartitionProcessor:
                 category=batch.category[event],
                 item=batch.item[event].astype(np.int64),
                 flag=batch.flag[event],
-                entries=all_entries.select(slice(int(entry_bounds[r]), int(entry_bounds[r + 1]))),
+                entries=entries_of[r],
                 touch=run_touches,
             )
             self.catalogue.fold(state, run)

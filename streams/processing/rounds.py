@@ -12,11 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from streams.features.columns import Column, Rows
-from streams.processing.batch import Bools, EventBatch, Ints, stable_order, type_codes
+from streams.processing.batch import Bools, EventBatch, Ints, of_types, stable_order
 from streams.records import events as e
 
 #: Events after which a decision may change, each a due point.
-DECISIVE = type_codes(
+DECISIVE = of_types(
     e.CartItemAdded,
     e.CartItemRemoved,
     e.OrderPlaced,
@@ -78,7 +78,7 @@ def plan(
     running = np.maximum.accumulate(lift + bucket) if len(row) else bucket
     before = state.flat["i8"][state.cells(BUCKET, row)]
     before[1:] = np.where(starts[1:], before[1:], np.maximum(before[1:], running[:-1] - lift[1:]))
-    due = np.isin(batch.type[event], DECISIVE) | (bucket > before)
+    due = DECISIVE[batch.type[event]] | (bucket > before)
     seen_then = watermark[np.minimum(next_position, len(watermark) - 1)] if len(row) else time
     ends = due | (seen_then >= time + min_silence_ms)
 

@@ -192,6 +192,7 @@ class Arena:
 
     def _place(self, shoppers: list[str], rows: Rows | None) -> None:
         places: list[int] = []
+        never_used = len(self._shopper)
         for shopper in shoppers:
             if self._free:
                 place = self._free.pop()
@@ -206,6 +207,7 @@ class Arena:
             self._grow(max(2 * len(self.rows), len(self._shopper)))
         at = np.array(places, np.int64)
         if rows is None:
+            at = at[at < never_used]  # all others are zero
             self.rows.data[at] = np.zeros(1, self.codec.layout.dtype)
             self.timer[at] = NEVER
         else:

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from streams.features.kinds.decay import DAY_MS
 from streams.features.kinds.recent import SESSION_GAP_MS
-from streams.processing.batch import Ints, type_codes
+from streams.processing.batch import TYPE_CODE, Ints
 from streams.records.events import OrderPlaced
 from training.history import History
 from training.replay import Rows
@@ -51,7 +51,7 @@ class Timeline:
 
 def orders_of(history: History) -> npt.NDArray[np.bool_]:
     """Which events are orders."""
-    return np.isin(history.type, type_codes(OrderPlaced))
+    return history.type == TYPE_CODE[OrderPlaced]
 
 
 def ordered_within(history: History, rows: Rows, days: tuple[int, ...]) -> Labels:

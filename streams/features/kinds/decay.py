@@ -59,26 +59,17 @@ class DecayKind:
         self._sums = {c: Column(f"decayed/{SIGNALS[c].name}/{tag}/sum", "f8", len(_NAMES)) for c in codes}
         self._marks = {c: Column(f"decayed/{SIGNALS[c].name}/{tag}/landmark", "i8", len(_NAMES)) for c in codes}
         self.columns: tuple[Column, ...] = (*self._sums.values(), *self._marks.values())
-        self._known = np.zeros(len(SIGNALS), np.bool_)
-        self._known[codes] = True
 
     def fold(self, state: Rows, run: Run) -> None:
-        known = self._known[run.entries.signal]
-        if not known.any():
+        found = [(self._sums[code], self._marks[code], e) for code, e in run.entries.items() if code in self._sums]
+        if not found:
             return
-        entries = run.entries.select(np.flatnonzero(known))
-        zero = np.zeros(1, np.int64)
-        first_sum, first_mark = np.zeros(len(SIGNALS), np.int64), np.zeros(len(SIGNALS), np.int64)
-        for code, column in self._sums.items():
-            first_sum[code] = state.cells(column, zero)[0]
-            first_mark[code] = state.cells(self._marks[code], zero)[0]
-        width = state.layout.itemsize // 8
         steps = np.arange(len(_NAMES))
-        base = entries.row * width
-        sums = ((base + first_sum[entries.signal])[:, None] + steps).ravel()
-        marks = ((base + first_mark[entries.signal])[:, None] + steps).ravel()
-        q, weight = quotient(entries.time_ms[:, None], _MS)
-        accumulate(state, sums, marks, q.ravel(), weight.ravel() * np.repeat(entries.value, len(_NAMES)))
+        sums = np.concatenate([state.cells(column, e.row) for column, _, e in found])[:, None] + steps
+        marks = np.concatenate([state.cells(column, e.row) for _, column, e in found])[:, None] + steps
+        q, weight = quotient(np.concatenate([e.time_ms for *_, e in found])[:, None], _MS)
+        value = np.concatenate([e.value for *_, e in found])
+        accumulate(state, sums.ravel(), marks.ravel(), q.ravel(), (weight * value[:, None]).ravel())
 
     def read(self, rows: Readable, now_ms: Ints, source: Decayed) -> Floats:
         code, step = SIGNAL_CODE[source.signal.name], _NAMES.index(source.half_life)

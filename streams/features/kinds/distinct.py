@@ -14,7 +14,7 @@ import numpy as np
 
 from streams.features.columns import Column, Readable, Rows
 from streams.features.signals import Run
-from streams.processing.batch import Floats, Ints, type_codes
+from streams.processing.batch import Floats, Ints, of_types
 from streams.records.events import ShopperEvent
 
 REGISTERS = 128
@@ -23,6 +23,9 @@ _BITS = 7
 _RANK_BITS = 52
 _POWERS = np.left_shift(np.int64(1), _RANK_BITS + 1 - np.arange(_RANK_BITS + 2))
 _ALPHA = 0.7213 / (1 + 1.079 / REGISTERS)
+#: Estimates up to here are counted linearly, by the empty registers.
+_LINEAR_UP_TO = 2.5 * REGISTERS
+_FULL, _HIGHEST = np.uint64(0x7F7F_7F7F_7F7F_7F7F), np.uint64(0x8080_8080_8080_8080)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +49,7 @@ class DistinctKind:
             return
         kinds = run.type[run.touch.event]
         for source, column in self._sketches.items():
-            mask = np.isin(kinds, type_codes(*source.types))
+            mask = of_types(*source.types)[kinds]
             if source.of == "category":
                 mask &= run.touch.category != 0
             if not mask.any():
@@ -62,12 +65,17 @@ class DistinctKind:
 
     def read(self, rows: Readable, now_ms: Ints, source: Distinct) -> Floats:
         register = rows.column(self._sketches[source].name)
+        # Registers are below 2^7: adding 127 to each byte of eight sets the byte's highest bit unless it is 0.
+        filled = np.bitwise_count((np.ascontiguousarray(register).view(np.uint64) + _FULL) & _HIGHEST)
+        empty = REGISTERS - filled.sum(axis=1, dtype=np.int64)
+        out = REGISTERS * np.log(REGISTERS / np.maximum(empty, 1))
+        # With many empty registers the estimate is below the limit whatever the others hold.
+        some = np.flatnonzero(empty <= _ALPHA * REGISTERS**2 / _LINEAR_UP_TO)
         # In integers the sum of 2^-register is exact, whatever the order.
-        harmonic = _POWERS[register].sum(axis=1)
+        harmonic = _POWERS[register[some]].sum(axis=1)
         estimate = _ALPHA * REGISTERS**2 / (harmonic / 2.0 ** (_RANK_BITS + 1))
-        empty = (register == 0).sum(axis=1)
-        linear = REGISTERS * np.log(REGISTERS / np.maximum(empty, 1))
-        return np.where((estimate <= 2.5 * REGISTERS) & (empty > 0), linear, estimate)
+        out[some] = np.where((estimate <= _LINEAR_UP_TO) & (empty[some] > 0), out[some], estimate)
+        return out
 
 
 def _spread(value: Ints) -> np.typing.NDArray[np.uint64]:

@@ -65,10 +65,15 @@ class FavouriteKind:
         weight = rows.once("favourite/weights", lambda: self.weights(rows, now_ms))
         if source.what == "alive":
             return (weight >= 1.0).sum(axis=1).astype(np.float64)
-        total = row_sum(weight)
-        share = weight / np.where(total > 0, total, 1.0)[:, None]
+        share = rows.once("favourite/shares", lambda: _shares(weight))
         if source.what == "entropy":
             logs = np.log(np.where(share > 0, share, 1.0))
             return np.abs(row_sum(-share * logs))
-        ranked = np.sort(share, axis=1)
-        return ranked[:, -1] if source.what == "first_share" else ranked[:, -2]
+        if source.what == "first_share":
+            return share.max(axis=1)
+        return np.partition(share, -2, axis=1)[:, -2]
+
+
+def _shares(weight: Floats) -> Floats:
+    total = row_sum(weight)
+    return weight / np.where(total > 0, total, 1.0)[:, None]

@@ -36,6 +36,8 @@ class LastN:
         self._count = Column(f"last{n}/{name}/count", "u4")
         self._fields = {f.name: Column(f"last{n}/{name}/{f.name}", f.code, n) for f in fields}
         self.columns: tuple[Column, ...] = (self._time, self._tie, self._count, *self._fields.values())
+        # [n, n] the slots from the newest event backwards, by the slot of the newest.
+        self._backwards = (np.arange(n)[:, None] - np.arange(n)) % n
 
     def fold(self, state: Rows, run: Run, chosen: Bools | None = None) -> None:
         """Take the chosen events of a run (all of them when not given)."""
@@ -97,19 +99,19 @@ class LastN:
         return rows.once((self._time, "newest first"), lambda: self._newest_first(rows))
 
     def _newest_first(self, rows: Readable) -> tuple[Bools, Ints, dict[str, npt.NDArray[Any]]]:
-        count = rows.column(self._count.name).astype(np.int64)[:, None]
-        back = np.arange(self.n)
-        slots = (count - 1 - back) % self.n
-        filled = back < np.minimum(count, self.n)
+        count = rows.column(self._count.name).astype(np.int64)
+        filled = np.arange(self.n) < count[:, None]
+        cells = self._backwards[(count - 1) % self.n] + (np.arange(len(count)) * self.n)[:, None]
 
         def ordered(column: Column) -> npt.NDArray[Any]:
-            return np.where(filled, np.take_along_axis(rows.column(column.name), slots, axis=1), 0)
+            return rows.column(column.name).ravel()[cells]  # an empty slot holds 0
 
         return filled, ordered(self._time), {name: ordered(column) for name, column in self._fields.items()}
 
 
 def row_sum(values: npt.NDArray[Any]) -> Floats:
     """Sum over axis 1, strictly from left to right: the same bits however many rows there are."""
-    if not values.shape[1]:
-        return np.zeros(len(values))
-    return np.cumsum(values, axis=1, dtype=np.float64)[:, -1]
+    total = np.zeros(len(values))
+    for column in values.T:
+        total += column
+    return total

@@ -43,12 +43,11 @@ class MarkKind:
         self.columns: tuple[Column, ...] = tuple(self._columns.values())
 
     def fold(self, state: Rows, run: Run) -> None:
-        signal, flat = run.entries.signal, state.flat["i8"]
-        present = run.entries.present
+        flat = state.flat["i8"]
         for (what, code), column in self._columns.items():
-            if code not in present:
+            entries = run.entries.get(code)
+            if entries is None:
                 continue
-            entries = run.entries.select(np.flatnonzero(signal == code))
             cells = state.cells(column, entries.row)
             if what == "total":
                 np.add.at(flat, cells, entries.value)

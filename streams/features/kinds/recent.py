@@ -12,7 +12,7 @@ import numpy.typing as npt
 from streams.features.columns import Column, Readable, Rows
 from streams.features.kinds.last import Field, LastN
 from streams.features.signals import Run
-from streams.processing.batch import Bools, Floats, Ints, type_codes
+from streams.processing.batch import Bools, Floats, Ints, of_types
 from streams.records.events import ShopperEvent
 
 EVENTS_KEPT = 32
@@ -72,7 +72,7 @@ class RecentKind:
             oldest = np.where(inside, time, time[:, :1]).min(axis=1)
             return (time[:, 0] - oldest) / 60_000
         if source.types:
-            inside &= np.isin(fields["type"], type_codes(*source.types))
+            inside &= of_types(*source.types)[fields["type"]]
         return inside.sum(axis=1).astype(np.float64)
 
     def _tensor(

@@ -57,7 +57,7 @@ class RhythmKind:
 
     def _summary(self, rows: Readable) -> tuple[Floats, Floats, Floats, Ints]:
         real, days, last = self.gaps(rows)
-        count = real.sum(axis=1).astype(np.float64)
+        count = row_sum(real)
         safe = np.maximum(count, 1.0)
         mean = row_sum(days) / safe
         spread = np.sqrt(row_sum(np.where(real, (days - mean[:, None]) ** 2, 0.0)) / safe)

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from streams.features.columns import Column, Readable, Rows
 from streams.features.kinds.decay import DAY_MS, HOUR_MS, MINUTE_MS
 from streams.features.signals import SIGNAL_CODE, SIGNALS, Run, Signal
-from streams.processing.batch import Floats, Ints
+from streams.processing.batch import Bools, Floats, Ints
 
 #: name of a ring → (bucket length in ms, buckets)
 RINGS: dict[str, tuple[int, int]] = {"5m": (5 * MINUTE_MS, 12), "1h": (HOUR_MS, 24), "1d": (DAY_MS, 30)}
@@ -58,26 +58,37 @@ class WindowKind:
                 Column(f"{name}/head", "i8"),
             )
         self.columns: tuple[Column, ...] = tuple(column for pair in self._rings.values() for column in pair)
+        self._inside = {s.window: _inside(*WINDOWS[s.window]) for s in sources}
 
     def fold(self, state: Rows, run: Run) -> None:
-        signal = run.entries.signal
-        present = run.entries.present
         for (ring, code), (buckets, head) in self._rings.items():
-            if code in present:
-                entries = run.entries.select(np.flatnonzero(signal == code))
+            if entries := run.entries.get(code):
                 _fold_ring(state, buckets, head, RINGS[ring], entries.row, entries.time_ms, entries.value)
 
     def read(self, rows: Readable, now_ms: Ints, source: Windowed | ActiveBuckets) -> Floats:
-        ring, covered = WINDOWS[source.window]
+        ring, _ = WINDOWS[source.window]
         buckets, head = self._rings[ring, SIGNAL_CODE[source.signal.name]]
         bucket_ms, n = RINGS[ring]
-        age = rows.once((head, "age"), lambda: _ages(rows.column(head.name), n))
-        # How many buckets ago the newest one is; beyond the ring all that matters is that it is.
-        ago = np.clip(now_ms // bucket_ms - rows.column(head.name), -n, n).astype(np.int16)[:, None]
-        held = np.where((age >= -ago) & (age < covered - ago), rows.column(buckets.name), 0)
+
+        def inside() -> Bools:
+            newest = rows.column(head.name)
+            # How many buckets ago the newest one is; beyond the ring all that matters is that it is.
+            ago = np.clip(now_ms // bucket_ms - newest, -n, n)
+            return self._inside[source.window][newest % n, ago + n]
+
+        held = rows.column(buckets.name) * rows.once((head, source.window), inside)
         if isinstance(source, ActiveBuckets):
             held = held != 0
-        return held.sum(axis=1, dtype=np.int64).astype(np.float64)
+        # Of integers, so in any order the same; einsum adds short rows three times as fast as sum.
+        return np.einsum("ij->i", held, dtype=np.int64).astype(np.float64)
+
+
+def _inside(ring: str, covered: int) -> Bools:
+    """[n, 2n + 1, n] which slots of a ring of n a window covers, by the newest bucket's slot and by how many buckets
+    ago (plus n) that one is. A bucket after now is in no window."""
+    _, n = RINGS[ring]
+    ago = np.arange(-n, n + 1)[:, None] + _ages(np.arange(n), n)[:, None, :]
+    return (ago >= 0) & (ago < covered)
 
 
 def _ages(head: Ints, n: int) -> npt.NDArray[np.int16]:
