@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 
 import click
@@ -31,15 +30,13 @@ def train(name: str, data: Path | None, seed: int, out: Path | None, work: Path,
         task = find(name)
     except KeyError as error:
         raise click.UsageError(error.args[0]) from error
-    _fix_hashes()
     try:
-        import tensorflow as tf
+        import tensorflow  # noqa: F401
     except ImportError as error:
         raise click.UsageError("Training needs the extra 'train': pip install 'offerstream[train]'.") from error
     from training.job import Job
     from training.tasks import train as run
 
-    tf.config.experimental.enable_op_determinism()
     columns = (
         SpinnerColumn(),
         TextColumn("{task.description}"),
@@ -63,14 +60,6 @@ def train(name: str, data: Path | None, seed: int, out: Path | None, work: Path,
     out_console.print(summary(artifact))
     click.echo(f"{job.out}: version {artifact.version}, {len(artifact.model)} bytes. offerstream report {name}")
     return artifact
-
-
-def _fix_hashes() -> None:
-    """Start again with the hashes of strings fixed, unless they are: the converter to ONNX walks sets, and numbers its
-    constants in the order it meets them. Then the same network would have another digest at each run."""
-    if os.environ.get("PYTHONHASHSEED") != "0":
-        os.environ["PYTHONHASHSEED"] = "0"
-        os.execv(sys.executable, [sys.executable, "-m", "streams", *sys.argv[1:]])
 
 
 #: What the summary shows of each model, as far as it was measured.

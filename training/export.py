@@ -16,6 +16,7 @@ from models.predictor import Predictor
 from models.task import Task
 from streams.features.catalogue import CATALOGUE
 from streams.monitoring.drift import distribution
+from training.canonical import canonical
 
 Rows: TypeAlias = npt.NDArray[np.float32]
 OPSET = 17
@@ -28,26 +29,19 @@ class NotEqual(RuntimeError):
 
 
 def to_onnx(model: Any, task: Task) -> bytes:
-    """The model as ONNX: input ``features`` [n, f] float32, outputs named as the task names them, dynamic batch."""
+    """The model as ONNX: input ``features`` [n, f] float32, outputs named as the task names them, dynamic batch.
+    The same network gives the same bytes."""
     import onnx
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.onnx"
         model.export(path, format="onnx", verbose=False, opset_version=OPSET)
         exported = onnx.load(path)
-    graph = exported.graph
-    names = {graph.input[0].name: "features"}
-    names |= {out.name: wanted for out, wanted in zip(graph.output, task.output_names, strict=True)}
-    for node in graph.node:
-        node.input[:] = [names.get(name, name) for name in node.input]
-        node.output[:] = [names.get(name, name) for name in node.output]
-    for value in (*graph.input, *graph.output):
-        value.name = names.get(value.name, value.name)
+    form = canonical(exported, task.name, ("features",), task.output_names)
+    for value in (*form.graph.input, *form.graph.output):
         value.type.tensor_type.shape.dim[0].dim_param = "n"
-    # Nothing of the machine or the moment may be in the bytes: same seed, same digest.
-    exported.producer_name, exported.producer_version, graph.name = "offerstream", "", task.name
-    onnx.checker.check_model(exported)
-    return exported.SerializeToString(deterministic=True)
+    onnx.checker.check_model(form)
+    return form.SerializeToString(deterministic=True)
 
 
 def ship(

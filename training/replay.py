@@ -14,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from streams.features.catalogue import CATALOGUE
-from streams.processing.partition import DuePoints, PartitionProcessor, Rules
+from streams.processing.due import DuePoints
+from streams.processing.partition import PartitionProcessor, Rules
 from training.history import History, HistoryError
 
 #: Events per slice: large, because a slice is folded in as many rounds as its busiest shopper has due points.
@@ -60,10 +61,11 @@ def replay(
     """
     found: list[Rows] = []
 
-    def collect(due: DuePoints) -> None:
-        if due_points:
-            why = np.full(len(due.row), SILENCE if due.silence else EVENT)
-            found.append(Rows(due.features, due.now_ms, why, due.row))
+    def collect(due: list[DuePoints], x: npt.NDArray[np.float32]) -> None:
+        if due_points and due:
+            why = np.repeat([SILENCE if points.silence else EVENT for points in due], [len(points) for points in due])
+            at_ms, shopper = (np.concatenate([getattr(p, name) for p in due]) for name in ("now_ms", "row"))
+            found.append(Rows(x, at_ms, why, shopper))
 
     catalogue = CATALOGUE.covering(features)
     rules = Rules() if cadence_ms is None else Rules(cadence_ms=cadence_ms)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from streams.features.columns import Column, Rows
-from streams.processing.batch import Bools, EventBatch, Ints, stable_order
+from streams.processing.batch import Bools, EventBatch, Ints
 
 #: How many event ids a shopper's row remembers.
 IDS_KEPT = 32
@@ -28,13 +28,13 @@ class Fates:
     late: Bools
 
     @property
-    def applied(self) -> Ints:
-        """Indices of the events to apply, in log order."""
-        return np.flatnonzero(~(self.duplicate | self.late))
+    def applied(self) -> Bools:
+        """The events to apply."""
+        return ~(self.duplicate | self.late)
 
 
-def judge(batch: EventBatch, rows: Ints, state: Rows, watermark_before: Ints) -> Fates:
-    """Decide each event's fate as if the events came one by one.
+def judge(batch: EventBatch, rows: Ints, by_shopper: Ints, state: Rows, watermark_before: Ints) -> Fates:
+    """Decide each event's fate as if the events came one by one; ``by_shopper`` is their stable order by row.
 
     A duplicate is an event at or below the row's last applied offset (the broker delivered it again), or one whose
     id is among the shopper's last 32 applied ids. Late is older than the watermark stood before it.
@@ -43,24 +43,22 @@ def judge(batch: EventBatch, rows: Ints, state: Rows, watermark_before: Ints) ->
     late = (batch.time_ms < watermark_before) & ~redelivered
     duplicate = redelivered.copy()
     ids = _nonzero(batch.id_hash)
-    suspects = _suspects(ids, rows, state, ~redelivered)
+    suspects = _suspects(ids, rows, by_shopper, state, ~redelivered)
     for row in np.unique(rows[suspects]).tolist():
         _one_by_one(np.flatnonzero(rows == row), ids, row, state, duplicate, late)
     return Fates(duplicate, late & ~duplicate)
 
 
 def remember(batch: EventBatch, rows: Ints, applied: Ints, state: Rows) -> None:
-    """Write the applied events' ids and offsets into their rows."""
+    """Write the applied events' ids and offsets into their rows. ``applied``: by shopper, in log order."""
     row = rows[applied]
-    order = stable_order(row)
-    row, index = row[order], applied[order]
     first = np.flatnonzero(np.r_[True, row[1:] != row[:-1]]) if len(row) else np.zeros(0, np.int64)
     rank = np.arange(len(row)) - np.repeat(first, np.diff(np.r_[first, len(row)]))
     counts = state.cells(IDS_COUNT, row)
     slot = (state.flat["u4"][counts].astype(np.int64) + rank) % IDS_KEPT
-    state.flat["u8"][state.cells(IDS, row) + slot] = _nonzero(batch.id_hash[index])
+    state.flat["u8"][state.cells(IDS, row) + slot] = _nonzero(batch.id_hash[applied])
     np.add.at(state.flat["u4"], counts, np.uint32(1))
-    np.maximum.at(state.flat["i8"], state.cells(APPLIED, row), batch.offset[index] + 1)
+    np.maximum.at(state.flat["i8"], state.cells(APPLIED, row), batch.offset[applied] + 1)
 
 
 def _nonzero(ids: np.typing.NDArray[np.uint64]) -> np.typing.NDArray[np.uint64]:
@@ -68,12 +66,13 @@ def _nonzero(ids: np.typing.NDArray[np.uint64]) -> np.typing.NDArray[np.uint64]:
     return np.where(ids == 0, np.uint64(1), ids)
 
 
-def _suspects(ids: np.typing.NDArray[np.uint64], rows: Ints, state: Rows, fresh: Bools) -> Ints:
+def _suspects(ids: np.typing.NDArray[np.uint64], rows: Ints, by_shopper: Ints, state: Rows, fresh: Bools) -> Ints:
     """Events that may be duplicates: their id is in the ring, or is said twice in this batch by one shopper."""
     ring = state.column(IDS.name)
     seen = np.zeros(len(ids), np.bool_)
-    for a in range(0, len(ids), _BLOCK):  # Rings are 256 bytes each: a few thousand at a time stay in the cache.
-        some = slice(a, a + _BLOCK)
+    # Rings are 256 bytes each: a few thousand at a time stay in the cache, a shopper's own from event to event.
+    for a in range(0, len(ids), _BLOCK):
+        some = by_shopper[a : a + _BLOCK]
         same = ring[rows[some]] == ids[some, None]
         if same.any():
             seen[some] = same.any(axis=1)

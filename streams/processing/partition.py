@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
 
 from streams.decisions import churn_alert, promotion
 from streams.decisions.churn_alert import ChurnAlertPolicy
@@ -29,6 +28,7 @@ from streams.monitoring.late_labels import Labels, LateLabels
 from streams.processing.batch import TYPE_CODE, EventBatch, Ints, stable_order
 from streams.processing.deciding import DRIVING_HORIZON_DAYS, PROMOTION_FEATURES, Deciding
 from streams.processing.decode import NO_TIME, Decoded, DecodeRules, decode
+from streams.processing.due import DuePoints, DueRows, Features
 from streams.processing.fates import APPLIED, IDS, IDS_COUNT, judge, remember
 from streams.processing.rounds import BUCKET, Plan, plan
 from streams.processing.scoring import Model, Serving, Shelf, TaskScores, score, serve
@@ -63,18 +63,6 @@ class Rules:
     silence: SilencePolicy = field(default_factory=SilencePolicy)
     churn_alert: ChurnAlertPolicy = field(default_factory=ChurnAlertPolicy)
     promotion: PromotionPolicy = field(default_factory=PromotionPolicy)
-
-
-@dataclass(slots=True)
-class DuePoints:
-    """k shoppers that are due at the same step of a slice; no shopper twice."""
-
-    row: Ints
-    now_ms: Ints
-    silence: bool
-    event: Ints
-    features: npt.NDArray[np.float32]
-    category: Ints
 
 
 @dataclass(slots=True)
@@ -151,7 +139,7 @@ class PartitionProcessor:
         layout: Layout | None = None,
         tier: Tier | None = None,
         limit: int = 1_000_000,
-        collector: Callable[[DuePoints], None] | None = None,
+        collector: Callable[[list[DuePoints], Features], None] | None = None,
         collected: tuple[str, ...] = (),
         refused: Callable[[str, str, Exception], None] = lambda _task, _version, _error: None,
         log_id: str = "",
@@ -302,9 +290,11 @@ class PartitionProcessor:
         watermark = newest - self.rules.allowed_lateness_ms
         watermark_before = np.r_[self.watermark_ms, watermark[:-1]]
         t0 = clock()
-        fates = judge(batch, rows, self.arena.rows, watermark_before[batch.position])
-        applied = fates.applied
+        by_shopper = stable_order(rows)
+        fates = judge(batch, rows, by_shopper, self.arena.rows, watermark_before[batch.position])
+        applied = by_shopper[fates.applied[by_shopper]]
         due = self._fold(batch, rows, applied, watermark)
+        features, category = due.read()
         # Not the block from before: a timer of an evicted shopper may have made it grow.
         remember(batch, rows, applied, self.arena.rows)
         self.newest_ms = int(newest[-1])
@@ -312,13 +302,12 @@ class PartitionProcessor:
         self.lag_ms = int(slice_.timestamps_ms[-1]) - self.newest_ms
         result.seconds["fold"] = clock() - t0
         if self._collector is not None:
-            for points in due:
-                self._collector(points)
-        elif due:
-            self._score_and_decide(due, batch, result)
-        result.rounds = len(due)
-        for points in due:
-            result.due_kinds["silence" if points.silence else "event"] += len(points.row)
+            self._collector(due.points, features)
+        elif due.points:
+            self._score_and_decide(due.points, features, category, batch, result)
+        result.rounds = len(due.points)
+        for points in due.points:
+            result.due_kinds["silence" if points.silence else "event"] += len(points)
         result.dead = decoded.dead
         result.late = [
             self._late(slice_, batch, self.arena.shopper(int(rows[i])), i, watermark_before)
@@ -369,11 +358,11 @@ class PartitionProcessor:
 
     # -- fold up to each due point
 
-    def _fold(self, batch: EventBatch, rows: Ints, applied: Ints, watermark: Ints) -> list[DuePoints]:
+    def _fold(self, batch: EventBatch, rows: Ints, applied: Ints, watermark: Ints) -> DueRows:
         arena, state = self.arena, self.arena.rows
         silence = self.rules.silence
         steps = plan(batch, applied, rows, state, watermark, self.rules.cadence_ms, silence.shortest_ms)
-        due: list[DuePoints] = []
+        due = DueRows(self._read)
         self._fire_waiting(steps, watermark, due)
         state = arena.rows  # firing may load rows and grow the block
         entries_of = entries(batch, steps.event, steps.row, steps.bounds)
@@ -418,12 +407,12 @@ class PartitionProcessor:
             if len(index):
                 at = np.searchsorted(shoppers, row[index])
                 now = np.maximum(time_ms[index], last[at])
-                due.append(self._due(row[index], state.pick(row[index]), now, silence=False, event=event[index]))
+                due.add(DuePoints(row[index], now, silence=False, event=event[index]), state)
             index = np.flatnonzero(steps.ends[a:b])
             self._fire(row[index], watermark[np.minimum(steps.next_position[a:b][index], len(watermark) - 1)], due)
         return due
 
-    def _fire_waiting(self, steps: Plan, watermark: Ints, due: list[DuePoints]) -> None:
+    def _fire_waiting(self, steps: Plan, watermark: Ints, due: DueRows) -> None:
         """Fire the timers that were set before this slice, of shoppers with and without an event in it."""
         waiting = self.arena.due(int(watermark[-1]))
         if not len(waiting):
@@ -435,7 +424,7 @@ class PartitionProcessor:
             passed[here] = watermark[steps.first_position[at[here]]]
         self._fire(waiting, passed, due)
 
-    def _fire(self, row: Ints, watermark: Ints, due: list[DuePoints]) -> None:
+    def _fire(self, row: Ints, watermark: Ints, due: DueRows) -> None:
         timer = self.arena.timer[row]
         fires = np.flatnonzero(timer <= watermark)
         if not len(fires):
@@ -443,32 +432,31 @@ class PartitionProcessor:
         row, now = row[fires], timer[fires]
         self.arena.timer[row] = NEVER
         self.arena.dirty[row] = True
-        nobody = np.full(len(row), -1, np.int64)
-        due.append(self._due(row, self.arena.rows.pick(row), now, silence=True, event=nobody))
+        due.add(DuePoints(row, now, silence=True, event=np.full(len(row), -1, np.int64)), self.arena.rows)
 
-    def _due(self, row: Ints, held: Readable, now: Ints, *, silence: bool, event: Ints) -> DuePoints:
-        features = self.catalogue.read(held, now, tuple(self._places))
-        category = np.zeros(len(row), np.int64) if self._collector is not None else self._favourite(held, now)
-        return DuePoints(row, now, silence, event, features, category)
+    def _read(self, rows: Readable, now: Ints) -> tuple[Features, Ints]:
+        features = self.catalogue.read(rows, now, tuple(self._places))
+        return features, np.zeros(len(now), np.int64) if self._collector is not None else self._favourite(rows, now)
 
-    def _favourite(self, held: Readable, now: Ints) -> Ints:
+    def _favourite(self, rows: Readable, now: Ints) -> Ints:
         """[k] hash of the newest category among the last events that lies in the heaviest slot, 0 when none does."""
-        heaviest = self.catalogue.favourites.weights(held, now).argmax(axis=1)
-        filled, _, fields = self.catalogue.recent.sequence(held)
+        heaviest = self.catalogue.favourites.weights(rows, now).argmax(axis=1)
+        filled, _, fields = self.catalogue.recent.sequence(rows)
         category = fields["category"].astype(np.int64)
         fits = filled & (category != 0) & (slot_of(category) == heaviest[:, None])
         return np.where(fits.any(axis=1), category[np.arange(len(category)), fits.argmax(axis=1)], 0)
 
     # -- score and decide
 
-    def _score_and_decide(self, due: list[DuePoints], batch: EventBatch, result: Applied) -> None:
+    def _score_and_decide(
+        self, due: list[DuePoints], features: Features, category: Ints, batch: EventBatch, result: Applied
+    ) -> None:
         if not self._serving:
             return
         clock = time.perf_counter
         t0 = clock()
         arena = self.arena
         names = [arena.shopper(row) for points in due for row in points.row.tolist()]
-        features = np.concatenate([points.features for points in due])
         scores = score(self._serving, features, self._places, names.__getitem__)
         t1 = clock()
         rules = self.rules
@@ -477,7 +465,7 @@ class PartitionProcessor:
         for points in due:
             arena.dirty[points.row] = True
             refs = self._refs(points, batch)
-            shown = [self.category_names.get(code) for code in points.category.tolist()]
+            shown = [self.category_names.get(code) for code in category[place : place + len(refs)].tolist()]
             ordered = (points.event >= 0) & (batch.type[points.event] == ORDER) if len(batch) else points.event >= 0
             deciding.take(points.row, points.now_ms, names[place : place + len(refs)], refs, shown, ordered, place)
             place += len(refs)

@@ -60,10 +60,9 @@ def plan(
     cadence_ms: int,
     min_silence_ms: int,
 ) -> Plan:
-    """Plan the rounds of a slice. ``watermark[i]`` is the watermark once the slice's record i was seen."""
-    row = rows[applied]
-    order = stable_order(row)
-    event, row = applied[order], row[order]
+    """Plan the rounds of a slice. ``applied``: its applied events by shopper, in log order. ``watermark[i]`` is the
+    watermark once the slice's record i was seen."""
+    event, row = applied, rows[applied]
     time, position = batch.time_ms[event], batch.position[event]
     starts = np.r_[True, row[1:] != row[:-1]][: len(row)]
     group = np.cumsum(starts) - 1

@@ -32,7 +32,7 @@ class SilencePolicy:
 
     def due_ms(self, rows: Readable, rhythm: RhythmKind, last_event_ms: Ints) -> Ints:
         """[k] when each row's timer fires, UTC milliseconds."""
-        gaps, mean, spread, _ = rhythm.summary(rows)
-        wait = np.where(gaps >= 2, mean + self.spreads * spread, self.unknown_days)
+        known = rhythm.summary(rows)
+        wait = np.where(known.gaps >= 2, known.mean + self.spreads * known.spread, self.unknown_days)
         days = np.clip(wait, self.shortest_days, self.longest_days)
         return last_event_ms + np.rint(days * DAY_MS).astype(np.int64)

@@ -70,15 +70,14 @@ class Codec:
     def pack(self, rows: Rows, index: Ints, next_offset: int) -> list[bytes]:
         """The packed form of some rows, as they stand before the partition's record ``next_offset``."""
         header, width = self.layout.digest + next_offset.to_bytes(8, "big"), self.layout.itemsize
-        raw = rows.data[index].tobytes()
+        raw = rows.words[index].tobytes()
         return [header + raw[i : i + width] for i in range(0, len(raw), width)]
 
     def unpack(self, packed: Sequence[bytes]) -> Rows:
         """Rows in the current layout."""
         ours = self.layout.digest
         if all(p[:_DIGEST] == ours for p in packed):
-            raw = b"".join(p[_HEADER:] for p in packed)
-            return Rows(self.layout, np.frombuffer(raw, self.layout.dtype).copy())
+            return Rows.from_bytes(self.layout, b"".join(p[_HEADER:] for p in packed))
         rows = Rows.zeros(self.layout, len(packed))
         for i, value in enumerate(packed):
             layout = self._known.get(bytes(value[:_DIGEST]))
@@ -208,16 +207,16 @@ class Arena:
         at = np.array(places, np.int64)
         if rows is None:
             at = at[at < never_used]  # all others are zero
-            self.rows.data[at] = np.zeros(1, self.codec.layout.dtype)
+            self.rows.words[at] = 0
             self.timer[at] = NEVER
         else:
-            self.rows.data[at] = rows.data
+            self.rows.words[at] = rows.words
             self.timer[at] = rows.column(TIMER.name)
         self.dirty[at] = False
 
     def _grow(self, capacity: int) -> None:
         rows = Rows.zeros(self.codec.layout, capacity)
-        rows.data[: len(self.rows)] = self.rows.data
+        rows.words[: len(self.rows)] = self.rows.words
         self.timer = np.concatenate([self.timer, np.full(capacity - len(self.rows), NEVER, np.int64)])
         self.dirty = np.concatenate([self.dirty, np.zeros(capacity - len(self.rows), np.bool_)])
         self._used = np.concatenate([self._used, np.zeros(capacity - len(self.rows), np.int64)])

@@ -48,3 +48,11 @@ def test_behaviour_is_as_good_as_the_readme_says() -> None:
         assert row in README
         low, high = m["top_1_95"][f"ours / {best}"]
         assert f"{ours['top_1'] / m['models'][best]['top_1']:.2f} [{low:.2f}, {high:.2f}]" in README
+    assert f"{ours['top_5'] / m['models'][best]['top_5']:.2f} times)" in README
+    said = " ".join(README.split())
+    for output in ("purchase_7d", "purchase_session"):
+        for dataset in ("complete_journey", "online_retail"):
+            m = measured("behaviour", dataset, output)
+            lead = m["models"]["ours"]["auc"] - m["models"]["rfm_logistic"]["auc"]
+            low, high = m["auc_95"]["ours - rfm_logistic"]
+            assert f"{lead:.3f} [{low:.3f}, {high:.3f}]" in said

@@ -23,12 +23,13 @@ from keras import ops
 from streams.features.kinds.recent import BUCKETS, EVENTS_KEPT, SESSION_GAP_MS
 from streams.processing.batch import TYPE_CODE
 from streams.records.events import OrderPlaced
+from training.networks.tabular import FARTHEST
 
 N = EVENTS_KEPT
 TYPES = 16
 TOP = 8
 WIDTH, HEADS, INNER, ITEM_ROWS, CHANNELS, BONUS = 32, 4, 64, 2048, 8, 16
-STATE, FACTS = 6, 8
+STATE, FACTS, HABITS = 6, 8, 8
 NEVER = -1e4
 ORDER = TYPE_CODE[OrderPlaced]
 SESSION_HOURS = SESSION_GAP_MS / 3_600_000
@@ -51,16 +52,19 @@ def normal(v: Any) -> Any:
 
 
 class Encoder(keras.layers.Layer):  # type: ignore[misc]
-    """[n, 160] (``sequence.types | categories | items | cents | gap_hours``) → what comes next, and who this is.
+    """[n, 168] (``sequence.types | categories | items | cents | gap_hours``, eight habits) → what comes next, and who
+    this is. Habits help to tell purchases only.
 
-    ``vocabulary``: the category buckets that are generated. Answers, all [n, …]: ``generated`` [vocabulary] and
-    ``window`` [32] (at the newest event of each category, else 0) are one distribution; ``next_type`` [16];
-    ``purchase`` [2] (next session, 7 days); ``embedding`` [32].
+    ``vocabulary``: the category buckets that are generated. ``habits`` [2, 8]: means and spreads of their logarithms.
+    Answers, all [n, …]: ``generated`` [vocabulary] and ``window`` [32] (at the newest event of each category, else 0)
+    are one distribution; ``next_type`` [16]; ``purchase`` [2] (next session, 7 days); ``embedding`` [32].
     """
 
-    def __init__(self, vocabulary: npt.NDArray[np.int64], dropout: float = 0.3, **more: Any) -> None:
+    def __init__(
+        self, vocabulary: npt.NDArray[np.int64], habits: npt.NDArray[np.float32], dropout: float = 0.3, **more: Any
+    ) -> None:
         super().__init__(**more)
-        self.vocabulary = vocabulary
+        self.vocabulary, self._habits = vocabulary, habits
         # bucket → 0 none, 1 not in the vocabulary, else 2 + its place
         place = np.ones(BUCKETS["category"] + 1, np.int32)
         place[0] = 0
@@ -101,14 +105,16 @@ class Encoder(keras.layers.Layer):  # type: ignore[misc]
         self.sums_event, self.sums_self = matrix("sums_event", WIDTH, BONUS), matrix("sums_self", WIDTH, BONUS)
         self.bonus, self.bonus_0 = matrix("bonus", BONUS, 1), vector("bonus_0", 1)
         self.next, self.next_0 = matrix("next", WIDTH, TYPES), vector("next_0", TYPES)
-        self.buy_1, self.buy_1_0 = matrix("buy_1", 2 * WIDTH + STATE, WIDTH), vector("buy_1_0", WIDTH)
+        self.buy_1, self.buy_1_0 = matrix("buy_1", 2 * WIDTH + STATE + HABITS, WIDTH), vector("buy_1_0", WIDTH)
         self.buy_2, self.buy_2_0 = matrix("buy_2", WIDTH, 2), vector("buy_2_0", 2)
         self._drop.build(shape)
         self.built = True
 
     def call(self, x: Any, training: bool = False) -> dict[str, Any]:
         kind, category, item = (x[:, k * N : (k + 1) * N] for k in range(3))
-        cents, gap = x[:, 3 * N : 4 * N], x[:, 4 * N :]
+        cents, gap = x[:, 3 * N : 4 * N], x[:, 4 * N : 5 * N]
+        habits = (ops.log(1.0 + ops.maximum(x[:, 5 * N :], 0.0)) - self._habits[0]) / self._habits[1]
+        habits = ops.clip(habits, -FARTHEST, FARTHEST)
         filled = ops.cast(kind > 0, "float32")
         named = ops.cast(category > 0, "float32")
         # [n, j, k]: events j and k have the same, known category.
@@ -129,7 +135,7 @@ class Encoder(keras.layers.Layer):  # type: ignore[misc]
         generated, window = self._categories(said, h, u, same, named, place)
         known = ops.matmul(said, self.next) + self.next_0
         nobody = np.r_[NEVER, np.zeros(TYPES - 1)].astype(np.float32)  # code 0 is no event
-        b = ops.relu(ops.matmul(ops.concatenate([said, mean, state], axis=1), self.buy_1) + self.buy_1_0)
+        b = ops.relu(ops.matmul(ops.concatenate([said, mean, state, habits], axis=1), self.buy_1) + self.buy_1_0)
         return {
             "generated": generated,
             "window": window,
@@ -246,7 +252,7 @@ class Answers(keras.layers.Layer):  # type: ignore[misc]
 
 
 def answering(encoder: Encoder) -> Any:
-    """The network that is exported, [n, 160] → ``purchase_7d``, ``purchase_session``, ``next_type``, ``next_category``,
+    """The network that is exported, [n, 168] → ``purchase_7d``, ``purchase_session``, ``next_type``, ``next_category``,
     ``next_category_probability``, ``embedding``; it shares the encoder's weights."""
-    inputs = keras.Input((5 * N,), name="features", dtype="float32")
+    inputs = keras.Input((5 * N + HABITS,), name="features", dtype="float32")
     return keras.Model(inputs, Answers(encoder)(inputs))

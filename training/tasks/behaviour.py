@@ -53,6 +53,7 @@ LEAST_NAMED = 3
 LISTED = 8
 BATCH, RATE, AUXILIARY = 256, 3e-3, 0.5
 WEEK_MS, HOUR_MS = 7 * DAY_MS, 3_600_000
+HABITS = slice(160, 168)
 GAP_NOW = 128  # the column of sequence.gap_hours that says how long ago the newest event was
 
 
@@ -64,7 +65,7 @@ class Shop:
     cut_ms: int
     table: FeatureRows
     x: Floats32
-    """[n, 160]"""
+    """[n, 168]"""
     kind: Ints
     category: Ints
     """[n] type code and category bucket of the next event; 0 when none came, or unknown."""
@@ -140,7 +141,8 @@ def _encoder(job: Job, shops: list[Shop], epochs: int, stage: str) -> Any:
     count = np.bincount(named, minlength=BUCKETS["category"] + 1)
     count[0] = 0
     vocabulary = np.flatnonzero(count >= LEAST_NAMED)
-    encoder = Encoder(vocabulary)
+    habits = np.log1p(np.concatenate([s.x[s.followed, HABITS] for s in shops]))
+    encoder = Encoder(vocabulary, np.stack([habits.mean(axis=0), np.maximum(habits.std(axis=0), 1e-2)]))
     encoder(np.zeros((1, job_width(job)), np.float32))
     rare = max(1, int(count[(count > 0) & (count < LEAST_NAMED)].sum()))
     encoder.generate_0.assign(np.log(np.r_[count[vocabulary], rare] / count.sum()).astype(np.float32))

@@ -11,6 +11,15 @@ BEHAVIOUR = Task(
         "sequence.items",
         "sequence.cents",
         "sequence.gap_hours",
+        # Habits that 32 events may not reach back to; none of them changes while nothing happens.
+        "orders.count",
+        "orders.gaps",
+        "orders.gap_mean",
+        "orders.gap_spread",
+        "orders.gap_newest",
+        "orders.average_value",
+        "orders.average_units",
+        "orders.coupon_share",
     ),
     outputs=(
         Output("purchase_7d"),

@@ -94,19 +94,22 @@ class LastN:
         for column, values in merged.items():
             state.flat[column.code][state.cells(column, row) + target] = values[order]
 
-    def newest_first(self, rows: Readable) -> tuple[Bools, Ints, dict[str, npt.NDArray[Any]]]:
-        """Whether a slot is filled, the times, and the fields: all [k, n], newest event first."""
-        return rows.once((self._time, "newest first"), lambda: self._newest_first(rows))
+    def newest_first(self, rows: Readable, least: int = 0) -> tuple[Ints, Bools, Ints, dict[str, npt.NDArray[Any]]]:
+        """Which k of the rows have seen so many events at ``least``; whether a slot is filled, the times, and the
+        fields: all [k, n], newest event first."""
+        return rows.once((self._time, "newest first", least), lambda: self._newest_first(rows, least))
 
-    def _newest_first(self, rows: Readable) -> tuple[Bools, Ints, dict[str, npt.NDArray[Any]]]:
+    def _newest_first(self, rows: Readable, least: int) -> tuple[Ints, Bools, Ints, dict[str, npt.NDArray[Any]]]:
         count = rows.column(self._count.name).astype(np.int64)
+        some = np.flatnonzero(count >= least)
+        count = count[some]
         filled = np.arange(self.n) < count[:, None]
-        cells = self._backwards[(count - 1) % self.n] + (np.arange(len(count)) * self.n)[:, None]
+        cells = self._backwards[(count - 1) % self.n] + (some * self.n)[:, None]
 
         def ordered(column: Column) -> npt.NDArray[Any]:
             return rows.column(column.name).ravel()[cells]  # an empty slot holds 0
 
-        return filled, ordered(self._time), {name: ordered(column) for name, column in self._fields.items()}
+        return some, filled, ordered(self._time), {name: ordered(column) for name, column in self._fields.items()}
 
 
 def row_sum(values: npt.NDArray[Any]) -> Floats:

@@ -57,7 +57,7 @@ class RecentKind:
 
     def sequence(self, rows: Readable) -> tuple[Bools, Ints, dict[str, npt.NDArray[Any]]]:
         """[k, 32] each, newest first: filled, event time in ms, and ``type``, ``category``, ``item``, ``cents``."""
-        return self._events.newest_first(rows)
+        return self._events.newest_first(rows)[1:]
 
     def read(self, rows: Readable, now_ms: Ints, source: Session | Sequence) -> Floats:
         filled, time, fields = self.sequence(rows)

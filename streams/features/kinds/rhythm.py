@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from streams.features.kinds.decay import DAY_MS
 from streams.features.kinds.last import LastN, row_sum
 from streams.features.kinds.marks import MAX_DAYS
 from streams.features.signals import Run
-from streams.processing.batch import TYPE_CODE, Bools, Floats, Ints
+from streams.processing.batch import TYPE_CODE, Floats, Ints
 from streams.records.events import OrderPlaced
 
 ORDERS_KEPT = 12
@@ -31,6 +31,21 @@ class Rhythm:
     what: Literal["gaps", "mean", "spread", "newest", "overdue"]
 
 
+class Summary(NamedTuple):
+    """[k] each, of the gaps between a row's last orders; all 0 where there is none."""
+
+    gaps: Floats
+    """Their number."""
+    mean: Floats
+    """Days."""
+    spread: Floats
+    """Days."""
+    newest: Floats
+    """Days."""
+    last_ms: Floats
+    """Time of the last order, whole milliseconds."""
+
+
 class RhythmKind:
     """Keeps the times of the last 12 orders."""
 
@@ -41,39 +56,31 @@ class RhythmKind:
     def fold(self, state: Rows, run: Run) -> None:
         self._orders.fold(state, run, run.type == TYPE_CODE[OrderPlaced])
 
-    def gaps(self, rows: Readable) -> tuple[Bools, Floats, Ints]:
-        """[k, 11] whether there is a gap, its days (newest first); [k] time of the last order in ms."""
-        return rows.once("rhythm/gaps", lambda: self._gaps(rows))
-
-    def _gaps(self, rows: Readable) -> tuple[Bools, Floats, Ints]:
-        filled, times, _ = self._orders.newest_first(rows)
-        apart = times[:, :-1] - times[:, 1:]
-        real = filled[:, 1:] & (apart > TRIP_MS)
-        return real, np.where(real, apart / DAY_MS, 0.0), times[:, 0]
-
-    def summary(self, rows: Readable) -> tuple[Floats, Floats, Floats, Ints]:
-        """[k] number of gaps, their mean and spread in days, time of the last order in ms."""
+    def summary(self, rows: Readable) -> Summary:
+        """What the last orders of each row say."""
         return rows.once("rhythm/summary", lambda: self._summary(rows))
 
-    def _summary(self, rows: Readable) -> tuple[Floats, Floats, Floats, Ints]:
-        real, days, last = self.gaps(rows)
+    def _summary(self, rows: Readable) -> Summary:
+        # Fewer than two orders have no gap; most shoppers of a shop that is only looked at have not ordered at all.
+        some, filled, times, _ = self._orders.newest_first(rows, least=2)
+        apart = times[:, :-1] - times[:, 1:]
+        real = filled[:, 1:] & (apart > TRIP_MS)
+        days = np.where(real, apart / DAY_MS, 0.0)
         count = row_sum(real)
         safe = np.maximum(count, 1.0)
         mean = row_sum(days) / safe
         spread = np.sqrt(row_sum(np.where(real, (days - mean[:, None]) ** 2, 0.0)) / safe)
-        return count, mean, spread, last
+        newest = days[np.arange(len(days)), np.argmax(real, axis=1)]
+        found = np.zeros((5, len(rows)))
+        found[:, some] = count, mean, spread, newest, times[:, 0]
+        return Summary(*found)
 
     def read(self, rows: Readable, now_ms: Ints, source: Rhythm) -> Floats:
-        if source.what == "newest":
-            real, days, _ = self.gaps(rows)
-            at = np.argmax(real, axis=1)
-            return np.minimum(days[np.arange(len(days)), at], MAX_DAYS)
-        count, mean, spread, last = self.summary(rows)
+        summary = self.summary(rows)
         if source.what == "gaps":
-            return count
-        if source.what == "mean":
-            return np.minimum(mean, MAX_DAYS)
-        if source.what == "spread":
-            return np.minimum(spread, MAX_DAYS)
-        late = np.maximum(now_ms - last, 0) / DAY_MS
-        return np.where(count > 0, np.minimum(late / np.maximum(mean, 1 / 24), MAX_OVERDUE), 0.0)
+            return summary.gaps
+        if source.what == "overdue":
+            late = np.maximum(now_ms - summary.last_ms, 0) / DAY_MS
+            overdue = np.minimum(late / np.maximum(summary.mean, 1 / 24), MAX_OVERDUE)
+            return np.where(summary.gaps > 0, overdue, 0.0)
+        return np.minimum(getattr(summary, source.what), MAX_DAYS)

@@ -1,0 +1,71 @@
+"""The due points of a slice, and what was read of their rows as they stood then."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from streams.features.columns import Readable, Rows
+from streams.processing.batch import Ints
+
+Features = npt.NDArray[np.float32]
+
+#: Rows that are read at once: reading one takes as long as reading a hundred, and memory must stay bounded.
+READ_AT_ONCE = 1024
+
+
+@dataclass(slots=True)
+class DuePoints:
+    """k shoppers that are due at the same step of a slice; no shopper twice."""
+
+    row: Ints
+    now_ms: Ints
+    silence: bool
+    event: Ints
+    """Index into the batch, -1 for a silence."""
+
+    def __len__(self) -> int:
+        return len(self.row)
+
+
+class DueRows:
+    """All due points of a slice, n in all, in the order in which they became due.
+
+    A row goes on changing after it was due, so a copy of it is kept until many are read together. ``read`` gives the
+    features and the favourite category of rows at their times.
+    """
+
+    def __init__(self, read: Callable[[Readable, Ints], tuple[Features, Ints]]) -> None:
+        self.points: list[DuePoints] = []
+        self._read = read
+        self._held: list[Rows] = []
+        self._unread = 0
+        self._features: list[Features] = []
+        self._category: list[Ints] = []
+
+    def add(self, points: DuePoints, state: Rows) -> None:
+        """Take due points whose rows of ``state`` stand as they are to be read."""
+        self.points.append(points)
+        self._held.append(state.take(points.row))
+        self._unread += len(points)
+        if self._unread >= READ_AT_ONCE:
+            self._read_held()
+
+    def _read_held(self) -> None:
+        held = Rows.join(self._held)
+        now_ms = np.concatenate([points.now_ms for points in self.points[-len(self._held) :]])
+        features, category = self._read(held.pick(slice(None)), now_ms)
+        self._features.append(features)
+        self._category.append(category)
+        self._held, self._unread = [], 0
+
+    def read(self) -> tuple[Features, Ints]:
+        """[n, f] features and [n] category of all due points."""
+        if self._held:
+            self._read_held()
+        if not self._features:
+            return np.zeros((0, 0), np.float32), np.zeros(0, np.int64)
+        return np.concatenate(self._features), np.concatenate(self._category)
