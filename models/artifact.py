@@ -60,9 +60,10 @@ class Artifact:
         golden = io.BytesIO()
         np.savez_compressed(golden, allow_pickle=False, rows=self.golden, **self.answers)
         # A line per entry: small, and two cards can be compared.
+        sealed = self.card | {"seal": _seal(self.card, golden.getvalue())}
         entries = (
             f"  {json.dumps(key)}: {json.dumps(value, ensure_ascii=False, allow_nan=False)}"
-            for key, value in self.card.items()
+            for key, value in sealed.items()
         )
         card = "{\n" + ",\n".join(entries) + "\n}\n"
         return {"model.onnx": self.model, "card.json": card.encode(), "golden.npz": golden.getvalue()}
@@ -92,6 +93,11 @@ class Artifact:
 
 
 FILES = ("model.onnx", "card.json", "golden.npz")
+
+
+def _seal(card: dict[str, Any], golden: bytes) -> str:
+    """Digest of what the card says and of the golden rows: neither changes unnoticed."""
+    return hashlib.sha256(json.dumps(card, sort_keys=True).encode() + golden).hexdigest()
 
 
 def load_artifact(task: Task, folder: Path | None = None) -> Artifact:
@@ -135,9 +141,21 @@ def parse_artifact(task: Task, files: dict[str, bytes], folder: str) -> Artifact
             f"{folder} was trained on other features, or in another order, than task {task.name!r} lists. "
             f"Train it anew: offerstream train {task.name}"
         )
+    if card.pop("seal", None) != _seal(card, files["golden.npz"]):
+        raise ArtifactError(
+            f"{folder}/card.json or golden.npz was changed after the model was proven: its seal is broken. "
+            f"Train it anew: offerstream train {task.name}"
+        )
     width = sum(card["widths"])
     if tuple(card["outputs"]) != task.output_names or len(card["reference"]) != width:
-        raise ArtifactError(f"{folder}/card.json does not have the outputs or the reference row of the task.")
-    if set(answers) != set(task.output_names) or rows.ndim != 2 or rows.shape[1] != width:
-        raise ArtifactError(f"{folder}/golden.npz does not hold rows [n, {width}] and an answer per output.")
+        raise ArtifactError(
+            f"{folder}/card.json does not have the outputs or the reference row of the task. "
+            f"Train it anew: offerstream train {task.name}"
+        )
+    shapes = {o.name: (len(rows),) if o.width == 1 else (len(rows), o.width) for o in task.outputs}
+    if rows.ndim != 2 or not len(rows) or rows.shape[1] != width or {n: a.shape for n, a in answers.items()} != shapes:
+        raise ArtifactError(
+            f"{folder}/golden.npz does not hold rows [n, {width}] and as many answers per output. "
+            f"Train it anew: offerstream train {task.name}"
+        )
     return Artifact(task, card, model, rows, answers)

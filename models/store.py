@@ -18,7 +18,10 @@ class Store:
         from fsspec.core import url_to_fs
 
         self.url = url
-        self._files, self._root = url_to_fs(url)
+        try:
+            self._files, self._root = url_to_fs(url)
+        except (ImportError, ValueError) as error:
+            raise ArtifactError(f"OFFERSTREAM_MODELS={url} cannot be opened: {error}") from error
 
     def _folder(self, task: str, version: str) -> str:
         if not version.isalnum():

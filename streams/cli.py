@@ -404,8 +404,7 @@ def models_list(broker: str | None) -> None:
     table = Table("task", "version", "stage", "share", "kept in", "trained on")
     for v in versions.all():
         share = f"{versions.stages(v.task).canary_share:.0%}" if "canary" in v.stages else ""
-        data = ", ".join(d["name"] for d in v.artifact.card["data"])
-        table.add_row(v.task, v.version, ", ".join(v.stages), share, v.where, data)
+        table.add_row(v.task, v.version, ", ".join(v.stages), share, v.where, v.about)
     Console().print(table)
     for task in versions.shelf.tasks:
         verdict = versions.control.verdict(task)
@@ -447,13 +446,17 @@ def models_promote(task: str, version: str, to: Any, share: float, reason: str, 
 
 @models.command("rollback")
 @click.argument("task")
+@click.option(
+    "--stage", type=click.Choice(["shadow", "canary", "live"]), help="Default: canary if there is one, else live."
+)
 @click.option("--reason", default="", help="Kept with the change.")
 @BROKER
-def models_rollback(task: str, reason: str, broker: str | None) -> None:
-    """Take a task's canary and shadow away; if it has none, go back to the version that was live before."""
+def models_rollback(task: str, stage: Any, reason: str, broker: str | None) -> None:
+    """Take a task's canary or shadow away, or go back from live to the version before."""
     versions = _versions(broker)
-    stages = versions.rollback(task, reason)
-    click.echo(f"{task}: {stages.live or versions.shelf.shipped(task)} is to serve.")
+    undone, stages = versions.rollback(task, reason, stage)
+    live = stages.live or versions.shelf.shipped(task)
+    click.echo(f"{task}: {live} is to serve again." if undone == "live" else f"{task}: no {undone}; {live} stays live.")
 
 
 @models.command("diff")

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 
 import msgspec
-from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
 from streams.access import Access
 from streams.records.serving import CanaryRolledBack, ControlRecord, Stages, StagesSet, key_of
@@ -32,14 +32,15 @@ class Control:
 
     def __init__(self) -> None:
         self.wanted: dict[str, StagesSet] = {}
-        self.rolled_back: dict[str, CanaryRolledBack] = {}
+        self.rolled_back: dict[tuple[str, str], CanaryRolledBack] = {}
+        """By task and change."""
 
     def take(self, record: ControlRecord) -> None:
-        """Take a record; a later one of the same key replaces it."""
+        """Take a record; a later one of the same key replaces it. Whoever reads meanwhile sees all of it or none."""
         if isinstance(record, StagesSet):
-            self.wanted[record.task] = record
+            self.wanted = {**self.wanted, record.task: record}
         else:
-            self.rolled_back[record.task] = record
+            self.rolled_back = {**self.rolled_back, (record.task, record.change_id): record}
 
     @property
     def stages(self) -> dict[str, Stages]:
@@ -48,8 +49,8 @@ class Control:
 
     def verdict(self, task: str) -> CanaryRolledBack | None:
         """The rollback of the canary that is set now, if there was one."""
-        wanted, found = self.wanted.get(task), self.rolled_back.get(task)
-        return found if found and wanted and found.change_id == wanted.stages.change_id else None
+        wanted = self.wanted.get(task)
+        return None if wanted is None else self.rolled_back.get((task, wanted.stages.change_id))
 
     def _standing(self, task: str, stages: Stages) -> Stages:
         if self.verdict(task) is None:
@@ -103,7 +104,10 @@ def _records(kafka: Access, stop: Callable[[], bool], *, follow: bool) -> Iterat
                 if not ended and time.monotonic() > patience:
                     raise TopicError(f"{CONTROL.name} did not answer for 30 s.")
                 continue
-            if message.error() is not None:
+            error = message.error()
+            if error is not None:
+                if error.code() != KafkaError._PARTITION_EOF:
+                    raise TopicError(f"{CONTROL.name} cannot be read: {error.str()}. offerstream topics check")
                 ended = True
                 yield None
                 if not follow:
@@ -112,10 +116,13 @@ def _records(kafka: Access, stop: Callable[[], bool], *, follow: bool) -> Iterat
             value = message.value()
             try:
                 yield _decoder.decode(value if isinstance(value, bytes) else b"")
-            except msgspec.DecodeError as error:
-                log.error("%s holds a record at offset %s that is none: %s", CONTROL.name, message.offset(), error)
-    except KafkaException as error:
-        raise TopicError(f"{CONTROL.name} cannot be read: {error.args[0].str()}") from error
+            except msgspec.DecodeError as failure:
+                log.error("%s holds a record at offset %s that is none: %s", CONTROL.name, message.offset(), failure)
+    except KafkaException as failure:
+        raise TopicError(
+            f"{CONTROL.name} cannot be read: {failure.args[0].str()}. Is a broker at {kafka.servers} (--broker, "
+            "OFFERSTREAM_BROKER)? offerstream topics check"
+        ) from failure
     finally:
         consumer.close()
 
@@ -143,11 +150,13 @@ class Watch:
     def _follow(self) -> None:
         while not self._stopped.is_set():
             try:
+                control = Control()  # Read anew after an error; shown once it is whole.
                 for record in _records(self._kafka, self._stopped.is_set, follow=True):
                     if record is None:
+                        self._control = control
                         self._read.set()
                     else:
-                        self._control.take(record)
+                        control.take(record)
             except TopicError as error:
                 log.warning("%s Trying again.", error)
                 self._stopped.wait(2)

@@ -11,22 +11,25 @@ from typing import Any, Literal
 import msgspec
 import numpy as np
 
-from models.artifact import FILES, Artifact, ArtifactError
+from models.artifact import FILES, ArtifactError
 from models.store import Shelf, Store
 from streams.control import publish, read
+from streams.processing.scoring import load
 from streams.records.serving import Stages, StagesSet
 from streams.settings import Settings
+
+Stage = Literal["shadow", "canary", "live"]
 
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """A version of a task, where it is kept, and in which stages it is."""
+    """A version of a task, where it is kept, its stages, and what it was trained on, or why it is refused."""
 
     task: str
     version: str
     where: str
     stages: tuple[str, ...]
-    artifact: Artifact
+    about: str
 
 
 class Versions:
@@ -61,8 +64,14 @@ class Versions:
             for version in dict.fromkeys([shipped, *self.store.versions(task)]):
                 where = "package" if version == shipped else self.settings.models
                 stage = tuple(name for name, v in named.items() if v == version)
-                found.append(Version(task, version, where, stage, self.shelf.artifact(task, version)))
+                found.append(Version(task, version, where, stage, self._about(task, version)))
         return found
+
+    def _about(self, task: str, version: str) -> str:
+        try:
+            return ", ".join(source["name"] for source in self.shelf.artifact(task, version).card["data"])
+        except ArtifactError as error:
+            return f"refused: {error}"
 
     def find(self, task: str, version: str) -> str:
         """The one version that starts so."""
@@ -85,16 +94,20 @@ class Versions:
             version = self.store.put(task, files).version
         else:
             version = self.find(task, version_or_folder)
-        self.shelf.model(task, version)
+        try:
+            load(self.shelf, task, version)
+        except ValueError as error:
+            raise ArtifactError(str(error)) from error
         return version
 
-    def promote(
-        self, task: str, version: str, to: Literal["shadow", "canary", "live"], share: float, reason: str
-    ) -> Stages:
-        """Let a version serve in a stage; a version is in one stage at a time, and live's predecessor is kept."""
+    def promote(self, task: str, version: str, to: Stage, share: float, reason: str) -> Stages:
+        """Let a version serve in a stage; a version is in one stage at a time, and live's predecessor is kept. Raises
+        ``ArtifactError`` for the version that is live."""
         now = self.stages(task)
         # The package's own version is named None, so that it goes on with the package.
         name = None if version == self.shelf.shipped(task) else version
+        if name == now.live:
+            raise ArtifactError(f"{task} {version} is live already.")
         cleared = {stage: None for stage in ("canary", "shadow") if getattr(now, stage) == version}
         if to == "live":
             change: dict[str, Any] = {"live": name, "previous": now.live, "canary": None, "canary_share": 0.0}
@@ -104,16 +117,20 @@ class Versions:
             change = {"shadow": version}
         return self._set(task, msgspec.structs.replace(now, **(cleared | change)), reason)
 
-    def rollback(self, task: str, reason: str) -> Stages:
-        """Take canary and shadow away if there are any; otherwise go back to the version that was live before."""
+    def rollback(self, task: str, reason: str, stage: Stage | None = None) -> tuple[Stage, Stages]:
+        """Undo a stage: take the canary or the shadow away, or go back from live to the version before (a canary ends
+        then, too). By default the canary's where there is one, else live's."""
         now = self.stages(task)
-        if now.canary or now.shadow:
-            back = msgspec.structs.replace(now, canary=None, canary_share=0.0, shadow=None)
-        elif now.live is None and now.previous is None:
-            raise ArtifactError(f"{task} serves the package's own version, and none was live before.")
+        stage = stage or ("canary" if now.canary else "live")
+        if stage == "live":
+            if now.live is None and now.previous is None:
+                raise ArtifactError(f"{task} serves the package's own version, and none was live before.")
+            back = {"live": now.previous, "previous": now.live, "canary": None, "canary_share": 0.0}
+        elif getattr(now, stage) is None:
+            raise ArtifactError(f"{task} has no {stage}.")
         else:
-            back = msgspec.structs.replace(now, live=now.previous, previous=now.live)
-        return self._set(task, back, reason)
+            back = {"canary": None, "canary_share": 0.0} if stage == "canary" else {"shadow": None}
+        return stage, self._set(task, msgspec.structs.replace(now, **back), reason)
 
     def _set(self, task: str, stages: Stages, reason: str) -> Stages:
         stages = msgspec.structs.replace(stages, change_id=secrets.token_hex(8))

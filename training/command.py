@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import click
@@ -31,10 +32,15 @@ def train(name: str, data: Path | None, seed: int, out: Path | None, work: Path,
     except KeyError as error:
         raise click.UsageError(error.args[0]) from error
     try:
-        import tensorflow  # noqa: F401
+        import tensorflow as tf
     except ImportError as error:
         raise click.UsageError("Training needs the extra 'train': pip install 'offerstream[train]'.") from error
+    found = [device.name for device in tf.config.list_physical_devices("GPU")]
+    console.print(f"Training on {', '.join(found) or 'the CPU: TensorFlow found no GPU'}.")
+    from training.export import NotEqual
+    from training.history import HistoryError
     from training.job import Job
+    from training.split import Leak
     from training.tasks import train as run
 
     columns = (
@@ -53,7 +59,11 @@ def train(name: str, data: Path | None, seed: int, out: Path | None, work: Path,
             progress.update(stages[stage], completed=done, total=total)  # type: ignore[arg-type]
 
         job = Job(task, data, seed, out or task.folder, work, tell)
-        artifact = run(job)
+        try:
+            artifact = run(job)
+        except (Leak, NotEqual, HistoryError) as error:
+            raise click.ClickException(f"{error} Nothing was written.") from error
+    shutil.rmtree(job.kept_in, ignore_errors=True)
     out_console = Console()
     if not out_console.is_terminal:
         out_console = Console(width=160)  # a file has no width of its own

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -42,7 +42,7 @@ def auc_interval(
             if name != "ours":
                 found.setdefault(f"ours - {name}", []).append(drawn["ours"] - value)
     return {
-        name: (round(float(np.quantile(v, 0.025)), 4), round(float(np.quantile(v, 0.975)), 4))
+        name: (round(float(np.nanquantile(v, 0.025)), 4), round(float(np.nanquantile(v, 0.975)), 4))
         for name, v in found.items()
     }
 
@@ -98,8 +98,10 @@ def curves(label: npt.NDArray[Any], score: npt.NDArray[Any], points: int = 40) -
     }
 
 
-#: With fewer of either answer, some redraws of whole shoppers have no AUC.
+#: With fewer shoppers of either answer, too many redraws of whole shoppers have no AUC.
 LEAST_OF_EACH = 20
+#: Shuffling features asks for that many answers each.
+IMPORTANCE_ROWS = 8_000
 
 
 def compare(
@@ -110,13 +112,14 @@ def compare(
     seed: int,
 ) -> dict[str, Any]:
     """All models on the same rows: metrics and intervals for ``all`` and each segment, curves for all. A segment with
-    fewer than 20 rows of either answer is left out.
+    fewer than 20 shoppers of either answer is left out.
 
     ``scores`` must hold ``ours``; ``group`` is the shopper of each row.
     """
     found: dict[str, Any] = {"segments": {}, "curves": {name: curves(label, score) for name, score in scores.items()}}
     for segment, mask in {"all": np.ones(len(label), np.bool_), **segments}.items():
-        if min((label[mask] > 0.5).sum(), (label[mask] <= 0.5).sum()) >= LEAST_OF_EACH:
+        shoppers = [len(np.unique(group[mask & (answer == (label > 0.5))])) for answer in (True, False)]
+        if min(shoppers) >= LEAST_OF_EACH:
             within = {name: score[mask] for name, score in scores.items()}
             found["segments"][segment] = {
                 "models": {name: measure(label[mask], score) for name, score in within.items()},
@@ -172,17 +175,21 @@ def importance(
     answer: Callable[[npt.NDArray[np.float32]], npt.NDArray[Any]],
     x: npt.NDArray[np.float32],
     label: npt.NDArray[Any],
-    features: tuple[str, ...],
+    widths: Sequence[tuple[str, int]],
     seed: int,
     most: int = 12,
 ) -> list[list[Any]]:
-    """The features whose shuffling among rows costs most AUC, with what it costs; only for scalar features."""
+    """The features whose shuffling among rows costs most AUC, with what it costs. ``widths``: each feature and how many
+    columns of ``x`` it takes; they are shuffled together."""
     rng = np.random.default_rng(seed)
+    some = rng.permutation(len(x))[:IMPORTANCE_ROWS]
+    x, label = x[some], label[some]
     whole = auc(label, answer(x))
     found: list[list[Any]] = []
-    for j, name in enumerate(features):
-        if j < x.shape[1] and len(features) == x.shape[1]:
-            shuffled = x.copy()
-            shuffled[:, j] = rng.permutation(x[:, j])
-            found.append([name, round(whole - auc(label, answer(shuffled)), 4)])
+    start = 0
+    for name, width in widths:
+        shuffled, columns = x.copy(), slice(start, start + width)
+        shuffled[:, columns] = x[rng.permutation(len(x)), columns]
+        found.append([name, round(whole - auc(label, answer(shuffled)), 4)])
+        start += width
     return sorted(found, key=lambda pair: -pair[1])[:most]

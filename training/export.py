@@ -17,6 +17,7 @@ from models.task import Task
 from streams.features.catalogue import CATALOGUE
 from streams.monitoring.drift import distribution
 from training.canonical import canonical
+from training.datasets import DATASETS
 
 Rows: TypeAlias = npt.NDArray[np.float32]
 OPSET = 17
@@ -75,6 +76,12 @@ def ship(
         "distributions": distributions(task, widths(task, upstream), training_rows, answer),
         **card,
     }
+    may_not = [d["name"] for d in card["data"] if not (d["name"] in DATASETS and DATASETS[d["name"]].ship)]
+    if may_not:
+        raise ValueError(
+            f"{task.name} was trained on {', '.join(may_not)}: its licence allows no artifact, or training/datasets "
+            "does not list it."
+        )
     missing = [key for key in CARD_KEYS if key not in whole]
     if missing:
         raise ValueError(f"The card of {task.name} lacks {', '.join(missing)}.")

@@ -33,9 +33,15 @@ class Schedule:
 def seed_everything(seed: int) -> None:
     """Seed Python, numpy and TensorFlow before a network is built, and have the same sums done at each run."""
     import keras
-    import tensorflow as tf
 
     keras.utils.set_random_seed(seed)
+    same_sums()
+
+
+def same_sums() -> None:
+    """Have TensorFlow do the same sums, in the same order, at each run on one machine."""
+    import tensorflow as tf
+
     tf.config.experimental.enable_op_determinism()
     # It rewrites graphs in an order that changes from run to run, and with it the last bits of the sums. Without it
     # a step takes as long.
@@ -57,7 +63,8 @@ def fit(
     *arrays)`` of a batch a scalar.
 
     After each epoch, all that the next one depends on is written to ``kept_in``; a run that was cut off goes on there
-    and ends in the same weights.
+    and ends in the same weights, unless the data or the code changed. What is finished stays there for the rest of the
+    run: whoever starts it empties the folder at its end.
     """
     import keras
     import tensorflow as tf
@@ -66,6 +73,7 @@ def fit(
         rng = np.random.default_rng([seed, epoch])
         return examples(rng), rng
 
+    same_sums()
     first = drawn(0)
     steps = max(1, len(first[0][0]) // schedule.batch)
     rate = keras.optimizers.schedules.CosineDecay(schedule.rate, steps * schedule.epochs, alpha=0.02)
@@ -87,6 +95,8 @@ def fit(
 
     state = _State(network, optimizer, average, kept_in / f"{stage.replace(' ', '-')}.npz")
     print_of = hashlib.blake2b(repr((schedule, seed, [tuple(w.shape) for w in weights])).encode(), digest_size=8)
+    for source in sorted(Path(__file__).parent.rglob("*.py")):
+        print_of.update(source.read_bytes())
     for array in first[0]:
         print_of.update(np.ascontiguousarray(array).data)
     state.resume(print_of.hexdigest())
@@ -104,7 +114,6 @@ def fit(
     tell(stage, steps * schedule.epochs, steps * schedule.epochs)
     for w, held in zip(weights, average, strict=True):
         w.assign(held.numpy())
-    state.forget()
 
 
 class _State:
@@ -136,7 +145,3 @@ class _State:
             self.epoch = int(kept["epoch"])
             for i, v in enumerate(self._variables):
                 v.assign(kept[f"v{i}"])
-
-    def forget(self) -> None:
-        """The training is over."""
-        self._path.unlink(missing_ok=True)

@@ -64,6 +64,10 @@ class History:
     touch_category: npt.NDArray[np.int64]
     touch_cents: npt.NDArray[np.int64]
 
+    def __post_init__(self) -> None:
+        if len(self.shopper) and (np.diff(np.maximum.accumulate(self.shopper), prepend=-1) > 1).any():
+            raise HistoryError("Shoppers must be numbered as they come: the first is 0, the next new one 1.")
+
     def __len__(self) -> int:
         return len(self.shopper)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 
@@ -43,6 +43,11 @@ class Job:
         names = dict.fromkeys(a.partition(".")[0] for a in self.task.features if a not in CATALOGUE.features)
         return tuple(Predictor(load_artifact(find(name))) for name in names)
 
+    @property
+    def kept_in(self) -> Path:
+        """Where unfinished trainings of the task are kept until its run is over."""
+        return self.work / self.task.name
+
     def history(self, dataset: Dataset) -> History:
         """A data set in columns."""
         return kept_history(dataset, self.data_dir, self.work, lambda n: self.tell(f"reading {dataset.name}", n, None))
@@ -54,9 +59,12 @@ class Job:
         cut that the rows will be split at.
         """
         for model in self.upstream:
-            seen = model.artifact.card["split"].get("cuts", {}).get(name)
-            if seen is not None and datetime.fromisoformat(seen).replace(tzinfo=UTC).timestamp() * 1000 > cut_ms:
-                raise Leak(f"{model.task} was trained on {name} up to {seen}, beyond the cut of {self.task.name}.")
+            window = model.artifact.card["split"]["windows"].get(name)
+            if window is not None and datetime.fromisoformat(window["cut"]).timestamp() * 1000 > cut_ms:
+                raise Leak(
+                    f"{model.task} was trained on {name} up to {window['cut']}, beyond the cut of {self.task.name}. "
+                    f"Move that cut, or train {model.task} anew with an earlier one."
+                )
         wanted = [a for a in features if a in CATALOGUE.features]
         wanted += [a for model in self.upstream for a in model.features]
         addresses = tuple(dict.fromkeys(wanted))

@@ -100,6 +100,10 @@ def replay(
         x = catalogue.read(arena.rows.pick(places), now, features)
         found.append(Rows(x, now, np.full(len(places), SNAPSHOT), places))
     take(done, len(history))
+    if not found:
+        nobody = np.zeros(0, np.int64)
+        width = sum(CATALOGUE.features[a].width for a in features)
+        return Rows(np.zeros((0, width), np.float32), nobody, nobody, nobody)
     return Rows(
         x=np.concatenate([r.x for r in found]),
         at_ms=np.concatenate([r.at_ms for r in found]),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import numpy as np
 import numpy.typing as npt
@@ -31,6 +32,13 @@ class Split:
     fit: Mask
     validate: Mask
     test: Mask
+
+
+def window(history: History, cut_ms: int) -> dict[str, str]:
+    """What a card says of a data set: from when on events were seen, where training ended and the test began, and
+    where the events end."""
+    times = {"from": int(history.time_ms[0]), "cut": cut_ms, "to": history.end_ms}
+    return {name: datetime.fromtimestamp(ms / 1000, UTC).isoformat() for name, ms in times.items()}
 
 
 def split(rows: Rows, labels: Labels, cut_ms: int, validation_ms: int) -> Split:

@@ -19,7 +19,7 @@ from streams.monitoring.late_labels import Judged, code_of
 from streams.processing.batch import TYPE_CODE
 from streams.processing.deciding import DRIVING_TASK
 from streams.processing.partition import Applied, PartitionProcessor, Rules
-from streams.processing.scoring import Compared, Model, Shelf, TaskScores
+from streams.processing.scoring import Compared, Model, Shelf, TaskScores, load
 from streams.processing.slices import Slice
 from streams.records.events import MAX_ID_LENGTH, ClockTicked, encode_event
 from streams.records.outcomes import ChurnAlerted, OfferWithheld, encode_outcome
@@ -174,8 +174,9 @@ class ShopperEvents:
 
     def _drift_of(self, model: Model) -> Drift:
         if model.digest not in self._drifts:
-            # Only of what serves now.
-            self._drifts = {d: drift for d, drift in self._drifts.items() if drift[0] != model.task}
+            # Only of what serves now: during a change, partitions come to it one after the other.
+            serving = {task.live.digest for processor in self.processors.values() for task in processor.serving}
+            self._drifts = {digest: drift for digest, drift in self._drifts.items() if digest in serving}
             self._drifts[model.digest] = (model.task, Drift(model.distributions))
         return self._drifts[model.digest][1]
 
@@ -216,10 +217,11 @@ class ShopperEvents:
         for task, drift in self._drifts.values():
             for name, value in drift.psi().items():
                 m.drift.labels(task, name).set(value)
+        changes = {(task, s.change_id) for p in self.processors.values() for task, s in p.stages.items()}
+        self._canaries = {key: canary for key, canary in self._canaries.items() if key[:2] in changes}
         for (task, change, version), canary in list(self._canaries.items()):
             both = [serving.get(stage) if task == DRIVING_TASK else None for stage in ("live", "canary")]
-            known = [None if j is None else (j.count, j.calibration_error()) for j in both]
-            verdict = canary.verdict(self.canary_policy, *known)
+            verdict = canary.verdict(self.canary_policy, *(None if j is None else j.calibration() for j in both))
             if verdict is not None:
                 del self._canaries[task, change, version]
                 self._roll_back(task, change, version, *verdict)
@@ -245,7 +247,9 @@ class ShopperEvents:
         """
         now = time.monotonic()
         for partition, processor in list(self.processors.items()):
-            differing = {task: s for task, s in stages.items() if s != processor.stages.get(task)}
+            # Chosen again where what was chosen does not serve: the store may have been away.
+            missing = processor.missing
+            differing = {t: s for t, s in stages.items() if s != processor.stages.get(t) or t in missing}
             if not differing:
                 continue
             asked, what = self._asked.get(partition, (0.0, {}))
@@ -260,10 +264,11 @@ class ShopperEvents:
         for version in (stages.live, stages.canary, stages.shadow):
             if version is not None:
                 try:
-                    self.shelf.model(task, version)
+                    load(self.shelf, task, version)
                 except Exception as error:
                     self._refuse(task, version, error)
                     return False
+                self._refused.discard((task, version))
         return True
 
     def _refuse(self, task: str, version: str, error: Exception) -> None:
@@ -317,11 +322,13 @@ class ShopperEvents:
 
 
 def _columns(scores: TaskScores) -> dict[str, npt.NDArray[Any]]:
-    """What drift is measured of: the scalar features that the live model saw, and its probabilities."""
-    model, x = scores.models[0], scores.inputs[0]
+    """What drift is measured of, for the rows that the live model answered: the scalar features that it saw, and its
+    probabilities."""
+    mine = scores.used == 0
+    model, x = scores.models[0], scores.inputs[0][mine]
     places = np.cumsum((0, *model.widths[:-1])).tolist()
     found: dict[str, npt.NDArray[Any]] = {
         a: x[:, p] for a, p, w in zip(model.features, places, model.widths, strict=True) if w == 1
     }
-    found |= {o.name: scores.answers[o.name] for o in model.outputs if o.scalar}
+    found |= {o.name: scores.answers[o.name][mine] for o in model.outputs if o.scalar}
     return found

@@ -125,7 +125,7 @@ class Catalogue:
         places = self.places(addresses)
         out = np.empty((len(rows), sum(p.stop - p.start for p in places.values())), np.float32)
         for address, place in places.items():
-            out[:, place] = value(address).reshape(len(rows), -1)
+            out[:, place] = value(address).reshape(len(rows), place.stop - place.start)
         return out
 
     def places(self, addresses: Iterable[str]) -> dict[str, slice]:

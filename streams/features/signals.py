@@ -51,7 +51,7 @@ OFFERS_DISMISSED = Signal("offers.dismissed", (e.OfferDismissed,))
 ADS_SHOWN = Signal("ads.shown", (e.AdShown,))
 ADS_CLICKED = Signal("ads.clicked", (e.AdClicked,))
 
-#: Every signal; its index is its code in ``Entries.signal``.
+#: Every signal; its index is its code.
 SIGNALS: tuple[Signal, ...] = (
     ANY, ORDERS, SPEND, DISCOUNTS, UNITS, COUPONS, CANCELLED, RETURNED, REFUNDED, VIEWS, DWELL, CART_ADDS,
     CART_REMOVES, CART_VALUE, WISHES, SEARCHES, EMPTY_SEARCHES, OFFERS_SHOWN, OFFERS_CLICKED, OFFERS_REDEEMED,

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from streams.monitoring.drift import psi
+from streams.monitoring.quality import Calibration
 from streams.processing.batch import Floats, Ints
 from streams.processing.scoring import Compared
 
@@ -22,8 +23,9 @@ class CanaryPolicy:
 
     Failed answers above ``max_failed_share``; a median cost above ``max_cost_ratio`` times the live one's (and above
     ``free_us_per_row``); scores whose distribution moved by more than ``max_score_psi`` from the live model's on the
-    same rows; once ``least_labels`` late labels are known, a calibration error more than ``max_worse_calibration``
-    above the live model's on its shoppers. Nothing but failures is judged on fewer than ``least_rows``.
+    same rows; once ``least_labels`` late labels of each are known, a calibration error, less what chance gives, that is
+    more than ``max_worse_calibration`` and three standard errors above the live model's on its own shoppers. Nothing
+    but failures is judged on fewer than ``least_rows``.
     """
 
     least_rows: int = 500
@@ -56,17 +58,17 @@ class CanaryWatch:
         self.error = compared.error or self.error
         self.live += _counts(compared.live[known])
         self.other += _counts(compared.other[known])
-        if len(known) >= 16:  # Small slices say nothing about cost.
+        if compared.rows >= 16:  # Small slices say nothing about cost.
             self.live_cost.append(compared.live_us_per_row)
             self.other_cost.append(compared.other_us_per_row)
 
     def verdict(
         self,
         policy: CanaryPolicy,
-        live_calibration: tuple[int, float] | None = None,
-        calibration: tuple[int, float] | None = None,
+        live_calibration: Calibration | None = None,
+        calibration: Calibration | None = None,
     ) -> tuple[str, str] | None:
-        """(reason, detail) for a rollback, or None. Calibrations are (labels, error) of live and canary."""
+        """(reason, detail) for a rollback, or None."""
         if self.failed >= policy.least_failures and self.failed > policy.max_failed_share * self.rows:
             return "errors", f"{self.failed} of {self.rows} answers failed. {self.error}"
         if self.rows < policy.least_rows:
@@ -78,9 +80,16 @@ class CanaryWatch:
         moved = psi(self.live, self.other)
         if moved > policy.max_score_psi:
             return "score_drift", f"PSI {moved:.2f} between live and canary over {self.rows} due points."
-        worse = live_calibration[1] + policy.max_worse_calibration if live_calibration else np.inf
-        if calibration and calibration[0] >= policy.least_labels and calibration[1] > worse:
-            return "calibration", f"Error {calibration[1]:.3f}, the live model's {worse:.3f} less the allowance."
+        if live_calibration and calibration:
+            few = min(live_calibration.labels, calibration.labels) < policy.least_labels
+            noise = 3 * float(np.hypot(live_calibration.deviation, calibration.deviation))
+            allowed = max(0.0, live_calibration.excess) + policy.max_worse_calibration + noise
+            if not few and calibration.excess > allowed:
+                return (
+                    "calibration",
+                    f"Probabilities are off by {calibration.excess:.3f} more than chance gives, the live model's by "
+                    f"{live_calibration.excess:.3f}; {allowed:.3f} is allowed.",
+                )
         return None
 
 

@@ -10,7 +10,8 @@ import numpy.typing as npt
 
 #: A share of nothing counts as this, so that the index stays finite.
 LEAST_SHARE = 1e-4
-#: Rows looked at per slice: enough to see drift, little enough to cost nothing.
+#: Rows looked at per slice: enough to see drift, little enough to cost nothing. Evenly from all of them: silences come
+#: first, then shoppers with few due points, so the first rows are not like the rest.
 ROWS_PER_SLICE = 64
 #: Older counts weigh half after so many rows.
 HALF_LIFE_ROWS = 20_000
@@ -45,11 +46,15 @@ class Drift:
         self._counts = {name: np.zeros(len(shares)) for name, shares in self._expected.items()}
 
     def take(self, values: Mapping[str, npt.NDArray[Any]]) -> None:
-        """Take a column of values per address or output; names that the card does not have are passed over."""
+        """Take a column of values per address or output, of the same rows; names that the card does not have are
+        passed over."""
+        n = min((len(column) for column in values.values()), default=0)
+        rows = np.linspace(0, max(0, n - 1), min(n, ROWS_PER_SLICE)).astype(np.int64)
         for name, column in values.items():
             edges = self._edges.get(name)
             if edges is not None:
-                some = column[np.isfinite(column)][:ROWS_PER_SLICE]
+                some = column[rows]
+                some = some[np.isfinite(some)]
                 counts = self._counts[name]
                 counts *= 0.5 ** (len(some) / HALF_LIFE_ROWS)
                 counts += np.bincount(np.searchsorted(edges, some, side="left"), minlength=len(counts))

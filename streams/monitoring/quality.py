@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -39,3 +40,39 @@ def expected_calibration_error(label: npt.NDArray[Any], score: npt.NDArray[Any],
     if not len(label):
         return float("nan")
     return sum(abs(p - y) * n for p, y, n in calibration(label, score, bins)) / len(label)
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """How far ``labels`` probabilities are off: the expected calibration ``error``, what chance gives one that is right
+    (``floor``), and its standard ``deviation``. Small groups are always off by something.
+
+    >>> rng = np.random.default_rng(0)
+    >>> p = rng.random(1000)
+    >>> right, wrong = Calibration.of(rng.random(1000) < p, p), Calibration.of(rng.random(1000) < p**2, p)
+    >>> round(right.error, 2), round(right.excess, 2), round(wrong.excess, 2), round(wrong.deviation, 2)
+    (0.03, 0.0, 0.13, 0.01)
+    """
+
+    labels: int
+    error: float
+    floor: float
+    deviation: float
+
+    @property
+    def excess(self) -> float:
+        """The error beyond what chance gives."""
+        return self.error - self.floor
+
+    @staticmethod
+    def of(label: npt.NDArray[Any], score: npt.NDArray[Any]) -> Calibration:
+        """Of equally large groups in order of the score; all 0 of none."""
+        groups = calibration(label, score)
+        if not groups:
+            return Calibration(0, 0.0, 0.0, 0.0)
+        p, share, n = (np.array(v) for v in zip(*groups, strict=True))
+        weight, variance = n / n.sum(), p * (1 - p) / n
+        # The distance of a normal variable from its mean: sqrt(2/π) standard deviations, give or take sqrt(1 - 2/π).
+        floor = float((weight * np.sqrt(variance * 2 / np.pi)).sum())
+        deviation = float(np.sqrt((weight**2 * variance * (1 - 2 / np.pi)).sum()))
+        return Calibration(int(n.sum()), float((weight * np.abs(p - share)).sum()), floor, deviation)

@@ -48,24 +48,34 @@ class DueRows:
 
     def add(self, points: DuePoints, state: Rows) -> None:
         """Take due points whose rows of ``state`` stand as they are to be read."""
+        if len(points) < READ_AT_ONCE:
+            self._held.append(state.take(points.row))
+            self._unread += len(points)
+            self.points.append(points)
+            if self._unread >= READ_AT_ONCE:
+                self._read_held()
+            return
+        # So many need no copy: they are read as they stand.
+        self._read_held()
         self.points.append(points)
-        self._held.append(state.take(points.row))
-        self._unread += len(points)
-        if self._unread >= READ_AT_ONCE:
-            self._read_held()
+        for a in range(0, len(points), READ_AT_ONCE):
+            some = slice(a, a + READ_AT_ONCE)
+            self._take(state.pick(points.row[some]), points.now_ms[some])
 
     def _read_held(self) -> None:
-        held = Rows.join(self._held)
-        now_ms = np.concatenate([points.now_ms for points in self.points[-len(self._held) :]])
-        features, category = self._read(held.pick(slice(None)), now_ms)
+        if self._held:
+            now_ms = np.concatenate([points.now_ms for points in self.points[-len(self._held) :]])
+            self._take(Rows.join(self._held).pick(slice(None)), now_ms)
+            self._held, self._unread = [], 0
+
+    def _take(self, rows: Readable, now_ms: Ints) -> None:
+        features, category = self._read(rows, now_ms)
         self._features.append(features)
         self._category.append(category)
-        self._held, self._unread = [], 0
 
     def read(self) -> tuple[Features, Ints]:
         """[n, f] features and [n] category of all due points."""
-        if self._held:
-            self._read_held()
+        self._read_held()
         if not self._features:
             return np.zeros((0, 0), np.float32), np.zeros(0, np.int64)
         return np.concatenate(self._features), np.concatenate(self._category)

@@ -77,8 +77,8 @@ def _suspects(ids: np.typing.NDArray[np.uint64], rows: Ints, by_shopper: Ints, s
         if same.any():
             seen[some] = same.any(axis=1)
     mixed = ids ^ (rows.astype(np.uint64) * np.uint64(0x9E37_79B9_7F4A_7C15))
-    # Equal ones share a bin. Of eight times as many bins as events few have two, so there is little to sort.
-    bins = 1 << (8 * len(ids)).bit_length()
+    # Equal ones share a bin. Of at least four times as many bins as events few have two, so there is little to sort.
+    bins = 4 << len(ids).bit_length()
     bin_ = (mixed & np.uint64(bins - 1)).astype(np.int64)
     ranked = np.sort(mixed[np.bincount(bin_, minlength=bins)[bin_] > 1])
     said_twice = ranked[1:][ranked[1:] == ranked[:-1]]

@@ -148,6 +148,7 @@ class PartitionProcessor:
         self.partition, self.rules, self.catalogue, self.log_id = partition, rules, catalogue, log_id
         self._shelf, self._collector, self._collected = shelf, collector, collected
         self._refused = refused
+        self._serving: list[Serving] = []
         self.stages: dict[str, Stages] = {}
         """Which versions serve, as the log chose; tasks that it never chose for serve the package's own."""
         self.codec = Codec(layout or row_layout(catalogue))
@@ -170,7 +171,7 @@ class PartitionProcessor:
 
     def _serve(self, stages: dict[str, Stages]) -> None:
         self.stages = stages
-        self._serving: list[Serving] = [] if self._shelf is None else serve(self._shelf, stages, self._refused)
+        self._serving = [] if self._shelf is None else serve(self._shelf, stages, self._refused, self._serving)
         wanted = self._collected if self._collector is not None else self._addresses()
         self._places = self.catalogue.places(wanted)
 
@@ -178,6 +179,11 @@ class PartitionProcessor:
     def serving(self) -> Sequence[Serving]:
         """What scores now, by task."""
         return self._serving
+
+    @property
+    def missing(self) -> set[str]:
+        """Tasks of which a chosen version could not be loaded."""
+        return {task.live.task for task in self._serving if not task.whole}
 
     @property
     def models(self) -> list[Model]:
@@ -309,13 +315,17 @@ class PartitionProcessor:
         for points in due.points:
             result.due_kinds["silence" if points.silence else "event"] += len(points)
         result.dead = decoded.dead
-        result.late = [
-            self._late(slice_, batch, self.arena.shopper(int(rows[i])), i, watermark_before)
-            for i in np.flatnonzero(fates.late).tolist()
-        ]
+        result.late = (
+            []
+            if self._collector is not None
+            else [
+                self._late(slice_, batch, self.arena.shopper(int(rows[i])), i, watermark_before)
+                for i in np.flatnonzero(fates.late).tolist()
+            ]
+        )
         result.fates["applied"] += len(applied)
         result.fates["duplicate"] += int(fates.duplicate.sum())
-        result.fates["late"] += len(result.late)
+        result.fates["late"] += int(fates.late.sum())
         result.fates["dead"] += len(result.dead)
         result.fates["tick"] += decoded.ticks
         for fate, index in (("applied", applied), ("duplicate", fates.duplicate), ("late", fates.late)):

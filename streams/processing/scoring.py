@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from streams.features.catalogue import CATALOGUE
 from streams.processing.batch import Bools, Floats
 from streams.records.serving import Stages
 
@@ -25,6 +26,8 @@ class Output(Protocol):
     def name(self) -> str: ...
     @property
     def kind(self) -> str: ...
+    @property
+    def width(self) -> int: ...
     @property
     def scalar(self) -> bool:
         """Whether it is one probability per row."""
@@ -84,28 +87,57 @@ class Serving:
         stages = (("live", self.live), ("canary", self.canary), ("shadow", self.shadow))
         return {stage: model for stage, model in stages if model is not None}
 
+    @property
+    def whole(self) -> bool:
+        """Whether everything serves that was chosen."""
+        wanted = {"live": self.stages.live, "canary": self.stages.canary, "shadow": self.stages.shadow}
+        serving = {stage: model.version for stage, model in self.staged.items()}
+        return all(version is None or serving.get(stage) == version for stage, version in wanted.items())
+
 
 NO_STAGES = Stages(change_id="")
 
 
-def serve(shelf: Shelf, stages: Mapping[str, Stages], refused: Callable[[str, str, Exception], None]) -> list[Serving]:
-    """Every task's models as the stages want them. A version that cannot be loaded is told and does not serve:
-    as live, the package's own model serves in its place."""
+def load(shelf: Shelf, task: str, version: str | None) -> Model:
+    """A version that fits this code's features. Raises ``ValueError``, and what the shelf raises."""
+    model = shelf.model(task, version)
+    widths = {address: feature.width for address, feature in CATALOGUE.features.items()}
+    widths |= {f"{m.task}.{output.name}": output.width for m in model.upstream for output in m.outputs}
+    wrong = [a for a, width in zip(model.features, model.widths, strict=True) if widths.get(a) != width]
+    if wrong:
+        raise ValueError(
+            f"{task} {model.version} was trained on {', '.join(wrong)} of another width than they have here. "
+            f"Train it anew: offerstream train {task}"
+        )
+    return model
 
-    def load(task: str, version: str | None) -> Model | None:
+
+def serve(
+    shelf: Shelf,
+    stages: Mapping[str, Stages],
+    refused: Callable[[str, str, Exception], None],
+    before: Sequence[Serving] = (),
+) -> list[Serving]:
+    """Every task's models as the stages want them. A version that cannot be loaded is told and does not serve: as live,
+    what served ``before`` goes on, after a restart what the log chose before, at last the package's own."""
+
+    def loaded(task: str, version: str | None) -> Model | None:
         try:
-            return shelf.model(task, version)
+            return load(shelf, task, version)
         except Exception as error:
             refused(task, str(version), error)
             return None
 
+    served = {serving.live.task: serving.live for serving in before}
     found = []
     for task in shelf.tasks:
         s = stages.get(task, NO_STAGES)
-        live = (load(task, s.live) if s.live else None) or shelf.model(task)
-        canary = load(task, s.canary) if s.canary else None
-        shadow = load(task, s.shadow) if s.shadow else None
-        found.append(Serving(s, live, canary, shadow))
+        live = loaded(task, s.live) if s.live else None
+        if s.live and live is None:
+            live = served.get(task) or (loaded(task, s.previous) if s.previous else None)
+        canary = loaded(task, s.canary) if s.canary else None
+        shadow = loaded(task, s.shadow) if s.shadow else None
+        found.append(Serving(s, live or load(shelf, task, None), canary, shadow))
     return found
 
 
@@ -121,6 +153,8 @@ class Compared:
     """… and of the other, for the same rows; NaN where it failed."""
     live_us_per_row: float
     other_us_per_row: float
+    rows: int
+    """Of so many rows the cost was measured."""
     error: str = ""
 
 
@@ -145,6 +179,7 @@ class Inputs:
     def __init__(self, features: npt.NDArray[np.float32], places: Mapping[str, slice]) -> None:
         self._features, self._places = features, places
         self._answers: dict[tuple[str, str], Answers] = {}
+        self._seconds: dict[tuple[str, str], float] = {}
 
     def of(self, model: Model) -> npt.NDArray[np.float32]:
         """[n, width] what a model takes."""
@@ -166,8 +201,15 @@ class Inputs:
         """What a model answers."""
         key = (model.task, model.digest)
         if key not in self._answers:
-            self._answers[key] = model.score(self.of(model))
+            x = self.of(model)
+            began = time.perf_counter()
+            self._answers[key] = model.score(x)
+            self._seconds[key] = time.perf_counter() - began
         return self._answers[key]
+
+    def seconds(self, model: Model) -> float:
+        """How long a model took to answer, without what it takes from others."""
+        return self._seconds.get((model.task, model.digest), 0.0)
 
 
 def score(
@@ -184,15 +226,15 @@ def score(
     found: dict[str, TaskScores] = {}
     n = len(features)
     for task in serving:
-        t0 = time.perf_counter()
         live = rows.answers(task.live)
-        spent = time.perf_counter() - t0
+        spent = rows.seconds(task.live)
         chosen = TaskScores(dict(live), (task.live,), np.zeros(n, np.int64), [rows.of(task.live)], spent)
         first = task.live.outputs[0].name
         if task.canary is not None:
             mask = np.array([task.stages.in_canary(shopper(i)) for i in range(n)], np.bool_)
-            answers, compared = _beside("canary", task.canary, rows, live[first], mask, spent)
+            answers, finite, compared = _beside("canary", task.canary, rows, live[first], mask, spent)
             chosen.compared.append(compared)
+            mask &= finite  # Where it fails, the live model answers.
             if answers is not None and mask.any():
                 chosen.models += (task.canary,)
                 chosen.inputs.append(rows.of(task.canary))
@@ -201,7 +243,7 @@ def score(
                     wide = mask if values.ndim == 1 else mask[:, None]
                     chosen.answers[name] = np.where(wide, values, chosen.answers[name])
         if task.shadow is not None:
-            _, compared = _beside("shadow", task.shadow, rows, live[first], np.ones(n, np.bool_), spent)
+            *_, compared = _beside("shadow", task.shadow, rows, live[first], np.ones(n, np.bool_), spent)
             chosen.compared.append(compared)
         chosen.answers = {name: np.round(values, DECIMALS) for name, values in chosen.answers.items()}
         found[task.live.task] = chosen
@@ -210,16 +252,17 @@ def score(
 
 def _beside(
     stage: str, model: Model, rows: Inputs, live: Floats, mask: Bools, live_seconds: float
-) -> tuple[Answers | None, Compared]:
+) -> tuple[Answers | None, Bools, Compared]:
+    """What a canary or shadow answers, where all of it is finite, and how it compares on the rows of ``mask``."""
     n = len(mask)
-    t0 = time.perf_counter()
     answers: Answers | None
-    error = ""
+    other, finite, error = np.full(n, np.nan), np.zeros(n, np.bool_), ""
     try:
         answers = rows.answers(model)
-        other = answers[model.outputs[0].name][mask]
+        finite = np.logical_and.reduce([np.isfinite(values.reshape(n, -1)).all(axis=1) for values in answers.values()])
+        other[finite] = answers[model.outputs[0].name][finite]
     except Exception as failure:
-        answers, other, error = None, np.full(int(mask.sum()), np.nan), repr(failure)
-    seconds = time.perf_counter() - t0
+        answers, error = None, repr(failure)
     per = 1e6 / max(1, n)
-    return answers, Compared(stage, model, live[mask], other, live_seconds * per, seconds * per, error)
+    compared = Compared(stage, model, live[mask], other[mask], live_seconds * per, rows.seconds(model) * per, n, error)
+    return answers, finite, compared

@@ -66,4 +66,7 @@ ControlRecord = StagesSet | CanaryRolledBack
 
 def key_of(record: ControlRecord) -> bytes:
     """The record's key in the topic."""
-    return (record.task if isinstance(record, StagesSet) else f"{record.task}/rollback").encode()
+    if isinstance(record, StagesSet):
+        return record.task.encode()
+    # A verdict over an older change, from a worker that reads a backlog, must not take the place of a newer one.
+    return f"{record.task}/rollback/{record.change_id}".encode()

@@ -63,12 +63,27 @@ def test_compose_publishes_nothing_beyond_loopback() -> None:
 
 
 def test_kubernetes_probes_ask_what_the_worker_serves() -> None:
-    stateful, service, budget = documents(ROOT / "deploy" / "k8s" / "worker.yaml")
-    assert [d["kind"] for d in (stateful, service, budget)] == ["StatefulSet", "Service", "PodDisruptionBudget"]
+    stateful, claim, service, budget = documents(ROOT / "deploy" / "k8s" / "worker.yaml")
+    kinds = ["StatefulSet", "PersistentVolumeClaim", "Service", "PodDisruptionBudget"]
+    assert [d["kind"] for d in (stateful, claim, service, budget)] == kinds
     (container,) = stateful["spec"]["template"]["spec"]["containers"]
     assert container["livenessProbe"]["httpGet"]["path"] == "/live"
     assert container["readinessProbe"]["httpGet"]["path"] == "/ready"
     assert container["ports"][0]["containerPort"] == Settings().port
+
+
+def test_every_deployed_worker_has_the_store_of_models() -> None:
+    (compose,) = documents(ROOT / "docker-compose.yml")
+    dockerfile = (ROOT / "deploy" / "docker" / "Dockerfile").read_text()
+    (where,) = re.findall(r"OFFERSTREAM_MODELS=(\S+)", dockerfile)
+    assert f"models:{where}" in compose["services"]["worker"]["volumes"]
+    stateful, claim, *_ = documents(ROOT / "deploy" / "k8s" / "worker.yaml")
+    pod = stateful["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    assert {"name": "OFFERSTREAM_MODELS", "value": where} in container["env"]
+    (mounted,) = (m["name"] for m in container["volumeMounts"] if m["mountPath"] == where)
+    claims = {v["name"]: v.get("persistentVolumeClaim", {}).get("claimName") for v in pod["volumes"]}
+    assert claims[mounted] == claim["metadata"]["name"]
 
 
 needs_prometheus = pytest.mark.skipif(shutil.which("prometheus") is None, reason="Prometheus is not installed")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import msgspec
 import pytest
@@ -61,9 +62,18 @@ def test_a_version_is_swapped_live_on_every_worker_and_back_without_missing_a_sl
         return {(p, "live", version) for p in both} == shown
 
     wait(lambda: everywhere(old))
-    versions.promote("churn", new, "live", 0.0, "better")
-    assert wait(lambda: everywhere(new)) < 15
-    cluster.send(log[2000:4000])
+
+    def keep_sending() -> None:
+        for i in range(2000, 4000, 20):
+            cluster.send(log[i : i + 20])
+            time.sleep(0.05)
+
+    with ThreadPoolExecutor(1) as pool:  # Storefronts do not wait for models.
+        sending = pool.submit(keep_sending)
+        versions.promote("churn", new, "live", 0.0, "better")
+        assert wait(lambda: everywhere(new)) < 15
+        assert not sending.done()
+        sending.result()
     wait(lambda: cluster.committed() >= 4000 + 3)
     versions.rollback("churn", "not better after all")
     assert wait(lambda: everywhere(old)) < 15
@@ -74,7 +84,7 @@ def test_a_version_is_swapped_live_on_every_worker_and_back_without_missing_a_sl
     cluster.assert_as_plain()
     used = [json.loads(v or b"")["model"]["version"] for *_, v in cluster.read(SCORES.name) if b'"churn"' in (v or b"")]
     assert set(used) == {old, new}
-    assert 0.3 < used.count(new) / len(used) < 0.5
+    assert 0.1 < used.count(new) / len(used) < 0.5
 
 
 def test_a_canary_that_says_something_else_is_rolled_back_and_the_reason_published(cluster: Cluster) -> None:

@@ -17,6 +17,7 @@ from models.registry import TASKS, task
 from models.task import Task
 from streams.features.catalogue import CATALOGUE
 from tests.worlds import shipped
+from training.datasets import DATASETS
 
 each_task = pytest.mark.parametrize("each", TASKS, ids=lambda t: t.name)
 
@@ -37,7 +38,14 @@ def test_the_card_is_complete_and_its_data_may_be_shipped(each: Task) -> None:
     card = load_artifact(each).card
     msgspec.json.decode((each.folder / "card.json").read_bytes())  # strict: NaN is no JSON
     assert set(CARD_KEYS) <= set(card)
-    assert all(source["licence"] for source in card["data"])
+    for source in card["data"]:
+        assert DATASETS[source["name"]].ship
+        assert source["licence"] == DATASETS[source["name"]].licence
+        window = card["split"]["windows"][source["name"]]
+        assert window["from"] < window["cut"] < window["to"]
+    for output in each.outputs:
+        found = [answers[output.name] for answers in card["metrics"].values() if output.name in answers]
+        assert not output.scalar or any(m.get("curves") and m.get("importance") for m in found)
     assert card["largest_difference_to_keras"] <= each.tolerance
 
 
@@ -59,6 +67,10 @@ def test_a_row_gets_the_same_bits_alone_and_in_any_batch(each: Task) -> None:
         some = predictor(each).score(rows[:size])
         for name in each.output_names:
             np.testing.assert_array_equal(some[name], whole[name][:size])
+    for start in range(256):
+        alone = predictor(each).score(rows[start : start + 1])
+        for name in each.output_names:
+            np.testing.assert_array_equal(alone[name][0], whole[name][start])
 
 
 @each_task

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import uuid
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
 import pytest
 from onnx import numpy_helper
 
-from models.artifact import ArtifactError, load_artifact
+from models.artifact import VERSION_DIGITS, ArtifactError, load_artifact, parse_artifact
+from models.predictor import Predictor
 from models.registry import TASKS, task
 from models.store import Shelf, Store
 from tests.models.variants import variant
@@ -34,12 +39,8 @@ def test_what_is_put_is_got_back_whole_in_any_file_system(kind: str, tmp_path: P
 def test_a_version_is_never_replaced(tmp_path: Path) -> None:
     store, other = Store(str(tmp_path)), variant(CHURN, 1.5)
     store.put("churn", other.files())
-    files = other.files()
-    card = json.loads(files["card.json"])
-    card["limits"] = "none at all"
-    files["card.json"] = json.dumps(card).encode()
     with pytest.raises(ArtifactError, match="versions never change"):
-        store.put("churn", files)
+        store.put("churn", replace(other, card=other.card | {"limits": "none at all"}).files())
 
 
 def test_a_missing_version_says_which_there_are(tmp_path: Path) -> None:
@@ -67,13 +68,27 @@ def damage(kind: str, files: dict[str, bytes]) -> dict[str, bytes]:
         return files | {"golden.npz": files["golden.npz"][:100]}
     if kind == "lacks limits":
         return files | {"card.json": json.dumps({k: v for k, v in card.items() if k != "limits"}).encode()}
+    if kind == "limits changed":
+        return files | {"card.json": json.dumps(card | {"limits": "none at all"}).encode()}
+    if kind == "other golden rows":
+        return files | {"golden.npz": variant(CHURN, 0.5).files()["golden.npz"]}
     assert kind == "name"
     return files | {"card.json": json.dumps(card | {"version": "v2"}).encode()}
 
 
 @pytest.mark.parametrize(
     "kind",
-    ["truncated", "tampered", "feature order", "card cut off", "golden rows cut off", "lacks limits", "name"],
+    [
+        "truncated",
+        "tampered",
+        "feature order",
+        "card cut off",
+        "golden rows cut off",
+        "lacks limits",
+        "limits changed",
+        "other golden rows",
+        "name",
+    ],
 )
 def test_a_damaged_artifact_is_refused_also_when_it_was_damaged_in_the_store(kind: str, tmp_path: Path) -> None:
     other = variant(CHURN, 1.5)
@@ -87,6 +102,85 @@ def test_a_damaged_artifact_is_refused_also_when_it_was_damaged_in_the_store(kin
         (folder / name).write_bytes(content)
     with pytest.raises(ArtifactError):
         Shelf(store).model("churn", other.version)
+
+
+def renamed(model: onnx.ModelProto) -> None:
+    model.graph.input[0].name = "rows"
+    for node in model.graph.node:
+        node.input[:] = ["rows" if name == "features" else name for name in node.input]
+
+
+def other_output(model: onnx.ModelProto) -> None:
+    model.graph.output[0].name = "another"
+    for node in model.graph.node:
+        node.output[:] = ["another" if name == "lapse_30d" else name for name in node.output]
+
+
+def out_of_range(model: onnx.ModelProto) -> None:
+    for node in model.graph.node:
+        node.output[:] = ["before" if name == "lapse_30d" else name for name in node.output]
+    model.graph.initializer.append(numpy_helper.from_array(np.array(3, np.float32), "three"))
+    model.graph.node.append(onnx.helper.make_node("Add", ["before", "three"], ["lapse_30d"]))
+
+
+def another_shape(model: onnx.ModelProto) -> None:
+    for node in model.graph.node:
+        node.output[:] = ["before" if name == "lapse_30d" else name for name in node.output]
+    model.graph.node.append(onnx.helper.make_node("Concat", ["before", "before"], ["lapse_30d"], axis=0))
+    model.graph.output[0].type.tensor_type.shape.dim[0].dim_param = "twice"
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        (renamed, "takes rows"),
+        (other_output, "gives"),
+        (out_of_range, r"outside \[0, 1\]"),
+        (another_shape, "not finite"),
+    ],
+)
+def test_a_model_with_other_ends_is_refused(change: Callable[[onnx.ModelProto], None], why: str) -> None:
+    artifact = load_artifact(CHURN)
+    model = onnx.load_from_string(artifact.model)
+    change(model)
+    raw = model.SerializeToString(deterministic=True)
+    digest = hashlib.sha256(raw).hexdigest()
+    card = artifact.card | {"digest": digest, "version": digest[:VERSION_DIGITS]}
+    with pytest.raises(ArtifactError, match=why):
+        Predictor(replace(artifact, card=card, model=raw))
+
+
+@pytest.mark.parametrize(
+    ("card", "golden", "why"),
+    [
+        ({"task": "behaviour"}, {}, "not for 'churn'"),
+        ({"outputs": ["lapse_30d"]}, {}, "outputs"),
+        ({"reference": [0.0]}, {}, "reference row"),
+        ({"upstream": {"behaviour": "0" * 64}}, {}, "other models"),
+        ({}, {"golden": np.zeros((0, 28), np.float32)}, "as many answers"),
+        ({}, {"golden": np.zeros((5, 28), np.float32)}, "as many answers"),
+    ],
+)
+def test_a_card_or_golden_rows_of_something_else_are_refused(
+    card: dict[str, Any], golden: dict[str, Any], why: str
+) -> None:
+    artifact = load_artifact(CHURN)
+    files = replace(artifact, card=artifact.card | card, **golden).files()
+    with pytest.raises(ArtifactError, match=why):
+        Predictor(parse_artifact(CHURN, files, "it"))
+
+
+def test_a_folder_that_holds_another_version_is_refused(tmp_path: Path) -> None:
+    store, one = Store(str(tmp_path)), variant(CHURN, 1.5)
+    store.put("churn", one.files())
+    (tmp_path / "churn" / one.version).rename(tmp_path / "churn" / "feedbeef0000")
+    with pytest.raises(ArtifactError, match="holds version"):
+        store.get("churn", "feedbeef0000")
+
+
+def test_a_store_that_needs_something_says_what() -> None:
+    with pytest.raises(ArtifactError, match="OFFERSTREAM_MODELS"):
+        Store("nonsense://there")
 
 
 def test_a_model_that_answers_otherwise_than_it_was_proven_is_refused(tmp_path: Path) -> None:

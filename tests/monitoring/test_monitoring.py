@@ -7,9 +7,11 @@ import json
 import numpy as np
 import pytest
 
+from streams.agents.shopper_events import _columns
 from streams.monitoring.canary import CanaryPolicy, CanaryWatch
-from streams.monitoring.drift import Drift, distribution
-from streams.monitoring.late_labels import DAY_MS
+from streams.monitoring.drift import Drift, distribution, psi
+from streams.monitoring.late_labels import DAY_MS, Judged
+from streams.monitoring.quality import Calibration
 from streams.processing.deciding import DRIVING_HORIZON_DAYS
 from streams.processing.partition import PartitionProcessor, Rules
 from streams.processing.scoring import Compared
@@ -23,10 +25,10 @@ RNG = np.random.default_rng(5)
 
 
 def beside(live: np.ndarray, other: np.ndarray, cost: float = 1.0, error: str = "") -> Compared:
-    return Compared("canary", shipped().model("churn"), live, other, 1.0, cost, error)
+    return Compared("canary", shipped().model("churn"), live, other, 1.0, cost, len(live), error)
 
 
-def verdict(*compared: Compared, **more: tuple[int, float]) -> str | None:
+def verdict(*compared: Compared, **more: Calibration) -> str | None:
     watch = CanaryWatch()
     for each in compared:
         watch.take(each)
@@ -37,7 +39,7 @@ def verdict(*compared: Compared, **more: tuple[int, float]) -> str | None:
 def test_a_canary_that_says_much_the_same_goes_on() -> None:
     live = RNG.random(5000)
     other = np.clip(live + RNG.normal(0, 0.03, 5000), 0, 1)
-    calm = {"live_calibration": (900, 0.02), "calibration": (900, 0.04)}
+    calm = {"live_calibration": Calibration(900, 0.04, 0.02, 0.005), "calibration": Calibration(900, 0.06, 0.02, 0.005)}
     assert verdict(*(beside(live[i::10], other[i::10], 1.2) for i in range(10)), **calm) is None
 
 
@@ -47,7 +49,8 @@ def test_a_canary_is_rolled_back_for_each_kind_of_harm() -> None:
     assert verdict(beside(live, failing, error="boom")) == "errors"
     assert verdict(*(beside(live[:400], live[:400], 90.0) for _ in range(6))) == "latency"
     assert verdict(beside(live, live**4)) == "score_drift"
-    worse = {"live_calibration": (900, 0.02), "calibration": (900, 0.12)}
+    right, wrong = Calibration(900, 0.02, 0.02, 0.005), Calibration(900, 0.12, 0.02, 0.005)
+    worse = {"live_calibration": right, "calibration": wrong}
     assert verdict(beside(live, live), **worse) == "calibration"
 
 
@@ -55,8 +58,35 @@ def test_little_evidence_rolls_nothing_back_but_failures_do() -> None:
     live = RNG.random(100)
     assert verdict(beside(live, live**4)) is None
     assert verdict(beside(live, np.full(100, np.nan))) == "errors"
-    few = {"live_calibration": (20, 0.02), "calibration": (20, 0.3)}
-    assert verdict(*(beside(live, live) for _ in range(20)), **few) is None
+    few, many = Calibration(20, 0.3, 0.02, 0.0), Calibration(900, 0.02, 0.02, 0.0)
+    for both in ((many, few), (few, Calibration(900, 0.3, 0.02, 0.0))):
+        told = dict(zip(("live_calibration", "calibration"), both, strict=True))
+        assert verdict(*(beside(live, live) for _ in range(20)), **told) is None
+
+
+def test_a_canary_whose_probabilities_are_right_is_not_rolled_back_by_chance() -> None:
+    """Labels come in by the hundred and the verdict is asked each time, for as long as it lasts."""
+    rolled_back = dict.fromkeys(("right", "wrong"), 0)
+    for kind in rolled_back:
+        for seed in range(100):
+            rng, live, canary, watch = np.random.default_rng(seed), Judged(), Judged(), CanaryWatch()
+            watch.take(beside(np.full(1000, 0.5), np.full(1000, 0.5)))
+            for _ in range(40):
+                p, q = rng.beta(2, 2, 400), rng.beta(2, 2, 100)
+                live.take(p, rng.random(400) < p)
+                canary.take(q, rng.random(100) < (q if kind == "right" else q**2))
+                if watch.verdict(CanaryPolicy(), live.calibration(), canary.calibration()):
+                    rolled_back[kind] += 1
+                    break
+    assert rolled_back["right"] == 0
+    assert rolled_back["wrong"] == 100
+
+
+def test_cost_is_judged_by_the_rows_it_was_measured_on() -> None:
+    for rows, expected in ((100, "latency"), (5, None)):
+        five, model = np.full(5, 0.5), shipped().model("churn")
+        few = [Compared("canary", model, five, five, 1.0, 90.0, rows) for _ in range(200)]
+        assert verdict(*few) == expected
 
 
 def test_drift_is_none_on_rows_like_those_of_training_and_large_on_others() -> None:
@@ -68,6 +98,25 @@ def test_drift_is_none_on_rows_like_those_of_training_and_large_on_others() -> N
     for _ in range(1000):
         drift.take({"orders.count": RNG.gamma(2.0, 9.0, 60)})
     assert drift.psi()["orders.count"] > 0.5
+
+
+def test_what_drift_looks_at_is_like_all_that_was_scored() -> None:
+    """Silences, then shoppers with few due points come first in a slice: the first rows are not like the rest."""
+    log = random_history(43, 6000, 400, hostile=False)
+    processor = PartitionProcessor(0, Rules(), shipped())
+    model = processor.models[1]
+    assert model.task == "churn"
+    seen = Drift(model.distributions)
+    every: dict[str, list[np.ndarray]] = {}
+    for slice_ in cut(log, range(1000, len(log), 1000)):
+        columns = _columns(next(s for s in processor.apply(slice_).scores if s.models[0].task == "churn"))
+        seen.take(columns)
+        for name, column in columns.items():
+            every.setdefault(name, []).append(column)
+    for name, blocks in every.items():
+        edges = np.array(model.distributions[name]["edges"])
+        counts = np.bincount(np.searchsorted(edges, np.concatenate(blocks)), minlength=len(edges) + 1)
+        assert psi(counts, seen._counts[name]) < 0.15, name
 
 
 @pytest.mark.parametrize("size", [13, 200])

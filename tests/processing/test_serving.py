@@ -9,12 +9,13 @@ import msgspec
 import numpy as np
 import pytest
 
+from models.predictor import Predictor
 from models.registry import task
 from models.store import Shelf, Store
 from models.task import Output
 from streams.processing.deciding import _Spoken
 from streams.processing.partition import PartitionProcessor, Rules
-from streams.processing.scoring import TaskScores
+from streams.processing.scoring import Serving, TaskScores, load, score
 from streams.records.events import encode_event
 from streams.records.outcomes import Due, ModelUsed, Scored
 from streams.records.serving import ModelsChosen, Stages
@@ -96,6 +97,79 @@ def test_a_version_that_cannot_be_had_is_told_and_the_package_serves(shelf: Shel
     world.take_result(processor.apply(slice_))
     assert {version for _, version, _ in versions(world)} == {shelf.shipped("churn")}
     assert set(refused) == {("churn", "feedbeef0000"), ("churn", "feedbeef0001")}
+
+
+class Away:
+    """A shelf whose store is away for some versions."""
+
+    def __init__(self, shelf: Shelf, *versions: str) -> None:
+        self.shelf, self.tasks, self.away = shelf, shelf.tasks, set(versions)
+
+    def model(self, task: str, version: str | None = None) -> Predictor:
+        if version in self.away:
+            raise OSError("the store does not answer")
+        return self.shelf.model(task, version)
+
+
+def live_of(processor: PartitionProcessor) -> str:
+    return next(task.live.version for task in processor.serving if task.live.task == "churn")
+
+
+def test_what_served_goes_on_while_the_store_is_away_and_what_was_chosen_serves_when_chosen_again(shelf: Shelf) -> None:
+    old, new = variant(CHURN, 0.5).version, variant(CHURN, 2.0).version
+    away = Away(shelf, new)
+    processor = PartitionProcessor(0, Rules(), away)
+    log = [*choose(live=old), *LOG[:50], *choose(live=new, previous=old), *LOG[50:100], *choose(live=new, previous=old)]
+    slices = cut([*log, *LOG[100:150]], [51, 102])
+    processor.apply(slices[0])
+    assert (live_of(processor), processor.missing) == (old, set())
+    processor.apply(slices[1])
+    assert (live_of(processor), processor.missing) == (old, {"churn"})
+    again = PartitionProcessor(0, Rules(), away, tier=DictTier(processor.take_changes()))
+    assert (live_of(again), again.missing) == (old, {"churn"})
+    away.away.clear()
+    for each in (processor, again):
+        each.apply(slices[2])
+        assert (live_of(each), each.missing) == (new, set())
+
+
+def test_a_version_trained_on_features_of_another_width_does_not_serve(shelf: Shelf) -> None:
+    model = shelf.model("churn")
+    other = SimpleNamespace(**{name: getattr(model, name) for name in ("task", "version", "features", "upstream")})
+    other.widths = (2, *model.widths[1:])
+    wrong = SimpleNamespace(tasks=shelf.tasks, model=lambda task, _v: other if task == "churn" else shelf.model(task))
+    with pytest.raises(ValueError, match=r"orders\.count of another width"):
+        load(wrong, "churn", "0")
+
+
+def test_where_a_canary_fails_the_live_model_answers(shelf: Shelf) -> None:
+    """Also where only one of its answers is not finite."""
+    live = shelf.model("churn")
+
+    class Failing:
+        task, version, digest = "churn", "bad", "0" * 64
+        features, widths, outputs, upstream = live.features, live.widths, live.outputs, ()
+
+        def score(self, x: np.ndarray) -> dict[str, np.ndarray]:
+            answers = {name: values * 0.5 for name, values in live.score(x).items()}
+            answers["lapse_90d"][::2] = np.nan
+            return answers
+
+    rows = np.asarray(shelf.artifact("churn").golden)
+    stages = Stages(change_id="c", canary="bad", canary_share=1.0)
+    places, start = {}, 0
+    for address, width in zip(live.features, live.widths, strict=True):
+        places[address] = slice(start, start + width)
+        start += width
+    found = score([Serving(stages, live, Failing())], rows, places, str)["churn"]  # type: ignore[arg-type]
+    right = live.score(rows)["lapse_30d"]
+    np.testing.assert_array_equal(found.used, np.arange(len(rows)) % 2)
+    np.testing.assert_array_equal(found.answers["lapse_30d"][::2], right[::2].round(4))
+    np.testing.assert_array_equal(found.answers["lapse_30d"][1::2], (right[1::2] * 0.5).round(4))
+    (compared,) = found.compared
+    assert np.isnan(compared.other).sum() == len(rows) // 2
+    assert compared.live_us_per_row > 0
+    assert compared.rows == len(rows)
 
 
 def test_what_serves_survives_a_restart(shelf: Shelf) -> None:

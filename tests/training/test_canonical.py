@@ -9,6 +9,7 @@ import numpy as np
 import onnx
 import onnxruntime as ort
 import pytest
+from onnx.reference import ReferenceEvaluator
 
 from models.registry import TASKS
 from models.store import Shelf
@@ -75,14 +76,52 @@ def test_what_ships_is_in_canonical_form(task: Task) -> None:
     assert form.SerializeToString(deterministic=True) == model
 
 
-def test_a_graph_inside_of_a_node_is_refused() -> None:
-    branch = onnx.helper.make_graph(
-        [onnx.helper.make_node("Identity", ["x"], ["y"])], "branch", [], [onnx.helper.make_empty_tensor_value_info("y")]
-    )
-    node = onnx.helper.make_node("If", ["x"], ["y"], then_branch=branch, else_branch=branch)
+def model_of(*nodes: Any, **more: Any) -> Any:
+    """float32 x [n, 4] → y."""
     value = onnx.helper.make_tensor_value_info
-    graph = onnx.helper.make_graph(
-        [node], "g", [value("x", onnx.TensorProto.BOOL, [])], [value("y", onnx.TensorProto.BOOL, [])]
-    )
-    with pytest.raises(ValueError, match="inside of If"):
-        canonical(onnx.helper.make_model(graph), "g", ("x",), ("y",))
+    ends = [value("x", onnx.TensorProto.FLOAT, ["n", 4])], [value("y", onnx.TensorProto.FLOAT, None)]
+    graph = onnx.helper.make_graph(list(nodes), "g", *ends, **more)
+    return onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)])
+
+
+def made(op: str, takes: list[str], gives: list[str], **attributes: Any) -> Any:
+    return onnx.helper.make_node(op, takes, gives, **attributes)
+
+
+BRANCH = onnx.helper.make_graph(
+    [made("Identity", ["x"], ["z"])], "branch", [], [onnx.helper.make_empty_tensor_value_info("z")]
+)
+TENSOR = onnx.helper.make_tensor("x", onnx.TensorProto.FLOAT, [4], [0.0] * 4)
+
+
+@pytest.mark.parametrize(
+    ("model", "why"),
+    [
+        (model_of(made("If", ["x"], ["y"], then_branch=BRANCH, else_branch=BRANCH)), "inside of If"),
+        (model_of(made("Relu", ["x"], ["y"], domain="ours")), "other domains"),
+        (model_of(made("RandomNormalLike", ["x"], ["y"])), "at random"),
+        (model_of(made("Relu", ["x"], ["y"]), initializer=[TENSOR]), "default"),
+        (
+            model_of(
+                made("Split", ["x"], ["a", "b"], axis=1),
+                made("Split", ["x"], ["c", "d", "e", "f"], axis=1),
+                made("Concat", ["a", "c"], ["y"], axis=1),
+            ),
+            "other outputs",
+        ),
+    ],
+)
+def test_what_has_no_canonical_form_is_refused(model: Any, why: str) -> None:
+    with pytest.raises(ValueError, match=why):
+        canonical(model, "g", ("x",), ("y",))
+
+
+def test_equal_nodes_are_one_and_the_function_stays() -> None:
+    nodes = [made("Neg", ["x"], ["a"]), made("Neg", ["x"], ["b"]), made("Sub", ["x", "a"], ["c"])]
+    model = model_of(*nodes, made("Mul", ["c", "b"], ["d"]), made("Identity", ["d"], ["y"]))
+    form = canonical(model, "g", ("x",), ("y",))
+    assert [node.op_type for node in form.graph.node] == ["Neg", "Sub", "Mul", "Identity"]
+    x = np.arange(8, dtype=np.float32).reshape(2, 4)
+    for m in (model, form):
+        (y,) = ReferenceEvaluator(m).run(None, {"x": x})
+        np.testing.assert_array_equal(y, -2 * x * x)

@@ -33,11 +33,11 @@ import numpy as np
 from streams.features.kinds.decay import DAY_MS
 from training import export
 from training.datasets import CDNOW
-from training.evaluate import compare
+from training.evaluate import compare, importance
 from training.fit import Schedule, fit, seed_everything
 from training.labels.horizons import ordered_within
 from training.networks.tabular import tabular
-from training.split import split
+from training.split import split, window
 
 CUT_MS = 883_612_800_000  # 1998-01-01
 
@@ -56,16 +56,19 @@ def train(job):
     def loss(answer, _x, wanted):
         return tf.reduce_mean(tf.keras.losses.binary_crossentropy(wanted, answer))
 
-    fit(network, lambda _rng: (x[trained], y[trained]), loss, Schedule(1, 512), seed=job.seed, kept_in=job.work)
+    fit(network, lambda _rng: (x[trained], y[trained]), loss, Schedule(1, 512), seed=job.seed, kept_in=job.kept_in)
 
     def answer(rows):
         return {"returns_7d": network.predict(rows, batch_size=4096, verbose=0).reshape(-1)}
 
     scores = {"ours": answer(x[test])["returns_7d"].astype(float), "recency": -x[test][:, 0].astype(float)}
     found = compare(y[test, 0], scores, table.rows.shopper[test], {}, job.seed)
+    widths = list(zip(job.task.features, export.widths(job.task, job.upstream), strict=True))
+    found["importance"] = importance(lambda x: answer(x)["returns_7d"], x[test], y[test, 0], widths, job.seed)
     card = {
         "data": [{"name": CDNOW.name, "licence": CDNOW.licence, "meaning": CDNOW.meaning}],
-        "split": {"cut_ms": CUT_MS}, "seed": job.seed, "metrics": {CDNOW.name: {"returns_7d": found}},
+        "split": {"windows": {CDNOW.name: window(table.history, CUT_MS)}},
+        "seed": job.seed, "metrics": {CDNOW.name: {"returns_7d": found}},
         "baselines": "recency", "intended_use": "a test", "limits": "a test",
     }
     onnx = export.to_onnx(network, job.task)

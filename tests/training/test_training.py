@@ -266,7 +266,6 @@ def weights_of(kept_in: Path, schedule: Schedule = SCHEDULE, stop_at: int | None
         fit(network, examples, squared, schedule, seed=5, kept_in=kept_in)
     except KeyboardInterrupt:
         return []
-    assert not list(kept_in.iterdir())  # nothing is left once it is over
     return [np.array(w) for w in network.get_weights()]
 
 

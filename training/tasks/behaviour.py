@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ from streams.processing.batch import Ints
 from training import export
 from training.baselines import gru, logistic, markov
 from training.datasets import COMPLETE_JOURNEY, ONLINE_RETAIL, TAOBAO, Dataset, DatasetError
-from training.evaluate import compare, rank_in, share_interval, top_k
+from training.evaluate import compare, importance, rank_in, share_interval, top_k
 from training.fit import Schedule, fit, seed_everything
 from training.job import FeatureRows, Job
 from training.labels.horizons import (
@@ -33,7 +34,7 @@ from training.labels.horizons import (
     orders_of,
 )
 from training.replay import EVENT, SILENCE
-from training.split import Split, split
+from training.split import Split, split, window
 
 Floats32 = npt.NDArray[np.float32]
 
@@ -53,6 +54,8 @@ LEAST_NAMED = 3
 LISTED = 8
 BATCH, RATE, AUXILIARY = 256, 3e-3, 0.5
 WEEK_MS, HOUR_MS = 7 * DAY_MS, 3_600_000
+#: Targets that teach nothing.
+UNKNOWN = np.array([np.nan, 0, np.nan, np.nan], np.float32)
 HABITS = slice(160, 168)
 GAP_NOW = 128  # the column of sequence.gap_hours that says how long ago the newest event was
 
@@ -153,17 +156,20 @@ def _encoder(job: Job, shops: list[Shop], epochs: int, stage: str) -> Any:
 
     def examples(rng: np.random.Generator) -> tuple[Floats32, Floats32]:
         """Every window before the cut. Silences stand where they fell due; of the others half are seen some time after
-        the newest event: before the next one, or before the cut where none had come."""
+        the newest event. That time must not depend on when the next event came, or the row would know: it is drawn
+        from another row's wait, and whoever had come back by then, or was to be looked at after the cut, teaches
+        nothing."""
         blocks, wanted = [], []
         for s in shops:
             rows = np.flatnonzero(s.table.rows.at_ms < s.cut_ms)
-            later = (rng.random(len(rows)) < 0.5) * rng.random(len(rows)) * s.events[rows]
             longest = np.minimum(s.wait_ms[rows], s.cut_ms - s.table.rows.at_ms[rows])
-            age_ms = (longest * later).astype(np.int64)
-            x = s.x[rows]
+            later = (rng.random(len(rows)) < 0.5) * rng.random(len(rows)) * s.events[rows]
+            age_ms = (rng.permutation(longest) * later).astype(np.int64)
+            x, targets = s.x[rows], _targets(s, rows, age_ms)
             x[:, GAP_NOW] = np.minimum(x[:, GAP_NOW] + age_ms / HOUR_MS, 8760)
+            targets[(age_ms > 0) & (age_ms >= longest)] = UNKNOWN
             blocks.append(x)
-            wanted.append(_targets(s, rows, age_ms))
+            wanted.append(targets)
         return np.concatenate(blocks), np.concatenate(wanted)
 
     def loss(said: dict[str, Any], x: Any, wanted: Any) -> Any:
@@ -189,7 +195,7 @@ def _encoder(job: Job, shops: list[Shop], epochs: int, stage: str) -> Any:
         return total
 
     schedule = Schedule(epochs=epochs, batch=BATCH, rate=RATE)
-    told = {"kept_in": job.work / "behaviour", "tell": job.tell, "stage": stage}
+    told = {"kept_in": job.kept_in, "tell": job.tell, "stage": stage}
     fit(encoder, examples, loss, schedule, seed=job.seed, **told)  # type: ignore[arg-type]
     return encoder
 
@@ -202,6 +208,10 @@ def job_width(job: Job) -> int:
 def _answers(job: Job, network: Any, x: Floats32) -> dict[str, Floats32]:
     found = network.predict(x, batch_size=1024, verbose=0)
     return {name: np.asarray(a, np.float32) for name, a in zip(job.task.output_names, found, strict=True)}
+
+
+def _answer(job: Job, network: Any, output: str, x: Floats32) -> Floats32:
+    return _answers(job, network, x)[output].reshape(-1)
 
 
 def _best(scores: Callable[[slice], Floats32], n: int) -> Ints:
@@ -232,7 +242,7 @@ def _next_category(job: Job, shop: Shop, network: Any) -> dict[str, Any]:
         BUCKETS,
         CUTS[shop.dataset][2],
         job.seed,
-        job.work / "behaviour",
+        job.kept_in,
         job.tell,
         f"training the GRU baseline on {shop.dataset.name}",
     )
@@ -268,10 +278,13 @@ def _purchases(job: Job, shop: Shop, network: Any) -> dict[str, Any]:
             continue  # nothing to tell apart
         rfm = shop.table.take(logistic.RFM)
         regression = logistic.fit(rfm[trained], label[trained], np.ones(int(trained.sum())))
-        ours = _answers(job, network, shop.x[test])[output].reshape(-1).astype(np.float64)
+        answer = partial(_answer, job, network, output)
+        ours = answer(shop.x[test]).astype(np.float64)
         scores = {"ours": ours, "rfm_logistic": regression.predict(rfm[test])}
         segments = {"due by silence": rows.why[test] == SILENCE}
         found[output] = compare(label[test], scores, rows.shopper[test], segments, job.seed)
+        widths = list(zip(job.task.features, export.widths(job.task), strict=True))
+        found[output]["importance"] = importance(answer, shop.x[test], label[test], widths, job.seed)
     return found
 
 
@@ -279,14 +292,14 @@ def _trained(shop: Shop) -> int:
     return int((shop.table.rows.at_ms < shop.cut_ms).sum())
 
 
-def _taobao(job: Job) -> Shop | None:
+def _taobao(job: Job) -> list[Shop]:
     """What is only measured on; nobody needs it to train what ships."""
     try:
         TAOBAO.files(job.data_dir)
     except DatasetError:
         job.tell("taobao is not there: not measured on it", 0, None)
-        return None
-    return _shop(job, TAOBAO)
+        return []
+    return [_shop(job, TAOBAO)]
 
 
 def train(job: Job) -> Artifact:
@@ -294,7 +307,7 @@ def train(job: Job) -> Artifact:
     from training.networks.encoder import answering
 
     shops = [_shop(job, dataset) for dataset in SHIPPED]
-    taobao = _taobao(job)
+    measured = _taobao(job)
     encoder = _encoder(job, shops, CUTS[COMPLETE_JOURNEY][1], "training")
     network = answering(encoder)
     metrics: dict[str, Any] = {}
@@ -305,7 +318,7 @@ def train(job: Job) -> Artifact:
             metrics[shop.dataset.name] = {"next_category": _next_category(job, shop, network)} | metrics[
                 shop.dataset.name
             ]
-    if taobao is not None:
+    for taobao in measured:
         alone = answering(_encoder(job, [taobao], CUTS[TAOBAO][1], "training on taobao"))
         metrics["taobao (trained on it alone, not shipped)"] = {"next_category": _next_category(job, taobao, alone)}
     card = {
@@ -313,7 +326,7 @@ def train(job: Job) -> Artifact:
         "split": {
             "rule": "trained on what was known at the cut; tested on what follows each event after it (next category: "
             "on events that follow at a later millisecond)",
-            "cuts": {d.name: cut.isoformat() for d, (cut, *_) in CUTS.items()},
+            "windows": {s.dataset.name: window(s.table.history, s.cut_ms) for s in (*shops, *measured)},
             "rows": {s.dataset.name: {"trained on": _trained(s), "tested on": int(s.parts.test.sum())} for s in shops},
         },
         "seed": job.seed,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,7 @@ from training.job import FeatureRows, Job
 from training.labels.horizons import Labels, lapsed_within, order_hazard, orders_of
 from training.networks.hazard import hazard
 from training.replay import SILENCE, SNAPSHOT
-from training.split import Split, split
+from training.split import Split, split, window
 
 Floats = npt.NDArray[np.float64]
 Rows32 = npt.NDArray[np.float32]
@@ -43,9 +44,9 @@ SHOPS: dict[Dataset, tuple[datetime, int]] = {
 WARM_UP_DAYS = 30
 #: LightGBM's number of trees is chosen on labels that became known in the last weeks before the cut.
 VALIDATION_DAYS = 28
-#: Chosen by hand at earlier cuts.
 #: Fewer due points after the cut than this are not reported.
 LEAST_ROWS = 500
+#: Chosen by hand at earlier cuts.
 SCHEDULE = Schedule(epochs=8, batch=512, rate=2e-3, weight_decay=5e-2, average=0.995)
 
 
@@ -116,9 +117,7 @@ def _network(job: Job, shops: list[Shop]) -> Any:
     seed_everything(job.seed)
     horizons = {o.name: EDGES.index(days) for o, days in zip(job.task.outputs, HORIZONS, strict=True)}
     trained, answering = hazard(x, rates, horizons)
-    fit(
-        trained, lambda _rng: (x, came, asked), loss, SCHEDULE, seed=job.seed, kept_in=job.work / "churn", tell=job.tell
-    )
+    fit(trained, lambda _rng: (x, came, asked), loss, SCHEDULE, seed=job.seed, kept_in=job.kept_in, tell=job.tell)
     return answering
 
 
@@ -152,6 +151,7 @@ def _evaluate(job: Job, shops: list[Shop], network: Any) -> dict[str, Any]:
     metrics: dict[str, Any] = {s.dataset.name: {} for s in shops}
     ours = {s.dataset.name: _answers(network, s.x[s.test]) for s in shops}
     customers = {s.dataset.name: _bg_nbd(s) for s in shops}
+    widths = list(zip(job.task.features, export.widths(job.task, job.upstream), strict=True))
     for k, output in enumerate(job.task.output_names):
         job.tell("evaluating", k, len(HORIZONS))
         others = _baselines(job, shops, k)
@@ -161,16 +161,11 @@ def _evaluate(job: Job, shops: list[Shop], network: Any) -> dict[str, Any]:
             scores = {"ours": ours[name][output].astype(np.float64), **others[name], "bg_nbd": customers[name][k]}
             segments = {"one order so far": orders < 2, "two to five orders": (orders >= 2) & (orders < 6)}
             segments["more than five orders"] = orders >= 6
-            metrics[name][output] = compare(label, scores, s.table.rows.shopper[s.test], segments, job.seed)
+            found = compare(label, scores, s.table.rows.shopper[s.test], segments, job.seed)
+            answer = partial(_answer, network, output)
+            found["importance"] = importance(answer, s.x[s.test], label, widths, job.seed)
+            metrics[name][output] = found
         _due_points(job, shops, network, k, metrics)
-    longest = job.task.output_names[-1]
-
-    def answer(x: Rows32) -> Rows32:
-        return _answers(network, x)[longest]
-
-    for s in shops:
-        shuffled = importance(answer, s.x[s.test], s.lapse.value[s.test][:, -1], job.task.features, job.seed)
-        metrics[s.dataset.name][longest]["importance"] = shuffled
     job.tell("evaluating", len(HORIZONS), len(HORIZONS))
     return metrics
 
@@ -192,6 +187,10 @@ def _answers(network: Any, x: Rows32) -> dict[str, Rows32]:
     return {name: np.asarray(a).reshape(-1) for name, a in zip(network.output_names, answers, strict=True)}
 
 
+def _answer(network: Any, output: str, x: Rows32) -> Rows32:
+    return _answers(network, x)[output]
+
+
 def train(job: Job) -> Artifact:
     """Train, evaluate against the baselines on the same split, export, prove and write; returns the artifact."""
     shops = [_shop(job, dataset) for dataset in SHOPS]
@@ -201,7 +200,7 @@ def train(job: Job) -> Artifact:
         "data": [{"name": d.name, "licence": d.licence, "meaning": d.meaning} for d in SHOPS],
         "split": {
             "rule": "trained on what was known at the cut; tested on all who had ordered by then, as they stood at it",
-            "cuts": {d.name: cut.date().isoformat() for d, (cut, _) in SHOPS.items()},
+            "windows": {s.dataset.name: window(s.table.history, s.cut_ms) for s in shops},
             "rows": {
                 s.dataset.name: {
                     "trained on": int((s.bin_parts.fit | s.bin_parts.validate).any(axis=1).sum()),

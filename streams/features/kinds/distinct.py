@@ -42,6 +42,7 @@ class DistinctKind:
 
     def __init__(self, sources: Sequence[Distinct]) -> None:
         self._sketches = {s: Column(f"distinct/{s.name}/hll{REGISTERS}", "u1", REGISTERS) for s in sources}
+        self._members = {s: of_types(*s.types) for s in sources}
         self.columns: tuple[Column, ...] = tuple(self._sketches.values())
 
     def fold(self, state: Rows, run: Run) -> None:
@@ -49,7 +50,7 @@ class DistinctKind:
             return
         kinds = run.type[run.touch.event]
         for source, column in self._sketches.items():
-            mask = of_types(*source.types)[kinds]
+            mask = self._members[source][kinds]
             if source.of == "category":
                 mask &= run.touch.category != 0
             if not mask.any():

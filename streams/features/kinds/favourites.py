@@ -58,11 +58,14 @@ class FavouriteKind:
 
     def weights(self, rows: Readable, now_ms: Ints) -> Floats:
         """[k, 32] the weight of each slot at ``now_ms``."""
+        return rows.once("favourite/weights", lambda: self._weights(rows, now_ms))
+
+    def _weights(self, rows: Readable, now_ms: Ints) -> Floats:
         mark = rows.column(self._mark.name)
         return faded(rows.column(self._sums.name), mark[:, None], now_ms[:, None], HALF_LIFE_MS)
 
     def read(self, rows: Readable, now_ms: Ints, source: Favourite) -> Floats:
-        weight = rows.once("favourite/weights", lambda: self.weights(rows, now_ms))
+        weight = self.weights(rows, now_ms)
         if source.what == "alive":
             return (weight >= 1.0).sum(axis=1).astype(np.float64)
         share = rows.once("favourite/shares", lambda: _shares(weight))

@@ -51,6 +51,7 @@ class RecentKind:
         fields = (Field("type", "u1"), Field("category", "u4"), Field("item", "u4"), Field("cents", "i8"))
         self._events = LastN("events", EVENTS_KEPT, fields)
         self.columns: tuple[Column, ...] = self._events.columns
+        self._members = {s: of_types(*s.types) for s in sources if isinstance(s, Session)}
 
     def fold(self, state: Rows, run: Run) -> None:
         self._events.fold(state, run)
@@ -72,7 +73,7 @@ class RecentKind:
             oldest = np.where(inside, time, time[:, :1]).min(axis=1)
             return (time[:, 0] - oldest) / 60_000
         if source.types:
-            inside &= of_types(*source.types)[fields["type"]]
+            inside &= self._members[source][fields["type"]]
         return inside.sum(axis=1).astype(np.float64)
 
     def _tensor(

@@ -1,0 +1,125 @@
+"""``offerstream models`` on a real control topic: what an operator does, and what is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from models.artifact import ArtifactError
+from models.registry import task
+from models.store import Shelf
+from streams.cli import cli
+from streams.control import publish, read
+from streams.records.serving import CanaryRolledBack, Stages
+from streams.versions import Versions
+from tests.kafka.harness import Cluster
+from tests.models.variants import variant
+
+pytestmark = pytest.mark.kafka
+CHURN = task("churn")
+
+
+def run(cluster: Cluster, *arguments: str) -> str:
+    environment = {"OFFERSTREAM_BROKER": cluster.bootstrap, "OFFERSTREAM_MODELS": cluster.models, "COLUMNS": "250"}
+    result = CliRunner().invoke(cli, ["models", *arguments], env=environment)
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def written(folder: Path, scale: float) -> tuple[str, str]:
+    """(folder, version) of an artifact as ``train`` writes it."""
+    folder.mkdir(parents=True)
+    artifact = variant(CHURN, scale)
+    for name, content in artifact.files().items():
+        (folder / name).write_bytes(content)
+    return str(folder), artifact.version
+
+
+def test_versions_go_through_their_stages_and_back(cluster: Cluster, tmp_path: Path) -> None:
+    (one, first), (other, second) = written(tmp_path / "one", 1.02), written(tmp_path / "other", 0.5)
+    shipped = Shelf().shipped("churn")
+
+    def stages() -> Stages:
+        return Versions(cluster.settings()).stages("churn")
+
+    assert "is to serve as shadow" in run(cluster, "promote", "churn", one, "--to", "shadow")
+    assert stages().shadow == first
+    assert "for 10% of shoppers" in run(cluster, "promote", "churn", first[:6], "--to", "canary", "--share", "0.1")
+    assert (stages().canary, stages().canary_share, stages().shadow) == (first, 0.1, None)
+    run(cluster, "promote", "churn", first, "--to", "live")
+    assert (stages().live, stages().previous, stages().canary) == (first, None, None)
+    for stage in ("live", "canary"):
+        with pytest.raises(ArtifactError, match="is live already"):
+            run(cluster, "promote", "churn", first, "--to", stage)
+    run(cluster, "promote", "churn", other, "--to", "canary")
+    listed = {line.split()[3]: line for line in run(cluster, "list").splitlines() if "churn" in line}
+    assert "live" in listed[first]
+    assert "canary" in listed[second]
+    assert "previous" in listed[shipped]
+    # A shadow is no reason not to go back.
+    run(cluster, "promote", "churn", shipped, "--to", "shadow")
+    assert f"no canary; {first} stays live" in run(cluster, "rollback", "churn")
+    assert f"{shipped} is to serve again" in run(cluster, "rollback", "churn")
+    assert (stages().live, stages().previous, stages().shadow) == (None, first, shipped)
+    run(cluster, "rollback", "churn", "--stage", "shadow")
+    assert stages().shadow is None
+    with pytest.raises(ArtifactError, match="has no canary"):
+        run(cluster, "rollback", "churn", "--stage", "canary")
+    # In an incident: back from live at once, whatever else is tried out.
+    run(cluster, "promote", "churn", first, "--to", "live")
+    run(cluster, "promote", "churn", second, "--to", "canary")
+    run(cluster, "rollback", "churn", "--stage", "live")
+    assert (stages().live, stages().canary) == (None, None)
+
+
+def test_what_is_refused_is_listed_with_the_reason(cluster: Cluster, tmp_path: Path) -> None:
+    (one, first), (other, second) = written(tmp_path / "one", 1.02), written(tmp_path / "other", 0.5)
+    run(cluster, "promote", "churn", one, "--to", "shadow")
+    run(cluster, "promote", "churn", other, "--to", "canary")
+    model = Path(cluster.models) / "churn" / first / "model.onnx"
+    model.write_bytes(model.read_bytes()[:-5])
+    lines = run(cluster, "list").splitlines()
+    assert any(first in line and "shadow" in line and "refused" in line for line in lines)
+    assert any(second in line and "complete_journey" in line for line in lines)
+    with pytest.raises(ArtifactError, match="truncated"):
+        run(cluster, "promote", "churn", first, "--to", "live")
+    with pytest.raises(ArtifactError, match="0 versions"):
+        run(cluster, "promote", "churn", "feedbeef", "--to", "live")
+    with pytest.raises(ArtifactError, match="There is no task"):
+        run(cluster, "rollback", "nonsense")
+
+
+def test_two_versions_are_compared_and_one_is_shown(cluster: Cluster, tmp_path: Path) -> None:
+    _, version = written(tmp_path / "one", 0.5)
+    run(cluster, "promote", "churn", str(tmp_path / "one"), "--to", "shadow")
+    said = run(cluster, "diff", "churn", Shelf().shipped("churn")[:5], version[:5])
+    assert "digest" in said
+    assert "mean distance of lapse_30d" in said
+    assert f'"version": "{version}"' in run(cluster, "show", "churn", version[:5])
+    assert Shelf().shipped("churn") in run(cluster, "show", "churn")
+
+
+def test_a_late_verdict_over_an_older_change_brings_no_canary_back(cluster: Cluster, tmp_path: Path) -> None:
+    (one, first), (other, _) = written(tmp_path / "one", 1.02), written(tmp_path / "other", 0.5)
+    verdicts = []
+    for folder in (one, other):
+        run(cluster, "promote", "churn", folder, "--to", "canary")
+        set_ = Versions(cluster.settings()).stages("churn")
+        more = {"reason": "errors", "detail": "", "decided_at_ms": 0}
+        verdicts.append(CanaryRolledBack(task="churn", change_id=set_.change_id, version=set_.canary or "", **more))  # type: ignore[arg-type]
+    for verdict in (verdicts[1], verdicts[0]):
+        publish(cluster.settings().access, verdict)
+    control = read(cluster.settings().access)
+    assert control.stages["churn"].canary is None
+    assert first not in str(control.verdict("churn"))
+    assert "was rolled back for errors" in run(cluster, "list")
+
+
+def test_a_broker_that_does_not_answer_is_named() -> None:
+    result = CliRunner().invoke(cli, ["models", "list", "--broker", "127.0.0.1:1"])
+    assert "127.0.0.1:1" in str(result.exception)
+    assert "OFFERSTREAM_BROKER" in str(result.exception)
