@@ -209,6 +209,8 @@ class ShopperEvents:
             if task.live.task == DRIVING_TASK
             for stage, model in task.staged.items()
         }
+        for gauge in (m.labels_known, m.live_auc, m.live_calibration_error):
+            gauge.clear()  # Else it would go on saying of a canary what was true before it ended.
         for stage, judged in serving.items():
             if judged is not None:
                 m.labels_known.labels(DRIVING_TASK, stage).set(judged.count)

@@ -39,7 +39,9 @@ def _slow_down(graph: onnx.GraphProto, first: str, layers: int) -> None:
     graph.node.append(helper.make_node("MatMul", ["features", "slow_in"], ["slow_0"]))
     for i in range(layers):
         graph.node.append(helper.make_node("MatMul", [f"slow_{i}", "slow_middle"], [f"slow_{i + 1}"]))
-    graph.node.append(helper.make_node("MatMul", [f"slow_{layers}", "slow_out"], ["slow_end"]))
+    graph.initializer.append(numpy_helper.from_array(np.array([-1]), "slow_flat"))
+    graph.node.append(helper.make_node("MatMul", [f"slow_{layers}", "slow_out"], ["slow_column"]))
+    graph.node.append(helper.make_node("Reshape", ["slow_column", "slow_flat"], ["slow_end"]))
     graph.node.append(helper.make_node("Add", ["fast", "slow_end"], [first]))
 
 

@@ -1,0 +1,161 @@
+"""What a worker measures of its models, and that it undoes each kind of harm by itself; without Kafka around it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+
+from models.registry import task
+from models.store import Shelf, Store
+from streams.agents.shopper_events import ShopperEvents
+from streams.metrics import Metrics
+from streams.monitoring.canary import CanaryPolicy
+from streams.processing.partition import Rules
+from streams.records.events import encode_event
+from streams.records.serving import CanaryRolledBack, ModelsChosen, Stages
+from streams.topics import CONTROL
+from tests.models.variants import variant
+from tests.shoppers import Log, random_history
+from tests.worlds import cut
+
+CHURN = task("churn")
+LOG = random_history(71, 9000, 300, hostile=False)
+
+
+class Writer:
+    """Keeps what is sent."""
+
+    def __init__(self) -> None:
+        self.sent: list[tuple[str, bytes]] = []
+
+    def send(self, topic: str, _key: bytes | None, value: bytes) -> None:
+        self.sent.append((topic, value))
+
+    def send_to(self, topic: str, _partition: int, value: bytes) -> None:
+        self.sent.append((topic, value))
+
+    def poll(self) -> None:
+        """Nothing waits here."""
+
+
+class Failing:
+    """The shipped model, which fails for some rows in its last answer."""
+
+    version, digest = "failing", "f" * 64
+
+    def __init__(self, live: Any) -> None:
+        self.task, self.features, self.widths = live.task, live.features, live.widths
+        self.outputs, self.upstream, self.distributions, self._live = live.outputs, (), live.distributions, live
+
+    def score(self, x: np.ndarray) -> dict[str, np.ndarray]:
+        found: dict[str, np.ndarray] = self._live.score(x)
+        found["lapse_90d"][::10] = np.nan
+        return found
+
+    def contributions(self, x: np.ndarray) -> np.ndarray:
+        found: np.ndarray = self._live.contributions(x)
+        return found
+
+
+def worker(shelf: Any) -> ShopperEvents:
+    async def owns(_tps: object) -> bool:
+        return True
+
+    table = SimpleNamespace(partition_db=lambda _partition: {})
+    return ShopperEvents(Rules(), shelf, table, Writer(), Metrics(), 10_000, owns)  # type: ignore[arg-type]
+
+
+def run(events: ShopperEvents, log: Log, size: int = 600) -> list[CanaryRolledBack]:
+    for slice_ in cut(log, range(size, len(log), size)):
+        events.handle(slice_, 0)
+        events.watch()
+    sent = events.writer.sent  # type: ignore[attr-defined]
+    return [msgspec.json.decode(value, type=CanaryRolledBack) for topic, value in sent if topic == CONTROL.name]
+
+
+def canary(version: str, share: float = 0.5) -> Log:
+    stages = Stages(change_id="change", canary=version, canary_share=share, canary_salt="s")
+    return [(None, encode_event(ModelsChosen(stages={"churn": stages})))]
+
+
+@pytest.fixture(scope="module")
+def shelf(tmp_path_factory: pytest.TempPathFactory) -> Shelf:
+    store = Store(str(tmp_path_factory.mktemp("store")))
+    for made in (variant(CHURN, 1.01), variant(CHURN, 12.0), variant(CHURN, 4.0), variant(CHURN, slow=8)):
+        store.put("churn", made.files())
+    return Shelf(store)
+
+
+def with_failing(shelf: Shelf) -> Any:
+    failing = Failing(shelf.model("churn"))
+    return SimpleNamespace(
+        tasks=shelf.tasks, model=lambda t, v=None: failing if v == failing.version else shelf.model(t, v)
+    )
+
+
+@pytest.mark.parametrize("harm", ["errors", "latency", "score_drift", "calibration"])
+def test_a_canary_that_does_harm_is_rolled_back_once_for_what_it_did(harm: str, shelf: Shelf) -> None:
+    version = {
+        "errors": Failing.version,
+        "latency": variant(CHURN, slow=8).version,
+        "score_drift": variant(CHURN, 12.0).version,
+        "calibration": variant(CHURN, 4.0).version,
+    }[harm]
+    events = worker(with_failing(shelf) if harm == "errors" else shelf)
+    policy = CanaryPolicy(least_labels=60, max_worse_calibration=0.02)
+    # One kind of harm at a time.
+    off: dict[str, dict[str, Any]] = {
+        "latency": {"max_cost_ratio": np.inf},
+        "score_drift": {"max_score_psi": np.inf},
+        "calibration": {"max_worse_calibration": np.inf},
+    }
+    for other, change in off.items():
+        if other != harm:
+            policy = replace(policy, **change)
+    events.canary_policy = policy
+    (said,) = run(events, [*canary(version), *LOG])
+    assert (said.task, said.change_id, said.version, said.reason) == ("churn", "change", version, harm)
+    counted = events.metrics.registry.get_sample_value
+    assert counted("offerstream_canaries_rolled_back_total", {"task": "churn", "reason": harm}) == 1
+
+
+def test_a_canary_that_does_no_harm_goes_on_and_what_is_known_of_it_is_shown(shelf: Shelf) -> None:
+    version = variant(CHURN, 1.01).version
+    events = worker(shelf)
+    events.canary_policy = CanaryPolicy(max_cost_ratio=np.inf)  # Two models on a busy machine.
+    assert run(events, [*canary(version), *LOG]) == []
+    value = events.metrics.registry.get_sample_value
+    compared = {"task": "churn", "stage": "canary", "version": version}
+    assert (value("offerstream_compared_rows_total", compared) or 0) > 1000
+    for stage in ("live", "canary"):
+        labels = {"task": "churn", "stage": stage}
+        assert (value("offerstream_labels_known", labels) or 0) > 20
+        assert 0 < (value("offerstream_live_auc", labels) or 0) <= 1
+        assert (value("offerstream_live_calibration_error", labels) or 0) > 0
+    assert (value("offerstream_drift", {"task": "churn", "name": "orders.count"}) or 0) > 0
+    # Once it has ended, nothing is said of it any more.
+    ended = Stages(change_id="another")
+    events.handle(cut([*canary(version), *LOG, (None, encode_event(ModelsChosen(stages={"churn": ended})))], [])[0], 0)
+    events.watch()
+    assert value("offerstream_labels_known", {"task": "churn", "stage": "canary"}) is None
+    assert not events._canaries
+
+
+def test_what_is_chosen_is_written_once_and_again_only_where_it_does_not_serve(shelf: Shelf) -> None:
+    events = worker(shelf)
+    run(events, LOG[:200])
+    sent = events.writer.sent  # type: ignore[attr-defined]
+    sent.clear()
+    wanted = {"churn": Stages(change_id="x", live=variant(CHURN, 1.01).version)}
+    events.choose(wanted)
+    events.choose(wanted)
+    assert len(sent) == 1
+    broken = {"churn": Stages(change_id="y", live="feedbeef0000")}
+    events.choose(broken)
+    assert len(sent) == 1
+    assert events.metrics.registry.get_sample_value("offerstream_models_refused_total", {"task": "churn"}) == 1
