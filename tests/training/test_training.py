@@ -426,4 +426,4 @@ def test_an_upstream_model_that_saw_beyond_the_cut_is_a_leak() -> None:
 
 def test_behaviour_needs_taobao_only_to_measure_on_it(small_data: Path, tmp_path: Path) -> None:
     (tmp_path / "online_retail").symlink_to(small_data / "online_retail")
-    assert behaviour._taobao(Job(TASKS[0], tmp_path, 1, tmp_path)) is None
+    assert behaviour._taobao(Job(TASKS[0], tmp_path, 1, tmp_path)) == []
