@@ -100,6 +100,9 @@ def summarize(results: dict[str, list[dict[str, Any]]], rounds: int, events: int
         for stage in results["ours"][0]["stages"]
     }
     whole = statistics.median(1e6 * r["seconds"] / r["records"] for r in results["ours"])
+    due = {name: round(results[name][0]["due_points"] / results[name][0]["records"], 3) for name in ("ours", "faust")}
+    if not 0.8 < due["ours"] / due["faust"] < 1.25:
+        raise BenchError(f"The two did not do the same work: due points per event {due}.")
     return {
         "ours_events_per_second": round(statistics.median(rate["ours"])),
         "faust_events_per_second": round(statistics.median(rate["faust"])),
@@ -113,7 +116,8 @@ def summarize(results: dict[str, list[dict[str, Any]]], rounds: int, events: int
             **{stage: round(value, 2) for stage, value in stages.items()},
             "whole": round(whole, 2),
         },
-        "due_points_per_event": round(results["ours"][0]["due_points"] / results["ours"][0]["records"], 3),
+        "due_points_per_event": due["ours"],
+        "peer_due_points_per_event": due["faust"],
         "rounds": rounds,
         "events": events,
         "shoppers": SHOPPERS,
@@ -140,7 +144,10 @@ def _print(s: dict[str, Any], out: Path) -> None:
     )
     console.print(table)
     spent = ", ".join(f"{stage} {value}" for stage, value in s["ours_microseconds_per_event"].items())
-    console.print(f"Microseconds per event: {spent}. {s['due_points_per_event']} due points per event.")
+    console.print(
+        f"Microseconds per event: {spent}. {s['due_points_per_event']} due points per event "
+        f"(the peer's part: {s['peer_due_points_per_event']})."
+    )
     cost = ", ".join(f"{task} {us}" for task, us in s["models_microseconds_per_row"].items())
     console.print(f"CPU microseconds per scored shopper, slices of {inside.ROWS}: {cost}.")
     replayed = s["replay"]

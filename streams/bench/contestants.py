@@ -36,7 +36,7 @@ from streams.settings import Settings
 from streams.topics import EVENTS, PROFILES, SCORES
 from streams.transport.sliced import Consumer, SliceSchema
 
-DECISIVE_TYPES = tuple(cls for cls, code in TYPE_CODE.items() if code in DECISIVE)
+DECISIVE_TYPES = tuple(cls for cls, code in TYPE_CODE.items() if DECISIVE[code])
 
 
 class Clock:

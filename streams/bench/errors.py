@@ -2,4 +2,4 @@
 
 
 class BenchError(RuntimeError):
-    """A contestant did not come to its end."""
+    """A contestant did not come to its end, or did other work than it was compared with."""
