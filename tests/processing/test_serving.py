@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from types import SimpleNamespace
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -170,6 +171,28 @@ def test_where_a_canary_fails_the_live_model_answers(shelf: Shelf) -> None:
     assert np.isnan(compared.other).sum() == len(rows) // 2
     assert compared.live_us_per_row > 0
     assert compared.rows == len(rows)
+
+
+def test_a_canary_that_cannot_explain_gives_no_reasons_and_stops_nobody(shelf: Shelf) -> None:
+    live = shelf.model("churn")
+
+    class Mute:
+        task, version, digest, distributions = "churn", "mute", "1" * 64, live.distributions
+        features, widths, outputs, upstream = live.features, live.widths, live.outputs, ()
+        score = staticmethod(live.score)
+
+        def contributions(self, x: np.ndarray) -> np.ndarray:
+            raise RuntimeError("nothing to say")
+
+    mute: Any = SimpleNamespace(tasks=shelf.tasks, model=lambda t, v=None: Mute() if v == "mute" else shelf.model(t, v))
+    log = [*choose(canary="mute", canary_share=0.5, canary_salt="s"), *LOG]
+    alerts = [
+        said for said in map(json.loads, run_plain(cut(log, []), shelf=mute).outcomes.values()) if "level" in said
+    ]
+    reasons: dict[str, set[bool]] = {"mute": set(), live.version: set()}
+    for alert in alerts:
+        reasons[alert["model"]["version"]].add(bool(alert.get("reasons")))
+    assert reasons == {"mute": {False}, live.version: {True}}
 
 
 def test_what_serves_survives_a_restart(shelf: Shelf) -> None:
