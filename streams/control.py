@@ -16,6 +16,8 @@ from streams.topics import CONTROL, TopicError
 
 log = logging.getLogger(__name__)
 _decoder = msgspec.json.Decoder(ControlRecord)
+#: A broker is away: the client goes on by itself.
+PASSING = (KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError._RESOLVE, KafkaError._TIMED_OUT)
 
 
 class Control:
@@ -100,12 +102,14 @@ def _records(kafka: Access, stop: Callable[[], bool], *, follow: bool) -> Iterat
         ended = False
         while not stop():
             message = consumer.poll(0.5)
+            if not ended and time.monotonic() > patience:
+                raise TopicError(f"{CONTROL.name} did not answer for 30 s.")
             if message is None:
-                if not ended and time.monotonic() > patience:
-                    raise TopicError(f"{CONTROL.name} did not answer for 30 s.")
                 continue
             error = message.error()
             if error is not None:
+                if error.code() in PASSING:
+                    continue
                 if error.code() != KafkaError._PARTITION_EOF:
                     raise TopicError(f"{CONTROL.name} cannot be read: {error.str()}. offerstream topics check")
                 ended = True
