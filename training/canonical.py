@@ -12,8 +12,6 @@ from collections.abc import Sequence
 from typing import Any
 
 _DIGITS = 16
-
-
 #: Operators that give something else at each run: two of them are not one.
 _RANDOM = {
     "RandomNormal",

@@ -14,8 +14,8 @@ import numpy.typing as npt
 from models.artifact import CARD_KEYS, VERSION_DIGITS, Artifact
 from models.predictor import Predictor
 from models.task import Task
-from streams.features.catalogue import CATALOGUE
 from streams.monitoring.drift import distribution
+from streams.processing import scoring
 from training.canonical import canonical
 from training.datasets import DATASETS
 
@@ -116,5 +116,4 @@ def distributions(
 
 def widths(task: Task, upstream: Sequence[Predictor] = ()) -> list[int]:
     """How many numbers of a row each feature of a task takes."""
-    of_upstream = {f"{p.task}.{output.name}": output.width for p in upstream for output in p.outputs}
-    return [of_upstream.get(a) or CATALOGUE.features[a].width for a in task.features]
+    return scoring.widths(task.features, upstream)

@@ -16,6 +16,7 @@ from streams.metrics import Metrics
 from streams.monitoring.canary import CanaryPolicy, CanaryWatch
 from streams.monitoring.drift import Drift
 from streams.monitoring.late_labels import Judged, code_of
+from streams.monitoring.quality import Calibration
 from streams.processing.batch import TYPE_CODE
 from streams.processing.deciding import DRIVING_TASK
 from streams.processing.partition import Applied, PartitionProcessor, Rules
@@ -211,19 +212,21 @@ class ShopperEvents:
         }
         for gauge in (m.labels_known, m.live_auc, m.live_calibration_error):
             gauge.clear()  # Else it would go on saying of a canary what was true before it ended.
+        known: dict[str, Calibration] = {}
         for stage, judged in serving.items():
             if judged is not None:
+                known[stage] = judged.calibration()
                 m.labels_known.labels(DRIVING_TASK, stage).set(judged.count)
                 m.live_auc.labels(DRIVING_TASK, stage).set(judged.auc())
-                m.live_calibration_error.labels(DRIVING_TASK, stage).set(judged.calibration_error())
+                m.live_calibration_error.labels(DRIVING_TASK, stage).set(known[stage].error)
         for task, drift in self._drifts.values():
             for name, value in drift.psi().items():
                 m.drift.labels(task, name).set(value)
         changes = {(task, s.change_id) for p in self.processors.values() for task, s in p.stages.items()}
         self._canaries = {key: canary for key, canary in self._canaries.items() if key[:2] in changes}
         for (task, change, version), canary in list(self._canaries.items()):
-            both = [serving.get(stage) if task == DRIVING_TASK else None for stage in ("live", "canary")]
-            verdict = canary.verdict(self.canary_policy, *(None if j is None else j.calibration() for j in both))
+            both = [known.get(stage) if task == DRIVING_TASK else None for stage in ("live", "canary")]
+            verdict = canary.verdict(self.canary_policy, *both)
             if verdict is not None:
                 del self._canaries[task, change, version]
                 self._roll_back(task, change, version, *verdict)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from streams.features.columns import Column, Rows
-from streams.monitoring.quality import Calibration, auc, expected_calibration_error
+from streams.monitoring.quality import Calibration, auc
 from streams.processing.batch import Bools, Floats, Ints
 
 DAY_MS = 86_400_000
@@ -122,9 +122,5 @@ class Judged:
 
     def calibration(self) -> Calibration:
         """How far the scores are off as probabilities, and how far chance alone would put them."""
-        return Calibration.of(*reversed(self.held))
-
-    def calibration_error(self) -> float:
-        """Mean distance between score and share that lapsed, over ten equally large groups; NaN while empty."""
         score, lapsed = self.held
-        return expected_calibration_error(lapsed, score)
+        return Calibration.of(lapsed, score)

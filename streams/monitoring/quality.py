@@ -37,9 +37,7 @@ def calibration(label: npt.NDArray[Any], score: npt.NDArray[Any], bins: int = 10
 
 def expected_calibration_error(label: npt.NDArray[Any], score: npt.NDArray[Any], bins: int = 10) -> float:
     """Mean distance between score and share that happened, over equally large groups; NaN while empty."""
-    if not len(label):
-        return float("nan")
-    return sum(abs(p - y) * n for p, y, n in calibration(label, score, bins)) / len(label)
+    return Calibration.of(label, score, bins).error if len(label) else float("nan")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,14 +63,15 @@ class Calibration:
         return self.error - self.floor
 
     @staticmethod
-    def of(label: npt.NDArray[Any], score: npt.NDArray[Any]) -> Calibration:
+    def of(label: npt.NDArray[Any], score: npt.NDArray[Any], bins: int = 10) -> Calibration:
         """Of equally large groups in order of the score; all 0 of none."""
-        groups = calibration(label, score)
+        groups = calibration(label, score, bins)
         if not groups:
             return Calibration(0, 0.0, 0.0, 0.0)
-        p, share, n = (np.array(v) for v in zip(*groups, strict=True))
+        error = sum(abs(p - y) * n for p, y, n in groups) / len(label)
+        p, _, n = (np.array(v) for v in zip(*groups, strict=True))
         weight, variance = n / n.sum(), p * (1 - p) / n
         # The distance of a normal variable from its mean: sqrt(2/π) standard deviations, give or take sqrt(1 - 2/π).
         floor = float((weight * np.sqrt(variance * 2 / np.pi)).sum())
         deviation = float(np.sqrt((weight**2 * variance * (1 - 2 / np.pi)).sum()))
-        return Calibration(int(n.sum()), float((weight * np.abs(p - share)).sum()), floor, deviation)
+        return Calibration(len(label), error, floor, deviation)

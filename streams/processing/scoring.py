@@ -98,12 +98,22 @@ class Serving:
 NO_STAGES = Stages(change_id="")
 
 
+def widths(addresses: Sequence[str], upstream: Sequence[Model] = ()) -> list[int]:
+    """How many numbers of a row each address takes: a feature's, or that of an output ``TASK.OUTPUT`` of an upstream
+    model. Raises ``ValueError`` for one that is neither."""
+    found = {address: feature.width for address, feature in CATALOGUE.features.items()}
+    found |= {f"{model.task}.{output.name}": output.width for model in upstream for output in model.outputs}
+    unknown = [address for address in addresses if address not in found]
+    if unknown:
+        raise ValueError(f"There is no feature {', '.join(unknown)}.")
+    return [found[address] for address in addresses]
+
+
 def load(shelf: Shelf, task: str, version: str | None) -> Model:
     """A version that fits this code's features. Raises ``ValueError``, and what the shelf raises."""
     model = shelf.model(task, version)
-    widths = {address: feature.width for address, feature in CATALOGUE.features.items()}
-    widths |= {f"{m.task}.{output.name}": output.width for m in model.upstream for output in m.outputs}
-    wrong = [a for a, width in zip(model.features, model.widths, strict=True) if widths.get(a) != width]
+    here = widths(model.features, model.upstream)
+    wrong = [a for a, ours, its in zip(model.features, here, model.widths, strict=True) if ours != its]
     if wrong:
         raise ValueError(
             f"{task} {model.version} was trained on {', '.join(wrong)} of another width than they have here. "

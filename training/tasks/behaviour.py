@@ -86,6 +86,11 @@ class Shop:
         return (self.parts.fit | self.parts.validate)[:, 0]
 
     @property
+    def before(self) -> npt.NDArray[np.bool_]:
+        """Rows from before the cut: what is trained on."""
+        return self.table.rows.at_ms < self.cut_ms
+
+    @property
     def events(self) -> npt.NDArray[np.bool_]:
         """Rows that stand right after an event."""
         return self.table.rows.why == EVENT
@@ -161,7 +166,7 @@ def _encoder(job: Job, shops: list[Shop], epochs: int, stage: str) -> Any:
         nothing."""
         blocks, wanted = [], []
         for s in shops:
-            rows = np.flatnonzero(s.table.rows.at_ms < s.cut_ms)
+            rows = np.flatnonzero(s.before)
             longest = np.minimum(s.wait_ms[rows], s.cut_ms - s.table.rows.at_ms[rows])
             later = (rng.random(len(rows)) < 0.5) * rng.random(len(rows)) * s.events[rows]
             age_ms = (rng.permutation(longest) * later).astype(np.int64)
@@ -288,10 +293,6 @@ def _purchases(job: Job, shop: Shop, network: Any) -> dict[str, Any]:
     return found
 
 
-def _trained(shop: Shop) -> int:
-    return int((shop.table.rows.at_ms < shop.cut_ms).sum())
-
-
 def _taobao(job: Job) -> list[Shop]:
     """What is only measured on; nobody needs it to train what ships."""
     try:
@@ -327,7 +328,9 @@ def train(job: Job) -> Artifact:
             "rule": "trained on what was known at the cut; tested on what follows each event after it (next category: "
             "on events that follow at a later millisecond)",
             "windows": {s.dataset.name: window(s.table.history, s.cut_ms) for s in (*shops, *measured)},
-            "rows": {s.dataset.name: {"trained on": _trained(s), "tested on": int(s.parts.test.sum())} for s in shops},
+            "rows": {
+                s.dataset.name: {"trained on": int(s.before.sum()), "tested on": int(s.parts.test.sum())} for s in shops
+            },
         },
         "seed": job.seed,
         "metrics": metrics,
@@ -339,6 +342,6 @@ def train(job: Job) -> Artifact:
     }
     tested = np.concatenate([s.x[s.parts.test[:, 0]][:: max(1, int(s.parts.test.sum()) // 1000)] for s in shops])
     rows = np.random.default_rng(job.seed).permutation(tested)
-    training_rows = np.concatenate([s.x[s.table.rows.at_ms < s.cut_ms][::5] for s in shops])
+    training_rows = np.concatenate([s.x[s.before][::5] for s in shops])
     onnx = export.to_onnx(network, job.task)
     return export.ship(job.task, onnx, lambda x: _answers(job, network, x), rows, training_rows, card, job.out)
