@@ -25,6 +25,9 @@ CARD_KEYS = (
     "opset",
     "features",
     "widths",
+    "meanings",
+    "codes",
+    "population",
     "upstream",
     "outputs",
     "reference",
@@ -92,6 +95,11 @@ class Artifact:
         return np.array(self.card["reference"], np.float32)
 
 
+def population_of(task: Task) -> list[list[Any]]:
+    """Whom a task can judge, as a card says it: [address, least value] of every condition."""
+    return [[condition.address, condition.least] for condition in task.population]
+
+
 FILES = ("model.onnx", "card.json", "golden.npz")
 
 
@@ -139,6 +147,11 @@ def parse_artifact(task: Task, files: dict[str, bytes], folder: str) -> Artifact
     if tuple(card["features"]) != task.features:
         raise ArtifactError(
             f"{folder} was trained on other features, or in another order, than task {task.name!r} lists. "
+            f"Train it anew: offerstream train {task.name}"
+        )
+    if card["population"] != population_of(task):
+        raise ArtifactError(
+            f"{folder} was trained to judge {card['population']}, task {task.name!r} says {population_of(task)}. "
             f"Train it anew: offerstream train {task.name}"
         )
     if card.pop("seal", None) != _seal(card, files["golden.npz"]):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import onnxruntime as ort
 
 from models.artifact import Artifact, ArtifactError
+from models.task import AtLeast
 
 Answers = dict[str, npt.NDArray[np.float64]]
 #: Rows per ONNX run. Larger blocks gain nothing, and equal answers were proven up to here.
@@ -49,6 +51,31 @@ class Predictor:
                 f"The model of {self.task!r} gives {[o.name for o in outputs]}, not {artifact.task.output_names}."
             )
         self._prove()
+
+    @property
+    def population(self) -> tuple[AtLeast, ...]:
+        """Whom it can judge: those of whom all of this holds."""
+        return self.artifact.task.population
+
+    @property
+    def meanings(self) -> dict[str, str]:
+        """feature address → what it meant when the model was trained."""
+        return dict(self.artifact.card["meanings"])
+
+    @property
+    def codes(self) -> dict[str, int]:
+        """event type → its code when the model was trained."""
+        return dict(self.artifact.card["codes"])
+
+    @property
+    def levels(self) -> dict[str, Any]:
+        """What the card promises of alerts: ``output``, ``thresholds`` and ``promised`` by level; empty for none."""
+        return dict(self.artifact.card.get("levels", {}))
+
+    @property
+    def reference(self) -> npt.NDArray[np.float32]:
+        """[sum of widths] a typical shopper."""
+        return self.artifact.reference
 
     @property
     def distributions(self) -> dict[str, dict[str, list[float]]]:

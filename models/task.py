@@ -28,8 +28,19 @@ class Output:
 
 
 @dataclass(frozen=True, slots=True)
+class AtLeast:
+    """A condition on whom a task can judge: the feature ``address``, one number, is at least ``least``."""
+
+    address: str
+    least: float
+
+
+@dataclass(frozen=True, slots=True)
 class Task:
     """One question a model answers about a shopper, from what is known of them at one due point.
+
+    ``population`` says of whom: those for whom all conditions hold. The model is trained on no others, and others get
+    no answer (whoever never ordered cannot stop ordering). Empty: of everybody.
 
     ``features`` are addresses: of the stream's catalogue (``orders.count``; ``sequence.types`` is 32 numbers wide),
     or outputs of another task (``behaviour.embedding``). A row is their values in this order, float32.
@@ -42,6 +53,7 @@ class Task:
     features: tuple[str, ...]
     outputs: tuple[Output, ...]
     owner: str
+    population: tuple[AtLeast, ...] = ()
     tolerance: float = 1e-5
     latency_us_per_row: float = 10.0
 

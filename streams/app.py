@@ -163,6 +163,7 @@ def _declare_agent(worker: Worker) -> None:
         try:
             for partition in owned:
                 events.processor(partition)
+            await events.begin()
         except Exception as error:
             log.exception("The state of a partition cannot be used")
             events.failure = error

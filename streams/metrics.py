@@ -83,16 +83,23 @@ class Metrics:
         )
         self.compared_failed = counter("compared_failed", "due points", "… of these, those it failed on.", *beside)
         self.compared_agreeing = counter(
-            "compared_agreeing", "due points", "… and those within 0.05 of the live score.", *beside
+            "compared_agreeing", "due points", "… and those within 0.05 of the live answer.", *beside
         )
         self.compared_difference = counter(
-            "compared_difference", "score", "Sum of the distances from the live score.", *beside
+            "compared_difference", "distance", "Sum of the distances from the live answer, each from 0 to 1.", *beside
         )
         self.compared_seconds = counter("compared_seconds", "seconds", "Seconds spent scoring beside live.", *beside)
         self.canaries_rolled_back = counter(
             "canaries_rolled_back", "canaries", "Canaries rolled back.", "task", "reason"
         )
         self.drift = gauge("drift", "PSI", "Population stability index against training.", "task", "name")
+        self.unjudged = counter(
+            "unjudged_due_points",
+            "due points",
+            "Due points of shoppers that a task cannot judge: outside its population.",
+            "task",
+            "population",
+        )
         self.labels_known = gauge(
             "labels_known", "labels", "Scores whose late label has become known.", "task", "stage"
         )

@@ -14,8 +14,7 @@ from typing import Any
 from streams.access import MECHANISMS, PROTOCOLS, Access
 from streams.decisions.churn_alert import ChurnAlertPolicy
 from streams.decisions.promotion import PromotionPolicy
-from streams.processing.decode import DecodeRules
-from streams.processing.partition import Rules
+from streams.processing.rules import DecodeRules, Rules
 from streams.processing.silence import SilencePolicy
 
 PREFIX = "OFFERSTREAM_"

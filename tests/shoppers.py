@@ -14,6 +14,19 @@ NOON = 1_700_000_000_000
 #: The broker's append time in plain histories: far later than any event, so that nothing is "in the future".
 APPENDED = 2_000_000_000_000
 
+#: Of the vocabulary of the shipped behaviour model.
+KNOWN_CATEGORIES = (
+    "SOFT DRINKS",
+    "BAG SNACKS",
+    "CHEESE",
+    "FLUID MILK PRODUCTS",
+    "BAKED BREAD/BUNS/ROLLS",
+    "BEEF",
+    "FROZEN PIZZA",
+    "YOGURT",
+    "TROPICAL FRUIT",
+)
+
 Log = list[tuple[bytes | None, bytes | None]]
 
 
@@ -67,7 +80,9 @@ def random_history(seed: int, n: int, shoppers: int, *, hostile: bool = True) ->
     rng = random.Random(seed)
     at = NOON
     log: Log = []
-    items = [(f"item-{i}", f"category-{i % 17}", 100 + 37 * i) for i in range(120)]
+    # Half of the categories are those that the shipped encoder can name.
+    categories = [*(f"category-{i}" for i in range(8)), *KNOWN_CATEGORIES]
+    items = [(f"item-{i}", categories[i % len(categories)], 100 + 37 * i) for i in range(120)]
 
     def line() -> e.OrderLine:
         item, category, cents = rng.choice(items)

@@ -11,7 +11,8 @@ from functools import cache
 import msgspec
 
 from models.store import Shelf
-from streams.processing.partition import Applied, PartitionProcessor, Rules
+from streams.processing.partition import Applied, PartitionProcessor
+from streams.processing.rules import Rules
 from streams.processing.slices import Slice
 from streams.records.outcomes import encode_outcome
 from streams.state.arena import row_bytes

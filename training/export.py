@@ -11,9 +11,11 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from models.artifact import CARD_KEYS, VERSION_DIGITS, Artifact
+from models.artifact import CARD_KEYS, VERSION_DIGITS, Artifact, population_of
 from models.predictor import Predictor
 from models.task import Task
+from streams.features.catalogue import CATALOGUE
+from streams.features.meaning import CODES, meanings
 from streams.monitoring.drift import distribution
 from streams.processing import scoring
 from training.canonical import canonical
@@ -70,6 +72,9 @@ def ship(
         "opset": OPSET,
         "features": list(task.features),
         "widths": widths(task, upstream),
+        "meanings": meanings(CATALOGUE.features, task.features),
+        "codes": CODES,
+        "population": population_of(task),
         "upstream": {p.task: p.digest for p in upstream},
         "outputs": list(task.output_names),
         "reference": [float(v) for v in np.median(training_rows, axis=0)],

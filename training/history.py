@@ -20,7 +20,8 @@ import numpy as np
 import numpy.typing as npt
 
 from streams.processing.batch import EventBatch, Touches
-from streams.processing.decode import DecodeRules, decode
+from streams.processing.decode import decode
+from streams.processing.rules import DecodeRules
 from streams.processing.slices import Slice
 from streams.records.events import ShopperEvent, encode_event
 from training.datasets.dataset import Dataset, DatasetError

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from models.artifact import load_artifact
 from models.predictor import Predictor
 from models.registry import task as find
-from models.task import Task
+from models.task import AtLeast, Task
 from streams.features.catalogue import CATALOGUE
 from streams.processing.scoring import Inputs
 from training.datasets.dataset import Dataset
@@ -44,6 +44,11 @@ class Job:
         return tuple(Predictor(load_artifact(find(name))) for name in names)
 
     @property
+    def population(self) -> tuple[AtLeast, ...]:
+        """Whom the task can judge: its own conditions, and those of the models whose outputs it takes."""
+        return (*self.task.population, *(c for model in self.upstream for c in model.population))
+
+    @property
     def kept_in(self) -> Path:
         """Where unfinished trainings of the task are kept until its run is over."""
         return self.work / self.task.name
@@ -53,7 +58,8 @@ class Job:
         return kept_history(dataset, self.data_dir, self.work, lambda n: self.tell(f"reading {dataset.name}", n, None))
 
     def rows(self, history: History, name: str, features: Sequence[str], *, cut_ms: int, **how: object) -> FeatureRows:
-        """Rows with these features and all that the task's upstream models need; ``how`` is for ``replay``.
+        """Rows with these features and all that the task's upstream models need, of those whom the task can judge;
+        ``how`` is for ``replay``.
 
         Raises ``Leak`` when a row changes with what follows it, or when an upstream model saw the data set beyond the
         cut that the rows will be split at.
@@ -67,6 +73,7 @@ class Job:
                 )
         wanted = [a for a in features if a in CATALOGUE.features]
         wanted += [a for model in self.upstream for a in model.features]
+        wanted += [condition.address for condition in self.population]
         addresses = tuple(dict.fromkeys(wanted))
 
         def tell(n: int) -> None:
@@ -76,7 +83,11 @@ class Job:
         # Half a history is enough to see whether a row changes with what follows it.
         rng = np.random.default_rng(self.seed)
         check_rows(history, rows, lambda early: replay(early, addresses, **_up_to(how, early)), rng, moments=1)  # type: ignore[arg-type]
-        return FeatureRows(history, rows, addresses, self.upstream)
+        found = FeatureRows(history, rows, addresses, self.upstream)
+        judged = np.ones(len(rows), np.bool_)
+        for condition in self.population:
+            judged &= found.take((condition.address,))[:, 0] >= condition.least
+        return found.select(judged)
 
 
 def _up_to(how: dict[str, object], early: History) -> dict[str, object]:

@@ -15,7 +15,8 @@ import numpy.typing as npt
 
 from streams.features.catalogue import CATALOGUE
 from streams.processing.due import DuePoints
-from streams.processing.partition import PartitionProcessor, Rules
+from streams.processing.partition import PartitionProcessor
+from streams.processing.rules import Rules
 from training.history import History, HistoryError
 
 #: Events per slice: large, because a slice is folded in as many rounds as its busiest shopper has due points.

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from streams.processing.batch import Ints
-from streams.processing.partition import Rules
+from streams.processing.rules import Rules
 from training.history import History
 from training.labels.horizons import Labels
 from training.replay import Rows

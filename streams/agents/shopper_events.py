@@ -12,19 +12,20 @@ import numpy as np
 import numpy.typing as npt
 from faust.types import TP
 
+from streams.decisions.churn_alert import TASK as LABELLED_TASK
 from streams.metrics import Metrics
 from streams.monitoring.canary import CanaryPolicy, CanaryWatch
 from streams.monitoring.drift import Drift
 from streams.monitoring.late_labels import Judged, code_of
 from streams.monitoring.quality import Calibration
 from streams.processing.batch import TYPE_CODE
-from streams.processing.deciding import DRIVING_TASK
-from streams.processing.partition import Applied, PartitionProcessor, Rules
-from streams.processing.scoring import Compared, Model, Shelf, TaskScores, load
+from streams.processing.partition import Applied, PartitionProcessor
+from streams.processing.rules import Rules
+from streams.processing.scoring import Compared, Model, Shelf, TaskScores, load, shipped_stages
 from streams.processing.slices import Slice
 from streams.records.events import MAX_ID_LENGTH, ClockTicked, encode_event
 from streams.records.outcomes import ChurnAlerted, OfferWithheld, encode_outcome
-from streams.records.serving import CanaryRolledBack, ModelsChosen, Stages, key_of
+from streams.records.serving import CanaryRolledBack, ModelsChosen, RulesChosen, Stages, key_of
 from streams.state.write_behind import WriteBehind
 from streams.tables import PartitionTier, ShopperTable
 from streams.topics import CONTROL, EVENTS, TOPIC_OF
@@ -71,7 +72,7 @@ class ShopperEvents:
         self.processed_at = time.monotonic()
         self.failure: BaseException | None = None
         self._touched: dict[int, float] = {}
-        self._asked: dict[int, tuple[float, Mapping[str, Stages]]] = {}
+        self._asked: dict[int, tuple[float, object]] = {}
         self._refused: set[tuple[str, str]] = set()
         self.canary_policy = CanaryPolicy()
         self._canaries: dict[tuple[str, str, str], CanaryWatch] = {}
@@ -137,6 +138,18 @@ class ShopperEvents:
         self._count(slice_, processor, result, done - arrived)
         return result
 
+    async def begin(self) -> bool:
+        """Make durable under which rules and models the logs of new partitions begin, before anything is said of them:
+        whoever takes over goes on with the same. Called when a rebalance is complete, before slices come."""
+        fresh = [(p, processor.take_changes()) for p, processor in self.processors.items() if not processor.begun]
+        if not fresh:
+            return True
+
+        async def owns() -> bool:
+            return await self._owns({TP(EVENTS.name, p) for p, _ in fresh})
+
+        return await self.writer.flush(fresh, self.table, owns)
+
     async def flush(self, offsets: Mapping[TP, int]) -> bool:
         """Make everything processed so far durable; called before offsets are committed.
 
@@ -185,7 +198,7 @@ class ShopperEvents:
         m, task = self.metrics, compared.model.task
         labels = (task, compared.stage, compared.model.version)
         known = np.isfinite(compared.other)
-        difference = np.abs(compared.other[known] - compared.live[known])
+        difference = compared.distance[known]
         m.compared_rows.labels(*labels).inc(len(known))
         m.compared_failed.labels(*labels).inc(int((~known).sum()))
         m.compared_agreeing.labels(*labels).inc(int((difference <= AGREEMENT).sum()))
@@ -207,7 +220,7 @@ class ShopperEvents:
             stage: self._judged.get(code_of(model.digest))
             for processor in self.processors.values()
             for task in processor.serving
-            if task.live.task == DRIVING_TASK
+            if task.live.task == LABELLED_TASK
             for stage, model in task.staged.items()
         }
         for gauge in (m.labels_known, m.live_auc, m.live_calibration_error):
@@ -216,16 +229,16 @@ class ShopperEvents:
         for stage, judged in serving.items():
             if judged is not None:
                 known[stage] = judged.calibration()
-                m.labels_known.labels(DRIVING_TASK, stage).set(judged.count)
-                m.live_auc.labels(DRIVING_TASK, stage).set(judged.auc())
-                m.live_calibration_error.labels(DRIVING_TASK, stage).set(known[stage].error)
+                m.labels_known.labels(LABELLED_TASK, stage).set(judged.count)
+                m.live_auc.labels(LABELLED_TASK, stage).set(judged.auc())
+                m.live_calibration_error.labels(LABELLED_TASK, stage).set(known[stage].error)
         for task, drift in self._drifts.values():
             for name, value in drift.psi().items():
                 m.drift.labels(task, name).set(value)
         changes = {(task, s.change_id) for p in self.processors.values() for task, s in p.stages.items()}
         self._canaries = {key: canary for key, canary in self._canaries.items() if key[:2] in changes}
         for (task, change, version), canary in list(self._canaries.items()):
-            both = [known.get(stage) if task == DRIVING_TASK else None for stage in ("live", "canary")]
+            both = [known.get(stage) if task == LABELLED_TASK else None for stage in ("live", "canary")]
             verdict = canary.verdict(self.canary_policy, *both)
             if verdict is not None:
                 del self._canaries[task, change, version]
@@ -246,24 +259,31 @@ class ShopperEvents:
         self.writer.send(CONTROL.name, key_of(record), msgspec.json.encode(record))
 
     def choose(self, stages: Mapping[str, Stages]) -> None:
-        """Write into each partition which models are to serve, where that is not what serves.
+        """Write into each partition which models are to serve and which rules are to hold, where that is not what
+        serves and holds. ``stages`` are the operators' wishes; where they have none, the package's own is to serve.
 
         Only versions that can serve are written. Asked again when the partition has not come to it for a while.
         """
         now = time.monotonic()
+        shipped = shipped_stages(self.shelf)
+        wanted = {task: _named(stages.get(task, own), own) for task, own in shipped.items()}
         for partition, processor in list(self.processors.items()):
             # Chosen again where what was chosen does not serve: the store may have been away.
             missing = processor.missing
-            differing = {t: s for t, s in stages.items() if s != processor.stages.get(t) or t in missing}
-            if not differing:
+            differing = {t: s for t, s in wanted.items() if s != processor.stages.get(t) or t in missing}
+            rules = self.rules.digest if self.rules != processor.rules else None
+            if not differing and rules is None:
                 continue
-            asked, what = self._asked.get(partition, (0.0, {}))
-            if what == differing and now - asked < ASK_AGAIN_SECONDS:
+            asked, what = self._asked.get(partition, (0.0, None))
+            if what == (differing, rules) and now - asked < ASK_AGAIN_SECONDS:
                 continue
             servable = {task: s for task, s in differing.items() if self._can_serve(task, s)}
             if servable:
                 self.writer.send_to(EVENTS.name, partition, encode_event(ModelsChosen(stages=dict(servable))))
-            self._asked[partition] = (now, differing)
+            if rules is not None:
+                chosen = RulesChosen(digest=rules, rules=self.rules.described())
+                self.writer.send_to(EVENTS.name, partition, encode_event(chosen))
+            self._asked[partition] = (now, (differing, rules))
 
     def _can_serve(self, task: str, stages: Stages) -> bool:
         for version in (stages.live, stages.canary, stages.shadow):
@@ -315,6 +335,9 @@ class ShopperEvents:
             m.decision_seconds.observe(seconds)
         for scores in result.scores:
             m.model_seconds.labels(scores.models[0].task).observe(scores.seconds)
+            unjudged = int((~scores.judged).sum())
+            if unjudged:
+                m.unjudged.labels(scores.models[0].task, _population(scores.models[0])).inc(unjudged)
             self._drift_of(scores.models[0]).take(_columns(scores))
             for compared in scores.compared:
                 self._compare(compared, processor)
@@ -326,10 +349,20 @@ class ShopperEvents:
         m.watermark.labels(partition).set(processor.watermark_ms / 1000)
 
 
+def _named(stages: Stages, own: Stages) -> Stages:
+    """An operator's wish with the live version by name."""
+    return stages if stages.live is not None else msgspec.structs.replace(stages, live=own.live)
+
+
+def _population(model: Model) -> str:
+    """Whom a model can judge, as a label."""
+    return " and ".join(f"{condition.address} >= {condition.least:g}" for condition in model.population) or "upstream"
+
+
 def _columns(scores: TaskScores) -> dict[str, npt.NDArray[Any]]:
     """What drift is measured of, for the rows that the live model answered: the scalar features that it saw, and its
     probabilities."""
-    mine = scores.used == 0
+    mine = (scores.used == 0) & scores.judged
     model, x = scores.models[0], scores.inputs[0][mine]
     places = np.cumsum((0, *model.widths[:-1])).tolist()
     found: dict[str, npt.NDArray[Any]] = {

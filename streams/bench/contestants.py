@@ -25,9 +25,9 @@ from models.predictor import Predictor
 from models.registry import TASKS
 from streams.agents.shopper_events import ShopperEvents
 from streams.bench import plain_features
+from streams.decisions.profile import Answers, profile
 from streams.processing.batch import TYPE_CODE
 from streams.processing.partition import Applied
-from streams.processing.profiles import Profiles
 from streams.processing.rounds import DECISIVE
 from streams.processing.slices import Slice
 from streams.records.events import ShopperEvent, event_decoder
@@ -178,6 +178,8 @@ def idiomatic(settings: Settings, clock: Clock) -> None:
                 seen: dict[str, Any] = plain_features.read(state, at) | plain_features.sequence(state, at)
                 key, due = event.shopper_id.encode(), Due(kind="event", ref=event.event_id)
                 for model in models:
+                    if any(seen[condition.address] < condition.least for condition in model.population):
+                        continue
                     row = np.concatenate([np.atleast_1d(seen[a]) for a in model.features]).astype(np.float32)[None]
                     answers = {name: np.round(v, 4) for name, v in model.score(row).items()}
                     scored = Scored(
@@ -191,10 +193,17 @@ def idiomatic(settings: Settings, clock: Clock) -> None:
                     await scores.send(key=key, value=encode_outcome(scored))
                     if "embedding" in answers:
                         known_as = outcome_id("profile", event.shopper_id, f"event:{event.event_id}", model.task)
-                        profile = Profiles(answers, lambda _bucket: None).at(
-                            0, known_as, event.shopper_id, at, due, used[model.task]
+                        said = profile(
+                            Answers(answers),
+                            0,
+                            known_as,
+                            event.shopper_id,
+                            at,
+                            due,
+                            used[model.task],
+                            lambda _bucket: None,
                         )
-                        await profiles.send(key=key, value=encode_outcome(profile))
+                        await profiles.send(key=key, value=encode_outcome(said))
             state["bucket"] = max(state["bucket"], at // cadence_ms)
             table[event.shopper_id] = state
             if last:

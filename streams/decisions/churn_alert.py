@@ -1,20 +1,30 @@
-"""When to tell marketing that a shopper is about to leave."""
+"""When to tell marketing that a shopper is about to leave, and all that is needed to act on it."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
+from streams.decisions.decider import Group, Said
 from streams.features.columns import Column, Rows
 from streams.features.kinds.decay import DAY_MS
 from streams.processing.batch import Floats, Ints
+from streams.records.outcomes import ChurnAlerted, Consent, UsualBasket, outcome_id
 
 LEVEL = Column("churn_alert/level", "u1")
 ALERTED = Column("churn_alert/alerted_level", "u1")
 LAST = Column("churn_alert/last", "i8")
-COLUMNS = (LEVEL, ALERTED, LAST)
 LEVELS = ("none", "watch", "high", "critical")
+#: The task and output that alerts stand on, and the horizon that it answers for.
+TASK, OUTPUT, HORIZON_DAYS = "churn", "lapse_30d", 30
+STAKE_DAYS = 90
+#: A pace is not told from less than this.
+PACE_DAYS = 30.0
+REASONS = 3
+CONSENT: dict[int, Consent] = {1: "allowed", -1: "forbidden", 0: "never_said"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +33,8 @@ class ChurnAlertPolicy:
 
     Prevents two accidents: a score that trembles around a threshold alerting again and again (a level is left only
     ``hysteresis`` below where it was entered), and a shopper being reported daily (never twice within the cooldown,
-    except to report a higher level than the last one).
+    except to report a higher level than the last one). The thresholds of a model's card go before those here: a level
+    is a promise of how many such alerts come true, and only the model's validation can make it.
     """
 
     watch: float = 0.3
@@ -32,18 +43,22 @@ class ChurnAlertPolicy:
     hysteresis: float = 0.1
     cooldown_days: float = 14.0
 
-    def decide(self, state: Rows, row: Ints, score: Floats, now_ms: Ints) -> Ints:
+    @property
+    def thresholds(self) -> tuple[float, float, float]:
+        """Where watch, high and critical begin, for a model whose card does not say."""
+        return self.watch, self.high, self.critical
+
+    def decide(self, state: Rows, row: Ints, score: Floats, now_ms: Ints, enter: Floats) -> Ints:
         """[k] the level to alert, 0 for no alert; moves the level and what was alerted last, and when.
 
-        Within the cooldown only a level above the last alerted one alerts; after it, any level that the score
-        reaches by itself (not one that only hysteresis keeps).
+        ``enter`` [k, 3] are each row's thresholds, ascending. Within the cooldown only a level above the last alerted
+        one alerts; after it, any level that the score reaches by itself (not one that only hysteresis keeps).
         """
-        enter = np.array([-np.inf, self.watch, self.high, self.critical])
         levels, lasts = state.flat["u1"], state.flat["i8"]
         held = levels[state.cells(LEVEL, row)].astype(np.int64)
         last = lasts[state.cells(LAST, row)]
-        entered = np.searchsorted(enter, score, side="right") - 1
-        kept = np.searchsorted(enter - self.hysteresis, score, side="right") - 1
+        entered = (score[:, None] >= enter).sum(axis=1)
+        kept = (score[:, None] >= enter - self.hysteresis).sum(axis=1)
         level = np.maximum(entered, np.minimum(held, kept))
         alerted = levels[state.cells(ALERTED, row)]
         cooled = (last == 0) | (now_ms - last >= int(self.cooldown_days * DAY_MS))
@@ -52,3 +67,75 @@ class ChurnAlertPolicy:
         levels[state.cells(ALERTED, row[alert])] = level[alert].astype(np.uint8)
         lasts[state.cells(LAST, row[alert])] = now_ms[alert]
         return np.where(alert, level, 0)
+
+
+def thresholds(models: Sequence[Any], fallback: tuple[float, float, float]) -> Floats:
+    """[models, 3] where watch, high and critical begin for the scores of each model."""
+    cards = [model.levels.get("thresholds", {}) if model.levels.get("output") == OUTPUT else {} for model in models]
+    return np.array(
+        [[card.get(level, other) for level, other in zip(LEVELS[1:], fallback, strict=True)] for card in cards],
+        np.float64,
+    )
+
+
+class ChurnAlerts:
+    """Alerts of shoppers whose chance to lapse reaches a level; ``currency``, ``gross_margin`` and ``rules`` are said
+    with them."""
+
+    columns = (LEVEL, ALERTED, LAST)
+    reads = (
+        "offers.consent",
+        "orders.average_value",
+        "orders.average_units",
+        "orders.gaps",
+        "orders.gap_mean",
+        "orders.count",
+        "orders.days_since_first",
+    )
+
+    def __init__(self, policy: ChurnAlertPolicy, currency: str, gross_margin: float, rules: str) -> None:
+        self._policy, self._currency, self._margin, self._rules = policy, currency, gross_margin, rules
+
+    def decide(self, state: Rows, group: Group) -> Iterable[Said]:
+        score = group.answer(TASK, OUTPUT)
+        known = np.flatnonzero(np.isfinite(score))
+        if not len(known):
+            return []
+        scores = group.seen.scores[TASK]
+        enter = group.seen.once((TASK, "thresholds"), lambda: thresholds(scores.models, self._policy.thresholds))
+        mine = enter[scores.used[group.span][known]]
+        level = self._policy.decide(state, group.row[known], score[known], group.now_ms[known], mine)
+        alerted = known[level > 0].tolist()
+        if not alerted:
+            return []
+        reasons = scores.explained([group.span.start + i for i in alerted], REASONS)
+        levels = [LEVELS[k] for k in level[level > 0].tolist()]
+        said = zip(alerted, levels, reasons, strict=True)
+        return [(i, self._alert(group, i, float(score[i]), name, why)) for i, name, why in said]
+
+    def _alert(self, group: Group, i: int, score: float, level: Any, reasons: list[Any]) -> ChurnAlerted:
+        shopper = group.shopper[i]
+        seen = {address: float(group.feature(address)[i]) for address in self.reads}
+        model = group.seen.scores[TASK].models[int(group.seen.scores[TASK].used[group.span.start + i])]
+        pace = seen["orders.count"] / max(seen["orders.days_since_first"], PACE_DAYS)
+        return ChurnAlerted(
+            outcome_id=outcome_id("churn_alerted", shopper, group.ref(i), ""),
+            shopper_id=shopper,
+            event_time_ms=int(group.now_ms[i]),
+            due=group.due[i],
+            model=group.model(TASK, i),
+            score=score,
+            level=level,
+            promised=model.levels.get("promised", {}).get(level),
+            reasons=reasons,
+            consent=CONSENT[int(seen["offers.consent"])],
+            favourite_category=group.favourite[i],
+            usual_basket=UsualBasket(
+                value_cents=round(seen["orders.average_value"]),
+                units=round(seen["orders.average_units"], 1),
+                days_between=round(seen["orders.gap_mean"], 1) if seen["orders.gaps"] > 0 else None,
+            ),
+            value_at_stake_cents=round(STAKE_DAYS * pace * seen["orders.average_value"] * self._margin),
+            currency=self._currency,
+            rules=self._rules,
+        )

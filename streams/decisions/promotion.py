@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
+from streams.decisions import churn_alert
+from streams.decisions.decider import Group, Said
 from streams.features.columns import Column, Rows
 from streams.features.kinds.decay import DAY_MS
+from streams.processing.batch import TYPE_CODE
+from streams.records.events import OrderPlaced
+from streams.records.outcomes import OfferMade, OfferWithheld, outcome_id
 
 OFFERS_KEPT = 4
 TIMES = Column("promotion/times", "i8", OFFERS_KEPT)
 COUNT = Column("promotion/count", "u4")
-COLUMNS = (TIMES, COUNT)
+WITHHELD = Column("promotion/withheld", "u1")
+"""Code of the reason that was said last (its place in ``GUARDS``, from 1); 0 since an offer, or before any."""
 
 Guard = Literal["no_consent", "holdout", "cooldown", "frequency_cap", "below_margin"]
+GUARDS: tuple[Guard, ...] = ("no_consent", "holdout", "cooldown", "frequency_cap", "below_margin")
+ORDER = TYPE_CODE[OrderPlaced]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +55,8 @@ class Prospect:
     now_ms: int
     score: float
     """Probability to lapse, [0, 1]."""
+    threshold: float
+    """From which score on an offer is considered."""
     discount_rate: float
     """Discounts over money spent, ever."""
     coupon_share: float
@@ -57,14 +68,14 @@ class Prospect:
 
 @dataclass(frozen=True, slots=True)
 class PromotionPolicy:
-    """A first sound rule: who is likely to lapse and cares for discounts gets one that the margin can carry.
+    """A first sound rule: who is likely to lapse (from the model's level ``watch`` on) and cares for discounts gets one
+    that the margin can carry. Nobody gets one for the order they have just placed.
 
     Each guard prevents an accident: marketing without consent; paying everybody, so that nothing can be measured
     (the holdout never gets an offer); nagging (cooldown, frequency cap); selling below the margin floor.
     """
 
     campaign: str = "win-back"
-    threshold: float = 0.25
     percents: tuple[int, int, int] = (5, 10, 15)
     default_consent: bool = False
     cooldown_days: float = 7.0
@@ -94,7 +105,7 @@ class PromotionPolicy:
 
     def decide(self, state: Rows, prospect: Prospect) -> Offer | Withheld | None:
         """An offer, one withheld, or None when the shopper is no candidate; an offer made is remembered in the row."""
-        if prospect.score < self.threshold or prospect.orders < 1:
+        if prospect.score < prospect.threshold or prospect.orders < 1:
             return None
         percent = self.percent(prospect)
         if prospect.consent < 0 or (prospect.consent == 0 and not self.default_consent):
@@ -124,4 +135,99 @@ class PromotionPolicy:
             max_discount_cents=round(2 * prospect.average_order_cents * percent / 100),
             expires_at_ms=prospect.now_ms + int(self.valid_days * DAY_MS),
             reasons=tuple(reasons),
+        )
+
+
+class Promotions:
+    """Offers of one campaign to shoppers who are likely to lapse, or why there is none."""
+
+    columns = (TIMES, COUNT, WITHHELD)
+    reads = (
+        "orders.discount_rate",
+        "orders.coupon_share",
+        "orders.average_value",
+        "orders.count",
+        "offers.consent",
+    )
+
+    def __init__(
+        self, policy: PromotionPolicy, fallback: tuple[float, float, float], currency: str, rules: str
+    ) -> None:
+        self._policy, self._fallback, self._currency, self._rules = policy, fallback, currency, rules
+
+    def decide(self, state: Rows, group: Group) -> Iterable[Said]:
+        score = group.answer(churn_alert.TASK, churn_alert.OUTPUT)
+        if not np.isfinite(score).any():
+            return []
+        scores = group.seen.scores[churn_alert.TASK]
+        enter = group.seen.once(
+            (churn_alert.TASK, "thresholds"), lambda: churn_alert.thresholds(scores.models, self._fallback)
+        )
+        threshold = enter[scores.used[group.span], 0]
+        with np.errstate(invalid="ignore"):
+            candidates = np.flatnonzero((score >= threshold) & (group.event_type != ORDER))
+        said = ((i, self._of(state, group, i, float(score[i]), float(threshold[i]))) for i in candidates.tolist())
+        return [(i, outcome) for i, outcome in said if outcome is not None]
+
+    def _of(
+        self, state: Rows, group: Group, i: int, score: float, threshold: float
+    ) -> OfferMade | OfferWithheld | None:
+        discount_rate, coupon_share, average, orders, consent = (float(group.feature(a)[i]) for a in self.reads)
+        decision = self._policy.decide(
+            state,
+            Prospect(
+                row=int(group.row[i]),
+                shopper_id=group.shopper[i],
+                now_ms=int(group.now_ms[i]),
+                score=score,
+                threshold=threshold,
+                discount_rate=discount_rate,
+                coupon_share=coupon_share,
+                average_order_cents=average,
+                orders=orders,
+                consent=consent,
+            ),
+        )
+        if decision is None:
+            return None
+        said, cell = state.flat["u1"], state.cells(WITHHELD, group.row[i : i + 1])
+        code = 0 if isinstance(decision, Offer) else GUARDS.index(decision.reason) + 1
+        if code and int(said[cell][0]) == code:
+            return None
+        said[cell] = code
+        return self._outcome(decision, group, i, score)
+
+    def _outcome(self, decision: Offer | Withheld, group: Group, i: int, score: float) -> OfferMade | OfferWithheld:
+        shopper, now, due, ref = group.shopper[i], int(group.now_ms[i]), group.due[i], group.ref(i)
+        model, campaign = group.model(churn_alert.TASK, i), self._policy.campaign
+        if isinstance(decision, Offer):
+            category = group.favourite[i]
+            return OfferMade(
+                outcome_id=outcome_id("offer_made", shopper, ref, campaign),
+                shopper_id=shopper,
+                event_time_ms=now,
+                due=due,
+                model=model,
+                campaign=campaign,
+                applies_to="anything" if category is None else "category",
+                category=category,
+                discount_percent=decision.discount_percent,
+                max_discount_cents=decision.max_discount_cents,
+                currency=self._currency,
+                expires_at_ms=decision.expires_at_ms,
+                score=score,
+                reasons=list(decision.reasons),
+                rules=self._rules,
+            )
+        return OfferWithheld(
+            outcome_id=outcome_id("offer_withheld", shopper, ref, campaign),
+            shopper_id=shopper,
+            event_time_ms=now,
+            due=due,
+            model=model,
+            campaign=campaign,
+            reason=decision.reason,
+            discount_percent=decision.discount_percent,
+            score=score,
+            rules=self._rules,
         )

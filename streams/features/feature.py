@@ -33,3 +33,16 @@ class Feature:
     high: float = inf
     cold_start: float = 0.0
     width: int = 1
+
+    def in_words(self, value: float) -> str:
+        """A value with its unit, for people; money in whole units of the shop's currency.
+
+        >>> Feature("orders.gap_mean", "Mean gap", "days", None).in_words(12.34)
+        '12.3 days'
+        >>> Feature("orders.spend", "Money spent", "cents", None).in_words(123456)
+        '1,234.56'
+        """
+        if self.unit == "cents":
+            return f"{value / 100:,.2f}"
+        shown = f"{value:,.0f}" if abs(value) >= 100 else f"{value:.1f}".removesuffix(".0")
+        return shown if self.unit in ("ratio", "flag", "nats") else f"{shown} {self.unit}"

@@ -5,20 +5,25 @@ The waiting due point is in the shopper's row, so it survives restarts and moves
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import numpy as np
 
+from streams.decisions import churn_alert
+from streams.decisions.decider import Group, Said
 from streams.features.columns import Column, Rows
 from streams.monitoring.quality import Calibration, auc
-from streams.processing.batch import Bools, Floats, Ints
+from streams.processing.batch import TYPE_CODE, Bools, Floats, Ints
+from streams.records.events import OrderPlaced
 
+ORDER = TYPE_CODE[OrderPlaced]
 DAY_MS = 86_400_000
 DUE = Column("late_label/due", "i8")
 SCORE = Column("late_label/score", "u4")
 MODEL = Column("late_label/model", "u4")
 ORDERED = Column("late_label/ordered", "u1")
-COLUMNS = (DUE, SCORE, MODEL, ORDERED)
 #: Scores are rounded to 4 decimals, so they are kept as whole numbers.
 UNIT = 10_000
 
@@ -49,9 +54,23 @@ class Labels:
 class LateLabels:
     """The waiting due points of one partition. Nothing is counted twice: ``swept_ms`` is how far labels were told."""
 
-    horizon_days: int
+    columns: ClassVar[tuple[Column, ...]] = (DUE, SCORE, MODEL, ORDERED)
+    reads: ClassVar[tuple[str, ...]] = ()
+    horizon_days: int = churn_alert.HORIZON_DAYS
     swept_ms: int = 0
     _told: Labels = field(default_factory=Labels.none)
+
+    def decide(self, state: Rows, group: Group) -> Iterable[Said]:
+        """Take note of a group's scores and orders; says nothing."""
+        score = group.answer(churn_alert.TASK, churn_alert.OUTPUT)
+        known = np.isfinite(score)
+        if known.any():
+            scores = group.seen.scores[churn_alert.TASK]
+            codes = np.array([code_of(model.digest) for model in scores.models], np.int64)
+            model = codes[scores.used[group.span][known]]
+            ordered = group.event_type[known] == ORDER
+            self.take(state, group.row[known], group.now_ms[known], score[known], model, ordered)
+        return ()
 
     def take(self, state: Rows, row: Ints, now_ms: Ints, score: Floats, model: Ints, ordered: Bools) -> None:
         """Due points of one step, no shopper twice. ``ordered``: an order made the shopper due."""

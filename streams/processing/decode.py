@@ -12,6 +12,7 @@ import numpy as np
 from xxhash import xxh3_64_intdigest, xxh32_intdigest
 
 from streams.processing.batch import TYPE_CODE, EventBatch, Ints, Touches
+from streams.processing.rules import DecodeRules, Rules
 from streams.processing.slices import Slice
 from streams.records.events import (
     AnyShopperEvent,
@@ -28,7 +29,7 @@ from streams.records.events import (
     event_decoder,
 )
 from streams.records.outcomes import DeadLetter, outcome_id
-from streams.records.serving import ModelsChosen
+from streams.records.serving import ModelsChosen, RulesChosen
 
 #: An order above this total (in cents) is a mistake. Ninety million of them fit into a shopper's sums.
 MAX_ORDER_CENTS = 10**11
@@ -39,21 +40,9 @@ MIN_EVENT_TIME_MS = 631_152_000_000
 #: A time that moves no watermark: what a dead record counts as.
 NO_TIME = np.iinfo(np.int64).min // 2
 
+#: Records of workers after which the partition's log is treated otherwise.
+Choice = ModelsChosen | RulesChosen
 _FIELD = re.compile(r" - at `\$\.?([^`]*)`$")
-
-
-@dataclass(frozen=True, slots=True)
-class DecodeRules:
-    """What a record must satisfy beyond its schema.
-
-    ``future_tolerance_ms`` prevents one record from the year 9999 making every later event late: an event time
-    further ahead of the broker's append time than this is refused. ``currency`` is the only one whose cents are
-    added up; adding euros to dollars would be a number without a meaning.
-    """
-
-    currency: str = "USD"
-    future_tolerance_ms: int = 300_000
-    max_event_bytes: int = 262_144
 
 
 @dataclass(slots=True)
@@ -64,10 +53,11 @@ class Decoded:
     clock_ms: Ints
     """[len(slice)] event time of every usable record (also clock ticks), ``NO_TIME`` for the others."""
     ticks: int
-    chosen: list[tuple[int, ModelsChosen]] = field(default_factory=list)
-    """Position in the slice, and the models that serve after it."""
+    chosen: list[tuple[int, Choice]] = field(default_factory=list)
+    """Position in the slice, and what holds after it."""
     dead: list[DeadLetter] = field(default_factory=list)
-    category_names: dict[int, str] = field(default_factory=dict)
+    category_names: dict[int, tuple[int, str]] = field(default_factory=dict)
+    """By code: the offset of the first record that named the category, and its name."""
 
 
 class _Refused(Exception):
@@ -119,7 +109,7 @@ def decode(slice_: Slice, rules: DecodeRules) -> Decoded:
     builder = _Builder(rules)
     dead: list[DeadLetter] = []
     ticks = 0
-    chosen: list[tuple[int, ModelsChosen]] = []
+    chosen: list[tuple[int, Choice]] = []
     decode_one = event_decoder.decode
     times: list[int] = []
     usable: list[int] = []
@@ -131,10 +121,12 @@ def decode(slice_: Slice, rules: DecodeRules) -> Decoded:
             if len(value) > rules.max_event_bytes:
                 raise _Refused("too_large", f"{len(value)} bytes; at most {rules.max_event_bytes} are read.")
             event = decode_one(value)
-            if type(event) is ModelsChosen:
+            if isinstance(event, (ModelsChosen, RulesChosen)):
+                if isinstance(event, RulesChosen):
+                    Rules.of(event.rules)
                 chosen.append((i, event))
                 continue
-            time = event.event_time  # type: ignore[union-attr]
+            time = event.event_time
             if type(time) is not int:
                 time = int(time.timestamp() * 1000)  # type: ignore[union-attr]
             if time < MIN_EVENT_TIME_MS:
@@ -172,7 +164,7 @@ class _Builder:
 
     def __init__(self, rules: DecodeRules) -> None:
         self.rules = rules
-        self.category_names: dict[int, str] = {}
+        self.category_names: dict[int, tuple[int, str]] = {}
         self._category_hash: dict[str | None, int] = {None: 0}
         self._rows: list[tuple[int, ...]] = []
         self._hashes: list[tuple[int, int]] = []
@@ -180,14 +172,14 @@ class _Builder:
         self._shopper_ids: list[str] = []
         self._touches: list[tuple[int, int, int, int]] = []
 
-    def category(self, name: str | None) -> int:
+    def category(self, name: str | None, offset: int) -> int:
         try:
             return self._category_hash[name]
         except KeyError:
             assert name is not None
             code = xxh32_intdigest(name.encode()) or 1
             self._category_hash[name] = code
-            self.category_names.setdefault(code, name)
+            self.category_names.setdefault(code, (offset, name))
             return code
 
     def add(self, position: int, offset: int, key: bytes | None, time: int, event: AnyShopperEvent) -> None:
@@ -205,7 +197,7 @@ class _Builder:
         quantity = 1
         index = len(self._rows)
         if isinstance(event, ItemViewed):
-            item, category = xxh3_64_intdigest(event.item_id.encode()), self.category(event.category)
+            item, category = xxh3_64_intdigest(event.item_id.encode()), self.category(event.category, offset)
             cents = event.unit_price_cents or 0
             dwell = int((event.dwell_seconds or 0.0) * 1000)
             self._touches.append((index, item, category, cents))
@@ -215,7 +207,7 @@ class _Builder:
             for line in event.lines or ():
                 line_item, line_category = (
                     xxh3_64_intdigest(line.item_id.encode()),
-                    self.category(line.category),
+                    self.category(line.category, offset),
                 )
                 net = max(0, line.unit_price_cents * line.quantity - line.discount_cents)
                 self._touches.append((index, line_item, line_category, net))
@@ -231,12 +223,12 @@ class _Builder:
             if isinstance(event, OrderPlaced):
                 flag = int(event.coupon_code is not None)
         elif isinstance(event, (CartItemAdded, CartItemRemoved)):
-            item, category = xxh3_64_intdigest(event.item_id.encode()), self.category(event.category)
+            item, category = xxh3_64_intdigest(event.item_id.encode()), self.category(event.category, offset)
             quantity = event.quantity
             cents = min((event.unit_price_cents or 0) * quantity, MAX_ORDER_CENTS)
             self._touches.append((index, item, category, cents))
         elif isinstance(event, ItemWishlisted):
-            item, category = xxh3_64_intdigest(event.item_id.encode()), self.category(event.category)
+            item, category = xxh3_64_intdigest(event.item_id.encode()), self.category(event.category, offset)
             self._touches.append((index, item, category, 0))
         elif isinstance(event, Searched):
             flag = int(event.result_count == 0)

@@ -11,58 +11,40 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import msgspec
 import numpy as np
 
-from streams.decisions import churn_alert, promotion
-from streams.decisions.churn_alert import ChurnAlertPolicy
-from streams.decisions.promotion import PromotionPolicy
+from streams.decisions.decider import Group, Seen
 from streams.features.catalogue import CATALOGUE, Catalogue
 from streams.features.columns import Column, Layout, Readable
 from streams.features.kinds.favourites import slot_of
-from streams.features.kinds.recent import BUCKETS
 from streams.features.signals import Run, entries
-from streams.monitoring import late_labels
 from streams.monitoring.late_labels import Labels, LateLabels
-from streams.processing.batch import TYPE_CODE, EventBatch, Ints, stable_order
-from streams.processing.deciding import DRIVING_HORIZON_DAYS, PROMOTION_FEATURES, Deciding
-from streams.processing.decode import NO_TIME, Decoded, DecodeRules, decode
+from streams.processing import deciding, names
+from streams.processing.batch import EventBatch, Ints, stable_order
+from streams.processing.deciding import Deciding
+from streams.processing.decode import NO_TIME, Choice, Decoded, decode
 from streams.processing.due import DuePoints, DueRows, Features
 from streams.processing.fates import APPLIED, IDS, IDS_COUNT, judge, remember
+from streams.processing.names import CategoryNames
 from streams.processing.rounds import BUCKET, Plan, plan
-from streams.processing.scoring import Model, Serving, Shelf, TaskScores, score, serve
-from streams.processing.silence import SilencePolicy
+from streams.processing.rules import Rules
+from streams.processing.scoring import Model, Serving, Shelf, TaskScores, score, serve, shipped_stages
 from streams.processing.slices import Slice
-from streams.records.events import OrderPlaced
 from streams.records.outcomes import DeadLetter, Due, LateEvent, Outcome, outcome_id
-from streams.records.serving import Stages
+from streams.records.serving import ModelsChosen, Stages
 from streams.state.arena import NEVER, TIMER, Arena, Codec, Tier, packed_at
 
 LAST_EVENT = Column("last_event", "i8")
-ORDER = TYPE_CODE[OrderPlaced]
 META_KEY = b"p"
-#: A producer that makes up names must not fill the memory; offers then name no category.
-MAX_CATEGORY_NAMES = 50_000
 
 
 def row_layout(catalogue: Catalogue) -> Layout:
     """The packed row: feature columns, what was applied, timers and decisions."""
     own = (APPLIED, IDS, IDS_COUNT, BUCKET, LAST_EVENT, TIMER)
-    decisions = (*churn_alert.COLUMNS, *promotion.COLUMNS, *late_labels.COLUMNS)
-    return Layout((*catalogue.columns, *own, *decisions))
-
-
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """How a worker treats its log. Everything here must be the same for every worker of a group."""
-
-    decode: DecodeRules = field(default_factory=DecodeRules)
-    allowed_lateness_ms: int = 3_600_000
-    cadence_ms: int = 3_600_000
-    silence: SilencePolicy = field(default_factory=SilencePolicy)
-    churn_alert: ChurnAlertPolicy = field(default_factory=ChurnAlertPolicy)
-    promotion: PromotionPolicy = field(default_factory=PromotionPolicy)
+    return Layout((*catalogue.columns, *own, *deciding.COLUMNS))
 
 
 @dataclass(slots=True)
@@ -119,14 +101,19 @@ class OtherLog(RuntimeError):
     """The state counts the offsets of another log than the one that is there now."""
 
 
+class OtherRules(RuntimeError):
+    """The log names rules that this version or this worker's settings cannot keep."""
+
+
 class PartitionProcessor:
     """State and progress of one partition.
 
-    The models of ``shelf`` score every due point, in the versions that the log chose last. Without a shelf nothing is
-    scored; a ``collector`` (the training replay) takes the due points instead, with the features ``collected``.
-    ``refused`` is told of versions that were chosen and cannot serve. ``log_id`` names the log whose offsets the state
-    counts: a topic deleted and made anew is another log, and taking its records for known ones would lose them
-    (``OtherLog``). ``room``: how many shoppers to make room for at once.
+    The models of ``shelf`` score every due point, in the versions that the log chose last; the rules are those that the
+    log chose last. A log that chose nothing yet begins with the package's versions and ``rules``, and the state
+    remembers which. Without a shelf nothing is scored; a ``collector`` (the training replay) takes the due points
+    instead, with the features ``collected``. ``refused`` is told of versions that were chosen and cannot serve.
+    ``log_id`` names the log whose offsets the state counts: a topic deleted and made anew is another log, and taking
+    its records for known ones would lose them (``OtherLog``). ``room``: how many shoppers to make room for at once.
     """
 
     def __init__(
@@ -157,17 +144,50 @@ class PartitionProcessor:
         self.newest_ms = NO_TIME
         self.lag_ms = 0
         """How long after the newest event time the newest record was appended: small in a live partition."""
-        self.category_names: dict[int, str] = {}
-        self._bucket_names: dict[int, str] = {}
+        self.names = CategoryNames()
         self._new_records: dict[bytes, bytes] = {b"l" + self.codec.layout.digest: self.codec.layout.describe()}
+        self.begun = False
+        """Whether the state was taken back from the tier, with the rules and versions that its log began with."""
         if tier is not None:
             self._recover(tier)
+        if not self.begun and shelf is not None:
+            self.stages = shipped_stages(shelf)
         self._serve(self.stages)
-        self._late_labels = LateLabels(DRIVING_HORIZON_DAYS, max(0, self.watermark_ms))
+        self._late_labels = LateLabels(swept_ms=max(0, self.watermark_ms))
+        self._deciding = Deciding(self._late_labels)
+        self._deciding.under(self.rules)
 
     def known_labels(self) -> Labels:
         """Scores of the driving output whose label became known since this was last asked."""
         return self._late_labels.sweep(self.arena.rows, self.arena.places, self.watermark_ms)
+
+    def _choose(self, choice: Choice) -> None:
+        """From here on in the log other versions serve, or other rules hold."""
+        if isinstance(choice, ModelsChosen):
+            self._serve(self.stages | {task: self._standing(task, s) for task, s in choice.stages.items()})
+        else:
+            self.rules = self._rules_of(choice.digest, choice.rules)
+            self._deciding.under(self.rules)
+
+    def _standing(self, task: str, stages: Stages) -> Stages:
+        if stages.live is not None or task not in self.stages:
+            return stages
+        return msgspec.structs.replace(stages, live=self.stages[task].live)
+
+    def _rules_of(self, digest: str, described: dict[str, Any]) -> Rules:
+        rules = Rules.of(described)
+        if rules.digest != digest:
+            raise OtherRules(
+                f"The log of partition {self.partition} is under rules {digest} of a newer version, which decide what "
+                "this one does not know. Run that version."
+            )
+        if rules.decode.currency != self.rules.decode.currency:
+            raise OtherRules(
+                f"The feature table of partition {self.partition} adds up {rules.decode.currency}, this worker is set "
+                f"to {self.rules.decode.currency}. Set OFFERSTREAM_CURRENCY back, or start under another "
+                "OFFERSTREAM_APP_ID."
+            )
+        return rules
 
     def _serve(self, stages: dict[str, Stages]) -> None:
         self.stages = stages
@@ -196,12 +216,13 @@ class PartitionProcessor:
 
         def take(model: Model) -> None:
             wanted.extend(a for a in model.features if a in self.catalogue.features)
+            wanted.extend(condition.address for condition in model.population)
             for upstream in model.upstream:
                 take(upstream)
 
         for model in self.models:
             take(model)
-        return tuple(dict.fromkeys([*wanted, *PROMOTION_FEATURES]))
+        return tuple(dict.fromkeys([*wanted, *deciding.READS]))
 
     @property
     def watermark_ms(self) -> int:
@@ -215,8 +236,8 @@ class PartitionProcessor:
                 kind = key[:1]
                 if kind == b"l":
                     self.codec.learn(value)
-                elif kind == b"c":
-                    self._name(int.from_bytes(key[1:], "big"), value.decode())
+                elif kind == names.KEY:
+                    self.names.restore(key, value)
                 elif key == META_KEY:
                     meta = msgspec.json.decode(value)
                     if self.log_id and meta.get("log_id", self.log_id) not in ("", self.log_id):
@@ -228,6 +249,9 @@ class PartitionProcessor:
                     self.next_offset, self.newest_ms = meta["next_offset"], meta["newest_ms"]
                     self.lag_ms = meta["lag_ms"]
                     self.stages = msgspec.convert(meta.get("stages", {}), dict[str, Stages])
+                    if "rules" in meta:
+                        self.rules = self._rules_of(meta["rules_digest"], meta["rules"])
+                        self.begun = True
                 elif kind == b"s":
                     yield key, value
 
@@ -239,7 +263,7 @@ class PartitionProcessor:
         The progress record says that every record before ``next_offset`` is in the rows, so it must not become
         durable before they do.
         """
-        changes = self._new_records | self.arena.take_dirty(self.next_offset)
+        changes = self._new_records | self.names.take_changes() | self.arena.take_dirty(self.next_offset)
         self._new_records = {}
         if changes or self.next_offset:
             progress = {
@@ -247,6 +271,8 @@ class PartitionProcessor:
                 "newest_ms": self.newest_ms,
                 "lag_ms": self.lag_ms,
                 "stages": self.stages,
+                "rules_digest": self.rules.digest,
+                "rules": self.rules.described(),
                 "log_id": self.log_id,
             }
             changes[META_KEY] = msgspec.json.encode(progress)
@@ -274,7 +300,7 @@ class PartitionProcessor:
         result.seconds["fold"] += t2 - t1
         if decoded.chosen:
             result.fates["choice"] += 1
-            self._serve(self.stages | decoded.chosen[0][1].stages)
+            self._choose(decoded.chosen[0][1])
         return result
 
     def apply_history(self, batch: EventBatch, rows: Ints) -> Applied:
@@ -291,7 +317,7 @@ class PartitionProcessor:
     def _take(self, decoded: Decoded, rows: Ints, slice_: Slice, result: Applied) -> None:
         """Take a decoded slice, of which nothing was applied before."""
         batch, clock = decoded.batch, time.perf_counter
-        self._learn_names(decoded.category_names)
+        self.names.learn(decoded.category_names)
         newest = np.maximum.accumulate(np.maximum(decoded.clock_ms, self.newest_ms))
         watermark = newest - self.rules.allowed_lateness_ms
         watermark_before = np.r_[self.watermark_ms, watermark[:-1]]
@@ -310,7 +336,8 @@ class PartitionProcessor:
         if self._collector is not None:
             self._collector(due.points, features)
         elif due.points:
-            self._score_and_decide(due.points, features, category, batch, result)
+            before = self._known_before(due.points, batch, slice_, watermark)
+            self._score_and_decide(due.points, features, category, batch, before, result)
         result.rounds = len(due.points)
         for points in due.points:
             result.due_kinds["silence" if points.silence else "event"] += len(points)
@@ -338,18 +365,6 @@ class PartitionProcessor:
         for start, stop in itertools.pairwise(bounds):
             result.add(self.apply(slice_.cut(start, stop)))
         return result
-
-    def _learn_names(self, names: dict[int, str]) -> None:
-        for code, name in names.items():
-            if code not in self.category_names and len(self.category_names) < MAX_CATEGORY_NAMES:
-                self._name(code, name)
-                self._new_records[b"c" + code.to_bytes(4, "big")] = name.encode()
-
-    def _name(self, code: int, name: str) -> None:
-        self.category_names[code] = name
-        # Of two names in one bucket always the same, whichever was seen first: a restart reads them in another order.
-        bucket = code % BUCKETS["category"] + 1
-        self._bucket_names[bucket] = min(name, self._bucket_names.get(bucket, name))
 
     def _late(self, slice_: Slice, batch: EventBatch, shopper: str, i: int, watermark_before: Ints) -> LateEvent:
         position = int(batch.position[i])
@@ -458,30 +473,50 @@ class PartitionProcessor:
 
     # -- score and decide
 
+    def _known_before(self, due: list[DuePoints], batch: EventBatch, slice_: Slice, watermark: Ints) -> list[int]:
+        """Of every due point, the offset from which on records must not be used: that after its event; of a silence
+        that of the record whose watermark passed it."""
+        offsets = np.asarray(slice_.offsets, np.int64)
+        found: list[int] = []
+        for points in due:
+            if points.silence:
+                found += offsets[np.searchsorted(watermark, points.now_ms)].tolist()
+            else:
+                found += (batch.offset[points.event] + 1).tolist()
+        return found
+
     def _score_and_decide(
-        self, due: list[DuePoints], features: Features, category: Ints, batch: EventBatch, result: Applied
+        self,
+        due: list[DuePoints],
+        features: Features,
+        category: Ints,
+        batch: EventBatch,
+        before: list[int],
+        result: Applied,
     ) -> None:
         if not self._serving:
             return
         clock = time.perf_counter
         t0 = clock()
         arena = self.arena
-        names = [arena.shopper(row) for points in due for row in points.row.tolist()]
-        scores = score(self._serving, features, self._places, names.__getitem__)
+        shoppers = [arena.shopper(row) for points in due for row in points.row.tolist()]
+        scores = score(self._serving, features, self._places, shoppers.__getitem__)
         t1 = clock()
-        rules = self.rules
-        deciding = Deciding(rules.churn_alert, rules.promotion, rules.decode.currency, self._late_labels, arena.rows)
-        place = 0
+        favourite = [self.names.of_code(c, at) for c, at in zip(category.tolist(), before, strict=True)]
+        seen = Seen(features, self._places, scores, self.names.of_bucket)
+        groups: list[Group] = []
+        start = 0
         for points in due:
             arena.dirty[points.row] = True
+            span = slice(start, start + len(points))
             refs = self._refs(points, batch)
-            shown = [self.category_names.get(code) for code in category[place : place + len(refs)].tolist()]
-            ordered = (points.event >= 0) & (batch.type[points.event] == ORDER) if len(batch) else points.event >= 0
-            deciding.take(points.row, points.now_ms, names[place : place + len(refs)], refs, shown, ordered, place)
-            place += len(refs)
-        result.outcomes, explained = deciding.outcomes(scores, features, self._places, self._bucket_names.get)
-        t2 = clock()
-        result.seconds |= {"score": t1 - t0 + explained, "decide": t2 - t1 - explained}
+            types = np.zeros(len(points), np.int64) if points.silence else batch.type[points.event]
+            groups.append(
+                Group(seen, span, points.row, points.now_ms, shoppers[span], refs, types, favourite[span], before[span])
+            )
+            start = span.stop
+        result.outcomes = self._deciding.outcomes(arena.rows, groups)
+        result.seconds |= {"score": t1 - t0, "decide": clock() - t1}
         result.scores = list(scores.values())
 
     def _refs(self, points: DuePoints, batch: EventBatch) -> list[Due]:

@@ -11,10 +11,14 @@ import numpy as np
 import numpy.typing as npt
 
 from streams.features.catalogue import CATALOGUE
+from streams.features.meaning import CODES, OTHER, meanings
 from streams.processing.batch import Bools, Floats
+from streams.records.outcomes import Reason
 from streams.records.serving import Stages
 
 Answers = dict[str, npt.NDArray[Any]]
+#: The feature that holds codes of event types.
+TYPES = "sequence.types"
 #: Rounded before anything is decided: another CPU's last bits must not decide differently.
 DECIMALS = 4
 
@@ -33,6 +37,15 @@ class Output(Protocol):
         """Whether it is one probability per row."""
 
 
+class Condition(Protocol):
+    """What must hold of a shopper for a model to judge them: a feature is at least so much."""
+
+    @property
+    def address(self) -> str: ...
+    @property
+    def least(self) -> float: ...
+
+
 class Model(Protocol):
     """A model as the stream sees it; ``models.predictor.Predictor`` is one."""
 
@@ -45,6 +58,26 @@ class Model(Protocol):
     @property
     def distributions(self) -> Mapping[str, Mapping[str, list[float]]]:
         """Of training, by feature address or output: ``edges`` and the ``shares`` between them."""
+
+    @property
+    def population(self) -> Sequence[Condition]:
+        """Whom it can judge: those of whom all of this holds. It was trained on no others and answers of no others."""
+
+    @property
+    def meanings(self) -> Mapping[str, str]:
+        """feature address → what it meant when the model was trained, as ``streams.features.meaning`` digests it."""
+
+    @property
+    def codes(self) -> Mapping[str, int]:
+        """event type → its code in ``sequence.types`` when the model was trained."""
+
+    @property
+    def levels(self) -> Mapping[str, Any]:
+        """``output``, ``thresholds`` and the precision ``promised`` by level; empty where the card says none."""
+
+    @property
+    def reference(self) -> npt.NDArray[np.float32]:
+        """[sum of widths] a typical shopper."""
 
     @property
     def outputs(self) -> Sequence[Output]:
@@ -67,6 +100,9 @@ class Shelf(Protocol):
     @property
     def tasks(self) -> Sequence[str]:
         """Every task that is served."""
+
+    def shipped(self, task: str) -> str:
+        """The version of a task that came with the package."""
 
     def model(self, task: str, version: str | None = None) -> Model:
         """A version, ready to score; of None, the one that came with the package. Raises when it must not serve."""
@@ -95,7 +131,9 @@ class Serving:
         return all(version is None or serving.get(stage) == version for stage, version in wanted.items())
 
 
-NO_STAGES = Stages(change_id="")
+def shipped_stages(shelf: Shelf) -> dict[str, Stages]:
+    """Every task's own version of the package, by name: what serves in a log that no operator chose for."""
+    return {task: Stages(change_id="", live=shelf.shipped(task)) for task in shelf.tasks}
 
 
 def widths(addresses: Sequence[str], upstream: Sequence[Model] = ()) -> list[int]:
@@ -119,6 +157,14 @@ def load(shelf: Shelf, task: str, version: str | None) -> Model:
             f"{task} {model.version} was trained on {', '.join(wrong)} of another width than they have here. "
             f"Train it anew: offerstream train {task}"
         )
+    now = meanings(CATALOGUE.features, model.features)
+    changed = [a for a, meant in now.items() if model.meanings.get(a) != meant]
+    moved = [name for name, code in model.codes.items() if CODES.get(name) != code]
+    if changed or moved:
+        raise ValueError(
+            f"{task} {model.version} was trained when {', '.join([*changed, *moved])} meant something else than here. "
+            f"Train it anew: offerstream train {task}"
+        )
     return model
 
 
@@ -128,8 +174,9 @@ def serve(
     refused: Callable[[str, str, Exception], None],
     before: Sequence[Serving] = (),
 ) -> list[Serving]:
-    """Every task's models as the stages want them. A version that cannot be loaded is told and does not serve: as live,
-    what served ``before`` goes on, after a restart what the log chose before, at last the package's own."""
+    """The models of every task that the stages name, as they want them. A version that cannot be loaded is told and
+    does not serve: as live, what served ``before`` goes on, after a restart what the log chose before, at last the
+    package's own."""
 
     def loaded(task: str, version: str | None) -> Model | None:
         try:
@@ -141,7 +188,9 @@ def serve(
     served = {serving.live.task: serving.live for serving in before}
     found = []
     for task in shelf.tasks:
-        s = stages.get(task, NO_STAGES)
+        if task not in stages:
+            continue
+        s = stages[task]
         live = loaded(task, s.live) if s.live else None
         if s.live and live is None:
             live = served.get(task) or (loaded(task, s.previous) if s.previous else None)
@@ -158,9 +207,12 @@ class Compared:
     stage: str
     model: Model
     live: Floats
-    """[k] first output of the live model …"""
+    """[k] first output of one number of the live model (0 where it has none) …"""
     other: Floats
     """… and of the other, for the same rows; NaN where it failed."""
+    distance: Floats
+    """[k] how far the other's first output lies from the live one's, from 0 to 1 (see ``distance``); NaN where it
+    failed."""
     live_us_per_row: float
     other_us_per_row: float
     rows: int
@@ -179,8 +231,41 @@ class TaskScores:
     """[n] which of ``models`` answered."""
     inputs: list[npt.NDArray[np.float32]]
     """Per model, the rows it was given (all n)."""
+    judged: Bools
+    """[n] whom the task can judge: the others get no answer."""
     seconds: float = 0.0
     compared: list[Compared] = field(default_factory=list)
+
+    def explained(self, rows: Sequence[int], most: int) -> list[list[Reason]]:
+        """Of some due points, the features that raised the first output most, by one more run per model over them. A
+        canary that raises here gives no reasons; it must not stop the worker."""
+        found: list[list[Reason]] = [[] for _ in rows]
+        for which, model in enumerate(self.models):
+            mine = [k for k, at in enumerate(rows) if self.used[at] == which]
+            if not mine:
+                continue
+            x = self.inputs[which][[rows[k] for k in mine]]
+            try:
+                moved = np.round(model.contributions(x), DECIMALS)
+            except Exception:
+                if which == 0:
+                    raise
+                continue
+            strongest = np.argsort(-moved, axis=1, kind="stable")[:, :most]
+            for k, row, effect, top in zip(mine, x, moved, strongest.tolist(), strict=True):
+                found[k] = [_reason(model, j, row, float(effect[j])) for j in top if effect[j] > 0]
+        return found
+
+
+def _reason(model: Model, j: int, row: npt.NDArray[np.float32], effect: float) -> Reason:
+    address, start = model.features[j], sum(model.widths[:j])
+    feature = CATALOGUE.features.get(address)
+    if model.widths[j] != 1 or feature is None:
+        meaning = address if feature is None else feature.meaning
+        return Reason(feature=address, value=None, typical=None, contribution=effect, text=f"{meaning}: unusual")
+    value, typical = float(row[start]), float(model.reference[start])
+    text = f"{feature.meaning}: {feature.in_words(value)} (typical: {feature.in_words(typical)})"
+    return Reason(feature=address, value=value, typical=typical, contribution=effect, text=text)
 
 
 class Inputs:
@@ -188,12 +273,32 @@ class Inputs:
 
     def __init__(self, features: npt.NDArray[np.float32], places: Mapping[str, slice]) -> None:
         self._features, self._places = features, places
+        self._inputs: dict[tuple[str, str], npt.NDArray[np.float32]] = {}
         self._answers: dict[tuple[str, str], Answers] = {}
         self._seconds: dict[tuple[str, str], float] = {}
 
     def of(self, model: Model) -> npt.NDArray[np.float32]:
-        """[n, width] what a model takes."""
-        return self.take(model.features, model.upstream)
+        """[n, width] what a model takes; event types that came after its training are ``OTHER`` to it."""
+        key = (model.task, model.digest)
+        if key in self._inputs:
+            return self._inputs[key]
+        x = self._inputs[key] = self.take(model.features, model.upstream)
+        last = max(model.codes.values(), default=len(CODES))
+        if last < len(CODES) and TYPES in model.features:
+            k = model.features.index(TYPES)
+            start = sum(model.widths[:k])
+            types = x[:, start : start + model.widths[k]]
+            types[types > last] = OTHER
+        return x
+
+    def judged(self, model: Model) -> Bools:
+        """[n] whom a model can judge: those of its population, and of the models whose outputs it takes."""
+        found = np.ones(len(self._features), np.bool_)
+        for upstream in model.upstream:
+            found &= self.judged(upstream)
+        for condition in model.population:
+            found &= self._features[:, self._places[condition.address].start] >= condition.least
+        return found
 
     def take(self, addresses: Sequence[str], upstream: Sequence[Model] = ()) -> npt.NDArray[np.float32]:
         """[n, width of all addresses] features, and outputs ``TASK.OUTPUT`` of the upstream models, side by side."""
@@ -208,18 +313,29 @@ class Inputs:
         return np.concatenate(blocks, axis=1)
 
     def answers(self, model: Model) -> Answers:
-        """What a model answers."""
+        """What a model answers; NaN of those it cannot judge."""
         key = (model.task, model.digest)
         if key not in self._answers:
-            x = self.of(model)
+            x, judged = self.of(model), self.judged(model)
             began = time.perf_counter()
-            self._answers[key] = model.score(x)
+            if judged.all():
+                found = model.score(x)
+            else:
+                found = {name: _spread(values, judged) for name, values in model.score(x[judged]).items()}
             self._seconds[key] = time.perf_counter() - began
+            self._answers[key] = found
         return self._answers[key]
 
     def seconds(self, model: Model) -> float:
         """How long a model took to answer, without what it takes from others."""
         return self._seconds.get((model.task, model.digest), 0.0)
+
+
+def _spread(values: npt.NDArray[Any], judged: Bools) -> npt.NDArray[Any]:
+    """Answers of the judged rows at their places among all; NaN elsewhere."""
+    whole = np.full((len(judged), *values.shape[1:]), np.nan)
+    whole[judged] = values
+    return whole
 
 
 def score(
@@ -238,11 +354,11 @@ def score(
     for task in serving:
         live = rows.answers(task.live)
         spent = rows.seconds(task.live)
-        chosen = TaskScores(dict(live), (task.live,), np.zeros(n, np.int64), [rows.of(task.live)], spent)
-        first = task.live.outputs[0].name
+        judged = rows.judged(task.live)
+        chosen = TaskScores(dict(live), (task.live,), np.zeros(n, np.int64), [rows.of(task.live)], judged, spent)
         if task.canary is not None:
             mask = np.array([task.stages.in_canary(shopper(i)) for i in range(n)], np.bool_)
-            answers, finite, compared = _beside("canary", task.canary, rows, live[first], mask, spent)
+            answers, finite, compared = _beside("canary", task.canary, rows, task.live, mask)
             chosen.compared.append(compared)
             mask &= finite  # Where it fails, the live model answers.
             if answers is not None and mask.any():
@@ -253,26 +369,53 @@ def score(
                     wide = mask if values.ndim == 1 else mask[:, None]
                     chosen.answers[name] = np.where(wide, values, chosen.answers[name])
         if task.shadow is not None:
-            *_, compared = _beside("shadow", task.shadow, rows, live[first], np.ones(n, np.bool_), spent)
+            *_, compared = _beside("shadow", task.shadow, rows, task.live, np.ones(n, np.bool_))
             chosen.compared.append(compared)
         chosen.answers = {name: np.round(values, DECIMALS) for name, values in chosen.answers.items()}
         found[task.live.task] = chosen
     return found
 
 
-def _beside(
-    stage: str, model: Model, rows: Inputs, live: Floats, mask: Bools, live_seconds: float
-) -> tuple[Answers | None, Bools, Compared]:
-    """What a canary or shadow answers, where all of it is finite, and how it compares on the rows of ``mask``."""
+def _beside(stage: str, model: Model, rows: Inputs, live: Model, mask: Bools) -> tuple[Answers | None, Bools, Compared]:
+    """What a canary or shadow answers, where all of it is finite, and how it compares on the judged rows of ``mask``.
+    Whatever it raises is told, and harms nobody."""
     n = len(mask)
+    known, mask = rows.answers(live), mask & rows.judged(live)
+    column = next((output.name for output in live.outputs if output.scalar), None)
+    base = known[column] if column is not None else np.zeros(n)
+    other, apart = np.full(n, np.nan), np.full(n, np.nan)
     answers: Answers | None
-    other, finite, error = np.full(n, np.nan), np.zeros(n, np.bool_), ""
+    finite, error = np.zeros(n, np.bool_), ""
     try:
         answers = rows.answers(model)
         finite = np.logical_and.reduce([np.isfinite(values.reshape(n, -1)).all(axis=1) for values in answers.values()])
-        other[finite] = answers[model.outputs[0].name][finite]
+        other[finite] = answers[column][finite] if column is not None else 0.0
+        first = live.outputs[0]
+        apart[finite] = distance(first.kind, known[first.name][finite], answers[first.name][finite])
     except Exception as failure:
         answers, error = None, repr(failure)
+        finite[:], other[:], apart[:] = False, np.nan, np.nan
     per = 1e6 / max(1, n)
-    compared = Compared(stage, model, live[mask], other[mask], live_seconds * per, rows.seconds(model) * per, n, error)
-    return answers, finite, compared
+    spent, beside = rows.seconds(live) * per, rows.seconds(model) * per
+    return answers, finite, Compared(stage, model, base[mask], other[mask], apart[mask], spent, beside, n, error)
+
+
+def distance(kind: str, one: npt.NDArray[Any], other: npt.NDArray[Any]) -> Floats:
+    """[n] how far two answers [n] or [n, width] of one kind lie apart, from 0 to 1: the share of a ranking that the
+    other does not list; of embeddings half of one less the cosine; else the mean absolute difference, at most 1.
+
+    >>> distance("ranking", np.array([[1, 2, 3, 4]]), np.array([[2, 1, 9, 8]])).tolist()
+    [0.5]
+    >>> distance("embedding", np.array([[1.0, 0.0]]), np.array([[0.0, 2.0]])).tolist()
+    [0.5]
+    >>> distance("probability", np.array([0.5]), np.array([0.25])).tolist()
+    [0.25]
+    """
+    one, other = one.reshape(len(one), -1), other.reshape(len(other), -1)
+    if kind == "ranking":
+        return 1.0 - (one[:, :, None] == other[:, None, :]).any(axis=2).mean(axis=1)
+    if kind == "embedding":
+        norms = np.linalg.norm(one, axis=1) * np.linalg.norm(other, axis=1)
+        return (1.0 - (one * other).sum(axis=1) / np.maximum(norms, 1e-12)) / 2
+    found: Floats = np.minimum(np.abs(one - other).mean(axis=1), 1.0)
+    return found

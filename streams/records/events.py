@@ -16,7 +16,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from streams.records.serving import ModelsChosen
+from streams.records.serving import ModelsChosen, RulesChosen
 
 MAX_ID_LENGTH = 256
 MAX_CENTS = 10**10
@@ -208,17 +208,20 @@ SHOPPER_EVENTS: tuple[type[ShopperEvent], ...] = (
     ConsentChanged,
 )
 
-event_decoder: msgspec.json.Decoder[AnyShopperEvent | ClockTicked | ModelsChosen] = msgspec.json.Decoder(
-    AnyShopperEvent | ClockTicked | ModelsChosen
+#: What workers write into the events topic; storefronts never do.
+WorkerRecord = ClockTicked | ModelsChosen | RulesChosen
+
+event_decoder: msgspec.json.Decoder[AnyShopperEvent | WorkerRecord] = msgspec.json.Decoder(
+    AnyShopperEvent | WorkerRecord
 )
 _encoder = msgspec.json.Encoder()
 
 
-def decode_event(value: bytes) -> AnyShopperEvent | ClockTicked | ModelsChosen:
+def decode_event(value: bytes) -> AnyShopperEvent | WorkerRecord:
     """One wire record as its struct. Raises ``msgspec.ValidationError`` or ``msgspec.DecodeError``."""
     return event_decoder.decode(value)
 
 
-def encode_event(event: ShopperEvent | ClockTicked | ModelsChosen) -> bytes:
+def encode_event(event: ShopperEvent | WorkerRecord) -> bytes:
     """One event as it goes over the wire; absent optional fields are left out."""
     return _encoder.encode(event)

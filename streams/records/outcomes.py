@@ -33,12 +33,16 @@ class ModelUsed(msgspec.Struct, kw_only=True, frozen=True, gc=False):
 
 
 class Reason(msgspec.Struct, kw_only=True, frozen=True, gc=False):
-    """One feature that drove a score: how far it moved it (in score units) against a typical shopper."""
+    """One feature that drove a score: how far it moved it (in score units) against a typical shopper.
+
+    ``value`` and ``typical`` are None for a tensor; ``text`` says the same in words.
+    """
 
     feature: str
     value: float | None
-    """None for a tensor."""
+    typical: float | None
     contribution: float
+    text: str
 
 
 class Outcome(msgspec.Struct, kw_only=True, frozen=True, gc=False):
@@ -80,18 +84,43 @@ class ProfileUpdated(Outcome, frozen=True, kw_only=True):
     """… and within 7 days."""
 
 
+Consent = Literal["allowed", "forbidden", "never_said"]
+
+
+class UsualBasket(msgspec.Struct, kw_only=True, frozen=True, gc=False):
+    """What a shopper's order usually comes to; ``days_between`` is None until two orders lie apart."""
+
+    value_cents: int
+    units: float
+    days_between: float | None
+
+
 class ChurnAlerted(Outcome, frozen=True, kw_only=True):
-    """A shopper is about to leave: tell marketing. Raised when the level rises, never twice within a cooldown."""
+    """A shopper is about to leave: tell marketing. Raised when the level rises, never twice within a cooldown.
+
+    ``promised`` is the share of alerts of this level that the model's validation saw come true (no order within 30
+    days), None where its card promises nothing. ``value_at_stake_cents`` is what 90 days at the shopper's own pace so
+    far bring in gross margin. ``rules`` names the rules that decided.
+    """
 
     score: float
     level: Literal["watch", "high", "critical"]
+    promised: float | None
     reasons: list[Reason]
+    consent: Consent
+    favourite_category: str | None
+    usual_basket: UsualBasket
+    value_at_stake_cents: int
+    currency: str
+    rules: str
 
 
 class OfferMade(Outcome, frozen=True, kw_only=True):
-    """A promotion for one shopper, within consent, caps and margin."""
+    """A promotion for one shopper, within consent, caps and margin. ``applies_to`` says whether the discount is for
+    ``category`` or for anything in the shop."""
 
     campaign: str
+    applies_to: Literal["category", "anything"]
     category: str | None
     discount_percent: int
     max_discount_cents: int
@@ -99,15 +128,18 @@ class OfferMade(Outcome, frozen=True, kw_only=True):
     expires_at_ms: int
     score: float
     reasons: list[str]
+    rules: str
 
 
 class OfferWithheld(Outcome, frozen=True, kw_only=True):
-    """An offer that a guard held back, and which one: for audit, and as the control group of the holdout."""
+    """An offer that a guard held back, and which one: for audit, and as the control group of the holdout. Said once
+    per shopper and reason, and again when another reason or an offer came between."""
 
     campaign: str
     reason: str
     discount_percent: int
     score: float
+    rules: str
 
 
 class LateEvent(msgspec.Struct, kw_only=True, frozen=True, gc=False):

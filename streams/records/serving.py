@@ -1,13 +1,14 @@
-"""Which version of which model serves, and what changes it.
+"""Which version of which model serves and which rules hold, and what changes them.
 
-Operators' wishes are in the compacted topic ``models.control.v1``. The worker that owns a partition writes them into
-the partition's own log as ``ModelsChosen``, so which version scored a due point is a property of the log.
+Operators' wishes are in the compacted topic ``models.control.v1`` and in the settings. The worker that owns a
+partition writes them into the partition's own log as ``ModelsChosen`` and ``RulesChosen``, so what decided at a due
+point is a property of the log.
 """
 
 from __future__ import annotations
 
 import hashlib
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 
@@ -15,7 +16,8 @@ Share = Annotated[float, msgspec.Meta(ge=0.0, le=1.0)]
 
 
 class Stages(msgspec.Struct, kw_only=True, frozen=True, gc=False, omit_defaults=True):
-    """The versions of one task. None as ``live``: the one that came with the package.
+    """The versions of one task. None as ``live``: as an operator's wish, the one that came with the package, whichever
+    that is; in a partition's log, what is live already.
 
     ``canary`` serves the shoppers whose salted hash lies below ``canary_share``; ``shadow`` is scored for all and
     acted on for none. ``previous`` was live before: what a rollback goes back to (None: the package's).
@@ -39,6 +41,14 @@ class ModelsChosen(msgspec.Struct, tag_field="type", tag="models_chosen", kw_onl
     """From here on in this partition these versions serve; written by the worker that owns it, never by storefronts."""
 
     stages: dict[str, Stages]
+
+
+class RulesChosen(msgspec.Struct, tag_field="type", tag="rules_chosen", kw_only=True, frozen=True, gc=False):
+    """From here on in this partition these rules hold: lateness, cadence, silence, policies, holdout. Written by the
+    worker that owns the partition when its settings differ from what held, never by storefronts."""
+
+    digest: str
+    rules: dict[str, Any]
 
 
 class StagesSet(msgspec.Struct, tag_field="type", tag="stages_set", kw_only=True, frozen=True, gc=False):

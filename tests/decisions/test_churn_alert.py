@@ -20,7 +20,7 @@ def alerts(scores: list[float], times: list[int]) -> list[int]:
     """The levels alerted for one shopper's scores."""
     state = Rows.zeros(row_layout(CATALOGUE), 1)
     return [
-        int(POLICY.decide(state, ROW, np.array([score]), np.array([at]))[0])
+        int(POLICY.decide(state, ROW, np.array([score]), np.array([at]), np.array([POLICY.thresholds]))[0])
         for score, at in zip(scores, times, strict=True)
     ]
 

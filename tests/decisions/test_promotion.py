@@ -20,6 +20,7 @@ LIKELY = Prospect(
     shopper_id="s1",
     now_ms=NOON,
     score=0.6,
+    threshold=0.25,
     discount_rate=0.2,
     coupon_share=0.0,
     average_order_cents=5000,

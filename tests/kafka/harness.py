@@ -22,7 +22,8 @@ from models.store import Shelf, Store
 from streams.broker.embedded import free_ports
 from streams.features.catalogue import CATALOGUE
 from streams.inspect import changelog_values
-from streams.processing.partition import PartitionProcessor, Rules, row_layout
+from streams.processing.partition import PartitionProcessor, row_layout
+from streams.processing.rules import Rules
 from streams.processing.slices import Slice
 from streams.settings import Settings
 from streams.state.arena import row_bytes

@@ -15,7 +15,8 @@ from streams.features.columns import Layout, Rows
 from streams.features.feature import Feature, Ratio
 from streams.features.kinds.marks import Total
 from streams.features.signals import ORDERS
-from streams.processing.partition import PartitionProcessor, Rules
+from streams.processing.partition import PartitionProcessor
+from streams.processing.rules import Rules
 from streams.records.events import ShopperEvent, decode_event
 from tests.shoppers import DAY, HOUR, NOON, Log, carted, log_of, ordered, random_history, slice_of, viewed
 

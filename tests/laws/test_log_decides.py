@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.processing.partition import META_KEY, PartitionProcessor, Rules
+from streams.processing.partition import META_KEY, PartitionProcessor
+from streams.processing.rules import Rules
 from streams.state.arena import NEVER, row_bytes
 from tests.shoppers import NOON, log_of, random_history, slice_of, viewed
 from tests.worlds import DictTier, World, cut, run_plain, shipped

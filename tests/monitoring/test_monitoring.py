@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 
 from streams.agents.shopper_events import _columns
+from streams.decisions.churn_alert import HORIZON_DAYS
 from streams.monitoring.canary import CanaryPolicy, CanaryWatch
 from streams.monitoring.drift import Drift, distribution, psi
 from streams.monitoring.late_labels import DAY_MS, Judged
 from streams.monitoring.quality import Calibration
-from streams.processing.deciding import DRIVING_HORIZON_DAYS
-from streams.processing.partition import PartitionProcessor, Rules
+from streams.processing.partition import PartitionProcessor
+from streams.processing.rules import Rules
 from streams.processing.scoring import Compared
 from streams.records.events import OrderPlaced
 from streams.records.outcomes import encode_outcome
@@ -25,7 +26,7 @@ RNG = np.random.default_rng(5)
 
 
 def beside(live: np.ndarray, other: np.ndarray, cost: float = 1.0, error: str = "") -> Compared:
-    return Compared("canary", shipped().model("churn"), live, other, 1.0, cost, len(live), error)
+    return Compared("canary", shipped().model("churn"), live, other, abs(live - other), 1.0, cost, len(live), error)
 
 
 def verdict(*compared: Compared, **more: Calibration) -> str | None:
@@ -85,7 +86,7 @@ def test_a_canary_whose_probabilities_are_right_is_not_rolled_back_by_chance() -
 def test_cost_is_judged_by_the_rows_it_was_measured_on() -> None:
     for rows, expected in ((100, "latency"), (5, None)):
         five, model = np.full(5, 0.5), shipped().model("churn")
-        few = [Compared("canary", model, five, five, 1.0, 90.0, rows) for _ in range(200)]
+        few = [Compared("canary", model, five, five, five * 0, 1.0, 90.0, rows) for _ in range(200)]
         assert verdict(*few) == expected
 
 
@@ -137,7 +138,7 @@ def test_late_labels_are_what_a_plain_loop_finds(size: int) -> None:
     for at, event in in_time_order(log):
         if isinstance(event, OrderPlaced):
             orders.setdefault(event.shopper_id, []).append(at)
-    horizon, expected = DRIVING_HORIZON_DAYS * DAY_MS, []
+    horizon, expected = HORIZON_DAYS * DAY_MS, []
     for shopper, points in scores.items():
         waiting: tuple[int, float] | None = None
         for at, score in [*points, (processor.watermark_ms + 1, -1.0)]:

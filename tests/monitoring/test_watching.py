@@ -15,15 +15,17 @@ from models.store import Shelf, Store
 from streams.agents.shopper_events import ShopperEvents
 from streams.metrics import Metrics
 from streams.monitoring.canary import CanaryPolicy
-from streams.processing.partition import Rules
+from streams.processing.rules import Rules
 from streams.records.events import encode_event
 from streams.records.serving import CanaryRolledBack, ModelsChosen, Stages
 from streams.topics import CONTROL
+from tests.models.doubles import Double
 from tests.models.variants import variant
 from tests.shoppers import Log, random_history
 from tests.worlds import cut
 
 CHURN = task("churn")
+FAILING = "failing"
 LOG = random_history(71, 9000, 300, hostile=False)
 
 
@@ -43,22 +45,12 @@ class Writer:
         """Nothing waits here."""
 
 
-class Failing:
+class Failing(Double):
     """The shipped model, which fails for some rows in its last answer."""
 
-    version, digest = "failing", "f" * 64
-
-    def __init__(self, live: Any) -> None:
-        self.task, self.features, self.widths = live.task, live.features, live.widths
-        self.outputs, self.upstream, self.distributions, self._live = live.outputs, (), live.distributions, live
-
     def score(self, x: np.ndarray) -> dict[str, np.ndarray]:
-        found: dict[str, np.ndarray] = self._live.score(x)
+        found = super().score(x)
         found["lapse_90d"][::10] = np.nan
-        return found
-
-    def contributions(self, x: np.ndarray) -> np.ndarray:
-        found: np.ndarray = self._live.contributions(x)
         return found
 
 
@@ -92,16 +84,18 @@ def shelf(tmp_path_factory: pytest.TempPathFactory) -> Shelf:
 
 
 def with_failing(shelf: Shelf) -> Any:
-    failing = Failing(shelf.model("churn"))
+    failing = Failing(shelf.model("churn"), FAILING, "f" * 64)
     return SimpleNamespace(
-        tasks=shelf.tasks, model=lambda t, v=None: failing if v == failing.version else shelf.model(t, v)
+        tasks=shelf.tasks,
+        shipped=shelf.shipped,
+        model=lambda t, v=None: failing if v == failing.version else shelf.model(t, v),
     )
 
 
 @pytest.mark.parametrize("harm", ["errors", "latency", "score_drift", "calibration"])
 def test_a_canary_that_does_harm_is_rolled_back_once_for_what_it_did(harm: str, shelf: Shelf) -> None:
     version = {
-        "errors": Failing.version,
+        "errors": FAILING,
         "latency": variant(CHURN, slow=8).version,
         "score_drift": variant(CHURN, 12.0).version,
         "calibration": variant(CHURN, 4.0).version,
@@ -128,7 +122,7 @@ def test_a_canary_that_does_no_harm_goes_on_and_what_is_known_of_it_is_shown(she
     version = variant(CHURN, 1.01).version
     events = worker(shelf)
     events.canary_policy = CanaryPolicy(max_cost_ratio=np.inf)  # Two models on a busy machine.
-    assert run(events, [*canary(version), *LOG]) == []
+    assert run(events, [*canary(version, 0.7), *LOG]) == []
     value = events.metrics.registry.get_sample_value
     compared = {"task": "churn", "stage": "canary", "version": version}
     assert (value("offerstream_compared_rows_total", compared) or 0) > 1000

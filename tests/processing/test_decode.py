@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streams.processing.batch import TYPE_CODE
-from streams.processing.decode import MAX_ORIGINAL_BYTES, NO_TIME, DecodeRules, decode
+from streams.processing.decode import MAX_ORIGINAL_BYTES, NO_TIME, decode
+from streams.processing.rules import DecodeRules
 from streams.records import events as e
 from tests.shoppers import APPENDED, NOON, carted, consented, log_of, ordered, slice_of, viewed
 

@@ -14,15 +14,22 @@ from models.predictor import Predictor
 from models.registry import task
 from models.store import Shelf, Store
 from models.task import Output
-from streams.processing.deciding import _Spoken
-from streams.processing.partition import PartitionProcessor, Rules
+from streams.decisions.decider import Group, Seen
+from streams.decisions.profile import Profiles
+from streams.decisions.promotion import PromotionPolicy
+from streams.decisions.scores import Scores
+from streams.features.catalogue import CATALOGUE
+from streams.features.columns import Rows
+from streams.processing.partition import OtherRules, PartitionProcessor, row_layout
+from streams.processing.rules import DecodeRules, Rules
 from streams.processing.scoring import Serving, TaskScores, load, score
 from streams.records.events import encode_event
-from streams.records.outcomes import Due, ModelUsed, Scored
-from streams.records.serving import ModelsChosen, Stages
+from streams.records.outcomes import Due, Scored
+from streams.records.serving import ModelsChosen, RulesChosen, Stages
+from tests.models.doubles import Double
 from tests.models.variants import variant
-from tests.shoppers import Log, random_history
-from tests.worlds import DictTier, World, cut, run_plain
+from tests.shoppers import DAY, KNOWN_CATEGORIES, NOON, Log, log_of, ordered, random_history, viewed
+from tests.worlds import DictTier, World, cut, run_plain, shipped
 
 CHURN = task("churn")
 
@@ -84,9 +91,10 @@ def test_a_shadow_changes_nothing_that_is_said(shelf: Shelf) -> None:
     assert run_plain(cut(log, []), shelf=shelf).outcomes == plain.outcomes
     processor = PartitionProcessor(0, Rules(), shelf)
     results = [processor.apply(s) for s in cut(log, [1])]
-    (compared,) = (c for scores in results[-1].scores for c in scores.compared)
+    (scores,) = (scores for scores in results[-1].scores if scores.compared)
+    (compared,) = scores.compared
     assert compared.stage == "shadow"
-    assert len(compared.live) == len(compared.other) == results[-1].due_points
+    assert len(compared.live) == len(compared.other) == scores.judged.sum() < results[-1].due_points
     assert (compared.other != compared.live).any()
 
 
@@ -105,6 +113,9 @@ class Away:
 
     def __init__(self, shelf: Shelf, *versions: str) -> None:
         self.shelf, self.tasks, self.away = shelf, shelf.tasks, set(versions)
+
+    def shipped(self, task: str) -> str:
+        return self.shelf.shipped(task)
 
     def model(self, task: str, version: str | None = None) -> Predictor:
         if version in self.away:
@@ -138,7 +149,9 @@ def test_a_version_trained_on_features_of_another_width_does_not_serve(shelf: Sh
     model = shelf.model("churn")
     other = SimpleNamespace(**{name: getattr(model, name) for name in ("task", "version", "features", "upstream")})
     other.widths = (2, *model.widths[1:])
-    wrong = SimpleNamespace(tasks=shelf.tasks, model=lambda task, _v: other if task == "churn" else shelf.model(task))
+    wrong: Any = SimpleNamespace(
+        tasks=shelf.tasks, model=lambda task, _v: other if task == "churn" else shelf.model(task)
+    )
     with pytest.raises(ValueError, match=r"orders\.count of another width"):
         load(wrong, "churn", "0")
 
@@ -147,12 +160,9 @@ def test_where_a_canary_fails_the_live_model_answers(shelf: Shelf) -> None:
     """Also where only one of its answers is not finite."""
     live = shelf.model("churn")
 
-    class Failing:
-        task, version, digest = "churn", "bad", "0" * 64
-        features, widths, outputs, upstream = live.features, live.widths, live.outputs, ()
-
+    class Failing(Double):
         def score(self, x: np.ndarray) -> dict[str, np.ndarray]:
-            answers = {name: values * 0.5 for name, values in live.score(x).items()}
+            answers = {name: values * 0.5 for name, values in super().score(x).items()}
             answers["lapse_90d"][::2] = np.nan
             return answers
 
@@ -162,7 +172,7 @@ def test_where_a_canary_fails_the_live_model_answers(shelf: Shelf) -> None:
     for address, width in zip(live.features, live.widths, strict=True):
         places[address] = slice(start, start + width)
         start += width
-    found = score([Serving(stages, live, Failing())], rows, places, str)["churn"]  # type: ignore[arg-type]
+    found = score([Serving(stages, live, Failing(live, "bad", "0" * 64))], rows, places, str)["churn"]  # type: ignore[arg-type]
     right = live.score(rows)["lapse_30d"]
     np.testing.assert_array_equal(found.used, np.arange(len(rows)) % 2)
     np.testing.assert_array_equal(found.answers["lapse_30d"][::2], right[::2].round(4))
@@ -176,15 +186,16 @@ def test_where_a_canary_fails_the_live_model_answers(shelf: Shelf) -> None:
 def test_a_canary_that_cannot_explain_gives_no_reasons_and_stops_nobody(shelf: Shelf) -> None:
     live = shelf.model("churn")
 
-    class Mute:
-        task, version, digest, distributions = "churn", "mute", "1" * 64, live.distributions
-        features, widths, outputs, upstream = live.features, live.widths, live.outputs, ()
-        score = staticmethod(live.score)
-
+    class Mute(Double):
         def contributions(self, x: np.ndarray) -> np.ndarray:
             raise RuntimeError("nothing to say")
 
-    mute: Any = SimpleNamespace(tasks=shelf.tasks, model=lambda t, v=None: Mute() if v == "mute" else shelf.model(t, v))
+    silent = Mute(live, "mute", "1" * 64)
+    mute: Any = SimpleNamespace(
+        tasks=shelf.tasks,
+        shipped=shelf.shipped,
+        model=lambda t, v=None: silent if v == "mute" else shelf.model(t, v),
+    )
     log = [*choose(canary="mute", canary_share=0.5, canary_salt="s"), *LOG]
     alerts = [
         said for said in map(json.loads, run_plain(cut(log, []), shelf=mute).outcomes.values()) if "level" in said
@@ -217,13 +228,99 @@ def test_stages_with_a_share_above_one_are_a_dead_letter(shelf: Shelf) -> None:
 
 
 def test_a_task_with_an_embedding_of_its_own_says_no_profile() -> None:
+    """And where it failed, nothing is said."""
     outputs = (Output("p"), Output("taste", "embedding", 3))
-    model = SimpleNamespace(outputs=outputs)
+    model = SimpleNamespace(task="taste", version="1", digest="2", outputs=outputs)
     answers = {"p": np.array([0.5, np.nan]), "taste": np.ones((2, 3))}
-    scores = TaskScores(answers, (model,), np.zeros(2, np.int64), [])
-    spoken = _Spoken("taste", scores, [ModelUsed(task="taste", version="1", digest="2")], lambda _bucket: None)
-    due = Due(kind="event", ref="e1")
-    (said,) = spoken.at(0, "s1", 0, due, "event:e1")
+    scores = TaskScores(answers, (model,), np.zeros(2, np.int64), [], np.ones(2, np.bool_))
+    seen = Seen(np.zeros((2, 0), np.float32), {}, {"taste": scores}, lambda _bucket, _before: None)
+    due = [Due(kind="event", ref="e1"), Due(kind="event", ref="e2")]
+    nobody, nothing = np.zeros(2, np.int64), Rows.zeros(row_layout(CATALOGUE), 2)
+    group = Group(seen, slice(0, 2), np.arange(2), nobody, ["s1", "s2"], due, nobody, [None, None], [0, 0])
+    ((place, said),) = [*Scores().decide(nothing, group), *Profiles().decide(nothing, group)]
+    assert place == 0
     assert isinstance(said, Scored)
     assert said.scores == {"p": 0.5}
-    assert spoken.at(1, "s1", 0, due, "event:e1") == []  # where it failed, nothing is said
+
+
+@pytest.mark.parametrize("stage", ["canary", "shadow"])
+@pytest.mark.parametrize("first", ["embedding", "next_category", "next_type"])
+def test_a_task_whose_first_answer_is_no_single_number_can_be_tried_beside_the_live_one(stage: str, first: str) -> None:
+    live: Any = shipped().model("behaviour")
+    wide = sorted(live.outputs, key=lambda output: output.name != first)
+
+    class Other(Double):
+        def score(self, x: np.ndarray) -> dict[str, np.ndarray]:
+            answers = super().score(x)
+            answers[first] = answers[first][:, ::-1]
+            return answers
+
+    model, other = Double(live, live.version, live.digest), Other(live, "other", "0" * 64)
+    model.outputs = other.outputs = wide  # type: ignore[attr-defined]
+    rows = np.asarray(shipped().artifact("behaviour").golden)
+    serving = Serving(Stages(change_id="c", canary_share=1.0), model, **{stage: other})  # type: ignore[arg-type]
+    found = score([serving], rows, CATALOGUE.places(live.features), str)["behaviour"]
+    (compared,) = found.compared
+    assert not compared.error
+    assert len(compared.distance) == len(rows)
+    assert 0 <= compared.distance.min() <= compared.distance.max() <= 1
+    # A ranking turned round lists the same; the others lie apart.
+    assert (compared.distance.max() > 0) == (first != "next_category")
+
+
+@pytest.mark.parametrize("size", [1, 40, 10_000])
+def test_rules_hold_from_where_they_stand_in_the_log_however_that_is_cut(size: int) -> None:
+    """Workers with other settings decide alike: it is the log that says which hold."""
+    calm = Rules(cadence_ms=86_400_000, promotion=PromotionPolicy(default_consent=True, holdout_share=0.5))
+    chosen: Log = [(None, encode_event(RulesChosen(digest=calm.digest, rules=calm.described())))]
+    log = [*LOG[:500], *chosen, *LOG[500:]]
+    whole = run_plain(cut(log, []))
+    world = run_plain(cut(log, range(size, len(log), size)))
+    assert world.outcomes == whole.outcomes
+    assert world.rows == whole.rows
+    rules = [said["rules"] for said in map(json.loads, whole.outcomes.values()) if "rules" in said]
+    assert set(rules) == {Rules().digest, calm.digest}
+    # After a restart the log's rules hold, not those that the worker would begin with.
+    first = PartitionProcessor(0, Rules(), shipped())
+    first.apply(cut(log, [])[0])
+    again = PartitionProcessor(0, Rules(cadence_ms=1), shipped(), tier=DictTier(first.take_changes()))
+    assert again.rules == calm
+    assert again.begun
+
+
+def test_rules_that_are_none_are_a_dead_letter_and_newer_ones_stop_the_worker() -> None:
+    bad = encode_event(RulesChosen(digest="0" * 12, rules={"cadence_ms": "often"}))
+    assert run_plain(cut([(None, bad)], [])).fates["dead"] == 1
+    newer = encode_event(RulesChosen(digest="0" * 12, rules={**Rules().described(), "budget": 5}))
+    with pytest.raises(OtherRules, match="newer version"):
+        run_plain(cut([(None, newer)], []))
+
+
+def test_a_table_in_one_currency_is_not_added_to_in_another() -> None:
+    dollars = PartitionProcessor(0, Rules(), shipped())
+    dollars.apply(cut(LOG[:50], [])[0])
+    tier = DictTier(dollars.take_changes())
+    with pytest.raises(OtherRules, match="OFFERSTREAM_CURRENCY"):
+        PartitionProcessor(0, Rules(decode=DecodeRules(currency="EUR")), shipped(), tier=tier)
+
+
+def test_a_log_that_no_operator_chose_for_begins_with_the_package_by_name(shelf: Shelf) -> None:
+    """Another version of the package takes over with other models: what the log began with goes on."""
+    first = PartitionProcessor(0, Rules(), shelf)
+    tier = DictTier(first.take_changes())
+    newer: Any = SimpleNamespace(
+        tasks=shelf.tasks, model=shelf.model, shipped=lambda _task: variant(CHURN, 0.5).version
+    )
+    assert live_of(PartitionProcessor(0, Rules(), newer, tier=tier)) == shelf.shipped("churn")
+
+
+def test_nobody_is_named_by_a_category_that_the_log_names_later() -> None:
+    """However the log was cut: a name is known from the record on that says it first."""
+    orders = [ordered("s1", NOON + i * DAY, f"o{i}", category=KNOWN_CATEGORIES[0]) for i in range(3)]
+    log = log_of(*orders, *(viewed("s2", NOON + 3 * DAY, "v", category=name) for name in KNOWN_CATEGORIES[1:]))
+    whole = run_plain(cut(log, []))
+    profiles = [said for said in map(json.loads, whole.outcomes.values()) if "next_category" in said]
+    first = next(said for said in profiles if said["due"]["ref"] == "o2")
+    named = {likely["category"] for likely in first["next_category"]}
+    assert named == {KNOWN_CATEGORIES[0], None}
+    assert run_plain(cut(log, range(1, len(log)))).outcomes == whole.outcomes

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from streams.processing.partition import PartitionProcessor, Rules
+from streams.processing.partition import PartitionProcessor
+from streams.processing.rules import Rules
 from streams.records.events import ClockTicked, ShopperEvent
 from streams.records.outcomes import Scored
 from tests.shoppers import DAY, HOUR, NOON, log_of, ordered, slice_of, viewed

@@ -9,7 +9,8 @@ import pytest
 from streams.features.catalogue import FEATURES, Catalogue
 from streams.features.columns import Column, Layout, Rows
 from streams.features.feature import Ratio
-from streams.processing.partition import META_KEY, OtherLog, PartitionProcessor, Rules, row_layout
+from streams.processing.partition import META_KEY, OtherLog, PartitionProcessor, row_layout
+from streams.processing.rules import Rules
 from streams.state.arena import Arena, Codec, row_bytes
 from tests.shoppers import DAY, NOON, log_of, random_history, slice_of, viewed
 from tests.worlds import DictTier

@@ -13,10 +13,12 @@ import pandas as pd
 import pytest
 
 from models.registry import TASKS
-from models.task import Output
+from models.task import AtLeast, Output
 from streams.features.catalogue import CATALOGUE
+from streams.features.meaning import CODES, meanings
 from streams.monitoring import quality
-from streams.processing.partition import PartitionProcessor, Rules
+from streams.processing.partition import PartitionProcessor
+from streams.processing.rules import Rules
 from streams.records.events import ShopperEvent, decode_event
 from tests.shoppers import DAY, NOON, log_of, ordered, random_history, slice_of, viewed
 from training import evaluate
@@ -42,10 +44,15 @@ class Recorder:
     task, version, digest = "recorder", "0", "0" * 64
     outputs, upstream = (Output("p"),), ()
     distributions: dict[str, dict[str, list[float]]] = {}  # noqa: RUF012
+    population: tuple[AtLeast, ...] = ()
+    codes = CODES
+    levels: dict[str, Any] = {}  # noqa: RUF012
 
     def __init__(self, features: tuple[str, ...], rows: list[np.ndarray[tuple[int], np.dtype[np.float32]]]) -> None:
         self.features, self.rows = features, rows
         self.widths = tuple(CATALOGUE.features[a].width for a in features)
+        self.meanings = meanings(CATALOGUE.features, features)
+        self.reference = np.zeros(sum(self.widths), np.float32)
 
     def score(
         self, x: np.ndarray[tuple[int, int], np.dtype[np.float32]]
@@ -68,6 +75,10 @@ class Recorders:
 
     def __init__(self, features: tuple[str, ...], rows: list[np.ndarray[tuple[int], np.dtype[np.float32]]]) -> None:
         self._model = Recorder(features, rows)
+
+    def shipped(self, task: str) -> str:
+        """The recorder's version."""
+        return self._model.version
 
     def model(self, task: str, version: str | None = None) -> Recorder:
         """The recorder."""

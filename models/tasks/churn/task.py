@@ -1,6 +1,6 @@
 """Will this shopper stop buying?"""
 
-from models.task import Output, Task
+from models.task import AtLeast, Output, Task
 
 CHURN = Task(
     name="churn",
@@ -37,4 +37,6 @@ CHURN = Task(
     ),
     outputs=(Output("lapse_30d"), Output("lapse_60d"), Output("lapse_90d")),
     owner="retention",
+    # Whoever never ordered cannot stop ordering; no history says what such a score would mean.
+    population=(AtLeast("orders.count", 1),),
 )

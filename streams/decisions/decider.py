@@ -1,0 +1,133 @@
+"""The contract of everything that decides: what it remembers, what it reads, and what it says at due points."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Protocol, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from streams.features.columns import Column, Rows
+from streams.processing.batch import Floats, Ints
+from streams.records.outcomes import Due, ModelUsed, Outcome, Reason
+
+_T = TypeVar("_T")
+#: (place in the group, what is said of it)
+Said = tuple[int, Outcome]
+
+
+class Answered(Protocol):
+    """What one task answered at the n due points of a slice; ``streams.processing.scoring.TaskScores`` is one."""
+
+    @property
+    def answers(self) -> Mapping[str, npt.NDArray[Any]]:
+        """By output, [n] or [n, width]; NaN where nothing was answered."""
+
+    @property
+    def used(self) -> Ints:
+        """[n] which of ``models`` answered."""
+
+    @property
+    def models(self) -> Sequence[Any]:
+        """The models that answered: live, then canary."""
+
+    def explained(self, rows: Sequence[int], most: int) -> list[list[Reason]]:
+        """Of some due points, the features that raised the first output most."""
+
+
+class Seen:
+    """What is known at the n due points of a slice: features and answers by address."""
+
+    def __init__(
+        self,
+        features: npt.NDArray[np.float32],
+        places: Mapping[str, slice],
+        scores: Mapping[str, Answered],
+        category_of: Callable[[int, int], str | None],
+    ) -> None:
+        self.scores, self._features, self._places = scores, features, places
+        self.category_of = category_of
+        """Names a category's hash bucket, as the log had said it before an offset."""
+        self._made: dict[Any, Any] = {}
+
+    def feature(self, address: str) -> npt.NDArray[np.float32]:
+        """[n] a feature of one number, or [n, width]. Raises ``KeyError`` for one that was not read."""
+        place = self._places[address]
+        return self._features[:, place.start] if place.stop - place.start == 1 else self._features[:, place]
+
+    def answer(self, task: str, output: str) -> Floats:
+        """[n] or [n, width] an answer; NaN where the task answered nothing."""
+        found = self.scores.get(task)
+        return np.full(len(self._features), np.nan) if found is None else found.answers[output]
+
+    @cached_property
+    def models(self) -> dict[str, list[ModelUsed]]:
+        """task → its models as outcomes name them."""
+        return {
+            task: [ModelUsed(task=m.task, version=m.version, digest=m.digest[:16]) for m in found.models]
+            for task, found in self.scores.items()
+        }
+
+    def once(self, key: Any, make: Callable[[], _T]) -> _T:
+        """``make()`` the first time it is asked for under a key, the same value after."""
+        if key not in self._made:
+            self._made[key] = make()
+        found: _T = self._made[key]
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """k shoppers due at the same step of a slice, none twice."""
+
+    seen: Seen
+    span: slice
+    """Where they stand among the slice's due points."""
+    row: Ints
+    now_ms: Ints
+    shopper: list[str]
+    due: list[Due]
+    event_type: Ints
+    """Code of the event that made each due; 0 for a silence."""
+    favourite: list[str | None]
+    """Name of each one's favourite category."""
+    before: list[int]
+    """Offset of the record that made each due known: what the log said from there on must not be used."""
+
+    def __len__(self) -> int:
+        return len(self.row)
+
+    def feature(self, address: str) -> npt.NDArray[np.float32]:
+        """[k] a feature."""
+        return self.seen.feature(address)[self.span]
+
+    def answer(self, task: str, output: str) -> Floats:
+        """[k] an answer; NaN where the task answered nothing."""
+        return self.seen.answer(task, output)[self.span]
+
+    def model(self, task: str, i: int) -> ModelUsed:
+        """Whose answer it is."""
+        return self.seen.models[task][int(self.seen.scores[task].used[self.span.start + i])]
+
+    def ref(self, i: int) -> str:
+        """What outcome ids say of what made the i-th due."""
+        return f"{self.due[i].kind}:{self.due[i].ref}"
+
+
+class Decider(Protocol):
+    """One thing that is decided, or only said or noted, at every due point. Deciders run in the order in which
+    ``streams.processing.deciding`` lists them, over one group after the other, so each sees what it decided before."""
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """What it remembers in the row."""
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """Addresses of the features it looks at, besides answers."""
+
+    def decide(self, state: Rows, group: Group) -> Iterable[Said]:
+        """Decide for all of a group at once; moves its own columns of ``state``."""

@@ -1,0 +1,63 @@
+"""How a log is treated: everything that decides besides models, as one value that the log names by digest."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from streams.decisions.churn_alert import ChurnAlertPolicy
+from streams.decisions.promotion import PromotionPolicy
+from streams.processing.silence import SilencePolicy
+
+
+@dataclass(frozen=True, slots=True)
+class DecodeRules:
+    """What a record must satisfy beyond its schema.
+
+    ``future_tolerance_ms`` prevents one record from the year 9999 making every later event late: an event time
+    further ahead of the broker's append time than this is refused. ``currency`` is the only one whose cents are
+    added up; adding euros to dollars would be a number without a meaning.
+    """
+
+    currency: str = "USD"
+    future_tolerance_ms: int = 300_000
+    max_event_bytes: int = 262_144
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """How a worker treats its log. The log says which hold from where on (``RulesChosen``), so workers with other
+    settings, and a replay, decide alike."""
+
+    decode: DecodeRules = field(default_factory=DecodeRules)
+    allowed_lateness_ms: int = 3_600_000
+    cadence_ms: int = 3_600_000
+    silence: SilencePolicy = field(default_factory=SilencePolicy)
+    churn_alert: ChurnAlertPolicy = field(default_factory=ChurnAlertPolicy)
+    promotion: PromotionPolicy = field(default_factory=PromotionPolicy)
+
+    def described(self) -> dict[str, Any]:
+        """The rules as plain values, as they go over the wire."""
+        return msgspec.to_builtins(self)
+
+    @property
+    def digest(self) -> str:
+        """12 hex digits that name these rules.
+
+        >>> Rules().digest == Rules().digest != Rules(cadence_ms=1).digest
+        True
+        """
+        return hashlib.blake2b(msgspec.json.encode(self.described(), order="deterministic"), digest_size=6).hexdigest()
+
+    @staticmethod
+    def of(described: dict[str, Any]) -> Rules:
+        """The rules that ``described`` gave. Raises ``msgspec.ValidationError`` for values that are none; names that
+        this version does not know are passed over, which the digest then tells.
+
+        >>> Rules.of(Rules(cadence_ms=5).described()).cadence_ms
+        5
+        """
+        return msgspec.convert(described, Rules)

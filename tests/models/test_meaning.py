@@ -1,0 +1,90 @@
+"""A model is given what it was trained on, or it does not serve; what is added later harms nobody."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from streams.features.catalogue import CATALOGUE
+from streams.features.kinds.windows import Windowed
+from streams.features.meaning import meanings
+from streams.features.signals import ORDERS, SPEND
+from streams.processing.scoring import Inputs, load
+from tests.models.doubles import Double
+from tests.worlds import shipped
+
+#: Adds a sixteenth type of event before anything else is imported, then sends it and others through both models.
+SIXTEEN = """
+import streams.records.events as events
+
+class ReviewWritten(events.ShopperEvent, tag="review_written", frozen=True, kw_only=True):
+    stars: int
+
+events.SHOPPER_EVENTS += (ReviewWritten,)
+events.AnyShopperEvent |= ReviewWritten
+import msgspec
+events.event_decoder = msgspec.json.Decoder(events.AnyShopperEvent | events.WorkerRecord)
+
+from streams.processing.batch import TYPE_CODE
+from tests.shoppers import NOON, log_of, ordered, viewed
+from tests.worlds import cut, run_plain
+
+assert TYPE_CODE[ReviewWritten] == 16
+review = ReviewWritten(event_id="r", shopper_id="s1", event_time=NOON + 1, stars=5)
+world = run_plain(cut(log_of(ordered(), review, viewed(at=NOON + 2), viewed(at=NOON + 7_200_000, event_id="e2")), []))
+assert world.fates["applied"] == 4, world.fates
+assert world.kinds["ProfileUpdated"] == 2, world.kinds
+assert world.kinds["Scored"] == 4, world.kinds
+"""
+
+
+def test_a_sixteenth_type_of_event_stops_nobody() -> None:
+    """Its code is beyond the table of the encoder that was trained on fifteen: to that model it is no event."""
+    done = subprocess.run(
+        [sys.executable, "-c", SIXTEEN], cwd=Path(__file__).parents[2], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_codes_that_a_model_does_not_know_are_no_events_to_it() -> None:
+    live: Any = shipped().model("behaviour")
+    young = Double(live, "young", "a" * 64)
+    young.codes = {name: code for name, code in live.codes.items() if code <= 6}  # type: ignore[attr-defined]
+    places = CATALOGUE.places(live.features)
+    rows = np.asarray(shipped().artifact("behaviour").golden)
+    types = Inputs(rows, places).of(young)[:, places["sequence.types"]]  # type: ignore[arg-type]
+    before = rows[:, places["sequence.types"]]
+    assert (before > 6).any()
+    np.testing.assert_array_equal(types, np.where(before > 6, 0, before))
+
+
+def test_meaning_follows_the_declaration_not_the_words() -> None:
+    features = dict(CATALOGUE.features)
+    count = features["orders.count_7d"]
+    said = meanings(features, ["orders.count_7d", "orders.average_value"])
+    assert meanings(features | {"orders.count_7d": replace(count, meaning="Weekly orders")}, said) == said
+    for source in (Windowed(ORDERS, "30d"), Windowed(SPEND, "7d")):
+        changed = meanings(features | {"orders.count_7d": replace(count, source=source)}, said)
+        assert changed["orders.count_7d"] != said["orders.count_7d"]
+        assert changed["orders.average_value"] == said["orders.average_value"]
+    # A ratio means something else when its parts do.
+    spend = replace(features["orders.spend"], source=features["orders.discount"].source)
+    assert meanings(features | {"orders.spend": spend}, said)["orders.average_value"] != said["orders.average_value"]
+
+
+@pytest.mark.parametrize("what", ["meanings", "codes"])
+def test_a_model_of_other_meanings_or_codes_does_not_serve(what: str) -> None:
+    live: Any = shipped().model("churn")
+    other = Double(live, "other", "b" * 64)
+    name = next(iter(getattr(live, what)))
+    setattr(other, what, {**getattr(live, what), name: "elsewhere" if what == "meanings" else 99})
+    shelf: Any = SimpleNamespace(model=lambda _task, _version: other)
+    with pytest.raises(ValueError, match=rf"{name} meant something else.*offerstream train churn"):
+        load(shelf, "churn", "other")
