@@ -6,14 +6,14 @@ import hashlib
 import io
 import json
 import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from models.task import Task
+from models.task import AtLeast, Task
 
 #: A version is named by this many digits of its digest.
 VERSION_DIGITS = 12
@@ -109,18 +109,33 @@ def _seal(card: dict[str, Any], golden: bytes) -> str:
 
 
 def load_artifact(task: Task, folder: Path | None = None) -> Artifact:
-    """Read and check an artifact; nothing is handed to ONNX Runtime before its digest was. Raises ``ArtifactError``."""
+    """Read and check an artifact that must be of the task as it is now; nothing is handed to ONNX Runtime before its
+    digest was. Raises ``ArtifactError``."""
     folder = folder or task.folder
     try:
-        return parse_artifact(task, {name: (folder / name).read_bytes() for name in FILES}, str(folder))
+        artifact = parse_artifact(task, {name: (folder / name).read_bytes() for name in FILES}, str(folder))
     except FileNotFoundError as error:
         raise ArtifactError(f"{error.filename} does not exist. Train it: offerstream train {task.name}") from error
     except OSError as error:
         raise ArtifactError(f"{folder} cannot be read: {error}") from error
+    if artifact.task.features != task.features:
+        raise ArtifactError(
+            f"{folder} was trained on other features, or in another order, than task {task.name!r} lists. "
+            f"Train it anew: offerstream train {task.name}"
+        )
+    if artifact.task.population != task.population:
+        raise ArtifactError(
+            f"{folder} was trained to judge {artifact.card['population']}, task {task.name!r} says "
+            f"{population_of(task)}. Train it anew: offerstream train {task.name}"
+        )
+    return artifact
 
 
 def parse_artifact(task: Task, files: dict[str, bytes], folder: str) -> Artifact:
-    """An artifact from its files, checked; ``folder`` is only named in errors. Raises ``ArtifactError``."""
+    """An artifact from its files, checked; ``folder`` is only named in errors. Raises ``ArtifactError``.
+
+    Features and population are the card's: a version that was trained when the task listed others is as good as it was.
+    """
     model = files["model.onnx"]
     try:
         card = json.loads(files["card.json"])
@@ -144,16 +159,6 @@ def parse_artifact(task: Task, files: dict[str, bytes], folder: str) -> Artifact
         )
     if card["version"] != digest[:VERSION_DIGITS]:
         raise ArtifactError(f"{folder} calls itself {card['version']!r}, not {digest[:VERSION_DIGITS]!r}.")
-    if tuple(card["features"]) != task.features:
-        raise ArtifactError(
-            f"{folder} was trained on other features, or in another order, than task {task.name!r} lists. "
-            f"Train it anew: offerstream train {task.name}"
-        )
-    if card["population"] != population_of(task):
-        raise ArtifactError(
-            f"{folder} was trained to judge {card['population']}, task {task.name!r} says {population_of(task)}. "
-            f"Train it anew: offerstream train {task.name}"
-        )
     if card.pop("seal", None) != _seal(card, files["golden.npz"]):
         raise ArtifactError(
             f"{folder}/card.json or golden.npz was changed after the model was proven: its seal is broken. "
@@ -171,4 +176,6 @@ def parse_artifact(task: Task, files: dict[str, bytes], folder: str) -> Artifact
             f"{folder}/golden.npz does not hold rows [n, {width}] and as many answers per output. "
             f"Train it anew: offerstream train {task.name}"
         )
-    return Artifact(task, card, model, rows, answers)
+    population = tuple(AtLeast(address, least) for address, least in card["population"])
+    trained = replace(task, features=tuple(card["features"]), population=population)
+    return Artifact(trained, card, model, rows, answers)

@@ -81,6 +81,13 @@ class Shelf:
         """The version of a task that came with the package."""
         return self._shipped[task].version
 
+    def keep_shipped(self) -> None:
+        """Put the package's own versions into the store: a worker of another version of the package must be able to go
+        on with what a log began with. Raises ``ArtifactError`` and ``OSError`` when the store does not take them."""
+        if self.store is not None:
+            for name, artifact in self._shipped.items():
+                self.store.put(name, artifact.files())
+
     def artifact(self, task: str, version: str | None = None) -> Artifact:
         """A version's artifact; of None, the one that came with the package."""
         if task not in self._shipped:

@@ -11,6 +11,7 @@ import faust
 from confluent_kafka import TopicCollection
 from confluent_kafka.admin import AdminClient
 
+from models.artifact import ArtifactError
 from models.store import Shelf, Store
 from streams.access import Access
 from streams.app import create_app
@@ -32,6 +33,10 @@ def run(settings: Settings, loglevel: str = "WARNING", on_step: Callable[[str], 
     shelf = Shelf(Store(settings.models))
     for task in shelf.tasks:
         shelf.model(task)  # Proven before anything is read.
+    try:
+        shelf.keep_shipped()
+    except (ArtifactError, OSError) as error:
+        log.warning("Workers of another version cannot serve this package's models: %s", error)
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     control = Watch(settings.access)
     worker = create_app(settings, shelf, control, partitions, on_step, log_id)

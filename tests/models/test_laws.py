@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -14,7 +15,7 @@ import pytest
 from models.artifact import CARD_KEYS, FILES, ArtifactError, load_artifact
 from models.predictor import Predictor
 from models.registry import TASKS, task
-from models.task import Task
+from models.task import AtLeast, Task
 from streams.features.catalogue import CATALOGUE
 from tests.worlds import shipped
 from training.datasets import DATASETS
@@ -129,8 +130,12 @@ def test_another_order_of_features_is_refused(each: Task, tmp_path: Path) -> Non
     card = json.loads((folder / "card.json").read_text())
     card["features"] = card["features"][::-1]
     (folder / "card.json").write_text(json.dumps(card))
-    with pytest.raises(ArtifactError, match="another order"):
+    with pytest.raises(ArtifactError, match="seal"):
         load_artifact(each, folder)
+    with pytest.raises(ArtifactError, match="another order"):
+        load_artifact(replace(each, features=each.features[::-1]), each.folder)
+    with pytest.raises(ArtifactError, match="trained to judge"):
+        load_artifact(replace(each, population=(AtLeast("visits.events", 7),)), each.folder)
 
 
 @each_task

@@ -211,6 +211,20 @@ def test_a_model_that_is_not_finite_or_of_another_shape_is_refused(tmp_path: Pat
         Shelf(store).model("churn", broken.version)
 
 
+def test_a_worker_of_another_package_goes_on_with_what_a_log_began_with(tmp_path: Path) -> None:
+    """Each worker puts its own versions into the store; also one that was trained on other features is found there."""
+    Shelf(Store(str(tmp_path))).keep_shipped()
+    artifact = load_artifact(CHURN)
+    fewer = replace(CHURN, features=CHURN.features[:-1])
+    kept = Store(str(tmp_path)).get("churn", artifact.version)
+    assert kept.task.features == CHURN.features
+    older = parse_artifact(fewer, artifact.files(), "there")
+    assert older.task.features == CHURN.features
+    assert Predictor(older).score(older.golden)["lapse_30d"].shape == (len(older.golden),)
+    with pytest.raises(ArtifactError, match="other features"):
+        load_artifact(fewer, CHURN.folder)
+
+
 def test_the_package_serves_without_a_store() -> None:
     shelf = Shelf()
     assert [shelf.model(t).version for t in shelf.tasks] == [shelf.shipped(t.name) for t in TASKS]
