@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-import msgspec
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import (
@@ -166,16 +165,16 @@ def topics_check(broker: str | None) -> None:
 @cli.command()
 @click.argument("record", required=False)
 def schema(record: str | None) -> None:
-    """Print the JSON Schema of every record, or of one, such as OrderPlaced."""
+    """Print the JSON Schema of every record, or of one, such as OrderPlaced, with the meaning of every field."""
+    from streams.records.schema import schema_of
     from streams.topics import TOPICS
 
     records = {cls.__name__: cls for topic in TOPICS for cls in topic.records}
     if record is not None and record not in records:
         raise click.UsageError(f"There is no record {record}; there are: {', '.join(sorted(records))}.")
     chosen = list(records.values()) if record is None else [records[record]]
-    _, components = msgspec.json.schema_components(chosen, ref_template="#/$defs/{name}")
     root = {"$ref": f"#/$defs/{record}"} if record else {}
-    document = {"$schema": "https://json-schema.org/draft/2020-12/schema", **root, "$defs": components}
+    document = {"$schema": "https://json-schema.org/draft/2020-12/schema", **root, "$defs": schema_of(chosen)}
     click.echo(json.dumps(document, indent=2))
 
 

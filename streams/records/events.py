@@ -25,143 +25,167 @@ MAX_LINES = 2_000
 
 Id = Annotated[str, Meta(min_length=1, max_length=MAX_ID_LENGTH)]
 Label = Annotated[str, Meta(max_length=MAX_ID_LENGTH)]
-Cents = Annotated[int, Meta(ge=0, le=MAX_CENTS, description="Money in integer cents of the record's currency.")]
-Quantity = Annotated[int, Meta(ge=1, le=MAX_QUANTITY)]
-Count = Annotated[int, Meta(ge=0, le=MAX_CENTS)]
-Currency = Annotated[str, Meta(pattern="^[A-Z]{3}$", description="ISO 4217; the shop's currency when absent.")]
+Cents = Annotated[int, Meta(ge=0, le=MAX_CENTS)]
 EpochMillis = Annotated[int, Meta(ge=0, le=253_402_300_799_999)]
 EventTime = Annotated[
     Annotated[datetime, Meta(tz=True)] | EpochMillis,
     Meta(description="When it happened: ISO 8601 with an offset, or integer milliseconds since 1970 (UTC)."),
+]
+ItemId = Annotated[Id, Meta(description="The item, as the shop's catalogue names it.")]
+OrderId = Annotated[Id, Meta(description="The order; what is cancelled or returned later names the same one.")]
+OfferId = Annotated[Id, Meta(description="The offer; one of offers.v1 is named by its outcome_id.")]
+AdId = Annotated[Id, Meta(description="The ad, as the ad system names it.")]
+Quantity = Annotated[int, Meta(ge=1, le=MAX_QUANTITY, description="Units of the item.")]
+UnitPrice = Annotated[Cents, Meta(description="Price of one unit, in integer cents of the event's currency.")]
+# None is part of these, so that the description is the field's, not that of one of its alternatives.
+Category = Annotated[Label | None, Meta(description="The item's category, by its name.")]
+MaybeUnitPrice = Annotated[UnitPrice | None, Meta(description="As unit_price_cents of an order's line; null: unknown.")]
+Placement = Annotated[Label | None, Meta(description="Where the ad stood.")]
+
+
+class OrderLine(msgspec.Struct, kw_only=True, frozen=True, gc=False, omit_defaults=True):
+    """One item of an order. ``discount_cents`` is for the whole line, not per unit."""
+
+    item_id: ItemId
+    quantity: Quantity
+    unit_price_cents: UnitPrice
+    category: Category = None
+    discount_cents: Annotated[
+        Cents, Meta(description="Taken off the whole line, not off each unit; integer cents.")
+    ] = 0
+
+
+SomeLines = Annotated[
+    Annotated[list[OrderLine], Meta(max_length=MAX_LINES)] | None,
+    Meta(description="The lines that it concerns, each with the quantity concerned; null: the whole order."),
 ]
 
 
 class ShopperEvent(msgspec.Struct, tag_field="type", kw_only=True, frozen=True, gc=False, omit_defaults=True):
     """What every shopper event carries. ``event_id`` is unique per shopper: the same id again is a duplicate."""
 
-    event_id: Id
-    shopper_id: Id
+    event_id: Annotated[Id, Meta(description="Unique per shopper: the same id again is a duplicate.")]
+    shopper_id: Annotated[Id, Meta(description="Who did it; the record's key as well.")]
     event_time: EventTime
-    currency: Currency | None = None
-    session_id: Label | None = None
-    channel: Label | None = None
+    currency: Annotated[
+        Annotated[str, Meta(pattern="^[A-Z]{3}$")] | None,
+        Meta(description="ISO 4217, such as USD; null: the shop's currency."),
+    ] = None
+    session_id: Annotated[Label | None, Meta(description="The visit in which it happened.")] = None
+    channel: Annotated[Label | None, Meta(description="Where it happened, such as web, app or store.")] = None
 
 
 class ItemViewed(ShopperEvent, tag="item_viewed", frozen=True, kw_only=True):
     """A shopper looked at an item."""
 
-    item_id: Id
-    category: Label | None = None
-    unit_price_cents: Cents | None = None
-    dwell_seconds: Annotated[float, Meta(ge=0, le=86_400)] | None = None
+    item_id: ItemId
+    category: Category = None
+    unit_price_cents: MaybeUnitPrice = None
+    dwell_seconds: Annotated[
+        Annotated[float, Meta(ge=0, le=86_400)] | None, Meta(description="How long they looked, in seconds.")
+    ] = None
 
 
 class CartItemAdded(ShopperEvent, tag="cart_item_added", frozen=True, kw_only=True):
     """A shopper put an item into the cart."""
 
-    item_id: Id
+    item_id: ItemId
     quantity: Quantity
-    category: Label | None = None
-    unit_price_cents: Cents | None = None
+    category: Category = None
+    unit_price_cents: MaybeUnitPrice = None
 
 
 class CartItemRemoved(ShopperEvent, tag="cart_item_removed", frozen=True, kw_only=True):
     """A shopper took an item out of the cart."""
 
-    item_id: Id
+    item_id: ItemId
     quantity: Quantity
-    category: Label | None = None
-    unit_price_cents: Cents | None = None
+    category: Category = None
+    unit_price_cents: MaybeUnitPrice = None
 
 
 class ItemWishlisted(ShopperEvent, tag="item_wishlisted", frozen=True, kw_only=True):
     """A shopper saved an item for later."""
 
-    item_id: Id
-    category: Label | None = None
+    item_id: ItemId
+    category: Category = None
 
 
 class Searched(ShopperEvent, tag="searched", frozen=True, kw_only=True):
     """A shopper searched; ``result_count`` 0 is a search that found nothing."""
 
-    query: Annotated[str, Meta(max_length=2_000)]
-    result_count: Count | None = None
-
-
-class OrderLine(msgspec.Struct, kw_only=True, frozen=True, gc=False, omit_defaults=True):
-    """One item of an order. ``discount_cents`` is for the whole line, not per unit."""
-
-    item_id: Id
-    quantity: Quantity
-    unit_price_cents: Cents
-    category: Label | None = None
-    discount_cents: Cents = 0
+    query: Annotated[str, Meta(max_length=2_000, description="What was searched for.")]
+    result_count: Annotated[
+        Annotated[int, Meta(ge=0, le=MAX_CENTS)] | None, Meta(description="How many results there were; null: unknown.")
+    ] = None
 
 
 class OrderPlaced(ShopperEvent, tag="order_placed", frozen=True, kw_only=True):
     """A shopper ordered."""
 
-    order_id: Id
-    lines: Annotated[list[OrderLine], Meta(min_length=1, max_length=MAX_LINES)]
-    coupon_code: Label | None = None
+    order_id: OrderId
+    lines: Annotated[
+        list[OrderLine], Meta(min_length=1, max_length=MAX_LINES, description="What was ordered, a line per item.")
+    ]
+    coupon_code: Annotated[Label | None, Meta(description="The coupon used; null: none.")] = None
 
 
 class OrderCancelled(ShopperEvent, tag="order_cancelled", frozen=True, kw_only=True):
     """An order, or some of its lines, was cancelled before it was sent."""
 
-    order_id: Id
-    lines: Annotated[list[OrderLine], Meta(max_length=MAX_LINES)] | None = None
+    order_id: OrderId
+    lines: SomeLines = None
 
 
 class OrderReturned(ShopperEvent, tag="order_returned", frozen=True, kw_only=True):
     """An order, or some of its lines, came back."""
 
-    order_id: Id
-    lines: Annotated[list[OrderLine], Meta(max_length=MAX_LINES)] | None = None
+    order_id: OrderId
+    lines: SomeLines = None
 
 
 class OfferShown(ShopperEvent, tag="offer_shown", frozen=True, kw_only=True):
     """An offer reached the shopper."""
 
-    offer_id: Id
+    offer_id: OfferId
 
 
 class OfferClicked(ShopperEvent, tag="offer_clicked", frozen=True, kw_only=True):
     """A shopper followed an offer."""
 
-    offer_id: Id
+    offer_id: OfferId
 
 
 class OfferRedeemed(ShopperEvent, tag="offer_redeemed", frozen=True, kw_only=True):
     """A shopper used an offer."""
 
-    offer_id: Id
+    offer_id: OfferId
 
 
 class OfferDismissed(ShopperEvent, tag="offer_dismissed", frozen=True, kw_only=True):
     """A shopper turned an offer away."""
 
-    offer_id: Id
+    offer_id: OfferId
 
 
 class AdShown(ShopperEvent, tag="ad_shown", frozen=True, kw_only=True):
     """An ad reached the shopper."""
 
-    ad_id: Id
-    placement: Label | None = None
+    ad_id: AdId
+    placement: Placement = None
 
 
 class AdClicked(ShopperEvent, tag="ad_clicked", frozen=True, kw_only=True):
     """A shopper followed an ad."""
 
-    ad_id: Id
-    placement: Label | None = None
+    ad_id: AdId
+    placement: Placement = None
 
 
 class ConsentChanged(ShopperEvent, tag="consent_changed", frozen=True, kw_only=True):
     """A shopper allowed or forbade marketing. Without one, the setting ``default_consent`` holds."""
 
-    marketing: bool
+    marketing: Annotated[bool, Meta(description="Whether marketing is allowed from here on.")]
 
 
 class ClockTicked(msgspec.Struct, tag_field="type", tag="clock_ticked", kw_only=True, frozen=True, gc=False):

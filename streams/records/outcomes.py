@@ -11,61 +11,64 @@ True
 from __future__ import annotations
 
 import hashlib
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
+from msgspec import Meta
 
 
 class Due(msgspec.Struct, kw_only=True, frozen=True, gc=False):
     """What made the shopper due: an event of their own, or the silence after their last one."""
 
-    kind: Literal["event", "silence"]
-    ref: str
-    """The event's id, or the silence's due time in milliseconds since 1970."""
+    kind: Annotated[
+        Literal["event", "silence"], Meta(description="An event of the shopper, or silence after their last one.")
+    ]
+    ref: Annotated[str, Meta(description="The event's id, or the silence's due time in milliseconds since 1970.")]
 
 
 class ModelUsed(msgspec.Struct, kw_only=True, frozen=True, gc=False):
     """Which model spoke: task, version from its card, first 16 hex digits of the artifact's SHA-256."""
 
-    task: str
-    version: str
-    digest: str
+    task: Annotated[str, Meta(description="What the model answers, such as churn.")]
+    version: Annotated[str, Meta(description="Its version, from its card.")]
+    digest: Annotated[str, Meta(description="First 16 hex digits of the artifact's SHA-256.")]
 
 
 class Reason(msgspec.Struct, kw_only=True, frozen=True, gc=False):
-    """One feature that drove a score: how far it moved it (in score units) against a typical shopper.
+    """One feature that drove a score: how far it moved it (in score units) against a typical shopper."""
 
-    ``value`` and ``typical`` are None for a tensor; ``text`` says the same in words.
-    """
-
-    feature: str
-    value: float | None
-    typical: float | None
-    contribution: float
-    text: str
+    feature: Annotated[str, Meta(description="Address of the feature.")]
+    value: Annotated[float | None, Meta(description="What it was; null for a tensor.")]
+    typical: Annotated[float | None, Meta(description="What it is for a typical shopper; null for a tensor.")]
+    contribution: Annotated[
+        float, Meta(description="How far it moved the score against a typical shopper, in score units.")
+    ]
+    text: Annotated[str, Meta(description="The same in words.")]
 
 
 class Outcome(msgspec.Struct, kw_only=True, frozen=True, gc=False):
     """What every outcome carries. ``event_time_ms``: the event time it stands on, UTC milliseconds since 1970."""
 
-    outcome_id: str
-    shopper_id: str
-    event_time_ms: int
-    due: Due
-    model: ModelUsed
+    outcome_id: Annotated[
+        str, Meta(description="Digest of what it stands on: the same again is the same outcome, said twice.")
+    ]
+    shopper_id: Annotated[str, Meta(description="Whom it concerns; the record's key as well.")]
+    event_time_ms: Annotated[int, Meta(description="The event time that it stands on, UTC milliseconds since 1970.")]
+    due: Annotated[Due, Meta(description="What made the shopper due.")]
+    model: Annotated[ModelUsed, Meta(description="Which model spoke.")]
 
 
 class Scored(Outcome, frozen=True, kw_only=True):
     """A model's answer for one shopper at one due point. Scores are rounded to 4 decimals."""
 
-    scores: dict[str, float]
+    scores: Annotated[dict[str, float], Meta(description="Each output of the model, by name; rounded to 4 decimals.")]
 
 
 class LikelyCategory(msgspec.Struct, kw_only=True, frozen=True, gc=False):
     """A category and how likely it is next; None when the worker has not seen a name for it."""
 
-    category: str | None
-    probability: float
+    category: Annotated[str | None, Meta(description="Its name; null when the worker has not seen one.")]
+    probability: Annotated[float, Meta(description="How likely it is next, 0 to 1.")]
 
 
 class ProfileUpdated(Outcome, frozen=True, kw_only=True):
@@ -75,100 +78,120 @@ class ProfileUpdated(Outcome, frozen=True, kw_only=True):
     different digests mean nothing. ``next_type`` and ``next_category`` leave out what is less likely than 1%.
     """
 
-    embedding: list[float]
-    next_type: dict[str, float]
-    next_category: list[LikelyCategory]
-    purchase_session: float
-    """How likely an order comes in the next session (or the rest of this one) …"""
-    purchase_7d: float
-    """… and within 7 days."""
+    embedding: Annotated[
+        list[float], Meta(description="For nearest neighbours among embeddings of the same model digest.")
+    ]
+    next_type: Annotated[dict[str, float], Meta(description="Type of the next event, and how likely it is; from 1%.")]
+    next_category: Annotated[list[LikelyCategory], Meta(description="Categories likely next, from 1%.")]
+    purchase_session: Annotated[
+        float, Meta(description="How likely an order comes in this session or the next, 0 to 1.")
+    ]
+    purchase_7d: Annotated[float, Meta(description="How likely an order comes within 7 days, 0 to 1.")]
 
 
 Consent = Literal["allowed", "forbidden", "never_said"]
 
 
 class UsualBasket(msgspec.Struct, kw_only=True, frozen=True, gc=False):
-    """What a shopper's order usually comes to; ``days_between`` is None until two orders lie apart."""
+    """What a shopper's order usually comes to."""
 
-    value_cents: int
-    units: float
-    days_between: float | None
+    value_cents: Annotated[int, Meta(description="Money per order, in integer cents of the currency.")]
+    units: Annotated[float, Meta(description="Units per order.")]
+    days_between: Annotated[
+        float | None, Meta(description="Days between orders; null until there are two that lie apart.")
+    ]
 
 
 class ChurnAlerted(Outcome, frozen=True, kw_only=True):
-    """A shopper is about to leave: tell marketing. Raised when the level rises, never twice within a cooldown.
+    """A shopper is about to leave: tell marketing. Raised when the level rises, never twice within a cooldown."""
 
-    ``promised`` is the share of alerts of this level that the model's validation saw come true (no order within 30
-    days), None where its card promises nothing. ``value_at_stake_cents`` is what 90 days at the shopper's own pace so
-    far bring in gross margin. ``rules`` names the rules that decided.
-    """
-
-    score: float
-    level: Literal["watch", "high", "critical"]
-    promised: float | None
-    reasons: list[Reason]
-    consent: Consent
-    favourite_category: str | None
-    usual_basket: UsualBasket
-    value_at_stake_cents: int
-    currency: str
-    rules: str
+    score: Annotated[float, Meta(description="How likely the shopper leaves, 0 to 1.")]
+    level: Annotated[Literal["watch", "high", "critical"], Meta(description="How urgent it is.")]
+    promised: Annotated[
+        float | None,
+        Meta(
+            description="Share of alerts of this level that came true (no order within 30 days) when the model was "
+            "validated; null where its card promises nothing."
+        ),
+    ]
+    reasons: Annotated[list[Reason], Meta(description="What drove the score, the strongest first.")]
+    consent: Annotated[Consent, Meta(description="Whether marketing may write to the shopper.")]
+    favourite_category: Annotated[str | None, Meta(description="What they like most; null when unknown.")]
+    usual_basket: Annotated[UsualBasket, Meta(description="What an order of theirs usually comes to.")]
+    value_at_stake_cents: Annotated[
+        int,
+        Meta(
+            description="Gross margin, in integer cents of the currency, that 90 days bring at the shopper's own pace "
+            "so far."
+        ),
+    ]
+    currency: Annotated[str, Meta(description="ISO 4217.")]
+    rules: Annotated[str, Meta(description="Digest of the rules that decided.")]
 
 
 class OfferMade(Outcome, frozen=True, kw_only=True):
-    """A promotion for one shopper, within consent, caps and margin. ``applies_to`` says whether the discount is for
-    ``category`` or for anything in the shop."""
+    """A promotion for one shopper, within consent, caps and margin."""
 
-    campaign: str
-    applies_to: Literal["category", "anything"]
-    category: str | None
-    discount_percent: int
-    max_discount_cents: int
-    currency: str
-    expires_at_ms: int
-    score: float
-    reasons: list[str]
-    rules: str
+    campaign: Annotated[str, Meta(description="The campaign that it belongs to.")]
+    applies_to: Annotated[
+        Literal["category", "anything"], Meta(description="Whether it is for the category or for anything in the shop.")
+    ]
+    category: Annotated[str | None, Meta(description="The category that it is for; null: anything.")]
+    discount_percent: Annotated[int, Meta(description="Off the price, in percent.")]
+    max_discount_cents: Annotated[int, Meta(description="At most so much off, in integer cents of the currency.")]
+    currency: Annotated[str, Meta(description="ISO 4217.")]
+    expires_at_ms: Annotated[int, Meta(description="Until when it holds, UTC milliseconds since 1970.")]
+    score: Annotated[float, Meta(description="How likely the shopper leaves, 0 to 1.")]
+    reasons: Annotated[list[str], Meta(description="Why it was made, such as likely_to_lapse.")]
+    rules: Annotated[str, Meta(description="Digest of the rules that decided.")]
 
 
 class OfferWithheld(Outcome, frozen=True, kw_only=True):
     """An offer that a guard held back, and which one: for audit, and as the control group of the holdout. Said once
     per shopper and reason, and again when another reason or an offer came between."""
 
-    campaign: str
-    reason: str
-    discount_percent: int
-    score: float
-    rules: str
+    campaign: Annotated[str, Meta(description="The campaign that it would belong to.")]
+    reason: Annotated[str, Meta(description="The guard: no_consent, holdout, cooldown, frequency_cap or below_margin.")]
+    discount_percent: Annotated[int, Meta(description="What it would have taken off, in percent.")]
+    score: Annotated[float, Meta(description="How likely the shopper leaves, 0 to 1.")]
+    rules: Annotated[str, Meta(description="Digest of the rules that decided.")]
 
 
 class LateEvent(msgspec.Struct, kw_only=True, frozen=True, gc=False):
     """An event older than the watermark: not in the features, kept for whoever recomputes."""
 
-    late_id: str
-    shopper_id: str
-    event_id: str
-    event_time_ms: int
-    watermark_ms: int
-    source_topic: str
-    source_partition: int
-    source_offset: int
-    original: bytes
+    late_id: Annotated[str, Meta(description="Digest of where the record stands: the same again is the same one.")]
+    shopper_id: Annotated[str, Meta(description="Whose event it is.")]
+    event_id: Annotated[str, Meta(description="The event's id.")]
+    event_time_ms: Annotated[int, Meta(description="When it happened, UTC milliseconds since 1970.")]
+    watermark_ms: Annotated[int, Meta(description="The partition's watermark when it came: later than the event.")]
+    source_topic: Annotated[str, Meta(description="Topic of the original.")]
+    source_partition: Annotated[int, Meta(description="Partition of the original.")]
+    source_offset: Annotated[int, Meta(description="Offset of the original.")]
+    original: Annotated[bytes, Meta(description="The original's value, in base64.")]
 
 
 class DeadLetter(msgspec.Struct, kw_only=True, frozen=True, gc=False):
     """A record that could not be used: why, where it stands, and its bytes (base64) for repair and replay."""
 
-    dead_letter_id: str
-    reason: str
-    detail: str
-    field: str | None
-    source_topic: str
-    source_partition: int
-    source_offset: int
-    record_time_ms: int
-    original_key: bytes | None
-    original: bytes | None
+    dead_letter_id: Annotated[
+        str, Meta(description="Digest of where the record stands: the same again is the same one.")
+    ]
+    reason: Annotated[str, Meta(description="The kind of fault: offerstream dead-letters lists what each means.")]
+    detail: Annotated[str, Meta(description="What is wrong, and what is right.")]
+    field: Annotated[
+        str | None, Meta(description="Path of the field at fault, such as lines[0].quantity; null: the record.")
+    ]
+    source_topic: Annotated[str, Meta(description="Topic of the original.")]
+    source_partition: Annotated[int, Meta(description="Partition of the original.")]
+    source_offset: Annotated[int, Meta(description="Offset of the original.")]
+    record_time_ms: Annotated[int, Meta(description="When the broker took the original, UTC milliseconds since 1970.")]
+    original_key: Annotated[
+        bytes | None, Meta(description="The original's key, in base64; null: none, or too large to keep.")
+    ]
+    original: Annotated[
+        bytes | None, Meta(description="The original's value, in base64; null: none, or too large to keep.")
+    ]
 
 
 OUTCOMES: tuple[type[msgspec.Struct], ...] = (

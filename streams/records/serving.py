@@ -11,8 +11,10 @@ import hashlib
 from typing import Annotated, Any
 
 import msgspec
+from msgspec import Meta
 
-Share = Annotated[float, msgspec.Meta(ge=0.0, le=1.0)]
+Share = Annotated[float, Meta(ge=0.0, le=1.0)]
+TaskName = Annotated[str, Meta(description="The task whose model it is, such as churn.")]
 
 
 class Stages(msgspec.Struct, kw_only=True, frozen=True, gc=False, omit_defaults=True):
@@ -23,13 +25,15 @@ class Stages(msgspec.Struct, kw_only=True, frozen=True, gc=False, omit_defaults=
     acted on for none. ``previous`` was live before: what a rollback goes back to (None: the package's).
     """
 
-    change_id: str
-    live: str | None = None
-    previous: str | None = None
-    canary: str | None = None
-    canary_share: Share = 0.0
-    canary_salt: str = ""
-    shadow: str | None = None
+    change_id: Annotated[str, Meta(description="Names this change; verdicts over a canary name it.")]
+    live: Annotated[str | None, Meta(description="The version that serves everyone; null: the package's own.")] = None
+    previous: Annotated[str | None, Meta(description="The version that was live before; null: the package's own.")] = (
+        None
+    )
+    canary: Annotated[str | None, Meta(description="The version that serves a share of the shoppers.")] = None
+    canary_share: Annotated[Share, Meta(description="The canary's share of the shoppers.")] = 0.0
+    canary_salt: Annotated[str, Meta(description="Another salt draws other shoppers for the canary.")] = ""
+    shadow: Annotated[str | None, Meta(description="The version that is scored for all and acted on for none.")] = None
 
     def in_canary(self, shopper_id: str) -> bool:
         """Whether the canary serves a shopper."""
@@ -40,7 +44,7 @@ class Stages(msgspec.Struct, kw_only=True, frozen=True, gc=False, omit_defaults=
 class ModelsChosen(msgspec.Struct, tag_field="type", tag="models_chosen", kw_only=True, frozen=True, gc=False):
     """From here on in this partition these versions serve; written by the worker that owns it, never by storefronts."""
 
-    stages: dict[str, Stages]
+    stages: Annotated[dict[str, Stages], Meta(description="What serves from here on, by task.")]
 
 
 class RulesChosen(msgspec.Struct, tag_field="type", tag="rules_chosen", kw_only=True, frozen=True, gc=False):
@@ -54,21 +58,21 @@ class RulesChosen(msgspec.Struct, tag_field="type", tag="rules_chosen", kw_only=
 class StagesSet(msgspec.Struct, tag_field="type", tag="stages_set", kw_only=True, frozen=True, gc=False):
     """An operator set the stages of a task; key: the task."""
 
-    task: str
-    stages: Stages
-    reason: str
-    changed_at_ms: int
+    task: TaskName
+    stages: Annotated[Stages, Meta(description="What is to serve.")]
+    reason: Annotated[str, Meta(description="Why, in the operator's words.")]
+    changed_at_ms: Annotated[int, Meta(description="When it was said, UTC milliseconds since 1970.")]
 
 
 class CanaryRolledBack(msgspec.Struct, tag_field="type", tag="canary_rolled_back", kw_only=True, frozen=True, gc=False):
     """A worker found that a canary does harm; key: TASK/rollback. Holds for the change that it names, no other."""
 
-    task: str
-    change_id: str
-    version: str
-    reason: str
-    detail: str
-    decided_at_ms: int
+    task: TaskName
+    change_id: Annotated[str, Meta(description="The change that made it a canary.")]
+    version: Annotated[str, Meta(description="The version that was rolled back.")]
+    reason: Annotated[str, Meta(description="The kind of harm: errors, latency, score_drift or calibration.")]
+    detail: Annotated[str, Meta(description="The numbers behind it.")]
+    decided_at_ms: Annotated[int, Meta(description="When it was found, UTC milliseconds since 1970.")]
 
 
 ControlRecord = StagesSet | CanaryRolledBack
