@@ -11,6 +11,7 @@ import msgspec
 import numpy as np
 from xxhash import xxh3_64_intdigest, xxh32_intdigest
 
+from streams.processing import hints
 from streams.processing.batch import TYPE_CODE, EventBatch, Ints, Touches
 from streams.processing.rules import DecodeRules, Rules
 from streams.processing.slices import Slice
@@ -43,6 +44,9 @@ NO_TIME = np.iinfo(np.int64).min // 2
 #: Records of workers after which the partition's log is treated otherwise.
 Choice = ModelsChosen | RulesChosen
 _FIELD = re.compile(r" - at `\$\.?([^`]*)`$")
+_MISSING = re.compile(r"^Object missing required field `([^`]*)`$")
+#: What is told of a wrong value is short, however long the value.
+_LONGEST_DETAIL = 300
 
 
 @dataclass(slots=True)
@@ -130,11 +134,14 @@ def decode(slice_: Slice, rules: DecodeRules) -> Decoded:
             if type(time) is not int:
                 time = int(time.timestamp() * 1000)  # type: ignore[union-attr]
             if time < MIN_EVENT_TIME_MS:
-                raise _Refused("event_time_too_old", f"{time} ms is before 1990.", "event_time")
+                raise _Refused(
+                    "event_time_too_old", f"{time} ms is before 1990: {hints.of_old_time(time)}", "event_time"
+                )
             if time > slice_.timestamps_ms[i] + rules.future_tolerance_ms:
                 raise _Refused(
                     "event_time_in_future",
-                    f"{time} ms is more than {rules.future_tolerance_ms} ms after the record was appended.",
+                    f"{time} ms is more than {rules.future_tolerance_ms} ms after the record was appended. "
+                    + hints.of_future_time(time - slice_.timestamps_ms[i]),
                     "event_time",
                 )
             if type(event) is ClockTicked:
@@ -146,17 +153,30 @@ def decode(slice_: Slice, rules: DecodeRules) -> Decoded:
         except _Refused as refused:
             dead.append(dead_letter(slice_, i, refused.reason, refused.detail, refused.where))
         except msgspec.ValidationError as error:
-            text = str(error)
-            match = _FIELD.search(text)
-            where = (match.group(1) or None) if match else None
-            dead.append(dead_letter(slice_, i, "invalid", text, where))
+            detail, where = _explained(str(error), value or b"", rules.currency)
+            dead.append(dead_letter(slice_, i, "invalid", detail, where))
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            dead.append(dead_letter(slice_, i, "not_json", str(error)))
+            dead.append(dead_letter(slice_, i, "not_json", _sentences(str(error), hints.of_bytes(value or b""))))
         except RecursionError:
             dead.append(dead_letter(slice_, i, "not_json", "JSON nested too deeply."))
     if usable:
         clock[usable] = times
     return Decoded(builder.batch(), clock, ticks, chosen, dead, builder.category_names)
+
+
+def _explained(text: str, value: bytes, currency: str) -> tuple[str, str | None]:
+    """What msgspec says of an invalid record, with a hint, and the path of the field at fault."""
+    at = _FIELD.search(text)
+    text, where = (text[: at.start()], at.group(1)) if at else (text, "")
+    missing = _MISSING.match(text)
+    if missing:
+        where += ("." if where else "") + missing.group(1)
+    return _sentences(text, hints.of_invalid(value, missing is not None, where or None, currency)), where or None
+
+
+def _sentences(text: str, hint: str) -> str:
+    text = text if len(text) <= _LONGEST_DETAIL else text[:_LONGEST_DETAIL] + "…"
+    return f"{text}. {hint}".rstrip()
 
 
 class _Builder:

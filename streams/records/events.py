@@ -39,7 +39,9 @@ Quantity = Annotated[int, Meta(ge=1, le=MAX_QUANTITY, description="Units of the 
 UnitPrice = Annotated[Cents, Meta(description="Price of one unit, in integer cents of the event's currency.")]
 # None is part of these, so that the description is the field's, not that of one of its alternatives.
 Category = Annotated[Label | None, Meta(description="The item's category, by its name.")]
-MaybeUnitPrice = Annotated[UnitPrice | None, Meta(description="As unit_price_cents of an order's line; null: unknown.")]
+MaybeUnitPrice = Annotated[
+    UnitPrice | None, Meta(description="Price of one unit, in integer cents of the event's currency; null: unknown.")
+]
 Placement = Annotated[Label | None, Meta(description="Where the ad stood.")]
 
 
