@@ -119,7 +119,16 @@ def create_app(
         return await cast(Consumer, app.consumer).owns(tps)
 
     shopper_events = ShopperEvents(
-        settings.rules(), shelf, table, writer, metrics, settings.hot_rows, owns, settings.live_seconds, log_id
+        settings.rules(),
+        shelf,
+        table,
+        writer,
+        metrics,
+        settings.hot_rows,
+        owns,
+        settings.live_seconds,
+        log_id,
+        partitions,
     )
     worker = Worker(app, table, shopper_events, writer, control, metrics, settings)
     cast(Transport, app.transport).before_commit = shopper_events.flush

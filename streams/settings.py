@@ -14,6 +14,7 @@ from typing import Any
 from streams.access import MECHANISMS, PROTOCOLS, Access
 from streams.decisions.churn_alert import ChurnAlertPolicy
 from streams.decisions.promotion import PromotionPolicy
+from streams.processing.partitioning import PARTITIONERS
 from streams.processing.rules import DecodeRules, Rules
 from streams.processing.silence import SilencePolicy
 
@@ -72,6 +73,8 @@ class Settings:
     """Copies of each partition that the worker asks for when it creates a topic; 3 in production."""
     standbys: int = 0
     """How many other workers keep a copy of each partition's table, to take over without reading the changelog."""
+    partitioner: str = "murmur2"
+    """How all producers place a key: murmur2 (Java's way), crc32 (librdkafka's own), or any: not judged."""
     currency: str = "USD"
     """The one currency whose cents are added up."""
     allowed_lateness_seconds: float = 3600.0
@@ -123,7 +126,11 @@ class Settings:
         for name in ("app_id", "broker", "host", "models"):
             if not getattr(self, name):
                 raise SettingsError(f"{PREFIX}{name.upper()} is empty.")
-        for name, known in (("security_protocol", PROTOCOLS), ("sasl_mechanism", MECHANISMS)):
+        for name, known in (
+            ("security_protocol", PROTOCOLS),
+            ("sasl_mechanism", MECHANISMS),
+            ("partitioner", PARTITIONERS),
+        ):
             if getattr(self, name) not in known:
                 raise SettingsError(
                     f"{PREFIX}{name.upper()} is {getattr(self, name)!r}; it is one of {', '.join(known)}."
@@ -187,6 +194,7 @@ class Settings:
                 currency=self.currency,
                 future_tolerance_ms=int(self.future_tolerance_seconds * 1000),
                 max_event_bytes=self.max_event_bytes,
+                partitioner=self.partitioner,
             ),
             allowed_lateness_ms=int(self.allowed_lateness_seconds * 1000),
             cadence_ms=int(self.cadence_seconds * 1000),

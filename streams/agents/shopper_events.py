@@ -62,8 +62,10 @@ class ShopperEvents:
         owns: Callable[[set[TP]], Awaitable[bool]],
         live_seconds: float = 3600.0,
         log_id: str = "",
+        topic_partitions: int | None = None,
     ) -> None:
         self._live_ms, self._log_id = int(live_seconds * 1000), log_id
+        self._topic_partitions = topic_partitions
         self.partitions = 1
         """How many partitions this worker owns: they share the memory."""
         self.rules, self.shelf, self.table = rules, shelf, table
@@ -92,6 +94,7 @@ class ShopperEvents:
                 limit=max(1, self.hot_rows // max(self.partitions, len(self.processors) + 1)),
                 refused=self._refuse,
                 log_id=self._log_id,
+                partitions=self._topic_partitions,
             )
             self.processors[partition] = found
             self._show_models(partition, found)

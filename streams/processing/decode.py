@@ -13,6 +13,7 @@ from xxhash import xxh3_64_intdigest, xxh32_intdigest
 
 from streams.processing import hints
 from streams.processing.batch import TYPE_CODE, EventBatch, Ints, Touches
+from streams.processing.partitioning import homes, misplaced
 from streams.processing.rules import DecodeRules, Rules
 from streams.processing.slices import Slice
 from streams.records.events import (
@@ -106,11 +107,15 @@ def original_bytes(letter_json: bytes) -> tuple[bytes | None, bytes | None]:
     )
 
 
-def decode(slice_: Slice, rules: DecodeRules) -> Decoded:
-    """Decode every record of a slice; never raises for what a record holds."""
+def decode(slice_: Slice, rules: DecodeRules, partitions: int | None = None) -> Decoded:
+    """Decode every record of a slice; never raises for what a record holds.
+
+    ``partitions``: how many the topic has; None where it is not judged whether a record is in the partition that its
+    key belongs to.
+    """
     n = len(slice_)
     clock = np.full(n, NO_TIME, np.int64)
-    builder = _Builder(rules)
+    builder = _Builder(rules, slice_, partitions)
     dead: list[DeadLetter] = []
     ticks = 0
     chosen: list[tuple[int, Choice]] = []
@@ -182,8 +187,15 @@ def _sentences(text: str, hint: str) -> str:
 class _Builder:
     """Collects events into columns."""
 
-    def __init__(self, rules: DecodeRules) -> None:
+    def __init__(self, rules: DecodeRules, slice_: Slice, partitions: int | None) -> None:
         self.rules = rules
+        self._partitions = partitions
+        self._astray: dict[int, int] = {}
+        """Position of a record that is in another partition than its key's → that partition."""
+        if partitions is not None and rules.partitioner != "any":
+            home = homes(slice_.keys, rules.partitioner, partitions)
+            away = np.flatnonzero(home != slice_.partition)
+            self._astray = dict(zip(away.tolist(), home[away].tolist(), strict=True))
         self.category_names: dict[int, tuple[int, str]] = {}
         self._category_hash: dict[str | None, int] = {None: 0}
         self._rows: list[tuple[int, ...]] = []
@@ -207,6 +219,9 @@ class _Builder:
         if key != shopper.encode():
             shown = "no key" if key is None else repr(key[:64])
             raise _Refused("key_mismatch", f"The record's key ({shown}) is not its shopper_id.", "shopper_id")
+        if position in self._astray:
+            told = misplaced(self._astray[position], self.rules.partitioner, self._partitions or 1)
+            raise _Refused("wrong_partition", told)
         if event.currency is not None and event.currency != self.rules.currency:
             raise _Refused(
                 "foreign_currency",

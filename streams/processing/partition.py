@@ -114,6 +114,7 @@ class PartitionProcessor:
     instead, with the features ``collected``. ``refused`` is told of versions that were chosen and cannot serve.
     ``log_id`` names the log whose offsets the state counts: a topic deleted and made anew is another log, and taking
     its records for known ones would lose them (``OtherLog``). ``room``: how many shoppers to make room for at once.
+    ``partitions``: how many the topic has; None where it is not judged whether a record is in the partition of its key.
     """
 
     def __init__(
@@ -131,8 +132,10 @@ class PartitionProcessor:
         refused: Callable[[str, str, Exception], None] = lambda _task, _version, _error: None,
         log_id: str = "",
         room: int = 1024,
+        partitions: int | None = None,
     ) -> None:
         self.partition, self.rules, self.catalogue, self.log_id = partition, rules, catalogue, log_id
+        self._partitions = partitions
         self._shelf, self._collector, self._collected = shelf, collector, collected
         self._refused = refused
         self._serving: list[Serving] = []
@@ -289,7 +292,7 @@ class PartitionProcessor:
             return result
         clock = time.perf_counter
         t0 = clock()
-        decoded = decode(slice_, self.rules.decode)
+        decoded = decode(slice_, self.rules.decode, self._partitions)
         if decoded.chosen and len(slice_) > 1:
             return self._apply_around(slice_, [i for i, _ in decoded.chosen], result)
         t1 = clock()

@@ -19,12 +19,14 @@ class DecodeRules:
 
     ``future_tolerance_ms`` prevents one record from the year 9999 making every later event late: an event time
     further ahead of the broker's append time than this is refused. ``currency`` is the only one whose cents are
-    added up; adding euros to dollars would be a number without a meaning.
+    added up; adding euros to dollars would be a number without a meaning. ``partitioner`` is how all producers place a
+    key (``streams/processing/partitioning.py``): a record in another partition would split its shopper in two.
     """
 
     currency: str = "USD"
     future_tolerance_ms: int = 300_000
     max_event_bytes: int = 262_144
+    partitioner: str = "murmur2"
 
 
 @dataclass(frozen=True, slots=True)

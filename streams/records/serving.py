@@ -51,8 +51,8 @@ class RulesChosen(msgspec.Struct, tag_field="type", tag="rules_chosen", kw_only=
     """From here on in this partition these rules hold: lateness, cadence, silence, policies, holdout. Written by the
     worker that owns the partition when its settings differ from what held, never by storefronts."""
 
-    digest: str
-    rules: dict[str, Any]
+    digest: Annotated[str, Meta(description="Names the rules.")]
+    rules: Annotated[dict[str, Any], Meta(description="All of them; streams/processing/rules.py says what each means.")]
 
 
 class StagesSet(msgspec.Struct, tag_field="type", tag="stages_set", kw_only=True, frozen=True, gc=False):

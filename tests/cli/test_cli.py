@@ -87,6 +87,7 @@ def test_a_bad_line_is_named_and_raw_is_offered() -> None:
         ("PORT", "x"),
         ("HOLDOUT_SHARE", "2"),
         ("CURRENCY", "euro"),
+        ("PARTITIONER", "fnv"),
         ("MAX_SLICE", "0"),
         ("TYPO", "1"),
         ("DEFAULT_CONSENT", "maybe"),

@@ -210,7 +210,9 @@ class Cluster:
         """What a plain loop makes of the same log, with models from the same store."""
         world, shelf = World(), Shelf(Store(self.models))
         for partition, slices in self.slices().items():
-            processor = PartitionProcessor(partition, rules or self.settings().rules(), shelf)
+            processor = PartitionProcessor(
+                partition, rules or self.settings().rules(), shelf, partitions=self.partitions
+            )
             for slice_ in slices:
                 world.take_result(processor.apply(slice_))
             world.packed |= {k: v for k, v in processor.take_changes().items() if k[:1] == b"s"}

@@ -6,6 +6,7 @@ import base64
 import json
 import random
 import time
+from collections import defaultdict
 
 import msgspec
 import pytest
@@ -149,6 +150,36 @@ def test_times_may_be_iso_or_milliseconds(cluster: Cluster) -> None:
     scores = [msgspec.json.decode(v) for *_, v in cluster.read(SCORES.name) if v is not None]
     assert {s["shopper_id"]: s["event_time_ms"] for s in scores} == {"s1": NOON, "s2": NOON}
     cluster.assert_as_plain()
+
+
+@pytest.mark.parametrize("partitioner", ["murmur2", "crc32"])
+def test_a_producer_that_hashes_keys_otherwise_splits_nobody(cluster: Cluster, partitioner: str) -> None:
+    """Java's hash and librdkafka's own, from one storefront each: what is not in the shopper's partition is dead."""
+    shoppers = [f"s{i}" for i in range(40)]
+    for hash_, name in (("murmur2_random", "murmur2"), ("consistent_random", "crc32")):
+        producer = Producer({"bootstrap.servers": cluster.bootstrap, "partitioner": hash_})
+        for shopper in shoppers:
+            ((key, value),) = log_of(viewed(shopper, NOON, f"{shopper}-{name}"))
+            producer.produce(EVENTS.name, value, key)
+        assert producer.flush(30) == 0
+    worker = cluster.worker(partitioner=partitioner)
+    cluster.wait_committed(2 * len(shoppers))
+    counted = fates([worker])
+    worker.stop()
+    homes_: dict[bytes | None, set[int]] = defaultdict(set)
+    letters = [msgspec.json.decode(value) for *_, value in cluster.read(DEAD_LETTERS.name) if value is not None]
+    dead = {(d["source_partition"], d["source_offset"]) for d in letters}
+    for partition, offset, _, key, value in cluster.read(EVENTS.name):
+        if (partition, offset) not in dead:
+            homes_[key].add(partition)
+        else:
+            assert partitioner not in str(value)
+    assert {len(found) for found in homes_.values()} == {1}
+    assert len(homes_) == len(shoppers)
+    assert {d["reason"] for d in letters} == {"wrong_partition"}
+    assert +counted == {"applied": 2 * len(shoppers) - len(dead), "dead": len(dead)}
+    assert len(dead) > len(shoppers) / 3
+    assert all(f"of {cluster.partitions} by {partitioner}" in d["detail"] for d in letters)
 
 
 def test_what_a_transaction_took_back_does_not_count_and_its_markers_are_no_lag(cluster: Cluster) -> None:
