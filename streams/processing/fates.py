@@ -33,6 +33,18 @@ class Fates:
         return ~(self.duplicate | self.late)
 
 
+def watermarks(clock_ms: Ints, newest_ms: int, allowed_lateness_ms: int) -> tuple[Ints, Ints]:
+    """[n] each: the newest event time up to and with each record, and the watermark before each.
+
+    ``clock_ms`` [n]: event time of each record; ``newest_ms``: the newest before all of them.
+
+    >>> [found.tolist() for found in watermarks(np.array([5, 3, 9]), 4, 1)]
+    [[5, 5, 9], [3, 4, 4]]
+    """
+    newest = np.maximum.accumulate(np.maximum(clock_ms, newest_ms))
+    return newest, np.r_[newest_ms, newest[:-1]] - allowed_lateness_ms
+
+
 def judge(batch: EventBatch, rows: Ints, by_shopper: Ints, state: Rows, watermark_before: Ints) -> Fates:
     """Decide each event's fate as if the events came one by one; ``by_shopper`` is their stable order by row.
 

@@ -155,13 +155,21 @@ def find(record: Any, where: str) -> tuple[Any, str]:
     return record, last
 
 
+def meant_type(record: dict[str, Any]) -> str | None:
+    """The event type that a record of no known type probably has."""
+    told = record.get("type", record.get(_misnamed_type(record) or "type"))
+    return did_you_mean(told, tuple(TYPES)) if isinstance(told, str) else None
+
+
+def _misnamed_type(record: dict[str, Any]) -> str | None:
+    names = ("event_type", "eventType", "event_name", "eventName", "event", "Type", "name")
+    return next((name for name in names if isinstance(record.get(name), str)), None)
+
+
 def _of_type(record: dict[str, Any], missing: bool) -> str:
-    told = record.get("type")
-    if missing:
-        for name in ("event_type", "eventType", "event_name", "eventName", "event", "Type", "name"):
-            if isinstance(record.get(name), str):
-                return f"There is `{name}`: did you mean `type`?"
-    meant = did_you_mean(told, tuple(TYPES)) if isinstance(told, str) else None
+    if missing and (name := _misnamed_type(record)):
+        return f"There is `{name}`: did you mean `type`?"
+    meant = meant_type(record)
     return f"Did you mean {meant}?" if meant else f"There are: {', '.join(TYPES)}."
 
 
@@ -202,8 +210,8 @@ def _of_time(found: Any) -> str:
     return ""
 
 
-def of_unknown_fields(record: dict[str, Any]) -> list[tuple[str, str]]:
-    """(path, hint) of every field that nobody reads and that is close to one that is not there."""
+def of_unknown_fields(record: dict[str, Any]) -> list[tuple[str, str, str]]:
+    """(path, path of the field meant, hint) of every field that nobody reads and that is close to one not there."""
     kind = TYPES.get(str(record.get("type")))
     if kind is None:
         return []
@@ -221,11 +229,11 @@ def _strangers(record: dict[str, Any], fields: dict[str, str]) -> tuple[str, ...
     return tuple(islice((name for name in record if name not in fields and len(name) <= 64), 100))
 
 
-def _unknown(record: dict[str, Any], kind: type[msgspec.Struct], prefix: str) -> list[tuple[str, str]]:
+def _unknown(record: dict[str, Any], kind: type[msgspec.Struct], prefix: str) -> list[tuple[str, str, str]]:
     fields = descriptions(kind)
     found = []
     for name in _strangers(record, fields):
         meant = did_you_mean(name, tuple(field for field in fields if field not in record))
         if meant:
-            found.append((prefix + name, f"Unknown field {name}: did you mean {meant}?"))
+            found.append((prefix + name, prefix + meant, f"Unknown field {name}: did you mean {meant}?"))
     return sorted(found)

@@ -27,7 +27,7 @@ from streams.processing.batch import EventBatch, Ints, stable_order
 from streams.processing.deciding import Deciding
 from streams.processing.decode import NO_TIME, Choice, Decoded, decode
 from streams.processing.due import DuePoints, DueRows, Features
-from streams.processing.fates import APPLIED, IDS, IDS_COUNT, judge, remember
+from streams.processing.fates import APPLIED, IDS, IDS_COUNT, judge, remember, watermarks
 from streams.processing.names import CategoryNames
 from streams.processing.rounds import BUCKET, Plan, plan
 from streams.processing.rules import Rules
@@ -321,9 +321,8 @@ class PartitionProcessor:
         """Take a decoded slice, of which nothing was applied before."""
         batch, clock = decoded.batch, time.perf_counter
         self.names.learn(decoded.category_names)
-        newest = np.maximum.accumulate(np.maximum(decoded.clock_ms, self.newest_ms))
+        newest, watermark_before = watermarks(decoded.clock_ms, self.newest_ms, self.rules.allowed_lateness_ms)
         watermark = newest - self.rules.allowed_lateness_ms
-        watermark_before = np.r_[self.watermark_ms, watermark[:-1]]
         t0 = clock()
         by_shopper = stable_order(rows)
         fates = judge(batch, rows, by_shopper, self.arena.rows, watermark_before[batch.position])

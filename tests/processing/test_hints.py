@@ -119,12 +119,16 @@ def test_no_record_is_too_strange_to_be_explained(data: st.DataObject) -> None:
 
 def test_an_unknown_field_that_is_close_to_one_that_is_missing_is_named() -> None:
     assert hints.of_unknown_fields(VIEW | {"categry": "tea", "weather": "rain", "item_Id": "i"}) == [
-        ("categry", "Unknown field categry: did you mean category?")
+        ("categry", "category", "Unknown field categry: did you mean category?")
     ]
     line = ORDER["lines"][0] | {"discountCents": 5}
     assert hints.of_unknown_fields(ORDER | {"lines": [line | {"discount_cents": 5}]}) == []
     del line["category"]
     assert hints.of_unknown_fields(ORDER | {"lines": [ORDER["lines"][0], line | {"Category": "x"}]}) == [
-        ("lines[1].Category", "Unknown field Category: did you mean category?"),
-        ("lines[1].discountCents", "Unknown field discountCents: did you mean discount_cents?"),
+        ("lines[1].Category", "lines[1].category", "Unknown field Category: did you mean category?"),
+        (
+            "lines[1].discountCents",
+            "lines[1].discount_cents",
+            "Unknown field discountCents: did you mean discount_cents?",
+        ),
     ]

@@ -1,0 +1,89 @@
+"""What several commands share: the console, options, progress, times."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.filesize import decimal
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+)
+
+#: Standard error: what is said about the work. Results go to standard output.
+console = Console(stderr=True)
+BROKER = click.option("--broker", metavar="HOST:PORT", help="Kafka; default $OFFERSTREAM_BROKER or 127.0.0.1:9092.")
+DATA = click.option(
+    "--data", type=click.Path(path_type=Path, exists=True, file_okay=False), help="Folder with data sets."
+)
+#: How often progress is told where there is no terminal to draw on.
+TELL_SECONDS = 5.0
+
+
+@contextmanager
+def progress_bar(
+    what: str, total: float | None, *, bytes_: bool = False, tell_seconds: float = TELL_SECONDS
+) -> Iterator[Callable[[float], None]]:
+    """Progress on standard error, a bar or without a terminal a line now and then; call the result with how much is
+    done."""
+    if not console.is_terminal:
+        yield _teller(what, total, bytes_, tell_seconds)
+        return
+    amount = DownloadColumn() if bytes_ else MofNCompleteColumn()
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), amount, TimeElapsedColumn())
+    with Progress(*columns, console=console) as progress:
+        task = progress.add_task(what, total=total)
+        yield lambda done: progress.update(task, completed=done)
+
+
+def _teller(what: str, total: float | None, bytes_: bool, tell_seconds: float) -> Callable[[float], None]:
+    told = time.monotonic()
+
+    def shown(amount: float) -> str:
+        return decimal(int(amount)) if bytes_ else f"{amount:,.0f}"
+
+    def tell(done: float) -> None:
+        nonlocal told
+        now = time.monotonic()
+        if now - told >= tell_seconds:
+            told = now
+            of = f" of {shown(total)} ({done / total:.0%})" if total else ""
+            console.print(f"{what}: {shown(done)}{of}", markup=False, highlight=False)
+
+    return tell
+
+
+def parse_time(text: str) -> int:
+    """ISO 8601 as UTC milliseconds since 1970; a time without an offset is UTC.
+
+    >>> parse_time("1970-01-02")
+    86400000
+    """
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise click.UsageError(
+            f"{text!r} is no ISO 8601 time, such as 2017-06-01 or 2017-06-01T12:00+02:00."
+        ) from error
+    return int((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() * 1000)
+
+
+def shown_time(ms: int) -> str:
+    """UTC milliseconds since 1970 as a person reads them.
+
+    >>> shown_time(1_700_000_000_123)
+    '2023-11-14 22:13:20.123Z'
+    """
+    at = datetime.fromtimestamp(ms / 1000, UTC)
+    return at.strftime("%Y-%m-%d %H:%M:%S") + (f".{ms % 1000:03}Z" if ms % 1000 else "Z")

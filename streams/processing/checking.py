@@ -1,0 +1,236 @@
+"""Checks records before they are sent: what the worker would make of each, with every fault of a record, not the first.
+
+There is no second set of rules. A record goes through ``decode``; of what it refuses, the field at fault is replaced by
+a value that passes and the record decoded again, until nothing more is said. Duplicates and late events are judged by
+``fates``, in the partition that each shopper's key belongs to.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+import msgspec
+import numpy as np
+
+from streams.features.columns import Layout
+from streams.processing import hints
+from streams.processing.batch import stable_order
+from streams.processing.decode import MAX_ORIGINAL_BYTES, MIN_EVENT_TIME_MS, NO_TIME, Decoded, DecodeRules, decode
+from streams.processing.fates import APPLIED, IDS, IDS_COUNT, IDS_KEPT, judge, remember, watermarks
+from streams.processing.partition import Rules
+from streams.processing.partitioning import homes
+from streams.processing.slices import Slice
+from streams.records.dead_reasons import DEAD_REASONS
+from streams.records.outcomes import DeadLetter
+from streams.state.arena import TIMER, Arena, Codec
+
+#: Lines that are checked together.
+BLOCK = 4096
+#: A record that is wrong all over is given up after so many faults.
+MOST_FAULTS = 100
+_LINE = {"item_id": "i", "quantity": 1, "unit_price_cents": 0}
+#: What is said, beyond the reasons of dead letters: name → what to do.
+WARNINGS = {
+    "duplicate": "Nothing, where it was sent twice; else give every event of a shopper its own event_id.",
+    "late": "Put the events into order of event_time, or raise OFFERSTREAM_ALLOWED_LATENESS_SECONDS.",
+    "unknown_field": "Spell the field as offerstream schema does; nobody reads it as it is.",
+}
+WORKERS_OWN = "worker_record"
+FIXES = {
+    **{name: reason.fix for name, reason in DEAD_REASONS.items()},
+    WORKERS_OWN: "Leave the line out: workers write such records, storefronts never.",
+    **WARNINGS,
+}
+
+
+class Finding(msgspec.Struct, kw_only=True, frozen=True):
+    """Something about one record. An error ends as a dead letter; a warning says that it would count for nothing."""
+
+    severity: Literal["error", "warning"]
+    line: int
+    reason: str
+    field: str | None
+    detail: str
+
+    @property
+    def fix(self) -> str:
+        """What to do about it."""
+        return FIXES[self.reason]
+
+
+@dataclass(slots=True)
+class Tally:
+    """What a file came to."""
+
+    records: int = 0
+    bad: int = 0
+    errors: Counter[str] = field(default_factory=Counter)
+    warnings: Counter[str] = field(default_factory=Counter)
+    first_ms: int | None = None
+    """Earliest event time of a good record, UTC milliseconds since 1970 …"""
+    last_ms: int | None = None
+    """… and the latest."""
+
+    @property
+    def good(self) -> int:
+        """Records that the worker can use."""
+        return self.records - self.bad
+
+
+class Checker:
+    """Checks the lines of one file, in order, a block at a time. ``partitions``: how many the events topic has."""
+
+    def __init__(self, rules: Rules, partitions: int) -> None:
+        self.rules, self.partitions = rules, partitions
+        self.tally = Tally()
+        self._seen = Arena(Codec(Layout((APPLIED, IDS, IDS_COUNT, TIMER))))
+        self._newest = [NO_TIME] * partitions
+
+    def check(self, lines: Sequence[tuple[int, bytes]], now_ms: int) -> list[Finding]:
+        """What is to be said of some lines, in order. ``now_ms``: when they would be sent."""
+        keys = [key_of(value) for _, value in lines]
+        home = homes(keys, self.rules.decode.partitioner, self.partitions).tolist()
+        grouped: dict[int, list[int]] = defaultdict(list)
+        for i, partition in enumerate(home):
+            grouped[partition].append(i)
+        found: list[Finding] = []
+        for partition, members in grouped.items():
+            numbers, values = [lines[i][0] for i in members], [lines[i][1] for i in members]
+            slice_ = Slice("file", partition, numbers, [now_ms] * len(members), [keys[i] for i in members], values)
+            found += self._check(slice_)
+        self.tally.records += len(lines)
+        self.tally.bad += len({f.line for f in found if f.severity == "error"})
+        self.tally.errors.update(f.reason for f in found if f.severity == "error")
+        self.tally.warnings.update(f.reason for f in found if f.severity == "warning")
+        return sorted(found, key=lambda f: f.line)
+
+    def _check(self, slice_: Slice) -> Iterator[Finding]:
+        decoded = decode(slice_, self.rules.decode)
+        at_fault: dict[int, set[str | None]] = {}
+        for dead in decoded.dead:
+            place = bisect_left(slice_.offsets, dead.source_offset)
+            letters = list(faults(slice_.cut(place, place + 1), self.rules.decode, dead))
+            at_fault[place] = {letter.field for letter in letters}
+            for letter in letters:
+                yield _finding("error", dead.source_offset, letter.reason, letter.field, letter.detail)
+        usable = set(decoded.batch.position.tolist())
+        for i, value in enumerate(slice_.values):
+            if i not in usable and i not in at_fault:
+                told = "clock_ticked and models_chosen are written by workers, not by storefronts."
+                yield _finding("error", slice_.offsets[i], WORKERS_OWN, "type", told)
+            for where, meant, hint in _unknown_fields(value or b""):
+                if meant not in at_fault.get(i, ()):
+                    yield _finding("warning", slice_.offsets[i], "unknown_field", where, hint)
+        if len(decoded.batch):
+            yield from self._fates(slice_.partition, decoded)
+
+    def _fates(self, partition: int, decoded: Decoded) -> Iterator[Finding]:
+        batch, tally = decoded.batch, self.tally
+        first, last = int(batch.time_ms.min()), int(batch.time_ms.max())
+        tally.first_ms = first if tally.first_ms is None else min(first, tally.first_ms)
+        tally.last_ms = last if tally.last_ms is None else max(last, tally.last_ms)
+        rows = self._seen.find(batch.shopper_ids)
+        newest, before = watermarks(decoded.clock_ms, self._newest[partition], self.rules.allowed_lateness_ms)
+        by_shopper = stable_order(rows)
+        fates = judge(batch, rows, by_shopper, self._seen.rows, before[batch.position])
+        remember(batch, rows, by_shopper[fates.applied[by_shopper]], self._seen.rows)
+        self._newest[partition] = int(newest[-1])
+        for i in np.flatnonzero(fates.duplicate).tolist():
+            told = f"{batch.event_ids[i]!r} is among the shopper's last {IDS_KEPT} event ids: it changes nothing."
+            yield _finding("warning", int(batch.offset[i]), "duplicate", "event_id", told)
+        for i in np.flatnonzero(fates.late).tolist():
+            behind = (int(before[batch.position[i]]) - int(batch.time_ms[i])) / 1000
+            told = (
+                f"{behind:,.0f} s older than allowed: in partition {partition} of {self.partitions} events after it in "
+                "time stand before it. It would go to late-events.v1."
+            )
+            yield _finding("warning", int(batch.offset[i]), "late", "event_time", told)
+
+
+def _finding(severity: Literal["error", "warning"], line: int, reason: str, where: str | None, detail: str) -> Finding:
+    return Finding(severity=severity, line=line, reason=reason, field=where, detail=detail)
+
+
+class _Keyed(msgspec.Struct):
+    shopper_id: str
+
+
+_keyed = msgspec.json.Decoder(_Keyed)
+
+
+def key_of(value: bytes) -> bytes | None:
+    """The key that a record is sent under; None where it names no shopper.
+
+    >>> key_of(b'{"shopper_id": "s1"}')
+    b's1'
+    """
+    try:
+        return _keyed.decode(value).shopper_id.encode()
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return None
+
+
+def _unknown_fields(value: bytes) -> list[tuple[str, str, str]]:
+    try:
+        record = msgspec.json.decode(value)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return []
+    return hints.of_unknown_fields(record) if isinstance(record, dict) else []
+
+
+def faults(one: Slice, rules: DecodeRules, dead: DeadLetter) -> Iterator[DeadLetter]:
+    """Every fault of the one record in a slice, of which decoding said the first."""
+    for _ in range(MOST_FAULTS):
+        yield dead
+        if dead.reason == "too_large":
+            if len(one.values[0] or b"") > MAX_ORIGINAL_BYTES:
+                return  # Of such a line only the beginning was read.
+            rules = replace(rules, max_event_bytes=len(one.values[0] or b""))
+            rest = decode(one, rules).dead
+        else:
+            repaired = _repaired(one, rules, dead)
+            if repaired is None:
+                return
+            one, rest = repaired
+        if not rest:
+            return
+        (dead,) = rest
+
+
+def _repaired(one: Slice, rules: DecodeRules, dead: DeadLetter) -> tuple[Slice, list[DeadLetter]] | None:
+    """The record with another value in the field at fault, and what is then said of it; None when none helps."""
+    if dead.field is None:
+        return None
+    for stand_in in (rules.currency, MIN_EVENT_TIME_MS, 1, True, [_LINE], _LINE):
+        try:
+            value = _with(one.values[0] or b"", dead.field, stand_in)
+        except (msgspec.MsgspecError, UnicodeError, RecursionError, OverflowError):
+            return None  # It holds what cannot be written again, such as a number of a thousand digits.
+        if value is None:
+            return None
+        other = Slice(one.topic, one.partition, one.offsets, one.timestamps_ms, [key_of(value)], [value])
+        rest = decode(other, replace(rules, max_event_bytes=len(value))).dead
+        if not rest or rest[0].field != dead.field:
+            return other, rest
+    return None
+
+
+def _with(value: bytes, where: str, stand_in: Any) -> bytes | None:
+    record: dict[str, Any] = msgspec.json.decode(value)
+    holder, name = hints.find(record, where)
+    if where == "type":
+        record["type"] = hints.meant_type(record)
+        if record["type"] is None:
+            # What every event carries can be checked all the same.
+            record |= {"type": "consent_changed", "marketing": True}
+    elif isinstance(holder, dict):
+        holder[name] = stand_in
+    elif isinstance(holder, list) and name.isdigit() and int(name) < len(holder):
+        holder[int(name)] = stand_in
+    else:
+        return None
+    return msgspec.json.encode(record)
