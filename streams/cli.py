@@ -17,6 +17,7 @@ from rich.table import Table
 
 from streams.commands.check import check
 from streams.commands.common import BROKER, DATA, console, parse_time, progress_bar
+from streams.commands.replay import replay
 from streams.settings import Settings, SettingsError
 
 JARS = Path.home() / ".cache" / "offerstream" / "kafka"
@@ -228,69 +229,6 @@ def features_show(shopper: str, broker: str | None, at: str | None) -> None:
 
 
 @cli.command()
-@click.argument("source")
-@BROKER
-@DATA
-@click.option("--format", "format_", type=click.Choice(["dataset", "jsonl"]), default="dataset", show_default=True)
-@click.option("--raw", is_flag=True, help="Send lines that cannot be parsed as they are.")
-@click.option("--speed", default=0.0, help="Times as fast as it happened; 0 (default) as fast as can be.")
-@click.option("--from", "start", metavar="TIME", help="Only events from this time on.")
-@click.option("--to", "stop", metavar="TIME", help="Only events before this time.")
-def replay(
-    source: str,
-    broker: str | None,
-    data: Path | None,
-    format_: str,
-    raw: bool,
-    speed: float,
-    start: str | None,
-    stop: str | None,
-) -> None:
-    """Send a history to the events topic.
-
-    SOURCE is a data set (complete_journey, online_retail, taobao, online_shoppers), or with --format jsonl a file
-    of wire records, one per line, or - for standard input.
-    """
-    from streams.producer.replay import ReplayError, between, paced, records_of, records_of_lines, send
-    from training.datasets import DATASETS
-
-    settings = Settings.from_environment(broker=broker)
-    window = (parse_time(start) if start else None, parse_time(stop) if stop else None)
-    if format_ == "jsonl":
-        stream: Any = sys.stdin.buffer if source == "-" else _open(source)
-        records = records_of_lines(stream, raw)
-        total = None if source == "-" else _lines(source)
-    elif source in DATASETS:
-        dataset = DATASETS[source]
-        if dataset.currency != settings.currency:
-            console.print(
-                f"[yellow]note:[/] {source} is in {dataset.currency}; run workers with "
-                f"OFFERSTREAM_CURRENCY={dataset.currency}."
-            )
-        records = records_of(dataset.read(data))
-        total = None if window != (None, None) else dataset.events
-    else:
-        raise ReplayError(
-            f"There is no data set {source!r}; there are: {', '.join(DATASETS)}. For a file: --format jsonl."
-        )
-    with progress_bar(f"Sending {source}", total) as done:
-        sent = send(settings.access, paced(between(records, *window), speed), done)
-    click.echo(f"{sent} records sent.")
-
-
-def _lines(path: str) -> int:
-    with _open(path) as file:
-        return sum(block.count(b"\n") for block in iter(lambda: file.read(1 << 20), b""))
-
-
-def _open(path: str) -> Any:
-    try:
-        return open(path, "rb")
-    except OSError as error:
-        raise click.UsageError(f"{path}: {error.strerror}") from error
-
-
-@cli.command()
 @BROKER
 @click.option("--out", type=click.Path(path_type=Path), default=Path("build/demo.json"), show_default=True)
 @click.option("--from", "start", metavar="TIME", help="Only events from this time on.")
@@ -454,7 +392,8 @@ def bench(out: Path, rounds: int, events: int) -> None:
     run(out, rounds, events)
 
 
-cli.add_command(check)
+for command in (check, replay):
+    cli.add_command(command)
 
 if __name__ == "__main__":
     main()

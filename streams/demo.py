@@ -30,7 +30,7 @@ from rich.text import Text
 
 from streams.access import Access
 from streams.broker.embedded import Broker, free_ports
-from streams.producer.replay import between, records_of, send
+from streams.producer.replay import Sent, between, records_of, send
 from streams.settings import Settings
 from streams.topics import ALERTS, EVENTS, OFFERS, TOPICS, WITHHELD, changelog, create, records_in
 from training.datasets import COMPLETE_JOURNEY
@@ -281,7 +281,8 @@ class Sending:
     def _run(self) -> None:
         try:
             records = between(records_of(COMPLETE_JOURNEY.read(None)), self.start_ms, self.stop_ms)
-            self.sent = send(self.kafka, records, self._so_far)
+            send(self.kafka, records, acknowledged := Sent(), self._so_far)
+            self.sent = acknowledged.records
         except Exception as error:
             self.failure = error
         finally:

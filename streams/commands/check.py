@@ -40,20 +40,34 @@ def check(file: str, as_json: bool, limit: int | None, partitions: int | None) -
     (currency, lateness, sizes) take OFFERSTREAM_… as set here. Exit code 1 when a record has an error.
     """
     settings = Settings.from_environment(partitions=partitions)
-    checker = Checker(settings.rules(), settings.partitions)
-    shown: Counter[tuple[str, str]] = Counter()
     most = limit if limit is not None else sys.maxsize if as_json else LIMIT
     with Lines(file) as lines:
-        for finding in findings(checker, lines):
-            kind = (finding.severity, finding.reason)
-            shown[kind] += 1
-            if shown[kind] <= most:
-                click.echo(as_line(finding) if as_json else as_text(finding, lines.name))
+        tally = report(settings, lines, as_line if as_json else as_text, most, lambda _finding: True)
     if as_json:
-        click.echo(json.dumps(summary(checker.tally)))
+        click.echo(json.dumps(summary(tally)))
     else:
-        print_summary(checker.tally, Console(), most)
-    sys.exit(bool(checker.tally.bad))
+        print_summary(tally, Console(), most)
+    sys.exit(bool(tally.bad))
+
+
+def report(
+    settings: Settings,
+    lines: Lines,
+    form: Callable[[Finding, str], str],
+    most: int,
+    wanted: Callable[[Finding], bool],
+    *,
+    err: bool = False,
+) -> Tally:
+    """Check a file and print the findings that are wanted, of each kind at most so many; returns what it came to."""
+    checker = Checker(settings.rules(), settings.partitions)
+    shown: Counter[tuple[str, str]] = Counter()
+    for finding in findings(checker, lines):
+        kind = (finding.severity, finding.reason)
+        shown[kind] += 1
+        if shown[kind] <= most and wanted(finding):
+            click.echo(form(finding, lines.name), err=err)
+    return checker.tally
 
 
 def findings(checker: Checker, lines: Lines) -> Iterator[Finding]:
@@ -72,7 +86,7 @@ def as_text(finding: Finding, name: str) -> str:
     return f"{name}:{finding.line}: {said}{where}{finding.detail} [{finding.reason}]"
 
 
-def as_line(finding: Finding) -> str:
+def as_line(finding: Finding, _name: str) -> str:
     """A finding as a line for programs."""
     return msgspec.json.encode(msgspec.structs.asdict(finding) | {"fix": finding.fix}).decode()
 

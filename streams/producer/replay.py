@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from itertools import chain
-from typing import BinaryIO
+from typing import Any
 
 import msgspec
 from kafka import KafkaProducer
 from kafka.errors import KafkaError
+from kafka.partitioner import DefaultPartitioner
 
 from streams.access import Access
+from streams.processing.checking import key_of
+from streams.processing.partitioning import homes
 from streams.records.events import ClockTicked, ShopperEvent, decode_event, encode_event
+from streams.records.serving import ModelsChosen
 from streams.topics import EVENTS, MAX_EVENT_MESSAGE
 
 
@@ -42,29 +47,15 @@ def event_time_ms(event: ShopperEvent | ClockTicked) -> int:
     return at if isinstance(at, int) else int(at.timestamp() * 1000)
 
 
-def records_of_lines(lines: BinaryIO, raw: bool) -> Iterator[Record]:
-    """JSON lines in the wire format as records. A bad line raises ``ReplayError``; with ``raw`` it is sent as it is."""
-    for number, line in enumerate(lines, start=1):
-        value = line.rstrip(b"\r\n")
-        if not value:
-            continue
+def records_of_lines(lines: Iterable[tuple[int, bytes]]) -> Iterator[Record]:
+    """JSON lines in the wire format as records, also those that are none."""
+    for _, value in lines:
         try:
             event = decode_event(value)
-            if not isinstance(event, ShopperEvent):
-                raise ReplayError(f"Line {number}: such records are written by workers, not by storefronts.")
-            yield Record(event.shopper_id.encode(), value, event_time_ms(event))
-        except (msgspec.MsgspecError, UnicodeError) as error:
-            if not raw:
-                raise ReplayError(f"Line {number}: {error}. Send it as it is with --raw.") from error
-            yield Record(_key_of(value), value, None)
-
-
-def _key_of(value: bytes) -> bytes | None:
-    try:
-        shopper = msgspec.json.decode(value)["shopper_id"]
-        return str(shopper).encode()
-    except (msgspec.MsgspecError, UnicodeError, KeyError, TypeError):
-        return None
+            time_ms = None if isinstance(event, ModelsChosen) else event_time_ms(event)
+        except (msgspec.MsgspecError, UnicodeError, RecursionError):
+            time_ms = None
+        yield Record(key_of(value), value, time_ms)
 
 
 def between(records: Iterable[Record], start_ms: int | None, stop_ms: int | None) -> Iterator[Record]:
@@ -88,15 +79,61 @@ def paced(records: Iterable[Record], speed: float) -> Iterator[Record]:
         yield record
 
 
-def send(kafka: Access, records: Iterable[Record], progress: Callable[[int], None] = lambda _n: None) -> int:
-    """Send records; returns how many, once all were acknowledged. Raises ``ReplayError``."""
+@dataclass(slots=True)
+class Sent:
+    """What Kafka has acknowledged so far, in whatever order its partitions did."""
+
+    records: int = 0
+    handed: int = 0
+    """Records handed to the client: those beyond ``records`` are under way, and may arrive or not."""
+    first_ms: int | None = None
+    """Earliest event time, UTC milliseconds since 1970 …"""
+    last_ms: int | None = None
+    """… and the latest."""
+    partitions: set[int] = field(default_factory=set)
+
+    def take(self, time_ms: int | None, where: Any) -> None:
+        """Kafka has a record. Called by the client's thread, one at a time."""
+        self.records += 1
+        self.partitions.add(where.partition)
+        if time_ms is not None:
+            self.first_ms = time_ms if self.first_ms is None else min(time_ms, self.first_ms)
+            self.last_ms = time_ms if self.last_ms is None else max(time_ms, self.last_ms)
+
+
+class _Crc32Partitioner(DefaultPartitioner):  # type: ignore[misc]  # kafka-python ships no types
+    """Places keys as librdkafka does by itself."""
+
+    def partition(
+        self, topic: Any, key: Any, serialized_key: Any, value: Any, serialized_value: Any, cluster: Any
+    ) -> int:
+        """The partition of a record."""
+        if not serialized_key:
+            return int(super().partition(topic, key, None, value, serialized_value, cluster))
+        known = sorted(cluster.partitions_for_topic(topic))
+        return int(known[int(homes([serialized_key], "crc32", len(known))[0])])
+
+
+def send(
+    kafka: Access,
+    records: Iterable[Record],
+    sent: Sent,
+    progress: Callable[[int], None] = lambda _n: None,
+    partitioner: str = "murmur2",
+    patience_seconds: float = 60.0,
+) -> None:
+    """Send records until all are acknowledged; ``sent`` says how far it came, also where this raises.
+
+    Raises ``ReplayError`` when Kafka refuses a record or takes none for ``patience_seconds``. On Ctrl-C what is under
+    way is waited for.
+    """
     failed: list[BaseException] = []
-    sent = 0
     # A history that cannot be read is told before a broker that does not answer.
     source = iter(records)
     first = next(source, None)
     if first is None:
-        return 0
+        return
+    patience_ms = int(patience_seconds * 1000)
     try:
         producer = KafkaProducer(
             **kafka.kafka_python(),
@@ -104,24 +141,30 @@ def send(kafka: Access, records: Iterable[Record], progress: Callable[[int], Non
             linger_ms=20,
             batch_size=256 << 10,
             max_request_size=MAX_EVENT_MESSAGE,
+            partitioner=_Crc32Partitioner() if partitioner == "crc32" else DefaultPartitioner(),
+            max_block_ms=patience_ms,
+            delivery_timeout_ms=patience_ms,
+            request_timeout_ms=patience_ms // 2,
         )
     except KafkaError as error:
         raise ReplayError(f"No Kafka broker answers at {kafka.servers}: {error}") from error
     try:
         for record in chain([first], source):
             future = producer.send(EVENTS.name, key=record.key, value=record.value)
+            sent.handed += 1
+            future.add_callback(sent.take, record.time_ms)
             future.add_errback(failed.append)
-            sent += 1
             if failed:
                 break
-            if sent % 500 == 0:
-                progress(sent)
+            if sent.handed % 500 == 0:
+                progress(sent.handed)
         producer.flush()
     except KafkaError as error:
-        raise ReplayError(f"Kafka refused a record: {error}") from error
+        failed.append(error)
     finally:
-        producer.close()
+        # What is under way, also after Ctrl-C or a failure, arrives now or is not counted.
+        with suppress(KafkaError):
+            producer.close(timeout=patience_seconds if not failed else patience_seconds / 10)
     if failed:
         raise ReplayError(f"Kafka refused a record: {failed[0]}")
-    progress(sent)
-    return sent
+    progress(sent.records)

@@ -1,0 +1,124 @@
+"""``offerstream replay``: sends a history to the events topic, a file only when all of it is right."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Iterable
+from contextlib import ExitStack
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from streams.commands.check import LIMIT, as_text, print_summary, report
+from streams.commands.common import BROKER, DATA, console, parse_time, progress_bar, shown_time
+from streams.producer.lines import Lines
+from streams.producer.replay import Record, ReplayError, Sent, between, paced, records_of, records_of_lines, send
+from streams.settings import Settings
+from streams.topics import EVENTS
+
+
+@click.command()
+@click.argument("source")
+@BROKER
+@DATA
+@click.option("--format", "format_", type=click.Choice(["dataset", "jsonl"]), default="dataset", show_default=True)
+@click.option("--raw", is_flag=True, help="Check nothing: send every line as it is.")
+@click.option("--speed", default=0.0, help="Times as fast as it happened; 0 (default) as fast as can be.")
+@click.option("--from", "start", metavar="TIME", help="Only events from this time on.")
+@click.option("--to", "stop", metavar="TIME", help="Only events before this time.")
+def replay(
+    source: str,
+    broker: str | None,
+    data: Path | None,
+    format_: str,
+    raw: bool,
+    speed: float,
+    start: str | None,
+    stop: str | None,
+) -> None:
+    """Send a history to the events topic.
+
+    SOURCE is a data set (complete_journey, online_retail, taobao, online_shoppers), or with --format jsonl a file
+    of wire records, one per line, or - for standard input. A file is checked first, as `offerstream check` does, and
+    nothing is sent when a record in it is bad. Ends by saying what Kafka has taken, also when it is cut off.
+    """
+    settings = Settings.from_environment(broker=broker)
+    window = (parse_time(start) if start else None, parse_time(stop) if stop else None)
+    with ExitStack() as stack:
+        if format_ == "jsonl":
+            lines = stack.enter_context(Lines(source, raw=raw))
+            total = None if raw else _check(settings, lines)
+            records: Iterable[Record] = records_of_lines(lines)
+        else:
+            records, total = _dataset(source, data, settings)
+        whole = window == (None, None)
+        _send(settings, source, paced(between(records, *window), speed), total if whole else None)
+
+
+def _check(settings: Settings, lines: Lines) -> int:
+    """How many records a file holds. Ends the program when one of them is bad."""
+    tally = report(settings, lines, as_text, LIMIT, lambda finding: finding.severity == "error", err=True)
+    if tally.bad:
+        print_summary(tally, Console(stderr=True), LIMIT)
+        raise ReplayError(
+            f"Nothing was sent: {tally.bad:,} of {tally.records:,} records are bad. Repair them, or send every line as "
+            "it is with --raw: bad ones become dead letters."
+        )
+    if tally.warnings:
+        told = ", ".join(f"{n:,} {reason}" for reason, n in tally.warnings.most_common())
+        console.print(f"[yellow]note:[/] {told}; offerstream check names them.", highlight=False)
+    return tally.records
+
+
+def _dataset(source: str, data: Path | None, settings: Settings) -> tuple[Iterable[Record], int | None]:
+    from training.datasets import DATASETS
+
+    if source not in DATASETS:
+        raise ReplayError(
+            f"There is no data set {source!r}; there are: {', '.join(DATASETS)}. For a file: --format jsonl."
+        )
+    dataset = DATASETS[source]
+    if dataset.currency != settings.currency:
+        console.print(
+            f"[yellow]note:[/] {source} is in {dataset.currency}; run workers with "
+            f"OFFERSTREAM_CURRENCY={dataset.currency}."
+        )
+    return records_of(dataset.read(data)), dataset.events
+
+
+def _send(settings: Settings, source: str, records: Iterable[Record], total: int | None) -> None:
+    sent = Sent()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        with progress_bar(f"Sending {source}", total) as done:
+            send(settings.access, records, sent, done, settings.partitioner)
+    except KeyboardInterrupt:
+        click.echo(f"Stopped. {describe(sent)}")
+        sys.exit(130)
+    except BaseException:
+        click.echo(describe(sent))
+        raise
+    click.echo(describe(sent))
+
+
+def describe(sent: Sent) -> str:
+    """What Kafka has taken, for people.
+
+    >>> print(describe(Sent(3, 5, 0, 60_000, {0, 2})))  # doctest: +NORMALIZE_WHITESPACE
+    3 records sent to storefront.events.v1, 2 partitions, event times from 1970-01-01 00:00:00Z to
+    1970-01-01 00:01:00Z. 2 more were under way and may be there, too. Those sent again are duplicates, unless 32
+    others of their shopper came between.
+    """
+    text = f"{sent.records:,} records sent"
+    if sent.records:
+        text += f" to {EVENTS.name}, {len(sent.partitions)} partition" + ("s" if len(sent.partitions) > 1 else "")
+    if sent.first_ms is not None and sent.last_ms is not None:
+        text += f", event times from {shown_time(sent.first_ms)} to {shown_time(sent.last_ms)}"
+    if sent.handed > sent.records:
+        text += (
+            f". {sent.handed - sent.records:,} more were under way and may be there, too. Those sent again are "
+            "duplicates, unless 32 others of their shopper came between"
+        )
+    return text + "."

@@ -1,0 +1,128 @@
+"""Replaying a file: all of it or nothing, and what was sent is always said."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from streams.broker.embedded import Broker
+from streams.cli import fetch_jars
+from streams.processing.partitioning import homes
+from streams.producer.replay import Record, ReplayError, Sent, records_of, send
+from streams.settings import Settings
+from streams.topics import EVENTS, create
+from tests.kafka.harness import Cluster
+from tests.shoppers import HOUR, NOON, viewed
+
+pytestmark = pytest.mark.kafka
+LINE = '{"type":"item_viewed","event_id":"e%d","shopper_id":"s%d","event_time":%d,"item_id":"i"}\n'
+
+
+def history(n: int, step_ms: int = 1000) -> list[str]:
+    return [LINE % (i, i % 7, NOON + i * step_ms) for i in range(n)]
+
+
+def start(cluster: Cluster, source: str, *more: str) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "streams", "replay", source, "--format", "jsonl", "--broker", cluster.bootstrap, *more],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "COLUMNS": "300"},
+    )
+
+
+def run(cluster: Cluster, content: bytes, *more: str) -> tuple[int, str, str]:
+    process = start(cluster, "-", *more)
+    out, err = process.communicate(content, timeout=120)
+    return process.returncode, out.decode(), err.decode()
+
+
+def test_a_bad_line_sends_nothing_and_after_its_repair_everything_is_sent_once(cluster: Cluster) -> None:
+    lines = history(100)
+    bad = [*lines[:80], lines[80].replace('"i"', "17"), *lines[81:]]
+    code, out, err = run(cluster, "".join(bad).encode())
+    assert (code, out) == (1, "")
+    assert 'standard input:81: item_id: Expected `str`, got `int`. Send a string: "17", in quotes.' in err
+    assert "Nothing was sent: 1 of 100 records are bad." in err
+    assert not cluster.read(EVENTS.name)
+    code, out, err = run(cluster, gzip.compress("".join(lines).encode()))
+    assert (code, err) == (0, "")
+    assert out == (
+        "100 records sent to storefront.events.v1, 3 partitions, event times from 2023-11-14 22:13:20Z to "
+        "2023-11-14 22:14:59Z.\n"
+    )
+    assert len(cluster.read(EVENTS.name)) == 100
+
+
+def test_raw_sends_every_line(cluster: Cluster) -> None:
+    code, out, _ = run(cluster, ("".join(history(3)) + "junk\n").encode(), "--raw")
+    assert (code, out[:15]) == (0, "4 records sent ")
+    assert {value for *_, value in cluster.read(EVENTS.name)} == {*(s.strip().encode() for s in history(3)), b"junk"}
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_replay_says_what_was_sent(cluster: Cluster, tmp_path: Path, number: signal.Signals) -> None:
+    path = tmp_path / "events.jsonl"
+    path.write_text("".join(history(2000, 20)))  # 40 s, paced
+    process = start(cluster, str(path), "--speed", "1")
+    end = time.monotonic() + 60
+    while len(cluster.read(EVENTS.name)) < 20:
+        assert time.monotonic() < end
+    process.send_signal(number)
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, b"Traceback" in err) == (130, False)
+    told = re.fullmatch(
+        r"Stopped\. (\d+) records sent to \S+, 3 partitions, event times from .* to .*\.\n", out.decode()
+    )
+    assert told, out
+    assert 20 <= int(told[1]) == len(cluster.read(EVENTS.name)) < 2000
+
+
+def test_a_record_that_kafka_refuses_midway_does_not_hide_what_was_sent(cluster: Cluster) -> None:
+    content = "".join(history(50)).encode() + b"x" * (13 << 20) + b"\n" + "".join(history(60)[50:]).encode()
+    code, out, err = run(cluster, content, "--raw")
+    assert (code, "Kafka refused a record" in err) == (1, True)
+    assert out.startswith("50 records sent to storefront.events.v1, 3 partitions, event times from ")
+    assert len(cluster.read(EVENTS.name)) == 50
+
+
+def test_a_broker_that_dies_midway_does_not_hide_what_was_sent(tmp_path: Path) -> None:
+    running = Broker(tmp_path, fetch_jars())
+    running.start()
+    kafka, sent = Settings(broker=running.bootstrap).access, Sent()
+    create(kafka, [EVENTS], 3)
+
+    def records() -> Iterator[Record]:
+        yield from records_of(viewed(f"s{i}", NOON + i * HOUR, f"e{i}") for i in range(30))
+        end = time.monotonic() + 60
+        while sent.records < 30 and time.monotonic() < end:
+            time.sleep(0.05)
+        running.stop()
+        yield from records_of(viewed(f"s{i}", NOON + i * HOUR, f"e{i}") for i in range(30, 40))
+
+    try:
+        with pytest.raises(ReplayError, match="Kafka refused a record"):
+            send(kafka, records(), sent, patience_seconds=4)
+    finally:
+        running.stop()
+    assert (sent.records, sent.handed) == (30, 40)
+    assert (sent.first_ms, sent.last_ms, sent.partitions) == (NOON, NOON + 29 * HOUR, {0, 1, 2})
+
+
+@pytest.mark.parametrize("partitioner", ["murmur2", "crc32"])
+def test_keys_go_where_the_setting_says(cluster: Cluster, partitioner: str) -> None:
+    events = [viewed(f"shopper-{i}", NOON, f"e{i}") for i in range(30)]
+    send(cluster.settings().access, records_of(events), Sent(), partitioner=partitioner)
+    found = cluster.read(EVENTS.name)
+    assert len(found) == 30
+    assert [partition for partition, *_ in found] == homes([r[3] for r in found], partitioner, 3).tolist()
