@@ -17,6 +17,7 @@ from rich.table import Table
 
 from streams.commands.check import check
 from streams.commands.common import BROKER, DATA, console, parse_time, progress_bar
+from streams.commands.dead_letters import dead_letters
 from streams.commands.replay import replay
 from streams.settings import Settings, SettingsError
 
@@ -392,7 +393,7 @@ def bench(out: Path, rounds: int, events: int) -> None:
     run(out, rounds, events)
 
 
-for command in (check, replay):
+for command in (check, dead_letters, replay):
     cli.add_command(command)
 
 if __name__ == "__main__":

@@ -26,6 +26,7 @@ DOORS = {
         "streams/topics.py",
         "streams/control.py",
         "streams/inspect.py",
+        "streams/dead_letters.py",
         "streams/worker.py",
         "streams/demo.py",
         "streams/broker",
