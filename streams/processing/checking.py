@@ -19,10 +19,10 @@ import numpy as np
 from streams.features.columns import Layout
 from streams.processing import hints
 from streams.processing.batch import stable_order
-from streams.processing.decode import MAX_ORIGINAL_BYTES, MIN_EVENT_TIME_MS, NO_TIME, Decoded, DecodeRules, decode
+from streams.processing.decode import MAX_ORIGINAL_BYTES, MIN_EVENT_TIME_MS, NO_TIME, Decoded, decode
 from streams.processing.fates import APPLIED, IDS, IDS_COUNT, IDS_KEPT, judge, remember, watermarks
-from streams.processing.partition import Rules
 from streams.processing.partitioning import homes
+from streams.processing.rules import DecodeRules, Rules
 from streams.processing.slices import Slice
 from streams.records.dead_reasons import DEAD_REASONS
 from streams.records.outcomes import DeadLetter

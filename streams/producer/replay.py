@@ -18,7 +18,6 @@ from streams.access import Access
 from streams.processing.checking import key_of
 from streams.processing.partitioning import homes
 from streams.records.events import ClockTicked, ShopperEvent, decode_event, encode_event
-from streams.records.serving import ModelsChosen
 from streams.topics import EVENTS, MAX_EVENT_MESSAGE
 
 
@@ -52,7 +51,7 @@ def records_of_lines(lines: Iterable[tuple[int, bytes]]) -> Iterator[Record]:
     for _, value in lines:
         try:
             event = decode_event(value)
-            time_ms = None if isinstance(event, ModelsChosen) else event_time_ms(event)
+            time_ms = event_time_ms(event) if isinstance(event, (ShopperEvent, ClockTicked)) else None
         except (msgspec.MsgspecError, UnicodeError, RecursionError):
             time_ms = None
         yield Record(key_of(value), value, time_ms)

@@ -13,9 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streams.processing.checking import FIXES, WORKERS_OWN, Checker, Finding, key_of
-from streams.processing.decode import DecodeRules, decode
-from streams.processing.partition import PartitionProcessor, Rules
+from streams.processing.decode import decode
+from streams.processing.partition import PartitionProcessor
 from streams.processing.partitioning import homes
+from streams.processing.rules import DecodeRules, Rules
 from streams.records.events import ClockTicked, encode_event
 from tests.processing.test_hints import ANYTHING, ORDER, VIEW, encode
 from tests.shoppers import APPENDED, DAY, NOON, log_of, random_history, slice_of, viewed

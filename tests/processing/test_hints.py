@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streams.processing import hints
-from streams.processing.decode import DecodeRules, decode
+from streams.processing.decode import decode
+from streams.processing.rules import DecodeRules
 from streams.records.outcomes import DeadLetter
 from tests.shoppers import APPENDED, NOON, ordered, slice_of, viewed
 

@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from kafka.partitioner.default import murmur2 as of_kafka_python
 
-from streams.processing.decode import DecodeRules, decode
+from streams.processing.decode import decode
 from streams.processing.partitioning import MURMUR2_SETTINGS, homes, murmur2
+from streams.processing.rules import DecodeRules
 from streams.records.events import MAX_ID_LENGTH
 from tests.shoppers import log_of, slice_of, viewed
 

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from streams.processing.decode import decode
-from streams.processing.partition import Rules
+from streams.processing.rules import Rules
 from streams.records.dead_reasons import DEAD_REASONS
 from tests.shoppers import APPENDED, Log, log_of, slice_of, viewed
 
