@@ -3,49 +3,58 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 import logging
 import os
 import threading
 import time
-from collections.abc import AsyncIterable, Awaitable, Callable
+from collections.abc import AsyncIterable, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
 import faust
 from faust.auth import Credentials, SASLCredentials, SSLCredentials
-from faust.tables.manager import TableManager
 from faust.types import TP
 
 from streams.access import Access
 from streams.agents.shopper_events import ShopperEvents
 from streams.control import Watch
+from streams.health import health, take_lags, take_losses
+from streams.kafka_watch import Extent, KafkaWatch
 from streams.metrics import Metrics
+from streams.noise import quieten
 from streams.processing.scoring import Shelf
 from streams.settings import Settings
 from streams.state.write_behind import WriteBehind
-from streams.tables import ShopperTable, shopper_table
+from streams.tables import ShopperTable, Tables, shopper_table
 from streams.topics import EVENTS, changelog_name
 from streams.transport.sliced import Consumer, SliceSchema, Transport
-from streams.web import Health, serve
+from streams.web import serve
 
 log = logging.getLogger(__name__)
-#: A worker that failed and does not stop by itself ends after this long.
-LAST_RESORT_SECONDS = 30
-#: Every so many seconds the broker is asked how far a partition goes.
-ASK_END_TURNS = 10
-LAG_PATIENCE_SECONDS = 2.0
+#: A worker that failed, or is to stop while Kafka is away, and does not come to its end by itself ends after this long.
+LAST_RESORT_SECONDS = 25
+#: A worker that is to stop waits this long for a Kafka that is away.
+STOP_SECONDS = 8.0
 
 
 class App(faust.App):
     """A Faust app that can do something before tables are recovered, which may take long: be seen to do so."""
 
     before_recovery: Callable[[], Awaitable[None]] | None = None
+    stop_asked_at = float("inf")
 
     async def on_start(self) -> None:
         await super().on_start()
         if self.before_recovery is not None:
             await self.before_recovery()
+
+    async def on_stop(self) -> None:
+        self.stop_asked_at = time.monotonic()
+        await super().on_stop()
+
+    def give_up(self) -> bool:
+        """Whether to wait for Kafka no more, because the worker was asked to stop a while ago."""
+        return time.monotonic() - self.stop_asked_at > STOP_SECONDS
 
 
 @dataclass(slots=True)
@@ -57,12 +66,28 @@ class Worker:
     shopper_events: ShopperEvents
     writer: WriteBehind
     control: Watch
+    kafka: KafkaWatch
     metrics: Metrics
     settings: Settings
     port: int = 0
     """Where HTTP is served, once it is."""
     lags: dict[int, int] = field(default_factory=dict)
     """partition → records that wait, as last seen."""
+    overtaken: dict[int, int] = field(default_factory=dict)
+    """partition → how far it was applied when the start of the log had passed it."""
+
+    async def fail(self, error: BaseException) -> None:
+        """End this worker with an error: nothing is flushed or committed any more."""
+        self.shopper_events.failure = self.shopper_events.failure or error
+        last_resort()
+        await self.app.crash(error)
+
+
+def last_resort() -> None:
+    """End the process in a while, should it hang on its way out."""
+    timer = threading.Timer(LAST_RESORT_SECONDS, os._exit, (1,))
+    timer.daemon = True
+    timer.start()
 
 
 def credentials(kafka: Access) -> Credentials | None:
@@ -78,17 +103,17 @@ def create_app(
     settings: Settings,
     shelf: Shelf,
     control: Watch,
-    partitions: int,
+    kafka: KafkaWatch,
     on_step: Callable[[str], None] | None = None,
-    log_id: str = "",
 ) -> Worker:
-    """Compose a worker. ``partitions`` and ``log_id`` are the events topic's; ``on_step`` is told each step of a
-    flush."""
+    """Compose a worker. ``on_step`` is told each step of a flush."""
+    partitions = kafka.events.partitions
     app = App(
         settings.app_id,
         broker=";".join(f"slices://{host}" for host in settings.broker.split(",")),
         broker_credentials=credentials(settings.access),
         store="rocksdb://",
+        TableManager=Tables,
         datadir=settings.data_dir,
         # The catalogue creates topics; Faust creates its changelog only if that has not happened.
         topic_disable_leader=True,
@@ -112,11 +137,14 @@ def create_app(
         processing_guarantee="at_least_once",
     )
     metrics = Metrics()
-    writer = WriteBehind(settings.access, changelog_name(settings.app_id), on_step)
-    table = shopper_table(app, partitions)
+    writer = WriteBehind(settings.access, changelog_name(settings.app_id), on_step, app.give_up)
+    table = shopper_table(app, partitions, kafka.changelog.topic_id)
 
     async def owns(tps: set[TP]) -> bool:
         return await cast(Consumer, app.consumer).owns(tps)
+
+    async def confirm() -> Extent:
+        return await asyncio.to_thread(kafka.confirm, app.give_up)
 
     shopper_events = ShopperEvents(
         settings.rules(),
@@ -127,11 +155,25 @@ def create_app(
         settings.hot_rows,
         owns,
         settings.live_seconds,
-        log_id,
+        kafka.events.topic_id,
         partitions,
+        confirm,
     )
-    worker = Worker(app, table, shopper_events, writer, control, metrics, settings)
-    cast(Transport, app.transport).before_commit = shopper_events.flush
+    worker = Worker(app, table, shopper_events, writer, control, kafka, metrics, settings)
+
+    async def read_from(committed: Mapping[TP, int]) -> Mapping[TP, int]:
+        extent = await confirm()
+        try:
+            points = {tp: shopper_events.read_from(tp.partition, at, extent) for tp, at in committed.items()}
+            await shopper_events.begin()
+            return points
+        except Exception as error:
+            log.error("This worker cannot go on: %s", error)
+            await worker.fail(error)
+            raise
+
+    transport = cast(Transport, app.transport)
+    transport.before_commit, transport.read_from = shopper_events.flush, read_from
     _declare_agent(worker)
     _declare_watch(worker)
     return worker
@@ -146,16 +188,13 @@ def _declare_agent(worker: Worker) -> None:
         # never mark the slice processed, and stop the worker; the next one starts from the last commit.
         async for event in cast(AsyncIterable[Any], stream.events()):
             try:
+                await worker.writer.room()
                 events.handle(event.value, event.message.follows)
             except Exception as error:
                 log.exception("A slice of partition %s could not be applied", event.message.partition)
-                events.failure = error
                 # Faust would wait for this slice for ever; and should stopping hang all the same, end it.
                 app.consumer.unacked.discard(event.message)
-                last_resort = threading.Timer(LAST_RESORT_SECONDS, os._exit, (1,))
-                last_resort.daemon = True
-                last_resort.start()
-                await app.crash(error)
+                await worker.fail(error)
                 await asyncio.Event().wait()
             cast(Consumer, app.consumer).slice_processed(event.message)
 
@@ -172,70 +211,39 @@ def _declare_agent(worker: Worker) -> None:
         try:
             for partition in owned:
                 events.processor(partition)
-            await events.begin()
         except Exception as error:
             log.exception("The state of a partition cannot be used")
-            events.failure = error
-            await app.crash(error)
+            await worker.fail(error)
 
 
 def _declare_watch(worker: Worker) -> None:
-    app, settings, metrics = worker.app, worker.settings, worker.metrics
-    turns = itertools.count()
+    app, settings, events, kafka = worker.app, worker.settings, worker.shopper_events, worker.kafka
 
-    async def http() -> None:
-        worker.port = await serve(settings.host, settings.port, metrics, lambda: health(worker))
+    async def started() -> None:
+        quieten()
+        worker.port = await serve(settings.host, settings.port, worker.metrics, lambda: health(worker))
 
-    app.before_recovery = http
+    app.before_recovery = started
 
     @app.timer(interval=1.0)  # type: ignore[untyped-decorator]
     async def watch() -> None:
-        metrics.ready.set(health(worker).ready)
-        if app.rebalancing:
-            return
+        worker.metrics.ready.set(health(worker).ready)
         worker.writer.poll()  # deliveries are told also while nothing else happens
-        await _take_lags(worker, ask=next(turns) % ASK_END_TURNS == 0)
-        worker.shopper_events.watch()
-        worker.shopper_events.choose(worker.control.stages)
+        kafka.report()
+        if kafka.failure is not None and events.failure is None:
+            log.error("This worker cannot go on: %s", kafka.failure)
+            await worker.fail(kafka.failure)
+        try:
+            cast(Consumer, app.consumer).check_group()
+        except RuntimeError as error:
+            await worker.fail(error)
+        if app.rebalancing or events.failure is not None:
+            return
+        take_lags(worker)
+        events.watch()
+        if kafka.silent_seconds or kafka.missing:
+            return  # What would be said now is said when it can be heard.
+        take_losses(worker)
+        events.choose(worker.control.stages)
         if settings.idle_tick_seconds:
-            worker.shopper_events.tick(settings.idle_tick_seconds)
-
-
-async def _take_lags(worker: Worker, *, ask: bool) -> None:
-    consumer = cast(Consumer, worker.app.consumer)
-    lags = {}
-    for partition, processor in list(worker.shopper_events.processors.items()):
-        tp = TP(EVENTS.name, partition)
-        if tp in consumer.assignment():
-            try:
-                asked = consumer.waiting(tp, processor.next_offset, ask=ask)
-                lags[partition] = await asyncio.wait_for(asked, LAG_PATIENCE_SECONDS)
-            except Exception as error:
-                # The broker is away, or the partition is being given up. Watching must not end the worker: what was
-                # seen last goes on.
-                log.debug("The lag of partition %s could not be told: %r", partition, error)
-                lags[partition] = worker.lags.get(partition, 0)
-    worker.lags = lags
-    for partition, lag in lags.items():
-        worker.metrics.lag.labels(str(partition)).set(lag)
-
-
-def health(worker: Worker) -> Health:
-    """Whether the worker lives and is ready, with the reason when it is not."""
-    app, events = worker.app, worker.shopper_events
-    if events.failure is not None:
-        return Health(False, False, f"failed: {events.failure!r}")
-    if app.should_stop:
-        return Health(True, False, "stopping")
-    if not app.consumer.assignment() and not app.unassigned:
-        return Health(True, False, "waiting for partitions")
-    if app.rebalancing or app.in_recovery or not cast(TableManager, app.tables).recovery.completed.is_set():
-        return Health(True, False, "rebalancing or recovering")
-    pending = worker.writer.waiting_seconds
-    if pending > worker.settings.stalled_seconds / 2:
-        return Health(True, False, f"deliveries wait: Kafka has not taken a record for {pending:.0f} s")
-    waiting = sum(worker.lags.values())
-    idle = time.monotonic() - events.processed_at
-    if waiting and idle > worker.settings.stalled_seconds:
-        return Health(True, False, f"stalled: {waiting} records wait, none processed for {idle:.0f} s")
-    return Health(True, True, "ready")
+            events.tick(settings.idle_tick_seconds)

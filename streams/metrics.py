@@ -34,7 +34,10 @@ class Metrics:
             return Histogram(f"{PREFIX}_{name}", meaning, labels, buckets=buckets, registry=self.registry)
 
         self.records = counter(
-            "records", "records", "Records, by fate: applied, duplicate, late, dead, tick, choice.", "fate"
+            "records",
+            "records",
+            "Records, by fate: applied, duplicate, late, dead, tick, choice; lost: deleted from the log before.",
+            "fate",
         )
         self.events = counter(
             "events", "events", "Shopper events, by type and fate: applied, duplicate, late.", "type", "fate"

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import gc
+import logging
+import time
+from collections import Counter
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any, cast
 
 import faust
 import rocksdict
 from faust.stores import rocksdb
+from faust.tables.manager import TableManager
+from faust.tables.recovery import Recovery
 from faust.types import TP, EventT
 
 from streams.processing.partition import older
@@ -15,10 +22,88 @@ from streams.processing.slices import Slice
 from streams.topics import changelog_name
 from streams.transport.sliced import SliceSchema
 
+log = logging.getLogger(__name__)
 SHOPPERS = "shoppers"
 #: Faust's default is 2 GiB of block cache per partition.
 ROCKSDB = {"block_cache_size": 32 << 20, "write_buffer_size": 16 << 20, "max_write_buffer_number": 2}
 _OFFSET_KEY = b"__faust\0offset__"
+#: Which changelog the local copy is of.
+_CHANGELOG_KEY = b"__offerstream\0changelog__"
+
+
+#: What RocksDB says of files that are damaged or gone, and not of a lock, permissions or a full disk.
+DAMAGED = ("Corruption", "No such file")
+
+
+class DamagedCopy(RuntimeError):
+    """The local copy cannot be read."""
+
+
+class ChangelogError(RuntimeError):
+    """The changelog does not hold the whole table any more."""
+
+
+class Copy(rocksdb.Store):
+    """The local copy of a table: one that is damaged, or of another changelog, is set aside and made anew."""
+
+    changelog_id = ""
+
+    def _open_for_partition(self, partition: int) -> Any:
+        path = self.partition_path(partition)
+        try:
+            db = super()._open_for_partition(partition)
+        except Exception as error:
+            if not any(sign in str(error) for sign in DAMAGED):
+                raise
+            set_aside(path, f"cannot be opened ({error})")
+            db = super()._open_for_partition(partition)
+        held = db.get(_CHANGELOG_KEY)
+        if held not in (None, self.changelog_id.encode()):
+            del db
+            gc.collect()  # It closes when nobody refers to it.
+            set_aside(path, f"is of changelog topic {held.decode()}, which is now {self.changelog_id}")
+            db = super()._open_for_partition(partition)
+        if self.changelog_id:
+            db.put(_CHANGELOG_KEY, self.changelog_id.encode())
+        return db
+
+
+def set_aside(path: Path, why: str) -> None:
+    """Rename a local copy that cannot be used, so that it is made anew from the changelog."""
+    to = path.with_name(f"{path.name}.aside-{time.strftime('%Y%m%dT%H%M%S')}-{time.monotonic_ns()}")
+    path.rename(to)
+    log.error(
+        "The local copy %s %s. It was set aside as %s and is made anew from the changelog.", path.absolute(), why, to
+    )
+
+
+class PatientRecovery(Recovery):
+    """Faust's recovery, which takes an answer that is late for its own end and never recovers again."""
+
+    async def _wait(self, coro: Any, timeout: Any = None) -> None:
+        await super()._wait(coro)
+
+    async def _build_offsets(self, consumer: Any, tps: Any, destination: Counter[TP], title: str) -> None:
+        for tp, start in (await consumer.earliest_offsets(*tps)).items():
+            held = destination[tp]
+            if start and start > (-1 if held is None else held) + 1:
+                raise ChangelogError(
+                    f"{tp.topic}, partition {tp.partition} starts at offset {start}, but the local copy ends at "
+                    f"{'none' if held is None else held}: rows between were deleted (retention, or delete-records). "
+                    "Start under another OFFERSTREAM_APP_ID, which makes the table anew from the log."
+                )
+        await super()._build_offsets(consumer, tps, destination, title)
+
+
+class Tables(TableManager):
+    """Faust's table manager, with a recovery that waits for Kafka."""
+
+    @property
+    def recovery(self) -> Recovery:
+        """The recovery service of the tables."""
+        if self._recovery is None:
+            self._recovery = PatientRecovery(self.app, self, beacon=self.beacon, loop=self.loop)
+        return self._recovery
 
 
 class ShopperTable(faust.Table[bytes, bytes]):
@@ -29,9 +114,29 @@ class ShopperTable(faust.Table[bytes, bytes]):
     ``apply_changelog_batch``.
     """
 
+    changelog_id = ""
+
+    def _new_store(self) -> Any:
+        store = Copy(
+            "rocksdb://",
+            self.app,
+            self,
+            table_name=self.name,
+            key_type=self.key_type,
+            value_type=self.value_type,
+            loop=self.loop,
+            options=self.options,
+        )
+        store.changelog_id = self.changelog_id
+        return store
+
     def partition_db(self, partition: int) -> Any:
         """The partition's RocksDB."""
         return cast(rocksdb.Store, self.data)._db_for_partition(partition)
+
+    def copy_path(self, partition: int) -> Path:
+        """Where the partition's RocksDB lies."""
+        return cast(rocksdb.Store, self.data).partition_path(partition)
 
     def offset(self, partition: int) -> int:
         """The changelog's last offset that is in the local store; -1 when none is known."""
@@ -85,14 +190,32 @@ class PartitionTier:
         return value
 
     def items(self) -> Iterator[tuple[bytes, bytes]]:
-        """Every stored key and value, in order of keys. Finish it: an open iterator locks the database."""
-        for key, value in self.table.partition_db(self.partition).items():
-            if key != _OFFSET_KEY:
-                yield key, value
+        """Every stored key and value, in order of keys. Finish it: an open iterator locks the database.
+
+        Raises ``DamagedCopy``.
+        """
+        db = self.table.partition_db(self.partition)
+        last = None
+        try:
+            for key, value in db.items():
+                last = key
+                if key not in (_OFFSET_KEY, _CHANGELOG_KEY):
+                    yield key, value
+            # It ends at a damaged block as it does at the last key, and says nothing.
+            rest = db.iter()
+            rest.seek_to_first() if last is None else rest.seek(last)
+            if rest.valid():
+                rest.next()
+            rest.status()
+        except Exception as error:
+            if not any(sign in str(error) for sign in DAMAGED):
+                raise
+            set_aside(self.table.copy_path(self.partition), f"cannot be read ({error})")
+            raise DamagedCopy("A restart makes the local copy anew from the changelog.") from error
 
 
-def shopper_table(app: faust.App, partitions: int) -> ShopperTable:
-    """Declare the table on an app."""
+def shopper_table(app: faust.App, partitions: int, changelog_id: str) -> ShopperTable:
+    """Declare the table on an app. ``changelog_id``: which topic stands behind the changelog's name now."""
     topic = app.topic(
         changelog_name(app.conf.id),
         schema=SliceSchema(),
@@ -115,5 +238,6 @@ def shopper_table(app: faust.App, partitions: int) -> ShopperTable:
         recovery_buffer_size=4,
         options=dict(ROCKSDB),
     )
+    table.changelog_id = changelog_id
     app.tables.add(table)
     return table

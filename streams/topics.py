@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
-from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaException, TopicCollection, TopicPartition
 
 # Public, but the stubs do not say so.
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType  # type: ignore[attr-defined]
@@ -18,6 +18,7 @@ from streams.records.events import SHOPPER_EVENTS, ClockTicked
 from streams.records.serving import ModelsChosen, RulesChosen
 
 DAY_MS = 86_400_000
+CHANGELOG_SUFFIX = "-shoppers-changelog"
 #: A dead letter holds the whole original in base64, so it may be larger than what the events topic admits.
 MAX_EVENT_MESSAGE, MAX_DEAD_LETTER_MESSAGE = 12 << 20, 20 << 20
 
@@ -93,7 +94,7 @@ TOPIC_OF: dict[type[msgspec.Struct], str] = {
 
 def changelog_name(app_id: str) -> str:
     """The feature table's changelog topic, as Faust names it."""
-    return f"{app_id}-shoppers-changelog"
+    return f"{app_id}{CHANGELOG_SUFFIX}"
 
 
 def changelog(app_id: str) -> Topic:
@@ -117,6 +118,35 @@ class TopicError(RuntimeError):
     """A topic is missing or not as catalogued."""
 
 
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Which topic a name stands for: one deleted and made anew has another id."""
+
+    topic_id: str
+    partitions: int
+
+
+def identities(admin: AdminClient, names: Iterable[str], seconds: float = 30.0) -> dict[str, Identity | None]:
+    """The topics behind names, None for those that do not exist. Raises ``KafkaException``."""
+    found: dict[str, Identity | None] = {}
+    for name, future in admin.describe_topics(TopicCollection(list(names)), request_timeout=seconds).items():
+        try:
+            described = future.result(seconds + 1)
+            found[name] = Identity(str(described.topic_id), len(described.partitions))
+        except KafkaException as error:
+            if error.args[0].name() != "UNKNOWN_TOPIC_OR_PART":
+                raise
+            found[name] = None
+    return found
+
+
+def timestamp_type(admin: AdminClient, topic: str, seconds: float = 30.0) -> str:
+    """Who sets the time of a topic's records: ``LogAppendTime`` or ``CreateTime``. Raises ``KafkaException``."""
+    resource = ConfigResource(ResourceType.TOPIC, topic)
+    config = admin.describe_configs([resource], request_timeout=seconds)[resource].result(seconds + 1)
+    return str(config["message.timestamp.type"].value)
+
+
 def create(kafka: Access, topics: Iterable[Topic], partitions: int, replication: int = 1) -> list[str]:
     """Create what is missing; returns the names created. Raises ``TopicError``."""
     admin = AdminClient(kafka.librdkafka() | {"log_level": 2})
@@ -127,6 +157,14 @@ def create(kafka: Access, topics: Iterable[Topic], partitions: int, replication:
     if EVENTS.name in existing:
         partitions = len(existing[EVENTS.name].partitions)
     missing = [topic for topic in topics if topic.name not in existing]
+    if EVENTS in missing and (orphans := [topic.name for topic in topics if topic.name.endswith(CHANGELOG_SUFFIX)]):
+        for name in orphans:
+            if name in existing:
+                raise TopicError(
+                    f"{EVENTS.name} does not exist, but the feature table made from it does ({name}): it was deleted. "
+                    "Make it anew (offerstream topics create, under another OFFERSTREAM_APP_ID) and start workers "
+                    "under that one."
+                )
     wanted = [
         NewTopic(t.name, t.partitions or partitions, replication_factor=replication, config=t.settings())
         for t in missing

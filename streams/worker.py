@@ -8,16 +8,14 @@ import sys
 from collections.abc import Callable
 
 import faust
-from confluent_kafka import TopicCollection
-from confluent_kafka.admin import AdminClient
 
 from models.artifact import ArtifactError
 from models.store import Shelf, Store
-from streams.access import Access
 from streams.app import create_app
 from streams.control import Watch
+from streams.kafka_watch import KafkaWatch
 from streams.settings import Settings, SettingsError
-from streams.topics import EVENTS, TOPICS, changelog, create
+from streams.topics import TOPICS, changelog, changelog_name, create
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +27,7 @@ def run(settings: Settings, loglevel: str = "WARNING", on_step: Callable[[str], 
     created = create(settings.access, [*TOPICS, changelog(settings.app_id)], settings.partitions, settings.replication)
     if created:
         log.warning("Created %s", ", ".join(created))
-    partitions, log_id = _events_topic(settings.access)
+    kafka = KafkaWatch(settings.access, changelog_name(settings.app_id))
     shelf = Shelf(Store(settings.models))
     for task in shelf.tasks:
         shelf.model(task)  # Proven before anything is read.
@@ -39,21 +37,16 @@ def run(settings: Settings, loglevel: str = "WARNING", on_step: Callable[[str], 
         log.warning("Workers of another version cannot serve this package's models: %s", error)
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     control = Watch(settings.access)
-    worker = create_app(settings, shelf, control, partitions, on_step, log_id)
+    kafka.start()
+    worker = create_app(settings, shelf, control, kafka, on_step)
     process = faust.Worker(worker.app, loglevel=loglevel, redirect_stdouts=False, quiet=True)
     try:
         process.execute_from_commandline()
     except SystemExit as stop:
         control.stop()
+        kafka.stop()
         code = stop.code if isinstance(stop.code, int) else 1
         return 1 if worker.shopper_events.failure is not None else code
-
-
-def _events_topic(kafka: Access) -> tuple[int, str]:
-    """The events topic's partitions, and its id: one deleted and made anew has another."""
-    admin = AdminClient(kafka.librdkafka() | {"log_level": 2})
-    described = admin.describe_topics(TopicCollection([EVENTS.name]))[EVENTS.name].result(timeout=30)
-    return len(described.partitions), str(described.topic_id)
 
 
 def _check_port(host: str, port: int) -> None:

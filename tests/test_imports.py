@@ -13,6 +13,7 @@ DOORS = {
     "faust": {
         "streams/app.py",
         "streams/worker.py",
+        "streams/health.py",
         "streams/tables.py",
         "streams/transport",
         "streams/agents",
@@ -25,6 +26,7 @@ DOORS = {
         "streams/state/write_behind.py",
         "streams/topics.py",
         "streams/control.py",
+        "streams/kafka_watch.py",
         "streams/inspect.py",
         "streams/dead_letters.py",
         "streams/worker.py",

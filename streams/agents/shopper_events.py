@@ -13,20 +13,21 @@ import numpy.typing as npt
 from faust.types import TP
 
 from streams.decisions.churn_alert import TASK as LABELLED_TASK
+from streams.kafka_watch import Extent, KafkaAway
 from streams.metrics import Metrics
 from streams.monitoring.canary import CanaryPolicy, CanaryWatch
 from streams.monitoring.drift import Drift
 from streams.monitoring.late_labels import Judged, code_of
 from streams.monitoring.quality import Calibration
 from streams.processing.batch import TYPE_CODE
-from streams.processing.partition import Applied, PartitionProcessor
+from streams.processing.partition import Applied, OtherLog, PartitionProcessor
 from streams.processing.rules import Rules
 from streams.processing.scoring import Compared, Model, Shelf, TaskScores, load, shipped_stages
 from streams.processing.slices import Slice
 from streams.records.events import MAX_ID_LENGTH, ClockTicked, encode_event
 from streams.records.outcomes import ChurnAlerted, OfferWithheld, encode_outcome
 from streams.records.serving import CanaryRolledBack, ModelsChosen, RulesChosen, Stages, key_of
-from streams.state.write_behind import WriteBehind
+from streams.state.write_behind import GaveUp, WriteBehind
 from streams.tables import PartitionTier, ShopperTable
 from streams.topics import CONTROL, EVENTS, TOPIC_OF
 
@@ -42,6 +43,10 @@ log = logging.getLogger(__name__)
 
 class StaleState(RuntimeError):
     """The state is behind what was delivered or committed: what lies between would be lost."""
+
+
+class TableBehind(RuntimeError):
+    """The feature table holds less than was committed, and what lies between is not in the log any more."""
 
 
 class ShopperEvents:
@@ -63,7 +68,9 @@ class ShopperEvents:
         live_seconds: float = 3600.0,
         log_id: str = "",
         topic_partitions: int | None = None,
+        confirm: Callable[[], Awaitable[Extent]] | None = None,
     ) -> None:
+        self._confirm = confirm
         self._live_ms, self._log_id = int(live_seconds * 1000), log_id
         self._topic_partitions = topic_partitions
         self.partitions = 1
@@ -71,7 +78,11 @@ class ShopperEvents:
         self.rules, self.shelf, self.table = rules, shelf, table
         self.writer, self.metrics, self.hot_rows, self._owns = writer, metrics, hot_rows, owns
         self.processors: dict[int, PartitionProcessor] = {}
-        self.processed_at = time.monotonic()
+        self.progressed: dict[int, float] = {}
+        """partition → when a slice of it was last applied, or nothing waited."""
+        self.unflushed = False
+        """Whether changes were taken for a flush that did not come to its end: they are whole in the log only."""
+        self._gaps: dict[int, list[tuple[int, int]]] = {}
         self.failure: BaseException | None = None
         self._touched: dict[int, float] = {}
         self._asked: dict[int, tuple[float, object]] = {}
@@ -79,6 +90,7 @@ class ShopperEvents:
         self.canary_policy = CanaryPolicy()
         self._canaries: dict[tuple[str, str, str], CanaryWatch] = {}
         self._rolled_back: set[tuple[str, str]] = set()
+        self._unsaid: list[CanaryRolledBack] = []
         self._judged: dict[int, Judged] = {}
         self._drifts: dict[str, tuple[str, Drift]] = {}
 
@@ -98,14 +110,14 @@ class ShopperEvents:
             )
             self.processors[partition] = found
             self._show_models(partition, found)
-            self._touched[partition] = time.monotonic()
+            self._touched[partition] = self.progressed[partition] = time.monotonic()
         return found
 
     def forget(self) -> None:
         """Drop all processors: partitions were revoked."""
-        self.processors.clear()
-        self._touched.clear()
-        self._asked.clear()
+        for by_partition in (self.processors, self._touched, self._asked, self.progressed, self._gaps):
+            by_partition.clear()
+        self.unflushed = False
         m = self.metrics
         for gauge in (m.rows, m.timers, m.watermark, m.lag, m.model_info):
             gauge.clear()  # Else it would go on saying of a partition what was true when it was given up.
@@ -120,9 +132,11 @@ class ShopperEvents:
         processor = self.processor(slice_.partition)
         if follows > processor.next_offset:
             raise StaleState(
-                f"Partition {slice_.partition}: records before {follows} were delivered or committed, but the state "
-                f"only holds those before {processor.next_offset}. A restart recovers from the table and the log."
+                f"Partition {slice_.partition}: records before {follows} were delivered, but the state only holds "
+                f"those before {processor.next_offset}. A restart reads them again."
             )
+        if 0 < processor.next_offset < (first := int(slice_.offsets[0])):
+            self._gaps.setdefault(slice_.partition, []).append((processor.next_offset, first))
         result = processor.apply(slice_)
         produce = time.perf_counter()
         send = self.writer.send
@@ -136,48 +150,122 @@ class ShopperEvents:
         self.writer.poll()
         done = time.perf_counter()
         result.seconds["produce"] = done - produce
-        self.processed_at = time.monotonic()
-        self._touched[slice_.partition] = time.monotonic()
+        self._touched[slice_.partition] = self.progressed[slice_.partition] = time.monotonic()
         self._count(slice_, processor, result, done - arrived)
         return result
 
-    async def begin(self) -> bool:
+    async def begin(self) -> None:
         """Make durable under which rules and models the logs of new partitions begin, before anything is said of them:
-        whoever takes over goes on with the same. Called when a rebalance is complete, before slices come."""
-        fresh = [(p, processor.take_changes()) for p, processor in self.processors.items() if not processor.begun]
-        if not fresh:
-            return True
-
-        async def owns() -> bool:
-            return await self._owns({TP(EVENTS.name, p) for p, _ in fresh})
-
-        return await self.writer.flush(fresh, self.table, owns)
+        whoever takes over goes on with the same. Called when partitions were given to this worker, before slices come.
+        """
+        fresh = {partition for partition, processor in self.processors.items() if not processor.begun}
+        if fresh:
+            await self._write(fresh)
 
     async def flush(self, offsets: Mapping[TP, int]) -> bool:
         """Make everything processed so far durable; called before offsets are committed.
 
-        Not after a failure: the slice that failed may be half in the state.
+        Not after a failure: the slice that failed may be half in the state. Nor after a flush that did not come to
+        its end, until the state was read back: what it had taken is marked as written, and a later progress record
+        would claim it.
         """
-        if self.failure is not None:
+        if self.failure is not None or self.unflushed:
             return False
         began = time.perf_counter()
         with self.metrics.flush_seconds.time(), self.metrics.flush_failures.count_exceptions():
             partitions = {tp.partition for tp in offsets if tp.topic == EVENTS.name}
-            changes = [(p, self.processors[p].take_changes()) for p in partitions if p in self.processors]
-
-            async def owns() -> bool:
-                return await self._owns({TP(EVENTS.name, p) for p in partitions})
-
-            done = await self.writer.flush(changes, self.table, owns)
+            rows = await self._write(partitions) if partitions <= self.processors.keys() else None
         self.metrics.stage_seconds.labels("flush").inc(time.perf_counter() - began)
-        if done:
-            self.metrics.flushed_rows.inc(sum(len(changed) for _, changed in changes))
+        if rows is not None:
+            self.metrics.flushed_rows.inc(rows)
             self.metrics.commits.inc()
             share = max(1, self.hot_rows // max(1, len(self.processors)))
             for processor in self.processors.values():
                 processor.arena.limit = share
                 self.metrics.evictions.inc(processor.arena.evict())
-        return done
+        return rows is not None
+
+    async def _write(self, partitions: set[int]) -> int | None:
+        """Make what changed in some partitions durable: how many records, None when this worker is not their owner."""
+        self.unflushed = True
+        changes = [(p, self.processors[p].take_changes()) for p in partitions]
+
+        async def owns() -> bool:
+            if not await self._owns({TP(EVENTS.name, p) for p in partitions}):
+                return False
+            # Nothing of another log may get into the table; and what is missing is said before it is passed over.
+            await self._settle()
+            return True
+
+        try:
+            done = await self.writer.flush(changes, self.table, owns)
+        except (GaveUp, KafkaAway) as error:
+            log.warning("Stopped without a last flush; the next worker applies those records again. %s", error)
+            done = False
+        self.unflushed = not done
+        return sum(len(changed) for _, changed in changes) if done else None
+
+    async def _settle(self) -> None:
+        """Make sure that the log is still the one that was applied, and count what lies in gaps between slices and
+        before its start: that is lost. The other offsets of a gap were never records (markers of transactions, records
+        taken back). Raises ``OtherLog``."""
+        if self._confirm is None:
+            return
+        # As of before asking: slices go on meanwhile.
+        applied = {partition: processor.next_offset for partition, processor in self.processors.items()}
+        gaps, self._gaps = self._gaps, {}
+        extent = await self._confirm()
+        for partition, offset in applied.items():
+            self._not_beyond(partition, offset, extent)
+        for partition, found in gaps.items():
+            for first, after in found:
+                self._lost(partition, first, min(after, extent.starts.get(partition, 0)))
+
+    @staticmethod
+    def _not_beyond(partition: int, applied: int, extent: Extent) -> None:
+        end = extent.ends.get(partition, applied)
+        if applied > end:
+            raise OtherLog(
+                f"{EVENTS.name}, partition {partition} ends before {end}, but records before {applied} were applied: "
+                "Kafka lost what it had accepted. Bring the log back, or start under another OFFERSTREAM_APP_ID."
+            )
+
+    def _lost(self, partition: int, first: int, after: int) -> None:
+        if after > first:
+            self.metrics.records.labels("lost").inc(after - first)
+            log.error(
+                "%s, partition %s: offsets %s to %s were deleted (retention, or delete-records) before they were "
+                "applied: %s records are lost. The state goes on from offset %s.",
+                EVENTS.name, partition, first, after - 1, after - first, after,
+            )  # fmt: skip
+
+    def pass_over(self, partition: int, start: int) -> None:
+        """Go on from the start of the log: what lies between the state and it is gone."""
+        processor = self.processors[partition]
+        self._lost(partition, processor.next_offset, start)
+        processor.pass_over(start)
+
+    def read_from(self, partition: int, committed: int, extent: Extent) -> int:
+        """Where reading goes on: where the state stands. Raises ``TableBehind``, ``OtherLog``.
+
+        ``committed``: before which offset the group says that all was processed; 0 when it says nothing.
+        """
+        applied = self.processor(partition).next_offset
+        start = extent.starts.get(partition, 0)
+        self._not_beyond(partition, applied, extent)
+        if applied < min(committed, start):
+            raise TableBehind(
+                f"Partition {partition}: the feature table holds records before {applied}, the group committed "
+                f"{committed}, and the log starts at {start}: state was lost (was the changelog emptied or deleted?) "
+                f"and cannot be made anew from the log. Bring the changelog back, or start under another "
+                "OFFERSTREAM_APP_ID, which begins where the log does."
+            )
+        if applied < committed:
+            log.warning(
+                "Partition %s: the group committed %s, but the feature table holds records before %s: reading on from "
+                "there.", partition, committed, applied,
+            )  # fmt: skip
+        return applied
 
     def tick(self, idle_seconds: float) -> None:
         """Write the time into live partitions that have been idle, so that their timers fire."""
@@ -187,7 +275,7 @@ class ShopperEvents:
             if now - touched >= idle_seconds and processor.lag_ms <= self._live_ms and processor.arena.armed:
                 self._touched[partition] = now
                 tick = ClockTicked(event_time=int(time.time() * 1000))
-                self.writer.send_to(EVENTS.name, partition, encode_event(tick))
+                self.writer.say(EVENTS.name, encode_event(tick), partition=partition)
 
     def _drift_of(self, model: Model) -> Drift:
         if model.digest not in self._drifts:
@@ -214,6 +302,9 @@ class ShopperEvents:
     def watch(self) -> None:
         """Once a second: labels that became known, drift, and whether a canary does harm."""
         m = self.metrics
+        verdicts, self._unsaid = self._unsaid, []
+        for record in verdicts:
+            self._say_verdict(record)
         for processor in self.processors.values():
             labels = processor.known_labels()
             for code in np.unique(labels.model).tolist():
@@ -259,7 +350,13 @@ class ShopperEvents:
             detail=detail,
             decided_at_ms=int(time.time() * 1000),
         )
-        self.writer.send(CONTROL.name, key_of(record), msgspec.json.encode(record))
+        self._say_verdict(record)
+
+    def _say_verdict(self, record: CanaryRolledBack) -> None:
+        def unsaid() -> None:
+            self._unsaid.append(record)
+
+        self.writer.say(CONTROL.name, msgspec.json.encode(record), key=key_of(record), unsaid=unsaid)
 
     def choose(self, stages: Mapping[str, Stages]) -> None:
         """Write into each partition which models are to serve and which rules are to hold, where that is not what
@@ -282,10 +379,10 @@ class ShopperEvents:
                 continue
             servable = {task: s for task, s in differing.items() if self._can_serve(task, s)}
             if servable:
-                self.writer.send_to(EVENTS.name, partition, encode_event(ModelsChosen(stages=dict(servable))))
+                self.writer.say(EVENTS.name, encode_event(ModelsChosen(stages=dict(servable))), partition=partition)
             if rules is not None:
                 chosen = RulesChosen(digest=rules, rules=self.rules.described())
-                self.writer.send_to(EVENTS.name, partition, encode_event(chosen))
+                self.writer.say(EVENTS.name, encode_event(chosen), partition=partition)
             self._asked[partition] = (now, (differing, rules))
 
     def _can_serve(self, task: str, stages: Stages) -> bool:

@@ -281,6 +281,10 @@ class PartitionProcessor:
             changes[META_KEY] = msgspec.json.encode(progress)
         return changes
 
+    def pass_over(self, next_offset: int) -> None:
+        """Take note that the records before ``next_offset`` that were not applied are gone from the log."""
+        self.next_offset = max(self.next_offset, next_offset)
+
     def apply(self, slice_: Slice) -> Applied:
         """Apply a slice. Records below ``next_offset`` were applied before and are passed over as duplicates."""
         result = Applied()

@@ -10,6 +10,7 @@ are passed over; their outputs were delivered before.
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterable
@@ -20,9 +21,15 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from streams.access import Access
 from streams.processing.partition import META_KEY
 
+log = logging.getLogger(__name__)
+
 
 class DeliveryError(RuntimeError):
     """Kafka did not take a record that must not be lost."""
+
+
+class GaveUp(DeliveryError):
+    """Kafka is away and the worker was to stop: what was not written is applied again by the next one."""
 
 
 class Store(Protocol):
@@ -37,8 +44,8 @@ class Store(Protocol):
 
 #: librdkafka chooses the partition by key.
 PARTITION_UA = -1
-#: How long a flush waits for deliveries; librdkafka gives up on a record after half of it.
-PATIENCE_SECONDS = 60
+#: More records than this in the producer's buffer, and no further slice is taken.
+FULL = 200_000
 #: The named points of a flush; tests crash at each.
 STEPS = (
     "before_outputs",
@@ -77,36 +84,63 @@ class _Epoch:
 class WriteBehind:
     """Produces outputs and changelog records through librdkafka and writes the local store.
 
-    Raises ``DeliveryError`` from ``flush`` when any record since the last flush was refused.
+    A Kafka that is away is waited for, however long: a record is refused only for what it is or where it goes. Then
+    ``flush`` raises ``DeliveryError``. ``give_up`` says when waiting must end all the same (the worker is to stop).
     """
 
-    def __init__(self, kafka: Access, changelog: str, on_step: Callable[[str], None] | None = None) -> None:
-        self.changelog = changelog
+    def __init__(
+        self,
+        kafka: Access,
+        changelog: str,
+        on_step: Callable[[str], None] | None = None,
+        give_up: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self.changelog, self._give_up = changelog, give_up
         self._on_step = on_step or (lambda _name: None)
+        self.flushing = False
         self._failed: KafkaError | None = None
         self._epoch = self._draining = _Epoch()
-        self._producer = Producer(
-            kafka.librdkafka()
-            | {
-                "enable.idempotence": True,
-                "linger.ms": 5,
-                "compression.type": "lz4",
-                "message.max.bytes": 24 << 20,
-                "queue.buffering.max.messages": 1_000_000,
-                "queue.buffering.max.kbytes": 1 << 20,
-                "message.timeout.ms": 30_000,
-                "partitioner": "murmur2_random",
-                "log_level": 3,
-            }
-        )
+        common = kafka.librdkafka() | {
+            "enable.idempotence": True,
+            "linger.ms": 5,
+            "message.max.bytes": 24 << 20,
+            "queue.buffering.max.messages": 1_000_000,
+            "queue.buffering.max.kbytes": 1 << 20,
+            # Never: what was decided must be said, and the flush that waits for it holds the commit back.
+            "message.timeout.ms": 0,
+            "partitioner": "murmur2_random",
+            # That Kafka is away is said once, by KafkaWatch.
+            "log_level": 2,
+        }
+        self._outputs = Producer(common | {"compression.type": "lz4"})
+        self._rows = Producer(common | {"compression.type": "lz4"})
 
     def send(self, topic: str, key: bytes | None, value: bytes) -> None:
         """Hand a record to the producer; waits only when its buffer is full."""
         self._produce(topic, key, value, None)
 
-    def send_to(self, topic: str, partition: int, value: bytes) -> None:
-        """Put a record of the worker's own into a partition."""
-        self._produce(topic, None, value, partition)
+    def say(
+        self,
+        topic: str,
+        value: bytes,
+        *,
+        partition: int | None = None,
+        key: bytes | None = None,
+        unsaid: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Hand over a record of the worker's own housekeeping. No flush waits for it and nothing fails with it: when
+        it cannot be delivered, ``unsaid`` is called, and whoever said it says it again later."""
+
+        def done(error: KafkaError | None, _message: Message) -> None:
+            if error is not None:
+                log.warning("%s did not take a record of this worker: %s", topic, error.str())
+                unsaid()
+
+        try:
+            self._outputs.produce(topic, value, key, PARTITION_UA if partition is None else partition, done)
+        except (BufferError, KafkaException) as error:
+            log.warning("%s did not take a record of this worker: %s", topic, error)
+            unsaid()
 
     def _produce(
         self,
@@ -126,19 +160,27 @@ class WriteBehind:
                 note(message)
 
         where = PARTITION_UA if partition is None else partition
+        producer = self._rows if topic == self.changelog else self._outputs
         while True:
             try:
-                self._producer.produce(topic, value, key, where, done)
+                producer.produce(topic, value, key, where, done)
                 epoch.sent()
                 return
             except BufferError:
-                self._producer.poll(0.05)
+                producer.poll(0.05)
             except KafkaException as error:
                 raise DeliveryError(f"{topic}: {error.args[0].str()}") from error
 
     def poll(self) -> None:
         """Serve delivery reports without waiting."""
-        self._producer.poll(0)
+        self._outputs.poll(0)
+        self._rows.poll(0)
+
+    async def room(self) -> None:
+        """Wait until there is room for what a slice gives rise to, so that handing over never blocks the worker."""
+        while len(self._outputs) > FULL and not self._give_up():
+            self.poll()
+            await asyncio.sleep(0.05)
 
     @property
     def waiting_seconds(self) -> float:
@@ -154,12 +196,12 @@ class WriteBehind:
         if self._failed is not None:
             raise DeliveryError(f"A record was refused: {self._failed.str()}")
         if epoch.waiting:
-            raise DeliveryError(f"{epoch.waiting} records were not taken by Kafka within {PATIENCE_SECONDS} s.")
+            raise GaveUp(f"{epoch.waiting} records were not taken by Kafka before the worker had to stop.")
 
     def _wait(self, epoch: _Epoch) -> None:
-        end = time.monotonic() + PATIENCE_SECONDS
-        while epoch.waiting > 0 and time.monotonic() < end:
-            self._producer.poll(0.02)
+        while epoch.waiting > 0 and not self._give_up():
+            self.poll()
+            (self._rows if len(self._rows) else self._outputs).poll(0.02)
 
     async def flush(
         self,
@@ -168,6 +210,18 @@ class WriteBehind:
         owns: Callable[[], Awaitable[bool]],
     ) -> bool:
         """Make outputs and changes (by partition) durable. False: not the owner any more, nothing was written."""
+        self.flushing = True
+        try:
+            return await self._flush(changes, store, owns)
+        finally:
+            self.flushing = False
+
+    async def _flush(
+        self,
+        changes: Iterable[tuple[int, dict[bytes, bytes]]],
+        store: Store,
+        owns: Callable[[], Awaitable[bool]],
+    ) -> bool:
         # Taken before anything is awaited: the outputs of all that is in it are delivered first.
         taken = list(changes)
         self._on_step("before_outputs")

@@ -15,8 +15,10 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
-from typing import Any, ClassVar, cast
+from contextlib import suppress
+from typing import Any, ClassVar, TypeVar, cast
 
+from aiokafka.errors import IllegalStateError, KafkaError
 from faust import Schema
 from faust.transport.drivers import aiokafka
 from faust.types import TP, AppT, Message
@@ -25,6 +27,22 @@ from faust.types.tuples import ConsumerMessage
 from streams.processing.slices import Slice
 
 BeforeCommit = Callable[[Mapping[TP, int]], Awaitable[bool]]
+ReadFrom = Callable[[Mapping[TP, int]], Awaitable[Mapping[TP, int]]]
+#: What Kafka did not answer is asked again after this long.
+ASK_AGAIN_SECONDS = 1.0
+Answer = TypeVar("Answer")
+
+
+async def patiently(ask: Callable[[], Awaitable[Answer]]) -> Answer:
+    """Ask until Kafka answers. Faust takes a failed or late answer for the end of a recovery; whoever must not wait
+    any more (a rebalance, the end) cancels."""
+    while True:
+        try:
+            return await ask()
+        except IllegalStateError:
+            raise  # Not assigned any more: asking again does not help.
+        except (TimeoutError, KafkaError):
+            await asyncio.sleep(ASK_AGAIN_SECONDS)
 
 
 class SliceSchema(Schema[Any, Any]):
@@ -192,13 +210,40 @@ class Consumer(aiokafka.Consumer):
         while waiting and waiting[0].processed:
             self._processed[message.tp] = waiting.popleft().next_offset
 
+    async def highwaters(self, *partitions: TP) -> Mapping[TP, int]:
+        """The ends of partitions; waits for Kafka."""
+        return cast(Mapping[TP, int], await patiently(lambda: super(Consumer, self).highwaters(*partitions)))
+
+    async def earliest_offsets(self, *partitions: TP) -> Mapping[TP, int]:
+        """The starts of partitions; waits for Kafka."""
+        return cast(Mapping[TP, int], await patiently(lambda: super(Consumer, self).earliest_offsets(*partitions)))
+
+    async def seek_wait(self, partitions: Mapping[TP, int]) -> None:
+        """Seek; waits for Kafka."""
+        await patiently(lambda: super(Consumer, self).seek_wait(partitions))
+
     async def perform_seek(self) -> None:
-        """Seek to the committed offsets; whatever was delivered from beyond them will be delivered again."""
-        await super().perform_seek()
+        """Seek to where the state stands; whatever was delivered from beyond it will be delivered again.
+
+        Committed offsets do not decide: whoever sets them by hand would lose records, or have them read in vain.
+        """
+        await patiently(super().perform_seek)
         self._delivered.clear()
         self._processed.clear()
         self._follows.clear()
         self.last_committed = {tp: offset for tp, offset in self._committed_offset.items() if offset is not None}
+        hook = cast(Transport, self.transport).read_from
+        if hook is None:
+            return
+        sliced = self.sliced_topics()
+        ours = {tp for tp in self.assignment() if tp.topic in sliced and not self._is_changelog_tp(tp)}
+        points = await hook({tp: self.last_committed.get(tp, 0) for tp in ours})
+        moved = {tp: point for tp, point in points.items() if point != self.last_committed.get(tp, 0)}
+        if moved:
+            await self.seek_wait(moved)
+        for tp, point in moved.items():
+            self._follows[tp] = self._processed[tp] = point
+            self._committed_offset[tp] = None  # So that the group's offsets are put right by the next commit.
 
     async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
         # A slice knows its own next offset; Faust's gaps would mark its records as acknowledged on delivery.
@@ -251,20 +296,50 @@ class Consumer(aiokafka.Consumer):
             self._processed.pop(tp, None)
             self.last_committed.pop(tp, None)
 
-    async def waiting(self, tp: TP, next_offset: int, *, ask: bool) -> int:
+    def waiting(self, tp: TP, next_offset: int, end: int) -> int:
         """How many offsets lie between what was processed (``next_offset``) and the end of a partition.
 
         Markers of transactions and records taken back use offsets and are never delivered: once all that was
-        delivered is processed, what counts is how far was read. ``ask``: ask the broker for the end instead of
-        relying on the last fetch, which knows nothing new when fetching has stopped.
+        delivered is processed, what counts is how far was read.
         """
-        # Of an open transaction nothing can be read yet: the end is where the first one begins.
-        end = self.last_stable_offset(tp)
-        if ask:
-            end = max(end, (await self.highwaters(tp)).get(tp, 0))
-        if not self._delivered.get(tp) and next_offset < end:
-            next_offset = max(next_offset, await self.position(tp) or 0)
+        if next_offset < end:
+            next_offset = max(next_offset, self.read_until(tp))
         return max(0, end - next_offset)
+
+    def read_until(self, tp: TP) -> int:
+        """Before which offset nothing more will be delivered and all that was is processed; 0 when that is not so."""
+        if self._delivered.get(tp):
+            return 0
+        subscription = cast(ConsumerThread, self._thread)._ensure_consumer()._subscription.subscription
+        assignment = None if subscription is None else subscription.assignment
+        if assignment is None or tp not in assignment.tps:
+            return 0
+        # Once, and not through ``position``: the thread that owns it may take it away meanwhile.
+        return int(assignment.state_value(tp)._position or 0)
+
+    def pass_over(self, tp: TP, next_offset: int) -> None:
+        """Take note that the state stands behind records that are gone; the next commit says so."""
+        self._processed[tp] = self._follows[tp] = next_offset
+
+    def check_group(self) -> None:
+        """Raise when the member can never come back into its group; let it try again when it waits to be asked to.
+
+        aiokafka's coordinator stands still after an error that it takes for final until someone looks at it, and
+        Faust never does: the worker would hold no partition for ever.
+        """
+        thread = cast(ConsumerThread, self._thread)
+        coordinator = thread._ensure_consumer()._coordinator
+        task = coordinator._coordination_task
+        if task.done() and not task.cancelled() and task.exception() is not None:
+            raise RuntimeError("The membership of the consumer group ended") from task.exception()
+        if coordinator._pending_exception is not None:
+
+            def look() -> None:
+                with suppress(KafkaError):
+                    coordinator.check_errors()
+
+            self.log.warning("The consumer group said %r; trying again", coordinator._pending_exception)
+            thread.thread_loop.call_soon_threadsafe(look)
 
     def last_stable_offset(self, tp: TP) -> int:
         """Before which offset everything is decided, as far as fetching has shown; 0 before it has."""
@@ -279,7 +354,9 @@ class Consumer(aiokafka.Consumer):
         """
         # A group that never committed reads from the start of the log.
         offsets = {tp: self.last_committed.get(tp, 0) for tp in tps}
-        return not offsets or bool(await self._commit(offsets))
+        if not offsets.keys() <= self.assignment():
+            return False  # Faust would commit for those that are left, and call that a success.
+        return not offsets or (bool(await self._commit(offsets)) and offsets.keys() <= self.assignment())
 
 
 class Transport(aiokafka.Transport):
@@ -289,3 +366,6 @@ class Transport(aiokafka.Transport):
 
     #: Called with the offsets about to be committed; False (not owner any more) means do not.
     before_commit: BeforeCommit | None = None
+
+    #: Told the committed offsets of the partitions that were given to this worker; says where to read on.
+    read_from: ReadFrom | None = None

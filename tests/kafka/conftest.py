@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from zlib import crc32
 
 import pytest
 
@@ -15,7 +16,7 @@ from tests.kafka.harness import Cluster
 @pytest.fixture
 def cluster(broker: Broker, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Cluster]:
     """Fresh topics and a group of its own; every worker still running afterwards is killed."""
-    name = re.sub(r"[^a-z0-9]+", "-", request.node.name.lower())[:60]
+    name = re.sub(r"[^a-z0-9]+", "-", request.node.name.lower())[:50] + f"-{crc32(request.node.name.encode()):08x}"
     fresh = Cluster(broker.bootstrap, tmp_path, name)
     fresh.prepare()
     yield fresh

@@ -62,12 +62,21 @@ class Worker:
         data = folder / settings.pop("data", "data")
         data.mkdir(parents=True, exist_ok=True)
         rows_to, sleeps = settings.pop("rows_to", ""), settings.pop("sleeps", "")
+        loglevel = settings.pop("loglevel", "INFO")
         more = {f"OFFERSTREAM_{name.upper()}": value for name, value in settings.items()}
         command = [sys.executable, "-m", "tests.kafka.worker_main", bootstrap, str(data), str(self.port)]
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
                 command,
-                env={**os.environ, **ENVIRONMENT, **more, "KILL_AT": kill_at, "ROWS_TO": rows_to, "SLEEPS": sleeps},
+                env={
+                    **os.environ,
+                    **ENVIRONMENT,
+                    **more,
+                    "KILL_AT": kill_at,
+                    "ROWS_TO": rows_to,
+                    "SLEEPS": sleeps,
+                    "LOGLEVEL": loglevel,
+                },
                 stdout=log,
                 stderr=log,
                 cwd=Path(__file__).parents[2],
@@ -251,6 +260,14 @@ class Cluster:
             return sum(max(0, tp.offset) for tp in consumer.committed(tps, timeout=10))
         except KafkaException:
             return 0  # the coordinator is not there yet
+        finally:
+            consumer.close()
+
+    def committed_of(self, partition: int) -> int:
+        """A partition's committed offset."""
+        consumer = Consumer({"bootstrap.servers": self.bootstrap, "group.id": self.app_id})
+        try:
+            return max(0, consumer.committed([TopicPartition(EVENTS.name, partition)], timeout=10)[0].offset)
         finally:
             consumer.close()
 

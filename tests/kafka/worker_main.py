@@ -64,7 +64,7 @@ def main() -> int:
         note_rows(Path(rows_to))
     ShopperEvents.handle = watched  # type: ignore[method-assign]
     settings = Settings.from_environment(broker=bootstrap, data_dir=Path(data_dir), port=int(port))
-    return run(settings, "INFO", reached)
+    return run(settings, os.environ.get("LOGLEVEL", "INFO"), reached)
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ from streams.topics import CONTROL
 from tests.models.doubles import Double
 from tests.models.variants import variant
 from tests.shoppers import Log, random_history
-from tests.worlds import cut
+from tests.worlds import MemoryDb, cut
 
 CHURN = task("churn")
 FAILING = "failing"
@@ -38,7 +38,7 @@ class Writer:
     def send(self, topic: str, _key: bytes | None, value: bytes) -> None:
         self.sent.append((topic, value))
 
-    def send_to(self, topic: str, _partition: int, value: bytes) -> None:
+    def say(self, topic: str, value: bytes, **_: Any) -> None:
         self.sent.append((topic, value))
 
     def poll(self) -> None:
@@ -58,7 +58,7 @@ def worker(shelf: Any) -> ShopperEvents:
     async def owns(_tps: object) -> bool:
         return True
 
-    table = SimpleNamespace(partition_db=lambda _partition: {})
+    table = SimpleNamespace(partition_db=lambda _partition: MemoryDb())
     return ShopperEvents(Rules(), shelf, table, Writer(), Metrics(), 10_000, owns)  # type: ignore[arg-type]
 
 

@@ -5,17 +5,22 @@ from __future__ import annotations
 import inspect
 import platform
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import faust
 import faust.streams as faust_streams
+import mode
 import pytest
 import rocksdict
+from aiokafka.consumer.group_coordinator import GroupCoordinator
+from aiokafka.consumer.subscription_state import TopicPartitionState
+from faust.stores import rocksdb
 from faust.tables.recovery import Recovery
 from faust.transport import consumer as base
 from faust.transport.drivers import aiokafka as driver
 
-from streams.tables import _OFFSET_KEY, ShopperTable
+from streams.tables import _OFFSET_KEY, DAMAGED, PatientRecovery, ShopperTable, Tables
 from streams.transport.sliced import Consumer, SliceSchema, Transport
 
 
@@ -57,6 +62,15 @@ def test_the_scheme_chooses_the_transport() -> None:
         (driver.Consumer, "_new_consumer_thread"),
         (driver.AIOKafkaConsumerThread, "_fetch_records"),
         (driver.AIOKafkaConsumerThread, "_create_worker_consumer"),
+        (driver.AIOKafkaConsumerThread, "_ensure_consumer"),
+        (base.ThreadDelegateConsumer, "seek_wait"),
+        (base.ThreadDelegateConsumer, "highwaters"),
+        (base.ThreadDelegateConsumer, "earliest_offsets"),
+        (Recovery, "_wait"),
+        (Recovery, "_build_offsets"),
+        (rocksdb.Store, "_open_for_partition"),
+        (rocksdb.Store, "partition_path"),
+        (faust.Table, "_new_store"),
     ],
 )
 def test_a_method_that_the_transport_overrides_or_calls_exists(owner: type, name: str) -> None:
@@ -114,6 +128,77 @@ def test_rocksdict_writes_raw_batches() -> None:
     batch = rocksdict.WriteBatch(raw_mode=True)
     batch.put(b"k", b"v")
     assert len(batch) == 1
+
+
+def test_a_recovery_that_waits_too_long_for_an_answer_is_over_for_good() -> None:
+    """Why ours waits without a limit, and its consumer asks again."""
+    text = inspect.getsource(Recovery)
+    assert "timeout=self.app.conf.broker_request_timeout" in text
+    assert "raise ServiceStopped()" in source(Recovery._wait)
+    assert "except ServiceStopped as exc:" in text
+    assert "WaitResults([], [], True)" in source(mode.Service.wait_first)
+
+
+def test_the_recovery_is_made_once_by_the_table_manager() -> None:
+    app = faust.App("canary-recovery", broker="slices://127.0.0.1:1", TableManager=Tables)
+    assert type(app.tables) is Tables
+    assert type(app.tables.recovery) is PatientRecovery
+    assert app.tables.recovery is app.tables.recovery
+
+
+def test_a_recovery_says_that_it_is_over_before_it_seeks() -> None:
+    """Processors are made there, and tell the seek where the state stands."""
+    text = source(Recovery.on_recovery_completed)
+    assert text.index("on_rebalance_complete.send") < text.index("perform_seek")
+
+
+def test_a_commit_of_some_partitions_counts_as_one_of_all() -> None:
+    """Why ``owns`` compares with the assignment itself."""
+    assert "if tp in self.assignment()" in source(driver.AIOKafkaConsumerThread._commit)
+
+
+def test_a_commit_is_asked_for_until_the_coordinator_answers_or_the_group_moved_on() -> None:
+    text = source(GroupCoordinator.commit_offsets)
+    assert "while True:" in text
+    assert "ensure_coordinator_known" in text
+    assert "already " in text
+    assert "rebalanced" in text
+
+
+def test_the_coordinator_stands_still_after_an_error_until_someone_looks() -> None:
+    text = inspect.getsource(GroupCoordinator)
+    assert "self._pending_exception = exc" in text
+    assert "self._coordination_task = create_task" in text
+    assert "self._error_consumed_fut.set_result(None)" in source(GroupCoordinator.check_errors)
+
+
+def test_a_position_can_be_looked_at_from_another_thread() -> None:
+    assert "self._position = None" in source(TopicPartitionState.__init__)
+
+
+def test_a_static_member_is_named_by_a_setting_and_does_not_leave() -> None:
+    text = source(driver.AIOKafkaConsumerThread._create_worker_consumer)
+    assert "group_instance_id=conf.consumer_group_instance_id" in text
+    assert "self._group_instance_id is None" in source(GroupCoordinator._maybe_leave_group)
+
+
+def test_an_iterator_of_rocksdb_ends_at_a_damaged_block_and_tells_only_when_asked(tmp_path: Path) -> None:
+    options = rocksdict.Options(raw_mode=True)
+    options.create_if_missing(True)
+    db = rocksdict.Rdict(str(tmp_path / "x"), options=options)
+    for i in range(100):
+        db[b"%d" % i] = b"v" * 100
+    db.flush()
+    db.close()
+    for file in (tmp_path / "x").glob("*.sst"):
+        with file.open("r+b") as out:
+            out.write(b"garbage" * 40)
+    db = rocksdict.Rdict(str(tmp_path / "x"), options=options)
+    assert len(list(db.items())) < 100
+    rest = db.iter()
+    rest.seek_to_first()
+    with pytest.raises(Exception, match=DAMAGED[0]):
+        rest.status()
 
 
 def test_only_topics_with_the_slice_schema_are_sliced() -> None:

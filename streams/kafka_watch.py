@@ -1,0 +1,201 @@
+"""Asks Kafka every two seconds, in a thread of its own: is it there, is the log still the same, how far does it go?
+
+A worker learns of a broker that is away, and of what an operator did to its topics, only by asking: an idle one is
+told nothing, and a busy one is told of a topic made anew as if it were the old one.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from confluent_kafka import IsolationLevel, KafkaException, TopicPartition
+
+# Public, but the stubs do not say so.
+from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
+
+from streams.access import Access
+from streams.processing.partition import OtherLog
+from streams.topics import EVENTS, Identity, TopicError, identities, timestamp_type
+
+log = logging.getLogger(__name__)
+EARLIEST, LATEST = cast(Any, OffsetSpec).earliest(), cast(Any, OffsetSpec).latest()
+INTERVAL_SECONDS = 2.0
+#: How long an answer is waited for.
+REQUEST_SECONDS = 4.0
+#: Kafka is away once it has not answered for this long.
+AWAY_SECONDS = 7.0
+SAY_AGAIN_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """How far the events topic goes, by partition: offsets before ``starts`` are gone, ``ends`` come next. Of an open
+    transaction nothing can be read, so the end is where the first one begins."""
+
+    starts: Mapping[int, int] = field(default_factory=dict)
+    ends: Mapping[int, int] = field(default_factory=dict)
+
+
+class KafkaAway(RuntimeError):
+    """Kafka does not answer, and nobody wants to wait."""
+
+
+class KafkaWatch:
+    """What Kafka says of the events topic and of the changelog.
+
+    The constructor takes down what they are, and refuses what cannot be worked on (``TopicError``). ``start`` asks
+    regularly from then on.
+    """
+
+    def __init__(self, kafka: Access, changelog: str) -> None:
+        self._kafka, self._changelog = kafka, changelog
+        self._admin = AdminClient(kafka.librdkafka() | {"log_level": 0})
+        self.extent = Extent()
+        self.missing = ""
+        """Why there is nothing to work on at the moment; empty when there is."""
+        self.failure: Exception | None = None
+        """Why this worker cannot go on; a restart refuses, and says what to do."""
+        self._answered_at = time.monotonic()
+        self.error = ""
+        """What came instead of the last answer."""
+        self._said_at = 0.0
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="kafka-watch", daemon=True)
+        try:
+            found = identities(self._admin, (EVENTS.name, changelog))
+            self._began = {name: self._there(name, identity) for name, identity in found.items()}
+            self._refuse()
+        except KafkaException as error:
+            raise TopicError(f"No Kafka broker answers at {kafka.servers}: {error.args[0].str()}") from error
+
+    @property
+    def events(self) -> Identity:
+        """The events topic that this worker works on."""
+        return self._began[EVENTS.name]
+
+    @property
+    def changelog(self) -> Identity:
+        """The changelog that it writes."""
+        return self._began[self._changelog]
+
+    def start(self) -> None:
+        """Ask regularly from now on."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread."""
+        self._stopped.set()
+
+    @property
+    def silent_seconds(self) -> float:
+        """How long Kafka has not answered; 0 unless it is away."""
+        silent = time.monotonic() - self._answered_at
+        return silent if silent > AWAY_SECONDS else 0.0
+
+    def report(self) -> None:
+        """Say when Kafka went, once a minute that it is away, and when it is back."""
+        silent, now = self.silent_seconds, time.monotonic()
+        if silent and now - self._said_at >= SAY_AGAIN_SECONDS:
+            self._said_at = now
+            log.warning(
+                "Kafka at %s has not answered for %.0f s (%s). The worker waits and goes on by itself.",
+                self._kafka.servers,
+                silent,
+                self.error or "no answer yet",
+            )
+        elif not silent and self._said_at:
+            self._said_at = 0.0
+            log.warning("Kafka at %s answers again.", self._kafka.servers)
+
+    def confirm(self, give_up: Callable[[], bool] = lambda: False) -> Extent:
+        """Make sure, by asking now, that both topics are those that the worker began with; waits for Kafka.
+
+        Returns how far the log goes. Raises ``OtherLog`` when the worker cannot go on, ``TopicError`` when a topic is
+        missing, ``KafkaAway`` when ``give_up`` says not to wait any more.
+        """
+        while True:
+            try:
+                self._ask()
+                break
+            except KafkaException as error:
+                self.error = error.args[0].str()
+                if give_up() or self._stopped.wait(0.5):
+                    raise KafkaAway(self.error) from error
+        if self.failure is not None:
+            raise self.failure
+        if self.missing:
+            raise TopicError(self.missing)
+        return self.extent
+
+    def _run(self) -> None:
+        while not self._stopped.is_set():
+            try:
+                self._ask()
+            except KafkaException as error:
+                self.error = error.args[0].str()
+            except Exception as error:  # The thread must not end: a worker that nobody watches would look well.
+                self.error = repr(error)
+                log.exception("Kafka could not be watched")
+            self._stopped.wait(INTERVAL_SECONDS)
+
+    def _ask(self) -> None:
+        found = identities(self._admin, (EVENTS.name, self._changelog), REQUEST_SECONDS)
+        missing = [name for name, identity in found.items() if identity is None]
+        try:
+            self.failure = self.failure or self._changed(found)
+            if EVENTS.name not in missing:
+                self._refuse()
+                self.extent = Extent(self._offsets(EARLIEST), self._offsets(LATEST))
+        except TopicError as error:
+            self.failure = self.failure or error
+        self.missing = f"{', '.join(missing)}: deleted. offerstream topics check" if missing else ""
+        self._answered_at, self.error = time.monotonic(), ""
+
+    def _offsets(self, which: OffsetSpec) -> dict[int, int]:
+        wanted = {TopicPartition(EVENTS.name, p): which for p in range(self.events.partitions)}
+        committed = IsolationLevel.READ_COMMITTED
+        told = self._admin.list_offsets(wanted, isolation_level=committed, request_timeout=REQUEST_SECONDS)
+        return {tp.partition: future.result(REQUEST_SECONDS + 1).offset for tp, future in told.items()}
+
+    def _there(self, name: str, identity: Identity | None) -> Identity:
+        if identity is None:
+            raise TopicError(f"{name} does not exist: offerstream topics create")
+        return identity
+
+    def _changed(self, found: Mapping[str, Identity | None]) -> Exception | None:
+        """Why the topics are not those that the worker began with; None when they are."""
+        for name, began in self._began.items():
+            now = found[name]
+            if now is not None and now.topic_id != began.topic_id:
+                return OtherLog(
+                    f"{name} was deleted and made anew (topic {began.topic_id} is now {now.topic_id}) while a worker "
+                    "counted its offsets."
+                )
+            if now is not None and now.partitions != began.partitions:
+                return TopicError(_partitions(name, began.partitions, now.partitions))
+        return None
+
+    def _refuse(self) -> None:
+        """Raise ``TopicError`` for topics that cannot be worked on, whether they were always so or became it."""
+        if self.changelog.partitions != self.events.partitions:
+            raise TopicError(_partitions(EVENTS.name, self.changelog.partitions, self.events.partitions))
+        kind = timestamp_type(self._admin, EVENTS.name, REQUEST_SECONDS)
+        wanted = EVENTS.config["message.timestamp.type"]
+        if kind != wanted:
+            raise TopicError(
+                f"{EVENTS.name} has message.timestamp.type={kind}, not {wanted}: one event from the future would make "
+                f"all others late. Change it: kafka-configs --bootstrap-server {self._kafka.servers} --alter --topic "
+                f"{EVENTS.name} --add-config message.timestamp.type={wanted}"
+            )
+
+
+def _partitions(name: str, before: int, now: int) -> str:
+    return (
+        f"{name} has {now} partitions, but the feature table was made for {before}: shoppers' keys now lead elsewhere. "
+        "Start under another OFFERSTREAM_APP_ID, which reads the log anew into a table of its own."
+    )

@@ -1,0 +1,150 @@
+"""Kafka goes away and comes back: workers wait, say so, and go on."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from streams.broker.embedded import Broker
+from streams.cli import fetch_jars
+from tests.kafka.harness import Cluster, Worker, fates
+from tests.shoppers import DAY, log_of, random_history, viewed
+
+pytestmark = pytest.mark.kafka
+
+
+class Kafka:
+    """A broker of this test's own, which can go away and come back on the same port and data."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder, self._jars = folder, fetch_jars()
+        self.broker = Broker(folder, self._jars)
+        self.broker.start()
+        self.stopped = False
+
+    def go(self, how: signal.Signals) -> None:
+        """SIGKILL: it is gone. SIGSTOP: connections stay open and nobody answers."""
+        os.kill(self.broker.pid, how)
+        if how is signal.SIGKILL:
+            self.broker.stop()
+
+    def come_back(self, how: signal.Signals) -> None:
+        """Start again, or go on."""
+        if how is signal.SIGSTOP:
+            os.kill(self.broker.pid, signal.SIGCONT)
+        else:
+            self.broker = Broker(self._folder, self._jars, self.broker.port)
+            self.broker.start()
+
+
+@pytest.fixture
+def kafka(tmp_path: Path) -> Iterator[Kafka]:
+    own = Kafka(tmp_path / "kafka")
+    yield own
+    if own.broker.alive():
+        os.kill(own.broker.pid, signal.SIGCONT)
+    own.broker.stop()
+
+
+@pytest.fixture
+def own_cluster(kafka: Kafka, tmp_path: Path) -> Iterator[Cluster]:
+    fresh = Cluster(kafka.broker.bootstrap, tmp_path, "outage")
+    fresh.prepare()
+    yield fresh
+    for worker in fresh.workers:
+        worker.kill()
+
+
+def wait_for(what: Callable[[], bool], worker: Worker, seconds: float = 60) -> None:
+    end = time.monotonic() + seconds
+    while not what():
+        assert worker.process.poll() is None, worker.tail()
+        assert time.monotonic() < end, f"{worker.get('/ready')}\n{worker.tail()}"
+        time.sleep(0.2)
+
+
+def is_away(worker: Worker) -> Callable[[], bool]:
+    return lambda: worker.get("/ready")[1].startswith("Kafka is away")
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP])
+@pytest.mark.parametrize("away", [0, 40])
+def test_an_idle_worker_outlives_kafka(how: signal.Signals, away: float, kafka: Kafka, own_cluster: Cluster) -> None:
+    """Also past its session, and while it has ticks of the clock to say."""
+    now = int(time.time() * 1000)
+    log = log_of(*[viewed(f"s{i}", now - 60_000 + i, f"e{i}") for i in range(30)])
+    own_cluster.send(log)
+    worker = own_cluster.worker(idle_tick_seconds="1", loglevel="WARNING")
+    wait_for(lambda: fates([worker])["tick"] > 3, worker)
+    kafka.go(how)
+    wait_for(is_away(worker), worker, 15)
+    wait_for(lambda: "has not answered for" in worker.log.read_text(), worker)
+    end = time.monotonic() + away
+    wait_for(lambda: time.monotonic() > end, worker, away + 5)
+    assert is_away(worker)()
+    assert worker.get("/live")[0] == 200
+    kafka.come_back(how)
+    worker.wait_ready()
+    before = fates([worker])["tick"]
+    more = log_of(*[viewed(f"s{i}", now + i, f"f{i}") for i in range(30)])
+    own_cluster.send(more)
+    wait_for(lambda: fates([worker])["applied"] == 60, worker)
+    wait_for(lambda: fates([worker])["tick"] > before, worker)
+    wait_for(lambda: "answers again" in worker.log.read_text(), worker)
+    worker.stop()
+    own_cluster.assert_as_plain()
+    said = worker.log.read_text().splitlines()
+    assert len(said) < 60, "\n".join(said)
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP])
+@pytest.mark.parametrize("away", [0, 30])
+def test_a_busy_worker_goes_on_where_it_was(
+    how: signal.Signals, away: float, kafka: Kafka, own_cluster: Cluster
+) -> None:
+    log = random_history(31, 12_000, 200)
+    own_cluster.send(log[:9000])
+    worker = own_cluster.worker(max_slice="20")
+    wait_for(lambda: fates([worker]).total() > 500, worker)
+    kafka.go(how)
+    wait_for(is_away(worker), worker, 15)
+    end = time.monotonic() + away
+    wait_for(lambda: time.monotonic() > end, worker, away + 5)
+    kafka.come_back(how)
+    worker.wait_ready()
+    own_cluster.send(log[9000:])
+    own_cluster.wait_committed(len(log))
+    worker.stop()
+    own_cluster.assert_as_plain()
+
+
+def test_a_worker_that_is_told_to_stop_while_kafka_is_away_stops(kafka: Kafka, own_cluster: Cluster) -> None:
+    """What it could not write, the next one applies again."""
+    log = random_history(32, 6000, 100)
+    own_cluster.send(log)
+    worker = own_cluster.worker(max_slice="20")
+    wait_for(lambda: fates([worker]).total() > 500, worker)
+    kafka.go(signal.SIGSTOP)
+    wait_for(is_away(worker), worker, 15)
+    worker.process.terminate()
+    worker.process.wait(40)
+    kafka.come_back(signal.SIGSTOP)
+    other = own_cluster.worker()
+    own_cluster.wait_committed(len(log))
+    other.stop()
+    own_cluster.assert_as_plain()
+
+
+def test_an_idle_worker_says_nothing(own_cluster: Cluster) -> None:
+    now = int(time.time() * 1000)
+    own_cluster.send(log_of(*[viewed(f"s{i}", now - DAY + i, f"e{i}") for i in range(30)]))
+    worker = own_cluster.worker(idle_tick_seconds="1", live_seconds="1000000", loglevel="WARNING")
+    wait_for(lambda: fates([worker])["tick"] > 100, worker, 120)  # half a minute with three partitions
+    worker.stop()
+    assert re.sub(r"\x1b\[\?25[lh]|\x08", "", worker.log.read_text()) == ""  # but Faust hides and shows the cursor
