@@ -76,9 +76,12 @@ def test_an_event_minutes_ahead_of_its_append_time_is_refused() -> None:
 
 
 @settings(max_examples=200, deadline=None)
-@given(st.lists(st.tuples(st.none() | st.binary(max_size=20), st.none() | st.binary(max_size=60)), max_size=20))
-def test_no_bytes_whatever_raise(log: list[tuple[bytes | None, bytes | None]]) -> None:
-    decoded = decode(slice_of(log), RULES)
+@given(
+    log=st.lists(st.tuples(st.none() | st.binary(max_size=20), st.none() | st.binary(max_size=60)), max_size=20),
+    partitions=st.sampled_from([None, 1, 4]),
+)
+def test_no_bytes_whatever_raise(log: list[tuple[bytes | None, bytes | None]], partitions: int | None) -> None:
+    decoded = decode(slice_of(log), RULES, partitions)
     assert len(decoded.dead) + len(decoded.batch) + decoded.ticks == len(log)
 
 
