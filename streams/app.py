@@ -41,6 +41,8 @@ class App(faust.App):
     """A Faust app that can do something before tables are recovered, which may take long: be seen to do so."""
 
     before_recovery: Callable[[], Awaitable[None]] | None = None
+    away: Callable[[], bool] = staticmethod(lambda: False)
+    """Whether Kafka is away."""
     stop_asked_at = float("inf")
 
     async def on_start(self) -> None:
@@ -50,7 +52,17 @@ class App(faust.App):
 
     async def on_stop(self) -> None:
         self.stop_asked_at = time.monotonic()
+        threading.Thread(target=self._end_without_kafka, daemon=True).start()
         await super().on_stop()
+
+    def _end_without_kafka(self) -> None:
+        """End the process when Kafka is away: aiokafka would wait for it, to commit and to leave the group."""
+        while True:
+            time.sleep(STOP_SECONDS)
+            if self.give_up() and self.away():
+                log.warning("Stopped while Kafka is away; what was not committed is applied again by the next worker.")
+                time.sleep(2)  # The flush that gave up just now says so, and the local copy is closed.
+                os._exit(1)
 
     def give_up(self) -> bool:
         """Whether to wait for Kafka no more, because the worker was asked to stop a while ago."""
@@ -131,6 +143,7 @@ def create_app(
         broker_heartbeat_interval=min(3.0, settings.session_seconds / 4),
         broker_request_timeout=max(90.0, settings.session_seconds + 10),
         broker_rebalance_timeout=60.0,
+        consumer_group_instance_id=settings.instance_id or None,
         consumer_auto_offset_reset="earliest",
         consumer_max_fetch_size=16 << 20,
         table_standby_replicas=settings.standbys,
@@ -172,6 +185,7 @@ def create_app(
             await worker.fail(error)
             raise
 
+    app.away = lambda: kafka.silent_seconds > 0
     transport = cast(Transport, app.transport)
     transport.before_commit, transport.read_from = shopper_events.flush, read_from
     _declare_agent(worker)

@@ -71,7 +71,7 @@ class KafkaWatch:
             self._began = {name: self._there(name, identity) for name, identity in found.items()}
             self._refuse()
         except KafkaException as error:
-            raise TopicError(f"No Kafka broker answers at {kafka.servers}: {error.args[0].str()}") from error
+            raise TopicError(f"Kafka at {kafka.servers} does not tell of its topics: {error.args[0].str()}") from error
 
     @property
     def events(self) -> Identity:
@@ -113,35 +113,36 @@ class KafkaWatch:
             log.warning("Kafka at %s answers again.", self._kafka.servers)
 
     def confirm(self, give_up: Callable[[], bool] = lambda: False) -> Extent:
-        """Make sure, by asking now, that both topics are those that the worker began with; waits for Kafka.
+        """Make sure, by asking now, that both topics are those that the worker began with; waits for Kafka, and for a
+        topic that is missing.
 
-        Returns how far the log goes. Raises ``OtherLog`` when the worker cannot go on, ``TopicError`` when a topic is
-        missing, ``KafkaAway`` when ``give_up`` says not to wait any more.
+        Returns how far the log goes. Raises what ``failure`` is, or ``KafkaAway`` when ``give_up`` says not to wait any
+        more.
         """
         while True:
-            try:
-                self._ask()
-                break
-            except KafkaException as error:
-                self.error = error.args[0].str()
-                if give_up() or self._stopped.wait(0.5):
-                    raise KafkaAway(self.error) from error
-        if self.failure is not None:
-            raise self.failure
-        if self.missing:
-            raise TopicError(self.missing)
-        return self.extent
+            answered = self._asked()
+            if self.failure is not None:
+                raise self.failure
+            if answered and not self.missing:
+                return self.extent
+            if give_up() or self._stopped.wait(0.5):
+                raise KafkaAway(self.missing or self.error)
 
     def _run(self) -> None:
         while not self._stopped.is_set():
-            try:
-                self._ask()
-            except KafkaException as error:
-                self.error = error.args[0].str()
-            except Exception as error:  # The thread must not end: a worker that nobody watches would look well.
-                self.error = repr(error)
-                log.exception("Kafka could not be watched")
+            self._asked()
             self._stopped.wait(INTERVAL_SECONDS)
+
+    def _asked(self) -> bool:
+        """Ask; whether Kafka answered."""
+        try:
+            self._ask()
+            return True
+        except KafkaException as error:
+            self.error = error.args[0].str()
+        except Exception as error:  # The thread must not end: a worker that nobody watches would look well.
+            self.error = repr(error)
+        return False
 
     def _ask(self) -> None:
         found = identities(self._admin, (EVENTS.name, self._changelog), REQUEST_SECONDS)
@@ -186,7 +187,7 @@ class KafkaWatch:
             raise TopicError(_partitions(EVENTS.name, self.changelog.partitions, self.events.partitions))
         kind = timestamp_type(self._admin, EVENTS.name, REQUEST_SECONDS)
         wanted = EVENTS.config["message.timestamp.type"]
-        if kind != wanted:
+        if kind not in (wanted, ""):
             raise TopicError(
                 f"{EVENTS.name} has message.timestamp.type={kind}, not {wanted}: one event from the future would make "
                 f"all others late. Change it: kafka-configs --bootstrap-server {self._kafka.servers} --alter --topic "

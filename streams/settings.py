@@ -116,6 +116,9 @@ class Settings:
     """/ready fails when records wait and none was processed for this long."""
     session_seconds: float = 30.0
     """Kafka gives a silent worker's partitions to others after this long."""
+    instance_id: str = ""
+    """A name that no other worker of the group has and that a restart keeps, such as a pod's of a StatefulSet: Kafka
+    then gives a restarted worker its partitions back at once. Two workers with one name take them from each other."""
 
     def __post_init__(self) -> None:
         for name, (low, high) in _RANGES.items():

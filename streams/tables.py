@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import logging
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, cast
@@ -35,10 +35,6 @@ _CHANGELOG_KEY = b"__offerstream\0changelog__"
 DAMAGED = ("Corruption", "No such file")
 
 
-class DamagedCopy(RuntimeError):
-    """The local copy cannot be read."""
-
-
 class ChangelogError(RuntimeError):
     """The changelog does not hold the whole table any more."""
 
@@ -52,20 +48,38 @@ class Copy(rocksdb.Store):
         path = self.partition_path(partition)
         try:
             db = super()._open_for_partition(partition)
+            why = "" if whole(db) else "cannot be read to its end"
+            held = db.get(_CHANGELOG_KEY)
+            if held not in (None, self.changelog_id.encode()):
+                why = f"is of changelog topic {held.decode()}, which is now {self.changelog_id}"
         except Exception as error:
             if not any(sign in str(error) for sign in DAMAGED):
                 raise
-            set_aside(path, f"cannot be opened ({error})")
-            db = super()._open_for_partition(partition)
-        held = db.get(_CHANGELOG_KEY)
-        if held not in (None, self.changelog_id.encode()):
-            del db
+            why = f"is damaged ({error})"
+        if why:
+            db = None
             gc.collect()  # It closes when nobody refers to it.
-            set_aside(path, f"is of changelog topic {held.decode()}, which is now {self.changelog_id}")
+            set_aside(path, why)
             db = super()._open_for_partition(partition)
-        if self.changelog_id:
-            db.put(_CHANGELOG_KEY, self.changelog_id.encode())
+        db.put(_CHANGELOG_KEY, self.changelog_id.encode())
         return db
+
+
+def whole(db: Any) -> bool:
+    """Whether a RocksDB can be read from end to end; raises where it can say what is wrong.
+
+    Read later, a damaged block would look like the end of the table, and Faust would swallow the error in a recovery.
+    """
+    newest: Any = deque(db.keys(), maxlen=1)
+    last = newest[0] if newest else None
+    rest = db.iter()
+    if last is None:
+        rest.seek_to_first()
+    else:
+        rest.seek(last)
+        rest.next()
+    rest.status()
+    return not rest.valid()
 
 
 def set_aside(path: Path, why: str) -> None:
@@ -73,7 +87,10 @@ def set_aside(path: Path, why: str) -> None:
     to = path.with_name(f"{path.name}.aside-{time.strftime('%Y%m%dT%H%M%S')}-{time.monotonic_ns()}")
     path.rename(to)
     log.error(
-        "The local copy %s %s. It was set aside as %s and is made anew from the changelog.", path.absolute(), why, to
+        "The local copy %s %s. It was set aside as %s and is made anew from the changelog.",
+        path.absolute(),
+        why,
+        to.absolute(),
     )
 
 
@@ -134,10 +151,6 @@ class ShopperTable(faust.Table[bytes, bytes]):
         """The partition's RocksDB."""
         return cast(rocksdb.Store, self.data)._db_for_partition(partition)
 
-    def copy_path(self, partition: int) -> Path:
-        """Where the partition's RocksDB lies."""
-        return cast(rocksdb.Store, self.data).partition_path(partition)
-
     def offset(self, partition: int) -> int:
         """The changelog's last offset that is in the local store; -1 when none is known."""
         held: bytes | None = self.partition_db(partition).get(_OFFSET_KEY)
@@ -190,28 +203,10 @@ class PartitionTier:
         return value
 
     def items(self) -> Iterator[tuple[bytes, bytes]]:
-        """Every stored key and value, in order of keys. Finish it: an open iterator locks the database.
-
-        Raises ``DamagedCopy``.
-        """
-        db = self.table.partition_db(self.partition)
-        last = None
-        try:
-            for key, value in db.items():
-                last = key
-                if key not in (_OFFSET_KEY, _CHANGELOG_KEY):
-                    yield key, value
-            # It ends at a damaged block as it does at the last key, and says nothing.
-            rest = db.iter()
-            rest.seek_to_first() if last is None else rest.seek(last)
-            if rest.valid():
-                rest.next()
-            rest.status()
-        except Exception as error:
-            if not any(sign in str(error) for sign in DAMAGED):
-                raise
-            set_aside(self.table.copy_path(self.partition), f"cannot be read ({error})")
-            raise DamagedCopy("A restart makes the local copy anew from the changelog.") from error
+        """Every stored key and value, in order of keys. Finish it: an open iterator locks the database."""
+        for key, value in self.table.partition_db(self.partition).items():
+            if key not in (_OFFSET_KEY, _CHANGELOG_KEY):
+                yield key, value
 
 
 def shopper_table(app: faust.App, partitions: int, changelog_id: str) -> ShopperTable:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import logging
+import os
 import socket
 import sys
 from collections.abc import Callable
+from pathlib import Path
+from typing import IO
 
 import faust
 
@@ -24,6 +28,7 @@ def run(settings: Settings, loglevel: str = "WARNING", on_step: Callable[[str], 
     """Run a worker in this process until SIGTERM or SIGINT; returns the exit code."""
     _fast_loop()
     _check_port(settings.host, settings.port)
+    held = _own_folder(settings.data_dir)  # Until this process ends, however it does.
     created = create(settings.access, [*TOPICS, changelog(settings.app_id)], settings.partitions, settings.replication)
     if created:
         log.warning("Created %s", ", ".join(created))
@@ -35,7 +40,6 @@ def run(settings: Settings, loglevel: str = "WARNING", on_step: Callable[[str], 
         shelf.keep_shipped()
     except (ArtifactError, OSError) as error:
         log.warning("Workers of another version cannot serve this package's models: %s", error)
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
     control = Watch(settings.access)
     kafka.start()
     worker = create_app(settings, shelf, control, kafka, on_step)
@@ -45,8 +49,13 @@ def run(settings: Settings, loglevel: str = "WARNING", on_step: Callable[[str], 
     except SystemExit as stop:
         control.stop()
         kafka.stop()
+        held.close()
         code = stop.code if isinstance(stop.code, int) else 1
-        return 1 if worker.shopper_events.failure is not None else code
+        failure = worker.shopper_events.failure
+        if failure is not None:
+            # The last line, behind all that the libraries say of it.
+            print(f"error: {str(failure) or repr(failure)}", file=sys.stderr)
+        return code if failure is None else 1
 
 
 def _check_port(host: str, port: int) -> None:
@@ -60,6 +69,26 @@ def _check_port(host: str, port: int) -> None:
                 f"{host}:{port} cannot be served on ({error.strerror}): is another worker running? "
                 "--port 0 takes a free one."
             ) from error
+
+
+def _own_folder(folder: Path) -> IO[str]:
+    """The folder's lock: two workers with one copy of the table would wait for each other for ever."""
+    folder.mkdir(parents=True, exist_ok=True)
+    held = (folder / "lock").open("a+")
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        held.seek(0)
+        pid = held.read().strip() or "?"
+        held.close()
+        raise SettingsError(
+            f"{folder.absolute()} is in use by another worker (process {pid}): each needs a folder of its own "
+            "(--data-dir, OFFERSTREAM_DATA_DIR)."
+        ) from error
+    held.truncate(0)
+    held.write(str(os.getpid()))
+    held.flush()
+    return held
 
 
 def _fast_loop() -> None:

@@ -19,7 +19,6 @@ from streams.state.write_behind import DeliveryError
 from streams.topics import EVENTS
 from streams.transport.sliced import Consumer
 from tests.shoppers import random_history, slice_of
-from tests.worlds import MemoryDb
 
 
 class Writer:
@@ -54,7 +53,7 @@ def shopper_events(writer: Writer, extent: Extent | None = None) -> ShopperEvent
         assert extent is not None
         return extent
 
-    table = SimpleNamespace(partition_db=lambda _partition: MemoryDb())
+    table = SimpleNamespace(partition_db=lambda _partition: {})
     told = None if extent is None else confirm
     return ShopperEvents(
         Rules(), None, table, writer, Metrics(), 1000, owns, log_id="x", confirm=told  # type: ignore[arg-type]

@@ -7,8 +7,6 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cache
-from types import SimpleNamespace
-from typing import Any
 
 import msgspec
 
@@ -25,15 +23,6 @@ from tests.shoppers import Log, slice_of
 def shipped() -> Shelf:
     """The models as shipped."""
     return Shelf()
-
-
-class MemoryDb(dict[bytes, bytes]):
-    """A RocksDB of a partition, as far as the table uses it."""
-
-    def iter(self) -> Any:
-        """An iterator that has come to the end."""
-        nothing = SimpleNamespace(seek_to_first=lambda: None, seek=lambda _key: None)
-        return SimpleNamespace(**vars(nothing), valid=lambda: False, status=lambda: None)
 
 
 class DictTier:

@@ -22,7 +22,7 @@ from streams.topics import CONTROL
 from tests.models.doubles import Double
 from tests.models.variants import variant
 from tests.shoppers import Log, random_history
-from tests.worlds import MemoryDb, cut
+from tests.worlds import cut
 
 CHURN = task("churn")
 FAILING = "failing"
@@ -58,7 +58,7 @@ def worker(shelf: Any) -> ShopperEvents:
     async def owns(_tps: object) -> bool:
         return True
 
-    table = SimpleNamespace(partition_db=lambda _partition: MemoryDb())
+    table = SimpleNamespace(partition_db=lambda _partition: {})
     return ShopperEvents(Rules(), shelf, table, Writer(), Metrics(), 10_000, owns)  # type: ignore[arg-type]
 
 
