@@ -69,6 +69,9 @@ class Metrics:
         self.evictions = counter("evicted_rows", "rows", "Rows dropped from memory to stay within hot_rows.")
         self.rows = gauge("state_rows", "rows", "Shoppers' rows in memory.", "partition")
         self.timers = gauge("timers", "timers", "Silence timers that are set.", "partition")
+        self.applied_ids = gauge(
+            "applied_ids", "ids", "Ids held to tell duplicates by: 20 to 40 bytes each.", "partition"
+        )
         self.lag = gauge(
             "lag_records", "records", "Records between the newest one and the last one processed.", "partition"
         )

@@ -133,5 +133,5 @@ def random_history(seed: int, n: int, shoppers: int, *, hostile: bool = True) ->
             event = e.ConsentChanged(marketing=rng.random() < 0.8, **base)
         log += log_of(event)
         if hostile and rng.random() < 0.02:
-            log.append(log[max(0, len(log) - rng.randint(1, 25))])
+            log.append(log[max(0, len(log) - rng.choice((1, 5, 25, 300)))])
     return log

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 
@@ -28,8 +28,15 @@ def shipped() -> Shelf:
 class DictTier:
     """A durable tier in memory."""
 
-    def __init__(self, held: dict[bytes, bytes] | None = None) -> None:
-        self.held: dict[bytes, bytes] = {} if held is None else held
+    def __init__(self, changes: Mapping[bytes, bytes | None] | None = None) -> None:
+        self.held: dict[bytes, bytes] = {}
+        self.write(changes or {})
+
+    def write(self, changes: Mapping[bytes, bytes | None]) -> None:
+        """Store changes; None deletes."""
+        self.held |= {key: value for key, value in changes.items() if value is not None}
+        for key in [key for key, value in changes.items() if value is None]:
+            self.held.pop(key, None)
 
     def get(self, key: bytes) -> bytes | None:
         """The stored value, or None."""
@@ -90,5 +97,5 @@ def run_plain(
     processor = processor or PartitionProcessor(0, rules or Rules(), shelf or shipped())
     for slice_ in slices:
         world.take_result(processor.apply(slice_))
-    world.packed = processor.take_changes()
+    world.packed = DictTier(processor.take_changes()).held
     return world

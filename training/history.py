@@ -94,6 +94,7 @@ class History:
             position=np.arange(n),
             offset=np.arange(start, stop),
             **{name: getattr(self, name)[some] for name in (*_TIMES, *_HASHES)},
+            identity=self.id_hash[some] ^ self.shopper[some].astype(np.uint64) * np.uint64(0x9E37_79B9_7F4A_7C15),
             event_ids=[],
             shopper_ids=[],
             touches=Touches(event, self.touch_item[touches], self.touch_category[touches], self.touch_cents[touches]),

@@ -119,7 +119,7 @@ class ShopperEvents:
             by_partition.clear()
         self.unflushed = False
         m = self.metrics
-        for gauge in (m.rows, m.timers, m.watermark, m.lag, m.model_info):
+        for gauge in (m.rows, m.timers, m.applied_ids, m.watermark, m.lag, m.model_info):
             gauge.clear()  # Else it would go on saying of a partition what was true when it was given up.
 
     def handle(self, slice_: Slice, follows: int) -> Applied:
@@ -186,7 +186,7 @@ class ShopperEvents:
         return rows is not None
 
     async def _write(self, partitions: set[int]) -> int | None:
-        """Make what changed in some partitions durable: how many records, None when this worker is not their owner."""
+        """Make what changed in some partitions durable: how many rows, None when this worker is not their owner."""
         self.unflushed = True
         changes = [(p, self.processors[p].take_changes()) for p in partitions]
 
@@ -203,7 +203,7 @@ class ShopperEvents:
             log.warning("Stopped without a last flush; the next worker applies those records again. %s", error)
             done = False
         self.unflushed = not done
-        return sum(len(changed) for _, changed in changes) if done else None
+        return sum(key[:1] == b"s" for _, changed in changes for key in changed) if done else None
 
     async def _settle(self) -> None:
         """Make sure that the log is still the one that was applied, and count what lies in gaps between slices and
@@ -446,6 +446,7 @@ class ShopperEvents:
         partition = str(slice_.partition)
         m.rows.labels(partition).set(len(processor.arena))
         m.timers.labels(partition).set(processor.arena.armed)
+        m.applied_ids.labels(partition).set(len(processor.applied_ids))
         m.watermark.labels(partition).set(processor.watermark_ms / 1000)
 
 

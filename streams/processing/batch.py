@@ -71,6 +71,8 @@ class EventBatch:
     """Code of the event's type, see ``TYPE_CODE``."""
     id_hash: Hashes
     """uint64 hash of the event's id."""
+    identity: Hashes
+    """uint64 hash of shopper and event id together: two events with the same one are the same event."""
     cents: Ints
     """Money: net total of an order (or of what was cancelled or returned), price × quantity of a cart event,
     unit price of a view; 0 when unknown or none."""

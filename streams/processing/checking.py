@@ -16,17 +16,16 @@ from typing import Any, Literal
 import msgspec
 import numpy as np
 
-from streams.features.columns import Layout
+from streams.features.columns import Layout, Rows
 from streams.processing import hints
-from streams.processing.batch import stable_order
 from streams.processing.decode import MAX_ORIGINAL_BYTES, MIN_EVENT_TIME_MS, NO_TIME, Decoded, decode
-from streams.processing.fates import APPLIED, IDS, IDS_COUNT, IDS_KEPT, judge, remember, watermarks
+from streams.processing.fates import APPLIED, judge, watermarks
 from streams.processing.partitioning import homes
 from streams.processing.rules import DecodeRules, Rules
 from streams.processing.slices import Slice
 from streams.records.dead_reasons import DEAD_REASONS
 from streams.records.outcomes import DeadLetter
-from streams.state.arena import TIMER, Arena, Codec
+from streams.state.applied_ids import AppliedIds
 
 #: Lines that are checked together.
 BLOCK = 4096
@@ -87,7 +86,9 @@ class Checker:
     def __init__(self, rules: Rules, partitions: int) -> None:
         self.rules, self.partitions = rules, partitions
         self.tally = Tally()
-        self._seen = Arena(Codec(Layout((APPLIED, IDS, IDS_COUNT, TIMER))))
+        self._applied_ids = [AppliedIds() for _ in range(partitions)]
+        # Lines come once each: of nobody was anything applied before.
+        self._nobody = Rows.zeros(Layout((APPLIED,)), 1)
         self._newest = [NO_TIME] * partitions
 
     def check(self, lines: Sequence[tuple[int, bytes]], now_ms: int) -> list[Finding]:
@@ -120,7 +121,7 @@ class Checker:
         usable = set(decoded.batch.position.tolist())
         for i, value in enumerate(slice_.values):
             if i not in usable and i not in at_fault:
-                told = "clock_ticked and models_chosen are written by workers, not by storefronts."
+                told = "clock_ticked, models_chosen and rules_chosen are written by workers, not by storefronts."
                 yield _finding("error", slice_.offsets[i], WORKERS_OWN, "type", told)
             for where, meant, hint in _unknown_fields(value or b""):
                 if meant not in at_fault.get(i, ()):
@@ -133,14 +134,14 @@ class Checker:
         first, last = int(batch.time_ms.min()), int(batch.time_ms.max())
         tally.first_ms = first if tally.first_ms is None else min(first, tally.first_ms)
         tally.last_ms = last if tally.last_ms is None else max(last, tally.last_ms)
-        rows = self._seen.find(batch.shopper_ids)
-        newest, before = watermarks(decoded.clock_ms, self._newest[partition], self.rules.allowed_lateness_ms)
-        by_shopper = stable_order(rows)
-        fates = judge(batch, rows, by_shopper, self._seen.rows, before[batch.position])
-        remember(batch, rows, by_shopper[fates.applied[by_shopper]], self._seen.rows)
+        newest, before, _ = watermarks(
+            decoded.clock_ms, self._newest[partition], self.rules.allowed_lateness_ms, NO_TIME
+        )
+        ids, rows = self._applied_ids[partition], np.zeros(len(batch), np.int64)
+        fates = judge(batch, rows, self._nobody, ids, before[batch.position])
         self._newest[partition] = int(newest[-1])
         for i in np.flatnonzero(fates.duplicate).tolist():
-            told = f"{batch.event_ids[i]!r} is among the shopper's last {IDS_KEPT} event ids: it changes nothing."
+            told = f"The shopper has an event {batch.event_ids[i]!r} before this one: it changes nothing."
             yield _finding("warning", int(batch.offset[i]), "duplicate", "event_id", told)
         for i in np.flatnonzero(fates.late).tolist():
             behind = (int(before[batch.position[i]]) - int(batch.time_ms[i])) / 1000

@@ -199,7 +199,7 @@ class _Builder:
         self.category_names: dict[int, tuple[int, str]] = {}
         self._category_hash: dict[str | None, int] = {None: 0}
         self._rows: list[tuple[int, ...]] = []
-        self._hashes: list[tuple[int, int]] = []
+        self._hashes: list[tuple[int, int, int]] = []
         self._event_ids: list[str] = []
         self._shopper_ids: list[str] = []
         self._touches: list[tuple[int, int, int, int]] = []
@@ -272,13 +272,15 @@ class _Builder:
         self._rows.append(
             (position, offset, time, TYPE_CODE[type(event)], cents, discount, quantity, dwell, flag, category)
         )
-        self._hashes.append((item, xxh3_64_intdigest(event.event_id.encode())))
+        event_id = event.event_id.encode()
+        # The byte between the two is in no UTF-8.
+        self._hashes.append((item, xxh3_64_intdigest(event_id), xxh3_64_intdigest(key + b"\xff" + event_id)))
         self._event_ids.append(event.event_id)
         self._shopper_ids.append(shopper)
 
     def batch(self) -> EventBatch:
         ints = np.array(self._rows, np.int64).reshape(-1, 10).T.copy()
-        hashes = np.array(self._hashes, np.uint64).reshape(-1, 2).T.copy()
+        hashes = np.array(self._hashes, np.uint64).reshape(-1, 3).T.copy()
         touch_items = np.array([touch[1] for touch in self._touches], np.uint64)
         touches = np.array([(t[0], t[2], t[3]) for t in self._touches], np.int64).reshape(-1, 3).T.copy()
         position, offset, time, kind, cents, discount, quantity, dwell, flag, category = ints
@@ -288,6 +290,7 @@ class _Builder:
             time_ms=time,
             type=kind,
             id_hash=hashes[1],
+            identity=hashes[2],
             cents=cents,
             discount_cents=discount,
             quantity=quantity,

@@ -27,7 +27,7 @@ from streams.processing.batch import EventBatch, Ints, stable_order
 from streams.processing.deciding import Deciding
 from streams.processing.decode import NO_TIME, Choice, Decoded, decode
 from streams.processing.due import DuePoints, DueRows, Features
-from streams.processing.fates import APPLIED, IDS, IDS_COUNT, judge, remember, watermarks
+from streams.processing.fates import APPLIED, judge, watermarks
 from streams.processing.names import CategoryNames
 from streams.processing.rounds import BUCKET, Plan, plan
 from streams.processing.rules import Rules
@@ -35,6 +35,7 @@ from streams.processing.scoring import Model, Serving, Shelf, TaskScores, score,
 from streams.processing.slices import Slice
 from streams.records.outcomes import DeadLetter, Due, LateEvent, Outcome, outcome_id
 from streams.records.serving import ModelsChosen, Stages
+from streams.state.applied_ids import CHUNK, AppliedIds
 from streams.state.arena import NEVER, TIMER, Arena, Codec, Tier, packed_at
 
 LAST_EVENT = Column("last_event", "i8")
@@ -43,7 +44,7 @@ META_KEY = b"p"
 
 def row_layout(catalogue: Catalogue) -> Layout:
     """The packed row: feature columns, what was applied, timers and decisions."""
-    own = (APPLIED, IDS, IDS_COUNT, BUCKET, LAST_EVENT, TIMER)
+    own = (APPLIED, BUCKET, LAST_EVENT, TIMER)
     return Layout((*catalogue.columns, *own, *deciding.COLUMNS))
 
 
@@ -143,8 +144,10 @@ class PartitionProcessor:
         """Which versions serve, as the log chose; tasks that it never chose for serve the package's own."""
         self.codec = Codec(layout or row_layout(catalogue))
         self.arena = Arena(self.codec, tier, limit, room)
+        self.applied_ids = AppliedIds()
         self.next_offset = 0
         self.newest_ms = NO_TIME
+        self._least_watermark_ms = NO_TIME
         self.lag_ms = 0
         """How long after the newest event time the newest record was appended: small in a live partition."""
         self.names = CategoryNames()
@@ -169,6 +172,7 @@ class PartitionProcessor:
         if isinstance(choice, ModelsChosen):
             self._serve(self.stages | {task: self._standing(task, s) for task, s in choice.stages.items()})
         else:
+            self._least_watermark_ms = self.watermark_ms
             self.rules = self._rules_of(choice.digest, choice.rules)
             self._deciding.under(self.rules)
 
@@ -229,10 +233,13 @@ class PartitionProcessor:
 
     @property
     def watermark_ms(self) -> int:
-        """Largest event time seen less the allowed lateness, UTC milliseconds."""
-        return self.newest_ms - self.rules.allowed_lateness_ms
+        """Largest event time seen less the allowed lateness, UTC milliseconds. Never falls: where rules that allow more
+        begin to hold, it stands still until the newest event is as far ahead."""
+        return max(self.newest_ms - self.rules.allowed_lateness_ms, self._least_watermark_ms)
 
     def _recover(self, tier: Tier) -> None:
+        chunks: list[tuple[bytes, bytes]] = []
+
         def rows() -> Iterator[tuple[bytes, bytes]]:
             # In order of keys: layouts and names come before the rows that need them.
             for key, value in tier.items():
@@ -252,27 +259,34 @@ class PartitionProcessor:
                     self.next_offset, self.newest_ms = meta["next_offset"], meta["newest_ms"]
                     self.lag_ms = meta["lag_ms"]
                     self.stages = msgspec.convert(meta.get("stages", {}), dict[str, Stages])
+                    self._least_watermark_ms = meta.get("least_watermark_ms", NO_TIME)
                     if "rules" in meta:
                         self.rules = self._rules_of(meta["rules_digest"], meta["rules"])
                         self.begun = True
+                elif kind == CHUNK:
+                    chunks.append((key, value))
                 elif kind == b"s":
                     yield key, value
 
         self.arena.load_all(rows())
+        self.applied_ids.recover(chunks, self.next_offset, self.watermark_ms)
 
-    def take_changes(self) -> dict[bytes, bytes]:
-        """What changed since last time, by table key: rows, names, layout; the progress record last.
+    def take_changes(self) -> dict[bytes, bytes | None]:
+        """What changed since last time, by table key: rows, names, layout, ids; the progress record last. None deletes.
 
         The progress record says that every record before ``next_offset`` is in the rows, so it must not become
         durable before they do.
         """
-        changes = self._new_records | self.names.take_changes() | self.arena.take_dirty(self.next_offset)
+        changes: dict[bytes, bytes | None] = {**self._new_records, **self.names.take_changes()}
+        changes |= self.arena.take_dirty(self.next_offset)
+        changes |= self.applied_ids.take_changes(self.next_offset, self.watermark_ms)
         self._new_records = {}
         if changes or self.next_offset:
             progress = {
                 "next_offset": self.next_offset,
                 "newest_ms": self.newest_ms,
                 "lag_ms": self.lag_ms,
+                "least_watermark_ms": self._least_watermark_ms,
                 "stages": self.stages,
                 "rules_digest": self.rules.digest,
                 "rules": self.rules.described(),
@@ -325,16 +339,18 @@ class PartitionProcessor:
         """Take a decoded slice, of which nothing was applied before."""
         batch, clock = decoded.batch, time.perf_counter
         self.names.learn(decoded.category_names)
-        newest, watermark_before = watermarks(decoded.clock_ms, self.newest_ms, self.rules.allowed_lateness_ms)
-        watermark = newest - self.rules.allowed_lateness_ms
+        newest, watermark_before, watermark = watermarks(
+            decoded.clock_ms, self.newest_ms, self.rules.allowed_lateness_ms, self._least_watermark_ms
+        )
         t0 = clock()
         by_shopper = stable_order(rows)
-        fates = judge(batch, rows, by_shopper, self.arena.rows, watermark_before[batch.position])
+        fates = judge(batch, rows, self.arena.rows, self.applied_ids, watermark_before[batch.position])
         applied = by_shopper[fates.applied[by_shopper]]
         due = self._fold(batch, rows, applied, watermark)
         features, category = due.read()
         # Not the block from before: a timer of an evicted shopper may have made it grow.
-        remember(batch, rows, applied, self.arena.rows)
+        state = self.arena.rows
+        np.maximum.at(state.flat["i8"], state.cells(APPLIED, rows[applied]), batch.offset[applied] + 1)
         self.newest_ms = int(newest[-1])
         self.next_offset = int(slice_.offsets[-1]) + 1
         self.lag_ms = int(slice_.timestamps_ms[-1]) - self.newest_ms

@@ -64,7 +64,8 @@ SomeLines = Annotated[
 
 
 class ShopperEvent(msgspec.Struct, tag_field="type", kw_only=True, frozen=True, gc=False, omit_defaults=True):
-    """What every shopper event carries. ``event_id`` is unique per shopper: the same id again is a duplicate."""
+    """What every shopper event carries. ``event_id`` is unique per shopper: the same id again is a duplicate, whatever
+    else it says, until the first one is older than the allowed lateness."""
 
     event_id: Annotated[Id, Meta(description="Unique per shopper: the same id again is a duplicate.")]
     shopper_id: Annotated[Id, Meta(description="Who did it; the record's key as well.")]

@@ -147,7 +147,7 @@ class WriteBehind:
         self,
         topic: str,
         key: bytes | None,
-        value: bytes,
+        value: bytes | None,
         partition: int | None,
         note: Callable[[Message], None] | None = None,
     ) -> None:
@@ -206,11 +206,14 @@ class WriteBehind:
 
     async def flush(
         self,
-        changes: Iterable[tuple[int, dict[bytes, bytes]]],
+        changes: Iterable[tuple[int, dict[bytes, bytes | None]]],
         store: Store,
         owns: Callable[[], Awaitable[bool]],
     ) -> bool:
-        """Make outputs and changes (by partition) durable. False: not the owner any more, nothing was written."""
+        """Make outputs and changes (by partition; None deletes a key) durable.
+
+        False: not the owner any more, nothing was written.
+        """
         self.flushing = True
         try:
             return await self._flush(changes, store, owns)
@@ -219,7 +222,7 @@ class WriteBehind:
 
     async def _flush(
         self,
-        changes: Iterable[tuple[int, dict[bytes, bytes]]],
+        changes: Iterable[tuple[int, dict[bytes, bytes | None]]],
         store: Store,
         owns: Callable[[], Awaitable[bool]],
     ) -> bool:
@@ -254,6 +257,6 @@ class WriteBehind:
             # was stopped since it was checked. Then the store must not claim them: the next recovery reads them.
             end = offsets.get(partition)
             whole = end is not None and store.offset(partition) + len(changed) == end
-            store.write(partition, dict(changed), end if whole else None)
+            store.write(partition, changed, end if whole else None)
         self._on_step("stored")
         return True

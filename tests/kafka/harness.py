@@ -224,7 +224,7 @@ class Cluster:
             )
             for slice_ in slices:
                 world.take_result(processor.apply(slice_))
-            world.packed |= {k: v for k, v in processor.take_changes().items() if k[:1] == b"s"}
+            world.packed |= {k: v for k, v in processor.take_changes().items() if k[:1] == b"s" and v is not None}
         return world
 
     def settings(self) -> Settings:

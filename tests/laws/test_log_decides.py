@@ -61,21 +61,21 @@ def test_a_crash_in_the_middle_of_a_flush_changes_nothing(seed: int, crash: int,
     whole = run_plain(cut(log, []))
     tier, world, rng = DictTier(), World(), random.Random(seed)
 
-    def run(start: int, stop: int) -> dict[bytes, bytes]:
+    def run(start: int, stop: int) -> dict[bytes, bytes | None]:
         processor = PartitionProcessor(0, Rules(), shipped(), tier=tier, limit=limit)
         assert processor.next_offset == start
-        changes: dict[bytes, bytes] = {}
+        changes: dict[bytes, bytes | None] = {}
         for a in range(start, stop, 100):
             world.take_result(processor.apply(slice_of(log[a : min(a + 100, stop)], a)))
             if stop != crash:
-                tier.held |= processor.take_changes()
+                tier.write(processor.take_changes())
                 processor.arena.evict()
         return changes | processor.take_changes()
 
-    tier.held |= run(0, crash // 2)
+    tier.write(run(0, crash // 2))
     unfinished = run(crash // 2, crash)
-    tier.held |= {key: value for key, value in unfinished.items() if key != META_KEY and rng.random() > lost}
-    tier.held |= run(crash // 2, len(log))
+    tier.write({key: value for key, value in unfinished.items() if key != META_KEY and rng.random() > lost})
+    tier.write(run(crash // 2, len(log)))
     assert {key: row_bytes(value) for key, value in tier.held.items() if key[:1] == b"s"} == whole.rows
     assert world.outcomes == whole.outcomes
 

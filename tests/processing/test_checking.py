@@ -81,7 +81,7 @@ def test_records_of_workers_are_not_for_files() -> None:
 def test_duplicates_and_late_events_are_warnings_across_blocks() -> None:
     checker = Checker(Rules(), 4)
     first = [viewed("s1", NOON, "e1"), viewed("s1", NOON + DAY, "e2"), viewed("s1", NOON, "e3")]
-    second = [viewed("s1", NOON + DAY, "e1"), viewed("s1", NOON, "e4"), viewed("s1", NOON + DAY, "e5")]
+    second = [viewed("s1", NOON + DAY, "e2"), viewed("s1", NOON, "e4"), viewed("s1", NOON + DAY, "e5")]
     found = []
     for start, events in ((1, first), (4, second)):
         found += checker.check([(start + i, encode_event(e)) for i, e in enumerate(events)], APPENDED)
