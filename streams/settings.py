@@ -30,6 +30,8 @@ _RANGES: dict[str, tuple[float, float]] = {
     **dict.fromkeys(
         ("allowed_lateness_seconds", "future_tolerance_seconds", "idle_tick_seconds", "live_seconds"), (0, 1e9)
     ),
+    "silence_growth": (1.05, 100),
+    "silence_firings": (1, 255),
     "port": (0, 65535),
     "standbys": (0, 100),
     "stalled_seconds": (1, 1e6),
@@ -91,6 +93,10 @@ class Settings:
     """… and at most this long."""
     silence_unknown_days: float = 21.0
     """… and this long while their rhythm is not known."""
+    silence_growth: float = 1.25
+    """A silence this many times as long makes its shopper due again; nearer to 1 alerts sooner, scores more often."""
+    silence_firings: int = 12
+    """How often one silence makes its shopper due, at most."""
     default_consent: bool = False
     """Whether a shopper who never said allows marketing."""
     holdout_share: float = 0.05
@@ -205,6 +211,8 @@ class Settings:
                 shortest_days=self.silence_shortest_days,
                 longest_days=self.silence_longest_days,
                 unknown_days=self.silence_unknown_days,
+                growth=self.silence_growth,
+                firings=self.silence_firings,
             ),
             churn_alert=ChurnAlertPolicy(),
             promotion=PromotionPolicy(

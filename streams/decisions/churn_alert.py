@@ -11,12 +11,15 @@ import numpy as np
 from streams.decisions.decider import Group, Said
 from streams.features.columns import Column, Rows
 from streams.features.kinds.decay import DAY_MS
-from streams.processing.batch import Floats, Ints
+from streams.processing.batch import TYPE_CODE, Bools, Floats, Ints
+from streams.records.events import OrderPlaced
 from streams.records.outcomes import ChurnAlerted, Consent, UsualBasket, outcome_id
 
 LEVEL = Column("churn_alert/level", "u1")
 ALERTED = Column("churn_alert/alerted_level", "u1")
+TOLD = Column("churn_alert/told_level", "u1")
 LAST = Column("churn_alert/last", "i8")
+ORDER = TYPE_CODE[OrderPlaced]
 LEVELS = ("none", "watch", "high", "critical")
 #: The task and output that alerts stand on, and the horizon that it answers for.
 TASK, OUTPUT, HORIZON_DAYS = "churn", "lapse_30d", 30
@@ -31,10 +34,14 @@ CONSENT: dict[int, Consent] = {1: "allowed", -1: "forbidden", 0: "never_said"}
 class ChurnAlertPolicy:
     """Levels with hysteresis and a cooldown.
 
-    Prevents two accidents: a score that trembles around a threshold alerting again and again (a level is left only
-    ``hysteresis`` below where it was entered), and a shopper being reported daily (never twice within the cooldown,
-    except to report a higher level than the last one). The thresholds of a model's card go before those here: a level
-    is a promise of how many such alerts come true, and only the model's validation can make it.
+    Prevents four accidents: a score that trembles around a threshold alerting again and again (a level is left only
+    ``hysteresis`` below where it was entered), a silence that lasts being reported each time it is due (a level is told
+    once, until it was left or the shopper ordered), a shopper being reported while they order (what an order leaves to
+    say is said when they fall silent), and a shopper being reported daily (never twice within the cooldown, except to
+    report a higher level than the last one).
+
+    The thresholds of a model's card go before those here: a level is a promise of how many such alerts come true, and
+    only the model's validation can make it.
     """
 
     watch: float = 0.3
@@ -48,11 +55,12 @@ class ChurnAlertPolicy:
         """Where watch, high and critical begin, for a model whose card does not say."""
         return self.watch, self.high, self.critical
 
-    def decide(self, state: Rows, row: Ints, score: Floats, now_ms: Ints, enter: Floats) -> Ints:
+    def decide(self, state: Rows, row: Ints, score: Floats, now_ms: Ints, enter: Floats, ordered: Bools) -> Ints:
         """[k] the level to alert, 0 for no alert; moves the level and what was alerted last, and when.
 
-        ``enter`` [k, 3] are each row's thresholds, ascending. Within the cooldown only a level above the last alerted
-        one alerts; after it, any level that the score reaches by itself (not one that only hysteresis keeps).
+        ``enter`` [k, 3] are each row's thresholds, ascending; ``ordered``: an order made the shopper due. Only a level
+        that the score reaches by itself (not one that only hysteresis keeps) alerts, and only above what was told since
+        the last order and since the score was that low; within the cooldown only above the last alert.
         """
         levels, lasts = state.flat["u1"], state.flat["i8"]
         held = levels[state.cells(LEVEL, row)].astype(np.int64)
@@ -60,10 +68,12 @@ class ChurnAlertPolicy:
         entered = (score[:, None] >= enter).sum(axis=1)
         kept = (score[:, None] >= enter - self.hysteresis).sum(axis=1)
         level = np.maximum(entered, np.minimum(held, kept))
-        alerted = levels[state.cells(ALERTED, row)]
+        told = np.where(ordered, 0, np.minimum(levels[state.cells(TOLD, row)], level))
         cooled = (last == 0) | (now_ms - last >= int(self.cooldown_days * DAY_MS))
-        alert = (entered == level) & (level > 0) & (cooled | (level > alerted))
+        alert = ~ordered & (entered == level) & (level > told)
+        alert &= cooled | (level > levels[state.cells(ALERTED, row)])
         levels[state.cells(LEVEL, row)] = level.astype(np.uint8)
+        levels[state.cells(TOLD, row)] = np.where(alert, level, told).astype(np.uint8)
         levels[state.cells(ALERTED, row[alert])] = level[alert].astype(np.uint8)
         lasts[state.cells(LAST, row[alert])] = now_ms[alert]
         return np.where(alert, level, 0)
@@ -82,7 +92,7 @@ class ChurnAlerts:
     """Alerts of shoppers whose chance to lapse reaches a level; ``currency``, ``gross_margin`` and ``rules`` are said
     with them."""
 
-    columns = (LEVEL, ALERTED, LAST)
+    columns = (LEVEL, ALERTED, TOLD, LAST)
     reads = (
         "offers.consent",
         "orders.average_value",
@@ -104,7 +114,8 @@ class ChurnAlerts:
         scores = group.seen.scores[TASK]
         enter = group.seen.once((TASK, "thresholds"), lambda: thresholds(scores.models, self._policy.thresholds))
         mine = enter[scores.used[group.span][known]]
-        level = self._policy.decide(state, group.row[known], score[known], group.now_ms[known], mine)
+        ordered = group.event_type[known] == ORDER
+        level = self._policy.decide(state, group.row[known], score[known], group.now_ms[known], mine, ordered)
         alerted = known[level > 0].tolist()
         if not alerted:
             return []

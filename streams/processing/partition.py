@@ -32,11 +32,12 @@ from streams.processing.names import CategoryNames
 from streams.processing.rounds import BUCKET, Plan, plan
 from streams.processing.rules import Rules
 from streams.processing.scoring import Model, Serving, Shelf, TaskScores, score, serve, shipped_stages
+from streams.processing.silence import FIRED
 from streams.processing.slices import Slice
 from streams.records.outcomes import DeadLetter, Due, LateEvent, Outcome, outcome_id
 from streams.records.serving import ModelsChosen, Stages
 from streams.state.applied_ids import CHUNK, AppliedIds
-from streams.state.arena import NEVER, TIMER, Arena, Codec, Tier, packed_at
+from streams.state.arena import TIMER, Arena, Codec, Tier, packed_at
 
 LAST_EVENT = Column("last_event", "i8")
 META_KEY = b"p"
@@ -44,7 +45,7 @@ META_KEY = b"p"
 
 def row_layout(catalogue: Catalogue) -> Layout:
     """The packed row: feature columns, what was applied, timers and decisions."""
-    own = (APPLIED, BUCKET, LAST_EVENT, TIMER)
+    own = (APPLIED, BUCKET, LAST_EVENT, TIMER, FIRED)
     return Layout((*catalogue.columns, *own, *deciding.COLUMNS))
 
 
@@ -448,8 +449,9 @@ class PartitionProcessor:
             shoppers = row[np.r_[True, row[1:] != row[:-1]]]
             arena.dirty[shoppers] = True
             last = flat[state.cells(LAST_EVENT, shoppers)]
-            held = state.pick(shoppers)
-            arena.timer[shoppers] = silence.due_ms(held, self.catalogue.rhythm, last)
+            state.flat["u1"][state.cells(FIRED, shoppers)] = 0
+            held, never = state.pick(shoppers), np.zeros(len(shoppers), np.int64)
+            arena.timer[shoppers] = silence.due_ms(held, self.catalogue.rhythm, last, never)
             index = np.flatnonzero(steps.due[a:b])
             if len(index):
                 at = np.searchsorted(shoppers, row[index])
@@ -472,14 +474,18 @@ class PartitionProcessor:
         self._fire(waiting, passed, due)
 
     def _fire(self, row: Ints, watermark: Ints, due: DueRows) -> None:
-        timer = self.arena.timer[row]
-        fires = np.flatnonzero(timer <= watermark)
-        if not len(fires):
-            return
-        row, now = row[fires], timer[fires]
-        self.arena.timer[row] = NEVER
-        self.arena.dirty[row] = True
-        due.add(DuePoints(row, now, silence=True, event=np.full(len(row), -1, np.int64)), self.arena.rows)
+        """Fire the timers of these rows as often as the watermark passes them: each time is a due point of its own."""
+        arena, state = self.arena, self.arena.rows
+        while len(fires := np.flatnonzero(arena.timer[row] <= watermark)):
+            row, watermark = row[fires], watermark[fires]
+            arena.dirty[row] = True
+            nobody = np.full(len(row), -1, np.int64)
+            due.add(DuePoints(row, arena.timer[row], silence=True, event=nobody), state)
+            counts, cells = state.flat["u1"], state.cells(FIRED, row)
+            counts[cells] += 1
+            last = state.flat["i8"][state.cells(LAST_EVENT, row)]
+            fired = counts[cells].astype(np.int64)
+            arena.timer[row] = self.rules.silence.due_ms(state.pick(row), self.catalogue.rhythm, last, fired)
 
     def _read(self, rows: Readable, now: Ints) -> tuple[Features, Ints]:
         features = self.catalogue.read(rows, now, tuple(self._places))

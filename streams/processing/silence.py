@@ -1,4 +1,5 @@
-"""Silence as an event: when a shopper is overdue by their own rhythm, a timer makes them due."""
+"""Silence as an event: when a shopper is overdue by their own rhythm, a timer makes them due, again and again while
+the silence lasts."""
 
 from __future__ import annotations
 
@@ -6,33 +7,44 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from streams.features.columns import Readable
+from streams.features.columns import Column, Readable
 from streams.features.kinds.decay import DAY_MS
 from streams.features.kinds.rhythm import RhythmKind
 from streams.processing.batch import Ints
+from streams.state.arena import NEVER
+
+#: How often a silence made its shopper due so far; the next event sets it to 0.
+FIRED = Column("silence/fired", "u1")
 
 
 @dataclass(frozen=True, slots=True)
 class SilencePolicy:
-    """How long a shopper may be silent before they become due.
+    """How long a shopper may be silent before they become due, and due again while the silence lasts.
 
-    Prevents the accident that leaving goes unnoticed because it makes no event. The wait after the last event is
-    ``mean + spreads · spread`` of the gaps between the shopper's own last orders, within [shortest, longest];
-    ``unknown_days`` until there are two gaps to know a rhythm by. A timer fires once; the next event sets it anew.
+    Prevents two accidents: leaving goes unnoticed because it makes no event, and a silence judged at its first overdue
+    moment is never judged again, however long it lasts. The first wait after the last event is ``mean + spreads ·
+    spread`` of the gaps between the shopper's own last orders, within [shortest, longest]; ``unknown_days`` until
+    there are two gaps to know a rhythm by. A silence that lasts ``growth`` times as long makes due again, and so on,
+    ``firings`` times in all; the next event begins anew.
     """
 
     shortest_days: float = 3.0
     longest_days: float = 60.0
     unknown_days: float = 21.0
     spreads: float = 2.0
+    growth: float = 1.25
+    firings: int = 12
 
     @property
     def shortest_ms(self) -> int:
         return int(self.shortest_days * DAY_MS)
 
-    def due_ms(self, rows: Readable, rhythm: RhythmKind, last_event_ms: Ints) -> Ints:
-        """[k] when each row's timer fires, UTC milliseconds."""
+    def due_ms(self, rows: Readable, rhythm: RhythmKind, last_event_ms: Ints, fired: Ints) -> Ints:
+        """[k] when each row's timer fires, UTC milliseconds, having fired ``fired`` times in this silence."""
         known = rhythm.summary(rows)
         wait = np.where(known.gaps >= 2, known.mean + self.spreads * known.spread, self.unknown_days)
         days = np.clip(wait, self.shortest_days, self.longest_days)
-        return last_event_ms + np.rint(days * DAY_MS).astype(np.int64)
+        # One product after the other: a power may have other last bits on another machine.
+        multiples = np.cumprod(np.r_[1.0, np.full(self.firings - 1, self.growth)])
+        days = days * multiples[np.minimum(fired, self.firings - 1)]
+        return np.where(fired < self.firings, last_event_ms + np.rint(days * DAY_MS).astype(np.int64), NEVER)

@@ -16,12 +16,21 @@ POLICY = ChurnAlertPolicy()
 ROW = np.array([0])
 
 
-def alerts(scores: list[float], times: list[int]) -> list[int]:
-    """The levels alerted for one shopper's scores."""
+def alerts(scores: list[float], times: list[int], orders: tuple[int, ...] = ()) -> list[int]:
+    """The levels alerted for one shopper's scores; ``orders``: which of them an order made due."""
     state = Rows.zeros(row_layout(CATALOGUE), 1)
     return [
-        int(POLICY.decide(state, ROW, np.array([score]), np.array([at]), np.array([POLICY.thresholds]))[0])
-        for score, at in zip(scores, times, strict=True)
+        int(
+            POLICY.decide(
+                state,
+                ROW,
+                np.array([score]),
+                np.array([at]),
+                np.array([POLICY.thresholds]),
+                np.array([i in orders]),
+            )[0]
+        )
+        for i, (score, at) in enumerate(zip(scores, times, strict=True))
     ]
 
 
@@ -42,8 +51,21 @@ def test_leaving_and_coming_back_within_the_cooldown_does_not_alert() -> None:
     assert alerts([0.35, 0.05, 0.35], [NOON, NOON + DAY, NOON + 2 * DAY]) == [1, 0, 0]
 
 
-def test_a_level_that_lasts_is_repeated_after_the_cooldown() -> None:
-    assert alerts([0.35, 0.35, 0.35], [NOON, NOON + 13 * DAY, NOON + 14 * DAY]) == [1, 0, 1]
+def test_a_silence_that_lasts_is_told_once_per_level() -> None:
+    at = [NOON + i * 20 * DAY for i in range(6)]
+    assert alerts([0.35, 0.35, 0.55, 0.6, 0.8, 0.9], at) == [1, 0, 2, 0, 3, 0]
+
+
+def test_who_came_back_and_leaves_again_is_told_again_after_the_cooldown() -> None:
+    at = [NOON + days * DAY for days in (0, 2, 10, 20)]
+    assert alerts([0.55, 0.05, 0.55, 0.55], at) == [2, 0, 0, 2]
+
+
+def test_an_order_does_not_alert_but_lets_the_next_silence() -> None:
+    """Some shoppers are as likely to leave after each order; each silence is told, the order itself is not."""
+    at = [NOON + days * DAY for days in (0, 20, 40, 60)]
+    assert alerts([0.8, 0.8, 0.8, 0.8], at, orders=(0, 2)) == [0, 3, 0, 3]
+    assert alerts([0.8, 0.8, 0.8], [NOON, NOON + DAY, NOON + 2 * DAY], orders=(1,)) == [3, 0, 0]
 
 
 @given(
