@@ -242,7 +242,7 @@ class Consumer(aiokafka.Consumer):
         if moved:
             await self.seek_wait(moved)
         for tp, point in moved.items():
-            self._follows[tp] = self._processed[tp] = point
+            self._follows[tp] = self._processed[tp] = self.last_committed[tp] = point
             self._committed_offset[tp] = None  # So that the group's offsets are put right by the next commit.
 
     async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:

@@ -124,6 +124,29 @@ def test_a_busy_worker_goes_on_where_it_was(
     own_cluster.assert_as_plain()
 
 
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP])
+def test_kafka_may_go_away_while_a_table_is_read_back(how: signal.Signals, kafka: Kafka, own_cluster: Cluster) -> None:
+    """Faust takes an answer that comes late, or not, for the end of its recovery service."""
+    log = random_history(33, 3000, 400)
+    own_cluster.send(log[:2900])
+    first = own_cluster.worker()
+    own_cluster.wait_committed(2900)
+    first.stop()
+    worker = own_cluster.worker(data="empty")
+    end = time.monotonic() + 60
+    while "Executing _on_partitions_assigned" not in worker.log.read_text():
+        assert time.monotonic() < end, worker.tail()
+        time.sleep(0.01)
+    kafka.go(how)
+    wait_for(is_away(worker), worker, 15)
+    kafka.come_back(how)
+    worker.wait_ready(90)
+    own_cluster.send(log[2900:])
+    own_cluster.wait_committed(len(log))
+    worker.stop()
+    own_cluster.assert_as_plain()
+
+
 def test_a_worker_that_is_told_to_stop_while_kafka_is_away_stops(kafka: Kafka, own_cluster: Cluster) -> None:
     """What it could not write, the next one applies again."""
     log = random_history(32, 6000, 100)
