@@ -76,10 +76,12 @@ def slice_of(log: Log, start: int = 0, topic: str = "storefront.events.v1", part
 
 
 def random_history(seed: int, n: int, shoppers: int, *, hostile: bool = True) -> Log:
-    """A clickstream of every event type with pauses of days, and when hostile: duplicates, disorder, late events."""
+    """A clickstream of every event type with pauses of days, and when hostile: duplicates (of events, of orders under
+    new event ids), disorder, late events."""
     rng = random.Random(seed)
     at = NOON
     log: Log = []
+    placed: dict[str, list[str]] = {}
     # Half of the categories are those that the shipped encoder can name.
     categories = [*(f"category-{i}" for i in range(8)), *KNOWN_CATEGORIES]
     items = [(f"item-{i}", categories[i % len(categories)], 100 + 37 * i) for i in range(120)]
@@ -119,11 +121,15 @@ def random_history(seed: int, n: int, shoppers: int, *, hostile: bool = True) ->
         elif kind < 0.88:
             coupon = "C" if rng.random() < 0.2 else None
             lines = [line() for _ in range(rng.randint(1, 5))]
-            event = e.OrderPlaced(order_id=f"o{i}", lines=lines, coupon_code=coupon, **base)
-        elif kind < 0.89:
-            event = e.OrderReturned(order_id=f"o{i}", **base)
-        elif kind < 0.9:
-            event = e.OrderCancelled(order_id=f"o{i}", lines=[line()], **base)
+            mine = placed.setdefault(shopper, [])
+            again = hostile and mine and rng.random() < 0.1
+            order_id = rng.choice(mine[-15:]) if again else f"o{i}"
+            mine.append(order_id)
+            event = e.OrderPlaced(order_id=order_id, lines=lines, coupon_code=coupon, **base)
+        elif kind < 0.91:
+            order_id = rng.choice([*placed.get(shopper, [])[-15:], f"o{i}"])
+            what = [line() for _ in range(rng.randint(0, 2))] or None
+            event = rng.choice((e.OrderReturned, e.OrderCancelled))(order_id=order_id, lines=what, **base)
         elif kind < 0.95:
             reaction = rng.choice((e.OfferShown, e.OfferClicked, e.OfferRedeemed, e.OfferDismissed))
             event = reaction(offer_id="x", **base)

@@ -30,9 +30,9 @@ from training.datasets.dataset import Dataset, DatasetError
 APPENDED_MS = 4_000_000_000_000
 _DECODED_AT_ONCE = 4096
 #: Part of a kept history's name: raise it when what is decoded changes.
-FORMAT = 2
+FORMAT = 3
 _TIMES = ("time_ms", "type", "cents", "discount_cents", "quantity", "dwell_ms", "flag", "category")
-_HASHES = ("id_hash", "item")
+_HASHES = ("id_hash", "item", "order")
 Tell = Callable[[int], None]
 
 
@@ -60,6 +60,7 @@ class History:
     category: npt.NDArray[np.int64]
     id_hash: npt.NDArray[np.uint64]
     item: npt.NDArray[np.uint64]
+    order: npt.NDArray[np.uint64]
     touch_start: npt.NDArray[np.int64]
     touch_item: npt.NDArray[np.uint64]
     touch_category: npt.NDArray[np.int64]

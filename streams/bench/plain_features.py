@@ -30,7 +30,7 @@ def new_state() -> dict[str, Any]:
         "orders": 0, "spend": 0, "discount": 0, "units": 0, "coupons": 0, "cancelled": 0, "shown": 0, "redeemed": 0,
         "first_order": 0, "last_order": 0, "last_event": 0, "consent": [0, 0], "times": [],
         "decayed": {"count7": [0.0, 0], "count30": [0.0, 0], "spend30": [0.0, 0]},
-        "recent": [],
+        "recent": [], "left": {},
         "days": {}, "items": [0] * REGISTERS, "categories": [0] * REGISTERS, "taste": [0.0] * SLOTS, "taste_at": 0,
     }  # fmt: skip
 
@@ -38,7 +38,7 @@ def new_state() -> dict[str, Any]:
 def fold(s: dict[str, Any], event: e.ShopperEvent, at: int) -> None:
     """Take one event into the state."""
     s["last_event"] = max(s["last_event"], at)
-    s["recent"] = sorted([*s["recent"], _remembered(event, at)])[-EVENTS_KEPT:]
+    s["recent"] = sorted([*s["recent"], _remembered(event, at, _money(s, event))])[-EVENTS_KEPT:]
     day = s["days"].setdefault(str(at // DAY), [0, 0, 0])
     day[0] += 1
     newest = s["last_event"] // DAY
@@ -58,14 +58,23 @@ def fold(s: dict[str, Any], event: e.ShopperEvent, at: int) -> None:
         _taste(s, event.category, WEIGHTS[type(event)], at)
 
 
-def _remembered(event: e.ShopperEvent, at: int) -> list[int]:
+def _money(s: dict[str, Any], event: e.ShopperEvent) -> int:
+    """What an event is worth; of a cancellation or return what it refunds."""
+    if isinstance(event, (e.OrderPlaced, e.OrderCancelled, e.OrderReturned)):
+        order, left, cents = event.order_id, s["left"], sum(map(_net, event.lines or ()))
+        if isinstance(event, e.OrderPlaced):
+            s["left"] = dict([*left.items(), (order, cents)][-ORDERS_KEPT:])
+        elif order in left:
+            cents = min(cents, left[order]) if event.lines else left[order]
+            left[order] -= cents
+        return cents
+    return (getattr(event, "unit_price_cents", None) or 0) * getattr(event, "quantity", 1)
+
+
+def _remembered(event: e.ShopperEvent, at: int, cents: int) -> list[int]:
     """Time, tie, and what the sequence keeps of an event: type, category, item, money."""
     lines = getattr(event, "lines", None) or ()
     about: Any = max(lines, key=_net) if lines else event
-    if lines:
-        cents = sum(map(_net, lines))
-    else:
-        cents = (getattr(event, "unit_price_cents", None) or 0) * getattr(event, "quantity", 1)
     item, category = getattr(about, "item_id", None), getattr(about, "category", None)
     return [
         at,

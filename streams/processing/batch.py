@@ -74,8 +74,8 @@ class EventBatch:
     identity: Hashes
     """uint64 hash of shopper and event id together: two events with the same one are the same event."""
     cents: Ints
-    """Money: net total of an order (or of what was cancelled or returned), price × quantity of a cart event,
-    unit price of a view; 0 when unknown or none."""
+    """Money: net total of an order's lines (of a cancellation or return: what it refunds, once ``order_book.settle``
+    has seen it), price × quantity of a cart event, unit price of a view; 0 when unknown or none."""
     discount_cents: Ints
     """Discount of an order."""
     quantity: Ints
@@ -88,6 +88,8 @@ class EventBatch:
     """uint64 hash of the item (of an order: of its dearest line), 0 when none."""
     category: Ints
     """32-bit hash of that item's category, 0 when none."""
+    order: Hashes
+    """uint64 hash of the id of the order that was placed, cancelled or returned, 0 for everything else."""
     event_ids: list[str]
     shopper_ids: list[str]
     """Neither is there (both are empty) in a batch of ``training.history``, which knows its shoppers by number."""

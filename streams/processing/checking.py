@@ -16,8 +16,8 @@ from typing import Any, Literal
 import msgspec
 import numpy as np
 
-from streams.features.columns import Layout, Rows
-from streams.processing import hints
+from streams.features.columns import Layout
+from streams.processing import hints, order_book
 from streams.processing.decode import MAX_ORIGINAL_BYTES, MIN_EVENT_TIME_MS, NO_TIME, Decoded, decode
 from streams.processing.fates import APPLIED, judge, watermarks
 from streams.processing.partitioning import homes
@@ -26,6 +26,7 @@ from streams.processing.slices import Slice
 from streams.records.dead_reasons import DEAD_REASONS
 from streams.records.outcomes import DeadLetter
 from streams.state.applied_ids import AppliedIds
+from streams.state.arena import TIMER, Arena, Codec
 
 #: Lines that are checked together.
 BLOCK = 4096
@@ -87,8 +88,7 @@ class Checker:
         self.rules, self.partitions = rules, partitions
         self.tally = Tally()
         self._applied_ids = [AppliedIds() for _ in range(partitions)]
-        # Lines come once each: of nobody was anything applied before.
-        self._nobody = Rows.zeros(Layout((APPLIED,)), 1)
+        self._seen = Arena(Codec(Layout((APPLIED, *order_book.COLUMNS, TIMER))))
         self._newest = [NO_TIME] * partitions
 
     def check(self, lines: Sequence[tuple[int, bytes]], now_ms: int) -> list[Finding]:
@@ -137,11 +137,12 @@ class Checker:
         newest, before, _ = watermarks(
             decoded.clock_ms, self._newest[partition], self.rules.allowed_lateness_ms, NO_TIME
         )
-        ids, rows = self._applied_ids[partition], np.zeros(len(batch), np.int64)
-        fates = judge(batch, rows, self._nobody, ids, before[batch.position])
+        rows = self._seen.find(batch.shopper_ids)
+        ids = self._applied_ids[partition]
+        batch, fates = judge(batch, rows, self._seen.rows, ids, before[batch.position])
         self._newest[partition] = int(newest[-1])
         for i in np.flatnonzero(fates.duplicate).tolist():
-            told = f"The shopper has an event {batch.event_ids[i]!r} before this one: it changes nothing."
+            told = f"{batch.event_ids[i]!r}, or the order it places, was sent before: it changes nothing."
             yield _finding("warning", int(batch.offset[i]), "duplicate", "event_id", told)
         for i in np.flatnonzero(fates.late).tolist():
             behind = (int(before[batch.position[i]]) - int(batch.time_ms[i])) / 1000

@@ -199,7 +199,7 @@ class _Builder:
         self.category_names: dict[int, tuple[int, str]] = {}
         self._category_hash: dict[str | None, int] = {None: 0}
         self._rows: list[tuple[int, ...]] = []
-        self._hashes: list[tuple[int, int, int]] = []
+        self._hashes: list[tuple[int, int, int, int]] = []
         self._event_ids: list[str] = []
         self._shopper_ids: list[str] = []
         self._touches: list[tuple[int, int, int, int]] = []
@@ -228,7 +228,7 @@ class _Builder:
                 f"{event.currency}, but this worker adds up {self.rules.currency}: convert at the producer.",
                 "currency",
             )
-        cents = discount = dwell = flag = item = category = 0
+        cents = discount = dwell = flag = item = category = order = 0
         quantity = 1
         index = len(self._rows)
         if isinstance(event, ItemViewed):
@@ -239,6 +239,7 @@ class _Builder:
         elif isinstance(event, (OrderPlaced, OrderCancelled, OrderReturned)):
             dearest = -1
             quantity = 0
+            order = xxh3_64_intdigest(event.order_id.encode()) or 1
             for line in event.lines or ():
                 line_item, line_category = (
                     xxh3_64_intdigest(line.item_id.encode()),
@@ -274,13 +275,13 @@ class _Builder:
         )
         event_id = event.event_id.encode()
         # The byte between the two is in no UTF-8.
-        self._hashes.append((item, xxh3_64_intdigest(event_id), xxh3_64_intdigest(key + b"\xff" + event_id)))
+        self._hashes.append((item, xxh3_64_intdigest(event_id), xxh3_64_intdigest(key + b"\xff" + event_id), order))
         self._event_ids.append(event.event_id)
         self._shopper_ids.append(shopper)
 
     def batch(self) -> EventBatch:
         ints = np.array(self._rows, np.int64).reshape(-1, 10).T.copy()
-        hashes = np.array(self._hashes, np.uint64).reshape(-1, 3).T.copy()
+        hashes = np.array(self._hashes, np.uint64).reshape(-1, 4).T.copy()
         touch_items = np.array([touch[1] for touch in self._touches], np.uint64)
         touches = np.array([(t[0], t[2], t[3]) for t in self._touches], np.int64).reshape(-1, 3).T.copy()
         position, offset, time, kind, cents, discount, quantity, dwell, flag, category = ints
@@ -291,6 +292,7 @@ class _Builder:
             type=kind,
             id_hash=hashes[1],
             identity=hashes[2],
+            order=hashes[3],
             cents=cents,
             discount_cents=discount,
             quantity=quantity,

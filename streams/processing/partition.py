@@ -22,7 +22,7 @@ from streams.features.columns import Column, Layout, Readable
 from streams.features.kinds.favourites import slot_of
 from streams.features.signals import Run, entries
 from streams.monitoring.late_labels import Labels, LateLabels
-from streams.processing import deciding, names
+from streams.processing import deciding, names, order_book
 from streams.processing.batch import EventBatch, Ints, stable_order
 from streams.processing.deciding import Deciding
 from streams.processing.decode import NO_TIME, Choice, Decoded, decode
@@ -45,7 +45,7 @@ META_KEY = b"p"
 
 def row_layout(catalogue: Catalogue) -> Layout:
     """The packed row: feature columns, what was applied, timers and decisions."""
-    own = (APPLIED, BUCKET, LAST_EVENT, TIMER, FIRED)
+    own = (APPLIED, *order_book.COLUMNS, BUCKET, LAST_EVENT, TIMER, FIRED)
     return Layout((*catalogue.columns, *own, *deciding.COLUMNS))
 
 
@@ -345,7 +345,7 @@ class PartitionProcessor:
         )
         t0 = clock()
         by_shopper = stable_order(rows)
-        fates = judge(batch, rows, self.arena.rows, self.applied_ids, watermark_before[batch.position])
+        batch, fates = judge(batch, rows, self.arena.rows, self.applied_ids, watermark_before[batch.position])
         applied = by_shopper[fates.applied[by_shopper]]
         due = self._fold(batch, rows, applied, watermark)
         features, category = due.read()

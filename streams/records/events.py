@@ -124,7 +124,7 @@ class Searched(ShopperEvent, tag="searched", frozen=True, kw_only=True):
 
 
 class OrderPlaced(ShopperEvent, tag="order_placed", frozen=True, kw_only=True):
-    """A shopper ordered."""
+    """A shopper ordered. An ``order_id`` of the shopper's last 12 orders is the same order again: a duplicate."""
 
     order_id: OrderId
     lines: Annotated[
@@ -134,14 +134,14 @@ class OrderPlaced(ShopperEvent, tag="order_placed", frozen=True, kw_only=True):
 
 
 class OrderCancelled(ShopperEvent, tag="order_cancelled", frozen=True, kw_only=True):
-    """An order, or some of its lines, was cancelled before it was sent."""
+    """An order, or some of its lines, was cancelled before it was sent; without lines: all that is left of it."""
 
     order_id: OrderId
     lines: SomeLines = None
 
 
 class OrderReturned(ShopperEvent, tag="order_returned", frozen=True, kw_only=True):
-    """An order, or some of its lines, came back."""
+    """An order, or some of its lines, came back; without lines: all that is left of it."""
 
     order_id: OrderId
     lines: SomeLines = None
