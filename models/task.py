@@ -20,6 +20,8 @@ class Output:
     name: str
     kind: Literal["probability", "distribution", "embedding", "ranking"] = "probability"
     width: int = 1
+    horizon_days: int | None = None
+    """Of a chance that nothing happens within so many days: it is recalibrated as the stream learns what comes."""
 
     @property
     def scalar(self) -> bool:

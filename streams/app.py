@@ -259,5 +259,6 @@ def _declare_watch(worker: Worker) -> None:
             return  # What would be said now is said when it can be heard.
         take_losses(worker)
         events.choose(worker.control.stages)
+        events.recalibrate()
         if settings.idle_tick_seconds:
             events.tick(settings.idle_tick_seconds)

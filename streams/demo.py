@@ -30,7 +30,8 @@ from rich.text import Text
 
 from streams.access import Access
 from streams.broker.embedded import Broker, free_ports
-from streams.producer.replay import Sent, between, records_of, send
+from streams.hindsight import Hindsight
+from streams.producer.replay import Sent, event_time_ms, records_of, send
 from streams.settings import Settings
 from streams.topics import ALERTS, EVENTS, OFFERS, TOPICS, WITHHELD, changelog, create, records_in
 from training.datasets import COMPLETE_JOURNEY
@@ -92,9 +93,10 @@ def _run(stack: ExitStack, broker: str | None, start_ms: int | None, stop_ms: in
         _wait_ready(port, worker, folder)
     console.print(f"A worker is ready: http://127.0.0.1:{port}/metrics")
     console.print("Replaying Complete Journey: 2,469 households, 2017. Alerts and offers as they come:\n")
-    watch = Watch(kafka)
+    hindsight = Hindsight(event_time_ms)
+    watch = Watch(kafka, hindsight)
     stack.callback(watch.stop)
-    sending = Sending(kafka, start_ms, stop_ms)
+    sending = Sending(kafka, hindsight, start_ms, stop_ms)
     watch.start()
     sending.start()
     began = time.monotonic()
@@ -118,7 +120,10 @@ def _run(stack: ExitStack, broker: str | None, start_ms: int | None, stop_ms: in
         watch.settle()
         live.update(watch.view(sending.sent, last_done, seconds))
     samples = _metrics(port)
-    return _summary(samples, sending.sent, seconds, watch)
+    with console.status("Looking back: did the alerts come true?"):
+        hindsight.read_scores(kafka)
+        looked_back = hindsight.summary()
+    return _summary(samples, sending.sent, seconds, watch) | looked_back
 
 
 def _start_worker(stack: ExitStack, folder: Path, kafka: Access, port: int, app_id: str) -> subprocess.Popen[bytes]:
@@ -251,10 +256,18 @@ def _print_summary(s: dict[str, Any], out: Path) -> None:
         "churn alerts",
         f"{s['alerts']:,} ({', '.join(f'{n:,} {k}' for k, n in s['alerts_by_level'].items())})",
     )
+    _print_truth(table, s)
     table.add_row("profiles", f"{s['profiles']:,} updates: an embedding, and the likely next event and category")
-    table.add_row("offers made", f"{s['offers']:,}")
+    anyway = s["offered"]
+    within_week = (
+        f"; {anyway['ordered_within_7_days']:,} of {anyway['judged']:,} ordered within 7 days"
+        if anyway["judged"]
+        else ""
+    )
+    table.add_row("offers made", f"{s['offers']:,}{within_week}")
     held = ", ".join(f"{n:,} {k.replace('_', ' ')}" for k, n in s["withheld_by"].items() if n)
     table.add_row("offers withheld", f"{s['withheld']:,} ({held})")
+    table.add_row("", "no consent: a household has consented once a campaign of the shop addressed it")
     table.add_row("speed", f"{s['events_per_second']:,.0f} events/s end to end, a year in {s['seconds']:.0f} s")
     table.add_row("decisions", f"{s['decision_p50_ms']} ms median, {s['decision_p99_ms']} ms p99 after a slice arrived")
     verdict = "[green]yes[/]" if s["adds_up"] else "[red]NO[/]"
@@ -263,11 +276,29 @@ def _print_summary(s: dict[str, Any], out: Path) -> None:
     console.print(f"The numbers are in {out}. Next: README.md, “Go on from here”.")
 
 
+def _print_truth(table: Table, s: dict[str, Any]) -> None:
+    for level, told in s["alert_truth"].items():
+        if told["judged"]:
+            low, high = (f"{100 * bound:.0f}" for bound in told["interval"])
+            promise = "" if told["promised"] is None else f", promised {100 * told['promised']:.0f}%"
+            right = f"{100 * told['came_true'] / told['judged']:.0f}% of {told['judged']:,}"
+            table.add_row(f"… {level} came true", f"{right} (95%: {low} to {high}%{promise})")
+    if s["base_rate"] is not None:
+        silent = f"{100 * s['base_rate']:.0f}% ordered nothing in the {s['alert_days']} days after"
+        table.add_row("… of all judged", silent)
+    lapses = s["foretold"]
+    if lapses["foretold"]:
+        told = f"{lapses['foretold']:,} of {lapses['lapses']:,} foretold, {lapses['days_before']:.0f} days before"
+        table.add_row(f"{lapses['lapse_days']} days of silence", told)
+        table.add_row("alerts per shopper", f"{s['alerts_per_shopper_month']:.2f} a month")
+
+
 @dataclass
 class Sending:
     """The replay, in a thread of its own."""
 
     kafka: Access
+    hindsight: Hindsight
     start_ms: int | None
     stop_ms: int | None
     sent: int = 0
@@ -280,13 +311,17 @@ class Sending:
 
     def _run(self) -> None:
         try:
-            records = between(records_of(COMPLETE_JOURNEY.read(None)), self.start_ms, self.stop_ms)
+            events = (event for event in COMPLETE_JOURNEY.read(None) if self._wanted(event_time_ms(event)))
+            records = records_of(self.hindsight.passing(events))
             send(self.kafka, records, acknowledged := Sent(), self._so_far)
             self.sent = acknowledged.records
         except Exception as error:
             self.failure = error
         finally:
             self.finished.set()
+
+    def _wanted(self, at_ms: int) -> bool:
+        return (self.start_ms is None or at_ms >= self.start_ms) and (self.stop_ms is None or at_ms < self.stop_ms)
 
     def _so_far(self, sent: int) -> None:
         self.sent = sent
@@ -297,7 +332,8 @@ class Watch:
 
     KINDS = {ALERTS.name: "alerts", OFFERS.name: "offers", WITHHELD.name: "withheld"}  # noqa: RUF012 (constant)
 
-    def __init__(self, kafka: Access) -> None:
+    def __init__(self, kafka: Access, hindsight: Hindsight) -> None:
+        self._hindsight = hindsight
         self.counts: Counter[str] = Counter()
         self.newest: dict[str, deque[Text]] = {"alerts": deque(maxlen=5), "offers": deque(maxlen=5)}
         self._ids: set[str] = set()
@@ -349,6 +385,7 @@ class Watch:
                 self._last_read = time.monotonic()
                 kind = self.KINDS[topic]
                 self.counts[kind] += 1
+                self._hindsight.take(outcome)
                 if kind in self.newest:
                     self.newest[kind].append(_line(kind, outcome))
 

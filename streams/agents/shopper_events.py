@@ -15,9 +15,11 @@ from faust.types import TP
 from streams.decisions.churn_alert import TASK as LABELLED_TASK
 from streams.kafka_watch import Extent, KafkaAway
 from streams.metrics import Metrics
+from streams.monitoring.calibration import Recalibration
 from streams.monitoring.canary import CanaryPolicy, CanaryWatch
 from streams.monitoring.drift import Drift
 from streams.monitoring.late_labels import Judged, code_of
+from streams.monitoring.order_tallies import together
 from streams.monitoring.quality import Calibration
 from streams.processing.batch import TYPE_CODE
 from streams.processing.partition import Applied, OtherLog, PartitionProcessor
@@ -26,7 +28,7 @@ from streams.processing.scoring import Compared, Model, Shelf, TaskScores, load,
 from streams.processing.slices import Slice
 from streams.records.events import MAX_ID_LENGTH, ClockTicked, encode_event
 from streams.records.outcomes import ChurnAlerted, OfferWithheld, encode_outcome
-from streams.records.serving import CanaryRolledBack, ModelsChosen, RulesChosen, Stages, key_of
+from streams.records.serving import CanaryRolledBack, ModelsChosen, Recalibrated, RulesChosen, Stages, key_of
 from streams.state.write_behind import GaveUp, WriteBehind
 from streams.tables import PartitionTier, ShopperTable
 from streams.topics import CONTROL, EVENTS, TOPIC_OF
@@ -86,6 +88,8 @@ class ShopperEvents:
         self.failure: BaseException | None = None
         self._touched: dict[int, float] = {}
         self._asked: dict[int, tuple[float, object]] = {}
+        self._learned: dict[int, int] = {}
+        """partition → day of event time for which was last asked what is to be learned."""
         self._refused: set[tuple[str, str]] = set()
         self.canary_policy = CanaryPolicy()
         self._canaries: dict[tuple[str, str, str], CanaryWatch] = {}
@@ -115,7 +119,7 @@ class ShopperEvents:
 
     def forget(self) -> None:
         """Drop all processors: partitions were revoked."""
-        for by_partition in (self.processors, self._touched, self._asked, self.progressed, self._gaps):
+        for by_partition in (self.processors, self._touched, self._asked, self._learned, self.progressed, self._gaps):
             by_partition.clear()
         self.unflushed = False
         m = self.metrics
@@ -384,6 +388,28 @@ class ShopperEvents:
                 chosen = RulesChosen(digest=rules, rules=self.rules.described())
                 self.writer.say(EVENTS.name, encode_event(chosen), partition=partition)
             self._asked[partition] = (now, (differing, rules))
+
+    def recalibrate(self) -> None:
+        """Once a day of event time, write into each partition what its orders, and those of this worker's others, say
+        of the live model's forecasts; nothing where that is what holds already."""
+        for partition, processor in list(self.processors.items()):
+            live = processor.live(LABELLED_TASK)
+            if live is None or processor.today <= self._learned.get(partition, 0):
+                continue
+            self._learned[partition] = processor.today
+            tallies = together((p.order_tallies for p in self.processors.values()), code_of(live.digest))
+            learned = Recalibration.learned(tallies, processor.today)
+            held = processor.recalibrated.get(LABELLED_TASK)
+            holds = (held.level, held.lately) if held is not None and held.model == live.digest else (1.0, 1.0)
+            if (learned.level, learned.lately) != holds:
+                record = Recalibrated(
+                    task=LABELLED_TASK,
+                    model=live.digest,
+                    version=str(np.datetime64(processor.today, "D")),
+                    level=learned.level,
+                    lately=learned.lately,
+                )
+                self.writer.say(EVENTS.name, encode_event(record), partition=partition)
 
     def _can_serve(self, task: str, stages: Stages) -> bool:
         for version in (stages.live, stages.canary, stages.shadow):

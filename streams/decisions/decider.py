@@ -27,6 +27,14 @@ class Answered(Protocol):
         """By output, [n] or [n, width]; NaN where nothing was answered."""
 
     @property
+    def foretold(self) -> Mapping[str, npt.NDArray[Any]]:
+        """… as the models gave them, before they were recalibrated."""
+
+    @property
+    def recalibrated(self) -> str | None:
+        """Version of what the live model's answers were recalibrated with."""
+
+    @property
     def used(self) -> Ints:
         """[n] which of ``models`` answered."""
 
@@ -67,7 +75,15 @@ class Seen:
     def models(self) -> dict[str, list[ModelUsed]]:
         """task → its models as outcomes name them."""
         return {
-            task: [ModelUsed(task=m.task, version=m.version, digest=m.digest[:16]) for m in found.models]
+            task: [
+                ModelUsed(
+                    task=m.task,
+                    version=m.version,
+                    digest=m.digest[:16],
+                    recalibrated=found.recalibrated if which == 0 else None,
+                )
+                for which, m in enumerate(found.models)
+            ]
             for task, found in self.scores.items()
         }
 

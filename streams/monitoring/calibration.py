@@ -66,6 +66,8 @@ class Tallies:
     """Sums by day (days since 1970), each ``WIDTH`` whole numbers."""
 
     days: dict[int, Sums] = field(default_factory=dict)
+    changed: set[int] = field(default_factory=set)
+    """Days whose sums moved since somebody emptied this."""
 
     def __iadd__(self, other: Tallies) -> Tallies:
         for day, sums in other.days.items():
@@ -73,6 +75,7 @@ class Tallies:
         return self
 
     def _of(self, day: int) -> Sums:
+        self.changed.add(day)
         return self.days.setdefault(day, np.zeros(WIDTH, np.int64))
 
     def forget(self, day: int) -> None:
@@ -153,7 +156,7 @@ class Recalibration:
 
         >>> r = Recalibration(1.0, 2.0)
         >>> [round(r.exponent(days), 2) for days in (15, 30, 90)]
-        [1.92, 1.85, 1.65]
+        [1.92, 1.86, 1.65]
         """
         fade = math.log(2) * days / AHEAD_DAYS
         return self.level * self.lately ** ((1 - math.exp(-fade)) / fade)

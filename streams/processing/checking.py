@@ -121,7 +121,7 @@ class Checker:
         usable = set(decoded.batch.position.tolist())
         for i, value in enumerate(slice_.values):
             if i not in usable and i not in at_fault:
-                told = "clock_ticked, models_chosen and rules_chosen are written by workers, not by storefronts."
+                told = f"{_type_of(value)} is written by workers, not by storefronts."
                 yield _finding("error", slice_.offsets[i], WORKERS_OWN, "type", told)
             for where, meant, hint in _unknown_fields(value or b""):
                 if meant not in at_fault.get(i, ()):
@@ -155,6 +155,14 @@ class Checker:
 
 def _finding(severity: Literal["error", "warning"], line: int, reason: str, where: str | None, detail: str) -> Finding:
     return Finding(severity=severity, line=line, reason=reason, field=where, detail=detail)
+
+
+class _Typed(msgspec.Struct):
+    type: str
+
+
+def _type_of(value: bytes | None) -> str:
+    return msgspec.json.decode(value or b"", type=_Typed).type
 
 
 class _Keyed(msgspec.Struct):

@@ -19,9 +19,12 @@ import numpy as np
 from streams.decisions.decider import Group, Seen
 from streams.features.catalogue import CATALOGUE, Catalogue
 from streams.features.columns import Column, Layout, Readable
+from streams.features.kinds.decay import DAY_MS
 from streams.features.kinds.favourites import slot_of
 from streams.features.signals import Run, entries
+from streams.monitoring import order_tallies
 from streams.monitoring.late_labels import Labels, LateLabels
+from streams.monitoring.order_tallies import OrderTallies
 from streams.processing import deciding, names, order_book
 from streams.processing.batch import EventBatch, Ints, stable_order
 from streams.processing.deciding import Deciding
@@ -35,7 +38,7 @@ from streams.processing.scoring import Model, Serving, Shelf, TaskScores, score,
 from streams.processing.silence import FIRED
 from streams.processing.slices import Slice
 from streams.records.outcomes import DeadLetter, Due, LateEvent, Outcome, outcome_id
-from streams.records.serving import ModelsChosen, Stages
+from streams.records.serving import ModelsChosen, Recalibrated, Stages
 from streams.state.applied_ids import CHUNK, AppliedIds
 from streams.state.arena import TIMER, Arena, Codec, Tier, packed_at
 
@@ -94,6 +97,8 @@ def older(key: bytes, value: bytes | None, held: bytes | None) -> bool:
         return False
     if key[:1] == b"s":
         return packed_at(value) < packed_at(held)
+    if key[:1] == order_tallies.KEY:
+        return order_tallies.offset_of(value) < order_tallies.offset_of(held)
     if key == META_KEY:
         return bool(msgspec.json.decode(value)["next_offset"] < msgspec.json.decode(held)["next_offset"])
     return False
@@ -141,6 +146,8 @@ class PartitionProcessor:
         self._shelf, self._collector, self._collected = shelf, collector, collected
         self._refused = refused
         self._serving: list[Serving] = []
+        self.recalibrated: dict[str, Recalibrated] = {}
+        """By task, what was learned of its live model, as the log says."""
         self.stages: dict[str, Stages] = {}
         """Which versions serve, as the log chose; tasks that it never chose for serve the package's own."""
         self.codec = Codec(layout or row_layout(catalogue))
@@ -152,6 +159,7 @@ class PartitionProcessor:
         self.lag_ms = 0
         """How long after the newest event time the newest record was appended: small in a live partition."""
         self.names = CategoryNames()
+        self.order_tallies = OrderTallies()
         self._new_records: dict[bytes, bytes] = {b"l" + self.codec.layout.digest: self.codec.layout.describe()}
         self.begun = False
         """Whether the state was taken back from the tier, with the rules and versions that its log began with."""
@@ -161,7 +169,7 @@ class PartitionProcessor:
             self.stages = shipped_stages(shelf)
         self._serve(self.stages)
         self._late_labels = LateLabels(swept_ms=max(0, self.watermark_ms))
-        self._deciding = Deciding(self._late_labels)
+        self._deciding = Deciding(self._late_labels, self.order_tallies)
         self._deciding.under(self.rules)
 
     def known_labels(self) -> Labels:
@@ -170,7 +178,9 @@ class PartitionProcessor:
 
     def _choose(self, choice: Choice) -> None:
         """From here on in the log other versions serve, or other rules hold."""
-        if isinstance(choice, ModelsChosen):
+        if isinstance(choice, Recalibrated):
+            self.recalibrated = self.recalibrated | {choice.task: choice}
+        elif isinstance(choice, ModelsChosen):
             self._serve(self.stages | {task: self._standing(task, s) for task, s in choice.stages.items()})
         else:
             self._least_watermark_ms = self.watermark_ms
@@ -208,6 +218,10 @@ class PartitionProcessor:
         """What scores now, by task."""
         return self._serving
 
+    def live(self, task: str) -> Model | None:
+        """The live model of a task; None where it does not serve."""
+        return next((serving.live for serving in self._serving if serving.live.task == task), None)
+
     @property
     def missing(self) -> set[str]:
         """Tasks of which a chosen version could not be loaded."""
@@ -238,8 +252,14 @@ class PartitionProcessor:
         begin to hold, it stands still until the newest event is as far ahead."""
         return max(self.newest_ms - self.rules.allowed_lateness_ms, self._least_watermark_ms)
 
+    @property
+    def today(self) -> int:
+        """Day of the watermark, days since 1970."""
+        return self.watermark_ms // DAY_MS
+
     def _recover(self, tier: Tier) -> None:
         chunks: list[tuple[bytes, bytes]] = []
+        sums: list[tuple[bytes, bytes]] = []
 
         def rows() -> Iterator[tuple[bytes, bytes]]:
             # In order of keys: layouts and names come before the rows that need them.
@@ -264,13 +284,17 @@ class PartitionProcessor:
                     if "rules" in meta:
                         self.rules = self._rules_of(meta["rules_digest"], meta["rules"])
                         self.begun = True
+                    self.recalibrated = msgspec.convert(meta.get("recalibrated", {}), dict[str, Recalibrated])
                 elif kind == CHUNK:
                     chunks.append((key, value))
+                elif kind == order_tallies.KEY:
+                    sums.append((key, value))
                 elif kind == b"s":
                     yield key, value
 
         self.arena.load_all(rows())
         self.applied_ids.recover(chunks, self.next_offset, self.watermark_ms)
+        self.order_tallies.restore(sums)
 
     def take_changes(self) -> dict[bytes, bytes | None]:
         """What changed since last time, by table key: rows, names, layout, ids; the progress record last. None deletes.
@@ -281,6 +305,7 @@ class PartitionProcessor:
         changes: dict[bytes, bytes | None] = {**self._new_records, **self.names.take_changes()}
         changes |= self.arena.take_dirty(self.next_offset)
         changes |= self.applied_ids.take_changes(self.next_offset, self.watermark_ms)
+        changes |= self.order_tallies.take_changes(self.next_offset, self.today)
         self._new_records = {}
         if changes or self.next_offset:
             progress = {
@@ -289,6 +314,7 @@ class PartitionProcessor:
                 "lag_ms": self.lag_ms,
                 "least_watermark_ms": self._least_watermark_ms,
                 "stages": self.stages,
+                "recalibrated": self.recalibrated,
                 "rules_digest": self.rules.digest,
                 "rules": self.rules.described(),
                 "log_id": self.log_id,
@@ -528,7 +554,7 @@ class PartitionProcessor:
         t0 = clock()
         arena = self.arena
         shoppers = [arena.shopper(row) for points in due for row in points.row.tolist()]
-        scores = score(self._serving, features, self._places, shoppers.__getitem__)
+        scores = score(self._serving, features, self._places, shoppers.__getitem__, self.recalibrated)
         t1 = clock()
         favourite = [self.names.of_code(c, at) for c, at in zip(category.tolist(), before, strict=True)]
         seen = Seen(features, self._places, scores, self.names.of_bucket)

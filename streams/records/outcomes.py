@@ -32,6 +32,10 @@ class ModelUsed(msgspec.Struct, kw_only=True, frozen=True, gc=False):
     task: Annotated[str, Meta(description="What the model answers, such as churn.")]
     version: Annotated[str, Meta(description="Its version, from its card.")]
     digest: Annotated[str, Meta(description="First 16 hex digits of the artifact's SHA-256.")]
+    recalibrated: Annotated[
+        str | None,
+        Meta(description="Version of what the stream learned and corrected the scores with; null: nothing."),
+    ] = None
 
 
 class Reason(msgspec.Struct, kw_only=True, frozen=True, gc=False):

@@ -54,6 +54,14 @@ def test_the_demo_adds_up_and_writes_its_numbers(tmp_path: Path) -> None:
     assert numbers["withheld"] > 0
     assert numbers["decision_p99_ms"] >= numbers["decision_p50_ms"] > 0
     assert "What happened" in said
+    # By the twentieth of February only alerts of January can be judged.
+    assert set(numbers["alert_truth"]) == {"watch", "high", "critical"}
+    judged = sum(told["judged"] for told in numbers["alert_truth"].values())
+    assert 0 < judged < numbers["alerts"]
+    assert all(told["came_true"] <= told["judged"] for told in numbers["alert_truth"].values())
+    assert 0 < numbers["base_rate"] < 1
+    assert numbers["offered"]["judged"] <= numbers["offers"]
+    assert "came true" in said
     assert not children_of("adds-up")
 
 

@@ -35,7 +35,11 @@ CHURN = Task(
         "offers.shown",
         "offers.redeemed",
     ),
-    outputs=(Output("lapse_30d"), Output("lapse_60d"), Output("lapse_90d")),
+    outputs=(
+        Output("lapse_30d", horizon_days=30),
+        Output("lapse_60d", horizon_days=60),
+        Output("lapse_90d", horizon_days=90),
+    ),
     owner="retention",
     # Whoever never ordered cannot stop ordering; no history says what such a score would mean.
     population=(AtLeast("orders.count", 1),),
