@@ -54,11 +54,11 @@ class Seen:
         features: npt.NDArray[np.float32],
         places: Mapping[str, slice],
         scores: Mapping[str, Answered],
-        category_of: Callable[[int, int], str | None],
+        categories_of: Callable[[Iterable[int], int], list[str | None]],
     ) -> None:
         self.scores, self._features, self._places = scores, features, places
-        self.category_of = category_of
-        """Names a category's hash bucket, as the log had said it before an offset."""
+        self.categories_of = categories_of
+        """Names the categories of hash buckets, as the log had said them before an offset."""
         self._made: dict[Any, Any] = {}
 
     def feature(self, address: str) -> npt.NDArray[np.float32]:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from functools import partial
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -37,9 +36,9 @@ class Profiles:
             for i, at in enumerate(range(group.span.start, group.span.stop)):
                 if speaks[at]:
                     known_as = outcome_id("profile", group.shopper[i], group.ref(i), task)
-                    name = partial(_named, seen.category_of, group.before[i])
+                    names = seen.categories_of(answers.buckets[at], group.before[i])
                     model, now = group.model(task, i), int(group.now_ms[i])
-                    yield i, profile(answers, at, known_as, group.shopper[i], now, group.due[i], model, name)
+                    yield i, profile(answers, at, known_as, group.shopper[i], now, group.due[i], model, names)
 
 
 class Answers:
@@ -66,9 +65,9 @@ def profile(
     now_ms: int,
     due: Due,
     model: ModelUsed,
-    category_of: Callable[[int], str | None],
+    names: Sequence[str | None],
 ) -> ProfileUpdated:
-    """The profile of a slice's due point ``at``; ``category_of`` names a hash bucket."""
+    """The profile of a slice's due point ``at``; ``names`` are those of its likely categories, best first."""
     return ProfileUpdated(
         outcome_id=known_as,
         shopper_id=shopper,
@@ -78,14 +77,10 @@ def profile(
         embedding=answers.embedding[at],
         next_type=answers.types[at],
         next_category=[
-            LikelyCategory(category=category_of(bucket), probability=p)
-            for bucket, p in zip(answers.buckets[at], answers.chances[at], strict=True)
+            LikelyCategory(category=name, probability=p)
+            for bucket, name, p in zip(answers.buckets[at], names, answers.chances[at], strict=True)
             if bucket > 0 and p >= LEAST
         ],
         purchase_session=answers.session[at],
         purchase_7d=answers.week[at],
     )
-
-
-def _named(category_of: Callable[[int, int], str | None], before: int, bucket: int) -> str | None:
-    return category_of(bucket, before)

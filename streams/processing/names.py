@@ -6,7 +6,7 @@ only from the record on that said it first, and that record's offset is kept wit
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from streams.features.kinds.recent import BUCKETS
 
@@ -47,18 +47,16 @@ class CategoryNames:
 
     def of_code(self, code: int, before: int) -> str | None:
         """The name of a category's hash as the log had said it before an offset."""
-        return _known(self._by_code.get(code), before)
+        found = self._by_code.get(code)
+        return found[1] if found is not None and found[0] < before else None
 
-    def of_bucket(self, bucket: int, before: int) -> str | None:
-        """The first category named of those that share a bucket, if it was named before an offset."""
-        return _known(self._by_bucket.get(bucket), before)
+    def of_buckets(self, buckets: Iterable[int], before: int) -> list[str | None]:
+        """Of each bucket the first category named of those that share it, if it was named before an offset."""
+        known = self._by_bucket.get
+        return [found[1] if (found := known(b)) is not None and found[0] < before else None for b in buckets]
 
     def _keep(self, code: int, offset: int, name: str) -> None:
         self._by_code[code] = (offset, name)
         bucket = code % BUCKETS["category"] + 1
         # By offset, then by name: a restart reads them in another order, and one order may name several categories.
         self._by_bucket[bucket] = min((offset, name), self._by_bucket.get(bucket, (offset, name)))
-
-
-def _known(found: tuple[int, str] | None, before: int) -> str | None:
-    return found[1] if found is not None and found[0] < before else None

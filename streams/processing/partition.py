@@ -557,7 +557,7 @@ class PartitionProcessor:
         scores = score(self._serving, features, self._places, shoppers.__getitem__, self.recalibrated)
         t1 = clock()
         favourite = [self.names.of_code(c, at) for c, at in zip(category.tolist(), before, strict=True)]
-        seen = Seen(features, self._places, scores, self.names.of_bucket)
+        seen = Seen(features, self._places, scores, self.names.of_buckets)
         groups: list[Group] = []
         start = 0
         for points in due:

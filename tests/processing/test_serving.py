@@ -233,7 +233,7 @@ def test_a_task_with_an_embedding_of_its_own_says_no_profile() -> None:
     model = SimpleNamespace(task="taste", version="1", digest="2", outputs=outputs)
     answers = {"p": np.array([0.5, np.nan]), "taste": np.ones((2, 3))}
     scores = TaskScores(answers, (model,), np.zeros(2, np.int64), [], np.ones(2, np.bool_))
-    seen = Seen(np.zeros((2, 0), np.float32), {}, {"taste": scores}, lambda _bucket, _before: None)
+    seen = Seen(np.zeros((2, 0), np.float32), {}, {"taste": scores}, lambda buckets, _before: [None for _ in buckets])
     due = [Due(kind="event", ref="e1"), Due(kind="event", ref="e2")]
     nobody, nothing = np.zeros(2, np.int64), Rows.zeros(row_layout(CATALOGUE), 2)
     group = Group(seen, slice(0, 2), np.arange(2), nobody, ["s1", "s2"], due, nobody, [None, None], [0, 0])
@@ -324,3 +324,25 @@ def test_nobody_is_named_by_a_category_that_the_log_names_later() -> None:
     named = {likely["category"] for likely in first["next_category"]}
     assert named == {KNOWN_CATEGORIES[0], None}
     assert run_plain(cut(log, range(1, len(log)))).outcomes == whole.outcomes
+
+
+def test_where_rules_allow_more_lateness_the_watermark_stands_still_and_never_falls() -> None:
+    """Ids of what lay behind it are forgotten: an event that was late stays late, and nothing counts twice."""
+    patient = Rules(allowed_lateness_ms=30 * DAY)
+    chosen: Log = [(None, encode_event(RulesChosen(digest=patient.digest, rules=patient.described())))]
+    before = log_of(viewed("a", NOON, "v1"), viewed("a", NOON + 10 * DAY, "v2"))
+    after = log_of(viewed("a", NOON, "v1"), viewed("a", NOON + 5 * DAY, "v3"), viewed("a", NOON + 60 * DAY, "v4"))
+    patience = log_of(viewed("a", NOON + 35 * DAY, "v5"), viewed("a", NOON + 29 * DAY, "v6"))
+    log = [*before, *chosen, *after, *patience]
+    ways: tuple[list[int], ...] = ([], list(range(1, len(log))))
+    for cuts in ways:
+        world = run_plain(cut(log, cuts))
+        assert world.fates["applied"] == 4  # v1, v2, v4, v5
+        assert world.fates["late"] == 3  # v1 again, v3; and v6, behind the 30 days that hold by then
+        assert world.fates["duplicate"] == 0
+    processor = PartitionProcessor(0, Rules(), shipped())
+    processor.apply(cut(log, [])[0].cut(0, 3))
+    stood = processor.watermark_ms
+    tier = DictTier()
+    tier.write(processor.take_changes())
+    assert PartitionProcessor(0, Rules(), shipped(), tier=tier).watermark_ms == stood == NOON + 10 * DAY - 3_600_000
