@@ -201,7 +201,7 @@ def idiomatic(settings: Settings, clock: Clock) -> None:
                             at,
                             due,
                             used[model.task],
-                            lambda _bucket: None,
+                            [None] * 8,
                         )
                         await profiles.send(key=key, value=encode_outcome(said))
             state["bucket"] = max(state["bucket"], at // cadence_ms)
