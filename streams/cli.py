@@ -16,12 +16,11 @@ from rich.markup import escape
 from rich.table import Table
 
 from streams.commands.check import check
-from streams.commands.common import BROKER, DATA, console, parse_time, progress_bar
+from streams.commands.common import BROKER, DATA, console, parse_time
 from streams.commands.dead_letters import dead_letters
+from streams.commands.jars import fetch_jars
 from streams.commands.replay import replay
 from streams.settings import Settings, SettingsError
-
-JARS = Path.home() / ".cache" / "offerstream" / "kafka"
 
 
 def main() -> None:
@@ -60,17 +59,6 @@ def cli() -> None:
 
     Start with `offerstream demo`. Settings come from OFFERSTREAM_… variables: `offerstream settings`.
     """
-
-
-def fetch_jars(folder: Path = JARS) -> list[Path]:
-    """Kafka's jars, from the cache or fetched with a progress bar."""
-    from streams.broker.jars import fetch, read_lock
-
-    total = sum(jar.size for jar in read_lock())
-    if all((folder / jar.file_name).exists() for jar in read_lock()):
-        return fetch(folder)
-    with progress_bar("Fetching Apache Kafka", total, bytes_=True) as done:
-        return fetch(folder, progress=lambda so_far, _total: done(so_far))
 
 
 def wait_for_signal() -> None:

@@ -66,7 +66,7 @@ def run(broker: str | None, out: Path, start_ms: int | None, stop_ms: int | None
 
 
 def _run(stack: ExitStack, broker: str | None, start_ms: int | None, stop_ms: int | None) -> dict[str, Any]:
-    from streams.cli import fetch_jars
+    from streams.commands.jars import fetch_jars
 
     folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="offerstream-demo-")))
     app_id = "offerstream-demo" if broker is None else f"offerstream-demo-{os.getpid()}"

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 from faust.tables.manager import TableManager
 from faust.types import TP
 
+from streams.parts import Worker
 from streams.topics import EVENTS
 from streams.transport.sliced import Consumer
 from streams.web import Health
-
-if TYPE_CHECKING:
-    from streams.app import Worker
 
 
 def health(worker: Worker) -> Health:

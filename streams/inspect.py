@@ -9,9 +9,10 @@ import numpy as np
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from streams.features.catalogue import CATALOGUE
-from streams.processing.partition import LAST_EVENT, META_KEY, older, row_layout
+from streams.processing.partition import LAST_EVENT, row_layout
 from streams.settings import Settings
-from streams.state.arena import Codec, row_key
+from streams.state.arena import Codec
+from streams.state.keys import LAYOUT, PROGRESS, older, row_key
 from streams.topics import EVENTS, TopicError, changelog_name
 
 
@@ -73,13 +74,13 @@ def shopper_features(settings: Settings, shopper: str, at_ms: int | None) -> tup
     codec = Codec(row_layout(CATALOGUE))
     row, newest = None, 0
     ours = row_key(shopper)
-    found = changelog_values(settings, lambda key: key in (ours, META_KEY) or key[:1] == b"l")
+    found = changelog_values(settings, lambda key: key in (ours, PROGRESS) or key[:1] == LAYOUT)
     for values in found.values():
         for key, value in values.items():
-            if key[:1] == b"l":
+            if key[:1] == LAYOUT:
                 codec.learn(value)
         if ours in values:
-            row, newest = values[ours], int(msgspec.json.decode(values[META_KEY])["newest_ms"])
+            row, newest = values[ours], int(msgspec.json.decode(values[PROGRESS])["newest_ms"])
     if row is None:
         raise TopicError(f"No row of {shopper!r} has been flushed; was anything of theirs sent to {EVENTS.name}?")
     rows = codec.unpack([row])

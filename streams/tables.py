@@ -17,8 +17,8 @@ from faust.tables.manager import TableManager
 from faust.tables.recovery import Recovery
 from faust.types import TP, EventT
 
-from streams.processing.partition import older
-from streams.processing.slices import Slice
+from streams.records.slices import Slice
+from streams.state.keys import older
 from streams.topics import changelog_name
 from streams.transport.sliced import SliceSchema
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from streams.broker.embedded import Broker
-from streams.cli import fetch_jars
+from streams.commands.jars import fetch_jars
 
 
 @pytest.fixture(scope="session")

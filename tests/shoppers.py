@@ -5,8 +5,8 @@ from __future__ import annotations
 import random
 from typing import Any
 
-from streams.processing.slices import Slice
 from streams.records import events as e
+from streams.records.slices import Slice
 
 DAY = 86_400_000
 HOUR = 3_600_000

@@ -13,8 +13,9 @@ from faust.types import TP
 from streams.agents.shopper_events import ShopperEvents, TableBehind
 from streams.kafka_watch import Extent
 from streams.metrics import Metrics
-from streams.processing.partition import META_KEY, OtherLog
+from streams.processing.partition import OtherLog
 from streams.processing.rules import Rules
+from streams.state.keys import PROGRESS
 from streams.state.write_behind import DeliveryError
 from streams.topics import EVENTS
 from streams.transport.sliced import Consumer
@@ -78,7 +79,7 @@ def test_after_a_flush_that_did_not_end_nothing_is_flushed_until_the_state_was_r
     writer.outcome = True
     events.handle(LOG.cut(100, len(LOG)), 100)
     assert not asyncio.run(events.flush(OFFSETS))
-    assert META_KEY not in writer.written
+    assert PROGRESS not in writer.written
     events.forget()
     events.handle(LOG, 0)
     assert asyncio.run(events.flush(OFFSETS))

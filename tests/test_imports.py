@@ -13,6 +13,7 @@ DOORS = {
     "faust": {
         "streams/app.py",
         "streams/worker.py",
+        "streams/parts.py",
         "streams/health.py",
         "streams/tables.py",
         "streams/transport",
@@ -29,6 +30,7 @@ DOORS = {
         "streams/kafka_watch.py",
         "streams/inspect.py",
         "streams/dead_letters.py",
+        "streams/hindsight.py",
         "streams/worker.py",
         "streams/demo.py",
         "streams/broker",
@@ -53,7 +55,32 @@ DOORS = {
 }
 #: modules of ours that pure code must not know
 IMPURE = ("streams.app", "streams.agents", "streams.transport", "streams.tables", "streams.topics", "streams.settings")
-PURE = ("streams/features", "streams/decisions", "streams/processing", "streams/records")
+PURE = (
+    "streams/records",
+    "streams/columns",
+    "streams/features",
+    "streams/decisions",
+    "streams/monitoring",
+    "streams/processing",
+)
+#: Imports go one way: a package or module of ``streams`` imports from lines above its own, never below or beside.
+LAYERS = (
+    ("access", "broker", "metrics", "noise", "records"),
+    ("columns", "topics", "transport", "web"),
+    ("control", "features", "state"),
+    ("dead_letters", "decisions", "tables"),
+    ("monitoring",),
+    ("hindsight", "processing"),
+    ("kafka_watch", "producer", "settings"),
+    ("agents", "commands", "inspect", "versions"),
+    ("demo", "parts"),
+    ("health",),
+    ("app",),
+    ("worker",),
+    ("bench",),
+    ("cli",),
+    ("__main__",),
+)
 
 
 def sources() -> list[Path]:
@@ -69,6 +96,18 @@ def imports(path: Path) -> set[str]:
             assert node.level == 0, f"{path}: imports are absolute"
             found.add(node.module or "")
     return found
+
+
+def test_imports_go_one_way() -> None:
+    """Also those within functions: whoever reads from the first line down never meets what comes later."""
+    layer = {name: i for i, names in enumerate(LAYERS) for name in names}
+    for path in sorted((ROOT / "streams").rglob("*.py")):
+        own = path.relative_to(ROOT / "streams").parts[0].removesuffix(".py")
+        for name in imports(path):
+            parts = name.split(".")
+            if parts[0] == "streams" and own != "__init__" and parts[1:2] != [own]:
+                assert len(parts) > 1, f"{path}: import a module of streams, not streams"
+                assert layer[parts[1]] < layer[own], f"{path.relative_to(ROOT)} imports {name}; see LAYERS"
 
 
 def under(path: Path, places: set[str]) -> bool:

@@ -13,8 +13,8 @@ import msgspec
 from models.store import Shelf
 from streams.processing.partition import Applied, PartitionProcessor
 from streams.processing.rules import Rules
-from streams.processing.slices import Slice
 from streams.records.outcomes import encode_outcome
+from streams.records.slices import Slice
 from streams.state.arena import row_bytes
 from tests.shoppers import Log, slice_of
 

@@ -19,11 +19,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from streams.processing.batch import EventBatch, Touches
+from streams.columns.arrays import EventBatch, Touches
 from streams.processing.decode import decode
 from streams.processing.rules import DecodeRules
-from streams.processing.slices import Slice
 from streams.records.events import ShopperEvent, encode_event
+from streams.records.slices import Slice
 from training.datasets.dataset import Dataset, DatasetError
 
 #: A historical replay has no append time; "in the future" is not judged.

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import numpy as np
 import numpy.typing as npt
 
-from streams.processing.batch import Ints
+from streams.columns.arrays import Ints
 from streams.processing.rules import Rules
 from training.history import History
 from training.labels.horizons import Labels

@@ -12,23 +12,24 @@ import numpy as np
 import numpy.typing as npt
 from faust.types import TP
 
+from streams.columns.arrays import TYPE_CODE
 from streams.decisions.churn_alert import TASK as LABELLED_TASK
 from streams.kafka_watch import Extent, KafkaAway
 from streams.metrics import Metrics
 from streams.monitoring.calibration import Recalibration
-from streams.monitoring.canary import CanaryPolicy, CanaryWatch
+from streams.monitoring.canary import CanaryPolicy, CanaryWatch, Compared
 from streams.monitoring.drift import Drift
 from streams.monitoring.late_labels import Judged, code_of
 from streams.monitoring.order_tallies import together
 from streams.monitoring.quality import Calibration
-from streams.processing.batch import TYPE_CODE
 from streams.processing.partition import Applied, OtherLog, PartitionProcessor
 from streams.processing.rules import Rules
-from streams.processing.scoring import Compared, Model, Shelf, TaskScores, load, shipped_stages
-from streams.processing.slices import Slice
+from streams.processing.scoring import Model, Shelf, TaskScores, load, shipped_stages
 from streams.records.events import MAX_ID_LENGTH, ClockTicked, encode_event
 from streams.records.outcomes import ChurnAlerted, OfferWithheld, encode_outcome
 from streams.records.serving import CanaryRolledBack, ModelsChosen, Recalibrated, RulesChosen, Stages, key_of
+from streams.records.slices import Slice
+from streams.state.keys import ROW
 from streams.state.write_behind import GaveUp, WriteBehind
 from streams.tables import PartitionTier, ShopperTable
 from streams.topics import CONTROL, EVENTS, TOPIC_OF
@@ -207,7 +208,7 @@ class ShopperEvents:
             log.warning("Stopped without a last flush; the next worker applies those records again. %s", error)
             done = False
         self.unflushed = not done
-        return sum(key[:1] == b"s" for _, changed in changes for key in changed) if done else None
+        return sum(key[:1] == ROW for _, changed in changes for key in changed) if done else None
 
     async def _settle(self) -> None:
         """Make sure that the log is still the one that was applied, and count what lies in gaps between slices and

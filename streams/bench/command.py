@@ -32,7 +32,7 @@ TIMEOUT_SECONDS = 300
 
 def run(out: Path, rounds: int, events: int) -> None:
     """Run the bench, print it and write it as JSON."""
-    from streams.cli import fetch_jars
+    from streams.commands.jars import fetch_jars
 
     jars = fetch_jars()
     records = clickstream(events, SHOPPERS)

@@ -25,13 +25,13 @@ from models.predictor import Predictor
 from models.registry import TASKS
 from streams.agents.shopper_events import ShopperEvents
 from streams.bench import plain_features
+from streams.columns.arrays import TYPE_CODE
 from streams.decisions.profile import Answers, profile
-from streams.processing.batch import TYPE_CODE
 from streams.processing.partition import Applied
 from streams.processing.rounds import DECISIVE
-from streams.processing.slices import Slice
 from streams.records.events import ShopperEvent, event_decoder
 from streams.records.outcomes import Due, ModelUsed, Scored, encode_outcome, outcome_id
+from streams.records.slices import Slice
 from streams.settings import Settings
 from streams.topics import EVENTS, PROFILES, SCORES
 from streams.transport.sliced import Consumer, SliceSchema

@@ -12,11 +12,11 @@ from typing import Any
 
 from xxhash import xxh3_64_intdigest, xxh32_intdigest
 
+from streams.columns.arrays import TYPE_CODE
 from streams.features.kinds.distinct import REGISTERS
 from streams.features.kinds.favourites import SLOTS
 from streams.features.kinds.recent import BUCKETS, EVENTS_KEPT
 from streams.features.kinds.rhythm import MAX_OVERDUE, ORDERS_KEPT, TRIP_MS
-from streams.processing.batch import TYPE_CODE
 from streams.records import events as e
 
 DAY = 86_400_000

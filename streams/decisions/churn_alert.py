@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from streams.columns.arrays import TYPE_CODE, Bools, Floats, Ints
+from streams.columns.layout import Column, Rows
 from streams.decisions.decider import Group, Said
-from streams.features.columns import Column, Rows
 from streams.features.kinds.decay import DAY_MS
-from streams.processing.batch import TYPE_CODE, Bools, Floats, Ints
 from streams.records.events import OrderPlaced
 from streams.records.outcomes import ChurnAlerted, Consent, UsualBasket, outcome_id
 

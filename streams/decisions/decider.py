@@ -10,8 +10,8 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from streams.features.columns import Column, Rows
-from streams.processing.batch import Floats, Ints
+from streams.columns.arrays import Floats, Ints
+from streams.columns.layout import Column, Rows
 from streams.records.outcomes import Due, ModelUsed, Outcome, Reason
 
 _T = TypeVar("_T")

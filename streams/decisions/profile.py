@@ -7,10 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
+from streams.columns.arrays import TYPE_CODE
+from streams.columns.layout import Column, Rows
 from streams.decisions.decider import Group, Said
 from streams.decisions.scores import whole
-from streams.features.columns import Column, Rows
-from streams.processing.batch import TYPE_CODE
 from streams.records.outcomes import Due, LikelyCategory, ModelUsed, ProfileUpdated, outcome_id
 
 TYPE_NAME: dict[int, str] = {code: str(cls.__struct_config__.tag) for cls, code in TYPE_CODE.items()}

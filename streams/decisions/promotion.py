@@ -9,11 +9,11 @@ from typing import Literal
 
 import numpy as np
 
+from streams.columns.arrays import TYPE_CODE
+from streams.columns.layout import Column, Rows
 from streams.decisions import churn_alert
 from streams.decisions.decider import Group, Said
-from streams.features.columns import Column, Rows
 from streams.features.kinds.decay import DAY_MS
-from streams.processing.batch import TYPE_CODE
 from streams.records.events import OrderPlaced
 from streams.records.outcomes import OfferMade, OfferWithheld, outcome_id
 

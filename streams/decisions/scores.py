@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
+from streams.columns.layout import Column, Rows
 from streams.decisions.decider import Answered, Group, Said
-from streams.features.columns import Column, Rows
 from streams.records.outcomes import Scored, outcome_id
 
 

@@ -11,8 +11,9 @@ from typing import Any, cast
 import numpy as np
 import numpy.typing as npt
 
+from streams.columns.arrays import Floats, Ints
+from streams.columns.layout import Column, Readable, Rows
 from streams.features import browsing, carts, offers, orders, searching, sequence, visits
-from streams.features.columns import Column, Readable, Rows
 from streams.features.feature import Feature, Ratio
 from streams.features.kinds import Kind
 from streams.features.kinds.decay import Decayed, DecayKind
@@ -25,7 +26,6 @@ from streams.features.kinds.recent import Sequence as EventSequence
 from streams.features.kinds.rhythm import Rhythm, RhythmKind
 from streams.features.kinds.windows import ActiveBuckets, Windowed, WindowKind
 from streams.features.signals import Run
-from streams.processing.batch import Floats, Ints
 
 FEATURES: tuple[Feature, ...] = (
     *orders.FEATURES,

@@ -8,9 +8,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any
 
+from streams.columns.arrays import TYPE_CODE
 from streams.features.feature import Feature, Ratio
 from streams.features.kinds.recent import BUCKETS, EVENTS_KEPT, Sequence
-from streams.processing.batch import TYPE_CODE
 from streams.records.events import SHOPPER_EVENTS
 
 #: Event type → its code in ``sequence.types``. A model may meet codes that came after it: see ``OTHER``.

@@ -1,8 +1,8 @@
 """The last 32 events as tensors, newest first, for models that read a shopper's history as a sequence."""
 
+from streams.columns.arrays import TYPE_CODE
 from streams.features.feature import Feature
 from streams.features.kinds.recent import BUCKETS, EVENTS_KEPT, Sequence
-from streams.processing.batch import TYPE_CODE
 
 FEATURES = (
     Feature("sequence.types", "Code of each event's type, 0 where there is none", "code", Sequence("type"), 0, max(TYPE_CODE.values()), width=EVENTS_KEPT),

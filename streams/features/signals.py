@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from streams.processing.batch import EventBatch, Ints, Touches, of_types
+from streams.columns.arrays import EventBatch, Ints, Touches, of_types
 from streams.records import events as e
 
 Value = Literal["count", "cents", "discount_cents", "quantity", "dwell_ms"]

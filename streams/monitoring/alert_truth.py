@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from streams.columns.arrays import Bools, Floats, Ints
 from streams.decisions.churn_alert import LEVELS
 from streams.features.kinds.decay import DAY_MS
-from streams.processing.batch import Bools, Floats, Ints
 
 #: An alert speaks of so many days.
 ALERT_DAYS = 30

@@ -21,9 +21,9 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from streams.features.columns import Column, Rows
+from streams.columns.arrays import Bools, Floats, Ints
+from streams.columns.layout import Column, Rows
 from streams.features.kinds.decay import DAY_MS
-from streams.processing.batch import Bools, Floats, Ints
 
 #: The output that is judged, and its days.
 JUDGED_OUTPUT, JUDGED_DAYS = "lapse_15d", 15

@@ -4,17 +4,44 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 
+from streams.columns.arrays import Floats, Ints
 from streams.monitoring.drift import psi
 from streams.monitoring.quality import Calibration
-from streams.processing.batch import Floats, Ints
-from streams.processing.scoring import Compared
 
 #: Of so many slices the cost is remembered.
 COSTS_KEPT = 200
 _EDGES = np.linspace(0, 1, 11)[1:-1]
+
+
+class Versioned(Protocol):
+    """A model, as far as it is counted here."""
+
+    task: str
+    version: str
+
+
+@dataclass(slots=True)
+class Compared:
+    """A canary or shadow beside the live model, over the due points of a slice. Never part of an outcome."""
+
+    stage: str
+    model: Versioned
+    live: Floats
+    """[k] first output of one number of the live model (0 where it has none) …"""
+    other: Floats
+    """… and of the other, for the same rows; NaN where it failed."""
+    distance: Floats
+    """[k] how far the other's first output lies from the live one's, from 0 to 1 (see ``distance``); NaN where it
+    failed."""
+    live_us_per_row: float
+    other_us_per_row: float
+    rows: int
+    """Of so many rows the cost was measured."""
+    error: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,11 +11,11 @@ from typing import ClassVar
 
 import numpy as np
 
+from streams.columns.arrays import TYPE_CODE, Bools, Floats, Ints
+from streams.columns.layout import Column, Rows
 from streams.decisions import churn_alert
 from streams.decisions.decider import Group, Said
-from streams.features.columns import Column, Rows
 from streams.monitoring.quality import Calibration, auc
-from streams.processing.batch import TYPE_CODE, Bools, Floats, Ints
 from streams.records.events import OrderPlaced
 
 ORDER = TYPE_CODE[OrderPlaced]

@@ -14,19 +14,19 @@ from typing import ClassVar
 
 import numpy as np
 
+from streams.columns.arrays import TYPE_CODE
+from streams.columns.layout import Column, Rows
 from streams.decisions import churn_alert
 from streams.decisions.decider import Group, Said
-from streams.features.columns import Column, Rows
 from streams.monitoring import calibration
 from streams.monitoring.calibration import JUDGED_OUTPUT, WIDTH, Tallies, Waiting
 from streams.monitoring.late_labels import code_of
-from streams.processing.batch import TYPE_CODE
 from streams.records.events import OrderPlaced
+from streams.state.keys import TALLY, tally_stands_at
 
-#: First byte of the sums' keys in the feature table; then model and day, four bytes each.
-KEY = b"d"
 MODEL = Column("calibration/model", "u4")
 ORDER = TYPE_CODE[OrderPlaced]
+#: First byte, model, day.
 _KEY = struct.Struct(">cII")
 
 
@@ -73,7 +73,7 @@ class OrderTallies:
         tallies = self.sums()
         tallies.forget(today)
         header = next_offset.to_bytes(8, "big")
-        days = {_KEY.pack(KEY, self.model, day): tallies.days[day] for day in tallies.days}
+        days = {_KEY.pack(TALLY, self.model, day): tallies.days[day] for day in tallies.days}
         changed, tallies.changed = tallies.changed, set()
         changes: dict[bytes, bytes | None] = {
             key: header + sums.astype("<i8").tobytes() for key, sums in days.items() if _KEY.unpack(key)[2] in changed
@@ -86,17 +86,12 @@ class OrderTallies:
         """Take the sums back from the feature table: those of the model that was counted last."""
         if not records:
             return
-        self.model = _KEY.unpack(max(records, key=lambda record: offset_of(record[1]))[0])[1]
+        self.model = _KEY.unpack(max(records, key=lambda record: tally_stands_at(record[1]))[0])[1]
         self._kept = {key for key, _ in records}
         for key, value in records:
             _, model, day = _KEY.unpack(key)
             if model == self.model:
                 self._waiting.tallies.days[day] = np.frombuffer(value, "<i8", WIDTH, 8).astype(np.int64)
-
-
-def offset_of(value: bytes) -> int:
-    """The offset before which a record of the sums stands."""
-    return int.from_bytes(value[:8], "big")
 
 
 def together(parts: Iterable[OrderTallies], model: int) -> Tallies:

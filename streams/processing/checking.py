@@ -16,15 +16,15 @@ from typing import Any, Literal
 import msgspec
 import numpy as np
 
-from streams.features.columns import Layout
+from streams.columns.layout import Layout
 from streams.processing import hints, order_book
 from streams.processing.decode import MAX_ORIGINAL_BYTES, MIN_EVENT_TIME_MS, NO_TIME, Decoded, decode
 from streams.processing.fates import APPLIED, judge, watermarks
 from streams.processing.partitioning import homes
 from streams.processing.rules import DecodeRules, Rules
-from streams.processing.slices import Slice
 from streams.records.dead_reasons import DEAD_REASONS
 from streams.records.outcomes import DeadLetter
+from streams.records.slices import Slice
 from streams.state.applied_ids import AppliedIds
 from streams.state.arena import TIMER, Arena, Codec
 

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from operator import itemgetter
 
+from streams.columns.layout import Column, Rows
 from streams.decisions.churn_alert import ChurnAlerts
 from streams.decisions.decider import Decider, Group, Said
 from streams.decisions.profile import Profiles
 from streams.decisions.promotion import Promotions
 from streams.decisions.scores import Scores
-from streams.features.columns import Column, Rows
 from streams.monitoring.late_labels import LateLabels
 from streams.monitoring.order_tallies import OrderTallies
 from streams.processing.rules import Rules

@@ -11,11 +11,10 @@ import msgspec
 import numpy as np
 from xxhash import xxh3_64_intdigest, xxh32_intdigest
 
+from streams.columns.arrays import TYPE_CODE, EventBatch, Ints, Touches
 from streams.processing import hints
-from streams.processing.batch import TYPE_CODE, EventBatch, Ints, Touches
 from streams.processing.partitioning import homes, misplaced
 from streams.processing.rules import DecodeRules, Rules
-from streams.processing.slices import Slice
 from streams.records.events import (
     AnyShopperEvent,
     CartItemAdded,
@@ -32,6 +31,7 @@ from streams.records.events import (
 )
 from streams.records.outcomes import DeadLetter, outcome_id
 from streams.records.serving import ModelsChosen, Recalibrated, RulesChosen
+from streams.records.slices import Slice
 
 #: An order above this total (in cents) is a mistake. Ninety million of them fit into a shopper's sums.
 MAX_ORDER_CENTS = 10**11

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from streams.features.columns import Readable, Rows
-from streams.processing.batch import Ints
+from streams.columns.arrays import Ints
+from streams.columns.layout import Readable, Rows
 
 Features = npt.NDArray[np.float32]
 

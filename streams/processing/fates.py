@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from streams.features.columns import Column, Rows
-from streams.processing.batch import Bools, EventBatch, Ints
+from streams.columns.arrays import Bools, EventBatch, Ints
+from streams.columns.layout import Column, Rows
 from streams.processing.order_book import settle
 from streams.state.applied_ids import AppliedIds
 

@@ -9,11 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from streams.features.kinds.recent import BUCKETS
+from streams.state import keys
 
 #: A producer that makes up names must not fill the memory; categories named later stay without a name.
 MAX_NAMES = 50_000
-#: First byte of the names' keys in the feature table.
-KEY = b"n"
 _OFFSET_BYTES = 8
 
 
@@ -33,12 +32,14 @@ class CategoryNames:
         for code, (offset, name) in said.items():
             if code not in self._by_code and len(self._by_code) < MAX_NAMES:
                 self._keep(code, offset, name)
-                self._changes[KEY + code.to_bytes(4, "big")] = offset.to_bytes(_OFFSET_BYTES, "big") + name.encode()
+                self._changes[keys.NAME + code.to_bytes(4, "big")] = (
+                    offset.to_bytes(_OFFSET_BYTES, "big") + name.encode()
+                )
 
     def restore(self, key: bytes, value: bytes) -> None:
         """Take a name back from the feature table."""
         offset = int.from_bytes(value[:_OFFSET_BYTES], "big")
-        self._keep(int.from_bytes(key[len(KEY) :], "big"), offset, value[_OFFSET_BYTES:].decode())
+        self._keep(int.from_bytes(key[1:], "big"), offset, value[_OFFSET_BYTES:].decode())
 
     def take_changes(self) -> dict[bytes, bytes]:
         """Names learned since this was last called, as records of the feature table."""

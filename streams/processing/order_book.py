@@ -12,8 +12,8 @@ import itertools
 
 import numpy as np
 
-from streams.features.columns import Column, Rows
-from streams.processing.batch import TYPE_CODE, Bools, EventBatch, Ints, of_types, stable_order
+from streams.columns.arrays import TYPE_CODE, Bools, EventBatch, Ints, of_types, stable_order
+from streams.columns.layout import Column, Rows
 from streams.records.events import OrderCancelled, OrderPlaced, OrderReturned
 
 ORDERS_KEPT = 12

@@ -16,17 +16,16 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from streams.columns.arrays import EventBatch, Ints, stable_order
+from streams.columns.layout import Column, Layout, Readable
 from streams.decisions.decider import Group, Seen
 from streams.features.catalogue import CATALOGUE, Catalogue
-from streams.features.columns import Column, Layout, Readable
 from streams.features.kinds.decay import DAY_MS
 from streams.features.kinds.favourites import slot_of
 from streams.features.signals import Run, entries
-from streams.monitoring import order_tallies
 from streams.monitoring.late_labels import Labels, LateLabels
 from streams.monitoring.order_tallies import OrderTallies
-from streams.processing import deciding, names, order_book
-from streams.processing.batch import EventBatch, Ints, stable_order
+from streams.processing import deciding, order_book
 from streams.processing.deciding import Deciding
 from streams.processing.decode import NO_TIME, Choice, Decoded, decode
 from streams.processing.due import DuePoints, DueRows, Features
@@ -36,14 +35,14 @@ from streams.processing.rounds import BUCKET, Plan, plan
 from streams.processing.rules import Rules
 from streams.processing.scoring import Model, Serving, Shelf, TaskScores, score, serve, shipped_stages
 from streams.processing.silence import FIRED
-from streams.processing.slices import Slice
 from streams.records.outcomes import DeadLetter, Due, LateEvent, Outcome, outcome_id
 from streams.records.serving import ModelsChosen, Recalibrated, Stages
-from streams.state.applied_ids import CHUNK, AppliedIds
-from streams.state.arena import TIMER, Arena, Codec, Tier, packed_at
+from streams.records.slices import Slice
+from streams.state import keys
+from streams.state.applied_ids import AppliedIds
+from streams.state.arena import TIMER, Arena, Codec, Tier
 
 LAST_EVENT = Column("last_event", "i8")
-META_KEY = b"p"
 
 
 def row_layout(catalogue: Catalogue) -> Layout:
@@ -85,23 +84,6 @@ class Applied:
     def due_points(self) -> int:
         """Shoppers that were due in this slice."""
         return self.due_kinds.total()
-
-
-def older(key: bytes, value: bytes | None, held: bytes | None) -> bool:
-    """Whether a record of the feature table stands for less of the log than the one held.
-
-    A worker that was stopped and continued may have written rows after its partition went to another one. What a row
-    holds is decided by the log alone, so of two the one from the later offset is right, whichever came last.
-    """
-    if value is None or held is None:
-        return False
-    if key[:1] == b"s":
-        return packed_at(value) < packed_at(held)
-    if key[:1] == order_tallies.KEY:
-        return order_tallies.offset_of(value) < order_tallies.offset_of(held)
-    if key == META_KEY:
-        return bool(msgspec.json.decode(value)["next_offset"] < msgspec.json.decode(held)["next_offset"])
-    return False
 
 
 class OtherLog(RuntimeError):
@@ -160,7 +142,7 @@ class PartitionProcessor:
         """How long after the newest event time the newest record was appended: small in a live partition."""
         self.names = CategoryNames()
         self.order_tallies = OrderTallies()
-        self._new_records: dict[bytes, bytes] = {b"l" + self.codec.layout.digest: self.codec.layout.describe()}
+        self._new_records: dict[bytes, bytes] = {keys.LAYOUT + self.codec.layout.digest: self.codec.layout.describe()}
         self.begun = False
         """Whether the state was taken back from the tier, with the rules and versions that its log began with."""
         if tier is not None:
@@ -265,11 +247,11 @@ class PartitionProcessor:
             # In order of keys: layouts and names come before the rows that need them.
             for key, value in tier.items():
                 kind = key[:1]
-                if kind == b"l":
+                if kind == keys.LAYOUT:
                     self.codec.learn(value)
-                elif kind == names.KEY:
+                elif kind == keys.NAME:
                     self.names.restore(key, value)
-                elif key == META_KEY:
+                elif key == keys.PROGRESS:
                     meta = msgspec.json.decode(value)
                     if self.log_id and meta.get("log_id", self.log_id) not in ("", self.log_id):
                         raise OtherLog(
@@ -285,11 +267,11 @@ class PartitionProcessor:
                         self.rules = self._rules_of(meta["rules_digest"], meta["rules"])
                         self.begun = True
                     self.recalibrated = msgspec.convert(meta.get("recalibrated", {}), dict[str, Recalibrated])
-                elif kind == CHUNK:
+                elif kind == keys.IDS:
                     chunks.append((key, value))
-                elif kind == order_tallies.KEY:
+                elif kind == keys.TALLY:
                     sums.append((key, value))
-                elif kind == b"s":
+                elif kind == keys.ROW:
                     yield key, value
 
         self.arena.load_all(rows())
@@ -319,7 +301,7 @@ class PartitionProcessor:
                 "rules": self.rules.described(),
                 "log_id": self.log_id,
             }
-            changes[META_KEY] = msgspec.json.encode(progress)
+            changes[keys.PROGRESS] = msgspec.json.encode(progress)
         return changes
 
     def pass_over(self, next_offset: int) -> None:

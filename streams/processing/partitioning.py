@@ -15,7 +15,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from streams.processing.batch import Ints
+from streams.columns.arrays import Ints
 from streams.records.events import MAX_ID_LENGTH
 
 #: How producers place a key. ``any``: each as it likes, and nothing is judged.

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from streams.features.columns import Column, Rows
-from streams.processing.batch import Bools, EventBatch, Ints, of_types, stable_order
+from streams.columns.arrays import Bools, EventBatch, Ints, of_types, stable_order
+from streams.columns.layout import Column, Rows
 from streams.records import events as e
 
 #: Events after which a decision may change, each a due point.

@@ -11,10 +11,11 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from streams.columns.arrays import Bools, Floats
 from streams.features.catalogue import CATALOGUE
 from streams.features.meaning import CODES, OTHER, meanings
 from streams.monitoring.calibration import Recalibration
-from streams.processing.batch import Bools, Floats
+from streams.monitoring.canary import Compared
 from streams.records.outcomes import Reason
 from streams.records.serving import Recalibrated, Stages
 
@@ -202,26 +203,6 @@ def serve(
         shadow = loaded(task, s.shadow) if s.shadow else None
         found.append(Serving(s, live or load(shelf, task, None), canary, shadow))
     return found
-
-
-@dataclass(slots=True)
-class Compared:
-    """A canary or shadow beside the live model, over the due points of a slice. Never part of an outcome."""
-
-    stage: str
-    model: Model
-    live: Floats
-    """[k] first output of one number of the live model (0 where it has none) …"""
-    other: Floats
-    """… and of the other, for the same rows; NaN where it failed."""
-    distance: Floats
-    """[k] how far the other's first output lies from the live one's, from 0 to 1 (see ``distance``); NaN where it
-    failed."""
-    live_us_per_row: float
-    other_us_per_row: float
-    rows: int
-    """Of so many rows the cost was measured."""
-    error: str = ""
 
 
 @dataclass(slots=True)

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from streams.features.columns import Column, Readable
+from streams.columns.arrays import Ints
+from streams.columns.layout import Column, Readable
 from streams.features.kinds.decay import DAY_MS
 from streams.features.kinds.rhythm import RhythmKind
-from streams.processing.batch import Ints
 from streams.state.arena import NEVER
 
 #: How often a silence made its shopper due so far; the next event sets it to 0.

@@ -18,12 +18,11 @@ from collections.abc import Iterable
 import numpy as np
 import numpy.typing as npt
 
-from streams.processing.batch import Bools, Hashes, Ints, stable_order
+from streams.columns.arrays import Bools, Hashes, Ints, stable_order
+from streams.state.keys import IDS
 
 #: Ids are forgotten in steps of so much event time.
 BUCKET_MS = 300_000
-#: The first byte of a chunk's key in the feature table.
-CHUNK = b"i"
 _ABSENT = -1
 _SMALLEST = 1024
 #: The table is made anew when it is fuller than this …
@@ -97,7 +96,7 @@ class AppliedIds:
         span = self._flushed_offset.to_bytes(8, "big") + next_offset.to_bytes(8, "big")
         for some in np.split(order, starts[1:]) if len(order) else []:
             bucket = int(buckets[some[0]])
-            key = CHUNK + bucket.to_bytes(8, "big") + span
+            key = IDS + bucket.to_bytes(8, "big") + span
             changes[key] = ids[some].astype("<u8").tobytes()
             self._chunks.setdefault(bucket, []).append(key)
         self._added = []

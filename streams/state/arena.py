@@ -13,14 +13,13 @@ from typing import Protocol
 
 import numpy as np
 
-from streams.features.columns import Column, Layout, Rows
-from streams.processing.batch import Bools, Ints
+from streams.columns.arrays import Bools, Ints
+from streams.columns.layout import Column, Layout, Rows
+from streams.state.keys import DIGEST_BYTES, HEADER_BYTES, row_key
 
 #: A timer that never fires.
 NEVER = np.iinfo(np.int64).max
 TIMER = Column("timer/due", "i8")
-_DIGEST = 8
-_HEADER = 16
 
 
 class Tier(Protocol):
@@ -33,19 +32,9 @@ class Tier(Protocol):
         """Every key and value, in order of keys."""
 
 
-def row_key(shopper: str) -> bytes:
-    """The key of a shopper's row in the feature table."""
-    return b"s" + shopper.encode()
-
-
-def packed_at(value: bytes) -> int:
-    """The offset before which a packed row stands."""
-    return int.from_bytes(value[_DIGEST:_HEADER], "big")
-
-
 def row_bytes(value: bytes) -> bytes:
     """A packed row without its header: what two workers' rows must agree on."""
-    return value[_HEADER:]
+    return value[HEADER_BYTES:]
 
 
 class Codec:
@@ -76,17 +65,17 @@ class Codec:
     def unpack(self, packed: Sequence[bytes]) -> Rows:
         """Rows in the current layout."""
         ours = self.layout.digest
-        if all(p[:_DIGEST] == ours for p in packed):
-            return Rows.from_bytes(self.layout, b"".join(p[_HEADER:] for p in packed))
+        if all(p[:DIGEST_BYTES] == ours for p in packed):
+            return Rows.from_bytes(self.layout, b"".join(p[HEADER_BYTES:] for p in packed))
         rows = Rows.zeros(self.layout, len(packed))
         for i, value in enumerate(packed):
-            layout = self._known.get(bytes(value[:_DIGEST]))
+            layout = self._known.get(bytes(value[:DIGEST_BYTES]))
             if layout is None:
                 raise ValueError(
-                    f"A row has the unknown layout {value[:_DIGEST].hex()}. The feature table was written by a newer "
-                    "version, or lost its layout records: run that version, or empty the table and replay the log."
+                    f"A row has the unknown layout {value[:DIGEST_BYTES].hex()}. The feature table was written by a "
+                    "newer version, or lost its layout records: run that version, or empty it and replay the log."
                 )
-            old = np.frombuffer(value, layout.dtype, 1, _HEADER)
+            old = np.frombuffer(value, layout.dtype, 1, HEADER_BYTES)
             carried = {c.name for c in layout.columns} & {c.name for c in self.layout.columns}
             for column in self.layout.columns:
                 if column.name in carried and column in layout.columns:

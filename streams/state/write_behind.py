@@ -19,7 +19,7 @@ from typing import Protocol
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from streams.access import Access
-from streams.processing.partition import META_KEY
+from streams.state.keys import PROGRESS
 
 log = logging.getLogger(__name__)
 
@@ -246,7 +246,7 @@ class WriteBehind:
         for last in (False, True):
             for partition, changed in taken:
                 for key, value in changed.items():
-                    if (key == META_KEY) is last:
+                    if (key == PROGRESS) is last:
                         self._produce(self.changelog, key, value, partition, noted)
             if not last:
                 self._on_step("changelog_half")

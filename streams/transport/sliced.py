@@ -24,7 +24,7 @@ from faust.transport.drivers import aiokafka
 from faust.types import TP, AppT, Message
 from faust.types.tuples import ConsumerMessage
 
-from streams.processing.slices import Slice
+from streams.records.slices import Slice
 
 BeforeCommit = Callable[[Mapping[TP, int]], Awaitable[bool]]
 ReadFrom = Callable[[Mapping[TP, int]], Awaitable[Mapping[TP, int]]]

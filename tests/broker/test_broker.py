@@ -16,7 +16,7 @@ from streams import topics
 from streams.access import Access
 from streams.broker.embedded import Broker, BrokerError
 from streams.broker.jars import JarError, fetch, read_lock
-from streams.cli import JARS, fetch_jars
+from streams.commands.jars import JARS, fetch_jars
 
 pytestmark = pytest.mark.kafka
 
@@ -63,7 +63,7 @@ def test_the_broker_dies_with_its_owner_and_starts_again_on_its_data(tmp_path: P
     code = (
         "import sys, time; from pathlib import Path\n"
         "from streams.access import Access; from streams.broker.embedded import Broker\n"
-        "from streams.cli import fetch_jars\n"
+        "from streams.commands.jars import fetch_jars\n"
         "from streams import topics\n"
         "b = Broker(Path(sys.argv[1]), fetch_jars()); b.start()\n"
         "topics.create(Access(b.bootstrap), topics.TOPICS, 2)\n"

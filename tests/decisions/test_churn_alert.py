@@ -6,9 +6,9 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from streams.columns.layout import Rows
 from streams.decisions.churn_alert import ChurnAlertPolicy
 from streams.features.catalogue import CATALOGUE
-from streams.features.columns import Rows
 from streams.processing.partition import row_layout
 from tests.shoppers import DAY, NOON
 

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from streams.columns.layout import Rows
 from streams.decisions.promotion import Offer, PromotionPolicy, Prospect, Withheld
 from streams.features.catalogue import CATALOGUE
-from streams.features.columns import Rows
 from streams.processing.partition import row_layout
 from tests.shoppers import DAY, NOON
 

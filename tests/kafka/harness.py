@@ -24,7 +24,7 @@ from streams.features.catalogue import CATALOGUE
 from streams.inspect import changelog_values
 from streams.processing.partition import PartitionProcessor, row_layout
 from streams.processing.rules import Rules
-from streams.processing.slices import Slice
+from streams.records.slices import Slice
 from streams.settings import Settings
 from streams.state.arena import row_bytes
 from streams.topics import (

@@ -12,7 +12,7 @@ import pytest
 
 from streams.access import Access
 from streams.broker.embedded import Broker, free_ports
-from streams.cli import fetch_jars
+from streams.commands.jars import fetch_jars
 from streams.settings import Settings, SettingsError
 
 pytestmark = pytest.mark.kafka

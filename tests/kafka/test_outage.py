@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from streams.broker.embedded import Broker
-from streams.cli import fetch_jars
+from streams.commands.jars import fetch_jars
 from tests.kafka.harness import Cluster, Worker, fates
 from tests.shoppers import DAY, log_of, random_history, viewed
 

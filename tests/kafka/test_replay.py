@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from streams.broker.embedded import Broker
-from streams.cli import fetch_jars
+from streams.commands.jars import fetch_jars
 from streams.processing.partitioning import homes
 from streams.producer.replay import Record, ReplayError, Sent, records_of, send
 from streams.settings import Settings

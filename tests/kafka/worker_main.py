@@ -17,7 +17,7 @@ from typing import Any
 from streams.agents.shopper_events import ShopperEvents
 from streams.processing import partition, scoring
 from streams.processing.partition import Applied
-from streams.processing.slices import Slice
+from streams.records.slices import Slice
 from streams.settings import Settings
 from streams.worker import run
 

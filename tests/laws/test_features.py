@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streams.bench import plain_features
+from streams.columns.layout import Layout, Rows
 from streams.features.catalogue import CATALOGUE, FEATURES, Catalogue
-from streams.features.columns import Layout, Rows
 from streams.features.feature import Feature, Ratio
 from streams.features.kinds.marks import Total
 from streams.features.signals import ORDERS

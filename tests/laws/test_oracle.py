@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from xxhash import xxh3_64_intdigest, xxh32_intdigest
 
+from streams.columns.arrays import TYPE_CODE
 from streams.features.catalogue import CATALOGUE
 from streams.features.feature import Ratio
 from streams.features.kinds.decay import HALF_LIVES, Decayed
@@ -26,7 +27,6 @@ from streams.features.kinds.recent import BUCKETS, EVENTS_KEPT, SESSION_GAP_MS, 
 from streams.features.kinds.rhythm import MAX_OVERDUE, ORDERS_KEPT, TRIP_MS, Rhythm
 from streams.features.kinds.windows import RINGS, WINDOWS, ActiveBuckets, Windowed
 from streams.features.signals import Signal
-from streams.processing.batch import TYPE_CODE
 from streams.records import events as e
 from tests.laws.test_features import ADDRESSES, features_after, in_time_order
 from tests.shoppers import DAY, HOUR, random_history

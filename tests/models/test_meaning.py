@@ -32,7 +32,7 @@ events.AnyShopperEvent |= ReviewWritten
 import msgspec
 events.event_decoder = msgspec.json.Decoder(events.AnyShopperEvent | events.WorkerRecord)
 
-from streams.processing.batch import TYPE_CODE
+from streams.columns.arrays import TYPE_CODE
 from tests.shoppers import NOON, log_of, ordered, viewed
 from tests.worlds import cut, run_plain
 

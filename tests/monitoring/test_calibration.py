@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from streams.features.columns import Layout, Rows
+from streams.columns.arrays import Ints
+from streams.columns.layout import Layout, Rows
 from streams.monitoring.calibration import (
     CAME,
     COLUMNS,
@@ -19,7 +20,6 @@ from streams.monitoring.calibration import (
     Tallies,
     Waiting,
 )
-from streams.processing.batch import Ints
 from tests.shoppers import DAY, NOON
 
 DAY_0 = NOON // DAY

@@ -9,13 +9,12 @@ import pytest
 
 from streams.agents.shopper_events import _columns
 from streams.decisions.churn_alert import HORIZON_DAYS
-from streams.monitoring.canary import CanaryPolicy, CanaryWatch
+from streams.monitoring.canary import CanaryPolicy, CanaryWatch, Compared
 from streams.monitoring.drift import Drift, distribution, psi
 from streams.monitoring.late_labels import DAY_MS, Judged
 from streams.monitoring.quality import Calibration
 from streams.processing.partition import PartitionProcessor
 from streams.processing.rules import Rules
-from streams.processing.scoring import Compared
 from streams.records.events import OrderPlaced
 from streams.records.outcomes import encode_outcome
 from tests.laws.test_features import in_time_order

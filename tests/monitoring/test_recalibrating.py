@@ -10,11 +10,11 @@ import numpy as np
 
 from streams.decisions.churn_alert import TASK
 from streams.monitoring.calibration import JUDGED_OUTPUT, Recalibration
-from streams.monitoring.order_tallies import KEY
 from streams.processing.partition import PartitionProcessor
 from streams.processing.rules import Rules
 from streams.records.events import decode_event
 from streams.records.serving import ModelsChosen, Recalibrated, Stages
+from streams.state.keys import TALLY
 from tests.models.variants import variant
 from tests.monitoring.test_watching import CHURN, shelf, worker  # noqa: F401 (fixture)
 from tests.shoppers import DAY, NOON, Log, log_of, ordered
@@ -79,9 +79,9 @@ def test_what_was_counted_and_learned_survives_a_restart() -> None:
     assert again.recalibrated == {TASK: learned}
     before, after = first.order_tallies.sums().days, again.order_tallies.sums().days
     assert {day: sums.tolist() for day, sums in before.items()} == {day: sums.tolist() for day, sums in after.items()}
-    assert sum(key[:1] == KEY for key in tier.held) == len(before) > 40
+    assert sum(key[:1] == TALLY for key in tier.held) == len(before) > 40
     # Nothing moved: nothing is written again.
-    assert not any(key[:1] == KEY for key in again.take_changes())
+    assert not any(key[:1] == TALLY for key in again.take_changes())
 
 
 def test_what_was_learned_of_one_model_is_not_held_against_another(shelf: Any) -> None:  # noqa: F811

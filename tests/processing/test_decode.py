@@ -7,7 +7,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.processing.batch import TYPE_CODE
+from streams.columns.arrays import TYPE_CODE
 from streams.processing.decode import MAX_ORIGINAL_BYTES, NO_TIME, decode
 from streams.processing.rules import DecodeRules
 from streams.records import events as e

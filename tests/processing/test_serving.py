@@ -14,12 +14,12 @@ from models.predictor import Predictor
 from models.registry import task
 from models.store import Shelf, Store
 from models.task import Output
+from streams.columns.layout import Rows
 from streams.decisions.decider import Group, Seen
 from streams.decisions.profile import Profiles
 from streams.decisions.promotion import PromotionPolicy
 from streams.decisions.scores import Scores
 from streams.features.catalogue import CATALOGUE
-from streams.features.columns import Rows
 from streams.processing.partition import OtherRules, PartitionProcessor, row_layout
 from streams.processing.rules import DecodeRules, Rules
 from streams.processing.scoring import Serving, TaskScores, load, score

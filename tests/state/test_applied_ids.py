@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.processing.partition import META_KEY, PartitionProcessor
+from streams.processing.partition import PartitionProcessor
 from streams.processing.rules import Rules
-from streams.state.applied_ids import BUCKET_MS, CHUNK, AppliedIds
+from streams.state.applied_ids import BUCKET_MS, AppliedIds
+from streams.state.keys import IDS, PROGRESS
 from tests.shoppers import HOUR, NOON, log_of, slice_of, viewed
 from tests.worlds import DictTier, cut, run_plain
 
@@ -90,7 +91,7 @@ def test_ids_take_bounded_memory_and_their_chunks_are_deleted() -> None:
         for a in range(0, len(log), 1000):
             processor.apply(slice_of(log[a : a + 1000], i * 5000 + a))
             tier.write(processor.take_changes())
-    chunks = [value for key, value in tier.held.items() if key[:1] == CHUNK]
+    chunks = [value for key, value in tier.held.items() if key[:1] == IDS]
     window = 5000 * (HOUR + BUCKET_MS) // HOUR
     assert window <= sum(map(len, chunks)) // 8 <= window + 1500
     assert processor.applied_ids.nbytes <= 40 * (2 * window + 1000)
@@ -105,7 +106,7 @@ def test_chunks_ahead_of_the_progress_record_do_not_count() -> None:
     tier.write(first.take_changes())
     first.apply(slice_of(log[100:], 100))
     # The flush was cut off: chunks arrived, neither rows nor the progress record did.
-    tier.write({key: value for key, value in first.take_changes().items() if key[:1] == CHUNK})
+    tier.write({key: value for key, value in first.take_changes().items() if key[:1] == IDS})
     second = PartitionProcessor(0, Rules(), tier=tier)
     assert +second.apply(slice_of(log[100:], 100)).fates == {"applied": 100}
     tier.write(second.take_changes())
@@ -125,10 +126,10 @@ def test_ids_are_deleted_only_when_the_progress_that_needs_them_is_gone() -> Non
     first.apply(slice_of(log[:1]))
     tier.write(first.take_changes())
     first.apply(slice_of(log[1:], 1))
-    tier.write({key: value for key, value in first.take_changes().items() if key != META_KEY})
+    tier.write({key: value for key, value in first.take_changes().items() if key != PROGRESS})
     second = PartitionProcessor(0, Rules(), tier=tier)
     assert +second.apply(slice_of(log[1:2], 1)).fates == {"duplicate": 1}
     second.apply(slice_of(log[2:], 2))
     tier.write(second.take_changes())
     tier.write(second.take_changes())
-    assert sum(key[:1] == CHUNK for key in tier.held) == 1
+    assert sum(key[:1] == IDS for key in tier.held) == 1

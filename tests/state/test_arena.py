@@ -6,12 +6,13 @@ import msgspec
 import numpy as np
 import pytest
 
+from streams.columns.layout import Column, Layout, Rows
 from streams.features.catalogue import FEATURES, Catalogue
-from streams.features.columns import Column, Layout, Rows
 from streams.features.feature import Ratio
-from streams.processing.partition import META_KEY, OtherLog, PartitionProcessor, row_layout
+from streams.processing.partition import OtherLog, PartitionProcessor, row_layout
 from streams.processing.rules import Rules
 from streams.state.arena import Arena, Codec, row_bytes
+from streams.state.keys import PROGRESS
 from tests.shoppers import DAY, NOON, log_of, random_history, slice_of, viewed
 from tests.worlds import DictTier
 
@@ -127,9 +128,9 @@ def test_a_progress_record_from_before_logs_had_ids_is_read() -> None:
     first = PartitionProcessor(0, Rules())
     first.apply(slice_of(random_history(1, 50, 5)))
     held = DictTier(first.take_changes()).held
-    old = msgspec.json.decode(held[META_KEY])
+    old = msgspec.json.decode(held[PROGRESS])
     del old["log_id"]
-    second = PartitionProcessor(0, Rules(), tier=DictTier(held | {META_KEY: msgspec.json.encode(old)}), log_id="new")
+    second = PartitionProcessor(0, Rules(), tier=DictTier(held | {PROGRESS: msgspec.json.encode(old)}), log_id="new")
     assert second.next_offset == first.next_offset
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from streams.processing.partition import older
+from streams.state.keys import older
 
 
 def row(next_offset: int) -> bytes:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from streams.columns.arrays import TYPE_CODE, Ints
 from streams.features.kinds.decay import DAY_MS
 from streams.features.kinds.recent import SESSION_GAP_MS
-from streams.processing.batch import TYPE_CODE, Ints
 from streams.records.events import OrderPlaced
 from training.history import History
 from training.replay import Rows

@@ -20,8 +20,8 @@ import numpy as np
 import numpy.typing as npt
 from keras import ops
 
+from streams.columns.arrays import TYPE_CODE
 from streams.features.kinds.recent import BUCKETS, EVENTS_KEPT, SESSION_GAP_MS
-from streams.processing.batch import TYPE_CODE
 from streams.records.events import OrderPlaced
 from training.networks.tabular import FARTHEST
 

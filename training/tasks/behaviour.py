@@ -16,9 +16,9 @@ import numpy as np
 import numpy.typing as npt
 
 from models.artifact import Artifact
+from streams.columns.arrays import Ints
 from streams.features.kinds.decay import DAY_MS
 from streams.features.kinds.recent import BUCKETS
-from streams.processing.batch import Ints
 from training import export
 from training.baselines import gru, logistic, markov
 from training.datasets import COMPLETE_JOURNEY, ONLINE_RETAIL, TAOBAO, Dataset, DatasetError

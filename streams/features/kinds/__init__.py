@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from streams.features.columns import Column, Readable, Rows
+from streams.columns.arrays import Floats, Ints
+from streams.columns.layout import Column, Readable, Rows
 from streams.features.signals import Run
-from streams.processing.batch import Floats, Ints
 
 
 class Kind(Protocol):

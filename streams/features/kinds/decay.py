@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from streams.features.columns import Column, Readable, Rows
+from streams.columns.arrays import Floats, Ints
+from streams.columns.layout import Column, Readable, Rows
 from streams.features.signals import SIGNAL_CODE, SIGNALS, Run, Signal
-from streams.processing.batch import Floats, Ints
 
 MINUTE_MS, HOUR_MS, DAY_MS = 60_000, 3_600_000, 86_400_000
 HALF_LIVES: dict[str, int] = {

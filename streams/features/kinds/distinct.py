@@ -12,9 +12,9 @@ from typing import Literal
 
 import numpy as np
 
-from streams.features.columns import Column, Readable, Rows
+from streams.columns.arrays import Floats, Ints, of_types
+from streams.columns.layout import Column, Readable, Rows
 from streams.features.signals import Run
-from streams.processing.batch import Floats, Ints, of_types
 from streams.records.events import ShopperEvent
 
 REGISTERS = 128

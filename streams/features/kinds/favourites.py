@@ -8,11 +8,11 @@ from typing import Literal
 
 import numpy as np
 
-from streams.features.columns import Column, Readable, Rows
+from streams.columns.arrays import TYPE_CODE, Floats, Ints
+from streams.columns.layout import Column, Readable, Rows
 from streams.features.kinds.decay import DAY_MS, accumulate, faded, quotient
 from streams.features.kinds.last import row_sum
 from streams.features.signals import Run
-from streams.processing.batch import TYPE_CODE, Floats, Ints
 from streams.records.events import CartItemAdded, ItemViewed, ItemWishlisted, OrderPlaced, ShopperEvent
 
 SLOTS = 32

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from streams.features.columns import Column, Readable, Rows
+from streams.columns.arrays import Bools, Floats, Ints, stable_order
+from streams.columns.layout import Column, Readable, Rows
 from streams.features.signals import Run
-from streams.processing.batch import Bools, Floats, Ints, stable_order
 
 
 @dataclass(frozen=True, slots=True)

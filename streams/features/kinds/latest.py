@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from streams.features.columns import Column, Readable, Rows
+from streams.columns.arrays import TYPE_CODE, Floats, Ints
+from streams.columns.layout import Column, Readable, Rows
 from streams.features.signals import Run
-from streams.processing.batch import TYPE_CODE, Floats, Ints
 from streams.records.events import ConsentChanged
 
 

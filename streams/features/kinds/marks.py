@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from streams.features.columns import Column, Readable, Rows
+from streams.columns.arrays import Floats, Ints
+from streams.columns.layout import Column, Readable, Rows
 from streams.features.kinds.decay import DAY_MS
 from streams.features.signals import SIGNAL_CODE, Run, Signal
-from streams.processing.batch import Floats, Ints
 
 #: "Never" as a number of days, and the most that any age can read: ten years.
 MAX_DAYS = 3_650.0

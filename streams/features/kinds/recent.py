@@ -9,10 +9,10 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from streams.features.columns import Column, Readable, Rows
+from streams.columns.arrays import Bools, Floats, Ints, of_types
+from streams.columns.layout import Column, Readable, Rows
 from streams.features.kinds.last import Field, LastN
 from streams.features.signals import Run
-from streams.processing.batch import Bools, Floats, Ints, of_types
 from streams.records.events import ShopperEvent
 
 EVENTS_KEPT = 32

@@ -8,12 +8,12 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from streams.features.columns import Column, Readable, Rows
+from streams.columns.arrays import TYPE_CODE, Floats, Ints
+from streams.columns.layout import Column, Readable, Rows
 from streams.features.kinds.decay import DAY_MS
 from streams.features.kinds.last import LastN, row_sum
 from streams.features.kinds.marks import MAX_DAYS
 from streams.features.signals import Run
-from streams.processing.batch import TYPE_CODE, Floats, Ints
 from streams.records.events import OrderPlaced
 
 ORDERS_KEPT = 12

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from streams.features.columns import Column, Readable, Rows
+from streams.columns.arrays import Bools, Floats, Ints
+from streams.columns.layout import Column, Readable, Rows
 from streams.features.kinds.decay import DAY_MS, HOUR_MS, MINUTE_MS
 from streams.features.signals import SIGNAL_CODE, SIGNALS, Run, Signal
-from streams.processing.batch import Bools, Floats, Ints
 
 #: name of a ring → (bucket length in ms, buckets)
 RINGS: dict[str, tuple[int, int]] = {"5m": (5 * MINUTE_MS, 12), "1h": (HOUR_MS, 24), "1d": (DAY_MS, 30)}

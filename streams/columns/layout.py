@@ -15,7 +15,7 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from streams.processing.batch import Ints
+from streams.columns.arrays import Ints
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,1 @@
+"""Numbers in columns: what decoding makes of events, and the packed rows that features are folded into."""

@@ -1,0 +1,91 @@
+"""What a worker consists of: the parts that ``streams/app.py`` composes and everybody else is given."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+import faust
+
+from streams.agents.shopper_events import ShopperEvents
+from streams.control import Watch
+from streams.kafka_watch import KafkaWatch
+from streams.metrics import Metrics
+from streams.settings import Settings
+from streams.state.write_behind import WriteBehind
+from streams.tables import ShopperTable
+
+log = logging.getLogger(__name__)
+#: A worker that failed, or is to stop while Kafka is away, and does not come to its end by itself ends after this long.
+LAST_RESORT_SECONDS = 25
+#: A worker that is to stop waits this long for a Kafka that is away.
+STOP_SECONDS = 8.0
+
+
+class App(faust.App):
+    """A Faust app that can do something before tables are recovered, which may take long: be seen to do so."""
+
+    before_recovery: Callable[[], Awaitable[None]] | None = None
+    away: Callable[[], bool] = staticmethod(lambda: False)
+    """Whether Kafka is away."""
+    stop_asked_at = float("inf")
+
+    async def on_start(self) -> None:
+        await super().on_start()
+        if self.before_recovery is not None:
+            await self.before_recovery()
+
+    async def on_stop(self) -> None:
+        self.stop_asked_at = time.monotonic()
+        threading.Thread(target=self._end_without_kafka, daemon=True).start()
+        await super().on_stop()
+
+    def _end_without_kafka(self) -> None:
+        """End the process when Kafka is away: aiokafka would wait for it, to commit and to leave the group."""
+        while True:
+            time.sleep(STOP_SECONDS)
+            if self.give_up() and self.away():
+                log.warning("Stopped while Kafka is away; what was not committed is applied again by the next worker.")
+                time.sleep(2)  # The flush that gave up just now says so, and the local copy is closed.
+                os._exit(1)
+
+    def give_up(self) -> bool:
+        """Whether to wait for Kafka no more, because the worker was asked to stop a while ago."""
+        return time.monotonic() - self.stop_asked_at > STOP_SECONDS
+
+
+@dataclass(slots=True)
+class Worker:
+    """Everything a worker consists of."""
+
+    app: App
+    table: ShopperTable
+    shopper_events: ShopperEvents
+    writer: WriteBehind
+    control: Watch
+    kafka: KafkaWatch
+    metrics: Metrics
+    settings: Settings
+    port: int = 0
+    """Where HTTP is served, once it is."""
+    lags: dict[int, int] = field(default_factory=dict)
+    """partition → records that wait, as last seen."""
+    overtaken: dict[int, int] = field(default_factory=dict)
+    """partition → how far it was applied when the start of the log had passed it."""
+
+    async def fail(self, error: BaseException) -> None:
+        """End this worker with an error: nothing is flushed or committed any more."""
+        self.shopper_events.failure = self.shopper_events.failure or error
+        last_resort()
+        await self.app.crash(error)
+
+
+def last_resort() -> None:
+    """End the process in a while, should it hang on its way out."""
+    timer = threading.Timer(LAST_RESORT_SECONDS, os._exit, (1,))
+    timer.daemon = True
+    timer.start()

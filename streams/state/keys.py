@@ -1,0 +1,44 @@
+"""The keys of the feature table: what kinds of records it holds, and which of two of a key is the right one."""
+
+from __future__ import annotations
+
+import msgspec
+
+#: First byte of every key, by what the record is.
+LAYOUT, NAME, IDS, TALLY, ROW = b"l", b"n", b"i", b"d", b"s"
+#: The key of the progress record: it says that every record before its ``next_offset`` is in all others.
+PROGRESS = b"p"
+#: A packed row begins with the digest of its layout; then comes the offset before which it stands.
+DIGEST_BYTES, HEADER_BYTES = 8, 16
+
+
+def row_key(shopper: str) -> bytes:
+    """The key of a shopper's row."""
+    return ROW + shopper.encode()
+
+
+def row_stands_at(value: bytes) -> int:
+    """The offset before which a packed row stands."""
+    return int.from_bytes(value[DIGEST_BYTES:HEADER_BYTES], "big")
+
+
+def tally_stands_at(value: bytes) -> int:
+    """The offset before which a day's sums stand: they begin with it."""
+    return int.from_bytes(value[:8], "big")
+
+
+def older(key: bytes, value: bytes | None, held: bytes | None) -> bool:
+    """Whether a record of the feature table stands for less of the log than the one held.
+
+    A worker that was stopped and continued may have written rows after its partition went to another one. What a row
+    holds is decided by the log alone, so of two the one from the later offset is right, whichever came last.
+    """
+    if value is None or held is None:
+        return False
+    if key[:1] == ROW:
+        return row_stands_at(value) < row_stands_at(held)
+    if key[:1] == TALLY:
+        return tally_stands_at(value) < tally_stands_at(held)
+    if key == PROGRESS:
+        return bool(msgspec.json.decode(value)["next_offset"] < msgspec.json.decode(held)["next_offset"])
+    return False
