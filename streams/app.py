@@ -181,11 +181,11 @@ def _declare_watch(worker: Worker) -> None:
         if app.rebalancing or events.failure is not None:
             return
         take_lags(worker)
-        events.watch()
+        events.models.watch()
         if kafka.silent_seconds or kafka.missing:
             return  # What would be said now is said when it can be heard.
         take_losses(worker)
-        events.choose(worker.control.stages)
-        events.recalibrate()
+        events.choices.choose(worker.control.stages)
+        events.choices.recalibrate()
         if settings.idle_tick_seconds:
             events.tick(settings.idle_tick_seconds)

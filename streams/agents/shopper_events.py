@@ -5,34 +5,24 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
 
-import msgspec
-import numpy as np
-import numpy.typing as npt
 from faust.types import TP
 
+from streams.agents.choices import Choices
+from streams.agents.model_watch import ModelWatch
 from streams.columns.arrays import TYPE_CODE
-from streams.decisions.churn_alert import TASK as LABELLED_TASK
 from streams.kafka_watch import Extent, KafkaAway
 from streams.metrics import Metrics
-from streams.monitoring.calibration import Recalibration
-from streams.monitoring.canary import CanaryPolicy, CanaryWatch, Compared
-from streams.monitoring.drift import Drift
-from streams.monitoring.late_labels import Judged, code_of
-from streams.monitoring.order_tallies import together
-from streams.monitoring.quality import Calibration
 from streams.processing.partition import Applied, OtherLog, PartitionProcessor
 from streams.processing.rules import Rules
-from streams.processing.scoring import Model, Shelf, TaskScores, load, shipped_stages
+from streams.processing.scoring import Model, Shelf
 from streams.records.events import MAX_ID_LENGTH, ClockTicked, encode_event
 from streams.records.outcomes import ChurnAlerted, OfferWithheld, encode_outcome
-from streams.records.serving import CanaryRolledBack, ModelsChosen, Recalibrated, RulesChosen, Stages, key_of
 from streams.records.slices import Slice
 from streams.state.keys import ROW
 from streams.state.write_behind import GaveUp, WriteBehind
 from streams.tables import PartitionTier, ShopperTable
-from streams.topics import CONTROL, EVENTS, TOPIC_OF
+from streams.topics import EVENTS, TOPIC_OF
 
 _TYPE_NAME = {code: cls.__struct_config__.tag for cls, code in TYPE_CODE.items()}
 #: A choice of models that a partition has not come to is written again after this long.
@@ -88,16 +78,8 @@ class ShopperEvents:
         self._gaps: dict[int, list[tuple[int, int]]] = {}
         self.failure: BaseException | None = None
         self._touched: dict[int, float] = {}
-        self._asked: dict[int, tuple[float, object]] = {}
-        self._learned: dict[int, int] = {}
-        """partition → day of event time for which was last asked what is to be learned."""
-        self._refused: set[tuple[str, str]] = set()
-        self.canary_policy = CanaryPolicy()
-        self._canaries: dict[tuple[str, str, str], CanaryWatch] = {}
-        self._rolled_back: set[tuple[str, str]] = set()
-        self._unsaid: list[CanaryRolledBack] = []
-        self._judged: dict[int, Judged] = {}
-        self._drifts: dict[str, tuple[str, Drift]] = {}
+        self.choices = Choices(rules, shelf, writer, metrics, self.processors)
+        self.models = ModelWatch(writer, metrics, self.processors)
 
     def processor(self, partition: int) -> PartitionProcessor:
         """The partition's processor; made from the table when there is none."""
@@ -109,7 +91,7 @@ class ShopperEvents:
                 self.shelf,
                 tier=PartitionTier(self.table, partition),
                 limit=max(1, self.hot_rows // max(self.partitions, len(self.processors) + 1)),
-                refused=self._refuse,
+                refused=self.choices.refuse,
                 log_id=self._log_id,
                 partitions=self._topic_partitions,
             )
@@ -120,8 +102,9 @@ class ShopperEvents:
 
     def forget(self) -> None:
         """Drop all processors: partitions were revoked."""
-        for by_partition in (self.processors, self._touched, self._asked, self._learned, self.progressed, self._gaps):
+        for by_partition in (self.processors, self._touched, self.progressed, self._gaps):
             by_partition.clear()
+        self.choices.forget()
         self.unflushed = False
         m = self.metrics
         for gauge in (m.rows, m.timers, m.applied_ids, m.watermark, m.lag, m.model_info):
@@ -282,153 +265,6 @@ class ShopperEvents:
                 tick = ClockTicked(event_time=int(time.time() * 1000))
                 self.writer.say(EVENTS.name, encode_event(tick), partition=partition)
 
-    def _drift_of(self, model: Model) -> Drift:
-        if model.digest not in self._drifts:
-            # Only of what serves now: during a change, partitions come to it one after the other.
-            serving = {task.live.digest for processor in self.processors.values() for task in processor.serving}
-            self._drifts = {digest: drift for digest, drift in self._drifts.items() if digest in serving}
-            self._drifts[model.digest] = (model.task, Drift(model.distributions))
-        return self._drifts[model.digest][1]
-
-    def _compare(self, compared: Compared, processor: PartitionProcessor) -> None:
-        m, task = self.metrics, compared.model.task
-        labels = (task, compared.stage, compared.model.version)
-        known = np.isfinite(compared.other)
-        difference = compared.distance[known]
-        m.compared_rows.labels(*labels).inc(len(known))
-        m.compared_failed.labels(*labels).inc(int((~known).sum()))
-        m.compared_agreeing.labels(*labels).inc(int((difference <= AGREEMENT).sum()))
-        m.compared_difference.labels(*labels).inc(float(difference.sum()))
-        m.compared_seconds.labels(*labels).inc(compared.other_us_per_row * len(known) / 1e6)
-        change = processor.stages[task].change_id
-        if compared.stage == "canary" and (task, change) not in self._rolled_back:
-            self._canaries.setdefault((task, change, compared.model.version), CanaryWatch()).take(compared)
-
-    def watch(self) -> None:
-        """Once a second: labels that became known, drift, and whether a canary does harm."""
-        m = self.metrics
-        verdicts, self._unsaid = self._unsaid, []
-        for record in verdicts:
-            self._say_verdict(record)
-        for processor in self.processors.values():
-            labels = processor.known_labels()
-            for code in np.unique(labels.model).tolist():
-                mask = labels.model == code
-                self._judged.setdefault(code, Judged()).take(labels.score[mask], labels.lapsed[mask])
-        serving = {
-            stage: self._judged.get(code_of(model.digest))
-            for processor in self.processors.values()
-            for task in processor.serving
-            if task.live.task == LABELLED_TASK
-            for stage, model in task.staged.items()
-        }
-        for gauge in (m.labels_known, m.live_auc, m.live_calibration_error):
-            gauge.clear()  # Else it would go on saying of a canary what was true before it ended.
-        known: dict[str, Calibration] = {}
-        for stage, judged in serving.items():
-            if judged is not None:
-                known[stage] = judged.calibration()
-                m.labels_known.labels(LABELLED_TASK, stage).set(judged.count)
-                m.live_auc.labels(LABELLED_TASK, stage).set(judged.auc())
-                m.live_calibration_error.labels(LABELLED_TASK, stage).set(known[stage].error)
-        for task, drift in self._drifts.values():
-            for name, value in drift.psi().items():
-                m.drift.labels(task, name).set(value)
-        changes = {(task, s.change_id) for p in self.processors.values() for task, s in p.stages.items()}
-        self._canaries = {key: canary for key, canary in self._canaries.items() if key[:2] in changes}
-        for (task, change, version), canary in list(self._canaries.items()):
-            both = [known.get(stage) if task == LABELLED_TASK else None for stage in ("live", "canary")]
-            verdict = canary.verdict(self.canary_policy, *both)
-            if verdict is not None:
-                del self._canaries[task, change, version]
-                self._roll_back(task, change, version, *verdict)
-
-    def _roll_back(self, task: str, change: str, version: str, reason: str, detail: str) -> None:
-        log.error("Canary %s %s is rolled back for %s: %s", task, version, reason, detail)
-        self._rolled_back.add((task, change))  # It goes on until the log says so.
-        self.metrics.canaries_rolled_back.labels(task, reason).inc()
-        record = CanaryRolledBack(
-            task=task,
-            change_id=change,
-            version=version,
-            reason=reason,
-            detail=detail,
-            decided_at_ms=int(time.time() * 1000),
-        )
-        self._say_verdict(record)
-
-    def _say_verdict(self, record: CanaryRolledBack) -> None:
-        def unsaid() -> None:
-            self._unsaid.append(record)
-
-        self.writer.say(CONTROL.name, msgspec.json.encode(record), key=key_of(record), unsaid=unsaid)
-
-    def choose(self, stages: Mapping[str, Stages]) -> None:
-        """Write into each partition which models are to serve and which rules are to hold, where that is not what
-        serves and holds. ``stages`` are the operators' wishes; where they have none, the package's own is to serve.
-
-        Only versions that can serve are written. Asked again when the partition has not come to it for a while.
-        """
-        now = time.monotonic()
-        shipped = shipped_stages(self.shelf)
-        wanted = {task: _named(stages.get(task, own), own) for task, own in shipped.items()}
-        for partition, processor in list(self.processors.items()):
-            # Chosen again where what was chosen does not serve: the store may have been away.
-            missing = processor.missing
-            differing = {t: s for t, s in wanted.items() if s != processor.stages.get(t) or t in missing}
-            rules = self.rules.digest if self.rules != processor.rules else None
-            if not differing and rules is None:
-                continue
-            asked, what = self._asked.get(partition, (0.0, None))
-            if what == (differing, rules) and now - asked < ASK_AGAIN_SECONDS:
-                continue
-            servable = {task: s for task, s in differing.items() if self._can_serve(task, s)}
-            if servable:
-                self.writer.say(EVENTS.name, encode_event(ModelsChosen(stages=dict(servable))), partition=partition)
-            if rules is not None:
-                chosen = RulesChosen(digest=rules, rules=self.rules.described())
-                self.writer.say(EVENTS.name, encode_event(chosen), partition=partition)
-            self._asked[partition] = (now, (differing, rules))
-
-    def recalibrate(self) -> None:
-        """Once a day of event time, write into each partition what its orders, and those of this worker's others, say
-        of the live model's forecasts; nothing where that is what holds already."""
-        for partition, processor in list(self.processors.items()):
-            live = processor.live(LABELLED_TASK)
-            if live is None or processor.today <= self._learned.get(partition, 0):
-                continue
-            self._learned[partition] = processor.today
-            tallies = together((p.order_tallies for p in self.processors.values()), code_of(live.digest))
-            learned = Recalibration.learned(tallies, processor.today)
-            held = processor.recalibrated.get(LABELLED_TASK)
-            holds = (held.level, held.lately) if held is not None and held.model == live.digest else (1.0, 1.0)
-            if (learned.level, learned.lately) != holds:
-                record = Recalibrated(
-                    task=LABELLED_TASK,
-                    model=live.digest,
-                    version=str(np.datetime64(processor.today, "D")),
-                    level=learned.level,
-                    lately=learned.lately,
-                )
-                self.writer.say(EVENTS.name, encode_event(record), partition=partition)
-
-    def _can_serve(self, task: str, stages: Stages) -> bool:
-        for version in (stages.live, stages.canary, stages.shadow):
-            if version is not None:
-                try:
-                    load(self.shelf, task, version)
-                except Exception as error:
-                    self._refuse(task, version, error)
-                    return False
-                self._refused.discard((task, version))
-        return True
-
-    def _refuse(self, task: str, version: str, error: Exception) -> None:
-        self.metrics.models_refused.labels(task).inc()
-        if (task, version) not in self._refused:
-            self._refused.add((task, version))
-            log.error("%s %s must not serve; what served before goes on: %s", task, version, error)
-
     def _show_models(self, partition: int, processor: PartitionProcessor) -> None:
         gauge = self.metrics.model_info
         for labels in [s.labels for m in gauge.collect() for s in m.samples if s.labels["partition"] == str(partition)]:
@@ -465,9 +301,7 @@ class ShopperEvents:
             unjudged = int((~scores.judged).sum())
             if unjudged:
                 m.unjudged.labels(scores.models[0].task, _population(scores.models[0])).inc(unjudged)
-            self._drift_of(scores.models[0]).take(_columns(scores))
-            for compared in scores.compared:
-                self._compare(compared, processor)
+            self.models.take(scores, processor)
         if result.fates["choice"]:
             self._show_models(slice_.partition, processor)
         partition = str(slice_.partition)
@@ -477,24 +311,6 @@ class ShopperEvents:
         m.watermark.labels(partition).set(processor.watermark_ms / 1000)
 
 
-def _named(stages: Stages, own: Stages) -> Stages:
-    """An operator's wish with the live version by name."""
-    return stages if stages.live is not None else msgspec.structs.replace(stages, live=own.live)
-
-
 def _population(model: Model) -> str:
     """Whom a model can judge, as a label."""
     return " and ".join(f"{condition.address} >= {condition.least:g}" for condition in model.population) or "upstream"
-
-
-def _columns(scores: TaskScores) -> dict[str, npt.NDArray[Any]]:
-    """What drift is measured of, for the rows that the live model answered: the scalar features that it saw, and its
-    probabilities."""
-    mine = (scores.used == 0) & scores.judged
-    model, x = scores.models[0], scores.inputs[0][mine]
-    places = np.cumsum((0, *model.widths[:-1])).tolist()
-    found: dict[str, npt.NDArray[Any]] = {
-        a: x[:, p] for a, p, w in zip(model.features, places, model.widths, strict=True) if w == 1
-    }
-    found |= {o.name: scores.answers[o.name][mine] for o in model.outputs if o.scalar}
-    return found

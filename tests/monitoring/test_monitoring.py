@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from streams.agents.shopper_events import _columns
+from streams.agents.model_watch import drift_columns
 from streams.decisions.churn_alert import HORIZON_DAYS
 from streams.monitoring.canary import CanaryPolicy, CanaryWatch, Compared
 from streams.monitoring.drift import Drift, distribution, psi
@@ -109,7 +109,7 @@ def test_what_drift_looks_at_is_like_all_that_was_scored() -> None:
     seen = Drift(model.distributions)
     every: dict[str, list[np.ndarray]] = {}
     for slice_ in cut(log, range(1000, len(log), 1000)):
-        columns = _columns(next(s for s in processor.apply(slice_).scores if s.models[0].task == "churn"))
+        columns = drift_columns(next(s for s in processor.apply(slice_).scores if s.models[0].task == "churn"))
         seen.take(columns)
         for name, column in columns.items():
             every.setdefault(name, []).append(column)

@@ -43,8 +43,8 @@ def test_what_is_learned_is_written_into_the_log_once_a_day_and_corrects_what_is
         events.handle(whole.cut(start, len(whole)), 0)
         said = events.writer.sent  # type: ignore[attr-defined]
         said.clear()
-        events.recalibrate()
-        events.recalibrate()  # of the same day nothing more is to be said
+        events.choices.recalibrate()
+        events.choices.recalibrate()  # of the same day nothing more is to be said
         records = [decode_event(value) for _, value in said]
         assert len(records) <= 1
         assert all(isinstance(record, Recalibrated) for record in records)

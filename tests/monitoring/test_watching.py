@@ -65,7 +65,7 @@ def worker(shelf: Any) -> ShopperEvents:
 def run(events: ShopperEvents, log: Log, size: int = 600) -> list[CanaryRolledBack]:
     for slice_ in cut(log, range(size, len(log), size)):
         events.handle(slice_, 0)
-        events.watch()
+        events.models.watch()
     sent = events.writer.sent  # type: ignore[attr-defined]
     return [msgspec.json.decode(value, type=CanaryRolledBack) for topic, value in sent if topic == CONTROL.name]
 
@@ -111,7 +111,7 @@ def test_a_canary_that_does_harm_is_rolled_back_once_for_what_it_did(harm: str, 
     for other, change in off.items():
         if other != harm:
             policy = replace(policy, **change)
-    events.canary_policy = policy
+    events.models.canary_policy = policy
     (said,) = run(events, [*canary(version), *LOG])
     assert (said.task, said.change_id, said.version, said.reason) == ("churn", "change", version, harm)
     counted = events.metrics.registry.get_sample_value
@@ -121,7 +121,7 @@ def test_a_canary_that_does_harm_is_rolled_back_once_for_what_it_did(harm: str, 
 def test_a_canary_that_does_no_harm_goes_on_and_what_is_known_of_it_is_shown(shelf: Shelf) -> None:
     version = variant(CHURN, 1.01).version
     events = worker(shelf)
-    events.canary_policy = CanaryPolicy(max_cost_ratio=np.inf)  # Two models on a busy machine.
+    events.models.canary_policy = CanaryPolicy(max_cost_ratio=np.inf)  # Two models on a busy machine.
     assert run(events, [*canary(version, 0.7), *LOG]) == []
     value = events.metrics.registry.get_sample_value
     compared = {"task": "churn", "stage": "canary", "version": version}
@@ -135,9 +135,9 @@ def test_a_canary_that_does_no_harm_goes_on_and_what_is_known_of_it_is_shown(she
     # Once it has ended, nothing is said of it any more.
     ended = Stages(change_id="another")
     events.handle(cut([*canary(version), *LOG, (None, encode_event(ModelsChosen(stages={"churn": ended})))], [])[0], 0)
-    events.watch()
+    events.models.watch()
     assert value("offerstream_labels_known", {"task": "churn", "stage": "canary"}) is None
-    assert not events._canaries
+    assert not events.models._canaries
 
 
 def test_what_is_chosen_is_written_once_and_again_only_where_it_does_not_serve(shelf: Shelf) -> None:
@@ -146,10 +146,10 @@ def test_what_is_chosen_is_written_once_and_again_only_where_it_does_not_serve(s
     sent = events.writer.sent  # type: ignore[attr-defined]
     sent.clear()
     wanted = {"churn": Stages(change_id="x", live=variant(CHURN, 1.01).version)}
-    events.choose(wanted)
-    events.choose(wanted)
+    events.choices.choose(wanted)
+    events.choices.choose(wanted)
     assert len(sent) == 1
     broken = {"churn": Stages(change_id="y", live="feedbeef0000")}
-    events.choose(broken)
+    events.choices.choose(broken)
     assert len(sent) == 1
     assert events.metrics.registry.get_sample_value("offerstream_models_refused_total", {"task": "churn"}) == 1

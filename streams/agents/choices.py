@@ -1,0 +1,124 @@
+"""Writes into partitions what is to decide in them: models, rules, and what their orders taught."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping
+
+import msgspec
+import numpy as np
+
+from streams.decisions.churn_alert import TASK as LABELLED_TASK
+from streams.metrics import Metrics
+from streams.monitoring.calibration import Recalibration
+from streams.monitoring.late_labels import code_of
+from streams.monitoring.order_tallies import together
+from streams.processing.partition import PartitionProcessor
+from streams.processing.rules import Rules
+from streams.processing.scoring import Shelf, load, shipped_stages
+from streams.records.events import encode_event
+from streams.records.serving import ModelsChosen, Recalibrated, RulesChosen, Stages
+from streams.state.write_behind import WriteBehind
+from streams.topics import EVENTS
+
+#: A choice that a partition has not come to is written again after this long.
+ASK_AGAIN_SECONDS = 30.0
+
+log = logging.getLogger(__name__)
+
+
+class Choices:
+    """What this worker wishes, held against what each of its partitions has come to. ``processors`` are those of the
+    partitions that it owns, by partition."""
+
+    def __init__(
+        self,
+        rules: Rules,
+        shelf: Shelf,
+        writer: WriteBehind,
+        metrics: Metrics,
+        processors: Mapping[int, PartitionProcessor],
+    ) -> None:
+        self.rules, self.shelf, self.writer, self.metrics, self.processors = rules, shelf, writer, metrics, processors
+        self._asked: dict[int, tuple[float, object]] = {}
+        self._learned: dict[int, int] = {}
+        """partition → day of event time for which was last asked what is to be learned."""
+        self._refused: set[tuple[str, str]] = set()
+
+    def forget(self) -> None:
+        """Partitions were revoked: what was asked of them is not known any more."""
+        self._asked.clear()
+        self._learned.clear()
+
+    def choose(self, stages: Mapping[str, Stages]) -> None:
+        """Write into each partition which models are to serve and which rules are to hold, where that is not what
+        serves and holds. ``stages`` are the operators' wishes; where they have none, the package's own is to serve.
+
+        Only versions that can serve are written. Asked again when the partition has not come to it for a while.
+        """
+        now = time.monotonic()
+        shipped = shipped_stages(self.shelf)
+        wanted = {task: _named(stages.get(task, own), own) for task, own in shipped.items()}
+        for partition, processor in list(self.processors.items()):
+            # Chosen again where what was chosen does not serve: the store may have been away.
+            missing = processor.missing
+            differing = {t: s for t, s in wanted.items() if s != processor.stages.get(t) or t in missing}
+            rules = self.rules.digest if self.rules != processor.rules else None
+            if not differing and rules is None:
+                continue
+            asked, what = self._asked.get(partition, (0.0, None))
+            if what == (differing, rules) and now - asked < ASK_AGAIN_SECONDS:
+                continue
+            servable = {task: s for task, s in differing.items() if self._can_serve(task, s)}
+            if servable:
+                self.writer.say(EVENTS.name, encode_event(ModelsChosen(stages=dict(servable))), partition=partition)
+            if rules is not None:
+                chosen = RulesChosen(digest=rules, rules=self.rules.described())
+                self.writer.say(EVENTS.name, encode_event(chosen), partition=partition)
+            self._asked[partition] = (now, (differing, rules))
+
+    def recalibrate(self) -> None:
+        """Once a day of event time, write into each partition what its orders, and those of this worker's others, say
+        of the live model's forecasts; nothing where that is what holds already."""
+        for partition, processor in list(self.processors.items()):
+            live = processor.live(LABELLED_TASK)
+            if live is None or processor.today <= self._learned.get(partition, 0):
+                continue
+            self._learned[partition] = processor.today
+            tallies = together((p.order_tallies for p in self.processors.values()), code_of(live.digest))
+            learned = Recalibration.learned(tallies, processor.today)
+            held = processor.recalibrated.get(LABELLED_TASK)
+            holds = (held.level, held.lately) if held is not None and held.model == live.digest else (1.0, 1.0)
+            if (learned.level, learned.lately) != holds:
+                record = Recalibrated(
+                    task=LABELLED_TASK,
+                    model=live.digest,
+                    version=str(np.datetime64(processor.today, "D")),
+                    level=learned.level,
+                    lately=learned.lately,
+                )
+                self.writer.say(EVENTS.name, encode_event(record), partition=partition)
+
+    def _can_serve(self, task: str, stages: Stages) -> bool:
+        for version in (stages.live, stages.canary, stages.shadow):
+            if version is not None:
+                try:
+                    load(self.shelf, task, version)
+                except Exception as error:
+                    self.refuse(task, version, error)
+                    return False
+                self._refused.discard((task, version))
+        return True
+
+    def refuse(self, task: str, version: str, error: Exception) -> None:
+        """Count a version that must not serve, and say so once."""
+        self.metrics.models_refused.labels(task).inc()
+        if (task, version) not in self._refused:
+            self._refused.add((task, version))
+            log.error("%s %s must not serve; what served before goes on: %s", task, version, error)
+
+
+def _named(stages: Stages, own: Stages) -> Stages:
+    """An operator's wish with the live version by name."""
+    return stages if stages.live is not None else msgspec.structs.replace(stages, live=own.live)
