@@ -19,6 +19,7 @@ from streams.commands.check import check
 from streams.commands.common import BROKER, DATA, console, parse_time
 from streams.commands.dead_letters import dead_letters
 from streams.commands.jars import fetch_jars
+from streams.commands.late_events import late_events
 from streams.commands.replay import replay
 from streams.settings import Settings, SettingsError
 
@@ -381,7 +382,7 @@ def bench(out: Path, rounds: int, events: int) -> None:
     run(out, rounds, events)
 
 
-for command in (check, dead_letters, replay):
+for command in (check, dead_letters, late_events, replay):
     cli.add_command(command)
 
 if __name__ == "__main__":

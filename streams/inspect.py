@@ -71,7 +71,8 @@ def changelog_values(
 def shopper_features(settings: Settings, shopper: str, at_ms: int | None) -> tuple[int, dict[str, list[float]]]:
     """A shopper's features at a time (default: of the newest event in their partition), a list of one number each, of a
     tensor so many as it is wide. Raises ``TopicError`` when there is no row."""
-    codec = Codec(row_layout(CATALOGUE))
+    catalogue = CATALOGUE.in_zone(settings.time_zone)
+    codec = Codec(row_layout(catalogue))
     row, newest = None, 0
     ours = row_key(shopper)
     found = changelog_values(settings, lambda key: key in (ours, PROGRESS) or key[:1] == LAYOUT)
@@ -85,6 +86,6 @@ def shopper_features(settings: Settings, shopper: str, at_ms: int | None) -> tup
         raise TopicError(f"No row of {shopper!r} has been flushed; was anything of theirs sent to {EVENTS.name}?")
     rows = codec.unpack([row])
     now = max(newest, int(rows.column(LAST_EVENT.name)[0])) if at_ms is None else at_ms
-    addresses = tuple(CATALOGUE.features)
-    read = CATALOGUE.read(rows, np.array([now]), addresses)[0]
-    return now, {a: read[place].tolist() for a, place in CATALOGUE.places(addresses).items()}
+    addresses = tuple(catalogue.features)
+    read = catalogue.read(rows, np.array([now]), addresses)[0]
+    return now, {a: read[place].tolist() for a, place in catalogue.places(addresses).items()}

@@ -10,10 +10,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfoNotFoundError
 
 from streams.access import MECHANISMS, PROTOCOLS, Access
 from streams.decisions.churn_alert import ChurnAlertPolicy
 from streams.decisions.promotion import PromotionPolicy
+from streams.features.days import UTC, Days
 from streams.processing.partitioning import PARTITIONERS
 from streams.processing.rules import DecodeRules, Rules
 from streams.processing.silence import SilencePolicy
@@ -81,6 +83,9 @@ class Settings:
     """The one currency whose cents are added up."""
     allowed_lateness_seconds: float = 3600.0
     """How far behind the newest event of its partition an event may be and still count."""
+    time_zone: str = UTC
+    """IANA name, such as Asia/Shanghai: where a feature counts days, they are this zone's. After a change, windows of
+    days start cold."""
     cadence_seconds: float = 3600.0
     """A shopper is due at most this long after their first event, however indecisive their events are."""
     future_tolerance_seconds: float = 300.0
@@ -153,6 +158,13 @@ class Settings:
                 f"{PREFIX}SILENCE_SHORTEST_DAYS is {self.silence_shortest_days}; it must be at most "
                 f"{PREFIX}SILENCE_LONGEST_DAYS, which is {self.silence_longest_days}."
             )
+        try:
+            Days(self.time_zone)
+        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+            raise SettingsError(
+                f"{PREFIX}TIME_ZONE is {self.time_zone!r}, which is no time zone: give an IANA name such as "
+                "Europe/London."
+            ) from error
         if len(self.currency) != 3 or not self.currency.isupper():
             raise SettingsError(f"{PREFIX}CURRENCY is {self.currency!r}; ISO 4217 has three capital letters.")
 
@@ -207,6 +219,7 @@ class Settings:
             ),
             allowed_lateness_ms=int(self.allowed_lateness_seconds * 1000),
             cadence_ms=int(self.cadence_seconds * 1000),
+            time_zone=self.time_zone,
             silence=SilencePolicy(
                 shortest_days=self.silence_shortest_days,
                 longest_days=self.silence_longest_days,

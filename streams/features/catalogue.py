@@ -5,7 +5,8 @@ A new feature is a line in one of the files named here. A new kind is one file i
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any, cast
 
 import numpy as np
@@ -14,6 +15,7 @@ import numpy.typing as npt
 from streams.columns.arrays import Floats, Ints
 from streams.columns.layout import Column, Readable, Rows
 from streams.features import browsing, carts, offers, orders, searching, sequence, visits
+from streams.features.days import UTC, Days
 from streams.features.feature import Feature, Ratio
 from streams.features.kinds import Kind
 from streams.features.kinds.decay import Decayed, DecayKind
@@ -53,11 +55,15 @@ _KINDS: dict[type[Kind], tuple[type, ...]] = {
 class Catalogue:
     """Features by address, with the kinds that fold and read them.
 
-    ``only_needed``: without the columns of kinds that no feature reads; enough to train, not to decide. Raises
-    ``ValueError`` when two features share an address or a ratio names a feature that does not exist.
+    ``only_needed``: without the columns of kinds that no feature reads; enough to train, not to decide. ``time_zone``:
+    whose days are meant where a feature counts days. Raises ``ValueError`` when two features share an address or a
+    ratio names a feature that does not exist.
     """
 
-    def __init__(self, features: Iterable[Feature] = FEATURES, *, only_needed: bool = False) -> None:
+    def __init__(
+        self, features: Iterable[Feature] = FEATURES, *, only_needed: bool = False, time_zone: str = UTC
+    ) -> None:
+        self.time_zone, self._only_needed = time_zone, only_needed
         declared = tuple(features)
         self.features = {feature.address: feature for feature in declared}
         if len(self.features) != len(declared):
@@ -67,8 +73,12 @@ class Catalogue:
                 for part in (feature.source.numerator, feature.source.denominator):
                     if part not in self.features:
                         raise ValueError(f"{feature.address} divides {part}, which no file under streams/features has.")
+        # Windows alone count days of a calendar; all other kinds measure time.
+        made_by: dict[type[Kind], Callable[..., Kind]] = {WindowKind: partial(WindowKind, days=Days(time_zone))}
         self.kinds: dict[type[Kind], Kind] = {
-            kind: kind(list(dict.fromkeys(f.source for f in declared if isinstance(f.source, sources))))
+            kind: made_by.get(kind, kind)(
+                list(dict.fromkeys(f.source for f in declared if isinstance(f.source, sources)))
+            )
             for kind, sources in _KINDS.items()
             # Silence is told by the rhythm, whether or not anybody reads it.
             if not only_needed or kind is RhythmKind or any(isinstance(f.source, sources) for f in declared)
@@ -93,6 +103,12 @@ class Catalogue:
         """… and named by."""
         return cast(RecentKind, self.kinds[RecentKind])
 
+    def in_zone(self, time_zone: str) -> Catalogue:
+        """The same features with the days of another time zone."""
+        if time_zone == self.time_zone:
+            return self
+        return Catalogue(self.features.values(), only_needed=self._only_needed, time_zone=time_zone)
+
     def covering(self, addresses: Iterable[str]) -> Catalogue:
         """A catalogue of these features and what they divide: the same bits from fewer columns."""
         wanted = dict.fromkeys(addresses)
@@ -100,7 +116,8 @@ class Catalogue:
             source = self.features[address].source
             if isinstance(source, Ratio):
                 wanted |= dict.fromkeys((source.numerator, source.denominator))
-        return Catalogue((self.features[address] for address in wanted), only_needed=True)
+        covered = (self.features[address] for address in wanted)
+        return Catalogue(covered, only_needed=True, time_zone=self.time_zone)
 
     def fold(self, state: Rows, run: Run) -> None:
         """Take a run of events into every kind's columns."""

@@ -123,7 +123,8 @@ class PartitionProcessor:
         room: int = 1024,
         partitions: int | None = None,
     ) -> None:
-        self.partition, self.rules, self.catalogue, self.log_id = partition, rules, catalogue, log_id
+        self.partition, self.rules, self.log_id = partition, rules, log_id
+        self.catalogue = catalogue.in_zone(rules.time_zone)
         self._partitions = partitions
         self._shelf, self._collector, self._collected = shelf, collector, collected
         self._refused = refused
@@ -132,7 +133,7 @@ class PartitionProcessor:
         """By task, what was learned of its live model, as the log says."""
         self.stages: dict[str, Stages] = {}
         """Which versions serve, as the log chose; tasks that it never chose for serve the package's own."""
-        self.codec = Codec(layout or row_layout(catalogue))
+        self.codec = Codec(layout or row_layout(self.catalogue))
         self.arena = Arena(self.codec, tier, limit, room)
         self.applied_ids = AppliedIds()
         self.next_offset = 0
@@ -181,12 +182,15 @@ class PartitionProcessor:
                 f"The log of partition {self.partition} is under rules {digest} of a newer version, which decide what "
                 "this one does not know. Run that version."
             )
-        if rules.decode.currency != self.rules.decode.currency:
-            raise OtherRules(
-                f"The feature table of partition {self.partition} adds up {rules.decode.currency}, this worker is set "
-                f"to {self.rules.decode.currency}. Set OFFERSTREAM_CURRENCY back, or start under another "
-                "OFFERSTREAM_APP_ID."
-            )
+        for what, name, held, ours in (
+            ("adds up", "CURRENCY", rules.decode.currency, self.rules.decode.currency),
+            ("counts days of", "TIME_ZONE", rules.time_zone, self.rules.time_zone),
+        ):
+            if held != ours:
+                raise OtherRules(
+                    f"The feature table of partition {self.partition} {what} {held}, this worker is set to {ours}. Set "
+                    f"OFFERSTREAM_{name} back, or start under another OFFERSTREAM_APP_ID."
+                )
         return rules
 
     def _serve(self, stages: dict[str, Stages]) -> None:

@@ -10,6 +10,7 @@ import msgspec
 
 from streams.decisions.churn_alert import ChurnAlertPolicy
 from streams.decisions.promotion import PromotionPolicy
+from streams.features.days import UTC
 from streams.processing.silence import SilencePolicy
 
 
@@ -37,6 +38,8 @@ class Rules:
     decode: DecodeRules = field(default_factory=DecodeRules)
     allowed_lateness_ms: int = 3_600_000
     cadence_ms: int = 3_600_000
+    time_zone: str = UTC
+    """IANA name: the shop's days are counted in it."""
     silence: SilencePolicy = field(default_factory=SilencePolicy)
     churn_alert: ChurnAlertPolicy = field(default_factory=ChurnAlertPolicy)
     promotion: PromotionPolicy = field(default_factory=PromotionPolicy)

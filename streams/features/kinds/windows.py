@@ -1,7 +1,8 @@
 """Exact sums over a recent window, kept as a ring of buckets.
 
-A window of n buckets covers the current bucket and the n - 1 before it. Buckets hold integers, so the sum is exact
-and no order of events can change it; what falls out of the ring is forgotten, what comes too late for it is ignored.
+A window of n buckets covers the current bucket and the n - 1 before it; a bucket of a day is a day of the shop.
+Buckets hold integers, so the sum is exact and no order of events can change it; what falls out of the ring is
+forgotten, what comes too late for it is ignored.
 """
 
 from __future__ import annotations
@@ -14,11 +15,13 @@ import numpy.typing as npt
 
 from streams.columns.arrays import Bools, Floats, Ints
 from streams.columns.layout import Column, Readable, Rows
+from streams.features.days import UTC, Days
 from streams.features.kinds.decay import DAY_MS, HOUR_MS, MINUTE_MS
 from streams.features.signals import SIGNAL_CODE, SIGNALS, Run, Signal
 
 #: name of a ring → (bucket length in ms, buckets)
 RINGS: dict[str, tuple[int, int]] = {"5m": (5 * MINUTE_MS, 12), "1h": (HOUR_MS, 24), "1d": (DAY_MS, 30)}
+DAY_RING = "1d"
 #: name of a window → (its ring, how many of the ring's buckets it covers)
 WINDOWS: dict[str, tuple[str, int]] = {
     "1h": ("5m", 12),
@@ -45,13 +48,15 @@ class ActiveBuckets:
 
 
 class WindowKind:
-    """All windows: per signal and ring the buckets and the newest bucket's number."""
+    """All windows: per signal and ring the buckets and the newest bucket's number. ``days`` says when a day begins."""
 
-    def __init__(self, sources: Sequence[Windowed | ActiveBuckets]) -> None:
+    def __init__(self, sources: Sequence[Windowed | ActiveBuckets], days: Days | None = None) -> None:
+        self._days = days or Days()
         wanted = sorted({(WINDOWS[s.window][0], SIGNAL_CODE[s.signal.name]) for s in sources})
         self._rings: dict[tuple[str, int], tuple[Column, Column]] = {}
         for ring, code in wanted:
-            name = f"window/{SIGNALS[code].name}/{ring}×{RINGS[ring][1]}"
+            zone = f"@{self._days.time_zone}" if ring == DAY_RING and self._days.time_zone != UTC else ""
+            name = f"window/{SIGNALS[code].name}/{ring}×{RINGS[ring][1]}{zone}"
             cell = "u4" if SIGNALS[code].value == "count" else "i8"
             self._rings[ring, code] = (
                 Column(f"{name}/buckets", cell, RINGS[ring][1]),
@@ -63,17 +68,21 @@ class WindowKind:
     def fold(self, state: Rows, run: Run) -> None:
         for (ring, code), (buckets, head) in self._rings.items():
             if entries := run.entries.get(code):
-                _fold_ring(state, buckets, head, RINGS[ring], entries.row, entries.time_ms, entries.value)
+                number = self._number(ring, entries.time_ms)
+                _fold_ring(state, buckets, head, RINGS[ring][1], entries.row, number, entries.value)
+
+    def _number(self, ring: str, time_ms: Ints) -> Ints:
+        return self._days.number(time_ms) if ring == DAY_RING else time_ms // RINGS[ring][0]
 
     def read(self, rows: Readable, now_ms: Ints, source: Windowed | ActiveBuckets) -> Floats:
         ring, _ = WINDOWS[source.window]
         buckets, head = self._rings[ring, SIGNAL_CODE[source.signal.name]]
-        bucket_ms, n = RINGS[ring]
+        _, n = RINGS[ring]
 
         def inside() -> Bools:
             newest = rows.column(head.name)
             # How many buckets ago the newest one is; beyond the ring all that matters is that it is.
-            ago = np.clip(now_ms // bucket_ms - newest, -n, n)
+            ago = np.clip(self._number(ring, now_ms) - newest, -n, n)
             return self._inside[source.window][newest % n, ago + n]
 
         held = rows.column(buckets.name) * rows.once((head, source.window), inside)
@@ -97,11 +106,7 @@ def _ages(head: Ints, n: int) -> npt.NDArray[np.int16]:
     return np.where(age < 0, age + np.int16(n), age)
 
 
-def _fold_ring(
-    state: Rows, buckets: Column, head: Column, ring: tuple[int, int], row: Ints, time_ms: Ints, value: Ints
-) -> None:
-    bucket_ms, n = ring
-    number = time_ms // bucket_ms
+def _fold_ring(state: Rows, buckets: Column, head: Column, n: int, row: Ints, number: Ints, value: Ints) -> None:
     heads, cells = state.cells(head, row), state.cells(buckets, row)
     newest, held = state.flat["i8"], state.flat[buckets.code]
     before = newest[heads]

@@ -1,0 +1,103 @@
+"""Late events from the outside: what came too late, how late, and the originals to send again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import msgspec
+from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
+
+from streams.access import Access
+from streams.records.outcomes import LateEvent
+from streams.settings import Settings
+from streams.topics import LATE, TopicError
+
+
+@dataclass(frozen=True, slots=True)
+class Late:
+    """Late events, each once, in log order of their partitions; times are UTC milliseconds."""
+
+    events: list[LateEvent]
+    again: int
+    """How many more were sent again: their event stands earlier in the log, so it was applied or is among these."""
+
+    @property
+    def oldest_ms(self) -> int:
+        """The event time of the oldest."""
+        return min((event.event_time_ms for event in self.events), default=0)
+
+    @property
+    def most_behind_ms(self) -> int:
+        """How far behind the watermark they were at most."""
+        return max((event.watermark_ms - event.event_time_ms for event in self.events), default=0)
+
+
+def read(settings: Settings, since_ms: int) -> Late:
+    """Every event found late since a time. Raises ``TopicError``.
+
+    An event that was applied and sent again after its id was forgotten is late as well. The events topic tells: such an
+    event stands in it before. What the topic no longer holds cannot be told.
+    """
+    kafka = settings.access
+    found: dict[tuple[str, int, int], LateEvent] = {}  # a worker may say one twice
+    for message in _read(kafka, LATE.name, since_ms):
+        event = msgspec.json.decode(message.value() or b"", type=LateEvent)
+        found[event.source_topic, event.source_partition, event.source_offset] = event
+    events = [found[place] for place in sorted(found)]
+    if not events:
+        return Late([], 0)
+    # A record is appended at most so long before its event's time.
+    oldest_ms = min(event.event_time_ms for event in events) - int(settings.future_tolerance_seconds * 1000)
+    first = _first_offsets(kafka, events, oldest_ms)
+    kept = [e for e in events if first.get((e.shopper_id, e.event_id), e.source_offset) >= e.source_offset]
+    return Late(kept, len(events) - len(kept))
+
+
+class _Identity(msgspec.Struct):
+    shopper_id: str
+    event_id: str
+
+
+def _first_offsets(kafka: Access, events: list[LateEvent], since_ms: int) -> dict[tuple[str, str], int]:
+    """The first offset at which the events topic holds each of these events, in its shopper's partition."""
+    wanted = {(event.shopper_id, event.event_id) for event in events}
+    first: dict[tuple[str, str], int] = {}
+    for message in _read(kafka, events[0].source_topic, since_ms):
+        try:
+            record = msgspec.json.decode(message.value() or b"", type=_Identity)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            continue  # a dead letter
+        offset = message.offset()
+        assert offset is not None
+        if (record.shopper_id, record.event_id) in wanted:
+            first.setdefault((record.shopper_id, record.event_id), offset)
+    return first
+
+
+def _read(kafka: Access, topic: str, since_ms: int) -> Iterator[Message]:
+    """The records of a topic that were appended since a time, in log order of each partition."""
+    consumer = Consumer(
+        kafka.librdkafka()
+        | {"group.id": "offerstream-look", "enable.auto.commit": False, "enable.partition.eof": True, "log_level": 2}
+    )
+    try:
+        try:
+            about = consumer.list_topics(topic, timeout=10).topics[topic]
+        except KafkaException as error:
+            raise TopicError(f"No Kafka broker answers at {kafka.servers}: {error.args[0].str()}") from error
+        if about.error is not None:
+            raise TopicError(f"{topic} does not exist: offerstream topics create")
+        starts = consumer.offsets_for_times([TopicPartition(topic, p, since_ms) for p in about.partitions], timeout=10)
+        consumer.assign(starts)
+        open_ = set(about.partitions)
+        while open_:
+            message = consumer.poll(30.0)
+            if message is None:
+                raise TopicError(f"{topic} did not answer for 30 s.")
+            if message.error() is not None:
+                open_.discard(message.partition())
+            else:
+                yield message
+    finally:
+        consumer.close()
