@@ -17,6 +17,8 @@ from models.task import AtLeast, Task
 
 #: A version is named by this many digits of its digest.
 VERSION_DIGITS = 12
+#: The levels of an alert, lowest first.
+LEVELS = ("watch", "high", "critical")
 #: What a card must say before its model may be loaded.
 CARD_KEYS = (
     "task",
@@ -40,6 +42,9 @@ CARD_KEYS = (
     "intended_use",
     "limits",
 )
+#: What a card may say as well. ``levels``: from which score of which output on alerts have which level, what that
+#: promises, and what became of it. ``recalibration``: how far off scores were, as foretold and as recalibrated.
+CARD_MAY_SAY = ("levels", "recalibration")
 
 
 class ArtifactError(RuntimeError):
@@ -98,6 +103,24 @@ class Artifact:
 def population_of(task: Task) -> list[list[Any]]:
     """Whom a task can judge, as a card says it: [address, least value] of every condition."""
     return [[condition.address, condition.least] for condition in task.population]
+
+
+def _check_levels(levels: Any, task: Task, folder: str) -> None:
+    """Raises ``ArtifactError`` for levels that alerts cannot be made by."""
+    if levels is None:
+        return
+    try:
+        thresholds, promised = levels["thresholds"], levels["promised"]
+        ascending = list(thresholds.values()) == sorted(thresholds.values()) and list(thresholds) == list(LEVELS)
+        right = ascending and set(promised) == set(LEVELS) and levels["output"] in task.output_names
+        right = right and levels["days"] > 0
+    except (KeyError, TypeError, AttributeError):
+        right = False
+    if not right:
+        raise ArtifactError(
+            f"{folder}/card.json: levels needs an output of the task, its days, and thresholds and promised of "
+            f"{', '.join(LEVELS)}, the thresholds ascending. Train it anew: offerstream train {task.name}"
+        )
 
 
 FILES = ("model.onnx", "card.json", "golden.npz")
@@ -170,6 +193,7 @@ def parse_artifact(task: Task, files: dict[str, bytes], folder: str) -> Artifact
             f"{folder}/card.json does not have the outputs or the reference row of the task. "
             f"Train it anew: offerstream train {task.name}"
         )
+    _check_levels(card.get("levels"), task, folder)
     shapes = {o.name: (len(rows),) if o.width == 1 else (len(rows), o.width) for o in task.outputs}
     if rows.ndim != 2 or not len(rows) or rows.shape[1] != width or {n: a.shape for n, a in answers.items()} != shapes:
         raise ArtifactError(

@@ -8,7 +8,7 @@ Memory is bounded by the shoppers and by the rows asked for: a kept history stay
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,7 @@ from streams.features.catalogue import CATALOGUE
 from streams.processing.due import DuePoints
 from streams.processing.partition import PartitionProcessor
 from streams.processing.rules import Rules
+from streams.processing.silence import SilencePolicy
 from training.history import History, HistoryError
 
 #: Events per slice: large, because a slice is folded in as many rounds as its busiest shopper has due points.
@@ -53,12 +54,13 @@ def replay(
     snapshots_ms: Sequence[int] = (),
     due_points: bool = True,
     cadence_ms: int | None = None,
+    silence: SilencePolicy | None = None,
     tell: Callable[[int], None] = lambda _n: None,
 ) -> Rows:
     """Every due point's row, and at each snapshot a row of every shopper seen by then (events at that time included).
 
-    ``cadence_ms``: another than the stream's own; 1 makes every event a due point. ``tell`` is told the number of
-    events taken so far.
+    ``cadence_ms``, ``silence``: others than the stream's own; a cadence of 1 makes every event a due point. ``tell`` is
+    told the number of events taken so far.
     """
     found: list[Rows] = []
 
@@ -69,7 +71,8 @@ def replay(
             found.append(Rows(x, at_ms, why, shopper))
 
     catalogue = CATALOGUE.covering(features)
-    rules = Rules() if cadence_ms is None else Rules(cadence_ms=cadence_ms)
+    usual = Rules()
+    rules = replace(usual, cadence_ms=cadence_ms or usual.cadence_ms, silence=silence or usual.silence)
     processor = PartitionProcessor(
         0,
         rules,

@@ -56,6 +56,10 @@ dt { font-weight: 600 } dd { margin: 0 0 .5rem 0 } svg { max-width: 100%; height
 def page(card: Card, question: str) -> str:
     """The page of one card."""
     blocks = []
+    if "levels" in card:
+        blocks.append(_levels(card["levels"]))
+    if "recalibration" in card:
+        blocks.append({"title": "Recalibrated from late labels", "tables": [_recalibration(card)], "pictures": []})
     for dataset, answers in card["metrics"].items():
         for output, found in answers.items():
             block: dict[str, Any] = {"title": f"{output} on {dataset}", "tables": [], "pictures": []}
@@ -94,6 +98,86 @@ def _table(segment: str, m: dict[str, Any]) -> dict[str, Any]:
         rows.append([model, *(f"{values[n]:,}" for n in names), between, ahead])
     head = ["model", *(n.replace("_", " ") for n in names), "95% interval", "ours less it, or ours over it, 95%"]
     return {"caption": f"Rows: {segment}", "head": head, "rows": rows}
+
+
+#: Parts of the history that alerts are told of: in the card's keys, and in words.
+_PARTS = {"": "the whole history (trained on it up to the cut)", "_after_cut": "after the cut"}
+
+
+def _levels(levels: dict[str, Any]) -> dict[str, Any]:
+    """Thresholds of alerts, what they promise and what came of it."""
+    tables = [
+        {
+            "caption": f"Alerts say: no order within {levels['days']} days, by {levels['output']} as recalibrated",
+            "head": ["level", "from a score of", "promised at least"],
+            "rows": [[name, f"{at:g}", f"{levels['promised'][name]:.0%}"] for name, at in levels["thresholds"].items()],
+        }
+    ]
+    for key, words in _PARTS.items():
+        rows = [
+            [shop, name, f"{cell['promised']:.1%}", *_share(cell), _percent(cell["said"])]
+            for shop, cells in levels[f"shops{key}"].items()
+            for name, cell in cells.items()
+        ]
+        head = ["shop", "level", "promised", "judged", "came true", "share", "95% interval", "mean score"]
+        tables.append({"caption": f"Alerts that came true, {words}", "head": head, "rows": rows})
+        rows = []
+        for shop, sides in levels[f"foretold{key}"].items():
+            base, month = levels[f"base_rate{key}"][shop], levels[f"alerts_per_shopper_month{key}"][shop]
+            for side, found in sides.items():
+                told = f"{found['foretold']:,} ({found['foretold'] / max(1, found['lapses']):.0%})"
+                monthly = f"{month:g}" if side == "ours" else ""
+                before = "" if found["days_before"] is None else f"{found['days_before']:g}"
+                shares = [_share(found)[2], _share(base)[2]]
+                rows.append(
+                    [shop, side, f"{found['alerts']:,}", monthly, *shares, f"{found['lapses']:,}", told, before]
+                )
+        head = ["shop", "by", "alerts", "per shopper and month", "came true", "base rate", "lapses of 60 days"]
+        head += ["foretold", "days before, median"]
+        tables.append(
+            {"caption": f"Lapses foretold, beside RFM with as many alerts, {words}", "head": head, "rows": rows}
+        )
+    return {"title": "Alerts", "tables": tables, "pictures": [_kept(levels)]}
+
+
+def _percent(value: float | None) -> str:
+    return "" if value is None else f"{value:.1%}"
+
+
+def _share(cell: dict[str, Any]) -> list[str]:
+    low, high = cell["interval"]
+    share = _percent(cell["came_true"] / cell["judged"] if cell["judged"] else None)
+    return [f"{cell['judged']:,}", f"{cell['came_true']:,}", share, f"{low:.1%} … {high:.1%}"]
+
+
+def _recalibration(card: Card) -> dict[str, Any]:
+    rows = []
+    for shop, outputs in card["recalibration"].items():
+        for output, sides in outputs.items():
+            measured = [f"{values[name]:g}" for name in ("ece", "auc") for values in sides.values()]
+            rows.append([shop, output, f"{next(iter(sides.values()))['rows']:,}", *measured])
+    head = ["shop", "output", "due points after the cut"]
+    head += ["calibration error", "… recalibrated", "AUC", "… recalibrated"]
+    return {"caption": "Each score against what came, by what was known when it was given", "head": head, "rows": rows}
+
+
+def _kept(levels: dict[str, Any]) -> str:
+    """What came true of each level, with its interval, beside the promise."""
+    figure = _figure(figsize=(11, 3.6))
+    for axis, (key, words) in zip(figure.subplots(1, 2, sharey=True), _PARTS.items(), strict=True):
+        names: list[str] = []
+        for shop, cells in levels[f"shops{key}"].items():
+            for colour, (name, cell) in zip(_COLOURS, cells.items(), strict=False):
+                x, share = len(names), cell["came_true"] / max(1, cell["judged"])
+                low, high = cell["interval"]
+                if cell["judged"]:
+                    axis.plot([x, x], [low, high], color=colour, lw=2)
+                    axis.plot([x], [share], "o", color=colour)
+                axis.plot([x - 0.3, x + 0.3], [cell["promised"]] * 2, color="#222", lw=1)
+                names.append(f"{shop} {name}")
+        axis.set_xticks(range(len(names)), names, rotation=60, ha="right", fontsize=7)
+        axis.set(title=f"Came true, {words}".split(" (")[0], ylim=(0, 1))
+    return _svg(figure)
 
 
 def _svg(figure: Any) -> str:

@@ -150,6 +150,14 @@ def test_a_model_with_other_ends_is_refused(change: Callable[[onnx.ModelProto], 
         Predictor(replace(artifact, card=card, model=raw))
 
 
+LEVELS: dict[str, Any] = {
+    "output": "lapse_30d",
+    "days": 30,
+    "thresholds": {"watch": 0.3, "high": 0.5, "critical": 0.7},
+    "promised": {"watch": 0.3, "high": 0.5, "critical": 0.7},
+}
+
+
 @pytest.mark.parametrize(
     ("card", "golden", "why"),
     [
@@ -157,6 +165,9 @@ def test_a_model_with_other_ends_is_refused(change: Callable[[onnx.ModelProto], 
         ({"outputs": ["lapse_30d"]}, {}, "outputs"),
         ({"reference": [0.0]}, {}, "reference row"),
         ({"upstream": {"behaviour": "0" * 64}}, {}, "other models"),
+        ({"levels": {"output": "lapse_30d"}}, {}, "levels needs"),
+        ({"levels": LEVELS | {"output": "purchase"}}, {}, "levels needs"),
+        ({"levels": LEVELS | {"thresholds": {"watch": 0.5, "high": 0.4, "critical": 0.7}}}, {}, "ascending"),
         ({}, {"golden": np.zeros((0, 28), np.float32)}, "as many answers"),
         ({}, {"golden": np.zeros((5, 28), np.float32)}, "as many answers"),
     ],

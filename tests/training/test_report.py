@@ -24,7 +24,14 @@ def test_a_report_shows_every_measured_number_and_loads_nothing(each: Task) -> N
                 for model, values in m["models"].items():
                     assert f"<td>{model}</td>" in text
                     assert all(f"<td>{value:,}</td>" in text for value in values.values())
-    assert text.count("<svg") == sum(
+    for key in ("shops", "shops_after_cut"):
+        for cells in card.get("levels", {}).get(key, {}).values():
+            for cell in cells.values():
+                assert f"<td>{cell['judged']:,}</td>\n<td>{cell['came_true']:,}</td>".replace("\n", "") in text
+    for outputs in card.get("recalibration", {}).values():
+        for sides in outputs.values():
+            assert all(f"<td>{values['ece']:g}</td>" in text for values in sides.values())
+    assert text.count("<svg") == ("levels" in card) + sum(
         bool(found.get("curves")) + bool(found.get("importance"))
         for answers in card["metrics"].values()
         for found in answers.values()

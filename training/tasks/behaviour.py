@@ -19,6 +19,7 @@ from models.artifact import Artifact
 from streams.columns.arrays import Ints
 from streams.features.kinds.decay import DAY_MS
 from streams.features.kinds.recent import BUCKETS
+from streams.processing.silence import SilencePolicy
 from training import export
 from training.baselines import gru, logistic, markov
 from training.datasets import COMPLETE_JOURNEY, ONLINE_RETAIL, TAOBAO, Dataset, DatasetError
@@ -57,6 +58,9 @@ WEEK_MS, HOUR_MS = 7 * DAY_MS, 3_600_000
 #: Targets that teach nothing.
 UNKNOWN = np.array([np.nan, 0, np.nan, np.nan], np.float32)
 HABITS = slice(160, 168)
+#: How a silence goes on is taught by rows that are looked at some time later; each firing as a row of its own would
+#: make silences weigh more than shopping.
+ONCE = SilencePolicy(firings=1)
 GAP_NOW = 128  # the column of sequence.gap_hours that says how long ago the newest event was
 
 
@@ -104,7 +108,7 @@ def _shop(job: Job, dataset: Dataset) -> Shop:
     cut_ms = int(CUTS[dataset][0].timestamp() * 1000)
     history = job.history(dataset)
     features = tuple(dict.fromkeys((*job.task.features, *logistic.RFM)))
-    table = job.rows(history, dataset.name, features, cut_ms=cut_ms, cadence_ms=1)
+    table = job.rows(history, dataset.name, features, cut_ms=cut_ms, cadence_ms=1, silence=ONCE)
     rows, never = table.rows, 2 * history.end_ms
     following, known = next_event(history, rows)
     comes = following >= 0

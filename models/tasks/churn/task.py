@@ -4,7 +4,7 @@ from models.task import AtLeast, Output, Task
 
 CHURN = Task(
     name="churn",
-    question="How likely is it that this shopper places no order in the 30, 60 and 90 days after the due point?",
+    question="How likely is it that this shopper places no order in the 15, 30, 60 and 90 days after the due point?",
     features=(
         "orders.count",
         "orders.gaps",
@@ -35,10 +35,12 @@ CHURN = Task(
         "offers.shown",
         "offers.redeemed",
     ),
+    # The first one is explained and drives decisions; of 15 days, the stream soon knows how right it was.
     outputs=(
         Output("lapse_30d", horizon_days=30),
         Output("lapse_60d", horizon_days=60),
         Output("lapse_90d", horizon_days=90),
+        Output("lapse_15d", horizon_days=15),
     ),
     owner="retention",
     # Whoever never ordered cannot stop ordering; no history says what such a score would mean.
