@@ -186,6 +186,5 @@ def _declare_watch(worker: Worker) -> None:
             return  # What would be said now is said when it can be heard.
         take_losses(worker)
         events.choices.choose(worker.control.stages)
-        events.choices.recalibrate()
         if settings.idle_tick_seconds:
             events.tick(settings.idle_tick_seconds)

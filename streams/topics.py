@@ -15,7 +15,7 @@ from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, Resourc
 from streams.access import Access
 from streams.records import outcomes, serving
 from streams.records.events import SHOPPER_EVENTS, ClockTicked
-from streams.records.serving import ModelsChosen, Recalibrated, RulesChosen
+from streams.records.serving import ModelsChosen, RulesChosen
 
 DAY_MS = 86_400_000
 CHANGELOG_SUFFIX = "-shoppers-changelog"
@@ -48,7 +48,7 @@ EVENTS = Topic(
     "storefront.events.v1",
     "What shoppers did, from storefronts; ticks of the clock, choices of models and rules, from workers",
     "shopper_id",
-    (*SHOPPER_EVENTS, ClockTicked, ModelsChosen, RulesChosen, Recalibrated),
+    (*SHOPPER_EVENTS, ClockTicked, ModelsChosen, RulesChosen),
     retention_days=30,
     # Append time is in the log and no producer can set it, so "too far in the future" replays alike.
     config={"message.timestamp.type": "LogAppendTime", "max.message.bytes": str(MAX_EVENT_MESSAGE)},

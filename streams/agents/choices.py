@@ -1,4 +1,4 @@
-"""Writes into partitions what is to decide in them: models, rules, and what their orders taught."""
+"""Writes into partitions what is to decide in them: models and rules."""
 
 from __future__ import annotations
 
@@ -7,18 +7,13 @@ import time
 from collections.abc import Mapping
 
 import msgspec
-import numpy as np
 
-from streams.decisions.churn_alert import TASK as LABELLED_TASK
 from streams.metrics import Metrics
-from streams.monitoring.calibration import Recalibration
-from streams.monitoring.late_labels import code_of
-from streams.monitoring.order_tallies import together
 from streams.processing.partition import PartitionProcessor
 from streams.processing.rules import Rules
 from streams.processing.scoring import Shelf, load, shipped_stages
 from streams.records.events import encode_event
-from streams.records.serving import ModelsChosen, Recalibrated, RulesChosen, Stages
+from streams.records.serving import ModelsChosen, RulesChosen, Stages
 from streams.state.write_behind import WriteBehind
 from streams.topics import EVENTS
 
@@ -42,14 +37,11 @@ class Choices:
     ) -> None:
         self.rules, self.shelf, self.writer, self.metrics, self.processors = rules, shelf, writer, metrics, processors
         self._asked: dict[int, tuple[float, object]] = {}
-        self._learned: dict[int, int] = {}
-        """partition → day of event time for which was last asked what is to be learned."""
         self._refused: set[tuple[str, str]] = set()
 
     def forget(self) -> None:
         """Partitions were revoked: what was asked of them is not known any more."""
         self._asked.clear()
-        self._learned.clear()
 
     def choose(self, stages: Mapping[str, Stages]) -> None:
         """Write into each partition which models are to serve and which rules are to hold, where that is not what
@@ -77,28 +69,6 @@ class Choices:
                 chosen = RulesChosen(digest=rules, rules=self.rules.described())
                 self.writer.say(EVENTS.name, encode_event(chosen), partition=partition)
             self._asked[partition] = (now, (differing, rules))
-
-    def recalibrate(self) -> None:
-        """Once a day of event time, write into each partition what its orders, and those of this worker's others, say
-        of the live model's forecasts; nothing where that is what holds already."""
-        for partition, processor in list(self.processors.items()):
-            live = processor.live(LABELLED_TASK)
-            if live is None or processor.today <= self._learned.get(partition, 0):
-                continue
-            self._learned[partition] = processor.today
-            tallies = together((p.order_tallies for p in self.processors.values()), code_of(live.digest))
-            learned = Recalibration.learned(tallies, processor.today)
-            held = processor.recalibrated.get(LABELLED_TASK)
-            holds = (held.level, held.lately) if held is not None and held.model == live.digest else (1.0, 1.0)
-            if (learned.level, learned.lately) != holds:
-                record = Recalibrated(
-                    task=LABELLED_TASK,
-                    model=live.digest,
-                    version=str(np.datetime64(processor.today, "D")),
-                    level=learned.level,
-                    lately=learned.lately,
-                )
-                self.writer.say(EVENTS.name, encode_event(record), partition=partition)
 
     def _can_serve(self, task: str, stages: Stages) -> bool:
         for version in (stages.live, stages.canary, stages.shadow):

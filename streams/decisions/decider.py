@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
@@ -27,12 +26,8 @@ class Answered(Protocol):
         """By output, [n] or [n, width]; NaN where nothing was answered."""
 
     @property
-    def foretold(self) -> Mapping[str, npt.NDArray[Any]]:
-        """… as the models gave them, before they were recalibrated."""
-
-    @property
-    def recalibrated(self) -> str | None:
-        """Version of what the live model's answers were recalibrated with."""
+    def learned_day(self) -> Ints | None:
+        """[n] the day (since 1970) before which all that corrected an answer was known; -1 where nothing did."""
 
     @property
     def used(self) -> Ints:
@@ -71,21 +66,21 @@ class Seen:
         found = self.scores.get(task)
         return np.full(len(self._features), np.nan) if found is None else found.answers[output]
 
-    @cached_property
-    def models(self) -> dict[str, list[ModelUsed]]:
-        """task → its models as outcomes name them."""
-        return {
-            task: [
-                ModelUsed(
-                    task=m.task,
-                    version=m.version,
-                    digest=m.digest[:16],
-                    recalibrated=found.recalibrated if which == 0 else None,
-                )
-                for which, m in enumerate(found.models)
-            ]
-            for task, found in self.scores.items()
-        }
+    def used(self, task: str) -> list[ModelUsed]:
+        """[n] whose answer a task's is, as outcomes name it."""
+        return self.once((task, "used"), lambda: self._used(task))
+
+    def _used(self, task: str) -> list[ModelUsed]:
+        found = self.scores[task]
+        day = np.full(len(found.used), -1) if found.learned_day is None else found.learned_day
+        named: dict[tuple[int, int], ModelUsed] = {}
+        for which, learned in dict.fromkeys(zip(found.used.tolist(), day.tolist(), strict=True)):
+            model = found.models[which]
+            known = None if learned < 0 else str(np.datetime64(learned, "D"))
+            named[which, learned] = ModelUsed(
+                task=model.task, version=model.version, digest=model.digest[:16], recalibrated=known
+            )
+        return [named[key] for key in zip(found.used.tolist(), day.tolist(), strict=True)]
 
     def once(self, key: Any, make: Callable[[], _T]) -> _T:
         """``make()`` the first time it is asked for under a key, the same value after."""
@@ -110,8 +105,12 @@ class Group:
     """Code of the event that made each due; 0 for a silence."""
     favourite: list[str | None]
     """Name of each one's favourite category."""
+    offset: Ints
+    """Of the record that made each due: its event, or the one whose watermark passed its silence."""
+    day: Ints
+    """Day (since 1970) of the watermark once that record was seen: what is known of earlier days is final."""
     before: list[int]
-    """Offset of the record that made each due known: what the log said from there on must not be used."""
+    """What the log says from this offset on must not be used: that after its event, that which passed its silence."""
 
     def __len__(self) -> int:
         return len(self.row)
@@ -126,7 +125,7 @@ class Group:
 
     def model(self, task: str, i: int) -> ModelUsed:
         """Whose answer it is."""
-        return self.seen.models[task][int(self.seen.scores[task].used[self.span.start + i])]
+        return self.seen.used(task)[self.span.start + i]
 
     def ref(self, i: int) -> str:
         """What outcome ids say of what made the i-th due."""

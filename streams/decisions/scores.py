@@ -35,8 +35,7 @@ class Scores:
             return
         speaks = seen.once((task, "whole"), lambda: whole(scores))
         rows = seen.once((task, "scalars"), lambda: np.stack([scores.answers[n] for n in names], axis=1).tolist())
-        used = seen.once((task, "used"), scores.used.tolist)
-        models = seen.models[task]
+        models = seen.used(task)
         for i, at in enumerate(range(group.span.start, group.span.stop)):
             if speaks[at]:
                 shopper = group.shopper[i]
@@ -47,7 +46,7 @@ class Scores:
                         shopper_id=shopper,
                         event_time_ms=int(group.now_ms[i]),
                         due=group.due[i],
-                        model=models[used[at]],
+                        model=models[at],
                         scores=dict(zip(names, rows[at], strict=True)),
                     ),
                 )

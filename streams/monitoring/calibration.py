@@ -111,21 +111,26 @@ class Waiting:
     _begun: list[tuple[Ints, Ints]] = field(default_factory=list)
     _ended: list[tuple[Ints, Ints, Ints]] = field(default_factory=list)
 
-    def take(self, state: Rows, row: Ints, now_ms: Ints, score: Floats, ordered: Bools) -> None:
+    def take(
+        self, state: Rows, row: Ints, now_ms: Ints, score: Floats, ordered: Bools, counted: Bools | None = None
+    ) -> None:
         """Due points of one step, no shopper twice, with their chance of no order within 15 days (as foretold, not
-        recalibrated). ``ordered``: an order made the shopper due."""
+        recalibrated). ``ordered``: an order made the shopper due; ``counted``: which go into the sums (all of them when
+        not given), the others move their rows only."""
         starts, scores = state.flat["i8"], state.flat["u4"]
         start_cells, score_cells = state.cells(START, row), state.cells(SCORE, row)
         start = starts[start_cells]
         within = (start > 0) & (now_ms <= start + _WAIT_MS)
         ended = within & ordered & (now_ms > start)
-        if ended.any():
-            self._ended.append((start[ended], scores[score_cells[ended]].astype(np.int64), now_ms[ended]))
+        told = ended if counted is None else ended & counted
+        if told.any():
+            self._ended.append((start[told], scores[score_cells[told]].astype(np.int64), now_ms[told]))
         fresh = ended | ~within
         units = np.clip(np.rint(score[fresh] * UNIT), 1, UNIT).astype(np.int64)
         starts[start_cells[fresh]] = now_ms[fresh]
         scores[score_cells[fresh]] = units.astype(np.uint32)
-        self._begun.append((now_ms[fresh], units))
+        told = np.ones(len(units), np.bool_) if counted is None else counted[fresh]
+        self._begun.append((now_ms[fresh][told], units[told]))
 
     def sums(self) -> Tallies:
         """All that was taken so far."""

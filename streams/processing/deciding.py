@@ -13,12 +13,11 @@ from streams.decisions.profile import Profiles
 from streams.decisions.promotion import Promotions
 from streams.decisions.scores import Scores
 from streams.monitoring.late_labels import LateLabels
-from streams.monitoring.order_tallies import OrderTallies
 from streams.processing.rules import Rules
 from streams.records.outcomes import Outcome
 
 #: Every kind of decider, in the order in which they speak of a due point.
-DECIDERS = (LateLabels, OrderTallies, Scores, Profiles, ChurnAlerts, Promotions)
+DECIDERS = (LateLabels, Scores, Profiles, ChurnAlerts, Promotions)
 #: What they remember in the row, and the features that they look at besides answers.
 COLUMNS: tuple[Column, ...] = tuple(column for decider in DECIDERS for column in decider.columns)
 READS: tuple[str, ...] = tuple(dict.fromkeys(address for decider in DECIDERS for address in decider.reads))
@@ -29,7 +28,6 @@ class Deciding:
     """The deciders of one partition under its rules."""
 
     late_labels: LateLabels
-    order_tallies: OrderTallies
     _deciders: tuple[Decider, ...] = ()
 
     def under(self, rules: Rules) -> None:
@@ -38,7 +36,6 @@ class Deciding:
         alerts, promotion = rules.churn_alert, rules.promotion
         self._deciders = (
             self.late_labels,
-            self.order_tallies,
             Scores(),
             Profiles(),
             ChurnAlerts(alerts, currency, promotion.gross_margin, digest),

@@ -30,7 +30,7 @@ from streams.records.events import (
     event_decoder,
 )
 from streams.records.outcomes import DeadLetter, outcome_id
-from streams.records.serving import ModelsChosen, Recalibrated, RulesChosen
+from streams.records.serving import ModelsChosen, RulesChosen
 from streams.records.slices import Slice
 
 #: An order above this total (in cents) is a mistake. Ninety million of them fit into a shopper's sums.
@@ -43,7 +43,7 @@ MIN_EVENT_TIME_MS = 631_152_000_000
 NO_TIME = np.iinfo(np.int64).min // 2
 
 #: Records of workers after which the partition's log is treated otherwise.
-Choice = ModelsChosen | RulesChosen | Recalibrated
+Choice = ModelsChosen | RulesChosen
 _FIELD = re.compile(r" - at `\$\.?([^`]*)`$")
 _MISSING = re.compile(r"^Object missing required field `([^`]*)`$")
 #: What is told of a wrong value is short, however long the value.
@@ -130,7 +130,7 @@ def decode(slice_: Slice, rules: DecodeRules, partitions: int | None = None) -> 
             if len(value) > rules.max_event_bytes:
                 raise _Refused("too_large", f"{len(value)} bytes; at most {rules.max_event_bytes} are read.")
             event = decode_one(value)
-            if isinstance(event, (ModelsChosen, RulesChosen, Recalibrated)):
+            if isinstance(event, (ModelsChosen, RulesChosen)):
                 if isinstance(event, RulesChosen):
                     Rules.of(event.rules)
                 chosen.append((i, event))

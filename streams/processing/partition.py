@@ -24,19 +24,19 @@ from streams.features.kinds.decay import DAY_MS
 from streams.features.kinds.favourites import slot_of
 from streams.features.signals import Run, entries
 from streams.monitoring.late_labels import Labels, LateLabels
-from streams.monitoring.order_tallies import OrderTallies
-from streams.processing import deciding, order_book
+from streams.processing import deciding, order_book, recalibrating
 from streams.processing.deciding import Deciding
 from streams.processing.decode import NO_TIME, Choice, Decoded, decode
 from streams.processing.due import DuePoints, DueRows, Features
 from streams.processing.fates import APPLIED, judge, watermarks
 from streams.processing.names import CategoryNames
+from streams.processing.recalibrating import Recalibrating
 from streams.processing.rounds import BUCKET, Plan, plan
 from streams.processing.rules import Rules
 from streams.processing.scoring import Model, Serving, Shelf, TaskScores, score, serve, shipped_stages
 from streams.processing.silence import FIRED
 from streams.records.outcomes import DeadLetter, Due, LateEvent, Outcome, outcome_id
-from streams.records.serving import ModelsChosen, Recalibrated, Stages
+from streams.records.serving import ModelsChosen, Stages
 from streams.records.slices import Slice
 from streams.state import keys
 from streams.state.applied_ids import AppliedIds
@@ -47,7 +47,7 @@ LAST_EVENT = Column("last_event", "i8")
 
 def row_layout(catalogue: Catalogue) -> Layout:
     """The packed row: feature columns, what was applied, timers and decisions."""
-    own = (APPLIED, *order_book.COLUMNS, BUCKET, LAST_EVENT, TIMER, FIRED)
+    own = (APPLIED, *order_book.COLUMNS, BUCKET, LAST_EVENT, TIMER, FIRED, *recalibrating.COLUMNS)
     return Layout((*catalogue.columns, *own, *deciding.COLUMNS))
 
 
@@ -129,8 +129,6 @@ class PartitionProcessor:
         self._shelf, self._collector, self._collected = shelf, collector, collected
         self._refused = refused
         self._serving: list[Serving] = []
-        self.recalibrated: dict[str, Recalibrated] = {}
-        """By task, what was learned of its live model, as the log says."""
         self.stages: dict[str, Stages] = {}
         """Which versions serve, as the log chose; tasks that it never chose for serve the package's own."""
         self.codec = Codec(layout or row_layout(self.catalogue))
@@ -142,7 +140,7 @@ class PartitionProcessor:
         self.lag_ms = 0
         """How long after the newest event time the newest record was appended: small in a live partition."""
         self.names = CategoryNames()
-        self.order_tallies = OrderTallies()
+        self.recalibrating = Recalibrating()
         self._new_records: dict[bytes, bytes] = {keys.LAYOUT + self.codec.layout.digest: self.codec.layout.describe()}
         self.begun = False
         """Whether the state was taken back from the tier, with the rules and versions that its log began with."""
@@ -152,7 +150,7 @@ class PartitionProcessor:
             self.stages = shipped_stages(shelf)
         self._serve(self.stages)
         self._late_labels = LateLabels(swept_ms=max(0, self.watermark_ms))
-        self._deciding = Deciding(self._late_labels, self.order_tallies)
+        self._deciding = Deciding(self._late_labels)
         self._deciding.under(self.rules)
 
     def known_labels(self) -> Labels:
@@ -161,9 +159,7 @@ class PartitionProcessor:
 
     def _choose(self, choice: Choice) -> None:
         """From here on in the log other versions serve, or other rules hold."""
-        if isinstance(choice, Recalibrated):
-            self.recalibrated = self.recalibrated | {choice.task: choice}
-        elif isinstance(choice, ModelsChosen):
+        if isinstance(choice, ModelsChosen):
             self._serve(self.stages | {task: self._standing(task, s) for task, s in choice.stages.items()})
         else:
             self._least_watermark_ms = self.watermark_ms
@@ -270,7 +266,6 @@ class PartitionProcessor:
                     if "rules" in meta:
                         self.rules = self._rules_of(meta["rules_digest"], meta["rules"])
                         self.begun = True
-                    self.recalibrated = msgspec.convert(meta.get("recalibrated", {}), dict[str, Recalibrated])
                 elif kind == keys.IDS:
                     chunks.append((key, value))
                 elif kind == keys.TALLY:
@@ -280,7 +275,7 @@ class PartitionProcessor:
 
         self.arena.load_all(rows())
         self.applied_ids.recover(chunks, self.next_offset, self.watermark_ms)
-        self.order_tallies.restore(sums)
+        self.recalibrating.restore(sums)
 
     def take_changes(self) -> dict[bytes, bytes | None]:
         """What changed since last time, by table key: rows, names, layout, ids; the progress record last. None deletes.
@@ -288,10 +283,9 @@ class PartitionProcessor:
         The progress record says that every record before ``next_offset`` is in the rows, so it must not become
         durable before they do.
         """
-        changes: dict[bytes, bytes | None] = {**self._new_records, **self.names.take_changes()}
-        changes |= self.arena.take_dirty(self.next_offset)
+        changes = self.recalibrating.take_changes(self.next_offset, self.today)  # before the rows
+        changes |= self._new_records | self.names.take_changes() | self.arena.take_dirty(self.next_offset)
         changes |= self.applied_ids.take_changes(self.next_offset, self.watermark_ms)
-        changes |= self.order_tallies.take_changes(self.next_offset, self.today)
         self._new_records = {}
         if changes or self.next_offset:
             progress = {
@@ -300,7 +294,6 @@ class PartitionProcessor:
                 "lag_ms": self.lag_ms,
                 "least_watermark_ms": self._least_watermark_ms,
                 "stages": self.stages,
-                "recalibrated": self.recalibrated,
                 "rules_digest": self.rules.digest,
                 "rules": self.rules.described(),
                 "log_id": self.log_id,
@@ -371,8 +364,7 @@ class PartitionProcessor:
         if self._collector is not None:
             self._collector(due.points, features)
         elif due.points:
-            before = self._known_before(due.points, batch, slice_, watermark)
-            self._score_and_decide(due.points, features, category, batch, before, result)
+            self._score_and_decide(due.points, features, category, batch, slice_, watermark, result)
         result.rounds = len(due.points)
         for points in due.points:
             result.due_kinds["silence" if points.silence else "event"] += len(points)
@@ -513,25 +505,14 @@ class PartitionProcessor:
 
     # -- score and decide
 
-    def _known_before(self, due: list[DuePoints], batch: EventBatch, slice_: Slice, watermark: Ints) -> list[int]:
-        """Of every due point, the offset from which on records must not be used: that after its event; of a silence
-        that of the record whose watermark passed it."""
-        offsets = np.asarray(slice_.offsets, np.int64)
-        found: list[int] = []
-        for points in due:
-            if points.silence:
-                found += offsets[np.searchsorted(watermark, points.now_ms)].tolist()
-            else:
-                found += (batch.offset[points.event] + 1).tolist()
-        return found
-
     def _score_and_decide(
         self,
         due: list[DuePoints],
         features: Features,
         category: Ints,
         batch: EventBatch,
-        before: list[int],
+        slice_: Slice,
+        watermark: Ints,
         result: Applied,
     ) -> None:
         if not self._serving:
@@ -540,21 +521,37 @@ class PartitionProcessor:
         t0 = clock()
         arena = self.arena
         shoppers = [arena.shopper(row) for points in due for row in points.row.tolist()]
-        scores = score(self._serving, features, self._places, shoppers.__getitem__, self.recalibrated)
-        t1 = clock()
-        favourite = [self.names.of_code(c, at) for c, at in zip(category.tolist(), before, strict=True)]
+        scores = score(self._serving, features, self._places, shoppers.__getitem__)
         seen = Seen(features, self._places, scores, self.names.of_buckets)
-        groups: list[Group] = []
-        start = 0
+        offsets, groups, start = np.asarray(slice_.offsets, np.int64), list[Group](), 0
         for points in due:
             arena.dirty[points.row] = True
-            span = slice(start, start + len(points))
-            refs = self._refs(points, batch)
-            types = np.zeros(len(points), np.int64) if points.silence else batch.type[points.event]
+            span = slice(start, start := start + len(points))
+            # A silence is known from the record on whose watermark passes it, and before that record is applied.
+            silence = points.silence
+            position = np.searchsorted(watermark, points.now_ms) if silence else batch.position[points.event]
+            offset = offsets[position]
+            before = (offset if silence else offset + 1).tolist()
             groups.append(
-                Group(seen, span, points.row, points.now_ms, shoppers[span], refs, types, favourite[span], before[span])
+                Group(
+                    seen=seen,
+                    span=span,
+                    row=points.row,
+                    now_ms=points.now_ms,
+                    shopper=shoppers[span],
+                    due=self._refs(points, batch),
+                    event_type=np.zeros(len(points), np.int64) if silence else batch.type[points.event],
+                    favourite=[
+                        self.names.of_code(code, at) for code, at in zip(category[span].tolist(), before, strict=True)
+                    ],
+                    offset=offset,
+                    day=watermark[position] // DAY_MS,
+                    before=before,
+                )
             )
-            start = span.stop
+        for task in scores.values():
+            self.recalibrating.recalibrate(arena.rows, groups, task)
+        t1 = clock()
         result.outcomes = self._deciding.outcomes(arena.rows, groups)
         result.seconds |= {"score": t1 - t0, "decide": clock() - t1}
         result.scores = list(scores.values())

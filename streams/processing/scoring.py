@@ -5,19 +5,17 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from streams.columns.arrays import Bools, Floats
+from streams.columns.arrays import Bools, Floats, Ints
 from streams.features.catalogue import CATALOGUE
 from streams.features.meaning import CODES, OTHER, meanings
-from streams.monitoring.calibration import Recalibration
 from streams.monitoring.canary import Compared
 from streams.records.outcomes import Reason
-from streams.records.serving import Recalibrated, Stages
+from streams.records.serving import Stages
 
 Answers = dict[str, npt.NDArray[Any]]
 #: The feature that holds codes of event types.
@@ -210,7 +208,7 @@ class TaskScores:
     """What a task answered for n due points."""
 
     answers: Answers
-    """By output; NaN where the model failed. Recalibrated, rounded."""
+    """By output, rounded; NaN where the model failed."""
     models: tuple[Model, ...]
     used: npt.NDArray[np.int64]
     """[n] which of ``models`` answered."""
@@ -221,9 +219,9 @@ class TaskScores:
     seconds: float = 0.0
     compared: list[Compared] = field(default_factory=list)
     foretold: Answers = field(default_factory=dict)
-    """The answers as the models gave them, rounded."""
-    recalibrated: str | None = None
-    """Version of what the live model's answers were recalibrated with."""
+    """The answers as the models gave them, before they were recalibrated."""
+    learned_day: Ints | None = None
+    """[n] the day (since 1970) before which all that corrected an answer was known; -1 where nothing did."""
 
     def explained(self, rows: Sequence[int], most: int) -> list[list[Reason]]:
         """Of some due points, the features that raised the first output most, by one more run per model over them. A
@@ -332,10 +330,8 @@ def score(
     features: npt.NDArray[np.float32],
     places: Mapping[str, slice],
     shopper: Callable[[int], str],
-    recalibrated: Mapping[str, Recalibrated] = MappingProxyType({}),
 ) -> dict[str, TaskScores]:
-    """Every task's answers for n due points. ``shopper(i)`` names the i-th row's shopper; ``recalibrated``: what was
-    learned of the live model, by task.
+    """Every task's answers for n due points. ``shopper(i)`` names the i-th row's shopper.
 
     A live model that raises stops the worker. One that raises as canary or shadow is told; the live one answers.
     """
@@ -362,25 +358,9 @@ def score(
         if task.shadow is not None:
             *_, compared = _beside("shadow", task.shadow, rows, task.live, np.ones(n, np.bool_))
             chosen.compared.append(compared)
-        chosen.foretold = {name: np.round(values, DECIMALS) for name, values in chosen.answers.items()}
-        chosen.answers = dict(chosen.foretold)
-        learned = recalibrated.get(task.live.task)
-        if learned is not None and learned.model == task.live.digest:
-            chosen.recalibrated = learned.version
-            _recalibrate(chosen, learned)
+        chosen.answers = {name: np.round(values, DECIMALS) for name, values in chosen.answers.items()}
         found[task.live.task] = chosen
     return found
-
-
-def _recalibrate(chosen: TaskScores, learned: Recalibrated) -> None:
-    """Correct what the live model says of horizons."""
-    mine = chosen.used == 0
-    exponents = Recalibration(learned.level, learned.lately)
-    for output in chosen.models[0].outputs:
-        if output.horizon_days is not None:
-            values = chosen.foretold[output.name]
-            moved = np.round(exponents.apply(values, output.horizon_days), DECIMALS)
-            chosen.answers[output.name] = np.where(mine, moved, values)
 
 
 def _beside(stage: str, model: Model, rows: Inputs, live: Model, mask: Bools) -> tuple[Answers | None, Bools, Compared]:

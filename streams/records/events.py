@@ -16,7 +16,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from streams.records.serving import ModelsChosen, Recalibrated, RulesChosen
+from streams.records.serving import ModelsChosen, RulesChosen
 
 MAX_ID_LENGTH = 256
 MAX_CENTS = 10**10
@@ -236,7 +236,7 @@ SHOPPER_EVENTS: tuple[type[ShopperEvent], ...] = (
 )
 
 #: What workers write into the events topic; storefronts never do.
-WorkerRecord = ClockTicked | ModelsChosen | RulesChosen | Recalibrated
+WorkerRecord = ClockTicked | ModelsChosen | RulesChosen
 
 event_decoder: msgspec.json.Decoder[AnyShopperEvent | WorkerRecord] = msgspec.json.Decoder(
     AnyShopperEvent | WorkerRecord

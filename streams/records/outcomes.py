@@ -34,7 +34,7 @@ class ModelUsed(msgspec.Struct, kw_only=True, frozen=True, gc=False):
     digest: Annotated[str, Meta(description="First 16 hex digits of the artifact's SHA-256.")]
     recalibrated: Annotated[
         str | None,
-        Meta(description="Version of what the stream learned and corrected the scores with; null: nothing."),
+        Meta(description="Day (ISO 8601) before which all was known that corrected the scores; null: nothing did."),
     ] = None
 
 

@@ -55,17 +55,6 @@ class RulesChosen(msgspec.Struct, tag_field="type", tag="rules_chosen", kw_only=
     rules: Annotated[dict[str, Any], Meta(description="All of them; streams/processing/rules.py says what each means.")]
 
 
-class Recalibrated(msgspec.Struct, tag_field="type", tag="recalibrated", kw_only=True, frozen=True, gc=False):
-    """From here on in this partition what a model says of horizons is corrected by what was learned from orders that
-    came (``streams/monitoring/calibration.py``); written by the worker that owns it, never by storefronts."""
-
-    task: TaskName
-    model: Annotated[str, Meta(description="Digest of the live model that it was learned of; it holds for no other.")]
-    version: Annotated[str, Meta(description="The day of event time, as ISO 8601, before which it was learned.")]
-    level: Annotated[float, Meta(gt=0, description="Exponent of the chance of no order, from all that is known.")]
-    lately: Annotated[float, Meta(gt=0, description="Exponent of the same from the last days; fades with the horizon.")]
-
-
 class StagesSet(msgspec.Struct, tag_field="type", tag="stages_set", kw_only=True, frozen=True, gc=False):
     """An operator set the stages of a task; key: the task."""
 

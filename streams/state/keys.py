@@ -23,7 +23,7 @@ def row_stands_at(value: bytes) -> int:
 
 
 def tally_stands_at(value: bytes) -> int:
-    """The offset before which a day's sums stand: they begin with it."""
+    """The offset before which sums stand: they begin with it."""
     return int.from_bytes(value[:8], "big")
 
 

@@ -26,15 +26,15 @@ def note_rows(path: Path) -> None:
     """Append a line per scored due point: its shopper, and per task the bytes of the row that its model is given."""
     score = scoring.score
 
-    def noted(serving: Any, features: Any, places: Any, shopper: Any, recalibrated: Any) -> Any:
-        found = score(serving, features, places, shopper, recalibrated)
+    def noted(serving: Any, features: Any, places: Any, shopper: Any) -> Any:
+        found = score(serving, features, places, shopper)
         with path.open("a") as out:
             for i in range(len(features)):
                 rows = {task: scores.inputs[0][i].tobytes().hex() for task, scores in found.items()}
                 out.write(json.dumps({"shopper": shopper(i), **rows}) + "\n")
         return found
 
-    partition.score = noted  # type: ignore[attr-defined, assignment]
+    partition.score = noted  # type: ignore[attr-defined]
 
 
 def main() -> int:

@@ -1,27 +1,28 @@
-"""Recalibration in the stream: learned of what came, written into the log, the same in every replay."""
+"""Recalibration in the stream: a function of the log before each day, in any cut, after any crash."""
 
 from __future__ import annotations
 
 import json
+import random
 from typing import Any
 
-import msgspec
 import numpy as np
+import pytest
 
 from streams.decisions.churn_alert import TASK
-from streams.monitoring.calibration import JUDGED_OUTPUT, Recalibration
+from streams.monitoring.calibration import JUDGED_OUTPUT, ORDERED
 from streams.processing.partition import PartitionProcessor
 from streams.processing.rules import Rules
-from streams.records.events import decode_event
-from streams.records.serving import ModelsChosen, Recalibrated, Stages
+from streams.records.events import encode_event
+from streams.records.serving import ModelsChosen, Stages
 from streams.state.keys import TALLY
 from tests.models.variants import variant
-from tests.monitoring.test_watching import CHURN, shelf, worker  # noqa: F401 (fixture)
+from tests.monitoring.test_watching import CHURN, shelf  # noqa: F401 (fixture)
 from tests.shoppers import DAY, NOON, Log, log_of, ordered
-from tests.worlds import DictTier, cut, run_plain, shipped
+from tests.worlds import DictTier, World, cut, run_plain, shipped
 
 
-def busy(shoppers: int = 150, days: int = 150) -> Log:
+def busy(shoppers: int = 100, days: int = 110) -> Log:
     """Shoppers who order every few days, far more often than the model foretells of those it has just met."""
     rng = np.random.default_rng(3)
     times = [
@@ -33,75 +34,84 @@ def busy(shoppers: int = 150, days: int = 150) -> Log:
     return log_of(*(ordered(f"s{shopper}", at, f"o{at}-{shopper}") for at, shopper in sorted(times)))
 
 
-def test_what_is_learned_is_written_into_the_log_once_a_day_and_corrects_what_is_said(shelf: Any) -> None:  # noqa: F811
-    """And whoever replays that log, however it is cut, says the same."""
-    events, log, sent = worker(shelf), list[Any](), busy()
-    for slice_ in cut(sent, range(400, len(sent), 400)):
-        log += zip(slice_.keys, slice_.values, strict=True)
-        whole = cut(log, [])[0]
-        start = events.processors[0].next_offset if events.processors else 0
-        events.handle(whole.cut(start, len(whole)), 0)
-        said = events.writer.sent  # type: ignore[attr-defined]
-        said.clear()
-        events.choices.recalibrate()
-        events.choices.recalibrate()  # of the same day nothing more is to be said
-        records = [decode_event(value) for _, value in said]
-        assert len(records) <= 1
-        assert all(isinstance(record, Recalibrated) for record in records)
-        log += [(None, value) for _, value in said]
-    processor = events.processors[0]
-    found = processor.recalibrated[TASK]
-    live = processor.live(TASK)
-    assert live is not None
-    assert found.model == live.digest
-    # Orders came more often than foretold, so a chance of no order is smaller than it was said.
-    assert Recalibration(found.level, found.lately).exponent(30) > 1.1
-    once, cutted = run_plain(cut(log, [])), run_plain(cut(log, range(7, len(log), 1013)))
-    assert once.outcomes == cutted.outcomes
-    assert once.rows == cutted.rows
-    scored = [said for said in map(json.loads, once.outcomes.values()) if "scores" in said]
-    versions = {said["model"]["recalibrated"] for said in scored if said["model"]["task"] == TASK}
-    assert None in versions
-    assert found.version in versions
+def sums(processor: PartitionProcessor) -> dict[int, list[int]]:
+    return {day: found.tolist() for day, found in processor.recalibrating._waiting.sums().days.items() if found.any()}
 
 
-def test_what_was_counted_and_learned_survives_a_restart() -> None:
-    first = PartitionProcessor(0, Rules(), shipped())
-    log = busy(60, 60)
-    first.apply(cut(log, [])[0])
-    live = first.live(TASK)
-    assert live is not None
-    learned = Recalibrated(task=TASK, model=live.digest, version="2024-01-01", level=1.5, lately=1.0)
-    first.apply(cut([*log, (None, msgspec.json.encode(learned))], [len(log)])[1])
-    tier = DictTier()
-    tier.write(first.take_changes())
-    again = PartitionProcessor(0, Rules(), shipped(), tier=tier)
-    assert again.recalibrated == {TASK: learned}
-    before, after = first.order_tallies.sums().days, again.order_tallies.sums().days
-    assert {day: sums.tolist() for day, sums in before.items()} == {day: sums.tolist() for day, sums in after.items()}
-    assert sum(key[:1] == TALLY for key in tier.held) == len(before) > 40
-    # Nothing moved: nothing is written again.
-    assert not any(key[:1] == TALLY for key in again.take_changes())
+@pytest.mark.parametrize("size", [1, 97, 600])
+def test_what_was_known_of_each_day_corrects_what_is_said_however_the_log_is_cut(size: int) -> None:
+    log = busy(60, 80) if size == 1 else busy()
+    whole = run_plain(cut(log, []))
+    assert run_plain(cut(log, range(size, len(log), size))).outcomes == whole.outcomes
+    said = [found for found in map(json.loads, whole.outcomes.values()) if found.get("model", {}).get("task") == TASK]
+    days = {found["model"]["recalibrated"] for found in said}
+    assert len(days) > 50
+    assert None not in days
+
+
+def test_orders_that_come_more_often_than_foretold_make_lapses_less_likely() -> None:
+    processor = PartitionProcessor(0, Rules(), shipped())
+    log = busy()
+    early, late = (processor.apply(slice_) for slice_ in cut(log, [len(log) - 200]))
+    scores = next(scores for scores in late.scores if scores.models[0].task == TASK)
+    assert (scores.answers["lapse_30d"] <= scores.foretold["lapse_30d"]).all()
+    assert processor.recalibrating.learned(processor.today).exponent(30) > 1.1
+    # In the first days nothing is known, and nothing is corrected.
+    first = next(scores for scores in early.scores if scores.models[0].task == TASK)
+    assert first.learned_day is not None
+    young = first.learned_day <= first.learned_day.min() + 15
+    np.testing.assert_array_equal(first.answers["lapse_90d"][young], first.foretold["lapse_90d"][young])
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_after_a_crash_nothing_is_counted_twice_and_nothing_is_missing(seed: int) -> None:
+    """Sums are written before rows: whatever of a flush arrived, they are there whenever a row is."""
+    log, rng = busy(40, 70), random.Random(seed)
+    whole = PartitionProcessor(0, Rules(), shipped())
+    world, expected = World(), World()
+    expected.take_result(whole.apply(cut(log, [])[0]))
+    tier, start = DictTier(), 0
+    while start < len(log):
+        processor = PartitionProcessor(0, Rules(), shipped(), tier=tier)
+        assert processor.next_offset == start
+        slice_ = cut(log, [])[0].cut(start, min(len(log), start + rng.randint(1, 120)))
+        world.take_result(processor.apply(slice_))
+        changes = list(processor.take_changes().items())
+        arrived = rng.choice([len(changes), rng.randint(0, len(changes))])
+        tier.write(dict(changes[:arrived]))
+        start = processor.next_offset if arrived == len(changes) else start
+    assert world.outcomes == expected.outcomes
+    assert sums(PartitionProcessor(0, Rules(), shipped(), tier=tier)) == sums(whole)
+
+
+def test_only_sums_that_may_still_change_are_written_again() -> None:
+    processor, tier = PartitionProcessor(0, Rules(), shipped()), DictTier()
+    written: list[int] = []
+    for slice_ in cut(busy(60, 100), range(50, 1000, 50)):
+        processor.apply(slice_)
+        changes = processor.take_changes()
+        written.append(sum(key[:1] == TALLY for key in changes))
+        tier.write(changes)
+    kept = sum(key[:1] == TALLY for key in tier.held)
+    assert kept > 60
+    assert sum(written) == kept + len(written) - 1  # each final day once, the others together each time
+    assert not any(key[:1] == TALLY for key in processor.take_changes())
 
 
 def test_what_was_learned_of_one_model_is_not_held_against_another(shelf: Any) -> None:  # noqa: F811
-    other = variant(CHURN, 1.01).version
-    processor = PartitionProcessor(0, Rules(), shelf)
-    log = busy(60, 60)
-    live = processor.live(TASK)
-    assert live is not None
-    learned = Recalibrated(task=TASK, model=live.digest, version="2024-01-01", level=3.0, lately=1.0)
-    chosen = ModelsChosen(stages={TASK: Stages(change_id="c", live=other)})
+    processor, log = PartitionProcessor(0, Rules(), shelf), busy(60, 90)
     half = len(log) // 2
-    records = [(None, msgspec.json.encode(record)) for record in (learned, chosen)]
-    slices = cut([*log[:half], *records, *log[half:]], [half + 1, half + 2])
-    processor.apply(slices[0])
-    counted = processor.order_tallies.model
-    processor.apply(slices[1])
-    found = processor.apply(slices[2])
-    for task in found.scores:
-        if task.models[0].task == TASK:
-            assert task.recalibrated is None
-            np.testing.assert_array_equal(task.answers[JUDGED_OUTPUT], task.foretold[JUDGED_OUTPUT])
-    assert processor.order_tallies.model != counted
-    assert all(int(sums[2]) >= 0 for sums in processor.order_tallies.sums().days.values())
+    chosen = ModelsChosen(stages={TASK: Stages(change_id="c", live=variant(CHURN, 1.01).version)})
+    processor.apply(cut(log[:half], [])[0])
+    before = processor.recalibrating.model
+    assert processor.recalibrating.learned(processor.today).exponent(30) != 1
+    (choice, after) = cut([(None, encode_event(chosen)), *log[half:]], [1])
+    for slice_ in (choice, after):
+        moved = type(slice_)(
+            slice_.topic, 0, [o + half for o in slice_.offsets], slice_.timestamps_ms, slice_.keys, slice_.values
+        )
+        found = processor.apply(moved)
+    scores = next(scores for scores in found.scores if scores.models[0].task == TASK)
+    np.testing.assert_array_equal(scores.answers[JUDGED_OUTPUT][:20], scores.foretold[JUDGED_OUTPUT][:20])
+    assert processor.recalibrating.model != before
+    assert all(day[ORDERED] >= 0 for day in sums(processor).values())

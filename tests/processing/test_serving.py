@@ -236,7 +236,9 @@ def test_a_task_with_an_embedding_of_its_own_says_no_profile() -> None:
     seen = Seen(np.zeros((2, 0), np.float32), {}, {"taste": scores}, lambda buckets, _before: [None for _ in buckets])
     due = [Due(kind="event", ref="e1"), Due(kind="event", ref="e2")]
     nobody, nothing = np.zeros(2, np.int64), Rows.zeros(row_layout(CATALOGUE), 2)
-    group = Group(seen, slice(0, 2), np.arange(2), nobody, ["s1", "s2"], due, nobody, [None, None], [0, 0])
+    group = Group(
+        seen, slice(0, 2), np.arange(2), nobody, ["s1", "s2"], due, nobody, [None, None], nobody, nobody, [0, 0]
+    )
     ((place, said),) = [*Scores().decide(nothing, group), *Profiles().decide(nothing, group)]
     assert place == 0
     assert isinstance(said, Scored)
@@ -273,7 +275,7 @@ def test_rules_hold_from_where_they_stand_in_the_log_however_that_is_cut(size: i
     """Workers with other settings decide alike: it is the log that says which hold."""
     calm = Rules(cadence_ms=86_400_000, promotion=PromotionPolicy(default_consent=True, holdout_share=0.5))
     chosen: Log = [(None, encode_event(RulesChosen(digest=calm.digest, rules=calm.described())))]
-    log = [*LOG[:500], *chosen, *LOG[500:]]
+    log = [*LOG[:1000], *chosen, *LOG[1000:]]
     whole = run_plain(cut(log, []))
     world = run_plain(cut(log, range(size, len(log), size)))
     assert world.outcomes == whole.outcomes

@@ -1,0 +1,141 @@
+"""Corrects what a model says of horizons by what its forecasts came to so far in this partition's log.
+
+For every due point the sums of days that were over when it became known are final: events older than the watermark are
+late. So what is learned for a day is a function of the log before that day, whether the log is live, a backlog or a
+replay, however it is cut (``streams/monitoring/calibration.py`` says what is learned, and how).
+
+The sums are records of the feature table. They are written before the rows of the same flush: when a crash leaves rows
+ahead of the progress record, the sums are ahead of all of them, and due points that are in them already are not counted
+again.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from streams.columns.arrays import TYPE_CODE, Ints
+from streams.columns.layout import Column, Rows
+from streams.decisions.churn_alert import TASK
+from streams.decisions.decider import Group
+from streams.monitoring import calibration
+from streams.monitoring.calibration import JUDGED_DAYS, JUDGED_OUTPUT, WIDTH, Recalibration, Waiting
+from streams.monitoring.late_labels import code_of
+from streams.processing.scoring import DECIMALS, TaskScores
+from streams.records.events import OrderPlaced
+from streams.state.keys import TALLY
+
+ORDER = TYPE_CODE[OrderPlaced]
+MODEL = Column("calibration/model", "u4")
+COLUMNS: tuple[Column, ...] = (*calibration.COLUMNS, MODEL)
+#: Sums of a day change no more once so many days lie between it and the watermark's.
+_FINAL_DAYS = JUDGED_DAYS + 2
+#: Of the sums that may still change: offset, model, number of days. Of each day: the day and its sums.
+_OPEN, _DAY = struct.Struct(">QII"), struct.Struct(">I")
+#: The key of a day whose sums are final: model, day.
+_FINAL = struct.Struct(">cII")
+#: What was learned is remembered for so many days.
+_REMEMBERED = 64
+
+
+class Recalibrating:
+    """The sums of one partition, of the model that is live now; begins anew with another one."""
+
+    def __init__(self) -> None:
+        self.model = 0
+        """``code_of`` the live model; 0 before anything was scored."""
+        self._until = 0
+        self._waiting = Waiting()
+        self._learned: dict[int, Recalibration] = {}
+        self._written: set[bytes] = set()
+
+    def recalibrate(self, state: Rows, groups: Sequence[Group], scores: TaskScores) -> None:
+        """Count a slice's due points, then correct the live model's answers of each by what was known when it became
+        due. What the model said stays in ``scores.foretold``."""
+        scores.foretold = dict(scores.answers)
+        if scores.models[0].task != TASK or JUDGED_OUTPUT not in scores.answers:
+            return
+        self._begin(code_of(scores.models[0].digest))
+        judged = scores.foretold[JUDGED_OUTPUT]
+        mine = np.isfinite(judged) & (scores.used == 0)
+        for group in groups:
+            self._count(state, group, judged[group.span], mine[group.span])
+        day = np.concatenate([group.day for group in groups])
+        scores.learned_day = np.where(mine, day, -1)
+        for output in scores.models[0].outputs:
+            if output.horizon_days is not None:
+                corrected = scores.foretold[output.name].copy()
+                for today in np.unique(day[mine]).tolist():
+                    some = mine & (day == today)
+                    corrected[some] = self.learned(today).apply(corrected[some], output.horizon_days)
+                scores.answers[output.name] = np.round(corrected, DECIMALS)
+
+    def learned(self, today: int) -> Recalibration:
+        """What was known when a day (since 1970) began."""
+        if today not in self._learned:
+            if len(self._learned) >= _REMEMBERED:
+                self._learned.pop(min(self._learned))
+            self._learned[today] = Recalibration.learned(self._waiting.sums(), today)
+        return self._learned[today]
+
+    def _begin(self, model: int) -> None:
+        if model != self.model:
+            self.model, self._waiting, self._learned = model, Waiting(), {}
+
+    def _count(self, state: Rows, group: Group, judged: np.ndarray, mine: np.ndarray) -> None:
+        if not mine.any():
+            return
+        row, models = group.row[mine], state.flat["u4"]
+        cells = state.cells(MODEL, row)
+        other = models[cells] != self.model
+        # What another model foretold is not held against this one: these shoppers begin to wait anew.
+        state.flat["i8"][state.cells(calibration.START, row[other])] = 0
+        models[cells] = self.model
+        ordered = group.event_type[mine] == ORDER
+        counted = group.offset[mine] >= self._until
+        self._waiting.take(state, row, group.now_ms[mine], judged[mine], ordered, counted)
+
+    def take_changes(self, next_offset: int, today: int) -> dict[bytes, bytes | None]:
+        """Sums that changed since this was last called, as records of the feature table; None deletes. To be written
+        before the rows of the same flush."""
+        tallies = self._waiting.sums()
+        tallies.forget(today - _REMEMBERED)
+        if not tallies.changed:
+            return {}
+        tallies.changed.clear()
+        header, changes = next_offset.to_bytes(8, "big"), dict[bytes, bytes | None]()
+        final = {_FINAL.pack(TALLY, self.model, d): d for d in tallies.days if d < today - _FINAL_DAYS}
+        for key in final.keys() - self._written:
+            changes[key] = header + tallies.days[final[key]].astype("<i8").tobytes()
+        changes |= dict.fromkeys(self._written - final.keys())
+        self._written = set(final)
+        still = sorted(tallies.days.keys() - set(final.values()))
+        blocks = [_DAY.pack(day) + tallies.days[day].astype("<i8").tobytes() for day in still]
+        changes[TALLY] = _OPEN.pack(next_offset, self.model, len(still)) + zlib.compress(b"".join(blocks), 1)
+        self._until = next_offset
+        return changes
+
+    def restore(self, records: Iterable[tuple[bytes, bytes]]) -> None:
+        """Take the sums back from the feature table. Of a day that is there twice, those that may still change count:
+        they stand where all the others do."""
+        found = dict(records)
+        still = found.pop(TALLY, None)
+        if still is None:
+            return
+        self._until, self.model, n = _OPEN.unpack_from(still)
+        self._written = set(found)
+        days = self._waiting.tallies.days
+        for key, value in found.items():
+            _, model, day = _FINAL.unpack(key)
+            if model == self.model:
+                days[day] = _sums(value, 8)
+        blocks, size = zlib.decompress(still[_OPEN.size :]), _DAY.size + 8 * WIDTH
+        for i in range(n):
+            days[_DAY.unpack_from(blocks, i * size)[0]] = _sums(blocks, i * size + _DAY.size)
+
+
+def _sums(block: bytes, start: int) -> Ints:
+    return np.frombuffer(block, "<i8", WIDTH, start).astype(np.int64)
