@@ -14,13 +14,11 @@ import urllib.request
 from collections import Counter, deque
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from threading import Event, Thread
 from typing import Any
 
 import msgspec
-from confluent_kafka import Consumer, TopicPartition
 from prometheus_client.parser import text_string_to_metric_families
 from rich.console import Console, Group
 from rich.live import Live
@@ -32,6 +30,8 @@ from streams.access import Access
 from streams.broker.embedded import Broker, free_ports
 from streams.hindsight import Hindsight
 from streams.producer.replay import Sent, event_time_ms, records_of, send
+from streams.reading import Reader
+from streams.records import words
 from streams.settings import Settings
 from streams.topics import ALERTS, EVENTS, OFFERS, TOPICS, WITHHELD, changelog, create, records_in
 from training.datasets import COMPLETE_JOURNEY
@@ -339,20 +339,10 @@ class Watch:
         self._ids: set[str] = set()
         self._stop = Event()
         self._last_read = time.monotonic()
-        self._consumer = Consumer(
-            kafka.librdkafka()
-            | {
-                "group.id": f"offerstream-demo-watch-{os.getpid()}",
-                "enable.auto.commit": False,
-                "log_level": 2,
-            }
-        )
+        self._reader = Reader(kafka)
         # From the topics' present ends: a broker that was there before may hold older outcomes.
-        topics = self._consumer.list_topics(timeout=10).topics
-        here = [TopicPartition(name, p) for name in self.KINDS for p in topics[name].partitions]
-        self._consumer.assign(
-            [TopicPartition(tp.topic, tp.partition, self._consumer.get_watermark_offsets(tp)[1]) for tp in here]
-        )
+        here = [(name, p) for name in self.KINDS for p in range(self._reader.partitions(name))]
+        self._starts = {place: self._reader.extent(place)[1] for place in here}
         self._thread = Thread(target=self._read, daemon=True)
 
     def start(self) -> None:
@@ -364,7 +354,7 @@ class Watch:
         self._stop.set()
         if self._thread.is_alive():
             self._thread.join(10)
-        self._consumer.close()
+        self._reader.close()
 
     def settle(self, quiet_seconds: float = 2.0) -> None:
         """Wait until nothing new has come for a while."""
@@ -373,17 +363,16 @@ class Watch:
             time.sleep(0.1)
 
     def _read(self) -> None:
-        while not self._stop.is_set():
-            for message in self._consumer.consume(500, timeout=0.2):
-                topic, value = message.topic(), message.value()
-                if message.error() is not None or topic is None or not isinstance(value, bytes):
-                    continue
-                outcome = msgspec.json.decode(value)
+        for records in self._reader.follow(self._starts, 0.2):
+            if self._stop.is_set():
+                return
+            for record in records:
+                outcome = msgspec.json.decode(record.value or b"")
                 if outcome["outcome_id"] in self._ids:
                     continue  # the same outcome said again: ids make it effectively once
                 self._ids.add(outcome["outcome_id"])
                 self._last_read = time.monotonic()
-                kind = self.KINDS[topic]
+                kind = self.KINDS[record.topic]
                 self.counts[kind] += 1
                 self._hindsight.take(outcome)
                 if kind in self.newest:
@@ -397,14 +386,5 @@ class Watch:
 
 
 def _line(kind: str, outcome: dict[str, Any]) -> Text:
-    day = datetime.fromtimestamp(outcome["event_time_ms"] / 1000, UTC).strftime("%Y-%m-%d %H:%M")
-    due = "silence" if outcome["due"]["kind"] == "silence" else "event"
-    line = Text(f"{day}  {outcome['shopper_id']:<15} ")
-    if kind == "alerts":
-        why = ", ".join(reason["feature"] for reason in outcome["reasons"])
-        line.append(f"churn {outcome['level']:<8}", style="red")
-        line.append(f" {outcome['score']:.2f} by {due}; {why}")
-    else:
-        line.append(f"{outcome['discount_percent']}% off {outcome['category'] or 'anything'}", style="green")
-        line.append(f", at most ${outcome['max_discount_cents'] / 100:.2f}; {', '.join(outcome['reasons'])}")
-    return line
+    record = msgspec.convert(outcome, ALERTS.records[0] if kind == "alerts" else OFFERS.records[0])
+    return Text(words.line(record, reasons=1), style="red" if kind == "alerts" else "green")

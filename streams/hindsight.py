@@ -8,7 +8,6 @@ from typing import Any
 
 import msgspec
 import numpy as np
-from confluent_kafka import Consumer, TopicPartition
 
 from streams.access import Access
 from streams.decisions.churn_alert import LEVELS, TASK
@@ -24,6 +23,7 @@ from streams.monitoring.alert_truth import (
     share,
     truth,
 )
+from streams.reading import Reader
 from streams.records.events import OrderPlaced, ShopperEvent
 from streams.topics import SCORES
 
@@ -75,26 +75,15 @@ class Hindsight:
 
     def read_scores(self, kafka: Access, tell: Callable[[int], None] = lambda _n: None) -> None:
         """Read from its topic whom the churn model judged, and when."""
-        consumer = Consumer(
-            kafka.librdkafka() | {"group.id": "offerstream-hindsight", "enable.auto.commit": False, "log_level": 2}
-        )
         decode = msgspec.json.Decoder(_Scored).decode
-        try:
-            partitions = consumer.list_topics(SCORES.name, timeout=10).topics[SCORES.name].partitions
-            ends = {p: consumer.get_watermark_offsets(TopicPartition(SCORES.name, p), timeout=10) for p in partitions}
-            consumer.assign([TopicPartition(SCORES.name, p, low) for p, (low, high) in ends.items() if high > low])
-            left = sum(high - low for low, high in ends.values())
-            while left > 0 and (batch := consumer.consume(10_000, timeout=10)):
-                for message in batch:
-                    value = message.value()
-                    if message.error() is None and isinstance(value, bytes):
-                        left -= 1
-                        said = decode(value)
-                        if said.model.task == TASK:
-                            self.scored.append((self._shopper(said.shopper_id), said.event_time_ms))
+        with Reader(kafka) as reader:
+            for partition in range(reader.partitions(SCORES.name)):
+                place = (SCORES.name, partition)
+                for record in reader.between(place, *reader.extent(place)):
+                    said = decode(record.value or b"")
+                    if said.model.task == TASK:
+                        self.scored.append((self._shopper(said.shopper_id), said.event_time_ms))
                 tell(len(self.scored))
-        finally:
-            consumer.close()
 
     def summary(self) -> dict[str, Any]:
         """``alert_truth`` by level (judged, came_true, interval, promised), ``base_rate`` of all whom the model judged,

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import msgspec
 import numpy as np
-from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from streams.features.catalogue import CATALOGUE
 from streams.processing.partition import LAST_EVENT, row_layout
+from streams.reading import Reader
 from streams.settings import Settings
 from streams.state.arena import Codec
 from streams.state.keys import LAYOUT, PROGRESS, older, row_key
@@ -17,55 +17,44 @@ from streams.topics import EVENTS, TopicError, changelog_name
 
 
 def changelog_values(
-    settings: Settings, wanted_keys: Callable[[bytes], bool] = lambda _key: True
+    settings: Settings,
+    wanted_keys: Callable[[bytes], bool] = lambda _key: True,
+    of: Callable[[int], Iterable[int]] = range,
 ) -> dict[int, dict[bytes, bytes]]:
-    """The value of every key that is wanted, by partition, as a worker would recover it.
+    """The value of every key that is wanted, by partition, as a worker would recover it. ``of``: which of so many
+    partitions to read.
 
-    Reads the whole changelog; fine for tools and tests.
+    Reads the whole changelog of a partition; fine for tools and tests.
 
     Raises ``TopicError``.
     """
     topic = changelog_name(settings.app_id)
-    consumer = Consumer(
-        settings.access.librdkafka()
-        | {
-            "group.id": f"{settings.app_id}-inspect",
-            "enable.auto.commit": False,
-            "enable.partition.eof": True,
-            "log_level": 2,
-        }
-    )
+    found: dict[int, dict[bytes, bytes]] = {}
+    with Reader(settings.access) as reader:
+        for partition in of(_partitions(reader, settings)):
+            values = found[partition] = {}
+            for record in reader.between((topic, partition), *reader.extent((topic, partition))):
+                key, value = record.key, record.value
+                assert key is not None
+                if not wanted_keys(key):
+                    continue
+                if value is None:
+                    values.pop(key, None)
+                elif not older(key, value, values.get(key)):
+                    values[key] = value
+    return found
+
+
+def _partitions(reader: Reader, settings: Settings) -> int:
     try:
-        try:
-            found = consumer.list_topics(topic, timeout=10).topics[topic]
-        except KafkaException as error:
-            raise TopicError(f"No Kafka broker answers at {settings.broker}: {error.args[0].str()}") from error
-        if found.error is not None:
-            raise TopicError(f"{topic} does not exist: no worker of group {settings.app_id!r} has run here.")
-        wanted = sorted(found.partitions)
-        values: dict[int, dict[bytes, bytes]] = {p: {} for p in wanted}
-        consumer.assign([TopicPartition(topic, p, 0) for p in wanted])
-        open_ = set(wanted)
-        while open_:
-            message = consumer.poll(30.0)
-            if message is None:
-                raise TopicError(f"{topic} did not answer for 30 s.")
-            partition = message.partition()
-            assert partition is not None
-            if message.error() is not None:
-                open_.discard(partition)
-                continue
-            key, value = message.key(), message.value()
-            assert isinstance(key, bytes)
-            if not wanted_keys(key):
-                continue
-            if not isinstance(value, bytes):
-                values[partition].pop(key, None)
-            elif not older(key, value, values[partition].get(key)):
-                values[partition][key] = value
-        return values
-    finally:
-        consumer.close()
+        return reader.partitions(changelog_name(settings.app_id))
+    except TopicError as error:
+        if "does not exist" not in str(error):
+            raise
+        raise TopicError(
+            f"{changelog_name(settings.app_id)} does not exist: no worker of group {settings.app_id!r} has run here "
+            "(OFFERSTREAM_APP_ID)."
+        ) from error
 
 
 def shopper_features(settings: Settings, shopper: str, at_ms: int | None) -> tuple[int, dict[str, list[float]]]:

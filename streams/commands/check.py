@@ -16,9 +16,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from streams.commands.common import progress_bar, shown_time
+from streams.commands.common import progress_bar
 from streams.processing.checking import BLOCK, FIXES, Checker, Finding, Tally
 from streams.producer.lines import Lines
+from streams.records.words import shown_time
 from streams.settings import Settings
 
 #: Findings of one kind that are printed unless more are asked for.

@@ -77,13 +77,3 @@ def parse_time(text: str) -> int:
             f"{text!r} is no ISO 8601 time, such as 2017-06-01 or 2017-06-01T12:00+02:00."
         ) from error
     return int((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() * 1000)
-
-
-def shown_time(ms: int) -> str:
-    """UTC milliseconds since 1970 as a person reads them.
-
-    >>> shown_time(1_700_000_000_123)
-    '2023-11-14 22:13:20.123Z'
-    """
-    at = datetime.fromtimestamp(ms / 1000, UTC)
-    return at.strftime("%Y-%m-%d %H:%M:%S") + (f".{ms % 1000:03}Z" if ms % 1000 else "Z")

@@ -13,10 +13,11 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from streams.commands.common import BROKER, console, parse_time, shown_time
+from streams.commands.common import BROKER, console, parse_time
 from streams.dead_letters import Group, original_line, read
 from streams.records.dead_reasons import DEAD_REASONS
 from streams.records.outcomes import DeadLetter
+from streams.records.words import shown_time
 from streams.settings import Settings
 
 #: Places of originals that are no lines, of which so many are named.

@@ -12,9 +12,10 @@ import click
 from rich.console import Console
 
 from streams.commands.check import LIMIT, as_text, print_summary, report
-from streams.commands.common import BROKER, DATA, console, parse_time, progress_bar, shown_time
+from streams.commands.common import BROKER, DATA, console, parse_time, progress_bar
 from streams.producer.lines import Lines
 from streams.producer.replay import Record, ReplayError, Sent, between, paced, records_of, records_of_lines, send
+from streams.records.words import shown_time
 from streams.settings import Settings
 from streams.topics import EVENTS
 

@@ -1,0 +1,154 @@
+"""``offerstream watch``: what comes through Kafka, live, in words."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+import click
+import msgspec
+
+from streams.commands.common import BROKER, parse_time
+from streams.reading import Place, Reader, Record
+from streams.records import words
+from streams.records.events import decode_event
+from streams.settings import Settings
+from streams.topics import ALERTS, DEAD_LETTERS, EVENTS, LATE, OFFERS, WITHHELD, Topic
+
+KINDS: dict[str, Topic] = {
+    "events": EVENTS,
+    "alerts": ALERTS,
+    "offers": OFFERS,
+    "withheld": WITHHELD,
+    "dead": DEAD_LETTERS,
+    "late": LATE,
+}
+DEFAULT = ("alerts", "offers", "dead")
+#: After a crash a worker says an outcome again under the same id: so many ids are remembered.
+REMEMBERED = 100_000
+IDS = ("outcome_id", "dead_letter_id", "late_id")
+_KIND_OF = {topic.name: kind for kind, topic in KINDS.items()}
+_DECODERS = {kind: msgspec.json.Decoder(topic.records[0]) for kind, topic in KINDS.items() if kind != "events"}
+
+
+@click.command()
+@click.argument("kinds", nargs=-1, type=click.Choice(list(KINDS)))
+@BROKER
+@click.option("--shopper", metavar="ID", help="Only records that concern this shopper.")
+@click.option(
+    "--from", "start", metavar="WHEN", default="now", show_default=True,
+    help="beginning, now, or a time: records that Kafka took from then on.",
+)  # fmt: skip
+@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="End after so many.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
+def watch(
+    kinds: tuple[str, ...], broker: str | None, shopper: str | None, start: str, limit: int | None, as_json: bool
+) -> None:
+    """Print what comes through Kafka, live, a line each: when, whom, what and why.
+
+    KINDS: events, alerts, offers, withheld, dead, late; several at once; default: alerts offers dead. The time of a
+    line is the event time that it stands on. Ctrl-C ends it.
+    """
+    settings = Settings.from_environment(broker=broker)
+    since = start if start in ("beginning", "now") else parse_time(start)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)  # also where a shell started it in the background
+    with suppress(KeyboardInterrupt, BrokenPipeError), Reader(settings.access) as reader:
+        chosen = [KINDS[kind] for kind in dict.fromkeys(kinds or DEFAULT)]
+        shown = 0
+        for seen in _seen(reader, {p: o for topic in chosen for p, o in _starts(reader, topic, since)}):
+            if shopper is not None and seen.shopper != shopper:
+                continue
+            click.echo(seen.as_json() if as_json else seen.as_text())
+            shown += 1
+            if shown == limit:
+                return
+    with suppress(BrokenPipeError):
+        sys.stdout.flush()
+        return
+    # Nobody reads any more: nor must Python's own last flush complain.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A record and what it says; ``fault``: why it says nothing."""
+
+    record: Record
+    said: Any
+    fault: str = ""
+
+    @property
+    def shopper(self) -> str:
+        return words.whom(self.said) if self.said is not None else (self.record.key or b"").decode(errors="replace")
+
+    def as_text(self) -> str:
+        """One line for people."""
+        if self.said is not None:
+            return words.line(self.said, otherwise_ms=self.record.time_ms)
+        at = words.shown_time(self.record.time_ms)
+        return words.printable(f"{at:<20}  {self.shopper or '-':<16}  not readable: {self.fault}")
+
+    def as_json(self) -> str:
+        """One line for programs; ``record`` as it stands in Kafka, or its text where that is no record."""
+        value = self.record.value or b""
+        found = {
+            "kind": _KIND_OF[self.record.topic],
+            "topic": self.record.topic,
+            "partition": self.record.partition,
+            "offset": self.record.offset,
+            "kafka_time_ms": self.record.time_ms,
+            "shopper_id": self.shopper,
+            "record": json.loads(value) if self.said is not None else value.decode(errors="replace"),
+        }
+        return json.dumps(found | ({"fault": self.fault} if self.fault else {}))
+
+
+def _starts(reader: Reader, topic: Topic, since: str | int) -> Iterator[tuple[Place, int]]:
+    for partition in range(reader.partitions(topic.name)):
+        place = (topic.name, partition)
+        if isinstance(since, int):
+            yield place, reader.since(place, since)
+        else:
+            low, high = reader.extent(place)
+            yield place, low if since == "beginning" else high
+
+
+def _seen(reader: Reader, starts: dict[Place, int]) -> Iterator[Seen]:
+    """Every record once, as it comes; ends when nobody reads standard output any more."""
+    ids: dict[str, None] = {}
+    for records in reader.follow(starts):
+        if not records and _closed():
+            return
+        for record in records:
+            kind = _KIND_OF[record.topic]
+            try:
+                said = (decode_event if kind == "events" else _DECODERS[kind].decode)(record.value or b"")
+            except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
+                yield Seen(record, None, str(error))
+                continue
+            told = next((getattr(said, name) for name in IDS if hasattr(said, name)), None)
+            if told is not None:
+                if told in ids:
+                    continue
+                ids[told] = None
+                if len(ids) > REMEMBERED:
+                    del ids[next(iter(ids))]
+            yield Seen(record, said)
+
+
+def _closed() -> bool:
+    """Whether standard output is a pipe whose reader is gone."""
+    try:
+        poll = select.poll()
+        poll.register(sys.stdout.fileno(), 0)
+        return any(event & (select.POLLERR | select.POLLHUP) for _, event in poll.poll(0))
+    except (AttributeError, OSError, ValueError):
+        return False  # not on this system, or no file

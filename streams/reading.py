@@ -1,0 +1,147 @@
+"""Reads topics from outside, as anybody may: nothing is committed and no group is joined."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+
+from streams.access import Access
+from streams.control import PASSING
+from streams.topics import TopicError
+
+PATIENCE_SECONDS = 30.0
+#: (topic, partition)
+Place = tuple[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A record as Kafka holds it; ``time_ms`` is its timestamp there."""
+
+    topic: str
+    partition: int
+    offset: int
+    time_ms: int
+    key: bytes | None
+    value: bytes | None
+
+
+class Reader:
+    """A consumer whose partitions are assigned by hand. Use it as a context. Everything raises ``TopicError``."""
+
+    def __init__(self, kafka: Access) -> None:
+        self._kafka = kafka
+        self._consumer = Consumer(
+            kafka.librdkafka()
+            | {
+                "group.id": "offerstream-reader",
+                "enable.auto.commit": False,
+                "enable.partition.eof": True,
+                "log_level": 2,
+            }
+        )
+
+    def __enter__(self) -> Reader:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End reading."""
+        self._consumer.close()
+
+    def partitions(self, topic: str) -> int:
+        """How many partitions a topic has."""
+        try:
+            found = self._consumer.list_topics(topic, timeout=10).topics[topic]
+        except KafkaException as error:
+            raise self._unreachable(error) from error
+        if found.error is not None:
+            raise TopicError(f"{topic} does not exist at {self._kafka.servers}: offerstream topics create")
+        return len(found.partitions)
+
+    def extent(self, place: Place) -> tuple[int, int]:
+        """The first offset that is there, and the one that the next record will have."""
+        try:
+            low, high = self._consumer.get_watermark_offsets(TopicPartition(*place), timeout=10)
+        except KafkaException as error:
+            raise self._unreachable(error) from error
+        return low, high
+
+    def since(self, place: Place, time_ms: int) -> int:
+        """The offset of the first record that Kafka has from a time on; the end where there is none."""
+        try:
+            (found,) = self._consumer.offsets_for_times([TopicPartition(*place, time_ms)], timeout=10)
+        except KafkaException as error:
+            raise self._unreachable(error) from error
+        return int(found.offset) if found.offset >= 0 else self.extent(place)[1]
+
+    def follow(self, starts: Mapping[Place, int], seconds: float = 0.5) -> Iterator[list[Record]]:
+        """Records from these offsets on, as they come, for ever: what came within some time, which may be nothing."""
+        self._consumer.assign([TopicPartition(*place, offset) for place, offset in starts.items()])
+        while True:
+            found, _ = self._consume(seconds)
+            yield found
+
+    def between(self, place: Place, start: int, end: int) -> Iterator[Record]:
+        """The records from one offset to before another."""
+        if start >= end:
+            return
+        self._consumer.assign([TopicPartition(*place, start)])
+        patience = time.monotonic() + PATIENCE_SECONDS
+        while True:
+            found, ended = self._consume(0.2)
+            for record in found:
+                if record.offset < end:
+                    yield record
+            if ended or (found and found[-1].offset >= end - 1):
+                return
+            if found:
+                patience = time.monotonic() + PATIENCE_SECONDS
+            elif time.monotonic() > patience:
+                raise TopicError(f"{place[0]} did not answer for {PATIENCE_SECONDS:.0f} s.")
+
+    def newest(self, place: Place, fits: Callable[[Record], bool], least: int = 64) -> list[Record]:
+        """The records that fit among the last so many (``least``); where none does, among the eight times as many
+        before, and so on: cheap where what is looked for is near the end."""
+        low, high = self.extent(place)
+        size = least
+        while high > low:
+            start = max(low, high - size)
+            found = [record for record in self.between(place, start, high) if fits(record)]
+            if found:
+                return found
+            high, size = start, 8 * size
+        return []
+
+    def _consume(self, seconds: float) -> tuple[list[Record], bool]:
+        """What came, and whether a partition came to its end."""
+        found, ended = [], False
+        for message in self._consumer.consume(1000, timeout=seconds):
+            error = message.error()
+            if error is not None:
+                if error.code() == KafkaError._PARTITION_EOF:
+                    ended = True
+                elif error.code() not in PASSING:
+                    raise TopicError(f"{message.topic()} cannot be read: {error.str()}. offerstream topics check")
+                continue
+            topic, partition, offset = message.topic(), message.partition(), message.offset()
+            assert topic is not None
+            assert partition is not None
+            assert offset is not None
+            key, value = message.key(), message.value()
+            found.append(Record(topic, partition, offset, message.timestamp()[1], _bytes(key), _bytes(value)))
+        return found, ended
+
+    def _unreachable(self, error: KafkaException) -> TopicError:
+        return TopicError(
+            f"No Kafka broker answers at {self._kafka.servers} (--broker, OFFERSTREAM_BROKER): {error.args[0].str()}"
+        )
+
+
+def _bytes(value: str | bytes | None) -> bytes | None:
+    return value.encode() if isinstance(value, str) else value

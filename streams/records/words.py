@@ -1,0 +1,173 @@
+"""Records as sentences: what ``offerstream watch`` and ``why``, the demo and the worker's console say of them.
+
+>>> money(1234567, "USD")
+'12,345.67 USD'
+>>> reasons_in_words(["likely_to_lapse", "uses_coupons"])
+'likely to leave, uses coupons'
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+import msgspec
+
+from streams.records.events import (
+    ClockTicked,
+    ConsentChanged,
+    OrderPlaced,
+    Searched,
+    ShopperEvent,
+)
+from streams.records.outcomes import (
+    ChurnAlerted,
+    DeadLetter,
+    LateEvent,
+    OfferMade,
+    OfferWithheld,
+    Outcome,
+)
+from streams.records.serving import ModelsChosen, Recalibrated, RulesChosen
+
+DAY_MS = 86_400_000
+#: Why an offer was made.
+OFFER_REASONS = {
+    "likely_to_lapse": "likely to leave",
+    "buys_on_discount": "buys on discount",
+    "uses_coupons": "uses coupons",
+}
+#: Why one was held back.
+GUARDS = {
+    "no_consent": "no consent to marketing",
+    "holdout": "in the holdout, the control group that never gets one",
+    "cooldown": "had one a short while ago (cooldown)",
+    "frequency_cap": "had as many as are allowed (frequency cap)",
+    "below_margin": "it would leave too little of the margin",
+}
+CONSENT = {"allowed": "allowed", "forbidden": "forbidden", "never_said": "never said"}
+
+
+def shown_time(ms: int) -> str:
+    """UTC milliseconds since 1970 as a person reads them.
+
+    >>> shown_time(1_700_000_000_123)
+    '2023-11-14 22:13:20.123Z'
+    """
+    at = datetime.fromtimestamp(ms / 1000, UTC)
+    return at.strftime("%Y-%m-%d %H:%M:%S") + (f".{ms % 1000:03}Z" if ms % 1000 else "Z")
+
+
+def shown_day(ms: int) -> str:
+    """The day of a time, UTC.
+
+    >>> shown_day(1_700_000_000_123)
+    '2023-11-14'
+    """
+    return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%d")
+
+
+def money(cents: int, currency: str) -> str:
+    """Integer cents in whole units, exactly."""
+    sign, cents = ("-" if cents < 0 else ""), abs(cents)
+    return f"{sign}{cents // 100:,}.{cents % 100:02} {currency}"
+
+
+def reasons_in_words(reasons: Iterable[str]) -> str:
+    """Why an offer was made; reasons of a newer version as they are."""
+    return ", ".join(OFFER_REASONS.get(reason, reason) for reason in reasons)
+
+
+def guard_in_words(reason: str) -> str:
+    """Why an offer was held back; a reason of a newer version as it is."""
+    return GUARDS.get(reason, reason)
+
+
+def said(record: object, reasons: int = 3) -> str:
+    """What a record says and why, in one line without its time and its shopper; of an alert so many ``reasons``."""
+    if isinstance(record, ChurnAlerted):
+        why = "; ".join(reason.text for reason in record.reasons[:reasons])
+        return f"churn alert: {record.level}, {record.score:.2f}" + (f", {why}" if why else "")
+    if isinstance(record, OfferMade):
+        until = shown_day(record.expires_at_ms)
+        return (
+            f"offer: {record.discount_percent}% off {record.category or 'anything'}, at most "
+            f"{money(record.max_discount_cents, record.currency)}, until {until}: {reasons_in_words(record.reasons)}"
+        )
+    if isinstance(record, OfferWithheld):
+        return f"no offer ({record.discount_percent}%, {record.score:.2f}): {guard_in_words(record.reason)}"
+    if isinstance(record, DeadLetter):
+        field = f" at {record.field}" if record.field else ""
+        return f"dead letter: {record.reason}{field}: {record.detail} [{place(record)}]"
+    if isinstance(record, LateEvent):
+        days = (record.watermark_ms - record.event_time_ms) / DAY_MS
+        behind = f"{days:.1f} days" if days >= 2 else f"{24 * days:.1f} hours"
+        return f"late: event {record.event_id} came {behind} behind the watermark [{place(record)}]"
+    return _event(record)
+
+
+def place(record: DeadLetter | LateEvent) -> str:
+    """Where the original stands: topic/partition/offset."""
+    return f"{record.source_topic}/{record.source_partition}/{record.source_offset}"
+
+
+def _event(record: object) -> str:
+    if isinstance(record, OrderPlaced):
+        cents = sum(line.quantity * line.unit_price_cents - line.discount_cents for line in record.lines)
+        units = sum(line.quantity for line in record.lines)
+        return f"order placed: {record.order_id}, {units:,} units, {money(cents, record.currency or '')}".rstrip()
+    if isinstance(record, ConsentChanged):
+        return f"consent changed: marketing {'allowed' if record.marketing else 'forbidden'}"
+    if isinstance(record, Searched):
+        return f"searched: {record.query!r}"
+    if isinstance(record, ShopperEvent):
+        # The item, order, offer or ad that it is about, and its category where it has one.
+        about = [getattr(record, name, None) for name in ("item_id", "order_id", "offer_id", "ad_id", "category")]
+        return f"{_type(record)}: {', '.join(str(value) for value in about if value is not None)}"
+    if isinstance(record, ModelsChosen):
+        return "models chosen: " + ", ".join(f"{task} {s.live or 'as before'}" for task, s in record.stages.items())
+    if isinstance(record, RulesChosen):
+        return f"rules chosen: {record.digest}"
+    if isinstance(record, Recalibrated):
+        return f"recalibrated: {record.task}, as learned until {record.version}"
+    return _type(record)
+
+
+def _type(record: object) -> str:
+    return str(record.__struct_config__.tag).replace("_", " ") if isinstance(record, msgspec.Struct) else str(record)
+
+
+def whom(record: object) -> str:
+    """The shopper that a record concerns; empty where it concerns none."""
+    if isinstance(record, DeadLetter):
+        return (record.original_key or b"").decode(errors="replace")
+    return str(getattr(record, "shopper_id", ""))
+
+
+def when_ms(record: object) -> int | None:
+    """The time that a record stands on, UTC milliseconds since 1970: of a dead letter when Kafka took the original."""
+    if isinstance(record, DeadLetter):
+        return record.record_time_ms
+    if isinstance(record, (Outcome, LateEvent)):
+        return record.event_time_ms
+    if isinstance(record, (ShopperEvent, ClockTicked)):
+        at = record.event_time
+        return at if isinstance(at, int) else int(at.timestamp() * 1000)
+    return None
+
+
+def line(record: object, *, otherwise_ms: int = 0, reasons: int = 3) -> str:
+    """A record in one line: when, whom, what and why. ``otherwise_ms``: the time to show of one that says none."""
+    at = when_ms(record)
+    return printable(
+        f"{shown_time(otherwise_ms if at is None else at):<20}  {whom(record) or '-':<16}  {said(record, reasons)}"
+    )
+
+
+def printable(text: str) -> str:
+    """A text that may come from anybody without what would move a terminal's cursor, on one line.
+
+    >>> printable("a\\x1b[2Jb")
+    'a\ufffd[2Jb'
+    """
+    return "".join(c if c.isprintable() else "\ufffd" for c in text)

@@ -1,0 +1,134 @@
+"""Watching: live, in words, filtered, and it ends cleanly however it ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import msgspec
+import pytest
+from confluent_kafka import Producer
+from confluent_kafka.admin import AdminClient
+
+from streams.records.outcomes import encode_outcome
+from streams.topics import ALERTS, DEAD_LETTERS, EVENTS, OFFERS, TOPIC_OF
+from tests.kafka.harness import Cluster
+from tests.outcomes import alert, late, letter, offer, withheld
+from tests.shoppers import log_of, viewed
+
+pytestmark = pytest.mark.kafka
+
+
+class Watching:
+    """The command as a process of its own; standard error goes with standard output."""
+
+    def __init__(self, cluster: Cluster, *arguments: str) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "streams", "watch", *arguments, "--broker", cluster.bootstrap],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env={**os.environ, "COLUMNS": "80", "PYTHONUNBUFFERED": "1"},
+        )
+        assert self.process.stdout is not None
+        self.lines = self.process.stdout
+
+    def all(self) -> list[str]:
+        said, _ = self.process.communicate(timeout=60)
+        assert self.process.returncode == 0, said
+        return said.splitlines()
+
+
+def say(cluster: Cluster, *records: msgspec.Struct) -> None:
+    producer = Producer({"bootstrap.servers": cluster.bootstrap, "partitioner": "murmur2_random"})
+    for record in records:
+        producer.produce(TOPIC_OF[type(record)], encode_outcome(record), getattr(record, "shopper_id", "").encode())
+    assert producer.flush(30) == 0
+
+
+@pytest.fixture
+def watching() -> Iterator[list[Watching]]:
+    started: list[Watching] = []
+    yield started
+    for one in started:
+        if one.process.poll() is None:
+            one.process.kill()
+            one.process.wait()
+
+
+def test_what_there_was_is_told_once_in_words_or_json(cluster: Cluster) -> None:
+    say(cluster, alert("ann"), alert("ann"), alert("bob", "a2"), offer("ann"), withheld("ann"), letter(), late("bob"))
+    cluster.send([*log_of(viewed("ann")), (b"ann", b"{")])
+    told = Watching(cluster, "--from", "beginning", "--limit", "4").all()
+    assert sorted(line[22:25] for line in told) == ["ann", "ann", "bob", "s1 "]  # alerts, offers and dead letters
+    assert any("ann               offer: 10% off tea, at most 1,234.56 USD" in line for line in told)  # not cut at 80
+    told = Watching(
+        cluster, *("alerts", "offers", "withheld", "late", "events"), "--from", "2020-01-01", "--shopper", "ann",
+        "--json", "--limit", "5",
+    ).all()  # fmt: skip
+    found = [json.loads(line) for line in told]
+    assert sorted(one["kind"] for one in found) == ["alerts", "events", "events", "offers", "withheld"]
+    (said,) = (one for one in found if one["kind"] == "alerts")
+    assert (said["shopper_id"], said["record"]["score"], said["topic"]) == ("ann", 0.61, ALERTS.name)
+    (unreadable,) = (one for one in found if one.get("fault"))
+    assert (unreadable["record"], unreadable["topic"]) == ("{", EVENTS.name)
+
+
+def test_from_now_only_what_comes_is_told_and_ctrl_c_ends_it(cluster: Cluster, watching: list[Watching]) -> None:
+    say(cluster, alert("before"))
+    watch = Watching(cluster, "alerts")
+    watching.append(watch)
+    for i in range(1000):  # until it has begun to read
+        say(cluster, alert(f"after-{i}", f"a{i}"))
+        if select_ready(watch):
+            break
+    assert "after-" in watch.lines.readline()
+    watch.process.send_signal(signal.SIGINT)
+    rest = watch.lines.read()
+    assert watch.process.wait(30) == 0
+    assert "Traceback" not in rest
+    assert "before" not in rest
+
+
+def test_it_ends_when_the_pipe_closes_also_when_nothing_comes(cluster: Cluster, watching: list[Watching]) -> None:
+    say(cluster, alert("ann"))
+    watch = Watching(cluster, "alerts", "--from", "beginning")
+    watching.append(watch)
+    assert "ann" in watch.lines.readline()
+    watch.lines.close()
+    assert watch.process.wait(30) == 0
+
+
+def select_ready(watch: Watching) -> bool:
+    return bool(select.select([watch.lines], [], [], 0.05)[0])
+
+
+def refused(*arguments: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", "streams", "watch", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "COLUMNS": "200"},
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "Traceback" not in done.stderr
+    return done.stderr
+
+
+def test_without_kafka_it_is_one_line() -> None:
+    assert refused("--broker", "127.0.0.1:1").startswith("error: No Kafka broker answers at 127.0.0.1:1")
+
+
+def test_topics_that_are_not_there_are_named(cluster: Cluster) -> None:
+    admin = AdminClient({"bootstrap.servers": cluster.bootstrap})
+    for future in admin.delete_topics([OFFERS.name]).values():
+        future.result(30)
+    said = refused("--broker", cluster.bootstrap, "offers", "dead")
+    assert f"{OFFERS.name} does not exist" in said
+    assert DEAD_LETTERS.name not in said

@@ -1,0 +1,112 @@
+"""One of each outcome, as tests say them."""
+
+from __future__ import annotations
+
+from streams.records.outcomes import (
+    ChurnAlerted,
+    DeadLetter,
+    Due,
+    LateEvent,
+    ModelUsed,
+    OfferMade,
+    OfferWithheld,
+    Reason,
+    UsualBasket,
+)
+from tests.shoppers import DAY, NOON
+
+_MODEL = ModelUsed(task="churn", version="abc123", digest="0" * 16)
+_DUE = Due(kind="silence", ref=str(NOON))
+
+
+def alert(shopper: str = "s1", outcome_id: str = "a1", level: str = "high", at: int = NOON) -> ChurnAlerted:
+    """An alert."""
+    said = "Days since the last order: 24 days (typical: 7 days)"
+    return ChurnAlerted(
+        outcome_id=outcome_id,
+        shopper_id=shopper,
+        event_time_ms=at,
+        due=_DUE,
+        model=_MODEL,
+        score=0.61,
+        level=level,  # type: ignore[arg-type]
+        promised=0.5,
+        reasons=[
+            Reason(feature="orders.days_since_last", value=24.0, typical=7.0, contribution=0.2, text=said),
+            Reason(feature="orders.count", value=2.0, typical=9.0, contribution=0.1, text="Orders ever: 2"),
+        ],
+        consent="allowed",
+        favourite_category="tea",
+        usual_basket=UsualBasket(value_cents=1999, units=2.0, days_between=7.0),
+        value_at_stake_cents=12345,
+        currency="USD",
+        rules="r",
+    )
+
+
+def offer(shopper: str = "s1", outcome_id: str = "o1", at: int = NOON) -> OfferMade:
+    """An offer."""
+    return OfferMade(
+        outcome_id=outcome_id,
+        shopper_id=shopper,
+        event_time_ms=at,
+        due=_DUE,
+        model=_MODEL,
+        campaign="win-back",
+        applies_to="category",
+        category="tea",
+        discount_percent=10,
+        max_discount_cents=123456,
+        currency="USD",
+        expires_at_ms=at + 7 * DAY,
+        score=0.61,
+        reasons=["likely_to_lapse", "uses_coupons"],
+        rules="r",
+    )
+
+
+def withheld(shopper: str = "s1", outcome_id: str = "w1", reason: str = "no_consent", at: int = NOON) -> OfferWithheld:
+    """An offer held back."""
+    return OfferWithheld(
+        outcome_id=outcome_id,
+        shopper_id=shopper,
+        event_time_ms=at,
+        due=_DUE,
+        model=_MODEL,
+        campaign="win-back",
+        reason=reason,
+        discount_percent=10,
+        score=0.61,
+        rules="r",
+    )
+
+
+def letter(letter_id: str = "d1", key: bytes = b"s1", detail: str = "Expected `int`, got `float`") -> DeadLetter:
+    """A dead letter."""
+    return DeadLetter(
+        dead_letter_id=letter_id,
+        reason="invalid",
+        detail=detail,
+        field="unit_price_cents",
+        source_topic="storefront.events.v1",
+        source_partition=2,
+        source_offset=17,
+        record_time_ms=NOON,
+        original_key=key,
+        original=b"{}",
+    )
+
+
+def late(shopper: str = "s1") -> LateEvent:
+    """A late event."""
+    return LateEvent(
+        late_id="l1",
+        shopper_id=shopper,
+        event_id="e1",
+        event_time_ms=NOON,
+        watermark_ms=NOON + 3 * DAY,
+        source_topic="storefront.events.v1",
+        source_partition=2,
+        source_offset=18,
+        original=b"{}",
+    )

@@ -1,0 +1,68 @@
+"""Records in words: plain, exact, and harmless to a terminal."""
+
+from __future__ import annotations
+
+from typing import get_args
+
+import pytest
+
+from streams.decisions import promotion
+from streams.records import words
+from streams.records.events import SHOPPER_EVENTS, ClockTicked, ShopperEvent, decode_event
+from tests.outcomes import alert, late, letter, offer, withheld
+from tests.shoppers import random_history, viewed
+
+
+@pytest.mark.parametrize(
+    ("record", "said"),
+    [
+        (alert(), "churn alert: high, 0.61, Days since the last order: 24 days (typical: 7 days); Orders ever: 2"),
+        (offer(), "offer: 10% off tea, at most 1,234.56 USD, until 2023-11-21: likely to leave, uses coupons"),
+        (withheld(), "no offer (10%, 0.61): no consent to marketing"),
+        (
+            letter(),
+            "dead letter: invalid at unit_price_cents: Expected `int`, got `float` [storefront.events.v1/2/17]",
+        ),
+        (late(), "late: event e1 came 3.0 days behind the watermark [storefront.events.v1/2/18]"),
+        (viewed("s1"), "item viewed: i"),
+        (ClockTicked(event_time=1), "clock ticked"),
+    ],
+)
+def test_a_record_is_said_in_words(record: object, said: str) -> None:
+    assert words.said(record).startswith(said)
+
+
+def test_a_line_says_when_and_whom() -> None:
+    assert words.line(alert(), reasons=1) == (
+        "2023-11-14 22:13:20Z  s1                churn alert: high, 0.61, "
+        "Days since the last order: 24 days (typical: 7 days)"
+    )
+    assert words.line(letter(key=b"s9")).startswith("2023-11-14 22:13:20Z  s9 ")
+
+
+def test_every_event_can_be_said() -> None:
+    events = [decode_event(value) for _, value in random_history(5, 900, 20) if value]
+    assert {type(event) for event in events} == set(SHOPPER_EVENTS)
+    for event in events:
+        assert isinstance(event, ShopperEvent)
+        assert words.said(event).replace(":", "").split()[0] == str(event.__struct_config__.tag).split("_")[0]
+        assert "None" not in words.line(event)
+        assert event.shopper_id in words.line(event)
+
+
+def test_every_guard_and_reason_has_words() -> None:
+    assert set(words.GUARDS) == set(promotion.GUARDS) == set(get_args(promotion.Guard))
+
+
+def test_money_is_exact() -> None:
+    assert [words.money(c, "EUR") for c in (0, 5, 123456789, -150)] == [
+        "0.00 EUR",
+        "0.05 EUR",
+        "1,234,567.89 EUR",
+        "-1.50 EUR",
+    ]
+
+
+def test_what_a_shopper_sent_does_not_move_the_cursor() -> None:
+    assert "\x1b" not in words.line(alert(shopper="s\x1b[2J\nx"))
+    assert "\n" not in words.line(letter(detail="a\nb"))
