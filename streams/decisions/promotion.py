@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
+from math import ceil
 from typing import Literal
 
 import numpy as np
 
-from streams.columns.arrays import TYPE_CODE
+from streams.columns.arrays import TYPE_CODE, Ints
 from streams.columns.layout import Column, Rows
 from streams.decisions import churn_alert
 from streams.decisions.decider import Group, Said
@@ -26,6 +27,14 @@ WITHHELD = Column("promotion/withheld", "u1")
 Guard = Literal["no_consent", "holdout", "cooldown", "frequency_cap", "below_margin"]
 GUARDS: tuple[Guard, ...] = ("no_consent", "holdout", "cooldown", "frequency_cap", "below_margin")
 ORDER = TYPE_CODE[OrderPlaced]
+
+
+def offer_times(state: Rows, row: int) -> Ints:
+    """When a shopper was made offers, the last ones, UTC milliseconds since 1970; in no order."""
+    at = np.array([row])
+    count = int(state.flat["u4"][int(state.cells(COUNT, at)[0])])
+    found: Ints = state.flat["i8"][state.cells(TIMES, at) + np.arange(OFFERS_KEPT)][: min(count, OFFERS_KEPT)]
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,26 +112,41 @@ class PromotionPolicy:
         need = prospect.score + 0.3 * appetite
         return small if need < 0.6 else middle if need < 0.8 else large
 
+    def consents(self, consent: float) -> bool:
+        """Whether marketing may write to a shopper of whom ``offers.consent`` is this."""
+        return consent > 0 or (consent == 0 and self.default_consent)
+
+    def closed_until_ms(self, times: Ints) -> dict[Guard, int]:
+        """Before when cooldown and frequency cap hold an offer back, given when offers were made; 0 for not at all."""
+        newest_first = np.sort(times)[::-1]
+        cooldown = int(newest_first[0]) + ceil(self.cooldown_days * DAY_MS) if len(times) else 0
+        full = len(times) >= self.cap
+        cap = int(newest_first[self.cap - 1]) + ceil(self.cap_days * DAY_MS) if full else 0
+        return {"cooldown": cooldown, "frequency_cap": cap}
+
+    def within_margin(self, percent: int) -> bool:
+        """Whether an offer leaves enough of the margin."""
+        return self.gross_margin - percent / 100 >= self.margin_floor
+
     def decide(self, state: Rows, prospect: Prospect) -> Offer | Withheld | None:
         """An offer, one withheld, or None when the shopper is no candidate; an offer made is remembered in the row."""
         if prospect.score < prospect.threshold or prospect.orders < 1:
             return None
         percent = self.percent(prospect)
-        if prospect.consent < 0 or (prospect.consent == 0 and not self.default_consent):
+        if not self.consents(prospect.consent):
             return Withheld("no_consent", percent)
         if self.in_holdout(prospect.shopper_id):
             return Withheld("holdout", percent)
+        until = self.closed_until_ms(offer_times(state, prospect.row))
+        for guard, end in until.items():
+            if prospect.now_ms < end:
+                return Withheld(guard, percent)
+        if not self.within_margin(percent):
+            return Withheld("below_margin", percent)
         at = np.array([prospect.row])
         cells = state.cells(TIMES, at) + np.arange(OFFERS_KEPT)
         count_cell = int(state.cells(COUNT, at)[0])
         count = int(state.flat["u4"][count_cell])
-        times = state.flat["i8"][cells][: min(count, OFFERS_KEPT)]
-        if len(times) and prospect.now_ms - int(times.max()) < self.cooldown_days * DAY_MS:
-            return Withheld("cooldown", percent)
-        if int((prospect.now_ms - times < self.cap_days * DAY_MS).sum()) >= self.cap:
-            return Withheld("frequency_cap", percent)
-        if self.gross_margin - percent / 100 < self.margin_floor:
-            return Withheld("below_margin", percent)
         state.flat["i8"][cells[count % OFFERS_KEPT]] = prospect.now_ms
         state.flat["u4"][count_cell] = count + 1
         reasons = ["likely_to_lapse"]

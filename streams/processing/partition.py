@@ -503,6 +503,12 @@ class PartitionProcessor:
         fits = filled & (category != 0) & (slot_of(category) == heaviest[:, None])
         return np.where(fits.any(axis=1), category[np.arange(len(category)), fits.argmax(axis=1)], 0)
 
+    def favourite_category(self, shopper: str, now_ms: int) -> str | None:
+        """The name of what a shopper likes most; None where nothing is known."""
+        row = self.arena.find([shopper])
+        (code,) = self._favourite(self.arena.rows.pick(row), np.array([now_ms])).tolist()
+        return self.names.of_code(code, self.next_offset)
+
     # -- score and decide
 
     def _score_and_decide(

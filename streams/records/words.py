@@ -28,7 +28,7 @@ from streams.records.outcomes import (
     OfferWithheld,
     Outcome,
 )
-from streams.records.serving import ModelsChosen, Recalibrated, RulesChosen
+from streams.records.serving import ModelsChosen, RulesChosen
 
 DAY_MS = 86_400_000
 #: Why an offer was made.
@@ -128,8 +128,6 @@ def _event(record: object) -> str:
         return "models chosen: " + ", ".join(f"{task} {s.live or 'as before'}" for task, s in record.stages.items())
     if isinstance(record, RulesChosen):
         return f"rules chosen: {record.digest}"
-    if isinstance(record, Recalibrated):
-        return f"recalibrated: {record.task}, as learned until {record.version}"
     return _type(record)
 
 

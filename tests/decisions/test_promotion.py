@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.columns.layout import Rows
-from streams.decisions.promotion import Offer, PromotionPolicy, Prospect, Withheld
+from streams.decisions.promotion import Offer, PromotionPolicy, Prospect, Withheld, offer_times
 from streams.features.catalogue import CATALOGUE
 from streams.processing.partition import row_layout
+from streams.why import missing
 from tests.shoppers import DAY, NOON
 
 POLICY = PromotionPolicy(holdout_share=0.0)
@@ -97,3 +98,33 @@ def test_never_over_the_cap_never_within_the_cooldown_never_without_consent(gaps
 def test_more_than_the_row_remembers_cannot_be_a_cap() -> None:
     with pytest.raises(ValueError, match="remembers"):
         PromotionPolicy(cap=9)
+
+
+@given(
+    made=st.lists(st.integers(0, 90), max_size=4),
+    score=st.floats(0, 1),
+    orders=st.integers(0, 3),
+    consent=st.sampled_from((-1, 0, 1)),
+    holdout=st.booleans(),
+    floor=st.sampled_from((0.12, 0.25)),
+)
+def test_why_says_that_something_is_missing_exactly_when_no_offer_is_made(
+    made: list[int], score: float, orders: int, consent: int, holdout: bool, floor: float
+) -> None:
+    state = fresh()
+    for day in sorted(made):
+        POLICY.decide(state, replace(LIKELY, now_ms=NOON - day * DAY))
+    policy = replace(POLICY, holdout_share=float(holdout), margin_floor=floor)
+    prospect = replace(LIKELY, score=score, orders=orders, consent=consent)
+    told = list(missing(policy, prospect, offer_times(state, 0), None))
+    assert bool(told) == (not isinstance(policy.decide(state, prospect), Offer)), told
+
+
+@pytest.mark.parametrize("made", [(0,), (0, 8, 16), (0, 1, 2)])
+def test_the_guards_open_to_the_millisecond_when_they_say(made: tuple[int, ...]) -> None:
+    policy, state = replace(POLICY, cooldown_days=0.3 * len(made)), fresh()
+    for day in made:
+        assert isinstance(policy.decide(state, replace(LIKELY, now_ms=NOON + day * DAY)), Offer)
+    until = max(policy.closed_until_ms(offer_times(state, 0)).values())
+    assert isinstance(policy.decide(state, replace(LIKELY, now_ms=until - 1)), Withheld)
+    assert isinstance(policy.decide(state, replace(LIKELY, now_ms=until)), Offer)

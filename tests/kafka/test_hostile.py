@@ -240,5 +240,5 @@ def test_features_show_reads_a_shopper_as_of_the_newest_event(cluster: Cluster) 
     assert values["orders.count"] == [2.0]
     assert values["orders.days_since_last"] == [3.0]
     assert [int(code) for code in values["sequence.types"][:4]] == [1, 6, 6, 0]
-    with pytest.raises(TopicError, match="No row of 'nobody'"):
+    with pytest.raises(TopicError, match="Nothing is known of 'nobody'"):
         shopper_features(cluster.settings(), "nobody", None)

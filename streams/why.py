@@ -1,0 +1,178 @@
+"""What is known of one shopper right now, and what is missing for an offer: read from Kafka alone, from outside."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import msgspec
+
+from models.artifact import ArtifactError
+from models.store import Shelf, Store
+from streams.columns.arrays import Ints
+from streams.decisions import churn_alert, promotion
+from streams.decisions.promotion import PromotionPolicy, Prospect
+from streams.inspect import features_of, newest_ms, shopper_state
+from streams.processing.partition import LAST_EVENT, PartitionProcessor
+from streams.processing.partitioning import homes
+from streams.reading import Reader
+from streams.records.outcomes import ChurnAlerted, OfferMade, OfferWithheld, Outcome, Scored
+from streams.records.serving import Stages
+from streams.records.words import guard_in_words, shown_day
+from streams.settings import Settings
+from streams.state.arena import NEVER
+from streams.topics import TOPIC_OF
+
+_T = TypeVar("_T", bound=Outcome)
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A shopper as they stand. Times are event time, UTC milliseconds since 1970; None: never, or not known."""
+
+    shopper_id: str
+    as_of_ms: int
+    """Newest event time in their partition."""
+    partition: int
+    last_event_ms: int
+    orders: int
+    usual_basket_cents: int
+    days_between_orders: float | None
+    currency: str
+    consent: str
+    may_write: bool
+    """Whether marketing may write to them, by their word or by default."""
+    favourite_category: str | None
+    holdout: bool
+    model: str
+    """Version of the churn model that serves them …"""
+    thresholds: dict[str, float]
+    """… and from which score on each level begins."""
+    level: str
+    alerted_level: str
+    alerted_ms: int | None
+    offers_ms: list[int]
+    """When they were made offers, the last ones."""
+    next_offer_ms: int | None
+    """Before when no offer is possible, for cooldown and frequency cap; None: there is nothing to wait for."""
+    silence_due_ms: int | None
+    """When their silence makes them due, unless an event of theirs comes before."""
+    scores: dict[str, Scored] = field(default_factory=dict)
+    """The last answers, by task; scores.v1 keeps them for 7 days."""
+    last_alert: ChurnAlerted | None = None
+    last_offer: OfferMade | None = None
+    last_withheld: OfferWithheld | None = None
+    missing: list[str] = field(default_factory=list)
+    """What is missing for an offer, each thing in words; empty: nothing."""
+    percent: int | None = None
+    """How large an offer would be."""
+
+
+def standing(settings: Settings, shopper: str) -> Standing:
+    """Find out how a shopper stands. Raises ``TopicError``, and ``ArtifactError`` where their model is not there."""
+    state = shopper_state(settings, shopper)
+    now = newest_ms(state, shopper)
+    features = {address: values[0] for address, values in features_of(state, shopper, now).items() if len(values) == 1}
+    rules, rows = state.rules, state.arena.rows
+    row = state.arena.find([shopper])
+
+    def held(column: Any, kind: str) -> int:
+        return int(rows.flat[kind][rows.cells(column, row)][0])
+
+    shelf = Shelf(Store(settings.models))
+    model = _model(shelf, state, shopper)
+    (enter,) = churn_alert.thresholds([model], rules.churn_alert.thresholds).tolist()
+    with Reader(settings.access) as reader:
+        scores = {scored.model.task: scored for scored in _last(reader, shopper, Scored)}
+        alerts, offers = _last(reader, shopper, ChurnAlerted), _last(reader, shopper, OfferMade)
+        withheld = _last(reader, shopper, OfferWithheld)
+    policy, times = rules.promotion, promotion.offer_times(rows, int(row[0]))
+    closed = policy.closed_until_ms(times)
+    timer = int(state.arena.timer[row][0])
+    answer = scores.get(churn_alert.TASK)
+    score = None if answer is None else answer.scores.get(churn_alert.OUTPUT)
+    gaps = features["orders.gaps"]
+    prospect = Prospect(
+        row=int(row[0]),
+        shopper_id=shopper,
+        now_ms=now,
+        score=-1.0 if score is None else score,
+        threshold=enter[0],
+        discount_rate=features["orders.discount_rate"],
+        coupon_share=features["orders.coupon_share"],
+        average_order_cents=features["orders.average_value"],
+        orders=features["orders.count"],
+        consent=features["offers.consent"],
+    )
+    return Standing(
+        shopper_id=shopper,
+        as_of_ms=now,
+        partition=state.partition,
+        last_event_ms=held(LAST_EVENT, "i8"),
+        orders=int(features["orders.count"]),
+        usual_basket_cents=round(features["orders.average_value"]),
+        days_between_orders=round(features["orders.gap_mean"], 1) if gaps > 0 else None,
+        currency=rules.decode.currency,
+        consent=churn_alert.CONSENT[int(prospect.consent)],
+        may_write=policy.consents(prospect.consent),
+        favourite_category=state.favourite_category(shopper, now),
+        holdout=policy.in_holdout(shopper),
+        model=model.version,
+        thresholds=dict(zip(churn_alert.LEVELS[1:], enter, strict=True)),
+        level=churn_alert.LEVELS[held(churn_alert.LEVEL, "u1")],
+        alerted_level=churn_alert.LEVELS[held(churn_alert.ALERTED, "u1")],
+        alerted_ms=held(churn_alert.LAST, "i8") or None,
+        offers_ms=sorted(times.tolist()),
+        next_offer_ms=max((end for end in closed.values() if end > now), default=None),
+        silence_due_ms=None if timer == NEVER else timer,
+        scores=scores,
+        last_alert=alerts[-1] if alerts else None,
+        last_offer=offers[-1] if offers else None,
+        last_withheld=withheld[-1] if withheld else None,
+        missing=list(missing(policy, prospect, times, None if timer == NEVER else timer)),
+        percent=None if score is None else policy.percent(prospect),
+    )
+
+
+def missing(policy: PromotionPolicy, prospect: Prospect, times: Ints, silence_due_ms: int | None) -> Iterator[str]:
+    """Everything that keeps a shopper from an offer, each in words; nothing where ``policy`` would make one. A score
+    below 0 stands for none."""
+    if prospect.orders < 1:
+        yield "they have never ordered, and offers are for those who did"
+    elif prospect.score < 0:
+        again = "" if silence_due_ms is None else f", on {shown_day(silence_due_ms)} at the latest"
+        yield f"no score of theirs is in scores.v1, which keeps 7 days: the next comes when they are due again{again}"
+    elif prospect.score < prospect.threshold:
+        yield f"score {prospect.score:.2f} is below watch {prospect.threshold:.2f}"
+    if not policy.consents(prospect.consent):
+        yield f"no consent ({'forbidden' if prospect.consent < 0 else 'never said'})"
+    if policy.in_holdout(prospect.shopper_id):
+        yield guard_in_words("holdout")
+    closed = policy.closed_until_ms(times)
+    if prospect.now_ms < closed["cooldown"]:
+        yield f"cooldown until {shown_day(closed['cooldown'])}"
+    if prospect.now_ms < closed["frequency_cap"]:
+        until = shown_day(closed["frequency_cap"])
+        yield f"{policy.cap} offers in {policy.cap_days:g} days are the most, so none until {until}"
+    percent = policy.percent(prospect)
+    if not policy.within_margin(percent):
+        left = policy.gross_margin - percent / 100
+        yield f"{percent}% off would leave {left:.0%} of the price, less than the floor of {policy.margin_floor:.0%}"
+
+
+def _model(shelf: Shelf, state: PartitionProcessor, shopper: str) -> Any:
+    stages = state.stages.get(churn_alert.TASK, Stages(change_id=""))
+    canary = stages.canary if stages.in_canary(shopper) else None
+    try:
+        return shelf.model(churn_alert.TASK, canary or stages.live)
+    except ArtifactError as error:
+        raise ArtifactError(f"The model that serves {shopper} cannot be read here: {error}") from error
+
+
+def _last(reader: Reader, shopper: str, kind: type[_T]) -> list[_T]:
+    """The last outcomes of a kind of a shopper, in order: at least one where there is one."""
+    topic, key = TOPIC_OF[kind], shopper.encode()
+    (home,) = homes([key], "murmur2", reader.partitions(topic)).tolist()  # as workers place them
+    found = reader.newest((topic, home), lambda record: record.key == key, least=2000)
+    return [msgspec.json.decode(record.value or b"", type=kind) for record in found]
