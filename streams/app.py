@@ -12,6 +12,7 @@ from faust.types import TP
 
 from streams.access import Access
 from streams.agents.shopper_events import ShopperEvents
+from streams.announce import Announcer
 from streams.control import Watch
 from streams.health import health, take_lags, take_losses
 from streams.kafka_watch import Extent, KafkaWatch
@@ -44,8 +45,9 @@ def create_app(
     control: Watch,
     kafka: KafkaWatch,
     on_step: Callable[[str], None] | None = None,
+    announcer: Announcer | None = None,
 ) -> Worker:
-    """Compose a worker. ``on_step`` is told each step of a flush."""
+    """Compose a worker. ``on_step`` is told each step of a flush, ``announcer`` what comes of the records."""
     partitions = kafka.events.partitions
     app = App(
         settings.app_id,
@@ -98,6 +100,7 @@ def create_app(
         kafka.events.topic_id,
         partitions,
         confirm,
+        announcer,
     )
     worker = Worker(app, table, shopper_events, writer, control, kafka, metrics, settings)
 
@@ -169,6 +172,7 @@ def _declare_watch(worker: Worker) -> None:
     @app.timer(interval=1.0)  # type: ignore[untyped-decorator]
     async def watch() -> None:
         worker.metrics.ready.set(health(worker).ready)
+        events.announcer.announce()
         worker.writer.poll()  # deliveries are told also while nothing else happens
         kafka.report()
         if kafka.failure is not None and events.failure is None:

@@ -90,7 +90,11 @@ def broker(port: int, folder: Path) -> None:
 @click.option("--port", type=int, help="For /metrics, /live and /ready; 0 takes a free one.")
 @click.option("--log", default="WARNING", show_default=True, type=click.Choice(["DEBUG", "INFO", "WARNING", "ERROR"]))
 def worker(broker: str | None, data_dir: Path | None, port: int | None, log: str) -> None:
-    """Run a worker until SIGTERM or Ctrl-C. Several at once share the partitions; missing topics are created."""
+    """Run a worker until SIGTERM or Ctrl-C. Several at once share the partitions; missing topics are created.
+
+    When alerts, offers or dead letters come it says so, a line of each at most every OFFERSTREAM_ANNOUNCE_SECONDS (0:
+    never; nor with --log ERROR).
+    """
     from streams.worker import run
 
     sys.exit(run(Settings.from_environment(broker=broker, data_dir=data_dir, port=port), log))

@@ -30,7 +30,14 @@ _RANGES: dict[str, tuple[float, float]] = {
     **dict.fromkeys(("flush_seconds", "cadence_seconds"), (0.001, 1e9)),
     **dict.fromkeys(("silence_shortest_days", "silence_longest_days", "silence_unknown_days"), (1e-6, 3650)),
     **dict.fromkeys(
-        ("allowed_lateness_seconds", "future_tolerance_seconds", "idle_tick_seconds", "live_seconds"), (0, 1e9)
+        (
+            "allowed_lateness_seconds",
+            "future_tolerance_seconds",
+            "idle_tick_seconds",
+            "live_seconds",
+            "announce_seconds",
+        ),
+        (0, 1e9),
     ),
     "silence_growth": (1.05, 100),
     "silence_firings": (1, 255),
@@ -125,6 +132,8 @@ class Settings:
     raise it for producers that send in batches."""
     stalled_seconds: float = 60.0
     """/ready fails when records wait and none was processed for this long."""
+    announce_seconds: float = 5.0
+    """The worker's console says at most this often what alerts, offers and dead letters came; 0 never."""
     session_seconds: float = 30.0
     """Kafka gives a silent worker's partitions to others after this long."""
     instance_id: str = ""

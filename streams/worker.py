@@ -7,6 +7,7 @@ import logging
 import os
 import socket
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO
@@ -15,6 +16,7 @@ import faust
 
 from models.artifact import ArtifactError
 from models.store import Shelf, Store
+from streams.announce import Announcer
 from streams.app import create_app
 from streams.control import Watch
 from streams.kafka_watch import KafkaWatch
@@ -42,11 +44,14 @@ def run(settings: Settings, loglevel: str = "WARNING", on_step: Callable[[str], 
         log.warning("Workers of another version cannot serve this package's models: %s", error)
     control = Watch(settings.access)
     kafka.start()
-    worker = create_app(settings, shelf, control, kafka, on_step)
+    # Who wants to read of errors only, wants to read of nothing else.
+    announcer = Announcer(0 if loglevel == "ERROR" else settings.announce_seconds, _say)
+    worker = create_app(settings, shelf, control, kafka, on_step, announcer)
     process = faust.Worker(worker.app, loglevel=loglevel, redirect_stdouts=False, quiet=True)
     try:
         process.execute_from_commandline()
     except SystemExit as stop:
+        announcer.announce(last=True)
         control.stop()
         kafka.stop()
         held.close()
@@ -56,6 +61,10 @@ def run(settings: Settings, loglevel: str = "WARNING", on_step: Callable[[str], 
             # The last line, behind all that the libraries say of it.
             print(f"error: {str(failure) or repr(failure)}", file=sys.stderr)
         return code if failure is None else 1
+
+
+def _say(line: str) -> None:
+    print(f"[{time.strftime('%Y-%m-%d %H:%M:%S')}] {line}", file=sys.stderr, flush=True)
 
 
 def _check_port(host: str, port: int) -> None:

@@ -10,6 +10,7 @@ from faust.types import TP
 
 from streams.agents.choices import Choices
 from streams.agents.model_watch import ModelWatch
+from streams.announce import Announcer
 from streams.columns.arrays import TYPE_CODE
 from streams.kafka_watch import Extent, KafkaAway
 from streams.metrics import Metrics
@@ -62,8 +63,10 @@ class ShopperEvents:
         log_id: str = "",
         topic_partitions: int | None = None,
         confirm: Callable[[], Awaitable[Extent]] | None = None,
+        announcer: Announcer | None = None,
     ) -> None:
         self._confirm = confirm
+        self.announcer = announcer or Announcer(0, print)
         self._live_ms, self._log_id = int(live_seconds * 1000), log_id
         self._topic_partitions = topic_partitions
         self.partitions = 1
@@ -135,6 +138,7 @@ class ShopperEvents:
         for dead in result.dead:
             key = dead.original_key if len(dead.original_key or b"") <= MAX_ID_LENGTH else None
             send(TOPIC_OF[type(dead)], key, encode_outcome(dead))
+        self.announcer.take(result.outcomes, result.dead)
         self.writer.poll()
         done = time.perf_counter()
         result.seconds["produce"] = done - produce

@@ -83,26 +83,42 @@ def guard_in_words(reason: str) -> str:
     return GUARDS.get(reason, reason)
 
 
+#: What each record is called, where its content does not say so by itself.
+TITLES: dict[type, str] = {
+    ChurnAlerted: "churn alert",
+    OfferMade: "offer",
+    OfferWithheld: "no offer",
+    DeadLetter: "dead letter",
+    LateEvent: "late",
+}
+
+
 def said(record: object, reasons: int = 3) -> str:
     """What a record says and why, in one line without its time and its shopper; of an alert so many ``reasons``."""
+    title = TITLES.get(type(record))
+    return f"{title}: {about(record, reasons)}" if title else _event(record)
+
+
+def about(record: object, reasons: int = 3) -> str:
+    """The same without what it is called."""
     if isinstance(record, ChurnAlerted):
         why = "; ".join(reason.text for reason in record.reasons[:reasons])
-        return f"churn alert: {record.level}, {record.score:.2f}" + (f", {why}" if why else "")
+        return f"{record.level}, {record.score:.2f}" + (f", {why}" if why else "")
     if isinstance(record, OfferMade):
         until = shown_day(record.expires_at_ms)
         return (
-            f"offer: {record.discount_percent}% off {record.category or 'anything'}, at most "
+            f"{record.discount_percent}% off {record.category or 'anything'}, at most "
             f"{money(record.max_discount_cents, record.currency)}, until {until}: {reasons_in_words(record.reasons)}"
         )
     if isinstance(record, OfferWithheld):
-        return f"no offer ({record.discount_percent}%, {record.score:.2f}): {guard_in_words(record.reason)}"
+        return f"{guard_in_words(record.reason)} (would be {record.discount_percent}%, score {record.score:.2f})"
     if isinstance(record, DeadLetter):
         field = f" at {record.field}" if record.field else ""
-        return f"dead letter: {record.reason}{field}: {record.detail} [{place(record)}]"
+        return f"{record.reason}{field}: {record.detail} [{place(record)}]"
     if isinstance(record, LateEvent):
         days = (record.watermark_ms - record.event_time_ms) / DAY_MS
         behind = f"{days:.1f} days" if days >= 2 else f"{24 * days:.1f} hours"
-        return f"late: event {record.event_id} came {behind} behind the watermark [{place(record)}]"
+        return f"event {record.event_id} came {behind} behind the watermark [{place(record)}]"
     return _event(record)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import select
 import signal
 import subprocess
@@ -16,10 +17,10 @@ from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient
 
 from streams.records.outcomes import encode_outcome
-from streams.topics import ALERTS, DEAD_LETTERS, EVENTS, OFFERS, TOPIC_OF
+from streams.topics import ALERTS, DEAD_LETTERS, EVENTS, OFFERS, TOPIC_OF, changelog, create
 from tests.kafka.harness import Cluster
 from tests.outcomes import alert, late, letter, offer, withheld
-from tests.shoppers import log_of, viewed
+from tests.shoppers import log_of, random_history, viewed
 
 pytestmark = pytest.mark.kafka
 
@@ -132,3 +133,22 @@ def test_topics_that_are_not_there_are_named(cluster: Cluster) -> None:
     said = refused("--broker", cluster.bootstrap, "offers", "dead")
     assert f"{OFFERS.name} does not exist" in said
     assert DEAD_LETTERS.name not in said
+
+
+def test_a_worker_says_in_words_what_came_and_not_when_told_not_to(cluster: Cluster) -> None:
+    log = [*random_history(75, 600, 40), (b"ann", b"{")]
+    cluster.send(log)
+    worker = cluster.worker(loglevel="WARNING")
+    cluster.wait_committed(len(log))
+    worker.stop()
+    said = worker.log.read_text()
+    assert re.search(r"\] 1 dead letter: ann: not_json: .*\[storefront.events.v1/\d/\d+\]\n", said)
+    alerts = len({json.loads(value or b"")["outcome_id"] for *_, value in cluster.read(ALERTS.name)})
+    told = re.findall(r"\] ([\d,]+) alerts?(?: in \d+ s, e\.g\.|:) shopper-\d+: (?:watch|high|critical), 0\.", said)
+    assert alerts == sum(map(int, told)) > 0
+    cluster.app_id += "-again"
+    create(cluster.settings().access, [changelog(cluster.app_id)], cluster.partitions)
+    quiet = cluster.worker(loglevel="WARNING", announce_seconds="0", data="other")
+    cluster.wait_committed(len(log))
+    quiet.stop()
+    assert "alert" not in quiet.log.read_text()

@@ -18,7 +18,7 @@ from tests.shoppers import random_history, viewed
     [
         (alert(), "churn alert: high, 0.61, Days since the last order: 24 days (typical: 7 days); Orders ever: 2"),
         (offer(), "offer: 10% off tea, at most 1,234.56 USD, until 2023-11-21: likely to leave, uses coupons"),
-        (withheld(), "no offer (10%, 0.61): no consent to marketing"),
+        (withheld(), "no offer: no consent to marketing (would be 10%, score 0.61)"),
         (
             letter(),
             "dead letter: invalid at unit_price_cents: Expected `int`, got `float` [storefront.events.v1/2/17]",
