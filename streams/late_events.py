@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import msgspec
-from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 
 from streams.access import Access
+from streams.reading import Reader, Record
 from streams.records.outcomes import LateEvent
 from streams.settings import Settings
-from streams.topics import LATE, TopicError
+from streams.topics import LATE
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ def read(settings: Settings, since_ms: int) -> Late:
     kafka = settings.access
     found: dict[tuple[str, int, int], LateEvent] = {}  # a worker may say one twice
     for message in _read(kafka, LATE.name, since_ms):
-        event = msgspec.json.decode(message.value() or b"", type=LateEvent)
+        event = msgspec.json.decode(message.value or b"", type=LateEvent)
         found[event.source_topic, event.source_partition, event.source_offset] = event
     events = [found[place] for place in sorted(found)]
     if not events:
@@ -65,39 +65,17 @@ def _first_offsets(kafka: Access, events: list[LateEvent], since_ms: int) -> dic
     first: dict[tuple[str, str], int] = {}
     for message in _read(kafka, events[0].source_topic, since_ms):
         try:
-            record = msgspec.json.decode(message.value() or b"", type=_Identity)
+            record = msgspec.json.decode(message.value or b"", type=_Identity)
         except (msgspec.DecodeError, UnicodeDecodeError):
             continue  # a dead letter
-        offset = message.offset()
-        assert offset is not None
         if (record.shopper_id, record.event_id) in wanted:
-            first.setdefault((record.shopper_id, record.event_id), offset)
+            first.setdefault((record.shopper_id, record.event_id), message.offset)
     return first
 
 
-def _read(kafka: Access, topic: str, since_ms: int) -> Iterator[Message]:
+def _read(kafka: Access, topic: str, since_ms: int) -> Iterator[Record]:
     """The records of a topic that were appended since a time, in log order of each partition."""
-    consumer = Consumer(
-        kafka.librdkafka()
-        | {"group.id": "offerstream-look", "enable.auto.commit": False, "enable.partition.eof": True, "log_level": 2}
-    )
-    try:
-        try:
-            about = consumer.list_topics(topic, timeout=10).topics[topic]
-        except KafkaException as error:
-            raise TopicError(f"No Kafka broker answers at {kafka.servers}: {error.args[0].str()}") from error
-        if about.error is not None:
-            raise TopicError(f"{topic} does not exist: offerstream topics create")
-        starts = consumer.offsets_for_times([TopicPartition(topic, p, since_ms) for p in about.partitions], timeout=10)
-        consumer.assign(starts)
-        open_ = set(about.partitions)
-        while open_:
-            message = consumer.poll(30.0)
-            if message is None:
-                raise TopicError(f"{topic} did not answer for 30 s.")
-            if message.error() is not None:
-                open_.discard(message.partition())
-            else:
-                yield message
-    finally:
-        consumer.close()
+    with Reader(kafka) as reader:
+        for partition in range(reader.partitions(topic)):
+            place = (topic, partition)
+            yield from reader.between(place, reader.since(place, since_ms), reader.extent(place)[1])
