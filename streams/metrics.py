@@ -106,6 +106,19 @@ class Metrics:
             "task",
             "population",
         )
+        self.alerts_judged = counter(
+            "alerts_judged",
+            "alerts",
+            "Alerts whose 30 days are over, and whether they came true: no order came.",
+            "level",
+            "came_true",
+        )
+        self.alert_promise = gauge(
+            "alert_promise",
+            "0 to 1",
+            "Share of alerts that the live model's card promises to come true.",
+            "level",
+        )
         self.labels_known = gauge(
             "labels_known", "labels", "Scores whose late label has become known.", "task", "stage"
         )

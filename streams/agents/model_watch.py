@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from streams.decisions.churn_alert import TASK as LABELLED_TASK
 from streams.metrics import Metrics
+from streams.monitoring.alert_labels import promised
 from streams.monitoring.canary import CanaryPolicy, CanaryWatch, Compared
 from streams.monitoring.drift import Drift
 from streams.monitoring.late_labels import Judged, code_of
@@ -77,6 +78,11 @@ class ModelWatch:
         for record in verdicts:
             self._say_verdict(record)
         for processor in self.processors.values():
+            for (level, came_true), n in processor.judged_alerts().items():
+                m.alerts_judged.labels(level, "yes" if came_true else "no").inc(n)
+            live = processor.live(LABELLED_TASK)
+            for level, share in promised(live.levels if live is not None else {}).items():
+                m.alert_promise.labels(level).set(share)
             labels = processor.known_labels()
             for code in np.unique(labels.model).tolist():
                 mask = labels.model == code

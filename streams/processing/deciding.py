@@ -12,12 +12,13 @@ from streams.decisions.decider import Decider, Group, Said
 from streams.decisions.profile import Profiles
 from streams.decisions.promotion import Promotions
 from streams.decisions.scores import Scores
+from streams.monitoring.alert_labels import AlertLabels
 from streams.monitoring.late_labels import LateLabels
 from streams.processing.rules import Rules
 from streams.records.outcomes import Outcome
 
 #: Every kind of decider, in the order in which they speak of a due point.
-DECIDERS = (LateLabels, Scores, Profiles, ChurnAlerts, Promotions)
+DECIDERS = (LateLabels, Scores, Profiles, ChurnAlerts, AlertLabels, Promotions)
 #: What they remember in the row, and the features that they look at besides answers.
 COLUMNS: tuple[Column, ...] = tuple(column for decider in DECIDERS for column in decider.columns)
 READS: tuple[str, ...] = tuple(dict.fromkeys(address for decider in DECIDERS for address in decider.reads))
@@ -28,6 +29,7 @@ class Deciding:
     """The deciders of one partition under its rules."""
 
     late_labels: LateLabels
+    alert_labels: AlertLabels
     _deciders: tuple[Decider, ...] = ()
 
     def under(self, rules: Rules) -> None:
@@ -39,6 +41,7 @@ class Deciding:
             Scores(),
             Profiles(),
             ChurnAlerts(alerts, currency, promotion.gross_margin, digest),
+            self.alert_labels,
             Promotions(promotion, alerts.thresholds, currency, digest),
         )
 

@@ -23,6 +23,7 @@ from streams.features.catalogue import CATALOGUE, Catalogue
 from streams.features.kinds.decay import DAY_MS
 from streams.features.kinds.favourites import slot_of
 from streams.features.signals import Run, entries
+from streams.monitoring.alert_labels import AlertLabels
 from streams.monitoring.late_labels import Labels, LateLabels
 from streams.processing import deciding, order_book, recalibrating
 from streams.processing.deciding import Deciding
@@ -150,12 +151,17 @@ class PartitionProcessor:
             self.stages = shipped_stages(shelf)
         self._serve(self.stages)
         self._late_labels = LateLabels(swept_ms=max(0, self.watermark_ms))
-        self._deciding = Deciding(self._late_labels)
+        self._alert_labels = AlertLabels(swept_ms=max(0, self.watermark_ms))
+        self._deciding = Deciding(self._late_labels, self._alert_labels)
         self._deciding.under(self.rules)
 
     def known_labels(self) -> Labels:
         """Scores of the driving output whose label became known since this was last asked."""
         return self._late_labels.sweep(self.arena.rows, self.arena.places, self.watermark_ms)
+
+    def judged_alerts(self) -> Counter[tuple[str, bool]]:
+        """(level, whether no order came within its 30 days) → alerts judged since this was last asked."""
+        return self._alert_labels.known(self.arena.rows, self.arena.places, self.watermark_ms)
 
     def _choose(self, choice: Choice) -> None:
         """From here on in the log other versions serve, or other rules hold."""
