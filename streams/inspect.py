@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
 
 import msgspec
 import numpy as np
 
-from streams.processing.partition import LAST_EVENT, OtherRules, PartitionProcessor
+from streams.processing.decode import NO_TIME
+from streams.processing.partition import LAST_EVENT, OtherRules, PartitionProcessor, watermark_of
 from streams.processing.partitioning import homes
 from streams.processing.rules import Rules
 from streams.reading import Reader
+from streams.records import words
+from streams.records.events import decode_event
 from streams.settings import Settings
 from streams.state import keys
 from streams.state.keys import PROGRESS, older, row_key
-from streams.topics import TopicError, changelog_name
+from streams.topics import EVENTS, TopicError, changelog_name
 
 
 def changelog_values(
@@ -32,7 +38,11 @@ def changelog_values(
     topic = changelog_name(settings.app_id)
     found: dict[int, dict[bytes, bytes]] = {}
     with Reader(settings.access) as reader:
-        for partition in of(_partitions(reader, settings)):
+        if not reader.exists(topic):
+            raise TopicError(
+                f"{topic} does not exist: no worker of group {settings.app_id!r} has run here (OFFERSTREAM_APP_ID)."
+            )
+        for partition in of(reader.partitions(topic)):
             values = found[partition] = {}
             for record in reader.between((topic, partition), *reader.extent((topic, partition))):
                 key, value = record.key, record.value
@@ -46,16 +56,56 @@ def changelog_values(
     return found
 
 
-def _partitions(reader: Reader, settings: Settings) -> int:
-    try:
-        return reader.partitions(changelog_name(settings.app_id))
-    except TopicError as error:
-        if "does not exist" not in str(error):
-            raise
-        raise TopicError(
-            f"{changelog_name(settings.app_id)} does not exist: no worker of group {settings.app_id!r} has run here "
-            "(OFFERSTREAM_APP_ID)."
-        ) from error
+#: So many of the newest records that no worker has applied yet are looked at for their event times.
+LOOKED_AT = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a partition was applied, as of the last flush."""
+
+    next_offset: int = 0
+    """Every record before it is in the feature table."""
+    watermark_ms: int = NO_TIME
+    fates: Counter[str] = field(default_factory=Counter)
+    """What became of these records."""
+
+
+def progress(reader: Reader, settings: Settings) -> dict[int, Progress]:
+    """How far each partition of the events topic was applied; as of nothing where no worker of the group ran yet.
+
+    A progress record ends each flush, so it is read from the end of the changelog. Raises ``TopicError``.
+    """
+    topic, found = changelog_name(settings.app_id), dict.fromkeys(range(reader.partitions(EVENTS.name)), Progress())
+    if not reader.exists(topic):
+        return found
+    for partition in range(reader.partitions(topic)):
+        records = reader.newest((topic, partition), lambda record: record.key == PROGRESS and record.value is not None)
+        metas = [msgspec.json.decode(record.value or b"") for record in records]
+        if metas:
+            # The newest is the one furthest on, whoever wrote last: see ``older``.
+            meta = max(metas, key=lambda meta: int(meta["next_offset"]))
+            rules = Rules.of(meta["rules"]) if "rules" in meta else settings.rules()
+            watermark = watermark_of(meta["newest_ms"], rules, meta.get("least_watermark_ms", NO_TIME))
+            found[partition] = Progress(meta["next_offset"], watermark, Counter(meta.get("fates", {})))
+    return found
+
+
+def watermarks(reader: Reader, settings: Settings) -> dict[int, int]:
+    """Where each partition's watermark stands or will stand once the newest records that wait are applied, UTC
+    milliseconds since 1970. Raises ``TopicError``."""
+    rules, found = settings.rules(), {}
+    for partition, held in progress(reader, settings).items():
+        place = (EVENTS.name, partition)
+        low, high = reader.extent(place)
+        newest = NO_TIME
+        for record in reader.between(place, max(low, held.next_offset, high - LOOKED_AT), high):
+            with suppress(msgspec.MsgspecError, UnicodeError, RecursionError):
+                at = words.when_ms(decode_event(record.value or b"")) or NO_TIME
+                if at <= record.time_ms + rules.decode.future_tolerance_ms:
+                    newest = max(newest, at)
+        found[partition] = max(held.watermark_ms, watermark_of(newest, rules, NO_TIME))
+    return found
 
 
 class _Held:

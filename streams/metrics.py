@@ -46,6 +46,12 @@ class Metrics:
         self.outcomes = counter(
             "outcomes", "outcomes", "Outcomes, by kind and (for alerts: level) reason.", "kind", "reason"
         )
+        self.suppressed = counter(
+            "suppressed_outcomes",
+            "outcomes",
+            "Alerts and offers that were decided but not published: older than OFFERSTREAM_PUBLISH_FROM.",
+            "kind",
+        )
         self.due_points = counter("due_points", "due points", "Shoppers that were due, by what made them so.", "kind")
         self.slices = histogram("slice_records", "records", "Records per slice.", _SIZES)
         self.rounds = histogram("slice_rounds", "rounds", "Rounds it took to fold a slice.", (1, 2, 4, 8, 16, 32, 64))

@@ -54,15 +54,23 @@ class Reader:
         """End reading."""
         self._consumer.close()
 
+    def exists(self, topic: str) -> bool:
+        """Whether a topic is there."""
+        return self._count(topic) is not None
+
     def partitions(self, topic: str) -> int:
         """How many partitions a topic has."""
+        found = self._count(topic)
+        if found is None:
+            raise TopicError(f"{topic} does not exist at {self._kafka.servers}: offerstream topics create")
+        return found
+
+    def _count(self, topic: str) -> int | None:
         try:
             found = self._consumer.list_topics(topic, timeout=10).topics[topic]
         except KafkaException as error:
             raise self._unreachable(error) from error
-        if found.error is not None:
-            raise TopicError(f"{topic} does not exist at {self._kafka.servers}: offerstream topics create")
-        return len(found.partitions)
+        return None if found.error is not None else len(found.partitions)
 
     def extent(self, place: Place) -> tuple[int, int]:
         """The first offset that is there, and the one that the next record will have."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfoNotFoundError
@@ -15,7 +16,8 @@ from zoneinfo import ZoneInfoNotFoundError
 from streams.access import MECHANISMS, PROTOCOLS, Access
 from streams.decisions.churn_alert import ChurnAlertPolicy
 from streams.decisions.promotion import PromotionPolicy
-from streams.features.days import UTC, Days
+from streams.features.days import UTC as UTC_DAYS
+from streams.features.days import Days
 from streams.processing.partitioning import PARTITIONERS
 from streams.processing.rules import DecodeRules, Rules
 from streams.processing.silence import SilencePolicy
@@ -90,7 +92,7 @@ class Settings:
     """The one currency whose cents are added up."""
     allowed_lateness_seconds: float = 3600.0
     """How far behind the newest event of its partition an event may be and still count."""
-    time_zone: str = UTC
+    time_zone: str = UTC_DAYS
     """IANA name, such as Asia/Shanghai: where a feature counts days, they are this zone's. After a change, windows of
     days start cold."""
     cadence_seconds: float = 3600.0
@@ -109,6 +111,9 @@ class Settings:
     """A silence this many times as long makes its shopper due again; nearer to 1 alerts sooner, scores more often."""
     silence_firings: int = 12
     """How often one silence makes its shopper due, at most."""
+    publish_from: str = ""
+    """Alerts and offers that stand on an event time before this are not published: ISO 8601, without an offset UTC;
+    empty: all are. For a history that is replayed before storefronts go live."""
     default_consent: bool = False
     """Whether a shopper who never said allows marketing."""
     holdout_share: float = 0.05
@@ -174,6 +179,7 @@ class Settings:
                 f"{PREFIX}TIME_ZONE is {self.time_zone!r}, which is no time zone: give an IANA name such as "
                 "Europe/London."
             ) from error
+        self._publish_from_ms()
         if len(self.currency) != 3 or not self.currency.isupper():
             raise SettingsError(f"{PREFIX}CURRENCY is {self.currency!r}; ISO 4217 has three capital letters.")
 
@@ -188,6 +194,18 @@ class Settings:
             self.sasl_password,
             self.ssl_ca_file,
         )
+
+    def _publish_from_ms(self) -> int:
+        if not self.publish_from:
+            return 0
+        try:
+            at = datetime.fromisoformat(self.publish_from)
+        except ValueError as error:
+            raise SettingsError(
+                f"{PREFIX}PUBLISH_FROM is {self.publish_from!r}; it is an ISO 8601 time, such as 2026-01-31 or "
+                "2026-01-31T12:00+02:00, or empty."
+            ) from error
+        return int((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() * 1000)
 
     def shown(self) -> dict[str, str]:
         """Every setting as it may be shown: secrets are not."""
@@ -226,6 +244,7 @@ class Settings:
                 max_event_bytes=self.max_event_bytes,
                 partitioner=self.partitioner,
             ),
+            publish_from_ms=self._publish_from_ms(),
             allowed_lateness_ms=int(self.allowed_lateness_seconds * 1000),
             cadence_ms=int(self.cadence_seconds * 1000),
             time_zone=self.time_zone,

@@ -93,6 +93,8 @@ def standing(settings: Settings, shopper: str) -> Standing:
     answer = scores.get(churn_alert.TASK)
     score = None if answer is None else answer.scores.get(churn_alert.OUTPUT)
     gaps = features["orders.gaps"]
+    start = rules.publish_from_ms
+    too_old = [f"nothing is published before {shown_day(start)} (OFFERSTREAM_PUBLISH_FROM)"] if now < start else []
     prospect = Prospect(
         row=int(row[0]),
         shopper_id=shopper,
@@ -130,7 +132,7 @@ def standing(settings: Settings, shopper: str) -> Standing:
         last_alert=alerts[-1] if alerts else None,
         last_offer=offers[-1] if offers else None,
         last_withheld=withheld[-1] if withheld else None,
-        missing=list(missing(policy, prospect, times, None if timer == NEVER else timer)),
+        missing=[*too_old, *missing(policy, prospect, times, None if timer == NEVER else timer)],
         percent=None if score is None else policy.percent(prospect),
     )
 

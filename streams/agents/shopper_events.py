@@ -292,6 +292,8 @@ class ShopperEvents:
             elif isinstance(outcome, OfferWithheld):
                 reason = outcome.reason
             m.outcomes.labels(type(outcome).__name__, reason).inc()
+        for kind, n in result.suppressed.items():
+            m.suppressed.labels(kind).inc(n)
         for kind, n in result.due_kinds.items():
             m.due_points.labels(kind).inc(n)
         for stage, spent in result.seconds.items():

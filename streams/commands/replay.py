@@ -7,14 +7,18 @@ import sys
 from collections.abc import Iterable
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import click
 from rich.console import Console
 
 from streams.commands.check import LIMIT, as_text, print_summary, report
 from streams.commands.common import BROKER, DATA, console, parse_time, progress_bar
+from streams.inspect import Progress, progress
+from streams.producer.fates import in_words, refuse_late, wait
 from streams.producer.lines import Lines
 from streams.producer.replay import Record, ReplayError, Sent, between, paced, records_of, records_of_lines, send
+from streams.reading import Reader
 from streams.records.words import shown_time
 from streams.settings import Settings
 from streams.topics import EVENTS
@@ -26,6 +30,8 @@ from streams.topics import EVENTS
 @DATA
 @click.option("--format", "format_", type=click.Choice(["dataset", "jsonl"]), default="dataset", show_default=True)
 @click.option("--raw", is_flag=True, help="Check nothing: send every line as it is.")
+@click.option("--force", is_flag=True, help="Send also what is older than its partition's watermark: it will be late.")
+@click.option("--wait", "wait_", is_flag=True, help="Wait until workers have applied it, and print what became of it.")
 @click.option("--speed", default=0.0, help="Times as fast as it happened; 0 (default) as fast as can be.")
 @click.option("--from", "start", metavar="TIME", help="Only events from this time on.")
 @click.option("--to", "stop", metavar="TIME", help="Only events before this time.")
@@ -35,6 +41,8 @@ def replay(
     data: Path | None,
     format_: str,
     raw: bool,
+    force: bool,
+    wait_: bool,
     speed: float,
     start: str | None,
     stop: str | None,
@@ -43,7 +51,9 @@ def replay(
 
     SOURCE is a data set (complete_journey, online_retail, taobao, online_shoppers), or with --format jsonl a file
     of wire records, one per line, or - for standard input. A file is checked first, as `offerstream check` does, and
-    nothing is sent when a record in it is bad. Ends by saying what Kafka has taken, also when it is cut off.
+    nothing is sent when a record in it is bad; nor when events are older than what their partitions have come to, so
+    that they would count for nothing. Ends by saying what Kafka has taken, also when it is cut off, and with --wait
+    what became of it.
     """
     settings = Settings.from_environment(broker=broker)
     window = (parse_time(start) if start else None, parse_time(stop) if stop else None)
@@ -51,11 +61,20 @@ def replay(
         if format_ == "jsonl":
             lines = stack.enter_context(Lines(source, raw=raw))
             total = None if raw else _check(settings, lines)
-            records: Iterable[Record] = records_of_lines(lines)
+
+            def records() -> Iterable[Record]:
+                return between(records_of_lines(lines), *window)
         else:
-            records, total = _dataset(source, data, settings)
+            dataset = _dataset(source, settings)
+            total = dataset.events
+
+            def records() -> Iterable[Record]:
+                return between(records_of(dataset.read(data)), *window)
+
+        if not (raw or force):
+            refuse_late(settings, records(), in_order=format_ == "dataset")
         whole = window == (None, None)
-        _send(settings, source, paced(between(records, *window), speed), total if whole else None)
+        _send(settings, source, paced(records(), speed), total if whole else None, wait_)
 
 
 def _check(settings: Settings, lines: Lines) -> int:
@@ -73,7 +92,7 @@ def _check(settings: Settings, lines: Lines) -> int:
     return tally.records
 
 
-def _dataset(source: str, data: Path | None, settings: Settings) -> tuple[Iterable[Record], int | None]:
+def _dataset(source: str, settings: Settings) -> Any:
     from training.datasets import DATASETS
 
     if source not in DATASETS:
@@ -86,13 +105,17 @@ def _dataset(source: str, data: Path | None, settings: Settings) -> tuple[Iterab
             f"[yellow]note:[/] {source} is in {dataset.currency}; run workers with "
             f"OFFERSTREAM_CURRENCY={dataset.currency}."
         )
-    return records_of(dataset.read(data)), dataset.events
+    return dataset
 
 
-def _send(settings: Settings, source: str, records: Iterable[Record], total: int | None) -> None:
+def _send(settings: Settings, source: str, records: Iterable[Record], total: int | None, wait_: bool) -> None:
     sent = Sent()
+    before: dict[int, Progress] = {}
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
+        if wait_:
+            with Reader(settings.access) as reader:
+                before = progress(reader, settings)
         with progress_bar(f"Sending {source}", total) as done:
             send(settings.access, records, sent, done, settings.partitioner)
     except KeyboardInterrupt:
@@ -102,15 +125,23 @@ def _send(settings: Settings, source: str, records: Iterable[Record], total: int
         click.echo(describe(sent))
         raise
     click.echo(describe(sent))
+    if wait_:
+        try:
+            with progress_bar("Waiting for workers", sent.records) as done:
+                found = wait(settings, sent, before, done)
+        except KeyboardInterrupt:
+            click.echo("Stopped waiting; workers go on.")
+            sys.exit(130)
+        click.echo(in_words(sent.records, found))
 
 
 def describe(sent: Sent) -> str:
     """What Kafka has taken, for people.
 
-    >>> print(describe(Sent(3, 5, 0, 60_000, {0, 2})))  # doctest: +NORMALIZE_WHITESPACE
+    >>> print(describe(Sent(3, 5, 0, 60_000, {0: 7, 2: 8})))  # doctest: +NORMALIZE_WHITESPACE
     3 records sent to storefront.events.v1, 2 partitions, event times from 1970-01-01 00:00:00Z to
-    1970-01-01 00:01:00Z. 2 more were under way and may be there, too. Those sent again are duplicates, unless 32
-    others of their shopper came between.
+    1970-01-01 00:01:00Z. 2 more were under way and may be there, too. Those sent again are duplicates, as
+    long as they are not late.
     """
     text = f"{sent.records:,} records sent"
     if sent.records:
@@ -120,6 +151,6 @@ def describe(sent: Sent) -> str:
     if sent.handed > sent.records:
         text += (
             f". {sent.handed - sent.records:,} more were under way and may be there, too. Those sent again are "
-            "duplicates, unless 32 others of their shopper came between"
+            "duplicates, as long as they are not late"
         )
     return text + "."

@@ -36,7 +36,7 @@ from streams.processing.rounds import BUCKET, Plan, plan
 from streams.processing.rules import Rules
 from streams.processing.scoring import Model, Serving, Shelf, TaskScores, score, serve, shipped_stages
 from streams.processing.silence import FIRED
-from streams.records.outcomes import DeadLetter, Due, LateEvent, Outcome, outcome_id
+from streams.records.outcomes import ChurnAlerted, DeadLetter, Due, LateEvent, OfferMade, Outcome, outcome_id
 from streams.records.serving import ModelsChosen, Stages
 from streams.records.slices import Slice
 from streams.state import keys
@@ -62,6 +62,8 @@ class Applied:
     outcomes: list[Outcome] = field(default_factory=list)
     late: list[LateEvent] = field(default_factory=list)
     dead: list[DeadLetter] = field(default_factory=list)
+    suppressed: Counter[str] = field(default_factory=Counter)
+    """Alerts and offers that were decided but are too old to be published, by kind."""
     seconds: dict[str, float] = field(default_factory=dict)
     scores: list[TaskScores] = field(default_factory=list)
     """What each task answered."""
@@ -73,6 +75,7 @@ class Applied:
         self.fates += other.fates
         self.types += other.types
         self.due_kinds += other.due_kinds
+        self.suppressed += other.suppressed
         self.outcomes += other.outcomes
         self.late += other.late
         self.dead += other.dead
@@ -85,6 +88,11 @@ class Applied:
     def due_points(self) -> int:
         """Shoppers that were due in this slice."""
         return self.due_kinds.total()
+
+
+def watermark_of(newest_ms: int, rules: Rules, least_ms: int) -> int:
+    """The watermark of a partition whose newest event time is this; ``least_ms``: where it stood under other rules."""
+    return max(newest_ms - rules.allowed_lateness_ms, least_ms)
 
 
 class OtherLog(RuntimeError):
@@ -136,6 +144,9 @@ class PartitionProcessor:
         self.arena = Arena(self.codec, tier, limit, room)
         self.applied_ids = AppliedIds()
         self.next_offset = 0
+        self.fates: Counter[str] = Counter()
+        """What became of the records before ``next_offset``; after a crash some of the applied ones are counted as
+        duplicates."""
         self.newest_ms = NO_TIME
         self._least_watermark_ms = NO_TIME
         self.lag_ms = 0
@@ -238,7 +249,7 @@ class PartitionProcessor:
     def watermark_ms(self) -> int:
         """Largest event time seen less the allowed lateness, UTC milliseconds. Never falls: where rules that allow more
         begin to hold, it stands still until the newest event is as far ahead."""
-        return max(self.newest_ms - self.rules.allowed_lateness_ms, self._least_watermark_ms)
+        return watermark_of(self.newest_ms, self.rules, self._least_watermark_ms)
 
     @property
     def today(self) -> int:
@@ -267,6 +278,7 @@ class PartitionProcessor:
                         )
                     self.next_offset, self.newest_ms = meta["next_offset"], meta["newest_ms"]
                     self.lag_ms = meta["lag_ms"]
+                    self.fates = Counter(meta.get("fates", {}))
                     self.stages = msgspec.convert(meta.get("stages", {}), dict[str, Stages])
                     self._least_watermark_ms = meta.get("least_watermark_ms", NO_TIME)
                     if "rules" in meta:
@@ -298,6 +310,7 @@ class PartitionProcessor:
                 "next_offset": self.next_offset,
                 "newest_ms": self.newest_ms,
                 "lag_ms": self.lag_ms,
+                "fates": self.fates,
                 "least_watermark_ms": self._least_watermark_ms,
                 "stages": self.stages,
                 "rules_digest": self.rules.digest,
@@ -333,6 +346,7 @@ class PartitionProcessor:
         result.seconds["fold"] += t2 - t1
         if decoded.chosen:
             result.fates["choice"] += 1
+            self.fates["choice"] += 1
             self._choose(decoded.chosen[0][1])
         return result
 
@@ -383,11 +397,15 @@ class PartitionProcessor:
                 for i in np.flatnonzero(fates.late).tolist()
             ]
         )
-        result.fates["applied"] += len(applied)
-        result.fates["duplicate"] += int(fates.duplicate.sum())
-        result.fates["late"] += int(fates.late.sum())
-        result.fates["dead"] += len(result.dead)
-        result.fates["tick"] += decoded.ticks
+        counted = {
+            "applied": len(applied),
+            "duplicate": int(fates.duplicate.sum()),
+            "late": int(fates.late.sum()),
+            "dead": len(result.dead),
+            "tick": decoded.ticks,
+        }
+        result.fates.update(counted)
+        self.fates.update(counted)
         for fate, index in (("applied", applied), ("duplicate", fates.duplicate), ("late", fates.late)):
             kinds = np.unique(batch.type[index], return_counts=True)
             result.types.update({(kind, fate): n for kind, n in zip(*(a.tolist() for a in kinds), strict=True)})
@@ -564,9 +582,18 @@ class PartitionProcessor:
         for task in scores.values():
             self.recalibrating.recalibrate(arena.rows, groups, task)
         t1 = clock()
-        result.outcomes = self._deciding.outcomes(arena.rows, groups)
+        result.outcomes = self._published(self._deciding.outcomes(arena.rows, groups), result)
         result.seconds |= {"score": t1 - t0, "decide": clock() - t1}
         result.scores = list(scores.values())
+
+    def _published(self, decided: list[Outcome], result: Applied) -> list[Outcome]:
+        """The outcomes without alerts and offers that are too old for marketing; those are counted."""
+        start = self.rules.publish_from_ms
+        if start <= 0:
+            return decided
+        old = [isinstance(o, (ChurnAlerted, OfferMade)) and o.event_time_ms < start for o in decided]
+        result.suppressed.update(type(o).__name__ for o, is_old in zip(decided, old, strict=True) if is_old)
+        return [o for o, is_old in zip(decided, old, strict=True) if not is_old]
 
     def _refs(self, points: DuePoints, batch: EventBatch) -> list[Due]:
         if points.silence:

@@ -37,6 +37,9 @@ class Rules:
 
     decode: DecodeRules = field(default_factory=DecodeRules)
     allowed_lateness_ms: int = 3_600_000
+    publish_from_ms: int = 0
+    """Alerts and offers that stand on an event time before this are decided and remembered, but not published: nobody
+    wants to write to shoppers about the year that a history is of. UTC milliseconds since 1970."""
     cadence_ms: int = 3_600_000
     time_zone: str = UTC
     """IANA name: the shop's days are counted in it."""

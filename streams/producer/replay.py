@@ -89,12 +89,18 @@ class Sent:
     """Earliest event time, UTC milliseconds since 1970 …"""
     last_ms: int | None = None
     """… and the latest."""
-    partitions: set[int] = field(default_factory=set)
+    ends: dict[int, int] = field(default_factory=dict)
+    """By partition, the offset after the last of them."""
+
+    @property
+    def partitions(self) -> set[int]:
+        """Where they went."""
+        return set(self.ends)
 
     def take(self, time_ms: int | None, where: Any) -> None:
         """Kafka has a record. Called by the client's thread, one at a time."""
         self.records += 1
-        self.partitions.add(where.partition)
+        self.ends[where.partition] = max(self.ends.get(where.partition, 0), where.offset + 1)
         if time_ms is not None:
             self.first_ms = time_ms if self.first_ms is None else min(time_ms, self.first_ms)
             self.last_ms = time_ms if self.last_ms is None else max(time_ms, self.last_ms)

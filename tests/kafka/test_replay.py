@@ -17,11 +17,12 @@ import pytest
 from streams.broker.embedded import Broker
 from streams.commands.jars import fetch_jars
 from streams.processing.partitioning import homes
+from streams.producer.fates import wait
 from streams.producer.replay import Record, ReplayError, Sent, records_of, send
 from streams.settings import Settings
 from streams.topics import EVENTS, create
 from tests.kafka.harness import Cluster
-from tests.shoppers import HOUR, NOON, viewed
+from tests.shoppers import DAY, HOUR, NOON, log_of, viewed
 
 pytestmark = pytest.mark.kafka
 LINE = '{"type":"item_viewed","event_id":"e%d","shopper_id":"s%d","event_time":%d,"item_id":"i"}\n'
@@ -31,18 +32,18 @@ def history(n: int, step_ms: int = 1000) -> list[str]:
     return [LINE % (i, i % 7, NOON + i * step_ms) for i in range(n)]
 
 
-def start(cluster: Cluster, source: str, *more: str) -> subprocess.Popen[bytes]:
+def start(cluster: Cluster, source: str, *more: str, env: dict[str, str] | None = None) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         [sys.executable, "-m", "streams", "replay", source, "--format", "jsonl", "--broker", cluster.bootstrap, *more],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        env={**os.environ, "COLUMNS": "300"},
+        env={**os.environ, "COLUMNS": "300", **(env or {})},
     )
 
 
-def run(cluster: Cluster, content: bytes, *more: str) -> tuple[int, str, str]:
-    process = start(cluster, "-", *more)
+def run(cluster: Cluster, content: bytes, *more: str, env: dict[str, str] | None = None) -> tuple[int, str, str]:
+    process = start(cluster, "-", *more, env=env)
     out, err = process.communicate(content, timeout=120)
     return process.returncode, out.decode(), err.decode()
 
@@ -126,3 +127,56 @@ def test_keys_go_where_the_setting_says(cluster: Cluster, partitioner: str) -> N
     found = cluster.read(EVENTS.name)
     assert len(found) == 30
     assert [partition for partition, *_ in found] == homes([r[3] for r in found], partitioner, 3).tolist()
+
+
+def test_wait_tells_the_fates_of_what_was_sent(cluster: Cluster) -> None:
+    worker = cluster.worker()
+    worker.wait_ready()
+    lines = history(100)
+    late = LINE % (999, 3, NOON - 2 * HOUR)  # behind its partition's events, wherever it comes
+    again = "".join([*lines, lines[7], late])
+    code, out, err = run(cluster, again.encode(), "--wait", env={"OFFERSTREAM_APP_ID": cluster.app_id})
+    assert code == 0, err
+    assert out.splitlines()[1] == (
+        "Fates: 100 applied, 1 duplicate, 1 late, 0 dead. Late ones count in no feature; they are in late-events.v1."
+    )
+    more = "".join(history(120)[100:]) + "junk\n"
+    code, out, _ = run(cluster, more.encode(), "--raw", "--wait", env={"OFFERSTREAM_APP_ID": cluster.app_id})
+    assert out.splitlines()[1] == (
+        "Fates: 20 applied, 0 duplicate, 0 late, 1 dead. Why, and what to do: offerstream dead-letters"
+    )
+    worker.stop()
+
+
+def test_waiting_ends_when_no_worker_applies_anything(cluster: Cluster) -> None:
+    sent = Sent()
+    send(cluster.settings().access, records_of([viewed()]), sent)
+    with pytest.raises(ReplayError, match=r"1 records wait in 1 partitions.*Does a worker run"):
+        wait(cluster.settings(), sent, {}, patience_seconds=1)
+
+
+@pytest.mark.parametrize("applied", [True, False])
+def test_a_live_event_does_not_make_a_history_late_without_a_word(applied: bool, cluster: Cluster) -> None:
+    """Also when no worker has come to it yet."""
+    year = "".join(history(50, HOUR))
+    code, _, err = run(cluster, year.encode())
+    assert code == 0, err
+    cluster.send(log_of(*[viewed(f"s{i}", NOON + 365 * DAY, f"live-{i}") for i in range(7)]))
+    if applied:
+        worker = cluster.worker()
+        cluster.wait_committed(57)
+        worker.stop()
+    before = len(cluster.read(EVENTS.name))
+    environment = {"OFFERSTREAM_APP_ID": cluster.app_id}
+    code, out, err = run(cluster, year.encode(), env=environment)
+    said = " ".join(err.split())
+    assert (code, out) == (1, "")
+    assert "Nothing was sent: the event of s0 at 2023-11-14 22:13:20Z would be late" in said
+    assert "has come to 2024-11-13 21:13:20Z" in said  # the live event, less the allowed lateness
+    assert "--force" in said
+    assert len(cluster.read(EVENTS.name)) == before
+    code, _, err = run(cluster, year.encode(), "--force", env=environment)
+    assert code == 0, err
+    assert len(cluster.read(EVENTS.name)) == before + 50
+    newer = LINE % (1, 0, NOON + 366 * DAY)
+    assert run(cluster, newer.encode(), env=environment)[0] == 0
