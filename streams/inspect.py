@@ -11,7 +11,8 @@ import msgspec
 import numpy as np
 
 from streams.processing.decode import NO_TIME
-from streams.processing.partition import LAST_EVENT, OtherRules, PartitionProcessor, watermark_of
+from streams.processing.folding import LAST_EVENT
+from streams.processing.partition import OtherRules, PartitionProcessor, watermark_of
 from streams.processing.partitioning import homes
 from streams.processing.rules import Rules
 from streams.reading import Reader

@@ -14,7 +14,8 @@ from streams.columns.arrays import Ints
 from streams.decisions import churn_alert, promotion
 from streams.decisions.promotion import PromotionPolicy, Prospect
 from streams.inspect import features_of, newest_ms, shopper_state
-from streams.processing.partition import LAST_EVENT, PartitionProcessor
+from streams.processing.folding import LAST_EVENT
+from streams.processing.partition import PartitionProcessor
 from streams.processing.partitioning import homes
 from streams.reading import Reader
 from streams.records.outcomes import ChurnAlerted, OfferMade, OfferWithheld, Outcome, Scored

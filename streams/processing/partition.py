@@ -17,22 +17,22 @@ import msgspec
 import numpy as np
 
 from streams.columns.arrays import EventBatch, Ints, stable_order
-from streams.columns.layout import Column, Layout, Readable
+from streams.columns.layout import Layout, Readable
 from streams.decisions.decider import Group, Seen
 from streams.features.catalogue import CATALOGUE, Catalogue
 from streams.features.kinds.decay import DAY_MS
 from streams.features.kinds.favourites import slot_of
-from streams.features.signals import Run, entries
 from streams.monitoring.alert_labels import AlertLabels
 from streams.monitoring.late_labels import Labels, LateLabels
 from streams.processing import deciding, order_book, recalibrating
 from streams.processing.deciding import Deciding
 from streams.processing.decode import NO_TIME, Choice, Decoded, decode
-from streams.processing.due import DuePoints, DueRows, Features
+from streams.processing.due import DuePoints, Features
 from streams.processing.fates import APPLIED, judge, watermarks
+from streams.processing.folding import LAST_EVENT, Folding
 from streams.processing.names import CategoryNames
 from streams.processing.recalibrating import Recalibrating
-from streams.processing.rounds import BUCKET, Plan, plan
+from streams.processing.rounds import BUCKET
 from streams.processing.rules import Rules
 from streams.processing.scoring import Model, Serving, Shelf, TaskScores, score, serve, shipped_stages
 from streams.processing.silence import FIRED
@@ -42,8 +42,6 @@ from streams.records.slices import Slice
 from streams.state import keys
 from streams.state.applied_ids import AppliedIds
 from streams.state.arena import TIMER, Arena, Codec, Tier
-
-LAST_EVENT = Column("last_event", "i8")
 
 
 def row_layout(catalogue: Catalogue) -> Layout:
@@ -142,6 +140,7 @@ class PartitionProcessor:
         """Which versions serve, as the log chose; tasks that it never chose for serve the package's own."""
         self.codec = Codec(layout or row_layout(self.catalogue))
         self.arena = Arena(self.codec, tier, limit, room)
+        self._folding = Folding(self.arena, self.catalogue)
         self.applied_ids = AppliedIds()
         self.next_offset = 0
         self.fates: Counter[str] = Counter()
@@ -372,7 +371,7 @@ class PartitionProcessor:
         by_shopper = stable_order(rows)
         batch, fates = judge(batch, rows, self.arena.rows, self.applied_ids, watermark_before[batch.position])
         applied = by_shopper[fates.applied[by_shopper]]
-        due = self._fold(batch, rows, applied, watermark)
+        due = self._folding.fold(batch, rows, applied, watermark, self.rules, self._read)
         features, category = due.read()
         # Not the block from before: a timer of an evicted shopper may have made it grow.
         state = self.arena.rows
@@ -431,89 +430,6 @@ class PartitionProcessor:
             source_offset=offset,
             original=slice_.values[position] or b"",
         )
-
-    # -- fold up to each due point
-
-    def _fold(self, batch: EventBatch, rows: Ints, applied: Ints, watermark: Ints) -> DueRows:
-        arena, state = self.arena, self.arena.rows
-        silence = self.rules.silence
-        steps = plan(batch, applied, rows, state, watermark, self.rules.cadence_ms, silence.shortest_ms)
-        due = DueRows(self._read)
-        self._fire_waiting(steps, watermark, due)
-        state = arena.rows  # firing may load rows and grow the block
-        entries_of = entries(batch, steps.event, steps.row, steps.bounds)
-        touches = batch.touches
-        place = np.full(len(batch), -1, np.int64)
-        place[steps.event] = np.arange(len(steps.event))
-        touch_place = place[touches.event]
-        by_place = stable_order(touch_place + 1)  # -1: of an event that is not applied
-        by_place = by_place[np.searchsorted(touch_place[by_place], 0) :]
-        touches, touch_place = touches.select(by_place), touch_place[by_place]
-        touch_bounds = np.searchsorted(touch_place, steps.bounds)
-        for r in range(len(steps.bounds) - 1):
-            a, b = int(steps.bounds[r]), int(steps.bounds[r + 1])
-            event, row = steps.event[a:b], steps.row[a:b]
-            some = slice(int(touch_bounds[r]), int(touch_bounds[r + 1]))
-            run_touches = type(touches)(
-                touch_place[some] - a, touches.item[some], touches.category[some], touches.cents[some]
-            )
-            time_ms = batch.time_ms[event]
-            run = Run(
-                row=row,
-                time_ms=time_ms,
-                type=batch.type[event],
-                id_hash=batch.id_hash[event].astype(np.int64),
-                cents=batch.cents[event],
-                category=batch.category[event],
-                item=batch.item[event].astype(np.int64),
-                flag=batch.flag[event],
-                entries=entries_of[r],
-                touch=run_touches,
-            )
-            self.catalogue.fold(state, run)
-            flat = state.flat["i8"]
-            np.maximum.at(flat, state.cells(LAST_EVENT, row), time_ms)
-            np.maximum.at(flat, state.cells(BUCKET, row), time_ms // self.rules.cadence_ms)
-            shoppers = row[np.r_[True, row[1:] != row[:-1]]]
-            arena.dirty[shoppers] = True
-            last = flat[state.cells(LAST_EVENT, shoppers)]
-            state.flat["u1"][state.cells(FIRED, shoppers)] = 0
-            held, never = state.pick(shoppers), np.zeros(len(shoppers), np.int64)
-            arena.timer[shoppers] = silence.due_ms(held, self.catalogue.rhythm, last, never)
-            index = np.flatnonzero(steps.due[a:b])
-            if len(index):
-                at = np.searchsorted(shoppers, row[index])
-                now = np.maximum(time_ms[index], last[at])
-                due.add(DuePoints(row[index], now, silence=False, event=event[index]), state)
-            index = np.flatnonzero(steps.ends[a:b])
-            self._fire(row[index], watermark[np.minimum(steps.next_position[a:b][index], len(watermark) - 1)], due)
-        return due
-
-    def _fire_waiting(self, steps: Plan, watermark: Ints, due: DueRows) -> None:
-        """Fire the timers that were set before this slice, of shoppers with and without an event in it."""
-        waiting = self.arena.due(int(watermark[-1]))
-        if not len(waiting):
-            return
-        passed = np.full(len(waiting), watermark[-1])
-        if len(steps.shoppers):
-            at = np.minimum(np.searchsorted(steps.shoppers, waiting), len(steps.shoppers) - 1)
-            here = steps.shoppers[at] == waiting
-            passed[here] = watermark[steps.first_position[at[here]]]
-        self._fire(waiting, passed, due)
-
-    def _fire(self, row: Ints, watermark: Ints, due: DueRows) -> None:
-        """Fire the timers of these rows as often as the watermark passes them: each time is a due point of its own."""
-        arena, state = self.arena, self.arena.rows
-        while len(fires := np.flatnonzero(arena.timer[row] <= watermark)):
-            row, watermark = row[fires], watermark[fires]
-            arena.dirty[row] = True
-            nobody = np.full(len(row), -1, np.int64)
-            due.add(DuePoints(row, arena.timer[row], silence=True, event=nobody), state)
-            counts, cells = state.flat["u1"], state.cells(FIRED, row)
-            counts[cells] += 1
-            last = state.flat["i8"][state.cells(LAST_EVENT, row)]
-            fired = counts[cells].astype(np.int64)
-            arena.timer[row] = self.rules.silence.due_ms(state.pick(row), self.catalogue.rhythm, last, fired)
 
     def _read(self, rows: Readable, now: Ints) -> tuple[Features, Ints]:
         features = self.catalogue.read(rows, now, tuple(self._places))
