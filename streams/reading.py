@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
@@ -13,6 +14,9 @@ from streams.control import PASSING
 from streams.topics import TopicError
 
 PATIENCE_SECONDS = 30.0
+#: A new topic's partitions, or those of a broker that stops, have no leader for a moment.
+CHOOSING = (KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE)
+_T = TypeVar("_T")
 #: (topic, partition)
 Place = tuple[str, int]
 
@@ -66,26 +70,17 @@ class Reader:
         return found
 
     def _count(self, topic: str) -> int | None:
-        try:
-            found = self._consumer.list_topics(topic, timeout=10).topics[topic]
-        except KafkaException as error:
-            raise self._unreachable(error) from error
+        found = self._ask(lambda: self._consumer.list_topics(topic, timeout=10)).topics[topic]
         return None if found.error is not None else len(found.partitions)
 
     def extent(self, place: Place) -> tuple[int, int]:
         """The first offset that is there, and the one that the next record will have."""
-        try:
-            low, high = self._consumer.get_watermark_offsets(TopicPartition(*place), timeout=10)
-        except KafkaException as error:
-            raise self._unreachable(error) from error
+        low, high = self._ask(lambda: self._consumer.get_watermark_offsets(TopicPartition(*place), timeout=10))
         return low, high
 
     def since(self, place: Place, time_ms: int) -> int:
         """The offset of the first record that Kafka has from a time on; the end where there is none."""
-        try:
-            (found,) = self._consumer.offsets_for_times([TopicPartition(*place, time_ms)], timeout=10)
-        except KafkaException as error:
-            raise self._unreachable(error) from error
+        (found,) = self._ask(lambda: self._consumer.offsets_for_times([TopicPartition(*place, time_ms)], timeout=10))
         return int(found.offset) if found.offset >= 0 else self.extent(place)[1]
 
     def follow(self, starts: Mapping[Place, int], seconds: float = 0.5) -> Iterator[list[Record]]:
@@ -145,10 +140,19 @@ class Reader:
             found.append(Record(topic, partition, offset, message.timestamp()[1], _bytes(key), _bytes(value)))
         return found, ended
 
-    def _unreachable(self, error: KafkaException) -> TopicError:
-        return TopicError(
-            f"No Kafka broker answers at {self._kafka.servers} (--broker, OFFERSTREAM_BROKER): {error.args[0].str()}"
-        )
+    def _ask(self, question: Callable[[], _T]) -> _T:
+        """Kafka's answer; a partition whose leader is being chosen is asked again."""
+        patience = time.monotonic() + PATIENCE_SECONDS
+        while True:
+            try:
+                return question()
+            except KafkaException as error:
+                if error.args[0].code() not in CHOOSING or time.monotonic() > patience:
+                    raise TopicError(
+                        f"No Kafka broker answers at {self._kafka.servers} (--broker, OFFERSTREAM_BROKER): "
+                        f"{error.args[0].str()}"
+                    ) from error
+                time.sleep(0.1)
 
 
 def _bytes(value: str | bytes | None) -> bytes | None:
