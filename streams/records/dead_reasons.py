@@ -41,7 +41,8 @@ DEAD_REASONS: dict[str, DeadReason] = {
     ),
     "wrong_partition": DeadReason(
         "The key belongs to another partition: another producer's events of this shopper are there.",
-        "Set the producer's partitioner to murmur2 (README), or OFFERSTREAM_PARTITIONER to what all producers use.",
+        "Set the producer's partitioner to murmur2 (docs/producers.md), or OFFERSTREAM_PARTITIONER to what all "
+        "producers use.",
     ),
     "foreign_currency": DeadReason(
         "The currency is not OFFERSTREAM_CURRENCY.", "Convert at the producer, or run a group per currency."

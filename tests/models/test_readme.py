@@ -1,4 +1,4 @@
-"""The README says what the cards say."""
+"""docs/models.md says what the cards say."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from models.artifact import load_artifact
 from models.registry import task
 
-README = (Path(__file__).parents[2] / "README.md").read_text()
+README = (Path(__file__).parents[2] / "docs" / "models.md").read_text()
 
 
 def measured(name: str, dataset: str, output: str) -> dict[str, Any]:
