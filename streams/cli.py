@@ -7,16 +7,15 @@ import signal
 import sys
 import threading
 from datetime import UTC, datetime
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from streams.commands.check import check
-from streams.commands.common import BROKER, DATA, console, parse_time
+from streams.commands.common import BROKER, DATA, JSON, console, parse_time, print_rows, shown_number
 from streams.commands.dead_letters import dead_letters
 from streams.commands.jars import fetch_jars
 from streams.commands.late_events import late_events
@@ -48,6 +47,9 @@ def main() -> None:
         ArtifactError,
         BenchError,
     )
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal of another encoding shows what it can
     try:
         cli()
     except known as error:
@@ -106,19 +108,23 @@ def topics() -> None:
 
 
 @topics.command("list")
-def topics_list() -> None:
+@JSON
+def topics_list(as_json: bool) -> None:
     """Print the catalogue."""
     from streams.topics import TOPICS, changelog
 
     settings = Settings.from_environment()
-    table = Table("topic", "key", "records", "partitions", "kept", "meaning")
+    rows = []
     for topic in [*TOPICS, changelog(settings.app_id)]:
         kept = "compacted" if topic.compacted else f"{topic.retention_days} days"
         names = (
             ", ".join(r.__name__ for r in topic.records) if len(topic.records) < 4 else f"{len(topic.records)} types"
         )
-        table.add_row(topic.name, topic.key, names, str(topic.partitions or settings.partitions), kept, topic.meaning)
-    Console().print(table)
+        if as_json:
+            names = ", ".join(record.__name__ for record in topic.records)
+        partitions = str(topic.partitions or settings.partitions)
+        rows.append((topic.name, topic.key, names, partitions, kept, topic.meaning))
+    print_rows(("topic", "key", "records", "partitions", "kept", "meaning"), rows, as_json)
 
 
 @topics.command("create")
@@ -163,30 +169,27 @@ def schema(record: str | None) -> None:
 
 
 @cli.command("settings")
-def settings_() -> None:
-    """Print every setting with its value.
+@JSON
+def settings_(as_json: bool) -> None:
+    """Print every setting with its value, unit, range and meaning.
 
     Each is set by the environment variable shown; a variable that is no setting is an error, not a default.
     """
-    current = Settings.from_environment()
-    table = Table("variable", "value")
-    for name, value in current.shown().items():
-        table.add_row(f"OFFERSTREAM_{name.upper()}", value)
-    Console().print(table)
+    columns = ("variable", "value", "default", "unit", "range", "meaning")
+    print_rows(columns, Settings.from_environment().catalogue(), as_json)
 
 
 @cli.command("metrics")
-def metrics_() -> None:
+@JSON
+def metrics_(as_json: bool) -> None:
     """Print the catalogue of metrics.
 
     Workers serve them at /metrics; deploy/prometheus scrapes them and has alert rules.
     """
     from streams.metrics import Metrics
 
-    table = Table("metric", "type", "unit", "labels", "meaning")
-    for name, kind, unit, labels, meaning in Metrics().catalogue():
-        table.add_row(name, kind, unit, ", ".join(labels), meaning)
-    Console().print(table)
+    rows = [(name, kind, unit, ", ".join(labels), about) for name, kind, unit, labels, about in Metrics().catalogue()]
+    print_rows(("metric", "type", "unit", "labels", "meaning"), rows, as_json)
 
 
 @cli.group()
@@ -195,33 +198,35 @@ def features() -> None:
 
 
 @features.command("list")
-def features_list() -> None:
+@JSON
+def features_list(as_json: bool) -> None:
     """Print the catalogue."""
     from streams.features.catalogue import FEATURES
 
-    table = Table("address", "unit", "range", "cold start", "meaning")
+    rows = []
     for f in FEATURES:
-        high = "∞" if f.high == float("inf") else f"{f.high:g}"
+        high = "∞" if f.high == float("inf") else shown_number(f.high)
         unit = f.unit if f.width == 1 else f"{f.width} × {f.unit}"
-        table.add_row(f.address, unit, f"{f.low:g} … {high}", f"{f.cold_start:g}", f.meaning)
-    Console().print(table)
+        rows.append((f.address, unit, f"{shown_number(f.low)} … {high}", shown_number(f.cold_start), f.meaning))
+    print_rows(("address", "unit", "range", "cold start", "meaning"), rows, as_json)
 
 
 @features.command("show")
 @click.argument("shopper")
 @BROKER
 @click.option("--at", metavar="TIME", help="ISO 8601; default: the newest event of the shopper's partition.")
-def features_show(shopper: str, broker: str | None, at: str | None) -> None:
+@JSON
+def features_show(shopper: str, broker: str | None, at: str | None, as_json: bool) -> None:
     """Print a shopper's values, read from the feature table's changelog."""
     from streams.inspect import shopper_features
 
     settings = Settings.from_environment(broker=broker)
     now, values = shopper_features(settings, shopper, parse_time(at) if at else None)
+    if as_json:
+        click.echo(json.dumps({"shopper_id": shopper, "as_of_ms": now, "features": values}, indent=2))
+        return
     click.echo(f"{shopper} as of {datetime.fromtimestamp(now / 1000, UTC).isoformat()}")
-    table = Table("address", "value")
-    for address, numbers in values.items():
-        table.add_row(address, " ".join(f"{value:g}" for value in numbers))
-    Console().print(table)
+    print_rows(("address", "value"), [(a, " ".join(map(shown_number, numbers))) for a, numbers in values.items()])
 
 
 @cli.command()
@@ -303,18 +308,20 @@ def _versions(broker: str | None) -> Any:
 
 @models.command("list")
 @BROKER
-def models_list(broker: str | None) -> None:
+@JSON
+def models_list(broker: str | None, as_json: bool) -> None:
     """Print every version, where it is kept and in which stages it is."""
     versions = _versions(broker)
-    table = Table("task", "version", "stage", "share", "kept in", "trained on")
+    rows = []
     for v in versions.all():
         share = f"{versions.stages(v.task).canary_share:.0%}" if "canary" in v.stages else ""
-        table.add_row(v.task, v.version, ", ".join(v.stages), share, v.where, v.about)
-    Console().print(table)
+        rows.append((v.task, v.version, ", ".join(v.stages), share, v.where, v.about))
+    print_rows(("task", "version", "stage", "share", "kept in", "trained on"), rows, as_json)
     for task in versions.shelf.tasks:
         verdict = versions.control.verdict(task)
         if verdict is not None:
-            click.echo(f"{task}: canary {verdict.version} was rolled back for {verdict.reason}: {verdict.detail}")
+            told = f"{task}: canary {verdict.version} was rolled back for {verdict.reason}: {verdict.detail}"
+            click.echo(told, err=as_json)  # standard output is one document
 
 
 @models.command("show")
@@ -371,10 +378,7 @@ def models_rollback(task: str, stage: Any, reason: str, broker: str | None) -> N
 @BROKER
 def models_diff(task: str, one: str, other: str, broker: str | None) -> None:
     """Print what differs between two versions: their cards, and their answers on golden rows."""
-    table = Table("", one, other)
-    for row in _versions(broker).diff(task, one, other):
-        table.add_row(*row)
-    Console().print(table)
+    print_rows(("what", one, other), _versions(broker).diff(task, one, other))
 
 
 @cli.command()

@@ -5,13 +5,18 @@ Every field ``name`` is set by ``OFFERSTREAM_NAME``. Secrets come only from ther
 
 from __future__ import annotations
 
+import ast
+import inspect
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfoNotFoundError
+
+import numpy as np
 
 from streams.access import MECHANISMS, PROTOCOLS, Access
 from streams.decisions.churn_alert import ChurnAlertPolicy
@@ -47,6 +52,31 @@ _RANGES: dict[str, tuple[float, float]] = {
     "standbys": (0, 100),
     "stalled_seconds": (1, 1e6),
     "session_seconds": (1, 1800),
+}
+_CHOICES = {
+    "security_protocol": PROTOCOLS,
+    "sasl_mechanism": MECHANISMS,
+    "partitioner": PARTITIONERS,
+    "default_consent": ("True", "False"),
+}
+#: By how a name ends.
+_UNITS = {
+    "_seconds": "seconds",
+    "_days": "days",
+    "_bytes": "bytes",
+    "_share": "share",
+    "margin": "share",
+    "margin_floor": "share",
+    "partitions": "partitions",
+    "replication": "copies",
+    "standbys": "workers",
+    "_growth": "factor",
+    "_firings": "times",
+    "max_slice": "records",
+    "hot_rows": "rows",
+    "port": "TCP port",
+    "currency": "ISO 4217",
+    "publish_from": "ISO 8601",
 }
 
 
@@ -104,9 +134,9 @@ class Settings:
     silence_shortest_days: float = 3.0
     """A shopper's silence timer waits at least this long after their last event."""
     silence_longest_days: float = 60.0
-    """… and at most this long."""
+    """A shopper's silence timer waits at most this long after their last event."""
     silence_unknown_days: float = 21.0
-    """… and this long while their rhythm is not known."""
+    """A shopper's silence timer waits this long while their rhythm is not known."""
     silence_growth: float = 1.25
     """A silence this many times as long makes its shopper due again; nearer to 1 alerts sooner, scores more often."""
     silence_firings: int = 12
@@ -154,12 +184,8 @@ class Settings:
         for name in ("app_id", "broker", "host", "models"):
             if not getattr(self, name):
                 raise SettingsError(f"{PREFIX}{name.upper()} is empty.")
-        for name, known in (
-            ("security_protocol", PROTOCOLS),
-            ("sasl_mechanism", MECHANISMS),
-            ("partitioner", PARTITIONERS),
-        ):
-            if getattr(self, name) not in known:
+        for name, known in _CHOICES.items():
+            if str(getattr(self, name)) not in known:
                 raise SettingsError(
                     f"{PREFIX}{name.upper()} is {getattr(self, name)!r}; it is one of {', '.join(known)}."
                 )
@@ -213,6 +239,18 @@ class Settings:
         values = {f.name: str(getattr(self, f.name)) for f in fields(self)}
         return {name: "(set)" if value and name in secret else value for name, value in values.items()}
 
+    def catalogue(self) -> list[tuple[str, str, str, str, str, str]]:
+        """(variable, value, default, unit, range or choices, meaning) of every setting; secrets are not shown."""
+        defaults, meant = {f.name: str(f.default) for f in fields(self)}, _meanings()
+        found = []
+        for name, value in self.shown().items():
+            allowed = ", ".join(_CHOICES.get(name, ()))
+            if name in _RANGES:
+                allowed = " to ".join(np.format_float_positional(bound, trim="-") for bound in _RANGES[name])
+            unit = next((unit for ending, unit in _UNITS.items() if name.endswith(ending)), "")
+            found.append((f"{PREFIX}{name.upper()}", value, defaults[name], unit, allowed, meant[name]))
+        return found
+
     @staticmethod
     def from_environment(environment: Mapping[str, str] | None = None, **overrides: Any) -> Settings:
         """The settings from ``OFFERSTREAM_…`` variables; ``overrides`` that are not None win.
@@ -264,6 +302,20 @@ class Settings:
                 margin_floor=self.margin_floor,
             ),
         )
+
+
+def _meanings() -> dict[str, str]:
+    """What the string below each field says."""
+    (body,) = (node.body for node in ast.parse(inspect.getsource(Settings)).body if isinstance(node, ast.ClassDef))
+    return {
+        field.target.id: inspect.cleandoc(said.value.value).replace("\n", " ")
+        for field, said in pairwise(body)
+        if isinstance(field, ast.AnnAssign)
+        and isinstance(field.target, ast.Name)
+        and isinstance(said, ast.Expr)
+        and isinstance(said.value, ast.Constant)
+        and isinstance(said.value.value, str)
+    }
 
 
 def _parse(variable: str, text: str, default: Any) -> Any:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
 import click
+import numpy as np
 from rich.console import Console
 from rich.filesize import decimal
+from rich.markup import escape
 from rich.progress import (
     BarColumn,
     DownloadColumn,
@@ -20,6 +23,7 @@ from rich.progress import (
     TextColumn,
     TimeElapsedColumn,
 )
+from rich.table import Table
 
 #: Standard error: what is said about the work. Results go to standard output.
 console = Console(stderr=True)
@@ -27,8 +31,48 @@ BROKER = click.option("--broker", metavar="HOST:PORT", help="Kafka; default $OFF
 DATA = click.option(
     "--data", type=click.Path(path_type=Path, exists=True, file_okay=False), help="Folder with data sets."
 )
+#: The last column of a table, which may be folded, is at least so wide.
+NARROWEST = 24
 #: How often progress is told where there is no terminal to draw on.
 TELL_SECONDS = 5.0
+
+
+JSON = click.option("--json", "as_json", is_flag=True, help="One JSON document.")
+
+
+def print_rows(columns: Sequence[str], rows: Iterable[Sequence[str]], as_json: bool = False) -> None:
+    """A table on standard output, of which nothing is cut off: for a person fitted to the terminal, for a pipe a line
+    per row, for a program a list of JSON objects."""
+    rows = list(rows)
+    if as_json:
+        click.echo(json.dumps([dict(zip(columns, row, strict=True)) for row in rows], indent=2))
+        return
+    out, widths = Console(), [max(map(len, cells)) for cells in zip(columns, *rows, strict=True)]
+    if not out.is_terminal:
+        for row in (columns, *rows):
+            padded = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+            click.echo("  ".join(padded).rstrip())
+    elif sum(widths[:-1]) + 3 * len(widths) + NARROWEST <= out.width:
+        table = Table(*columns[:-1])
+        table.add_column(columns[-1], overflow="fold")
+        for row in rows:
+            table.add_row(*map(escape, row))
+        out.print(table)
+    else:  # too many columns for this terminal: a block per row
+        for first, *rest in rows:
+            click.secho(first, bold=True)
+            for name, cell in zip(columns[1:], rest, strict=True):
+                if cell:
+                    click.echo(f"  {name}: {cell}")
+
+
+def shown_number(value: float) -> str:
+    """A feature's value, exactly and in as few digits as tell it from every other one.
+
+    >>> shown_number(1234567.0), shown_number(0.1), shown_number(3.0)
+    ('1234567', '0.1', '3')
+    """
+    return np.format_float_positional(np.float32(value), trim="-")
 
 
 @contextmanager
