@@ -123,8 +123,7 @@ class Settings:
     allowed_lateness_seconds: float = 3600.0
     """How far behind the newest event of its partition an event may be and still count."""
     time_zone: str = UTC_DAYS
-    """IANA name, such as Asia/Shanghai: where a feature counts days, they are this zone's. After a change, windows of
-    days start cold."""
+    """IANA name, such as Asia/Shanghai: where a feature counts days, they are this zone's. A table keeps its zone."""
     cadence_seconds: float = 3600.0
     """A shopper is due at most this long after their first event, however indecisive their events are."""
     future_tolerance_seconds: float = 300.0
