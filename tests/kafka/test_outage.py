@@ -73,8 +73,7 @@ def is_away(worker: Worker) -> Callable[[], bool]:
     return lambda: worker.get("/ready")[1].startswith("Kafka is away")
 
 
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP])
-@pytest.mark.parametrize("away", [0, 40])
+@pytest.mark.parametrize(("how", "away"), [(signal.SIGKILL, 0), (signal.SIGSTOP, 40)])
 def test_an_idle_worker_outlives_kafka(how: signal.Signals, away: float, kafka: Kafka, own_cluster: Cluster) -> None:
     """Also past its session, and while it has ticks of the clock to say."""
     now = int(time.time() * 1000)
@@ -103,8 +102,7 @@ def test_an_idle_worker_outlives_kafka(how: signal.Signals, away: float, kafka: 
     assert len(said) < 60, "\n".join(said)
 
 
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP])
-@pytest.mark.parametrize("away", [0, 30])
+@pytest.mark.parametrize(("how", "away"), [(signal.SIGSTOP, 0), (signal.SIGKILL, 30)])
 def test_a_busy_worker_goes_on_where_it_was(
     how: signal.Signals, away: float, kafka: Kafka, own_cluster: Cluster
 ) -> None:
