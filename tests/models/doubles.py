@@ -24,6 +24,18 @@ STATED = (
 class Double:
     """Says of itself what a live model says, under a version of its own, and answers as it does."""
 
+    task: str
+    features: Any
+    widths: Any
+    outputs: Any
+    upstream: Any
+    distributions: Any
+    population: Any
+    meanings: Any
+    codes: Any
+    levels: Any
+    reference: Any
+
     def __init__(self, live: Any, version: str, digest: str) -> None:
         self.live, self.version, self.digest = live, version, digest
         for name in STATED:
