@@ -56,10 +56,10 @@ def test_a_sixteenth_type_of_event_stops_nobody() -> None:
 def test_codes_that_a_model_does_not_know_are_no_events_to_it() -> None:
     live: Any = shipped().model("behaviour")
     young = Double(live, "young", "a" * 64)
-    young.codes = {name: code for name, code in live.codes.items() if code <= 6}  # type: ignore[attr-defined]
+    young.codes = {name: code for name, code in live.codes.items() if code <= 6}
     places = CATALOGUE.places(live.features)
     rows = np.asarray(shipped().artifact("behaviour").golden)
-    types = Inputs(rows, places).of(young)[:, places["sequence.types"]]  # type: ignore[arg-type]
+    types = Inputs(rows, places).of(young)[:, places["sequence.types"]]
     before = rows[:, places["sequence.types"]]
     assert (before > 6).any()
     np.testing.assert_array_equal(types, np.where(before > 6, 0, before))
