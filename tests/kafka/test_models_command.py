@@ -56,7 +56,8 @@ def test_versions_go_through_their_stages_and_back(cluster: Cluster, tmp_path: P
         with pytest.raises(ArtifactError, match="is live already"):
             run(cluster, "promote", "churn", first, "--to", stage)
     run(cluster, "promote", "churn", other, "--to", "canary")
-    listed = {line.split()[3]: line for line in run(cluster, "list").splitlines() if "churn" in line}
+    lines = run(cluster, "list").splitlines()
+    listed = {version: next(line for line in lines if version in line) for version in (first, second, shipped)}
     assert "live" in listed[first]
     assert "canary" in listed[second]
     assert "previous" in listed[shipped]

@@ -146,8 +146,13 @@ def test_records_deleted_before_they_were_applied_are_counted_and_said(running: 
         worker = cluster.worker()
     cluster.wait_committed(sum(ends.values()))
     worker.wait_ready()
-    assert fates([worker])["lost"] == sum(lost.values())
-    said = worker.log.read_text()
+    said, counted = worker.log.read_text(), fates([worker])
+    if running:
+        # Of the partition whose fetch Kafka had answered before its records were deleted, nothing is lost.
+        lost = {p: n for p, n in lost.items() if f"partition {p}: offsets" in said}
+        assert len(lost) >= len(ends) - 1
+        assert sum(counted[fate] for fate in ("applied", "duplicate", "late", "dead", "lost")) == sum(ends.values())
+    assert counted["lost"] == sum(lost.values())
     for p, n in lost.items():
         assert f"partition {p}: offsets {committed[p]} to {ends[p] - 21} were deleted" in said, n
     worker.stop()

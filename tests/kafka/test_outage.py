@@ -166,6 +166,6 @@ def test_an_idle_worker_says_nothing(own_cluster: Cluster) -> None:
     now = int(time.time() * 1000)
     own_cluster.send(log_of(*[viewed(f"s{i}", now - DAY + i, f"e{i}") for i in range(30)]))
     worker = own_cluster.worker(idle_tick_seconds="1", live_seconds="1000000", loglevel="WARNING")
-    wait_for(lambda: fates([worker])["tick"] > 100, worker, 120)  # half a minute with three partitions
+    wait_for(lambda: fates([worker])["tick"] > 60, worker, 120)  # twenty seconds with three partitions
     worker.stop()
     assert re.sub(r"\x1b\[\?25[lh]|\x08", "", worker.log.read_text()) == ""  # but Faust hides and shows the cursor
