@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
 import tempfile
@@ -28,6 +27,7 @@ from rich.text import Text
 
 from streams.access import Access
 from streams.broker.embedded import Broker, free_ports
+from streams.commands.common import interruptible
 from streams.hindsight import Hindsight
 from streams.producer.replay import Sent, event_time_ms, records_of, send
 from streams.reading import Reader
@@ -49,7 +49,7 @@ class DemoError(RuntimeError):
 
 def run(broker: str | None, out: Path, start_ms: int | None, stop_ms: int | None) -> int:
     """Run the demo; returns the exit code. Everything it started is stopped, also on Ctrl-C and SIGTERM."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    interruptible()
     try:
         with ExitStack() as stack:
             summary = _run(stack, broker, start_ms, stop_ms)

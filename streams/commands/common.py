@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -73,6 +74,12 @@ def shown_number(value: float) -> str:
     ('1234567', '0.1', '3')
     """
     return np.format_float_positional(np.float32(value), trim="-")
+
+
+def interruptible() -> None:
+    """Let SIGINT and SIGTERM raise ``KeyboardInterrupt``: a shell makes a command in the background ignore SIGINT."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 from collections.abc import Iterable
 from contextlib import ExitStack
@@ -13,7 +12,7 @@ import click
 from rich.console import Console
 
 from streams.commands.check import LIMIT, as_text, print_summary, report
-from streams.commands.common import BROKER, DATA, console, parse_time, progress_bar
+from streams.commands.common import BROKER, DATA, console, interruptible, parse_time, progress_bar
 from streams.inspect import Progress, progress
 from streams.producer.fates import in_words, refuse_late, wait
 from streams.producer.lines import Lines
@@ -111,7 +110,7 @@ def _dataset(source: str, settings: Settings) -> Any:
 def _send(settings: Settings, source: str, records: Iterable[Record], total: int | None, wait_: bool) -> None:
     sent = Sent()
     before: dict[int, Progress] = {}
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    interruptible()
     try:
         if wait_:
             with Reader(settings.access) as reader:

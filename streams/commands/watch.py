@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import select
-import signal
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
@@ -15,7 +14,7 @@ from typing import Any
 import click
 import msgspec
 
-from streams.commands.common import BROKER, parse_time
+from streams.commands.common import BROKER, interruptible, parse_time
 from streams.reading import Place, Reader, Record
 from streams.records import words
 from streams.records.events import decode_event
@@ -58,8 +57,7 @@ def watch(
     """
     settings = Settings.from_environment(broker=broker)
     since = start if start in ("beginning", "now") else parse_time(start)
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.default_int_handler)  # also where a shell started it in the background
+    interruptible()
     with suppress(KeyboardInterrupt, BrokenPipeError), Reader(settings.access) as reader:
         chosen = [KINDS[kind] for kind in dict.fromkeys(kinds or DEFAULT)]
         shown = 0
