@@ -74,8 +74,13 @@ class Shelf:
     def __init__(self, store: Store | None = None) -> None:
         self.store = store
         self.tasks = tuple(task.name for task in TASKS)
+        """Every task there is."""
         self._shipped = {task.name: load_artifact(task) for task in TASKS}
         self._ready: dict[tuple[str, str], Predictor] = {}
+
+    def tasks_of(self, entity: str) -> tuple[str, ...]:
+        """Every task about an entity."""
+        return tuple(task.name for task in TASKS if task.entity == entity)
 
     def shipped(self, task: str) -> str:
         """The version of a task that came with the package."""

@@ -39,7 +39,7 @@ class AtLeast:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One question a model answers about a shopper, from what is known of them at one due point.
+    """One question a model answers about a shopper (or another ``entity``), from what is known at one due point.
 
     ``population`` says of whom: those for whom all conditions hold. The model is trained on no others, and others get
     no answer (whoever never ordered cannot stop ordering). Empty: of everybody.
@@ -55,6 +55,7 @@ class Task:
     features: tuple[str, ...]
     outputs: tuple[Output, ...]
     owner: str
+    entity: str = "shopper"
     population: tuple[AtLeast, ...] = ()
     tolerance: float = 1e-5
     latency_us_per_row: float = 10.0

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from streams.records import words
-from streams.records.outcomes import ChurnAlerted, DeadLetter, OfferMade, Outcome
+from streams.records.outcomes import AnyOutcome, ChurnAlerted, DeadLetter, OfferMade
 
 #: By record: what it is called, one and many.
 _NAMES: dict[type, tuple[str, str]] = {
@@ -23,7 +23,7 @@ class _Kind:
 
     count: int = 0
     since: float = 0.0
-    example: Outcome | DeadLetter | None = None
+    example: AnyOutcome | DeadLetter | None = None
     told: float = float("-inf")
 
 
@@ -37,7 +37,7 @@ class Announcer:
         self._every, self._tell, self._clock = every_seconds, tell, clock
         self._kinds = {kind: _Kind() for kind in _NAMES}
 
-    def take(self, outcomes: Iterable[Outcome], dead: Iterable[DeadLetter]) -> None:
+    def take(self, outcomes: Iterable[AnyOutcome], dead: Iterable[DeadLetter]) -> None:
         """Take note of what came."""
         if self._every <= 0:
             return

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterable, Callable, Mapping
+from collections.abc import AsyncIterable, Callable, Mapping, Sequence
 from typing import Any, cast
 
 from faust.auth import Credentials, SASLCredentials, SSLCredentials
 from faust.types import TP
 
 from streams.access import Access
-from streams.agents.shopper_events import ShopperEvents
+from streams.agents.carrier import Carrier
+from streams.agents.durability import Durability
+from streams.agents.entity_log import EntityLog
 from streams.announce import Announcer
 from streams.control import Watch
 from streams.health import health, take_lags, take_losses
@@ -19,11 +21,13 @@ from streams.kafka_watch import Extent, KafkaWatch
 from streams.metrics import Metrics
 from streams.noise import quieten
 from streams.parts import App, Worker
+from streams.processing.entity import Entity
 from streams.processing.scoring import Shelf
+from streams.records.slices import Slice
 from streams.settings import Settings
 from streams.state.write_behind import WriteBehind
-from streams.tables import Tables, shopper_table
-from streams.topics import EVENTS, changelog_name
+from streams.tables import Tables, entity_table
+from streams.topics import CARRIED, ITEMS, changelog_name
 from streams.transport.sliced import Consumer, SliceSchema, Transport
 from streams.web import serve
 
@@ -41,14 +45,16 @@ def credentials(kafka: Access) -> Credentials | None:
 
 def create_app(
     settings: Settings,
+    entities: Sequence[Entity],
     shelf: Shelf,
     control: Watch,
     kafka: KafkaWatch,
     on_step: Callable[[str], None] | None = None,
     announcer: Announcer | None = None,
 ) -> Worker:
-    """Compose a worker. ``on_step`` is told each step of a flush, ``announcer`` what comes of the records."""
-    partitions = kafka.events.partitions
+    """Compose a worker for these entities. ``on_step`` is told each step of a flush, ``announcer`` what
+    comes of the records."""
+    partitions = kafka.partitions
     app = App(
         settings.app_id,
         broker=";".join(f"slices://{host}" for host in settings.broker.split(",")),
@@ -79,37 +85,38 @@ def create_app(
         processing_guarantee="at_least_once",
     )
     metrics = Metrics()
-    writer = WriteBehind(settings.access, changelog_name(settings.app_id), on_step, app.give_up)
-    table = shopper_table(app, partitions, kafka.changelog.topic_id)
+    writer = WriteBehind(settings.access, on_step, app.give_up)
 
     async def owns(tps: set[TP]) -> bool:
         return await cast(Consumer, app.consumer).owns(tps)
 
-    async def confirm() -> Extent:
+    async def confirm() -> Mapping[str, Extent]:
         return await asyncio.to_thread(kafka.confirm, app.give_up)
 
-    shopper_events = ShopperEvents(
-        settings.rules(),
-        shelf,
-        table,
-        writer,
-        metrics,
-        settings.hot_rows,
-        owns,
-        settings.live_seconds,
-        kafka.events.topic_id,
-        partitions,
-        confirm,
-        announcer,
-    )
-    worker = Worker(app, table, shopper_events, writer, control, kafka, metrics, settings)
+    logs = {
+        entity.log: EntityLog(
+            entity,
+            settings.rules(),
+            shelf,
+            entity_table(
+                app, entity.name, partitions, kafka.identity(changelog_name(settings.app_id, entity.name)).topic_id
+            ),
+            writer,
+            metrics,
+            settings.hot_rows // len(entities),
+            settings.live_seconds,
+            kafka.identity(entity.log).topic_id,
+            partitions,
+            announcer,
+        )
+        for entity in entities
+    }
+    durability = Durability(logs, writer, metrics, owns, confirm)
+    worker = Worker(app, logs, durability, writer, announcer or Announcer(0, print), control, kafka, metrics, settings)
 
     async def read_from(committed: Mapping[TP, int]) -> Mapping[TP, int]:
-        extent = await confirm()
         try:
-            points = {tp: shopper_events.read_from(tp.partition, at, extent) for tp, at in committed.items()}
-            await shopper_events.begin()
-            return points
+            return await durability.read_from(committed)
         except Exception as error:
             log.error("This worker cannot go on: %s", error)
             await worker.fail(error)
@@ -117,51 +124,64 @@ def create_app(
 
     app.away = lambda: kafka.silent_seconds > 0
     transport = cast(Transport, app.transport)
-    transport.before_commit, transport.read_from = shopper_events.flush, read_from
-    _declare_agent(worker)
+    transport.before_commit, transport.read_from = durability.flush, read_from
+    for entity_log in logs.values():
+        _declare_agent(worker, entity_log.entity.log, entity_log.handle)
+    if ITEMS.name in logs:
+        carrier = Carrier(writer, partitions, settings.partitioner)
+        for topic in CARRIED:
+            _declare_agent(worker, topic.name, lambda slice_, _follows: carrier.carry(slice_))
+    _declare_rebalances(worker)
     _declare_watch(worker)
     return worker
 
 
-def _declare_agent(worker: Worker) -> None:
-    app, events = worker.app, worker.shopper_events
+def _declare_agent(worker: Worker, topic: str, handle: Callable[[Slice, int], object]) -> None:
+    app = worker.app
 
-    @app.agent(app.topic(EVENTS.name, schema=SliceSchema()), name="shopper_events", concurrency=1)
-    async def shopper_events(stream: Any) -> None:
+    @app.agent(app.topic(topic, schema=SliceSchema()), name=topic, concurrency=1)
+    async def agent(stream: Any) -> None:
         # Faust acks a message whose processing raised. Nothing may be skipped: so never leave the loop on an error,
         # never mark the slice processed, and stop the worker; the next one starts from the last commit.
         async for event in cast(AsyncIterable[Any], stream.events()):
             try:
                 await worker.writer.room()
-                events.handle(event.value, event.message.follows)
+                handle(event.value, event.message.follows)
             except Exception as error:
-                log.exception("A slice of partition %s could not be applied", event.message.partition)
+                log.exception("A slice of %s, partition %s could not be applied", topic, event.message.partition)
                 # Faust would wait for this slice for ever; and should stopping hang all the same, end it.
                 app.consumer.unacked.discard(event.message)
                 await worker.fail(error)
                 await asyncio.Event().wait()
             cast(Consumer, app.consumer).slice_processed(event.message)
 
+
+def _declare_rebalances(worker: Worker) -> None:
+    app = worker.app
+
     @app.on_partitions_revoked.connect
     async def revoked(*_: Any, **__: Any) -> None:
         worker.metrics.rebalances.inc()
-        events.forget()
+        worker.durability.forget()
 
     @app.on_rebalance_complete.connect
     async def recovered(*_: Any, **__: Any) -> None:
-        events.forget()
-        owned = [tp.partition for tp in app.consumer.assignment() if tp.topic == EVENTS.name]
-        events.partitions = len(owned)
+        worker.durability.forget()
+        assignment = app.consumer.assignment()
         try:
-            for partition in owned:
-                events.processor(partition)
+            for topic, entity_log in worker.logs.items():
+                owned = [tp.partition for tp in assignment if tp.topic == topic]
+                entity_log.partitions = len(owned)
+                for partition in owned:
+                    entity_log.processor(partition)
         except Exception as error:
             log.exception("The state of a partition cannot be used")
             await worker.fail(error)
 
 
 def _declare_watch(worker: Worker) -> None:
-    app, settings, events, kafka = worker.app, worker.settings, worker.shopper_events, worker.kafka
+    app, settings, kafka = worker.app, worker.settings, worker.kafka
+    logs, durability, announcer = tuple(worker.logs.values()), worker.durability, worker.announcer
 
     async def started() -> None:
         quieten()
@@ -172,23 +192,25 @@ def _declare_watch(worker: Worker) -> None:
     @app.timer(interval=1.0)  # type: ignore[untyped-decorator]
     async def watch() -> None:
         worker.metrics.ready.set(health(worker).ready)
-        events.announcer.announce()
+        announcer.announce()
         worker.writer.poll()  # deliveries are told also while nothing else happens
         kafka.report()
-        if kafka.failure is not None and events.failure is None:
+        if kafka.failure is not None and durability.failure is None:
             log.error("This worker cannot go on: %s", kafka.failure)
             await worker.fail(kafka.failure)
         try:
             cast(Consumer, app.consumer).check_group()
         except RuntimeError as error:
             await worker.fail(error)
-        if app.rebalancing or events.failure is not None:
+        if app.rebalancing or durability.failure is not None:
             return
         take_lags(worker)
-        events.models.watch()
+        for entity_log in logs:
+            entity_log.models.watch()
         if kafka.silent_seconds or kafka.missing:
             return  # What would be said now is said when it can be heard.
         take_losses(worker)
-        events.choices.choose(worker.control.stages)
-        if settings.idle_tick_seconds:
-            events.tick(settings.idle_tick_seconds)
+        for entity_log in logs:
+            entity_log.choices.choose(worker.control.stages)
+            if settings.idle_tick_seconds:
+                entity_log.tick(settings.idle_tick_seconds)

@@ -111,11 +111,11 @@ def topics() -> None:
 @JSON
 def topics_list(as_json: bool) -> None:
     """Print the catalogue."""
-    from streams.topics import TOPICS, changelog
+    from streams.topics import TOPICS, changelogs
 
     settings = Settings.from_environment()
     rows = []
-    for topic in [*TOPICS, changelog(settings.app_id)]:
+    for topic in [*TOPICS, *changelogs(settings.app_id)]:
         kept = "compacted" if topic.compacted else f"{topic.retention_days} days"
         names = (
             ", ".join(r.__name__ for r in topic.records) if len(topic.records) < 4 else f"{len(topic.records)} types"
@@ -132,10 +132,10 @@ def topics_list(as_json: bool) -> None:
 @click.option("--partitions", type=int, help="Of new topics; default $OFFERSTREAM_PARTITIONS or 4.")
 def topics_create(broker: str | None, partitions: int | None) -> None:
     """Create what is missing."""
-    from streams.topics import TOPICS, changelog, create
+    from streams.topics import TOPICS, changelogs, create
 
     settings = Settings.from_environment(broker=broker, partitions=partitions)
-    wanted = [*TOPICS, changelog(settings.app_id)]
+    wanted = [*TOPICS, *changelogs(settings.app_id)]
     created = create(settings.access, wanted, settings.partitions, settings.replication)
     click.echo("\n".join(f"created {name}" for name in created) or "All topics exist.")
 
@@ -144,10 +144,10 @@ def topics_create(broker: str | None, partitions: int | None) -> None:
 @BROKER
 def topics_check(broker: str | None) -> None:
     """Compare the broker with the catalogue; exit code 1 when they differ."""
-    from streams.topics import TOPICS, changelog, check
+    from streams.topics import TOPICS, changelogs, check
 
     settings = Settings.from_environment(broker=broker)
-    found = check(settings.access, [*TOPICS, changelog(settings.app_id)])
+    found = check(settings.access, [*TOPICS, *changelogs(settings.app_id)])
     click.echo("\n".join(found) or "All topics are as catalogued.")
     sys.exit(bool(found))
 
@@ -201,7 +201,7 @@ def features() -> None:
 @JSON
 def features_list(as_json: bool) -> None:
     """Print the catalogue."""
-    from streams.features.catalogue import FEATURES
+    from streams.features.shopper import FEATURES
 
     rows = []
     for f in FEATURES:

@@ -33,7 +33,7 @@ from streams.producer.replay import Sent, event_time_ms, records_of, send
 from streams.reading import Reader
 from streams.records import words
 from streams.settings import Settings
-from streams.topics import ALERTS, EVENTS, OFFERS, TOPICS, WITHHELD, changelog, create, records_in
+from streams.topics import ALERTS, EVENTS, OFFERS, TOPICS, WITHHELD, changelogs, create, records_in
 from training.datasets import COMPLETE_JOURNEY
 
 console = Console()
@@ -86,7 +86,7 @@ def _run(stack: ExitStack, broker: str | None, start_ms: int | None, stop_ms: in
                 f"{EVENTS.name} at {broker} holds {held:,} records. The demo sends households of 2017, counts all: "
                 "it is for a broker of its own. Leave --broker away, or send your data with: offerstream replay."
             )
-    create(kafka, [*TOPICS, changelog(app_id)], 4, replication)
+    create(kafka, [*TOPICS, *changelogs(app_id)], 4, replication)
     (port,) = free_ports(1)
     worker = _start_worker(stack, folder, kafka, port, app_id)
     with console.status("Waiting for the worker…"):

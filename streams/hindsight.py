@@ -30,14 +30,10 @@ from streams.topics import SCORES
 OFFER_DAYS = 7
 
 
-class _Model(msgspec.Struct):
-    task: str
-
-
 class _Scored(msgspec.Struct):
-    shopper_id: str
+    key: str
     event_time_ms: int
-    model: _Model
+    answers: dict[str, msgspec.Raw]
 
 
 @dataclass
@@ -81,8 +77,8 @@ class Hindsight:
                 place = (SCORES.name, partition)
                 for record in reader.between(place, *reader.extent(place)):
                     said = decode(record.value or b"")
-                    if said.model.task == TASK:
-                        self.scored.append((self._shopper(said.shopper_id), said.event_time_ms))
+                    if TASK in said.answers:
+                        self.scored.append((self._shopper(said.key), said.event_time_ms))
                 tell(len(self.scored))
 
     def summary(self) -> dict[str, Any]:

@@ -10,9 +10,12 @@ from dataclasses import dataclass, field
 import msgspec
 import numpy as np
 
+from streams.decisions.favourite import ADDRESS as FAVOURITE
+from streams.entities.shopper import SHOPPER, ShopperSide, watermark_of
+from streams.features.kinds.taste import code
 from streams.processing.decode import NO_TIME
 from streams.processing.folding import LAST_EVENT
-from streams.processing.partition import OtherRules, PartitionProcessor, watermark_of
+from streams.processing.partition import OtherRules, PartitionProcessor
 from streams.processing.partitioning import homes
 from streams.processing.rules import Rules
 from streams.reading import Reader
@@ -28,6 +31,7 @@ def changelog_values(
     settings: Settings,
     wanted_keys: Callable[[bytes], bool] = lambda _key: True,
     of: Callable[[int], Iterable[int]] = range,
+    entity: str = SHOPPER.name,
 ) -> dict[int, dict[bytes, bytes]]:
     """The value of every key that is wanted, by partition, as a worker would recover it. ``of``: which of so many
     partitions to read.
@@ -36,7 +40,7 @@ def changelog_values(
 
     Raises ``TopicError``.
     """
-    topic = changelog_name(settings.app_id)
+    topic = changelog_name(settings.app_id, entity)
     found: dict[int, dict[bytes, bytes]] = {}
     with Reader(settings.access) as reader:
         if not reader.exists(topic):
@@ -138,7 +142,7 @@ def shopper_state(settings: Settings, shopper: str) -> PartitionProcessor:
             meta = msgspec.json.decode(values[PROGRESS])
             rules = Rules.of(meta["rules"]) if "rules" in meta else settings.rules()
             try:
-                return PartitionProcessor(partition, rules, tier=_Held(values), room=1)
+                return PartitionProcessor(SHOPPER, partition, rules, tier=_Held(values), room=1)
             except OtherRules as error:
                 raise TopicError(str(error)) from error
     raise TopicError(
@@ -168,3 +172,10 @@ def features_of(state: PartitionProcessor, shopper: str, now_ms: int) -> dict[st
     rows = state.arena.rows.pick(state.arena.find([shopper]))
     read = state.catalogue.read(rows, np.array([now_ms]), addresses)[0]
     return {a: read[place].tolist() for a, place in state.catalogue.places(addresses).items()}
+
+
+def favourite_category(state: PartitionProcessor, shopper: str, now_ms: int) -> str | None:
+    """The name of what a shopper likes most; None where nothing is known."""
+    halves = np.array([features_of(state, shopper, now_ms)[FAVOURITE]])
+    assert isinstance(state.side, ShopperSide)
+    return state.side.names.of_code(int(code(halves)[0]), state.next_offset)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -34,7 +34,7 @@ SAY_AGAIN_SECONDS = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Extent:
-    """How far the events topic goes, by partition: offsets before ``starts`` are gone, ``ends`` come next. Of an open
+    """How far a log goes, by partition: offsets before ``starts`` are gone, ``ends`` come next. Of an open
     transaction nothing can be read, so the end is where the first one begins."""
 
     starts: Mapping[int, int] = field(default_factory=dict)
@@ -46,16 +46,18 @@ class KafkaAway(RuntimeError):
 
 
 class KafkaWatch:
-    """What Kafka says of the events topic and of the changelog.
+    """What Kafka says of the logs that a worker applies and of the changelogs of their tables. ``tables``: log → its
+    changelog; ``carried``: topics that are read besides.
 
     The constructor takes down what they are, and refuses what cannot be worked on (``TopicError``). ``start`` asks
     regularly from then on.
     """
 
-    def __init__(self, kafka: Access, changelog: str) -> None:
-        self._kafka, self._changelog = kafka, changelog
+    def __init__(self, kafka: Access, tables: Mapping[str, str], carried: Sequence[str] = ()) -> None:
+        self._kafka, self._tables, self._carried = kafka, dict(tables), tuple(carried)
         self._admin = AdminClient(kafka.librdkafka() | {"log_level": 0})
-        self.extent = Extent()
+        self.extents: Mapping[str, Extent] = {log: Extent() for log in self._read}
+        """By topic that is read."""
         self.missing = ""
         """Why there is nothing to work on at the moment; empty when there is."""
         self.failure: Exception | None = None
@@ -67,21 +69,28 @@ class KafkaWatch:
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="kafka-watch", daemon=True)
         try:
-            found = identities(self._admin, (EVENTS.name, changelog))
+            found = identities(self._admin, self._names)
             self._began = {name: self._there(name, identity) for name, identity in found.items()}
-            self._refuse()
+            self._refuse(self._read)
         except KafkaException as error:
             raise TopicError(f"Kafka at {kafka.servers} does not tell of its topics: {error.args[0].str()}") from error
 
     @property
-    def events(self) -> Identity:
-        """The events topic that this worker works on."""
-        return self._began[EVENTS.name]
+    def _read(self) -> tuple[str, ...]:
+        return (*self._tables, *self._carried)
 
     @property
-    def changelog(self) -> Identity:
-        """The changelog that it writes."""
-        return self._began[self._changelog]
+    def _names(self) -> tuple[str, ...]:
+        return (*self._read, *self._tables.values())
+
+    @property
+    def partitions(self) -> int:
+        """How many partitions each topic has."""
+        return next(iter(self._began.values())).partitions
+
+    def identity(self, topic: str) -> Identity:
+        """The topic that this worker began with."""
+        return self._began[topic]
 
     def start(self) -> None:
         """Ask regularly from now on."""
@@ -112,19 +121,19 @@ class KafkaWatch:
             self._said_at = 0.0
             log.warning("Kafka at %s answers again.", self._kafka.servers)
 
-    def confirm(self, give_up: Callable[[], bool] = lambda: False) -> Extent:
-        """Make sure, by asking now, that both topics are those that the worker began with; waits for Kafka, and for a
+    def confirm(self, give_up: Callable[[], bool] = lambda: False) -> Mapping[str, Extent]:
+        """Make sure, by asking now, that all topics are those that the worker began with; waits for Kafka, and for a
         topic that is missing.
 
-        Returns how far the log goes. Raises what ``failure`` is, or ``KafkaAway`` when ``give_up`` says not to wait any
-        more.
+        Returns how far each log goes. Raises what ``failure`` is, or ``KafkaAway`` when ``give_up`` says not to wait
+        any more.
         """
         while True:
             answered = self._asked()
             if self.failure is not None:
                 raise self.failure
             if answered and not self.missing:
-                return self.extent
+                return self.extents
             if give_up() or self._stopped.wait(0.5):
                 raise KafkaAway(self.missing or self.error)
 
@@ -145,23 +154,28 @@ class KafkaWatch:
         return False
 
     def _ask(self) -> None:
-        found = identities(self._admin, (EVENTS.name, self._changelog), REQUEST_SECONDS)
+        found = identities(self._admin, self._names, REQUEST_SECONDS)
         missing = [name for name, identity in found.items() if identity is None]
         try:
             self.failure = self.failure or self._changed(found)
-            if EVENTS.name not in missing:
-                self._refuse()
-                self.extent = Extent(self._offsets(EARLIEST), self._offsets(LATEST))
+            there = [topic for topic in self._read if topic not in missing]
+            if there:
+                self._refuse(there)
+                starts, ends = self._offsets(there, EARLIEST), self._offsets(there, LATEST)
+                self.extents = {topic: Extent(starts.get(topic, {}), ends.get(topic, {})) for topic in self._read}
         except TopicError as error:
             self.failure = self.failure or error
         self.missing = f"{', '.join(missing)}: deleted. offerstream topics check" if missing else ""
         self._answered_at, self.error = time.monotonic(), ""
 
-    def _offsets(self, which: OffsetSpec) -> dict[int, int]:
-        wanted = {TopicPartition(EVENTS.name, p): which for p in range(self.events.partitions)}
+    def _offsets(self, topics: Sequence[str], which: OffsetSpec) -> dict[str, dict[int, int]]:
+        wanted = {TopicPartition(t, p): which for t in topics for p in range(self._began[t].partitions)}
         committed = IsolationLevel.READ_COMMITTED
         told = self._admin.list_offsets(wanted, isolation_level=committed, request_timeout=REQUEST_SECONDS)
-        return {tp.partition: future.result(REQUEST_SECONDS + 1).offset for tp, future in told.items()}
+        found: dict[str, dict[int, int]] = {}
+        for tp, future in told.items():
+            found.setdefault(tp.topic, {})[tp.partition] = future.result(REQUEST_SECONDS + 1).offset
+        return found
 
     def _there(self, name: str, identity: Identity | None) -> Identity:
         if identity is None:
@@ -181,18 +195,21 @@ class KafkaWatch:
                 return TopicError(_partitions(name, began.partitions, now.partitions))
         return None
 
-    def _refuse(self) -> None:
+    def _refuse(self, topics: Sequence[str]) -> None:
         """Raise ``TopicError`` for topics that cannot be worked on, whether they were always so or became it."""
-        if self.changelog.partitions != self.events.partitions:
-            raise TopicError(_partitions(EVENTS.name, self.changelog.partitions, self.events.partitions))
-        kind = timestamp_type(self._admin, EVENTS.name, REQUEST_SECONDS)
-        wanted = EVENTS.config["message.timestamp.type"]
-        if kind not in (wanted, ""):
-            raise TopicError(
-                f"{EVENTS.name} has message.timestamp.type={kind}, not {wanted}: one event from the future would make "
-                f"all others late. Change it: kafka-configs --bootstrap-server {self._kafka.servers} --alter --topic "
-                f"{EVENTS.name} --add-config message.timestamp.type={wanted}"
-            )
+        first, *others = self._names
+        for name in others:
+            if self._began[name].partitions != self._began[first].partitions:
+                raise TopicError(_partitions(first, self._began[name].partitions, self._began[first].partitions))
+        for name in topics:
+            kind = timestamp_type(self._admin, name, REQUEST_SECONDS)
+            wanted = EVENTS.config["message.timestamp.type"]
+            if kind not in (wanted, ""):
+                raise TopicError(
+                    f"{name} has message.timestamp.type={kind}, not {wanted}: one event from the future would make all "
+                    f"others late. Change it: kafka-configs --bootstrap-server {self._kafka.servers} --alter --topic "
+                    f"{name} --add-config message.timestamp.type={wanted}"
+                )
 
 
 def _partitions(name: str, before: int, now: int) -> str:

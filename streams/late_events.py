@@ -50,26 +50,26 @@ def read(settings: Settings, since_ms: int) -> Late:
     # A record is appended at most so long before its event's time.
     oldest_ms = min(event.event_time_ms for event in events) - int(settings.future_tolerance_seconds * 1000)
     first = _first_offsets(kafka, events, oldest_ms)
-    kept = [e for e in events if first.get((e.shopper_id, e.event_id), e.source_offset) >= e.source_offset]
+    kept = [e for e in events if first.get((e.key, e.event_id), e.source_offset) >= e.source_offset]
     return Late(kept, len(events) - len(kept))
 
 
 class _Identity(msgspec.Struct):
-    shopper_id: str
     event_id: str
 
 
 def _first_offsets(kafka: Access, events: list[LateEvent], since_ms: int) -> dict[tuple[str, str], int]:
     """The first offset at which the events topic holds each of these events, in its shopper's partition."""
-    wanted = {(event.shopper_id, event.event_id) for event in events}
+    wanted = {(event.key, event.event_id) for event in events}
     first: dict[tuple[str, str], int] = {}
     for message in _read(kafka, events[0].source_topic, since_ms):
         try:
-            record = msgspec.json.decode(message.value or b"", type=_Identity)
+            event_id = msgspec.json.decode(message.value or b"", type=_Identity).event_id
         except (msgspec.DecodeError, UnicodeDecodeError):
             continue  # a dead letter
-        if (record.shopper_id, record.event_id) in wanted:
-            first.setdefault((record.shopper_id, record.event_id), message.offset)
+        place = ((message.key or b"").decode(errors="replace"), event_id)
+        if place in wanted:
+            first.setdefault(place, message.offset)
     return first
 
 

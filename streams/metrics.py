@@ -37,10 +37,16 @@ class Metrics:
             "records",
             "records",
             "Records, by fate: applied, duplicate, late, dead, tick, choice; lost: deleted from the log before.",
+            "entity",
             "fate",
         )
         self.events = counter(
-            "events", "events", "Shopper events, by type and fate: applied, duplicate, late.", "type", "fate"
+            "events",
+            "events",
+            "Records about each entity, by type and fate: applied, duplicate, late.",
+            "entity",
+            "type",
+            "fate",
         )
         self.dead_letters = counter("dead_letters", "records", "Records that could not be used, by reason.", "reason")
         self.outcomes = counter(
@@ -52,11 +58,17 @@ class Metrics:
             "Alerts and offers that were decided but not published: older than OFFERSTREAM_PUBLISH_FROM.",
             "kind",
         )
-        self.due_points = counter("due_points", "due points", "Shoppers that were due, by what made them so.", "kind")
+        self.due_points = counter(
+            "due_points", "due points", "Rows that were due, by what made them so.", "entity", "kind"
+        )
         self.slices = histogram("slice_records", "records", "Records per slice.", _SIZES)
         self.rounds = histogram("slice_rounds", "rounds", "Rounds it took to fold a slice.", (1, 2, 4, 8, 16, 32, 64))
         self.stage_seconds = counter(
-            "stage_seconds", "seconds", "Seconds spent, by stage: decode, fold, score, decide, produce, flush.", "stage"
+            "stage_seconds",
+            "seconds",
+            "Seconds spent, by stage: decode, fold, score, decide, produce, flush (of all).",
+            "entity",
+            "stage",
         )
         self.decision_seconds = histogram(
             "decision_seconds", "seconds", "From a slice's arrival to its outcomes handed to the producer.", _LATENCY
@@ -73,21 +85,37 @@ class Metrics:
             "commits", "commits", "Flushes that made everything durable; offsets are committed after each."
         )
         self.evictions = counter("evicted_rows", "rows", "Rows dropped from memory to stay within hot_rows.")
-        self.rows = gauge("state_rows", "rows", "Shoppers' rows in memory.", "partition")
-        self.timers = gauge("timers", "timers", "Silence timers that are set.", "partition")
+        self.rows = gauge("state_rows", "rows", "Rows in memory.", "entity", "partition")
+        self.timers = gauge("timers", "timers", "Timers that are set.", "entity", "partition")
         self.applied_ids = gauge(
-            "applied_ids", "ids", "Ids held to tell duplicates by: 20 to 40 bytes each.", "partition"
+            "applied_ids", "ids", "Ids held to tell duplicates by: 20 to 40 bytes each.", "entity", "partition"
         )
         self.lag = gauge(
-            "lag_records", "records", "Records between the newest one and the last one processed.", "partition"
+            "lag_records",
+            "records",
+            "Records between the newest one and the last one processed.",
+            "entity",
+            "partition",
         )
         self.watermark = gauge(
-            "watermark_seconds", "seconds since 1970", "Watermark, as seconds since 1970 in event time.", "partition"
+            "watermark_seconds",
+            "seconds since 1970",
+            "Watermark, as seconds since 1970 in event time.",
+            "entity",
+            "partition",
         )
         self.ready = gauge("ready", "0 or 1", "1 while the worker is ready.")
         self.rebalances = counter("rebalances", "rebalances", "Times the partitions were shared out anew.")
         self.model_info = gauge(
-            "model_info", "1", "1 for each model that scores.", "partition", "task", "stage", "version", "digest"
+            "model_info",
+            "1",
+            "1 for each model that scores.",
+            "entity",
+            "partition",
+            "task",
+            "stage",
+            "version",
+            "digest",
         )
         beside = ("task", "stage", "version")
         self.compared_rows = counter(

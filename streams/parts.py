@@ -6,18 +6,20 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
 import faust
+from faust.types import TP
 
-from streams.agents.shopper_events import ShopperEvents
+from streams.agents.durability import Durability
+from streams.agents.entity_log import EntityLog
+from streams.announce import Announcer
 from streams.control import Watch
 from streams.kafka_watch import KafkaWatch
 from streams.metrics import Metrics
 from streams.settings import Settings
 from streams.state.write_behind import WriteBehind
-from streams.tables import ShopperTable
 
 log = logging.getLogger(__name__)
 #: A worker that failed, or is to stop while Kafka is away, and does not come to its end by itself ends after this long.
@@ -63,23 +65,25 @@ class Worker:
     """Everything a worker consists of."""
 
     app: App
-    table: ShopperTable
-    shopper_events: ShopperEvents
+    logs: Mapping[str, EntityLog]
+    """By topic: of each entity."""
+    durability: Durability
     writer: WriteBehind
+    announcer: Announcer
     control: Watch
     kafka: KafkaWatch
     metrics: Metrics
     settings: Settings
     port: int = 0
     """Where HTTP is served, once it is."""
-    lags: dict[int, int] = field(default_factory=dict)
-    """partition → records that wait, as last seen."""
-    overtaken: dict[int, int] = field(default_factory=dict)
-    """partition → how far it was applied when the start of the log had passed it."""
+    lags: dict[TP, int] = field(default_factory=dict)
+    """Records that wait in each partition, as last seen."""
+    overtaken: dict[TP, int] = field(default_factory=dict)
+    """How far each partition was applied when the start of its log had passed it."""
 
     async def fail(self, error: BaseException) -> None:
         """End this worker with an error: nothing is flushed or committed any more."""
-        self.shopper_events.failure = self.shopper_events.failure or error
+        self.durability.failure = self.durability.failure or error
         last_resort()
         await self.app.crash(error)
 

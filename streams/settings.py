@@ -26,6 +26,7 @@ from streams.features.days import Days
 from streams.processing.partitioning import PARTITIONERS
 from streams.processing.rules import DecodeRules, Rules
 from streams.processing.silence import SilencePolicy
+from streams.topics import TABLES
 
 PREFIX = "OFFERSTREAM_"
 
@@ -106,6 +107,8 @@ class Settings:
     """Where the feature table's local copy lives; one folder per worker."""
     models: str = "build/models"
     """The store of model versions: a folder that every worker sees, or any URL that fsspec knows."""
+    entities: str = "shopper item"
+    """What the worker keeps, by name: shopper, item. Without item, no catalogue is read."""
     host: str = "127.0.0.1"
     """Where /metrics, /live and /ready are served. Loopback unless you decide otherwise."""
     port: int = 6066
@@ -205,8 +208,16 @@ class Settings:
                 "Europe/London."
             ) from error
         self._publish_from_ms()
+        unknown = set(self.kept_entities) - set(TABLES)
+        if unknown or not self.kept_entities:
+            raise SettingsError(f"{PREFIX}ENTITIES is {self.entities!r}; it names some of {', '.join(TABLES)}.")
         if len(self.currency) != 3 or not self.currency.isupper():
             raise SettingsError(f"{PREFIX}CURRENCY is {self.currency!r}; ISO 4217 has three capital letters.")
+
+    @property
+    def kept_entities(self) -> tuple[str, ...]:
+        """The entities that the worker keeps, by name."""
+        return tuple(dict.fromkeys(self.entities.replace(",", " ").split()))
 
     @property
     def access(self) -> Access:

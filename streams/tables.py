@@ -1,4 +1,4 @@
-"""The one Faust table: packed rows of shoppers, bytes to bytes, RocksDB, with a changelog that is read in slices."""
+"""The Faust tables, one per entity: packed rows, bytes to bytes, RocksDB, with a changelog that is read in slices."""
 
 from __future__ import annotations
 
@@ -19,11 +19,10 @@ from faust.types import TP, EventT
 
 from streams.records.slices import Slice
 from streams.state.keys import older
-from streams.topics import changelog_name
+from streams.topics import changelog_name, table_name
 from streams.transport.sliced import SliceSchema
 
 log = logging.getLogger(__name__)
-SHOPPERS = "shoppers"
 #: Faust's default is 2 GiB of block cache per partition.
 ROCKSDB = {"block_cache_size": 32 << 20, "write_buffer_size": 16 << 20, "max_write_buffer_number": 2}
 _OFFSET_KEY = b"__faust\0offset__"
@@ -123,7 +122,7 @@ class Tables(TableManager):
         return self._recovery
 
 
-class ShopperTable(faust.Table[bytes, bytes]):
+class EntityTable(faust.Table[bytes, bytes]):
     """The durable tier of the feature rows.
 
     Rows are not written through ``table[key] = value`` (15 µs each, and only inside an agent) but in one batch per
@@ -131,7 +130,8 @@ class ShopperTable(faust.Table[bytes, bytes]):
     ``apply_changelog_batch``.
     """
 
-    changelog_id = ""
+    changelog = changelog_id = ""
+    """The topic of its changelog, and which one stands behind that name now."""
 
     def _new_store(self) -> Any:
         store = Copy(
@@ -194,7 +194,7 @@ class ShopperTable(faust.Table[bytes, bytes]):
 class PartitionTier:
     """One partition of the table, as the arena's durable tier."""
 
-    def __init__(self, table: ShopperTable, partition: int) -> None:
+    def __init__(self, table: EntityTable, partition: int) -> None:
         self.table, self.partition = table, partition
 
     def get(self, key: bytes) -> bytes | None:
@@ -209,10 +209,11 @@ class PartitionTier:
                 yield key, value
 
 
-def shopper_table(app: faust.App, partitions: int, changelog_id: str) -> ShopperTable:
-    """Declare the table on an app. ``changelog_id``: which topic stands behind the changelog's name now."""
+def entity_table(app: faust.App, entity: str, partitions: int, changelog_id: str) -> EntityTable:
+    """Declare an entity's table on an app. ``changelog_id``: which topic stands behind the changelog's name now."""
+    changelog = changelog_name(app.conf.id, entity)
     topic = app.topic(
-        changelog_name(app.conf.id),
+        changelog,
         schema=SliceSchema(),
         partitions=partitions,
         compacting=True,
@@ -222,9 +223,9 @@ def shopper_table(app: faust.App, partitions: int, changelog_id: str) -> Shopper
         maxsize=64,
         allow_empty=True,
     )
-    table = ShopperTable(
+    table = EntityTable(
         app,
-        name=SHOPPERS,
+        name=table_name(entity),
         partitions=partitions,
         key_type=bytes,
         value_type=bytes,
@@ -233,6 +234,6 @@ def shopper_table(app: faust.App, partitions: int, changelog_id: str) -> Shopper
         recovery_buffer_size=4,
         options=dict(ROCKSDB),
     )
-    table.changelog_id = changelog_id
+    table.changelog, table.changelog_id = changelog, changelog_id
     app.tables.add(table)
     return table

@@ -13,12 +13,13 @@ from confluent_kafka import Consumer, KafkaException, TopicCollection, TopicPart
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType  # type: ignore[attr-defined]
 
 from streams.access import Access
-from streams.records import outcomes, serving
+from streams.records import items, outcomes, serving
 from streams.records.events import SHOPPER_EVENTS, ClockTicked
 from streams.records.serving import ModelsChosen, RulesChosen
 
 DAY_MS = 86_400_000
-CHANGELOG_SUFFIX = "-shoppers-changelog"
+#: entity → the name of its feature table
+TABLES = {"shopper": "shoppers", "item": "items"}
 #: A dead letter holds the whole original in base64, so it may be larger than what the events topic admits.
 MAX_EVENT_MESSAGE, MAX_DEAD_LETTER_MESSAGE = 12 << 20, 20 << 20
 
@@ -53,6 +54,43 @@ EVENTS = Topic(
     # Append time is in the log and no producer can set it, so "too far in the future" replays alike.
     config={"message.timestamp.type": "LogAppendTime", "max.message.bytes": str(MAX_EVENT_MESSAGE)},
 )
+_LOGGED = {"message.timestamp.type": "LogAppendTime", "max.message.bytes": str(MAX_EVENT_MESSAGE)}
+CATALOG = Topic(
+    "catalog.items.v1",
+    "Items as the shop's catalogue lists, changes and delists them",
+    "item_id",
+    items.CATALOG_RECORDS,
+    retention_days=30,
+    config=_LOGGED,
+)
+STOCK = Topic(
+    "catalog.stock.v1", "How much of each item there is, by location", "item_id", (items.StockCounted,), 30,
+    config=_LOGGED,
+)  # fmt: skip
+REVIEWS = Topic(
+    "catalog.reviews.v1", "What reviewers say of items", "item_id", (items.ItemReviewed,), 30, config=_LOGGED
+)
+ITEMS = Topic(
+    "items.log.v1",
+    "All that happened to each item, from workers: catalogue records, and what shoppers did, minute by minute",
+    "item_id, or none for tallies",
+    (
+        *items.CATALOG_RECORDS, items.StockCounted, items.ItemReviewed, items.ItemsTallied, items.SourceIdle,
+        ModelsChosen, RulesChosen,
+    ),
+    retention_days=30,
+    config=_LOGGED,
+)  # fmt: skip
+ITEM_PROFILES = Topic(
+    "item.profiles.v1",
+    "Each item's newest numbers: what it sells, its price, how long its stock lasts",
+    "item_id",
+    (outcomes.ItemProfiled,),
+    retention_days=0,
+    compacted=True,
+)
+#: Topics that are carried over into the items' log.
+CARRIED = (CATALOG, STOCK, REVIEWS)
 ALERTS = Topic("churn.alerts.v1", "Shoppers about to leave", "shopper_id", (outcomes.ChurnAlerted,), 90)
 OFFERS = Topic("offers.v1", "Promotions for one shopper each", "shopper_id", (outcomes.OfferMade,), 90)
 WITHHELD = Topic("offers.withheld.v1", "Offers held back, and why", "shopper_id", (outcomes.OfferWithheld,), 90)
@@ -65,7 +103,7 @@ PROFILES = Topic(
     retention_days=0,
     compacted=True,
 )
-LATE = Topic("late-events.v1", "Events older than the watermark", "shopper_id", (outcomes.LateEvent,), 30)
+LATE = Topic("late-events.v1", "Records older than the watermark", "the original's key", (outcomes.LateEvent,), 30)
 DEAD_LETTERS = Topic(
     "dead-letters.v1",
     "Records that could not be used, with reason and original bytes",
@@ -84,33 +122,44 @@ CONTROL = Topic(
     partitions=1,
     compacted=True,
 )
-TOPICS = (EVENTS, ALERTS, OFFERS, WITHHELD, SCORES, PROFILES, LATE, DEAD_LETTERS, CONTROL)
+TOPICS = (
+    EVENTS, CATALOG, STOCK, REVIEWS, ITEMS, ALERTS, OFFERS, WITHHELD, SCORES, PROFILES, ITEM_PROFILES, LATE,
+    DEAD_LETTERS, CONTROL,
+)  # fmt: skip
 
 #: outcome record → its topic
 TOPIC_OF: dict[type[msgspec.Struct], str] = {
-    record: topic.name for topic in TOPICS if topic not in (EVENTS, CONTROL) for record in topic.records
+    record: topic.name for topic in TOPICS for record in topic.records if record in outcomes.OUTCOMES
 }
 
 
-def changelog_name(app_id: str) -> str:
-    """The feature table's changelog topic, as Faust names it."""
-    return f"{app_id}{CHANGELOG_SUFFIX}"
+def table_name(entity: str) -> str:
+    """An entity's feature table, as Faust names it."""
+    return TABLES.get(entity, f"{entity}s")
 
 
-def changelog(app_id: str) -> Topic:
-    """The feature table's changelog.
+def changelog_name(app_id: str, entity: str = "shopper") -> str:
+    """The changelog topic of an entity's feature table, as Faust names it."""
+    return f"{app_id}-{table_name(entity)}-changelog"
+
+
+def changelogs(app_id: str) -> tuple[Topic, ...]:
+    """The changelogs of all feature tables.
 
     Compaction waits an hour: a worker that was stopped and continued may have written rows after it lost the
     partition, and recovery must still see the newer ones that it skips them for (docs/decisions/0004).
     """
-    return Topic(
-        changelog_name(app_id),
-        "The feature table: one packed row per shopper",
-        "table key",
-        (),
-        retention_days=0,
-        compacted=True,
-        config={"min.compaction.lag.ms": "3600000", "segment.ms": "86400000"},
+    return tuple(
+        Topic(
+            changelog_name(app_id, entity),
+            f"The feature table of {table}: one packed row each",
+            "table key",
+            (),
+            retention_days=0,
+            compacted=True,
+            config={"min.compaction.lag.ms": "3600000", "segment.ms": "86400000"},
+        )
+        for entity, table in TABLES.items()
     )
 
 
@@ -165,7 +214,8 @@ def create(kafka: Access, topics: Iterable[Topic], partitions: int, replication:
     if EVENTS.name in existing:
         partitions = len(existing[EVENTS.name].partitions)
     missing = [topic for topic in topics if topic.name not in existing]
-    if EVENTS in missing and (orphans := [topic.name for topic in topics if topic.name.endswith(CHANGELOG_SUFFIX)]):
+    tables = tuple(f"-{table}-changelog" for table in TABLES.values())
+    if EVENTS in missing and (orphans := [topic.name for topic in topics if topic.name.endswith(tables)]):
         for name in orphans:
             if name in existing:
                 raise TopicError(

@@ -12,8 +12,10 @@ import msgspec
 import numpy as np
 
 from models.artifact import FILES, ArtifactError
+from models.registry import task as task_of
 from models.store import Shelf, Store
 from streams.control import publish, read
+from streams.entities.contents import find
 from streams.processing.scoring import load
 from streams.records.serving import Stages, StagesSet
 from streams.settings import Settings
@@ -95,7 +97,7 @@ class Versions:
         else:
             version = self.find(task, version_or_folder)
         try:
-            load(self.shelf, task, version)
+            load(self.shelf, task, version, find(task_of(task).entity).catalogue.features)
         except ValueError as error:
             raise ArtifactError(str(error)) from error
         return version

@@ -13,19 +13,19 @@ from models.store import Shelf, Store
 from streams.columns.arrays import Ints
 from streams.decisions import churn_alert, promotion
 from streams.decisions.promotion import PromotionPolicy, Prospect
-from streams.inspect import features_of, newest_ms, shopper_state
+from streams.inspect import favourite_category, features_of, newest_ms, shopper_state
 from streams.processing.folding import LAST_EVENT
 from streams.processing.partition import PartitionProcessor
 from streams.processing.partitioning import homes
 from streams.reading import Reader
-from streams.records.outcomes import ChurnAlerted, OfferMade, OfferWithheld, Outcome, Scored
+from streams.records.outcomes import AnyOutcome, ChurnAlerted, OfferMade, OfferWithheld, Scored
 from streams.records.serving import Stages
 from streams.records.words import guard_in_words, shown_day
 from streams.settings import Settings
 from streams.state.arena import NEVER
 from streams.topics import TOPIC_OF
 
-_T = TypeVar("_T", bound=Outcome)
+_T = TypeVar("_T", bound=AnyOutcome)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +59,8 @@ class Standing:
     """Before when no offer is possible, for cooldown and frequency cap; None: there is nothing to wait for."""
     silence_due_ms: int | None
     """When their silence makes them due, unless an event of theirs comes before."""
-    scores: dict[str, Scored] = field(default_factory=dict)
-    """The last answers, by task; scores.v1 keeps them for 7 days."""
+    scored: Scored | None = None
+    """The last answers; scores.v1 keeps them for 7 days."""
     last_alert: ChurnAlerted | None = None
     last_offer: OfferMade | None = None
     last_withheld: OfferWithheld | None = None
@@ -85,14 +85,15 @@ def standing(settings: Settings, shopper: str) -> Standing:
     model = _model(shelf, state, shopper)
     (enter,) = churn_alert.thresholds([model], rules.churn_alert.thresholds).tolist()
     with Reader(settings.access) as reader:
-        scores = {scored.model.task: scored for scored in _last(reader, shopper, Scored)}
+        scored = _last(reader, shopper, Scored)
         alerts, offers = _last(reader, shopper, ChurnAlerted), _last(reader, shopper, OfferMade)
         withheld = _last(reader, shopper, OfferWithheld)
     policy, times = rules.promotion, promotion.offer_times(rows, int(row[0]))
     closed = policy.closed_until_ms(times)
     timer = int(state.arena.timer[row][0])
-    answer = scores.get(churn_alert.TASK)
-    score = None if answer is None else answer.scores.get(churn_alert.OUTPUT)
+    answer = scored[-1].answers.get(churn_alert.TASK) if scored else None
+    said = None if answer is None else answer.scores.get(churn_alert.OUTPUT)
+    score = said if isinstance(said, float) else None
     gaps = features["orders.gaps"]
     start = rules.publish_from_ms
     too_old = [f"nothing is published before {shown_day(start)} (OFFERSTREAM_PUBLISH_FROM)"] if now < start else []
@@ -119,7 +120,7 @@ def standing(settings: Settings, shopper: str) -> Standing:
         currency=rules.decode.currency,
         consent=churn_alert.CONSENT[int(prospect.consent)],
         may_write=policy.consents(prospect.consent),
-        favourite_category=state.favourite_category(shopper, now),
+        favourite_category=favourite_category(state, shopper, now),
         holdout=policy.in_holdout(shopper),
         model=model.version,
         thresholds=dict(zip(churn_alert.LEVELS[1:], enter, strict=True)),
@@ -129,7 +130,7 @@ def standing(settings: Settings, shopper: str) -> Standing:
         offers_ms=sorted(times.tolist()),
         next_offer_ms=max((end for end in closed.values() if end > now), default=None),
         silence_due_ms=None if timer == NEVER else timer,
-        scores=scores,
+        scored=scored[-1] if scored else None,
         last_alert=alerts[-1] if alerts else None,
         last_offer=offers[-1] if offers else None,
         last_withheld=withheld[-1] if withheld else None,

@@ -19,9 +19,10 @@ from models.store import Shelf, Store
 from streams.announce import Announcer
 from streams.app import create_app
 from streams.control import Watch
+from streams.entities.contents import find
 from streams.kafka_watch import KafkaWatch
 from streams.settings import Settings, SettingsError
-from streams.topics import TOPICS, changelog, changelog_name, create
+from streams.topics import CARRIED, ITEMS, TOPICS, changelog_name, changelogs, create
 
 log = logging.getLogger(__name__)
 
@@ -31,10 +32,15 @@ def run(settings: Settings, loglevel: str = "WARNING", on_step: Callable[[str], 
     _fast_loop()
     _check_port(settings.host, settings.port)
     held = _own_folder(settings.data_dir)  # Until this process ends, however it does.
-    created = create(settings.access, [*TOPICS, changelog(settings.app_id)], settings.partitions, settings.replication)
+    created = create(
+        settings.access, [*TOPICS, *changelogs(settings.app_id)], settings.partitions, settings.replication
+    )
     if created:
         log.warning("Created %s", ", ".join(created))
-    kafka = KafkaWatch(settings.access, changelog_name(settings.app_id))
+    entities = [find(name) for name in settings.kept_entities]
+    tables = {entity.log: changelog_name(settings.app_id, entity.name) for entity in entities}
+    carried = [topic.name for topic in CARRIED] if ITEMS.name in tables else []
+    kafka = KafkaWatch(settings.access, tables, carried)
     shelf = Shelf(Store(settings.models))
     for task in shelf.tasks:
         shelf.model(task)  # Proven before anything is read.
@@ -46,7 +52,7 @@ def run(settings: Settings, loglevel: str = "WARNING", on_step: Callable[[str], 
     kafka.start()
     # Who wants to read of errors only, wants to read of nothing else.
     announcer = Announcer(0 if loglevel == "ERROR" else settings.announce_seconds, _say)
-    worker = create_app(settings, shelf, control, kafka, on_step, announcer)
+    worker = create_app(settings, entities, shelf, control, kafka, on_step, announcer)
     process = faust.Worker(worker.app, loglevel=loglevel, redirect_stdouts=False, quiet=True)
     try:
         process.execute_from_commandline()
@@ -56,7 +62,7 @@ def run(settings: Settings, loglevel: str = "WARNING", on_step: Callable[[str], 
         kafka.stop()
         held.close()
         code = stop.code if isinstance(stop.code, int) else 1
-        failure = worker.shopper_events.failure
+        failure = worker.durability.failure
         if failure is not None:
             # The last line, behind all that the libraries say of it.
             print(f"error: {str(failure) or repr(failure)}", file=sys.stderr)

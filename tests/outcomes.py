@@ -101,7 +101,7 @@ def late(shopper: str = "s1") -> LateEvent:
     """A late event."""
     return LateEvent(
         late_id="l1",
-        shopper_id=shopper,
+        key=shopper,
         event_id="e1",
         event_time_ms=NOON,
         watermark_ms=NOON + 3 * DAY,

@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 from faust.types import TP
 
-from streams.agents.shopper_events import ShopperEvents, TableBehind
+from streams.agents.durability import Durability
+from streams.agents.entity_log import EntityLog, TableBehind
+from streams.entities.shopper import SHOPPER
 from streams.kafka_watch import Extent
 from streams.metrics import Metrics
 from streams.processing.partition import OtherLog
@@ -36,29 +38,31 @@ class Writer:
     def poll(self) -> None:
         """Nothing waits."""
 
-    async def flush(self, changes: Any, _store: Any, owns: Any) -> bool:
+    async def flush(self, changes: Any, owns: Any) -> bool:
         if isinstance(self.outcome, Exception):
             raise self.outcome
         if not self.outcome or not await owns():
             return False
-        for _, changed in changes:
-            self.written |= changed
+        for change in changes:
+            self.written |= change.changed
         return True
 
 
-def shopper_events(writer: Writer, extent: Extent | None = None) -> ShopperEvents:
+def shopper_log(writer: Writer) -> EntityLog:
+    table = SimpleNamespace(partition_db=lambda _partition: {})
+    return EntityLog(SHOPPER, Rules(), None, table, writer, Metrics(), 1000, log_id="x")  # type: ignore[arg-type]
+
+
+def durability(log: EntityLog, extent: Extent | None = None) -> Durability:
     async def owns(_tps: set[TP]) -> bool:
         return True
 
-    async def confirm() -> Extent:
+    async def confirm() -> dict[str, Extent]:
         assert extent is not None
-        return extent
+        return {EVENTS.name: extent}
 
-    table = SimpleNamespace(partition_db=lambda _partition: {})
     told = None if extent is None else confirm
-    return ShopperEvents(
-        Rules(), None, table, writer, Metrics(), 1000, owns, log_id="x", confirm=told  # type: ignore[arg-type]
-    )  # fmt: skip
+    return Durability({EVENTS.name: log}, log.writer, log.metrics, owns, told)
 
 
 LOG = slice_of(random_history(5, 200, 20))
@@ -68,54 +72,58 @@ OFFSETS: Mapping[TP, int] = {TP(EVENTS.name, 0): len(LOG)}
 @pytest.mark.parametrize("outcome", [DeliveryError("refused"), False])
 def test_after_a_flush_that_did_not_end_nothing_is_flushed_until_the_state_was_read_back(outcome: Any) -> None:
     writer = Writer()
-    events = shopper_events(writer)
+    events = shopper_log(writer)
+    kept = durability(events)
     events.handle(LOG.cut(0, 100), 0)
     writer.outcome = outcome
     if isinstance(outcome, Exception):
         with pytest.raises(DeliveryError):
-            asyncio.run(events.flush(OFFSETS))
+            asyncio.run(kept.flush(OFFSETS))
     else:
-        assert not asyncio.run(events.flush(OFFSETS))
+        assert not asyncio.run(kept.flush(OFFSETS))
     writer.outcome = True
     events.handle(LOG.cut(100, len(LOG)), 100)
-    assert not asyncio.run(events.flush(OFFSETS))
+    assert not asyncio.run(kept.flush(OFFSETS))
     assert PROGRESS not in writer.written
-    events.forget()
+    kept.forget()
     events.handle(LOG, 0)
-    assert asyncio.run(events.flush(OFFSETS))
+    assert asyncio.run(kept.flush(OFFSETS))
     whole = Writer()
-    again = shopper_events(whole)
+    again = shopper_log(whole)
     again.handle(LOG, 0)
-    assert asyncio.run(again.flush(OFFSETS))
+    assert asyncio.run(durability(again).flush(OFFSETS))
     assert writer.written == whole.written
 
 
 def test_nothing_is_flushed_for_partitions_without_a_state() -> None:
-    events = shopper_events(Writer())
+    events = shopper_log(Writer())
+    kept = durability(events)
     events.handle(LOG, 0)
-    assert not asyncio.run(events.flush({**OFFSETS, TP(EVENTS.name, 1): 5}))
-    assert asyncio.run(events.flush(OFFSETS))
+    assert not asyncio.run(kept.flush({**OFFSETS, TP(EVENTS.name, 1): 5}))
+    assert asyncio.run(kept.flush(OFFSETS))
 
 
 def test_what_is_missing_between_slices_is_lost_as_far_as_the_log_does_not_hold_it() -> None:
     """The rest of the gap were markers of transactions."""
-    events = shopper_events(Writer(), Extent({0: 130}, {0: len(LOG)}))
+    events = shopper_log(Writer())
+    kept = durability(events, Extent({0: 130}, {0: len(LOG)}))
     events.handle(LOG.cut(0, 100), 0)
     events.handle(LOG.cut(150, len(LOG)), 100)
-    assert events.metrics.records.labels("lost")._value.get() == 0
-    assert asyncio.run(events.flush(OFFSETS))
-    assert events.metrics.records.labels("lost")._value.get() == 30
+    assert events.metrics.records.labels("shopper", "lost")._value.get() == 0
+    assert asyncio.run(kept.flush(OFFSETS))
+    assert events.metrics.records.labels("shopper", "lost")._value.get() == 30
 
 
 def test_a_log_that_ends_before_what_was_applied_is_not_written_on() -> None:
-    events = shopper_events(Writer(), Extent({0: 0}, {0: len(LOG) - 1}))
+    events = shopper_log(Writer())
+    kept = durability(events, Extent({0: 0}, {0: len(LOG) - 1}))
     events.handle(LOG, 0)
     with pytest.raises(OtherLog, match="Kafka lost what it had accepted"):
-        asyncio.run(events.flush(OFFSETS))
+        asyncio.run(kept.flush(OFFSETS))
 
 
 def test_reading_goes_on_where_the_state_stands() -> None:
-    events = shopper_events(Writer())
+    events = shopper_log(Writer())
     events.handle(LOG.cut(0, 100), 0)
     for committed in (0, 60, 100, 150):
         assert events.read_from(0, committed, Extent({0: 0}, {0: 200})) == 100

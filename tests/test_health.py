@@ -38,14 +38,17 @@ class Consumer:
         self.passed[tp.partition] = next_offset
 
 
+def tp(partition: int) -> TP:
+    return TP(EVENTS.name, partition)
+
+
 def worker(applied: dict[int, int], extent: Extent, read: dict[int, int] | None = None) -> Any:
     now = time.monotonic()
     processors = {p: SimpleNamespace(next_offset=n) for p, n in applied.items()}
     passed: list[tuple[int, int]] = []
     events = SimpleNamespace(
+        entity=SimpleNamespace(name="shopper"),
         processors=processors,
-        failure=None,
-        unflushed=False,
         progressed=dict.fromkeys(applied, now),
         passed=passed,
         pass_over=lambda partition, start: passed.append((partition, start)),
@@ -62,8 +65,9 @@ def worker(applied: dict[int, int], extent: Extent, read: dict[int, int] | None 
     )
     return SimpleNamespace(
         app=app,
-        shopper_events=events,
-        kafka=SimpleNamespace(extent=extent, silent_seconds=0.0, missing="", failure=None, error=""),
+        logs={EVENTS.name: events},
+        durability=SimpleNamespace(failure=None, unflushed=False),
+        kafka=SimpleNamespace(extents={EVENTS.name: extent}, silent_seconds=0.0, missing="", failure=None, error=""),
         writer=SimpleNamespace(waiting_seconds=0.0, flushing=False),
         settings=SimpleNamespace(stalled_seconds=60.0),
         metrics=Metrics(),
@@ -75,22 +79,22 @@ def worker(applied: dict[int, int], extent: Extent, read: dict[int, int] | None 
 def test_a_partition_that_stands_still_does_not_hide_behind_a_busy_one() -> None:
     watched = worker({0: 5, 1: 5}, Extent({}, {0: 5, 1: 22}))
     take_lags(watched)
-    assert watched.lags == {0: 0, 1: 17}
+    assert watched.lags == {tp(0): 0, tp(1): 17}
     assert health(watched).ready
-    watched.shopper_events.progressed[1] -= 61
+    watched.logs[EVENTS.name].progressed[1] -= 61
     take_lags(watched)  # partition 0 goes on; 1 does not
     now = health(watched)
     assert (now.live, now.ready) == (True, False)
-    assert now.reason.startswith("stalled: 17 records of partition 1 wait")
+    assert now.reason.startswith("stalled: 17 records of storefront.events.v1, partition 1, wait")
 
 
 def test_records_that_come_after_a_quiet_hour_are_not_stalled_at_once() -> None:
     watched = worker({0: 5}, Extent({}, {0: 5}))
-    watched.shopper_events.progressed[0] -= 3600
+    watched.logs[EVENTS.name].progressed[0] -= 3600
     take_lags(watched)
-    watched.kafka.extent = Extent({}, {0: 9})
+    watched.kafka.extents = {EVENTS.name: Extent({}, {0: 9})}
     take_lags(watched)
-    assert watched.lags == {0: 4}
+    assert watched.lags == {tp(0): 4}
     assert health(watched).ready
 
 
@@ -114,7 +118,7 @@ def test_it_is_not_ready_when_kafka_says_so(what: dict[str, Any], reason: str) -
 
 def test_it_is_not_ready_while_a_flush_that_failed_waits_for_the_state_to_be_read_back() -> None:
     watched = worker({0: 5}, Extent({}, {0: 5}))
-    watched.shopper_events.unflushed = True
+    watched.durability.unflushed = True
     assert not health(watched).ready
     watched.writer.flushing = True
     assert health(watched).ready
@@ -123,7 +127,7 @@ def test_it_is_not_ready_while_a_flush_that_failed_waits_for_the_state_to_be_rea
 def test_a_state_that_retention_overtook_is_moved_only_when_nothing_is_on_its_way() -> None:
     watched = worker({0: 5, 1: 5}, Extent({0: 9, 1: 9}, {0: 9, 1: 9}), read={0: 9, 1: 7})
     take_losses(watched)
-    assert watched.shopper_events.passed == []
+    assert watched.logs[EVENTS.name].passed == []
     take_losses(watched)
-    assert watched.shopper_events.passed == [(0, 9)]
+    assert watched.logs[EVENTS.name].passed == [(0, 9)]
     assert watched.app.consumer.passed == {0: 9}

@@ -76,6 +76,7 @@ LAYERS = (
     ("decisions", "reading", "tables"),
     ("dead_letters", "monitoring"),
     ("hindsight", "processing"),
+    ("entities",),
     ("kafka_watch", "settings"),
     ("agents", "inspect", "late_events", "versions"),
     ("parts", "producer", "why"),

@@ -11,6 +11,8 @@ from functools import cache
 import msgspec
 
 from models.store import Shelf
+from streams.entities.shopper import SHOPPER
+from streams.processing.entity import Emitted
 from streams.processing.partition import Applied, PartitionProcessor
 from streams.processing.rules import Rules
 from streams.records.outcomes import encode_outcome
@@ -56,6 +58,8 @@ class World:
     fates: Counter[str] = field(default_factory=Counter)
     kinds: Counter[str] = field(default_factory=Counter)
     due: Counter[str] = field(default_factory=Counter)
+    emitted: list[tuple[int, Emitted]] = field(default_factory=list)
+    """What was said to other logs, each with the partition that said it."""
 
     @property
     def rows(self) -> dict[bytes, bytes]:
@@ -94,7 +98,7 @@ def run_plain(
 ) -> World:
     """Apply slices of one partition, one after the other."""
     world = World()
-    processor = processor or PartitionProcessor(0, rules or Rules(), shelf or shipped())
+    processor = processor or PartitionProcessor(SHOPPER, 0, rules or Rules(), shelf or shipped())
     for slice_ in slices:
         world.take_result(processor.apply(slice_))
     world.packed = DictTier(processor.take_changes()).held

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from models.artifact import CARD_KEYS, VERSION_DIGITS, Artifact, population_of
 from models.predictor import Predictor
 from models.task import Task
-from streams.features.catalogue import CATALOGUE
+from streams.entities.contents import find
 from streams.features.meaning import CODES, meanings
 from streams.monitoring.drift import distribution
 from streams.processing import scoring
@@ -72,7 +72,7 @@ def ship(
         "opset": OPSET,
         "features": list(task.features),
         "widths": widths(task, upstream),
-        "meanings": meanings(CATALOGUE.features, task.features),
+        "meanings": meanings(find(task.entity).catalogue.features, task.features),
         "codes": CODES,
         "population": population_of(task),
         "upstream": {p.task: p.digest for p in upstream},
@@ -121,4 +121,4 @@ def distributions(
 
 def widths(task: Task, upstream: Sequence[Predictor] = ()) -> list[int]:
     """How many numbers of a row each feature of a task takes."""
-    return scoring.widths(task.features, upstream)
+    return scoring.widths(task.features, find(task.entity).catalogue.features, upstream)

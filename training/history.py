@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from streams.columns.arrays import EventBatch, Touches
+from streams.columns.shopper_events import FACTS, HASHES
 from streams.processing.decode import decode
 from streams.processing.rules import DecodeRules
 from streams.records.events import ShopperEvent, encode_event
@@ -31,8 +32,8 @@ APPENDED_MS = 4_000_000_000_000
 _DECODED_AT_ONCE = 4096
 #: Part of a kept history's name: raise it when what is decoded changes.
 FORMAT = 3
-_TIMES = ("time_ms", "type", "cents", "discount_cents", "quantity", "dwell_ms", "flag", "category")
-_HASHES = ("id_hash", "item", "order")
+_TIMES = ("time_ms", "type", *FACTS)
+_HASHES = ("id_hash", *HASHES)
 Tell = Callable[[int], None]
 
 
@@ -94,10 +95,14 @@ class History:
         return EventBatch(
             position=np.arange(n),
             offset=np.arange(start, stop),
-            **{name: getattr(self, name)[some] for name in (*_TIMES, *_HASHES)},
+            time_ms=self.time_ms[some],
+            type=self.type[some],
+            id_hash=self.id_hash[some],
+            facts={name: getattr(self, name)[some] for name in FACTS}
+            | {name: getattr(self, name)[some].view(np.int64) for name in HASHES},
             identity=self.id_hash[some] ^ self.shopper[some].astype(np.uint64) * np.uint64(0x9E37_79B9_7F4A_7C15),
             event_ids=[],
-            shopper_ids=[],
+            keys=[],
             touches=Touches(event, self.touch_item[touches], self.touch_category[touches], self.touch_cents[touches]),
         )
 
@@ -157,7 +162,7 @@ def history_of(events: Iterable[ShopperEvent], currency: str, tell: Tell = lambd
         if (np.diff(times) < 0).any():
             raise HistoryError(f"Event {offset + int((np.diff(times) < 0).argmax())} is older than the one before it.")
         newest = int(times[-1])
-        codes += [shoppers.setdefault(name, len(shoppers)) for name in decoded.batch.shopper_ids]
+        codes += [shoppers.setdefault(name, len(shoppers)) for name in decoded.batch.keys]
         batches.append(decoded.batch)
         offset += n
         tell(offset)
@@ -168,7 +173,10 @@ def history_of(events: Iterable[ShopperEvent], currency: str, tell: Tell = lambd
     return History(
         shoppers=list(shoppers),
         shopper=np.array(codes, np.int64),
-        **{name: np.concatenate([getattr(b, name) for b in batches]) for name in (*_TIMES, *_HASHES)},
+        **{name: np.concatenate([getattr(b, name) for b in batches]) for name in ("time_ms", "type", "id_hash")},
+        **{name: np.concatenate([b.facts[name] for b in batches]) for name in FACTS},
+        item=np.concatenate([b.facts["item"] for b in batches]).view(np.uint64),
+        order=np.concatenate([b.facts["order"] for b in batches]).view(np.uint64),
         touch_start=np.r_[0, np.cumsum(counts)],
         touch_item=np.concatenate([t.item for t in touches]),
         touch_category=np.concatenate([t.category for t in touches]),

@@ -15,7 +15,7 @@ from models.artifact import load_artifact
 from models.predictor import Predictor
 from models.registry import task as find
 from models.task import AtLeast, Task
-from streams.features.catalogue import CATALOGUE
+from streams.features.shopper import CATALOGUE
 from streams.processing.scoring import Inputs
 from training.datasets.dataset import Dataset
 from training.history import History, kept_history

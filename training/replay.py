@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from streams.features.catalogue import CATALOGUE
+from streams.entities.shopper import SHOPPER
+from streams.features.shopper import CATALOGUE
 from streams.processing.due import DuePoints
 from streams.processing.partition import PartitionProcessor
 from streams.processing.rules import Rules
@@ -66,14 +67,15 @@ def replay(
 
     def collect(due: list[DuePoints], x: npt.NDArray[np.float32]) -> None:
         if due_points and due:
-            why = np.repeat([SILENCE if points.silence else EVENT for points in due], [len(points) for points in due])
+            why = np.repeat([SILENCE if points.timer else EVENT for points in due], [len(points) for points in due])
             at_ms, shopper = (np.concatenate([getattr(p, name) for p in due]) for name in ("now_ms", "row"))
             found.append(Rows(x, at_ms, why, shopper))
 
-    catalogue = CATALOGUE.covering(features)
+    catalogue = SHOPPER.catalogue.covering(features)
     usual = Rules()
     rules = replace(usual, cadence_ms=cadence_ms or usual.cadence_ms, silence=silence or usual.silence)
     processor = PartitionProcessor(
+        SHOPPER,
         0,
         rules,
         catalogue=catalogue,

@@ -9,13 +9,13 @@ from collections.abc import Mapping
 import msgspec
 
 from streams.metrics import Metrics
+from streams.processing.entity import Entity
 from streams.processing.partition import PartitionProcessor
 from streams.processing.rules import Rules
 from streams.processing.scoring import Shelf, load, shipped_stages
 from streams.records.events import encode_event
 from streams.records.serving import ModelsChosen, RulesChosen, Stages
 from streams.state.write_behind import WriteBehind
-from streams.topics import EVENTS
 
 #: A choice that a partition has not come to is written again after this long.
 ASK_AGAIN_SECONDS = 30.0
@@ -29,12 +29,14 @@ class Choices:
 
     def __init__(
         self,
+        entity: Entity,
         rules: Rules,
         shelf: Shelf,
         writer: WriteBehind,
         metrics: Metrics,
         processors: Mapping[int, PartitionProcessor],
     ) -> None:
+        self.entity = entity
         self.rules, self.shelf, self.writer, self.metrics, self.processors = rules, shelf, writer, metrics, processors
         self._asked: dict[int, tuple[float, object]] = {}
         self._refused: set[tuple[str, str]] = set()
@@ -50,7 +52,7 @@ class Choices:
         Only versions that can serve are written. Asked again when the partition has not come to it for a while.
         """
         now = time.monotonic()
-        shipped = shipped_stages(self.shelf)
+        shipped = shipped_stages(self.shelf, self.entity.name)
         wanted = {task: _named(stages.get(task, own), own) for task, own in shipped.items()}
         for partition, processor in list(self.processors.items()):
             # Chosen again where what was chosen does not serve: the store may have been away.
@@ -64,17 +66,17 @@ class Choices:
                 continue
             servable = {task: s for task, s in differing.items() if self._can_serve(task, s)}
             if servable:
-                self.writer.say(EVENTS.name, encode_event(ModelsChosen(stages=dict(servable))), partition=partition)
+                self.writer.say(self.entity.log, encode_event(ModelsChosen(stages=dict(servable))), partition=partition)
             if rules is not None:
                 chosen = RulesChosen(digest=rules, rules=self.rules.described())
-                self.writer.say(EVENTS.name, encode_event(chosen), partition=partition)
+                self.writer.say(self.entity.log, encode_event(chosen), partition=partition)
             self._asked[partition] = (now, (differing, rules))
 
     def _can_serve(self, task: str, stages: Stages) -> bool:
         for version in (stages.live, stages.canary, stages.shadow):
             if version is not None:
                 try:
-                    load(self.shelf, task, version)
+                    load(self.shelf, task, version, self.entity.catalogue.features)
                 except Exception as error:
                     self.refuse(task, version, error)
                     return False

@@ -78,12 +78,13 @@ class ModelWatch:
         for record in verdicts:
             self._say_verdict(record)
         for processor in self.processors.values():
-            for (level, came_true), n in processor.judged_alerts().items():
+            found = processor.known()
+            for (level, came_true), n in found.alerts.items():
                 m.alerts_judged.labels(level, "yes" if came_true else "no").inc(n)
             live = processor.live(LABELLED_TASK)
             for level, share in promised(live.levels if live is not None else {}).items():
                 m.alert_promise.labels(level).set(share)
-            labels = processor.known_labels()
+            labels = found.labels
             for code in np.unique(labels.model).tolist():
                 mask = labels.model == code
                 self._judged.setdefault(code, Judged()).take(labels.score[mask], labels.lapsed[mask])

@@ -23,20 +23,19 @@ import numpy as np
 from models.artifact import load_artifact
 from models.predictor import Predictor
 from models.registry import TASKS
-from streams.agents.shopper_events import ShopperEvents
+from streams.agents.entity_log import EntityLog
 from streams.bench import plain_features
-from streams.columns.arrays import TYPE_CODE
 from streams.decisions.profile import Answers, profile
+from streams.entities.shopper import SHOPPER
 from streams.processing.partition import Applied
-from streams.processing.rounds import DECISIVE
 from streams.records.events import ShopperEvent, event_decoder
-from streams.records.outcomes import Due, ModelUsed, Scored, encode_outcome, outcome_id
+from streams.records.outcomes import Answer, Due, ModelUsed, Scored, encode_outcome, outcome_id
 from streams.records.slices import Slice
 from streams.settings import Settings
 from streams.topics import EVENTS, PROFILES, SCORES
 from streams.transport.sliced import Consumer, SliceSchema
 
-DECISIVE_TYPES = tuple(cls for cls, code in TYPE_CODE.items() if DECISIVE[code])
+DECISIVE_TYPES = SHOPPER.decisive
 
 
 class Clock:
@@ -65,11 +64,11 @@ def ours(settings: Settings, clock: Clock) -> None:
     """This worker, as it is."""
     from streams.worker import run
 
-    handle, commit = ShopperEvents.handle, Consumer._commit_tps
+    handle, commit = EntityLog.handle, Consumer._commit_tps
     stages: dict[str, float] = {}
     due = 0
 
-    def counted(self: ShopperEvents, slice_: Slice, follows: int) -> Applied:
+    def counted(self: EntityLog, slice_: Slice, follows: int) -> Applied:
         nonlocal due
         clock.first = clock.first or time.perf_counter()
         result = handle(self, slice_, follows)
@@ -87,7 +86,7 @@ def ours(settings: Settings, clock: Clock) -> None:
             clock.finish()
         return done
 
-    ShopperEvents.handle, Consumer._commit_tps = counted, committed  # type: ignore[method-assign]
+    EntityLog.handle, Consumer._commit_tps = counted, committed  # type: ignore[method-assign]
     run(settings, "ERROR")
 
 
@@ -177,20 +176,14 @@ def idiomatic(settings: Settings, clock: Clock) -> None:
                 due_points += 1
                 seen: dict[str, Any] = plain_features.read(state, at) | plain_features.sequence(state, at)
                 key, due = event.shopper_id.encode(), Due(kind="event", ref=event.event_id)
+                told: dict[str, Answer] = {}
                 for model in models:
                     if any(seen[condition.address] < condition.least for condition in model.population):
                         continue
                     row = np.concatenate([np.atleast_1d(seen[a]) for a in model.features]).astype(np.float32)[None]
                     answers = {name: np.round(v, 4) for name, v in model.score(row).items()}
-                    scored = Scored(
-                        outcome_id=outcome_id("scored", event.shopper_id, f"event:{event.event_id}", model.task),
-                        shopper_id=event.shopper_id,
-                        event_time_ms=at,
-                        due=due,
-                        model=used[model.task],
-                        scores={o.name: float(answers[o.name][0]) for o in model.outputs if o.scalar},
-                    )
-                    await scores.send(key=key, value=encode_outcome(scored))
+                    scalars = {o.name: float(answers[o.name][0]) for o in model.outputs if o.scalar}
+                    told[model.task] = Answer(model=used[model.task], scores=scalars)  # type: ignore[arg-type]
                     if "embedding" in answers:
                         known_as = outcome_id("profile", event.shopper_id, f"event:{event.event_id}", model.task)
                         said = profile(
@@ -204,6 +197,16 @@ def idiomatic(settings: Settings, clock: Clock) -> None:
                             [None] * 8,
                         )
                         await profiles.send(key=key, value=encode_outcome(said))
+                if told:
+                    scored = Scored(
+                        outcome_id=outcome_id("scored", event.shopper_id, f"event:{event.event_id}", ""),
+                        entity="shopper",
+                        key=event.shopper_id,
+                        event_time_ms=at,
+                        due=due,
+                        answers=told,
+                    )
+                    await scores.send(key=key, value=encode_outcome(scored))
             state["bucket"] = max(state["bucket"], at // cadence_ms)
             table[event.shopper_id] = state
             if last:

@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from streams.bench.clickstream import clickstream
+from streams.entities.shopper import SHOPPER, ShopperSide
 from streams.processing.partition import PartitionProcessor
 from streams.processing.rules import Rules
 from streams.records.slices import Slice
@@ -39,7 +40,7 @@ def log() -> list[tuple[bytes, bytes]]:
 
 def measure(records: list[tuple[bytes, bytes]], hours: int) -> tuple[float, int, int, int]:
     """CPU microseconds per event to decode, judge and fold; late events; bytes of ids in memory, and in the table."""
-    processor = PartitionProcessor(0, Rules(allowed_lateness_ms=hours * HOUR_MS))
+    processor = PartitionProcessor(SHOPPER, 0, Rules(allowed_lateness_ms=hours * HOUR_MS))
     late, chunks = 0, {}
     began = time.thread_time()
     for n, start in enumerate(range(0, len(records), SLICE)):
@@ -53,7 +54,9 @@ def measure(records: list[tuple[bytes, bytes]], hours: int) -> tuple[float, int,
                 if key[:1] == IDS:
                     chunks[key] = value
     held = sum(len(key) + len(value) for key, value in chunks.items() if value is not None)
-    return (time.thread_time() - began) / len(records) * 1e6, late, processor.applied_ids.nbytes, held
+    assert isinstance(processor.side, ShopperSide)
+    side = processor.side
+    return (time.thread_time() - began) / len(records) * 1e6, late, side.applied_ids.nbytes, held
 
 
 def main() -> None:

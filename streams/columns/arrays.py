@@ -1,27 +1,38 @@
-"""Shopper events as columns: what decoding makes of a slice and folding works on."""
+"""Records as columns: what decoding makes of a slice and folding works on."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from streams.records.events import SHOPPER_EVENTS, ShopperEvent
+from streams.records.events import SHOPPER_EVENTS
 
 Ints: TypeAlias = npt.NDArray[np.int64]
 Floats: TypeAlias = npt.NDArray[np.float64]
 Bools: TypeAlias = npt.NDArray[np.bool_]
 Hashes: TypeAlias = npt.NDArray[np.uint64]
 
-#: The code of each event type in the column ``type``; 0 is nobody's, so an empty slot is not an event.
-TYPE_CODE: dict[type[ShopperEvent], int] = {cls: code for code, cls in enumerate(SHOPPER_EVENTS, start=1)}
+#: The code of each record type in the column ``type``, counted per entity; 0 is nobody's, so an empty slot is none.
+TYPE_CODE: dict[type, int] = {}
 
 
-def of_types(*types: type[ShopperEvent]) -> Bools:
-    """Whether a code is that of one of these types: to be indexed by codes."""
-    found = np.zeros(len(TYPE_CODE) + 1, np.bool_)
+def number(records: Sequence[type]) -> None:
+    """Give an entity's record types their codes: the place of each among them, from 1 on."""
+    TYPE_CODE.update({cls: code for code, cls in enumerate(records, start=1)})
+
+
+number(SHOPPER_EVENTS)
+#: More types than any entity has.
+_CODES = 256
+
+
+def of_types(*types: type) -> Bools:
+    """Whether a code is that of one of these types, which are of one entity: to be indexed by codes."""
+    found = np.zeros(_CODES, np.bool_)
     found[[TYPE_CODE[cls] for cls in types]] = True
     return found
 
@@ -40,9 +51,16 @@ def stable_order(values: Ints) -> Ints:
     return order
 
 
+def _nothing() -> Ints:
+    return np.zeros(0, np.int64)
+
+
 @dataclass(frozen=True, slots=True)
 class Touches:
-    """Items that events touched, in log order: one per view, cart or wishlist event, one per order line."""
+    """Items that events touched, in log order: one per view, cart or wishlist event, one per order line.
+
+    What ``select`` gives, and what a history of ``training.history`` has, ends with ``cents``.
+    """
 
     event: Ints
     """[m] index of the event in its batch."""
@@ -52,47 +70,43 @@ class Touches:
     """[m] 32-bit hash of the category's name, 0 when unknown."""
     cents: Ints
     """[m] money of the touch: unit price × quantity less discount, 0 when unknown."""
+    quantity: Ints = field(default_factory=_nothing)
+    """[m] units."""
+    discount_cents: Ints = field(default_factory=_nothing)
+    """[m] discount of the line."""
+    item_ids: list[str] = field(default_factory=list)
+    categories: list[str | None] = field(default_factory=list)
 
     def select(self, chosen: Bools | Ints) -> Touches:
         """Some of the touches; event indices stay as they are."""
         return Touches(self.event[chosen], self.item[chosen], self.category[chosen], self.cents[chosen])
 
+    @staticmethod
+    def none() -> Touches:
+        """No touches."""
+        return Touches(_nothing(), _nothing().view(np.uint64), _nothing(), _nothing())
+
 
 @dataclass(frozen=True, slots=True)
 class EventBatch:
-    """n events in log order, a column per fact. All int64 unless said otherwise."""
+    """n records of one entity's log as columns, in log order. All int64 unless said otherwise."""
 
     position: Ints
-    """Where in its slice the record stood."""
+    """Where in its slice the record stood; one record may give several rows of this."""
     offset: Ints
     time_ms: Ints
     """Event time, UTC milliseconds since 1970."""
     type: Ints
-    """Code of the event's type, see ``TYPE_CODE``."""
+    """Code of the record's type, see ``TYPE_CODE``."""
     id_hash: Hashes
-    """uint64 hash of the event's id."""
+    """uint64 hash of the record's id."""
     identity: Hashes
-    """uint64 hash of shopper and event id together: two events with the same one are the same event."""
-    cents: Ints
-    """Money: net total of an order's lines (of a cancellation or return: what it refunds, once ``order_book.settle``
-    has seen it), price × quantity of a cart event, unit price of a view; 0 when unknown or none."""
-    discount_cents: Ints
-    """Discount of an order."""
-    quantity: Ints
-    """Units ordered, added or removed; 1 for everything else."""
-    dwell_ms: Ints
-    """How long a view lasted; 0 when unknown."""
-    flag: Ints
-    """1 for: an order with a coupon, a search without a result, a consent that allows marketing."""
-    item: Hashes
-    """uint64 hash of the item (of an order: of its dearest line), 0 when none."""
-    category: Ints
-    """32-bit hash of that item's category, 0 when none."""
-    order: Hashes
-    """uint64 hash of the id of the order that was placed, cancelled or returned, 0 for everything else."""
+    """uint64 hash of key and id together: two records with the same one are the same. 0: without an id to know by."""
+    facts: Mapping[str, Ints]
+    """[n] each: what the records say in whole numbers, by name. The entity's columns say which there are."""
     event_ids: list[str]
-    shopper_ids: list[str]
-    """Neither is there (both are empty) in a batch of ``training.history``, which knows its shoppers by number."""
+    keys: list[str]
+    """Whom or what each is about. Both lists are empty in a batch of ``training.history``, which knows by number."""
     touches: Touches
 
     def __len__(self) -> int:

@@ -43,15 +43,21 @@ def verdict(found: Standing) -> str:
     return f"Nothing is missing: {found.percent}% off is offered when they are next due, unless it is by an order."
 
 
+def _shown(score: float | list[float]) -> str:
+    return " ".join(f"{each:.2f}" for each in (score if isinstance(score, list) else [score]))
+
+
 def _rows(found: Standing) -> Iterator[tuple[str, str]]:
     yield "last event", shown_time(found.last_event_ms)
     every = "" if found.days_between_orders is None else f", every {found.days_between_orders:g} days"
     basket = f": {money(found.usual_basket_cents, found.currency)} each{every}" if found.orders else ""
     yield "orders", f"{found.orders:,}{basket}"
-    for task, scored in sorted(found.scores.items(), key=lambda item: item[0] != TASK):
-        first = [OUTPUT] if OUTPUT in scored.scores else []
-        told = ", ".join(f"{name} {scored.scores[name]:.2f}" for name in dict.fromkeys([*first, *scored.scores]))
-        yield f"{task} score", f"{told} ({shown_day(scored.event_time_ms)}, version {scored.model.version})"
+    answers = {} if found.scored is None else found.scored.answers
+    for task, answer in sorted(answers.items(), key=lambda item: item[0] != TASK):
+        first = [OUTPUT] if OUTPUT in answer.scores else []
+        told = ", ".join(f"{name} {_shown(answer.scores[name])}" for name in dict.fromkeys([*first, *answer.scores]))
+        assert found.scored is not None
+        yield f"{task} score", f"{told} ({shown_day(found.scored.event_time_ms)}, version {answer.model.version})"
     levels = ", ".join(f"{level} from {score:.2f}" for level, score in found.thresholds.items())
     yield "levels", f"{levels} (version {found.model}); held now: {found.level}"
     if found.alerted_ms is not None:

@@ -10,7 +10,8 @@ import numpy as np
 
 from streams.columns.arrays import TYPE_CODE, Bools, Floats, Ints
 from streams.columns.layout import Column, Rows
-from streams.decisions.decider import Group, Said
+from streams.decisions.decider import Group, Names, Said
+from streams.decisions.favourite import ADDRESS, favourite
 from streams.features.kinds.decay import DAY_MS
 from streams.records.events import OrderPlaced
 from streams.records.outcomes import ChurnAlerted, Consent, UsualBasket, outcome_id
@@ -101,9 +102,11 @@ class ChurnAlerts:
         "orders.gap_mean",
         "orders.count",
         "orders.days_since_first",
+        ADDRESS,
     )
 
-    def __init__(self, policy: ChurnAlertPolicy, currency: str, gross_margin: float, rules: str) -> None:
+    def __init__(self, policy: ChurnAlertPolicy, currency: str, gross_margin: float, rules: str, names: Names) -> None:
+        self._names = names
         self._policy, self._currency, self._margin, self._rules = policy, currency, gross_margin, rules
 
     def decide(self, state: Rows, group: Group) -> Iterable[Said]:
@@ -125,8 +128,8 @@ class ChurnAlerts:
         return [(i, self._alert(group, i, float(score[i]), name, why)) for i, name, why in said]
 
     def _alert(self, group: Group, i: int, score: float, level: Any, reasons: list[Any]) -> ChurnAlerted:
-        shopper = group.shopper[i]
-        seen = {address: float(group.feature(address)[i]) for address in self.reads}
+        shopper = group.key[i]
+        seen = {address: float(group.feature(address)[i]) for address in self.reads if address != ADDRESS}
         model = group.seen.scores[TASK].models[int(group.seen.scores[TASK].used[group.span.start + i])]
         pace = seen["orders.count"] / max(seen["orders.days_since_first"], PACE_DAYS)
         return ChurnAlerted(
@@ -140,7 +143,7 @@ class ChurnAlerts:
             promised=model.levels.get("promised", {}).get(level),
             reasons=reasons,
             consent=CONSENT[int(seen["offers.consent"])],
-            favourite_category=group.favourite[i],
+            favourite_category=favourite(self._names, group, i),
             usual_basket=UsualBasket(
                 value_cents=round(seen["orders.average_value"]),
                 units=round(seen["orders.average_units"], 1),

@@ -11,11 +11,11 @@ import numpy.typing as npt
 
 from streams.columns.arrays import Floats, Ints
 from streams.columns.layout import Column, Rows
-from streams.records.outcomes import Due, ModelUsed, Outcome, Reason
+from streams.records.outcomes import AnyOutcome, Due, ModelUsed, Reason
 
 _T = TypeVar("_T")
 #: (place in the group, what is said of it)
-Said = tuple[int, Outcome]
+Said = tuple[int, AnyOutcome]
 
 
 class Answered(Protocol):
@@ -49,11 +49,8 @@ class Seen:
         features: npt.NDArray[np.float32],
         places: Mapping[str, slice],
         scores: Mapping[str, Answered],
-        categories_of: Callable[[Iterable[int], int], list[str | None]],
     ) -> None:
         self.scores, self._features, self._places = scores, features, places
-        self.categories_of = categories_of
-        """Names the categories of hash buckets, as the log had said them before an offset."""
         self._made: dict[Any, Any] = {}
 
     def feature(self, address: str) -> npt.NDArray[np.float32]:
@@ -92,19 +89,18 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """k shoppers due at the same step of a slice, none twice."""
+    """k keys due at the same step of a slice, none twice."""
 
     seen: Seen
     span: slice
     """Where they stand among the slice's due points."""
     row: Ints
     now_ms: Ints
-    shopper: list[str]
+    key: list[str]
+    """Whom or what each is."""
     due: list[Due]
     event_type: Ints
-    """Code of the event that made each due; 0 for a silence."""
-    favourite: list[str | None]
-    """Name of each one's favourite category."""
+    """Code of the record that made each due; 0 for a timer."""
     offset: Ints
     """Of the record that made each due: its event, or the one whose watermark passed its silence."""
     day: Ints
@@ -130,6 +126,16 @@ class Group:
     def ref(self, i: int) -> str:
         """What outcome ids say of what made the i-th due."""
         return f"{self.due[i].kind}:{self.due[i].ref}"
+
+
+class Names(Protocol):
+    """Names behind hashes; ``streams.processing.names.CategoryNames`` is one."""
+
+    def of_code(self, code: int, before: int) -> str | None:
+        """The name of a category's hash as the log had said it before an offset."""
+
+    def of_buckets(self, buckets: Iterable[int], before: int) -> list[str | None]:
+        """Of each bucket the first category named of those that share it, if it was named before an offset."""
 
 
 class Decider(Protocol):

@@ -9,11 +9,13 @@ import numpy.typing as npt
 
 from streams.columns.arrays import TYPE_CODE
 from streams.columns.layout import Column, Rows
-from streams.decisions.decider import Group, Said
+from streams.decisions.decider import Group, Names, Said
 from streams.decisions.scores import whole
+from streams.records.events import SHOPPER_EVENTS
 from streams.records.outcomes import Due, LikelyCategory, ModelUsed, ProfileUpdated, outcome_id
+from streams.records.tags import tag_of
 
-TYPE_NAME: dict[int, str] = {code: str(cls.__struct_config__.tag) for cls, code in TYPE_CODE.items()}
+TYPE_NAME: dict[int, str] = {TYPE_CODE[cls]: tag_of(cls) for cls in SHOPPER_EVENTS}
 #: A next event less likely than this is left out.
 LEAST = 0.01
 #: A task that answers all of these says profiles.
@@ -26,6 +28,9 @@ class Profiles:
     columns: tuple[Column, ...] = ()
     reads: tuple[str, ...] = ()
 
+    def __init__(self, names: Names) -> None:
+        self._names = names
+
     def decide(self, state: Rows, group: Group) -> Iterable[Said]:
         seen = group.seen
         for task, scores in seen.scores.items():
@@ -35,10 +40,10 @@ class Profiles:
             answers = seen.once((task, "profile"), lambda scores=scores: Answers(scores.answers))  # type: ignore[misc]
             for i, at in enumerate(range(group.span.start, group.span.stop)):
                 if speaks[at]:
-                    known_as = outcome_id("profile", group.shopper[i], group.ref(i), task)
-                    names = seen.categories_of(answers.buckets[at], group.before[i])
+                    known_as = outcome_id("profile", group.key[i], group.ref(i), task)
+                    names = self._names.of_buckets(answers.buckets[at], group.before[i])
                     model, now = group.model(task, i), int(group.now_ms[i])
-                    yield i, profile(answers, at, known_as, group.shopper[i], now, group.due[i], model, names)
+                    yield i, profile(answers, at, known_as, group.key[i], now, group.due[i], model, names)
 
 
 class Answers:

@@ -13,7 +13,8 @@ import numpy as np
 from streams.columns.arrays import TYPE_CODE, Ints
 from streams.columns.layout import Column, Rows
 from streams.decisions import churn_alert
-from streams.decisions.decider import Group, Said
+from streams.decisions.decider import Group, Names, Said
+from streams.decisions.favourite import ADDRESS, favourite
 from streams.features.kinds.decay import DAY_MS
 from streams.records.events import OrderPlaced
 from streams.records.outcomes import OfferMade, OfferWithheld, outcome_id
@@ -172,11 +173,13 @@ class Promotions:
         "orders.average_value",
         "orders.count",
         "offers.consent",
+        ADDRESS,
     )
 
     def __init__(
-        self, policy: PromotionPolicy, fallback: tuple[float, float, float], currency: str, rules: str
+        self, policy: PromotionPolicy, fallback: tuple[float, float, float], currency: str, rules: str, names: Names
     ) -> None:
+        self._names = names
         self._policy, self._fallback, self._currency, self._rules = policy, fallback, currency, rules
 
     def decide(self, state: Rows, group: Group) -> Iterable[Said]:
@@ -196,12 +199,14 @@ class Promotions:
     def _of(
         self, state: Rows, group: Group, i: int, score: float, threshold: float
     ) -> OfferMade | OfferWithheld | None:
-        discount_rate, coupon_share, average, orders, consent = (float(group.feature(a)[i]) for a in self.reads)
+        discount_rate, coupon_share, average, orders, consent = (
+            float(group.feature(a)[i]) for a in self.reads if a != ADDRESS
+        )
         decision = self._policy.decide(
             state,
             Prospect(
                 row=int(group.row[i]),
-                shopper_id=group.shopper[i],
+                shopper_id=group.key[i],
                 now_ms=int(group.now_ms[i]),
                 score=score,
                 threshold=threshold,
@@ -222,10 +227,10 @@ class Promotions:
         return self._outcome(decision, group, i, score)
 
     def _outcome(self, decision: Offer | Withheld, group: Group, i: int, score: float) -> OfferMade | OfferWithheld:
-        shopper, now, due, ref = group.shopper[i], int(group.now_ms[i]), group.due[i], group.ref(i)
+        shopper, now, due, ref = group.key[i], int(group.now_ms[i]), group.due[i], group.ref(i)
         model, campaign = group.model(churn_alert.TASK, i), self._policy.campaign
         if isinstance(decision, Offer):
-            category = group.favourite[i]
+            category = favourite(self._names, group, i)
             return OfferMade(
                 outcome_id=outcome_id("offer_made", shopper, ref, campaign),
                 shopper_id=shopper,

@@ -1,14 +1,18 @@
-"""Says what every model answered."""
+"""Says what every model answered: one record per due point."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 
 from streams.columns.layout import Column, Rows
 from streams.decisions.decider import Answered, Group, Said
-from streams.records.outcomes import Scored, outcome_id
+from streams.records.outcomes import Answer, Scored, outcome_id
+
+#: Kinds of outputs that are said here; embeddings and texts are for other topics.
+SAID = ("probability", "number", "quantiles", "ranking")
 
 
 def whole(scores: Answered) -> list[bool]:
@@ -19,34 +23,41 @@ def whole(scores: Answered) -> list[bool]:
 
 
 class Scores:
-    """One ``Scored`` per task with outputs of one number, where the task could answer."""
+    """One ``Scored`` per due point with the numbers of every task that could answer; none where no task could.
+    ``entity``: whom or what they are about."""
 
     columns: tuple[Column, ...] = ()
     reads: tuple[str, ...] = ()
 
-    def decide(self, state: Rows, group: Group) -> Iterable[Said]:
-        for task, scores in group.seen.scores.items():
-            yield from self._of(task, scores, group)
+    def __init__(self, entity: str) -> None:
+        self._entity = entity
 
-    def _of(self, task: str, scores: Answered, group: Group) -> Iterator[Said]:
+    def decide(self, state: Rows, group: Group) -> Iterable[Said]:
         seen = group.seen
-        names = [output.name for output in scores.models[0].outputs if output.scalar]
-        if not names:
-            return
-        speaks = seen.once((task, "whole"), lambda: whole(scores))
-        rows = seen.once((task, "scalars"), lambda: np.stack([scores.answers[n] for n in names], axis=1).tolist())
-        models = seen.used(task)
+        tasks = seen.once("scored", lambda: [_spoken(task, scores) for task, scores in seen.scores.items()])
+        tasks = [spoken for spoken in tasks if spoken[1]]
         for i, at in enumerate(range(group.span.start, group.span.stop)):
-            if speaks[at]:
-                shopper = group.shopper[i]
+            answers = {
+                task: Answer(model=seen.used(task)[at], scores=dict(zip(names, rows[at], strict=True)))
+                for task, names, speaks, rows in tasks
+                if speaks[at]
+            }
+            if answers:
                 yield (
                     i,
                     Scored(
-                        outcome_id=outcome_id("scored", shopper, group.ref(i), task),
-                        shopper_id=shopper,
+                        outcome_id=outcome_id("scored", group.key[i], group.ref(i), ""),
+                        entity=self._entity,
+                        key=group.key[i],
                         event_time_ms=int(group.now_ms[i]),
                         due=group.due[i],
-                        model=models[at],
-                        scores=dict(zip(names, rows[at], strict=True)),
+                        answers=answers,
                     ),
                 )
+
+
+def _spoken(task: str, scores: Answered) -> tuple[str, list[str], list[bool], list[tuple[Any, ...]]]:
+    """A task, the names of its outputs that are said, whether it speaks of each row, and their values by row."""
+    names = [o.name for o in scores.models[0].outputs if o.kind in SAID and (o.kind == "quantiles" or o.width == 1)]
+    rows = list(zip(*(scores.answers[name].tolist() for name in names), strict=True)) if names else []
+    return task, names, whole(scores), rows

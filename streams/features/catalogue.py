@@ -1,43 +1,38 @@
-"""The table of contents of all features, and the kinds that keep them.
+"""A catalogue of features, and the kinds that keep them.
 
-A new feature is a line in one of the files named here. A new kind is one file in ``kinds/`` and a line in ``_KINDS``.
+Each entity has one (``streams/features/shopper``, ``streams/features/item``). A new feature is a line in one of the
+files there. A new kind is one file in ``kinds/`` and a line in ``_KINDS``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
 
 from streams.columns.arrays import Floats, Ints
 from streams.columns.layout import Column, Readable, Rows
-from streams.features import browsing, carts, offers, orders, searching, sequence, visits
 from streams.features.days import UTC, Days
-from streams.features.feature import Feature, Ratio
+from streams.features.feature import Derived, Feature
 from streams.features.kinds import Kind
+from streams.features.kinds.cycle import Cycle, CycleKind
 from streams.features.kinds.decay import Decayed, DecayKind
 from streams.features.kinds.distinct import Distinct, DistinctKind
 from streams.features.kinds.favourites import Favourite, FavouriteKind
+from streams.features.kinds.held import Held, HeldKind
 from streams.features.kinds.latest import Consent, ConsentKind
 from streams.features.kinds.marks import DaysSince, MarkKind, Total
+from streams.features.kinds.newest import Newest, NewestKind
+from streams.features.kinds.prices import Price, PriceKind
 from streams.features.kinds.recent import RecentKind, Session
 from streams.features.kinds.recent import Sequence as EventSequence
 from streams.features.kinds.rhythm import Rhythm, RhythmKind
+from streams.features.kinds.stock import Stock, StockKind
 from streams.features.kinds.windows import ActiveBuckets, Windowed, WindowKind
-from streams.features.signals import Run
-
-FEATURES: tuple[Feature, ...] = (
-    *orders.FEATURES,
-    *browsing.FEATURES,
-    *carts.FEATURES,
-    *searching.FEATURES,
-    *offers.FEATURES,
-    *visits.FEATURES,
-    *sequence.FEATURES,
-)
+from streams.features.signals import Run, Signal
 
 #: kind → the declarations it keeps
 _KINDS: dict[type[Kind], tuple[type, ...]] = {
@@ -49,75 +44,83 @@ _KINDS: dict[type[Kind], tuple[type, ...]] = {
     FavouriteKind: (Favourite,),
     RecentKind: (Session, EventSequence),
     ConsentKind: (Consent,),
+    NewestKind: (Newest,),
+    PriceKind: (Price,),
+    StockKind: (Stock,),
+    CycleKind: (Cycle,),
+    HeldKind: (Held,),
 }
+_K = TypeVar("_K", bound=Kind)
 
 
 class Catalogue:
     """Features by address, with the kinds that fold and read them.
 
-    ``only_needed``: without the columns of kinds that no feature reads; enough to train, not to decide. ``time_zone``:
-    whose days are meant where a feature counts days. Raises ``ValueError`` when two features share an address or a
-    ratio names a feature that does not exist.
+    ``always``: kinds that are kept whether or not a feature reads them. ``time_zone``: whose days are meant where a
+    feature counts days. Raises ``ValueError`` when two features share an address or one is made of another that does
+    not exist.
     """
 
-    def __init__(
-        self, features: Iterable[Feature] = FEATURES, *, only_needed: bool = False, time_zone: str = UTC
-    ) -> None:
-        self.time_zone, self._only_needed = time_zone, only_needed
+    def __init__(self, features: Iterable[Feature], *, always: Sequence[type[Kind]] = (), time_zone: str = UTC) -> None:
+        self.time_zone, self._always = time_zone, tuple(always)
         declared = tuple(features)
         self.features = {feature.address: feature for feature in declared}
         if len(self.features) != len(declared):
             raise ValueError("Two features share an address.")
-        for feature in declared:
-            if isinstance(feature.source, Ratio):
-                for part in (feature.source.numerator, feature.source.denominator):
-                    if part not in self.features:
-                        raise ValueError(f"{feature.address} divides {part}, which no file under streams/features has.")
-        # Windows alone count days of a calendar; all other kinds measure time.
-        made_by: dict[type[Kind], Callable[..., Kind]] = {WindowKind: partial(WindowKind, days=Days(time_zone))}
+        derived = {f.address: f.source for f in declared if isinstance(f.source, Derived)}
+        for address, source in derived.items():
+            for part in source.parts:
+                if part not in self.features:
+                    raise ValueError(f"{address} is made of {part}, which no file under streams/features has.")
+        # These count days of a calendar; all other kinds measure time.
+        days = Days(time_zone)
+        made_by: dict[type[Kind], Callable[..., Kind]] = {
+            WindowKind: partial(WindowKind, days=days),
+            CycleKind: partial(CycleKind, days=days),
+        }
+        needed = {*self._always, *(kind for source in derived.values() for kind in source.kinds)}
         self.kinds: dict[type[Kind], Kind] = {
             kind: made_by.get(kind, kind)(
                 list(dict.fromkeys(f.source for f in declared if isinstance(f.source, sources)))
             )
             for kind, sources in _KINDS.items()
-            # Silence is told by the rhythm, whether or not anybody reads it.
-            if not only_needed or kind is RhythmKind or any(isinstance(f.source, sources) for f in declared)
+            if kind in needed or any(isinstance(f.source, sources) for f in declared)
         }
         self._kind_of: dict[type, Kind] = {
             source: self.kinds[kind] for kind, sources in _KINDS.items() if kind in self.kinds for source in sources
         }
         self.columns: tuple[Column, ...] = tuple(c for kind in self.kinds.values() for c in kind.columns)
+        self.signals: tuple[Signal, ...] = tuple(
+            dict.fromkeys(f.source.signal for f in declared if hasattr(f.source, "signal"))
+        )
+        """What is counted or added up for these features."""
 
-    @property
-    def rhythm(self) -> RhythmKind:
-        """What silence is told by."""
-        return cast(RhythmKind, self.kinds[RhythmKind])
-
-    @property
-    def favourites(self) -> FavouriteKind:
-        """What an offer's category is chosen by …"""
-        return cast(FavouriteKind, self.kinds[FavouriteKind])
-
-    @property
-    def recent(self) -> RecentKind:
-        """… and named by."""
-        return cast(RecentKind, self.kinds[RecentKind])
+    def kind(self, kind: type[_K]) -> _K:
+        """One of its kinds. Raises ``KeyError``."""
+        return cast(_K, self.kinds[kind])
 
     def in_zone(self, time_zone: str) -> Catalogue:
         """The same features with the days of another time zone."""
         if time_zone == self.time_zone:
             return self
-        return Catalogue(self.features.values(), only_needed=self._only_needed, time_zone=time_zone)
+        return Catalogue(self.features.values(), always=self._always, time_zone=time_zone)
 
     def covering(self, addresses: Iterable[str]) -> Catalogue:
-        """A catalogue of these features and what they divide: the same bits from fewer columns."""
+        """A catalogue of these features and what they are made of: the same bits from fewer columns."""
         wanted = dict.fromkeys(addresses)
         for address in list(wanted):
             source = self.features[address].source
-            if isinstance(source, Ratio):
-                wanted |= dict.fromkeys((source.numerator, source.denominator))
+            if isinstance(source, Derived):
+                wanted |= dict.fromkeys(self._parts(source))
         covered = (self.features[address] for address in wanted)
-        return Catalogue(covered, only_needed=True, time_zone=self.time_zone)
+        return Catalogue(covered, always=self._always, time_zone=self.time_zone)
+
+    def _parts(self, source: Derived) -> Iterable[str]:
+        for part in source.parts:
+            yield part
+            deeper = self.features[part].source
+            if isinstance(deeper, Derived):
+                yield from self._parts(deeper)
 
     def fold(self, state: Rows, run: Run) -> None:
         """Take a run of events into every kind's columns."""
@@ -126,23 +129,11 @@ class Catalogue:
 
     def read(self, rows: Readable, now_ms: Ints, addresses: Sequence[str]) -> npt.NDArray[np.float32]:
         """[k, width of all addresses] float32: each feature of each row at the row's own time. Raises ``KeyError``."""
-        memo: dict[Any, Floats] = {}
-
-        def value(address: str) -> Floats:
-            source = self.features[address].source
-            if source not in memo:
-                if isinstance(source, Ratio):
-                    over, under = value(source.numerator), value(source.denominator)
-                    ratio = np.where(under > 0, over / np.where(under > 0, under, 1.0), 0.0)
-                    memo[source] = np.minimum(ratio, source.cap)
-                else:
-                    memo[source] = self._kind_of[type(source)].read(rows, now_ms, source)
-            return memo[source]
-
+        reading = Reading(self, rows, now_ms)
         places = self.places(addresses)
         out = np.empty((len(rows), sum(p.stop - p.start for p in places.values())), np.float32)
         for address, place in places.items():
-            out[:, place] = value(address).reshape(len(rows), place.stop - place.start)
+            out[:, place] = reading.value(address).reshape(len(rows), place.stop - place.start)
         return out
 
     def places(self, addresses: Iterable[str]) -> dict[str, slice]:
@@ -155,4 +146,23 @@ class Catalogue:
         return found
 
 
-CATALOGUE = Catalogue()
+class Reading:
+    """Rows as they are read once, each at its own time: what features are made of is read once, too."""
+
+    def __init__(self, catalogue: Catalogue, rows: Readable, now_ms: Ints) -> None:
+        self.catalogue, self.rows, self.now_ms = catalogue, rows, now_ms
+        self._made: dict[Any, Floats] = {}
+
+    def value(self, address: str) -> Floats:
+        """[k] or [k, width] a feature."""
+        source = self.catalogue.features[address].source
+        if source not in self._made:
+            if isinstance(source, Derived):
+                self._made[source] = source.of(self)
+            else:
+                self._made[source] = self.catalogue._kind_of[type(source)].read(self.rows, self.now_ms, source)
+        return self._made[source]
+
+    def kind(self, kind: type[_K]) -> _K:
+        """A kind of the catalogue."""
+        return self.catalogue.kind(kind)

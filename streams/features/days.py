@@ -29,10 +29,29 @@ class Days:
 
     def number(self, time_ms: Ints) -> Ints:
         """[n] the day of each time (UTC milliseconds)."""
+        return self.local_ms(time_ms) // DAY_MS
+
+    def local_ms(self, time_ms: Ints) -> Ints:
+        """[n] each time (UTC milliseconds) as the zone's clocks show it: milliseconds since 1970 there."""
         if self._offsets is None:
-            return time_ms // DAY_MS
+            return time_ms
         since_ms, offset_ms = self._offsets
-        return (time_ms + offset_ms[np.searchsorted(since_ms, time_ms, side="right") - 1]) // DAY_MS
+        return time_ms + offset_ms[np.searchsorted(since_ms, time_ms, side="right") - 1]
+
+    def start_ms(self, number: Ints) -> Ints:
+        """[n] when each day begins, UTC milliseconds: its first moment, also where clocks change at midnight.
+
+        >>> Days("America/Sao_Paulo").start_ms(np.array([17474])).tolist() == [17474 * DAY_MS + 3 * 3_600_000]
+        True
+        """
+        local = number * DAY_MS
+        if self._offsets is None:
+            return local
+        since_ms, offset_ms = self._offsets
+        # The offset that holds a day before is at most a few hours off: look once more with what it gives.
+        at = local - offset_ms[np.searchsorted(since_ms, local - DAY_MS, side="right") - 1]
+        again = local - offset_ms[np.searchsorted(since_ms, at, side="right") - 1]
+        return np.where(self.number(again) == number, np.minimum(at, again), np.maximum(at, again))
 
 
 @cache

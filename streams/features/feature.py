@@ -2,26 +2,104 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import inf
-from typing import Any
+from typing import Any, ClassVar, Protocol
+
+import numpy as np
+
+from streams.columns.arrays import Floats, Ints
+from streams.columns.layout import Readable
+
+
+class Read(Protocol):
+    """Rows that are being read; ``streams.features.catalogue.Reading`` is one."""
+
+    @property
+    def rows(self) -> Readable: ...
+    @property
+    def now_ms(self) -> Ints: ...
+    def value(self, address: str) -> Floats:
+        """[k] or [k, width] another feature."""
+
+    def kind(self, kind: Any) -> Any:
+        """A kind of the catalogue."""
+
+
+class Derived:
+    """A source that keeps nothing of its own: it is made of other features (``parts``) or of what ``kinds`` keep."""
+
+    kinds: ClassVar[Sequence[type]] = ()
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """Addresses of the features that it is made of."""
+        return ()
+
+    def of(self, read: Read) -> Floats:
+        """[k] or [k, width] its value for each row."""
+        raise NotImplementedError
 
 
 @dataclass(frozen=True, slots=True)
-class Ratio:
+class Ratio(Derived):
     """One feature over another, at most ``cap``; 0 while the denominator is 0. Both are named by address."""
 
     numerator: str
     denominator: str
     cap: float = 1.0
 
+    @property
+    def parts(self) -> tuple[str, ...]:
+        return (self.numerator, self.denominator)
+
+    def of(self, read: Read) -> Floats:
+        over, under = read.value(self.numerator), read.value(self.denominator)
+        ratio = np.where(under > 0, over / np.where(under > 0, under, 1.0), 0.0)
+        return np.minimum(ratio, self.cap)
+
+
+@dataclass(frozen=True, slots=True)
+class Scaled(Derived):
+    """Another feature times a constant."""
+
+    address: str
+    factor: float
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        return (self.address,)
+
+    def of(self, read: Read) -> Floats:
+        return read.value(self.address) * self.factor
+
+
+@dataclass(frozen=True, slots=True)
+class Spread(Derived):
+    """The population standard deviation of numbers, from their count, their sum and that of their squares; all are
+    whole numbers, so it is exact. 0 while there is none."""
+
+    count: str
+    total: str
+    squares: str
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        return (self.count, self.total, self.squares)
+
+    def of(self, read: Read) -> Floats:
+        n = np.maximum(read.value(self.count), 1.0)
+        mean = read.value(self.total) / n
+        return np.sqrt(np.maximum(read.value(self.squares) / n - mean * mean, 0.0))
+
 
 @dataclass(frozen=True, slots=True)
 class Feature:
-    """One number per shopper at a time. ``address`` is ``file.name`` under ``streams/features``.
+    """One number per row at a time. ``address`` is ``file.name`` under ``streams/features/ENTITY``.
 
-    ``source`` is a declaration of one of the kinds in ``streams/features/kinds``, or a ``Ratio`` of two features.
-    ``cold_start`` is the value for a shopper never seen; every value is finite and within [low, high]. A feature of
+    ``source`` is a declaration of one of the kinds in ``streams/features/kinds``, or ``Derived`` from other features.
+    ``cold_start`` is the value for a key never seen; every value is finite and within [low, high]. A feature of
     ``width`` more than 1 is a tensor: so many numbers side by side.
     """
 

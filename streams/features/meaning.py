@@ -8,13 +8,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any
 
-from streams.columns.arrays import TYPE_CODE
-from streams.features.feature import Feature, Ratio
+from streams.features.feature import Derived, Feature
 from streams.features.kinds.recent import BUCKETS, EVENTS_KEPT, Sequence
 from streams.records.events import SHOPPER_EVENTS
 
 #: Event type → its code in ``sequence.types``. A model may meet codes that came after it: see ``OTHER``.
-CODES: dict[str, int] = {str(cls.__struct_config__.tag): code for cls, code in TYPE_CODE.items()}
+CODES: dict[str, int] = {str(cls.__struct_config__.tag): code for code, cls in enumerate(SHOPPER_EVENTS, start=1)}
 #: What a code that a model was not trained on is to it: no event.
 OTHER = 0.0
 
@@ -35,8 +34,8 @@ def _described(features: Mapping[str, Feature], address: str) -> Any:
     feature = features[address]
     source = feature.source
     parts: Any = _value(source)
-    if isinstance(source, Ratio):
-        parts = [parts, *(_described(features, part) for part in (source.numerator, source.denominator))]
+    if isinstance(source, Derived) and source.parts:
+        parts = [parts, *(_described(features, part) for part in source.parts)]
     elif isinstance(source, Sequence):
         parts = [parts, EVENTS_KEPT, BUCKETS.get(source.what, 0)]
     return [address, feature.unit, feature.width, parts]

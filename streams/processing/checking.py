@@ -137,7 +137,7 @@ class Checker:
         newest, before, _ = watermarks(
             decoded.clock_ms, self._newest[partition], self.rules.allowed_lateness_ms, NO_TIME
         )
-        rows = self._seen.find(batch.shopper_ids)
+        rows = self._seen.find(batch.keys)
         ids = self._applied_ids[partition]
         batch, fates = judge(batch, rows, self._seen.rows, ids, before[batch.position])
         self._newest[partition] = int(newest[-1])

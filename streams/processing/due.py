@@ -23,9 +23,10 @@ class DuePoints:
 
     row: Ints
     now_ms: Ints
-    silence: bool
+    timer: bool
+    """Whether a timer made them due, and not a record."""
     event: Ints
-    """Index into the batch, -1 for a silence."""
+    """Index into the batch, -1 for a timer."""
 
     def __len__(self) -> int:
         return len(self.row)
@@ -35,19 +36,19 @@ class DueRows:
     """All due points of a slice, n in all, in the order in which they became due.
 
     A row goes on changing after it was due, so a copy of it is kept until many are read together. ``read`` gives the
-    features and the favourite category of rows at their times.
+    features of rows at their times; ``refresh`` writes into rows that are due what is known beside them.
     """
 
-    def __init__(self, read: Callable[[Readable, Ints], tuple[Features, Ints]]) -> None:
+    def __init__(self, read: Callable[[Readable, Ints], Features], refresh: Callable[[Rows, DuePoints], None]) -> None:
         self.points: list[DuePoints] = []
-        self._read = read
+        self._read, self._refresh = read, refresh
         self._held: list[Rows] = []
         self._unread = 0
         self._features: list[Features] = []
-        self._category: list[Ints] = []
 
     def add(self, points: DuePoints, state: Rows) -> None:
         """Take due points whose rows of ``state`` stand as they are to be read."""
+        self._refresh(state, points)
         if len(points) < READ_AT_ONCE:
             self._held.append(state.take(points.row))
             self._unread += len(points)
@@ -69,13 +70,9 @@ class DueRows:
             self._held, self._unread = [], 0
 
     def _take(self, rows: Readable, now_ms: Ints) -> None:
-        features, category = self._read(rows, now_ms)
-        self._features.append(features)
-        self._category.append(category)
+        self._features.append(self._read(rows, now_ms))
 
-    def read(self) -> tuple[Features, Ints]:
-        """[n, f] features and [n] category of all due points."""
+    def read(self) -> Features:
+        """[n, f] features of all due points."""
         self._read_held()
-        if not self._features:
-            return np.zeros((0, 0), np.float32), np.zeros(0, np.int64)
-        return np.concatenate(self._features), np.concatenate(self._category)
+        return np.concatenate(self._features) if self._features else np.zeros((0, 0), np.float32)

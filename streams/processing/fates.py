@@ -30,6 +30,23 @@ class Fates:
         return ~(self.duplicate | self.late)
 
 
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What a slice's records come to, before they are folded."""
+
+    batch: EventBatch
+    fates: Fates
+    """Of the batch."""
+    newest_ms: Ints
+    """[len(slice)] the newest event time up to and with each record."""
+    before_ms: Ints
+    """[len(slice)] the watermark before each record …"""
+    watermark_ms: Ints
+    """… and once it was seen."""
+    late_before_ms: Ints
+    """[len(batch)] what is older than this is late."""
+
+
 def watermarks(clock_ms: Ints, newest_ms: int, allowed_lateness_ms: int, least_ms: int) -> tuple[Ints, Ints, Ints]:
     """[n] each: the newest event time up to and with each record, and the watermark before and after each.
 

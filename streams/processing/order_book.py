@@ -44,18 +44,19 @@ def settle(batch: EventBatch, rows: Ints, chosen: Bools, state: Rows) -> tuple[E
     rank = np.arange(len(row)) - np.repeat(first, np.diff(np.r_[first, len(row)]))
     by_rank = stable_order(rank)
     bounds = np.searchsorted(rank[by_rank], np.arange(int(rank.max()) + 2)).tolist()
-    cents = batch.cents.copy()
+    cents = batch.facts["cents"].copy()
     # The first of each shopper together, then the second of each, and so on: no shopper twice in one step.
     for a, b in itertools.pairwise(bounds):
         some = index[by_rank[a:b]]
         again[some], cents[some] = _enter(batch, some, rows[some], state)
-    return dataclasses.replace(batch, cents=cents), again
+    return dataclasses.replace(batch, facts={**batch.facts, "cents": cents}), again
 
 
 def _enter(batch: EventBatch, event: Ints, row: Ints, state: Rows) -> tuple[Bools, Ints]:
     """One event per shopper: whether it is an order placed before, and its money."""
     ids, left, counts = state.flat[IDS.code], state.flat[LEFT.code], state.flat[COUNT.code]
-    order, cents, placed = batch.order[event], batch.cents[event], batch.type[event] == _PLACED
+    order, cents = batch.facts["order"][event].view(np.uint64), batch.facts["cents"][event]
+    placed = batch.type[event] == _PLACED
     id_cells, left_cells = state.cells(IDS, row), state.cells(LEFT, row)
     same = ids[id_cells[:, None] + np.arange(ORDERS_KEPT)] == order[:, None]
     known, slot = same.any(axis=1), same.argmax(axis=1)
@@ -69,7 +70,7 @@ def _enter(batch: EventBatch, event: Ints, row: Ints, state: Rows) -> tuple[Bool
 
     back = np.flatnonzero(~placed)
     if len(back):
-        named = batch.quantity[event[back]] > 0
+        named = batch.facts["quantity"][event[back]] > 0
         cell = left_cells[back] + slot[back]
         rest = np.where(known[back], left[cell], 0)
         refund = np.where(named, cents[back], rest)

@@ -11,22 +11,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from streams.columns.arrays import Bools, EventBatch, Ints, of_types, stable_order
+from streams.columns.arrays import Bools, EventBatch, Ints, stable_order
 from streams.columns.layout import Column, Rows
-from streams.records import events as e
+from streams.processing.entity import Timer
 
-#: Events after which a decision may change, each a due point.
-DECISIVE = of_types(
-    e.CartItemAdded,
-    e.CartItemRemoved,
-    e.OrderPlaced,
-    e.OrderCancelled,
-    e.OrderReturned,
-    e.OfferClicked,
-    e.OfferRedeemed,
-    e.OfferDismissed,
-    e.ConsentChanged,
-)
 BUCKET = Column("due/bucket", "i8")
 
 
@@ -57,8 +45,9 @@ def plan(
     rows: Ints,
     state: Rows,
     watermark: Ints,
+    decisive: Bools,
     cadence_ms: int,
-    min_silence_ms: int,
+    timer: Timer,
 ) -> Plan:
     """Plan the rounds of a slice. ``applied``: its applied events by shopper, in log order. ``watermark[i]`` is the
     watermark once the slice's record i was seen."""
@@ -77,9 +66,9 @@ def plan(
     running = np.maximum.accumulate(lift + bucket) if len(row) else bucket
     before = state.flat["i8"][state.cells(BUCKET, row)]
     before[1:] = np.where(starts[1:], before[1:], np.maximum(before[1:], running[:-1] - lift[1:]))
-    due = DECISIVE[batch.type[event]] | (bucket > before)
+    due = decisive[batch.type[event]] | (bucket > before)
     seen_then = watermark[np.minimum(next_position, len(watermark) - 1)] if len(row) else time
-    ends = due | (seen_then >= time + min_silence_ms)
+    ends = due | timer.may_fire(np.maximum(time, watermark[position]), seen_then)
 
     earlier: Ints = np.cumsum(ends) - ends
     first = np.flatnonzero(starts)

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from streams.columns.arrays import Bools, Floats, Ints
-from streams.features.catalogue import CATALOGUE
+from streams.features.feature import Feature
 from streams.features.meaning import CODES, OTHER, meanings
 from streams.monitoring.canary import Compared
 from streams.records.outcomes import Reason
@@ -100,9 +100,8 @@ class Model(Protocol):
 class Shelf(Protocol):
     """Where models come from; ``models.store.Shelf`` is one."""
 
-    @property
-    def tasks(self) -> Sequence[str]:
-        """Every task that is served."""
+    def tasks_of(self, entity: str) -> Sequence[str]:
+        """Every task about an entity that is served."""
 
     def shipped(self, task: str) -> str:
         """The version of a task that came with the package."""
@@ -134,15 +133,15 @@ class Serving:
         return all(version is None or serving.get(stage) == version for stage, version in wanted.items())
 
 
-def shipped_stages(shelf: Shelf) -> dict[str, Stages]:
+def shipped_stages(shelf: Shelf, entity: str) -> dict[str, Stages]:
     """Every task's own version of the package, by name: what serves in a log that no operator chose for."""
-    return {task: Stages(change_id="", live=shelf.shipped(task)) for task in shelf.tasks}
+    return {task: Stages(change_id="", live=shelf.shipped(task)) for task in shelf.tasks_of(entity)}
 
 
-def widths(addresses: Sequence[str], upstream: Sequence[Model] = ()) -> list[int]:
+def widths(addresses: Sequence[str], features: Mapping[str, Feature], upstream: Sequence[Model] = ()) -> list[int]:
     """How many numbers of a row each address takes: a feature's, or that of an output ``TASK.OUTPUT`` of an upstream
     model. Raises ``ValueError`` for one that is neither."""
-    found = {address: feature.width for address, feature in CATALOGUE.features.items()}
+    found = {address: feature.width for address, feature in features.items()}
     found |= {f"{model.task}.{output.name}": output.width for model in upstream for output in model.outputs}
     unknown = [address for address in addresses if address not in found]
     if unknown:
@@ -150,17 +149,17 @@ def widths(addresses: Sequence[str], upstream: Sequence[Model] = ()) -> list[int
     return [found[address] for address in addresses]
 
 
-def load(shelf: Shelf, task: str, version: str | None) -> Model:
+def load(shelf: Shelf, task: str, version: str | None, features: Mapping[str, Feature]) -> Model:
     """A version that fits this code's features. Raises ``ValueError``, and what the shelf raises."""
     model = shelf.model(task, version)
-    here = widths(model.features, model.upstream)
+    here = widths(model.features, features, model.upstream)
     wrong = [a for a, ours, its in zip(model.features, here, model.widths, strict=True) if ours != its]
     if wrong:
         raise ValueError(
             f"{task} {model.version} was trained on {', '.join(wrong)} of another width than they have here. "
             f"Train it anew: offerstream train {task}"
         )
-    now = meanings(CATALOGUE.features, model.features)
+    now = meanings(features, model.features)
     changed = [a for a, meant in now.items() if model.meanings.get(a) != meant]
     moved = [name for name, code in model.codes.items() if CODES.get(name) != code]
     if changed or moved:
@@ -173,6 +172,8 @@ def load(shelf: Shelf, task: str, version: str | None) -> Model:
 
 def serve(
     shelf: Shelf,
+    entity: str,
+    features: Mapping[str, Feature],
     stages: Mapping[str, Stages],
     refused: Callable[[str, str, Exception], None],
     before: Sequence[Serving] = (),
@@ -183,14 +184,14 @@ def serve(
 
     def loaded(task: str, version: str | None) -> Model | None:
         try:
-            return load(shelf, task, version)
+            return load(shelf, task, version, features)
         except Exception as error:
             refused(task, str(version), error)
             return None
 
     served = {serving.live.task: serving.live for serving in before}
     found = []
-    for task in shelf.tasks:
+    for task in shelf.tasks_of(entity):
         if task not in stages:
             continue
         s = stages[task]
@@ -199,7 +200,7 @@ def serve(
             live = served.get(task) or (loaded(task, s.previous) if s.previous else None)
         canary = loaded(task, s.canary) if s.canary else None
         shadow = loaded(task, s.shadow) if s.shadow else None
-        found.append(Serving(s, live or load(shelf, task, None), canary, shadow))
+        found.append(Serving(s, live or load(shelf, task, None, features), canary, shadow))
     return found
 
 
@@ -216,6 +217,8 @@ class TaskScores:
     """Per model, the rows it was given (all n)."""
     judged: Bools
     """[n] whom the task can judge: the others get no answer."""
+    features: Mapping[str, Feature]
+    """Of the entity, by address."""
     seconds: float = 0.0
     compared: list[Compared] = field(default_factory=list)
     foretold: Answers = field(default_factory=dict)
@@ -240,13 +243,15 @@ class TaskScores:
                 continue
             strongest = np.argsort(-moved, axis=1, kind="stable")[:, :most]
             for k, row, effect, top in zip(mine, x, moved, strongest.tolist(), strict=True):
-                found[k] = [_reason(model, j, row, float(effect[j])) for j in top if effect[j] > 0]
+                found[k] = [_reason(self.features, model, j, row, float(effect[j])) for j in top if effect[j] > 0]
         return found
 
 
-def _reason(model: Model, j: int, row: npt.NDArray[np.float32], effect: float) -> Reason:
+def _reason(
+    features: Mapping[str, Feature], model: Model, j: int, row: npt.NDArray[np.float32], effect: float
+) -> Reason:
     address, start = model.features[j], sum(model.widths[:j])
-    feature = CATALOGUE.features.get(address)
+    feature = features.get(address)
     if model.widths[j] != 1 or feature is None:
         meaning = address if feature is None else feature.meaning
         return Reason(feature=address, value=None, typical=None, contribution=effect, text=f"{meaning}: unusual")
@@ -329,9 +334,11 @@ def score(
     serving: Sequence[Serving],
     features: npt.NDArray[np.float32],
     places: Mapping[str, slice],
-    shopper: Callable[[int], str],
+    key: Callable[[int], str],
+    catalogue: Mapping[str, Feature],
 ) -> dict[str, TaskScores]:
-    """Every task's answers for n due points. ``shopper(i)`` names the i-th row's shopper.
+    """Every task's answers for n due points. ``key(i)`` is the i-th row's; ``catalogue`` has the entity's features
+    by address.
 
     A live model that raises stops the worker. One that raises as canary or shadow is told; the live one answers.
     """
@@ -342,9 +349,11 @@ def score(
         live = rows.answers(task.live)
         spent = rows.seconds(task.live)
         judged = rows.judged(task.live)
-        chosen = TaskScores(dict(live), (task.live,), np.zeros(n, np.int64), [rows.of(task.live)], judged, spent)
+        chosen = TaskScores(
+            dict(live), (task.live,), np.zeros(n, np.int64), [rows.of(task.live)], judged, catalogue, spent
+        )
         if task.canary is not None:
-            mask = np.array([task.stages.in_canary(shopper(i)) for i in range(n)], np.bool_)
+            mask = np.array([task.stages.in_canary(key(i)) for i in range(n)], np.bool_)
             answers, finite, compared = _beside("canary", task.canary, rows, task.live, mask)
             chosen.compared.append(compared)
             mask &= finite  # Where it fails, the live model answers.

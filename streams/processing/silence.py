@@ -4,11 +4,13 @@ the silence lasts."""
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
-from streams.columns.arrays import Ints
+from streams.columns.arrays import Bools, Ints
 from streams.columns.layout import Column, Readable
+from streams.features.catalogue import Catalogue
 from streams.features.kinds.decay import DAY_MS
 from streams.features.kinds.rhythm import RhythmKind
 from streams.state.arena import NEVER
@@ -36,12 +38,21 @@ class SilencePolicy:
     firings: int = 12
 
     @property
+    def kind(self) -> Literal["silence"]:
+        """What outcomes call it."""
+        return "silence"
+
+    @property
     def shortest_ms(self) -> int:
         return int(self.shortest_days * DAY_MS)
 
-    def due_ms(self, rows: Readable, rhythm: RhythmKind, last_event_ms: Ints, fired: Ints) -> Ints:
+    def may_fire(self, time_ms: Ints, seen_ms: Ints) -> Bools:
+        """[n] whether the timer may fire between an event of this time and a watermark of ``seen_ms``."""
+        return seen_ms >= time_ms + self.shortest_ms
+
+    def due_ms(self, rows: Readable, catalogue: Catalogue, last_event_ms: Ints, fired: Ints) -> Ints:
         """[k] when each row's timer fires, UTC milliseconds, having fired ``fired`` times in this silence."""
-        known = rhythm.summary(rows)
+        known = catalogue.kind(RhythmKind).summary(rows)
         wait = np.where(known.gaps >= 2, known.mean + self.spreads * known.spread, self.unknown_days)
         days = np.clip(wait, self.shortest_days, self.longest_days)
         # One product after the other: a power may have other last bits on another machine.

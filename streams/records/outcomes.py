@@ -21,9 +21,10 @@ class Due(msgspec.Struct, kw_only=True, frozen=True, gc=False):
     """What made the shopper due: an event of their own, or the silence after their last one."""
 
     kind: Annotated[
-        Literal["event", "silence"], Meta(description="An event of the shopper, or silence after their last one.")
+        Literal["event", "silence", "day"],
+        Meta(description="A record about it; silence after a shopper's last event; the end of an item's day."),
     ]
-    ref: Annotated[str, Meta(description="The event's id, or the silence's due time in milliseconds since 1970.")]
+    ref: Annotated[str, Meta(description="The record's id, or the due time in milliseconds since 1970.")]
 
 
 class ModelUsed(msgspec.Struct, kw_only=True, frozen=True, gc=False):
@@ -50,22 +51,49 @@ class Reason(msgspec.Struct, kw_only=True, frozen=True, gc=False):
     text: Annotated[str, Meta(description="The same in words.")]
 
 
-class Outcome(msgspec.Struct, kw_only=True, frozen=True, gc=False):
-    """What every outcome carries. ``event_time_ms``: the event time it stands on, UTC milliseconds since 1970."""
+class AnyOutcome(msgspec.Struct, kw_only=True, frozen=True, gc=False):
+    """What every outcome carries, whatever it is about."""
 
     outcome_id: Annotated[
         str, Meta(description="Digest of what it stands on: the same again is the same outcome, said twice.")
     ]
-    shopper_id: Annotated[str, Meta(description="Whom it concerns; the record's key as well.")]
     event_time_ms: Annotated[int, Meta(description="The event time that it stands on, UTC milliseconds since 1970.")]
-    due: Annotated[Due, Meta(description="What made the shopper due.")]
+    due: Annotated[Due, Meta(description="What made it due.")]
+
+    @property
+    def key(self) -> str:
+        """Whom or what it is about; the record's key as well."""
+        raise NotImplementedError
+
+
+class Outcome(AnyOutcome, frozen=True, kw_only=True):
+    """What every outcome about a shopper carries."""
+
+    shopper_id: Annotated[str, Meta(description="Whom it concerns; the record's key as well.")]
     model: Annotated[ModelUsed, Meta(description="Which model spoke.")]
 
+    @property
+    def key(self) -> str:
+        """The shopper."""
+        return self.shopper_id
 
-class Scored(Outcome, frozen=True, kw_only=True):
-    """A model's answer for one shopper at one due point. Scores are rounded to 4 decimals."""
 
-    scores: Annotated[dict[str, float], Meta(description="Each output of the model, by name; rounded to 4 decimals.")]
+class Answer(msgspec.Struct, kw_only=True, frozen=True, gc=False):
+    """What one model answered. Scores are rounded to 4 decimals."""
+
+    model: Annotated[ModelUsed, Meta(description="Which model spoke.")]
+    scores: Annotated[
+        dict[str, float | list[float]],
+        Meta(description="Each output of the model that is a number, or several, by name; rounded to 4 decimals."),
+    ]
+
+
+class Scored(AnyOutcome, frozen=True, kw_only=True):
+    """What the models answered at one due point, all in one record."""
+
+    entity: Annotated[str, Meta(description="What it is about: shopper or item.")]
+    key: Annotated[str, Meta(description="Which one: its id; the record's key as well.")]
+    answers: Annotated[dict[str, Answer], Meta(description="By task; a task that cannot judge them is not there.")]
 
 
 class LikelyCategory(msgspec.Struct, kw_only=True, frozen=True, gc=False):
@@ -161,11 +189,47 @@ class OfferWithheld(Outcome, frozen=True, kw_only=True):
     rules: Annotated[str, Meta(description="Digest of the rules that decided.")]
 
 
+class ItemProfiled(AnyOutcome, frozen=True, kw_only=True):
+    """An item in numbers, when its day was over or something about it changed. The newest one holds."""
+
+    item_id: Annotated[str, Meta(description="The item; the record's key as well.")]
+    listed: Annotated[bool, Meta(description="Whether the catalogue lists it; false also where none does.")]
+    category: Annotated[str | None, Meta(description="The category that was named last; null when unknown.")]
+    units_24h: Annotated[int, Meta(description="Units sold in 24 hours.")]
+    units_7d: Annotated[int, Meta(description="Units sold in 7 days.")]
+    units_30d: Annotated[int, Meta(description="Units sold in 30 days.")]
+    revenue_30d_cents: Annotated[int, Meta(description="Revenue of 30 days, integer cents of the currency.")]
+    momentum: Annotated[float, Meta(description="Pace of the last 7 days over that of 30: 1 is steady, at most 4.29.")]
+    category_share: Annotated[float, Meta(description="Share of the units that its category sold in 30 days, 0 to 1.")]
+    views_30d: Annotated[int, Meta(description="Views in 30 days.")]
+    conversion_30d: Annotated[float, Meta(description="Order lines per view in 30 days.")]
+    price_cents: Annotated[int, Meta(description="Price of one unit, integer cents; 0 when no catalogue said it.")]
+    usual_price_cents: Annotated[int, Meta(description="The price that held longest within 90 days.")]
+    lowest_price_30d_cents: Annotated[int, Meta(description="The lowest price that held within 30 days.")]
+    discount_depth: Annotated[float, Meta(description="How far the price lies below the usual one, 0 to 1.")]
+    on_hand: Annotated[int | None, Meta(description="Units in stock; null when never counted.")]
+    on_order: Annotated[int | None, Meta(description="Units on their way; null when never counted.")]
+    cover_days: Annotated[
+        float | None,
+        Meta(description="Days that the stock lasts at the pace of 30 days; 0: nothing sells; null: never counted."),
+    ]
+    reviews: Annotated[int, Meta(description="Reviews so far.")]
+    rating: Annotated[float, Meta(description="Mean stars, 1 to 5; 0 without a review.")]
+    rating_recent: Annotated[float, Meta(description="The same, old reviews faded with a half-life of 30 days.")]
+    currency: Annotated[str, Meta(description="ISO 4217.")]
+    rules: Annotated[str, Meta(description="Digest of the rules that decided.")]
+
+    @property
+    def key(self) -> str:
+        """The item."""
+        return self.item_id
+
+
 class LateEvent(msgspec.Struct, kw_only=True, frozen=True, gc=False):
     """An event older than the watermark: not in the features, kept for whoever recomputes."""
 
     late_id: Annotated[str, Meta(description="Digest of where the record stands: the same again is the same one.")]
-    shopper_id: Annotated[str, Meta(description="Whose event it is.")]
+    key: Annotated[str, Meta(description="The record's key: the shopper or item that it is about.")]
     event_id: Annotated[str, Meta(description="The event's id.")]
     event_time_ms: Annotated[int, Meta(description="When it happened, UTC milliseconds since 1970.")]
     watermark_ms: Annotated[int, Meta(description="The partition's watermark when it came: later than the event.")]
@@ -204,6 +268,7 @@ OUTCOMES: tuple[type[msgspec.Struct], ...] = (
     OfferWithheld,
     Scored,
     ProfileUpdated,
+    ItemProfiled,
     LateEvent,
     DeadLetter,
 )
@@ -216,11 +281,11 @@ def encode_outcome(record: msgspec.Struct) -> bytes:
     return _encoder.encode(record)
 
 
-def outcome_id(kind: str, shopper_id: str, due: str, campaign: str) -> str:
+def outcome_id(kind: str, key: str, due: str, campaign: str) -> str:
     """The id under which an outcome is always said, 32 hex digits.
 
     The parts are length-prefixed, so no two different tuples of strings share a digest input.
     """
-    parts = (kind, shopper_id, due, campaign)
+    parts = (kind, key, due, campaign)
     text = "".join(f"{len(part)}:{part}" for part in parts)
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()

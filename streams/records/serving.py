@@ -35,9 +35,9 @@ class Stages(msgspec.Struct, kw_only=True, frozen=True, gc=False, omit_defaults=
     canary_salt: Annotated[str, Meta(description="Another salt draws other shoppers for the canary.")] = ""
     shadow: Annotated[str | None, Meta(description="The version that is scored for all and acted on for none.")] = None
 
-    def in_canary(self, shopper_id: str) -> bool:
-        """Whether the canary serves a shopper."""
-        digest = hashlib.blake2b(f"{self.canary_salt}:{shopper_id}".encode(), digest_size=8).digest()
+    def in_canary(self, key: str) -> bool:
+        """Whether the canary serves a shopper, or whatever else the task is about."""
+        digest = hashlib.blake2b(f"{self.canary_salt}:{key}".encode(), digest_size=8).digest()
         return int.from_bytes(digest, "big") < self.canary_share * 2**64
 
 

@@ -21,12 +21,12 @@ from streams.records.events import (
     ShopperEvent,
 )
 from streams.records.outcomes import (
+    AnyOutcome,
     ChurnAlerted,
     DeadLetter,
     LateEvent,
     OfferMade,
     OfferWithheld,
-    Outcome,
 )
 from streams.records.serving import ModelsChosen, RulesChosen
 
@@ -155,6 +155,8 @@ def whom(record: object) -> str:
     """The shopper that a record concerns; empty where it concerns none."""
     if isinstance(record, DeadLetter):
         return (record.original_key or b"").decode(errors="replace")
+    if isinstance(record, (AnyOutcome, LateEvent)):
+        return record.key
     return str(getattr(record, "shopper_id", ""))
 
 
@@ -162,7 +164,7 @@ def when_ms(record: object) -> int | None:
     """The time that a record stands on, UTC milliseconds since 1970: of a dead letter when Kafka took the original."""
     if isinstance(record, DeadLetter):
         return record.record_time_ms
-    if isinstance(record, (Outcome, LateEvent)):
+    if isinstance(record, (AnyOutcome, LateEvent)):
         return record.event_time_ms
     if isinstance(record, (ShopperEvent, ClockTicked)):
         at = record.event_time

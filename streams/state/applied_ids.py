@@ -32,9 +32,11 @@ _FRESH = 0.3
 
 
 class AppliedIds:
-    """The ids known in one partition. An id is a 64-bit hash of shopper and event id together."""
+    """The ids known in one partition. An id is a 64-bit hash of key and event id together. ``prefix``: what the keys of
+    its chunks in the feature table begin with."""
 
-    def __init__(self) -> None:
+    def __init__(self, prefix: bytes = IDS) -> None:
+        self._prefix = prefix
         self._ids: Hashes = np.zeros(_SMALLEST, np.uint64)  # 0: an empty slot
         self._bucket: npt.NDArray[np.int32] = np.zeros(_SMALLEST, np.int32)
         self._held = 0
@@ -96,7 +98,7 @@ class AppliedIds:
         span = self._flushed_offset.to_bytes(8, "big") + next_offset.to_bytes(8, "big")
         for some in np.split(order, starts[1:]) if len(order) else []:
             bucket = int(buckets[some[0]])
-            key = IDS + bucket.to_bytes(8, "big") + span
+            key = self._prefix + bucket.to_bytes(8, "big") + span
             changes[key] = ids[some].astype("<u8").tobytes()
             self._chunks.setdefault(bucket, []).append(key)
         self._added = []
@@ -110,7 +112,8 @@ class AppliedIds:
         floor = int(_floor(np.array(watermark_ms)))
         self._flushed_offset, self._flushed_floor = next_offset, floor
         for key, value in chunks:
-            bucket, until = int.from_bytes(key[1:9], "big"), int.from_bytes(key[17:25], "big")
+            place = key[len(self._prefix) :]
+            bucket, until = int.from_bytes(place[:8], "big"), int.from_bytes(place[16:24], "big")
             self._chunks.setdefault(bucket, []).append(key)
             if bucket >= floor and until <= next_offset:
                 ids = np.frombuffer(value, "<u8").astype(np.uint64)

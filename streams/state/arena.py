@@ -1,6 +1,6 @@
-"""Hot rows of one partition's shoppers in one block of memory, backed by a durable tier.
+"""Hot rows of one partition's keys in one block of memory, backed by a durable tier.
 
-Rows are found by shopper, touched in place and written behind: what changed since the last flush is packed and
+Rows are found by key, touched in place and written behind: what changed since the last flush is packed and
 handed to the flush (``streams/state/write_behind.py``). Rows that are clean and long unused are evicted when the
 block reaches its limit; only their timer stays in memory.
 """
@@ -23,7 +23,7 @@ TIMER = Column("timer/due", "i8")
 
 
 class Tier(Protocol):
-    """Where rows live that are not in memory: keys are ``row_key(shopper)``, values packed rows."""
+    """Where rows live that are not in memory: keys are ``row_key(key)``, values packed rows."""
 
     def get(self, key: bytes) -> bytes | None:
         """The value of a key, or None."""
@@ -85,7 +85,7 @@ class Codec:
 
 
 class Arena:
-    """The rows of one partition. ``limit`` is the most rows kept in memory (at least one slice's shoppers),
+    """The rows of one partition. ``limit`` is the most rows kept in memory (at least one slice's keys),
     ``room`` how many to begin with."""
 
     def __init__(self, codec: Codec, tier: Tier | None = None, limit: int = 1_000_000, room: int = 1024) -> None:
@@ -96,17 +96,17 @@ class Arena:
         self._used: Ints = np.zeros(room, np.int64)
         self._clock = 0
         self._index: dict[str, int] = {}
-        self._shopper: list[str | None] = []
+        self._key: list[str | None] = []
         self._free: list[int] = []
         self._cold_timers: dict[str, int] = {}
-        # The same timers, the next one first; entries of shoppers that came back or were set anew are passed over.
+        # The same timers, the next one first; entries of keys that came back or were set anew are passed over.
         self._cold_order: list[tuple[int, str]] = []
 
     def __len__(self) -> int:
         return len(self._index)
 
-    def shoppers(self) -> Iterator[str]:
-        """The shoppers whose rows are in memory."""
+    def keys(self) -> Iterator[str]:
+        """The keys whose rows are in memory."""
         return iter(self._index)
 
     @property
@@ -114,25 +114,25 @@ class Arena:
         """[len] the rows that are somebody's."""
         return np.fromiter(self._index.values(), np.int64, len(self._index))
 
-    def shopper(self, row: int) -> str:
+    def key(self, row: int) -> str:
         """Whose row it is."""
-        found = self._shopper[row]
+        found = self._key[row]
         assert found is not None, f"row {row} is nobody's"
         return found
 
     @property
     def armed(self) -> int:
         """How many timers are set, in memory or evicted."""
-        return int((self.timer[: len(self._shopper)] != NEVER).sum()) + len(self._cold_timers)
+        return int((self.timer[: len(self._key)] != NEVER).sum()) + len(self._cold_timers)
 
-    def find(self, shoppers: Sequence[str]) -> Ints:
-        """[n] the row of each shopper; loads evicted rows and makes rows for new shoppers."""
+    def find(self, keys: Sequence[str]) -> Ints:
+        """[n] the row of each key; loads evicted rows and makes rows for new keys."""
         index = self._index
         try:
-            found = np.fromiter(map(index.__getitem__, shoppers), np.int64, len(shoppers))
+            found = np.fromiter(map(index.__getitem__, keys), np.int64, len(keys))
         except KeyError:
-            self._admit([s for s in dict.fromkeys(shoppers) if s not in index])
-            found = np.fromiter(map(index.__getitem__, shoppers), np.int64, len(shoppers))
+            self._admit([s for s in dict.fromkeys(keys) if s not in index])
+            found = np.fromiter(map(index.__getitem__, keys), np.int64, len(keys))
         self._clock += 1
         self._used[found] = self._clock
         return found
@@ -154,45 +154,45 @@ class Arena:
         rows = self.codec.unpack([value for _, value in block])
         room = max(0, self.limit - len(self._index))
         if room:
-            self._place([shopper for shopper, _ in block[:room]], rows.take(np.arange(min(room, len(block)))))
+            self._place([key for key, _ in block[:room]], rows.take(np.arange(min(room, len(block)))))
         due = rows.column(TIMER.name)
         for i in range(room, len(block)):
             self._chill(block[i][0], int(due[i]))
 
-    def _chill(self, shopper: str, due: int) -> None:
+    def _chill(self, key: str, due: int) -> None:
         if due != NEVER:
-            self._cold_timers[shopper] = due
-            heapq.heappush(self._cold_order, (due, shopper))
+            self._cold_timers[key] = due
+            heapq.heappush(self._cold_order, (due, key))
             if len(self._cold_order) > 2 * len(self._cold_timers) + 1024:
                 # Shoppers that came back left theirs behind.
                 self._cold_order = [(at, name) for name, at in self._cold_timers.items()]
                 heapq.heapify(self._cold_order)
 
-    def _admit(self, shoppers: list[str]) -> None:
+    def _admit(self, keys: list[str]) -> None:
         if self.tier is None:
-            self._place(shoppers, None)
+            self._place(keys, None)
             return
-        stored = [(shopper, self.tier.get(row_key(shopper))) for shopper in shoppers]
-        known = [(shopper, value) for shopper, value in stored if value is not None]
+        stored = [(key, self.tier.get(row_key(key))) for key in keys]
+        known = [(key, value) for key, value in stored if value is not None]
         if known:
-            self._place([shopper for shopper, _ in known], self.codec.unpack([value for _, value in known]))
-        self._place([shopper for shopper, value in stored if value is None], None)
+            self._place([key for key, _ in known], self.codec.unpack([value for _, value in known]))
+        self._place([key for key, value in stored if value is None], None)
 
-    def _place(self, shoppers: list[str], rows: Rows | None) -> None:
+    def _place(self, keys: list[str], rows: Rows | None) -> None:
         places: list[int] = []
-        never_used = len(self._shopper)
-        for shopper in shoppers:
+        never_used = len(self._key)
+        for key in keys:
             if self._free:
                 place = self._free.pop()
-                self._shopper[place] = shopper
+                self._key[place] = key
             else:
-                place = len(self._shopper)
-                self._shopper.append(shopper)
-            self._index[shopper] = place
-            self._cold_timers.pop(shopper, None)
+                place = len(self._key)
+                self._key.append(key)
+            self._index[key] = place
+            self._cold_timers.pop(key, None)
             places.append(place)
-        if places and len(self._shopper) > len(self.rows):
-            self._grow(max(2 * len(self.rows), len(self._shopper)))
+        if places and len(self._key) > len(self.rows):
+            self._grow(max(2 * len(self.rows), len(self._key)))
         at = np.array(places, np.int64)
         if rows is None:
             at = at[at < never_used]  # all others are zero
@@ -212,23 +212,23 @@ class Arena:
         self.rows = rows
 
     def due(self, watermark_ms: int) -> Ints:
-        """Rows whose timer is at or before the watermark, ascending by shopper's place; loads evicted ones."""
+        """Rows whose timer is at or before the watermark, ascending by key's place; loads evicted ones."""
         order, passed = self._cold_order, []
         while order and order[0][0] <= watermark_ms:
-            due, shopper = heapq.heappop(order)
-            if self._cold_timers.get(shopper) == due:
-                passed.append(shopper)
+            due, key = heapq.heappop(order)
+            if self._cold_timers.get(key) == due:
+                passed.append(key)
         if passed:
             self.find(list(dict.fromkeys(passed)))
-        return np.flatnonzero(self.timer[: len(self._shopper)] <= watermark_ms)
+        return np.flatnonzero(self.timer[: len(self._key)] <= watermark_ms)
 
     def take_dirty(self, next_offset: int) -> dict[bytes, bytes]:
         """Pack what changed since last time, by key; from here on it counts as clean."""
-        changed = np.flatnonzero(self.dirty[: len(self._shopper)])
+        changed = np.flatnonzero(self.dirty[: len(self._key)])
         self.rows.data[TIMER.name][changed] = self.timer[changed]
         self.dirty[changed] = False
         packed = self.codec.pack(self.rows, changed, next_offset)
-        return {row_key(self.shopper(place)): value for place, value in zip(changed.tolist(), packed, strict=True)}
+        return {row_key(self.key(place)): value for place, value in zip(changed.tolist(), packed, strict=True)}
 
     def evict(self, keep: Mapping[bytes, bytes] | None = None) -> int:
         """Drop the longest unused clean rows beyond the limit; returns how many.
@@ -243,12 +243,12 @@ class Arena:
         places = places[np.argsort(self._used[places], kind="stable")][:excess]
         dropped = 0
         for place in places.tolist():
-            shopper = self.shopper(place)
-            if keep and row_key(shopper) in keep:
+            key = self.key(place)
+            if keep and row_key(key) in keep:
                 continue
-            del self._index[shopper]
-            self._shopper[place] = None
-            self._chill(shopper, int(self.timer[place]))
+            del self._index[key]
+            self._key[place] = None
+            self._chill(key, int(self.timer[place]))
             self.timer[place] = NEVER
             self._free.append(place)
             dropped += 1

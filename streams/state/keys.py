@@ -5,16 +5,16 @@ from __future__ import annotations
 import msgspec
 
 #: First byte of every key, by what the record is.
-LAYOUT, NAME, IDS, TALLY, ROW = b"l", b"n", b"i", b"d", b"s"
+LAYOUT, NAME, IDS, TALLY, OPEN, ROW = b"l", b"n", b"i", b"d", b"o", b"s"
 #: The key of the progress record: it says that every record before its ``next_offset`` is in all others.
 PROGRESS = b"p"
 #: A packed row begins with the digest of its layout; then comes the offset before which it stands.
 DIGEST_BYTES, HEADER_BYTES = 8, 16
 
 
-def row_key(shopper: str) -> bytes:
-    """The key of a shopper's row."""
-    return ROW + shopper.encode()
+def row_key(key: str) -> bytes:
+    """The table's key of the row of a shopper, or of whatever else an entity's rows are about."""
+    return ROW + key.encode()
 
 
 def row_stands_at(value: bytes) -> int:
@@ -22,8 +22,8 @@ def row_stands_at(value: bytes) -> int:
     return int.from_bytes(value[DIGEST_BYTES:HEADER_BYTES], "big")
 
 
-def tally_stands_at(value: bytes) -> int:
-    """The offset before which sums stand: they begin with it."""
+def sums_stand_at(value: bytes) -> int:
+    """The offset before which sums that wait stand: they begin with it."""
     return int.from_bytes(value[:8], "big")
 
 
@@ -37,8 +37,8 @@ def older(key: bytes, value: bytes | None, held: bytes | None) -> bool:
         return False
     if key[:1] == ROW:
         return row_stands_at(value) < row_stands_at(held)
-    if key[:1] == TALLY:
-        return tally_stands_at(value) < tally_stands_at(held)
+    if key[:1] in (TALLY, OPEN):
+        return sums_stand_at(value) < sums_stand_at(held)
     if key == PROGRESS:
         return bool(msgspec.json.decode(value)["next_offset"] < msgspec.json.decode(held)["next_offset"])
     return False

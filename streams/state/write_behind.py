@@ -14,7 +14,7 @@ import logging
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterable
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
@@ -33,13 +33,25 @@ class GaveUp(DeliveryError):
 
 
 class Store(Protocol):
-    """The local copy of the feature table; ``streams.tables.ShopperTable`` is one."""
+    """The local copy of a feature table; ``streams.tables.EntityTable`` is one."""
+
+    @property
+    def changelog(self) -> str:
+        """The topic of its changelog."""
 
     def offset(self, partition: int) -> int:
         """The changelog's last offset that is in the store; -1 when none is known."""
 
     def write(self, partition: int, changes: dict[bytes, bytes | None], offset: int | None) -> None:
         """Write changes and how far the changelog is in them; None leaves that as it was."""
+
+
+class Change(NamedTuple):
+    """What changed in one partition of a table, by table key; None deletes."""
+
+    store: Store
+    partition: int
+    changed: dict[bytes, bytes | None]
 
 
 #: librdkafka chooses the partition by key.
@@ -91,11 +103,10 @@ class WriteBehind:
     def __init__(
         self,
         kafka: Access,
-        changelog: str,
         on_step: Callable[[str], None] | None = None,
         give_up: Callable[[], bool] = lambda: False,
     ) -> None:
-        self.changelog, self._give_up = changelog, give_up
+        self._give_up = give_up
         self._on_step = on_step or (lambda _name: None)
         self.flushing = False
         self._failed: KafkaError | None = None
@@ -116,9 +127,16 @@ class WriteBehind:
         self._outputs = Producer(common | {"compression.type": "gzip", "compression.level": 1})
         self._rows = Producer(common | {"compression.type": "lz4"})
 
-    def send(self, topic: str, key: bytes | None, value: bytes) -> None:
-        """Hand a record to the producer; waits only when its buffer is full."""
-        self._produce(topic, key, value, None)
+    def send(
+        self,
+        topic: str,
+        key: bytes | None,
+        value: bytes | None,
+        partition: int | None = None,
+        headers: dict[str, bytes] | None = None,
+    ) -> None:
+        """Hand a record to the producer; waits only when its buffer is full. ``partition``: None, its key's."""
+        self._produce(self._outputs, topic, key, value, partition, headers=headers)
 
     def say(
         self,
@@ -145,11 +163,13 @@ class WriteBehind:
 
     def _produce(
         self,
+        producer: Producer,
         topic: str,
         key: bytes | None,
         value: bytes | None,
         partition: int | None,
         note: Callable[[Message], None] | None = None,
+        headers: dict[str, bytes] | None = None,
     ) -> None:
         epoch = self._epoch
 
@@ -161,10 +181,9 @@ class WriteBehind:
                 note(message)
 
         where = PARTITION_UA if partition is None else partition
-        producer = self._rows if topic == self.changelog else self._outputs
         while True:
             try:
-                producer.produce(topic, value, key, where, done)
+                producer.produce(topic, value, key, where, done, headers=list((headers or {}).items()))
                 epoch.sent()
                 return
             except BufferError:
@@ -204,28 +223,18 @@ class WriteBehind:
             self.poll()
             (self._rows if len(self._rows) else self._outputs).poll(0.02)
 
-    async def flush(
-        self,
-        changes: Iterable[tuple[int, dict[bytes, bytes | None]]],
-        store: Store,
-        owns: Callable[[], Awaitable[bool]],
-    ) -> bool:
-        """Make outputs and changes (by partition; None deletes a key) durable.
+    async def flush(self, changes: Iterable[Change], owns: Callable[[], Awaitable[bool]]) -> bool:
+        """Make outputs and changes durable.
 
         False: not the owner any more, nothing was written.
         """
         self.flushing = True
         try:
-            return await self._flush(changes, store, owns)
+            return await self._flush(changes, owns)
         finally:
             self.flushing = False
 
-    async def _flush(
-        self,
-        changes: Iterable[tuple[int, dict[bytes, bytes | None]]],
-        store: Store,
-        owns: Callable[[], Awaitable[bool]],
-    ) -> bool:
+    async def _flush(self, changes: Iterable[Change], owns: Callable[[], Awaitable[bool]]) -> bool:
         # Taken before anything is awaited: the outputs of all that is in it are delivered first.
         taken = list(changes)
         self._on_step("before_outputs")
@@ -234,28 +243,29 @@ class WriteBehind:
         if not await owns():
             return False
         self._on_step("ownership_checked")
-        offsets: dict[int, int] = {}
+        offsets: dict[tuple[str, int], int] = {}
 
         def noted(message: Message) -> None:
-            offset, partition = message.offset(), message.partition()
+            topic, offset, partition = message.topic(), message.offset(), message.partition()
+            assert topic is not None
             assert offset is not None
             assert partition is not None
-            offsets[partition] = max(offsets.get(partition, -1), offset)
+            offsets[topic, partition] = max(offsets.get((topic, partition), -1), offset)
 
         # The progress record says that the rows are there: it goes only after they arrived.
         for last in (False, True):
-            for partition, changed in taken:
+            for store, partition, changed in taken:
                 for key, value in changed.items():
                     if (key == PROGRESS) is last:
-                        self._produce(self.changelog, key, value, partition, noted)
+                        self._produce(self._rows, store.changelog, key, value, partition, noted)
             if not last:
                 self._on_step("changelog_half")
             await self._drain()
         self._on_step("changelog_delivered")
-        for partition, changed in taken:
+        for store, partition, changed in taken:
             # Records of another worker may lie between what the store holds and what was written here, when this one
             # was stopped since it was checked. Then the store must not claim them: the next recovery reads them.
-            end = offsets.get(partition)
+            end = offsets.get((store.changelog, partition))
             whole = end is not None and store.offset(partition) + len(changed) == end
             store.write(partition, changed, end if whole else None)
         self._on_step("stored")

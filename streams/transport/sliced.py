@@ -24,7 +24,7 @@ from faust.transport.drivers import aiokafka
 from faust.types import TP, AppT, Message
 from faust.types.tuples import ConsumerMessage
 
-from streams.records.slices import Slice
+from streams.records.slices import Origin, Slice
 
 BeforeCommit = Callable[[Mapping[TP, int]], Awaitable[bool]]
 ReadFrom = Callable[[Mapping[TP, int]], Awaitable[Mapping[TP, int]]]
@@ -43,6 +43,10 @@ async def patiently(ask: Callable[[], Awaitable[Answer]]) -> Answer:
             raise  # Not assigned any more: asking again does not help.
         except (TimeoutError, KafkaError):
             await asyncio.sleep(ASK_AGAIN_SECONDS)
+
+
+#: The header that says where a record was first said, when it was carried over from another topic.
+ORIGIN = "origin"
 
 
 class SliceSchema(Schema[Any, Any]):
@@ -111,6 +115,13 @@ class ConsumerThread(aiokafka.AIOKafkaConsumerThread):
         return {tp: found for tp, found in records.items() if tp in given}
 
 
+def _origins(records: list[Any]) -> list[Origin | None]:
+    """Where each record was first said; empty when all of them were said here."""
+    if not any(record.headers for record in records):
+        return []
+    return [next((Origin.of(value) for name, value in r.headers or () if name == ORIGIN), None) for r in records]
+
+
 class Consumer(aiokafka.Consumer):
     """Faust's aiokafka consumer, delivering slices for the topics that opted in."""
 
@@ -175,6 +186,7 @@ class Consumer(aiokafka.Consumer):
             [r.timestamp for r in records],
             [r.key for r in records],
             [r.value for r in records],
+            _origins(records),
         )
         message = SliceMessage(
             tp.topic,

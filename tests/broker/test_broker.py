@@ -50,11 +50,11 @@ def test_a_jar_with_another_digest_never_reaches_the_folder(tmp_path: Path) -> N
 
 
 def test_topics_are_created_as_catalogued_and_differences_are_told(broker: Broker) -> None:
-    wanted = [*topics.TOPICS, topics.changelog("told")]
+    wanted = [*topics.TOPICS, *topics.changelogs("told")]
     topics.create(Access(broker.bootstrap), wanted, 3)
     assert topics.create(Access(broker.bootstrap), wanted, 3) == []
     assert topics.check(Access(broker.bootstrap), wanted) == []
-    assert topics.check(Access(broker.bootstrap), [topics.changelog("absent")]) == [
+    assert topics.check(Access(broker.bootstrap), [topics.changelogs("absent")[0]]) == [
         "absent-shoppers-changelog does not exist: offerstream topics create"
     ]
 

@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from streams.commands.common import shown_number
-from streams.features.catalogue import FEATURES
+from streams.features.shopper import FEATURES
 from streams.metrics import Metrics
 from streams.settings import Settings
 from streams.topics import TOPICS

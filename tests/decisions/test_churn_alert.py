@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from streams.columns.layout import Rows
 from streams.decisions.churn_alert import ChurnAlertPolicy
-from streams.features.catalogue import CATALOGUE
+from streams.entities.shopper import SHOPPER
 from streams.processing.partition import row_layout
 from tests.shoppers import DAY, NOON
 
@@ -18,7 +18,7 @@ ROW = np.array([0])
 
 def alerts(scores: list[float], times: list[int], orders: tuple[int, ...] = ()) -> list[int]:
     """The levels alerted for one shopper's scores; ``orders``: which of them an order made due."""
-    state = Rows.zeros(row_layout(CATALOGUE), 1)
+    state = Rows.zeros(row_layout(SHOPPER), 1)
     return [
         int(
             POLICY.decide(

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from streams.columns.layout import Rows
 from streams.decisions.promotion import Offer, PromotionPolicy, Prospect, Withheld, offer_times
-from streams.features.catalogue import CATALOGUE
+from streams.entities.shopper import SHOPPER
 from streams.processing.partition import row_layout
 from streams.why import missing
 from tests.shoppers import DAY, NOON
@@ -32,7 +32,7 @@ LIKELY = Prospect(
 
 def fresh() -> Rows:
     """The row of a shopper who never got an offer."""
-    return Rows.zeros(row_layout(CATALOGUE), 1)
+    return Rows.zeros(row_layout(SHOPPER), 1)
 
 
 def test_a_likely_lapser_with_consent_gets_an_offer() -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from streams.entities.shopper import SHOPPER
 from streams.processing.partition import PartitionProcessor
 from streams.settings import Settings
 from tests.kafka.harness import Cluster
@@ -26,7 +27,7 @@ def tell(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Tell]:
     if request.param == "plain":
 
         def plain(log: Log) -> list[dict[str, Any]]:
-            processor = PartitionProcessor(0, Settings().rules(), shipped())
+            processor = PartitionProcessor(SHOPPER, 0, Settings().rules(), shipped())
             return _decoded(run_plain(cut(log, [1, len(log) // 2]), processor=processor).outcomes)
 
         yield plain

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from streams.decisions.promotion import PromotionPolicy
-from streams.features.catalogue import CATALOGUE
+from streams.features.shopper import CATALOGUE
 from streams.records.events import ClockTicked
 from tests.histories.conftest import Tell
 from tests.shoppers import DAY, HOUR, NOON, Log, consented, log_of, ordered, viewed
@@ -27,7 +27,8 @@ def somebody_outside_the_holdout() -> str:
 
 def of_kind(outcomes: list[dict[str, Any]], field: str, task: str = "churn") -> list[dict[str, Any]]:
     """The outcomes with a field that stand on a task's model, or on none."""
-    return [o for o in outcomes if field in o and o.get("model", {"task": task})["task"] == task]
+    told = [o | o["answers"].get(task, {}) if "answers" in o else o for o in outcomes]
+    return [o for o in told if field in o and o.get("model", {"task": task})["task"] == task]
 
 
 def test_a_newcomer_who_falls_silent_is_reported_once_per_level(tell: Tell) -> None:

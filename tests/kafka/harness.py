@@ -10,6 +10,7 @@ import time
 import urllib.error
 import urllib.request
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,31 +21,39 @@ from confluent_kafka.admin import AdminClient
 
 from models.store import Shelf, Store
 from streams.broker.embedded import free_ports
-from streams.features.catalogue import CATALOGUE
+from streams.entities.item import ITEM
+from streams.entities.shopper import SHOPPER
 from streams.inspect import changelog_values
+from streams.processing.entity import Entity
 from streams.processing.partition import PartitionProcessor, row_layout
 from streams.processing.rules import Rules
-from streams.records.slices import Slice
+from streams.records.items import ItemRecord, encode_item_record
+from streams.records.slices import Origin, Slice
 from streams.settings import Settings
 from streams.state.arena import row_bytes
 from streams.topics import (
     ALERTS,
+    CARRIED,
     DEAD_LETTERS,
     EVENTS,
+    ITEM_PROFILES,
+    ITEMS,
     LATE,
     OFFERS,
     PROFILES,
     SCORES,
     TOPICS,
     WITHHELD,
-    changelog,
+    changelogs,
     create,
+    records_in,
 )
+from streams.transport.sliced import ORIGIN
 from tests.shoppers import Log
 from tests.worlds import World
 
 PARTITIONS = 3
-OUTPUTS = (ALERTS, OFFERS, WITHHELD, SCORES, PROFILES, LATE, DEAD_LETTERS)
+OUTPUTS = (ALERTS, OFFERS, WITHHELD, SCORES, PROFILES, ITEM_PROFILES, LATE, DEAD_LETTERS)
 ENVIRONMENT = {
     "OFFERSTREAM_FLUSH_SECONDS": "0.3",
     "OFFERSTREAM_MAX_SLICE": "150",
@@ -150,7 +159,7 @@ class Cluster:
         end = time.monotonic() + 30
         while any(name in admin.list_topics(timeout=10).topics for name in names) and time.monotonic() < end:
             time.sleep(0.1)
-        create(self.settings().access, [*TOPICS, changelog(self.app_id)], self.partitions)
+        create(self.settings().access, [*TOPICS, *changelogs(self.app_id)], self.partitions)
 
     def worker(self, kill_at: str = "", **settings: str) -> Worker:
         """Start a worker."""
@@ -158,7 +167,12 @@ class Cluster:
         self.workers.append(started)
         return started
 
-    def send(self, log: Log) -> None:
+    def send_catalogue(self, said: Sequence[tuple[str, ItemRecord]]) -> None:
+        """Produce what a catalogue says, by topic and item."""
+        for topic in dict.fromkeys(topic for topic, _ in said):
+            self.send([(r.item_id.encode(), encode_item_record(r)) for t, r in said if t == topic], topic)  # type: ignore[arg-type]
+
+    def send(self, log: Log, topic: str = EVENTS.name) -> None:
         """Produce a log, by key; records without a key go to partition 0."""
         producer = Producer(
             {"bootstrap.servers": self.bootstrap, "partitioner": "murmur2", "message.max.bytes": 20 << 20}
@@ -166,7 +180,7 @@ class Cluster:
         for key, value in log:
             while True:
                 try:
-                    producer.produce(EVENTS.name, value, key, 0 if key is None else -1)
+                    producer.produce(topic, value, key, 0 if key is None else -1)
                     break
                 except BufferError:
                     producer.poll(0.1)
@@ -174,6 +188,10 @@ class Cluster:
 
     def read(self, topic: str) -> list[tuple[int, int, int, bytes | None, bytes | None]]:
         """Everything in a topic: partition, offset, append time, key, value; in log order within a partition."""
+        return [record[:5] for record in self.read_with_origins(topic)]
+
+    def read_with_origins(self, topic: str) -> list[tuple[int, int, int, bytes | None, bytes | None, Origin | None]]:
+        """The same with where each record was first said, when it was carried over."""
         consumer = Consumer(
             {
                 "bootstrap.servers": self.bootstrap,
@@ -186,7 +204,7 @@ class Cluster:
         try:
             partitions = sorted(consumer.list_topics(topic, timeout=10).topics[topic].partitions)
             consumer.assign([TopicPartition(topic, p, 0) for p in partitions])
-            found: list[tuple[int, int, int, bytes | None, bytes | None]] = []
+            found: list[tuple[int, int, int, bytes | None, bytes | None, Origin | None]] = []
             open_ = set(partitions)
             while open_:
                 message = consumer.poll(20)
@@ -200,30 +218,31 @@ class Cluster:
                 key, value = message.key(), message.value()
                 assert not isinstance(key, str)
                 assert not isinstance(value, str)
-                found.append((partition, offset, message.timestamp()[1], key, value))
+                header = dict(message.headers() or ()).get(ORIGIN)
+                origin = Origin.of(header) if isinstance(header, bytes) else None
+                found.append((partition, offset, message.timestamp()[1], key, value, origin))
             return found
         finally:
             consumer.close()
 
-    def slices(self) -> dict[int, list[Slice]]:
-        """The events topic as it stands, one slice per partition, for the plain world."""
+    def slices(self, topic: str = EVENTS.name) -> dict[int, list[Slice]]:
+        """A log as it stands, one slice per partition, for the plain world."""
         grouped = defaultdict(list)
-        for record in self.read(EVENTS.name):
-            grouped[record[0]].append(record)
-        return {
-            p: [Slice(EVENTS.name, p, *map(list, zip(*[(r[1], r[2], r[3], r[4]) for r in records], strict=True)))]
-            for p, records in grouped.items()
-        }
+        for record in self.read_with_origins(topic):
+            grouped[record[0]].append(record[1:])
+        return {p: [Slice(topic, p, *map(list, zip(*records, strict=True)))] for p, records in grouped.items()}
 
-    def expected(self, rules: Rules | None = None) -> World:
-        """What a plain loop makes of the same log, with models from the same store."""
+    def expected(self, rules: Rules | None = None, entity: Entity = SHOPPER) -> World:
+        """What a plain loop makes of an entity's log as it stands, with models from the same store."""
         world, shelf = World(), Shelf(Store(self.models))
-        for partition, slices in self.slices().items():
+        for partition, slices in self.slices(entity.log).items():
             processor = PartitionProcessor(
-                partition, rules or self.settings().rules(), shelf, partitions=self.partitions
+                entity, partition, rules or self.settings().rules(), shelf, partitions=self.partitions
             )
             for slice_ in slices:
-                world.take_result(processor.apply(slice_))
+                result = processor.apply(slice_)
+                world.take_result(result)
+                world.emitted += [(partition, emitted) for emitted in result.emitted]
             world.packed |= {k: v for k, v in processor.take_changes().items() if k[:1] == b"s" and v is not None}
         return world
 
@@ -236,9 +255,9 @@ class Cluster:
         """The store of model versions that its workers use."""
         return str(self.folder / "models")
 
-    def rows(self) -> dict[bytes, bytes]:
-        """The rows in the changelog, without headers."""
-        values = changelog_values(self.settings())
+    def rows(self, entity: Entity = SHOPPER) -> dict[bytes, bytes]:
+        """The rows in an entity's changelog, without headers."""
+        values = changelog_values(self.settings(), entity=entity.name)
         return {k: row_bytes(v) for held in values.values() for k, v in held.items() if k[:1] == b"s"}
 
     def outcomes(self) -> dict[str, bytes]:
@@ -252,11 +271,11 @@ class Cluster:
                 assert found.setdefault(name, value) == value
         return found
 
-    def committed(self) -> int:
+    def committed(self, topic: str = EVENTS.name) -> int:
         """Sum of the group's committed offsets."""
         consumer = Consumer({"bootstrap.servers": self.bootstrap, "group.id": self.app_id})
         try:
-            tps = [TopicPartition(EVENTS.name, p) for p in range(self.partitions)]
+            tps = [TopicPartition(topic, p) for p in range(self.partitions)]
             return sum(max(0, tp.offset) for tp in consumer.committed(tps, timeout=10))
         except KafkaException:
             return 0  # the coordinator is not there yet
@@ -278,10 +297,22 @@ class Cluster:
             assert time.monotonic() < end, f"{done} of {records} committed.\n{self.workers[-1].tail()}"
             time.sleep(0.2)
         assert done == records
+        for topic in CARRIED:
+            while self.committed(topic.name) < self.end(topic.name):
+                assert time.monotonic() < end, f"{topic.name} is not carried over.\n{self.workers[-1].tail()}"
+                time.sleep(0.2)
+        # What these records said of items was delivered before that; now it is to be applied.
+        while (done := self.committed(ITEMS.name)) < (told := self.end(ITEMS.name)):
+            assert time.monotonic() < end, f"{done} of {told} of items committed.\n{self.workers[-1].tail()}"
+            time.sleep(0.2)
 
-    def _differences(self, rows: dict[bytes, bytes], plain: dict[bytes, bytes]) -> list[str]:
+    def end(self, topic: str) -> int:
+        """How many records a topic holds."""
+        return records_in(self.settings().access, next(t for t in TOPICS if t.name == topic))
+
+    def _differences(self, entity: Entity, rows: dict[bytes, bytes], plain: dict[bytes, bytes]) -> list[str]:
         """Which columns of which rows differ."""
-        layout = row_layout(CATALOGUE).dtype
+        layout = row_layout(entity).dtype
         found = []
         for key, value in rows.items():
             if value != plain[key]:
@@ -293,22 +324,44 @@ class Cluster:
         return found
 
     def assert_as_plain(self) -> World:
-        """Rows bit for bit and outcomes by id are what the plain loop gives; returns the plain world."""
-        plain = self.expected()
+        """Rows bit for bit and outcomes by id are what the plain loop gives, of shoppers and of items; and items were
+        told what it tells them. Returns the plain world of the shoppers."""
+        plain, items = self.expected(), self.expected(entity=ITEM)
         outcomes = self.outcomes()
-        assert outcomes.keys() == plain.outcomes.keys()
-        assert outcomes == plain.outcomes
-        rows = self.rows()
-        assert rows.keys() == plain.rows.keys()
-        assert rows == plain.rows, "; ".join(self._differences(rows, plain.rows))
+        assert outcomes.keys() == plain.outcomes.keys() | items.outcomes.keys()
+        assert outcomes == plain.outcomes | items.outcomes
+        for entity, world in ((SHOPPER, plain), (ITEM, items)):
+            rows = self.rows(entity)
+            assert rows.keys() == world.rows.keys()
+            assert rows == world.rows, "; ".join(self._differences(entity, rows, world.rows))
+        assert self.told() == {(p, e.partition, _sequence(e.value)): e.value for p, e in plain.emitted}
         return plain
 
+    def told(self) -> dict[tuple[int, int, int], bytes]:
+        """What items were told, by source, partition of items and sequence. What is said twice must say the same; what
+        is new is said in order."""
+        found: dict[tuple[int, int, int], bytes] = {}
+        newest: dict[tuple[int, int], int] = {}
+        for partition, _, _, _, value in self.read(ITEMS.name):
+            said = msgspec.json.decode(value or b"")
+            if said["type"] == "items_tallied":
+                source, sequence = said["source_partition"], said["sequence"]
+                new = (source, partition, sequence) not in found
+                assert not new or sequence > newest.get((source, partition), -1)
+                assert found.setdefault((source, partition, sequence), value or b"") == value
+                newest[source, partition] = max(sequence, newest.get((source, partition), -1))
+        return found
 
-def fates(workers: list[Worker]) -> Counter[str]:
-    """Records by fate, added up over the workers that still answer."""
+
+def _sequence(value: bytes) -> int:
+    return int(msgspec.json.decode(value)["sequence"])
+
+
+def fates(workers: list[Worker], entity: str = "shopper") -> Counter[str]:
+    """Records of an entity's log by fate, added up over the workers that still answer."""
     found: Counter[str] = Counter()
     for worker in workers:
         for line in worker.get("/metrics")[1].splitlines():
-            if line.startswith("offerstream_records_total{"):
+            if line.startswith("offerstream_records_total{") and f'entity="{entity}"' in line:
                 found[line.split('fate="')[1].split('"')[0]] += int(float(line.rsplit(" ", 1)[1]))
     return found

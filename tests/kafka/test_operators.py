@@ -18,7 +18,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
     ResourceType,
 )
 
-from streams.topics import EVENTS, TOPICS, changelog, changelog_name, create
+from streams.topics import EVENTS, TOPICS, changelog_name, changelogs, create
 from tests.kafka.harness import Cluster, Worker, fates
 from tests.shoppers import random_history
 
@@ -221,7 +221,7 @@ def test_a_changelog_deleted_under_a_worker_ends_it_and_is_made_anew_from_the_lo
     before = cluster.committed()
     delete(cluster, changelog_name(cluster.app_id))
     wait_not_ready(worker, "deleted")
-    create(cluster.settings().access, [changelog(cluster.app_id)], cluster.partitions)
+    create(cluster.settings().access, changelogs(cluster.app_id), cluster.partitions)
     assert worker.process.wait(60) == 1
     more = random_history(65, 300, 40)
     cluster.send(more)

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from streams.entities.item import ITEM
 from streams.state.write_behind import STEPS
+from tests.items import catalogue
 from tests.kafka.harness import Cluster, fates
 from tests.shoppers import random_history
 
@@ -27,6 +29,9 @@ def test_a_worker_makes_of_a_log_what_the_plain_loop_makes(cluster: Cluster) -> 
     assert counted["applied"] + counted["duplicate"] + counted["late"] + counted["dead"] == len(log)
     assert plain.due["silence"] > 0
     assert plain.kinds["ChurnAlerted"] > 0
+    items = cluster.expected(entity=ITEM)
+    assert items.due["day"] > 0
+    assert items.kinds["ItemProfiled"] > 100
 
 
 def test_stopping_and_starting_again_loses_and_repeats_nothing(cluster: Cluster) -> None:
@@ -41,12 +46,13 @@ def test_stopping_and_starting_again_loses_and_repeats_nothing(cluster: Cluster)
 
 def test_kill_9_between_any_two_steps_of_a_flush_and_mid_slice(cluster: Cluster) -> None:
     """One log, a worker killed at each step in turn; every second one starts with an empty disk."""
-    log = random_history(13, 6000, 120)
+    log, said = random_history(13, 6000, 120), catalogue(13, 400, 700)
     part = len(log) // 8
     sent = 0
     for i, step in enumerate((*STEPS, "mid_slice")):
         cluster.send(log[sent : sent + part])
         sent += part
+        cluster.send_catalogue(said[100 * i : 100 * (i + 1)])
         worker = cluster.worker(kill_at=f"{step}:2", data=f"data-{i // 2}")
         if step != "mid_slice":
             # The second flush needs something to flush: more records once the first was committed.
@@ -77,12 +83,14 @@ def test_a_slice_that_cannot_be_applied_stops_the_worker_and_is_not_skipped(clus
 
 
 def test_two_workers_share_the_partitions_and_hand_them_over(cluster: Cluster) -> None:
-    log = random_history(14, 6000, 150)
+    log, said = random_history(14, 6000, 150), catalogue(14, 400, 600)
+    cluster.send_catalogue(said[:300])
     cluster.send(log[:2000])
     first = cluster.worker(data="first")
     first.wait_ready()
     second = cluster.worker(data="second")
     cluster.send(log[2000:4000])
+    cluster.send_catalogue(said[300:])
     second.wait_ready()
     cluster.wait_committed(4000)
     cluster.send(log[4000:5000])
@@ -113,17 +121,20 @@ def test_a_standby_takes_over_when_a_worker_is_killed(cluster: Cluster) -> None:
 
 def test_a_worker_stopped_and_continued_does_no_harm(cluster: Cluster) -> None:
     """It sleeps past its session; another takes over; it wakes up with rows and outputs of its own."""
-    log = random_history(15, 6000, 150)
+    log, said = random_history(15, 6000, 150), catalogue(15, 400, 600)
     cluster.send(log[:2000])
+    cluster.send_catalogue(said[:200])
     zombie = cluster.worker(data="zombie")
     zombie.wait_ready()
     cluster.send(log[2000:3000])
     zombie.process.send_signal(signal.SIGSTOP)
     other = cluster.worker(data="other")
     cluster.send(log[3000:4500])
+    cluster.send_catalogue(said[200:400])
     cluster.wait_committed(4500)
     zombie.process.send_signal(signal.SIGCONT)
     cluster.send(log[4500:])
+    cluster.send_catalogue(said[400:])
     cluster.wait_committed(len(log))
     zombie.wait_ready()
     other.stop()

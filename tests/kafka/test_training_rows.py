@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from models.registry import TASKS
-from streams.features.catalogue import CATALOGUE
+from streams.features.shopper import CATALOGUE
 from streams.records.events import ShopperEvent, decode_event
 from tests.kafka.harness import Cluster
 from tests.shoppers import log_of, random_history

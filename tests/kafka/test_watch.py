@@ -17,7 +17,7 @@ from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient
 
 from streams.records.outcomes import encode_outcome
-from streams.topics import ALERTS, DEAD_LETTERS, EVENTS, OFFERS, TOPIC_OF, changelog, create
+from streams.topics import ALERTS, DEAD_LETTERS, EVENTS, OFFERS, TOPIC_OF, changelogs, create
 from tests.kafka.harness import Cluster
 from tests.outcomes import alert, late, letter, offer, withheld
 from tests.shoppers import log_of, random_history, viewed
@@ -147,7 +147,7 @@ def test_a_worker_says_in_words_what_came_and_not_when_told_not_to(cluster: Clus
     told = re.findall(r"\] ([\d,]+) alerts?(?: in \d+ s, e\.g\.|:) shopper-\d+: (?:watch|high|critical), 0\.", said)
     assert alerts == sum(map(int, told)) > 0
     cluster.app_id += "-again"
-    create(cluster.settings().access, [changelog(cluster.app_id)], cluster.partitions)
+    create(cluster.settings().access, changelogs(cluster.app_id), cluster.partitions)
     quiet = cluster.worker(loglevel="WARNING", announce_seconds="0", data="other")
     cluster.wait_committed(len(log))
     quiet.stop()

@@ -14,7 +14,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from streams.agents.shopper_events import ShopperEvents
+from streams.agents.entity_log import EntityLog
 from streams.processing import partition, scoring
 from streams.processing.partition import Applied
 from streams.records.slices import Slice
@@ -26,15 +26,15 @@ def note_rows(path: Path) -> None:
     """Append a line per scored due point: its shopper, and per task the bytes of the row that its model is given."""
     score = scoring.score
 
-    def noted(serving: Any, features: Any, places: Any, shopper: Any) -> Any:
-        found = score(serving, features, places, shopper)
+    def noted(serving: Any, features: Any, places: Any, shopper: Any, catalogue: Any) -> Any:
+        found = score(serving, features, places, shopper, catalogue)
         with path.open("a") as out:
             for i in range(len(features)):
                 rows = {task: scores.inputs[0][i].tobytes().hex() for task, scores in found.items()}
                 out.write(json.dumps({"shopper": shopper(i), **rows}) + "\n")
         return found
 
-    partition.score = noted  # type: ignore[attr-defined]
+    partition.score = noted  # type: ignore[assignment,attr-defined]
 
 
 def main() -> int:
@@ -48,9 +48,9 @@ def main() -> int:
         if name == step and seen[name] == int(n):
             os.kill(os.getpid(), signal.SIGSTOP if os.environ.get("SLEEPS") else signal.SIGKILL)
 
-    handle = ShopperEvents.handle
+    handle = EntityLog.handle
 
-    def watched(self: ShopperEvents, slice_: Slice, follows: int) -> Applied:
+    def watched(self: EntityLog, slice_: Slice, follows: int) -> Applied:
         if step == "mid_slice" and seen["mid_slice"] + 1 == int(n):
             # Half of the slice is in memory, none of its outputs sent.
             self.processor(slice_.partition).apply(slice_.cut(0, len(slice_) // 2))
@@ -62,7 +62,7 @@ def main() -> int:
 
     if rows_to := os.environ.get("ROWS_TO"):
         note_rows(Path(rows_to))
-    ShopperEvents.handle = watched  # type: ignore[method-assign]
+    EntityLog.handle = watched  # type: ignore[method-assign]
     settings = Settings.from_environment(broker=bootstrap, data_dir=Path(data_dir), port=int(port))
     return run(settings, os.environ.get("LOGLEVEL", "INFO"), reached)
 

@@ -11,10 +11,12 @@ from hypothesis import strategies as st
 
 from streams.bench import plain_features
 from streams.columns.layout import Layout, Rows
-from streams.features.catalogue import CATALOGUE, FEATURES, Catalogue
+from streams.entities.shopper import SHOPPER
+from streams.features.catalogue import Catalogue
 from streams.features.feature import Feature, Ratio
 from streams.features.kinds.marks import Total
-from streams.features.signals import ORDERS
+from streams.features.shopper import CATALOGUE, FEATURES
+from streams.features.shopper.signals import ORDERS
 from streams.processing.partition import PartitionProcessor
 from streams.processing.rules import Rules
 from streams.records.events import ShopperEvent, decode_event
@@ -27,11 +29,11 @@ COLUMNS = tuple(a for a in ADDRESSES for _ in range(CATALOGUE.features[a].width)
 
 def features_after(log: Log, later_ms: int = 0) -> dict[str, np.ndarray[tuple[int], np.dtype[np.float32]]]:
     """Every shopper's features after a log, at their last event plus some time."""
-    processor = PartitionProcessor(0, Rules())
+    processor = PartitionProcessor(SHOPPER, 0, Rules())
     for a in range(0, len(log), 97):
         processor.apply(slice_of(log[a : a + 97], a))
     arena = processor.arena
-    shoppers = sorted(arena.shoppers())
+    shoppers = sorted(arena.keys())
     rows = arena.rows.take(arena.find(shoppers))
     now = rows.column("last_event") + later_ms
     return dict(zip(shoppers, CATALOGUE.read(rows, now, ADDRESSES), strict=True))
@@ -104,14 +106,14 @@ def test_decayed_sums_agree_to_a_billionth_in_any_order() -> None:
     log = [pair for i in range(200) for pair in log_of(ordered(at=NOON + i * 7 * HOUR // 200, event_id=f"o{i}"))]
     sums = []
     for some in (log, log[::-1]):
-        processor = PartitionProcessor(0, Rules(allowed_lateness_ms=DAY))
+        processor = PartitionProcessor(SHOPPER, 0, Rules(allowed_lateness_ms=DAY))
         processor.apply(slice_of(some))
         sums.append(processor.arena.rows.column("decayed/orders.spend/5m,1h,1d,7d,30d/sum")[0])
     np.testing.assert_allclose(sums[0], sums[1], rtol=1e-9)
 
 
 def test_the_row_of_a_shopper_has_a_fixed_size_however_much_happens() -> None:
-    processor = PartitionProcessor(0, Rules())
+    processor = PartitionProcessor(SHOPPER, 0, Rules())
     processor.apply(slice_of(random_history(1, 3000, 1)))
     (row,) = [v for k, v in processor.take_changes().items() if k[:1] == b"s" and v is not None]
     assert len(row) == 16 + processor.codec.layout.itemsize < 6000
@@ -147,7 +149,7 @@ def test_two_features_cannot_share_an_address() -> None:
 
 
 def test_the_address_of_a_feature_is_its_file() -> None:
-    from streams.features import browsing, carts, offers, orders, searching, visits
+    from streams.features.shopper import browsing, carts, offers, orders, searching, visits
 
     for module in (orders, browsing, carts, searching, offers, visits):
         name = module.__name__.rsplit(".", 1)[1]

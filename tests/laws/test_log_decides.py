@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from streams.entities.shopper import SHOPPER
 from streams.processing.partition import PartitionProcessor
 from streams.processing.rules import Rules
 from streams.state.arena import NEVER, row_bytes
@@ -63,7 +64,7 @@ def test_a_crash_in_the_middle_of_a_flush_changes_nothing(seed: int, crash: int,
     tier, world, rng = DictTier(), World(), random.Random(seed)
 
     def run(start: int, stop: int) -> dict[bytes, bytes | None]:
-        processor = PartitionProcessor(0, Rules(), shipped(), tier=tier, limit=limit)
+        processor = PartitionProcessor(SHOPPER, 0, Rules(), shipped(), tier=tier, limit=limit)
         assert processor.next_offset == start
         changes: dict[bytes, bytes | None] = {}
         for a in range(start, stop, 100):
@@ -87,7 +88,7 @@ def test_a_crash_in_the_middle_of_a_flush_changes_nothing(seed: int, crash: int,
 @given(seed=st.integers(0, 10**6))
 def test_a_log_delivered_twice_changes_nothing(seed: int) -> None:
     log = random_history(seed, 300, 20)
-    once = PartitionProcessor(0, Rules(), shipped())
+    once = PartitionProcessor(SHOPPER, 0, Rules(), shipped())
     once.apply(slice_of(log))
     before = once.arena.rows.data.tobytes()
     again = once.apply(slice_of(log))
@@ -97,11 +98,11 @@ def test_a_log_delivered_twice_changes_nothing(seed: int) -> None:
 
 
 def test_a_million_timers_are_checked_in_a_second() -> None:
-    processor = PartitionProcessor(0, Rules())
+    processor = PartitionProcessor(SHOPPER, 0, Rules())
     arena = processor.arena
     arena.timer = np.full(1_000_000, NEVER, np.int64)
     arena.timer[::7] = 5
-    arena._shopper = [None] * 1_000_000
+    arena._key = [None] * 1_000_000
     began = time.perf_counter()
     assert len(arena.due(10)) == 142_858
     assert time.perf_counter() - began < 1.0
@@ -110,5 +111,5 @@ def test_a_million_timers_are_checked_in_a_second() -> None:
 def test_every_event_is_due_when_the_cadence_is_a_millisecond() -> None:
     """However many milliseconds have passed since 1970."""
     log = log_of(*(viewed(f"s{i % 3}", NOON + i, f"e{i}") for i in range(60)))
-    processor = PartitionProcessor(0, Rules(cadence_ms=1))
+    processor = PartitionProcessor(SHOPPER, 0, Rules(cadence_ms=1))
     assert processor.apply(slice_of(log)).due_kinds["event"] == 60

@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 from xxhash import xxh3_64_intdigest, xxh32_intdigest
 
 from streams.columns.arrays import TYPE_CODE
-from streams.features.catalogue import CATALOGUE
 from streams.features.feature import Ratio
 from streams.features.kinds.decay import HALF_LIVES, Decayed
 from streams.features.kinds.distinct import Distinct
@@ -25,7 +24,9 @@ from streams.features.kinds.latest import Consent
 from streams.features.kinds.marks import MAX_DAYS, DaysSince, Total
 from streams.features.kinds.recent import BUCKETS, EVENTS_KEPT, SESSION_GAP_MS, Sequence, Session
 from streams.features.kinds.rhythm import MAX_OVERDUE, ORDERS_KEPT, TRIP_MS, Rhythm
+from streams.features.kinds.taste import FavouriteCategory
 from streams.features.kinds.windows import RINGS, WINDOWS, ActiveBuckets, Windowed
+from streams.features.shopper import CATALOGUE
 from streams.features.signals import Signal
 from streams.records import events as e
 from tests.laws.test_features import ADDRESSES, features_after, in_time_order
@@ -149,7 +150,7 @@ def distinct(s: Distinct, told: Told, now: int) -> Any:
     return pytest.approx(exact, rel=0.3, abs=2.5)
 
 
-def favourite(s: Favourite, told: Told, now: int) -> float:
+def favourite_weights(told: Told, now: int) -> list[float]:
     weight = [0.0] * SLOTS
     for at, event in told:
         if type(event) in WEIGHTS:
@@ -157,6 +158,11 @@ def favourite(s: Favourite, told: Told, now: int) -> float:
                 if touched.category is not None:
                     slot = xxh32_intdigest(touched.category.encode()) % SLOTS
                     weight[slot] += WEIGHTS[type(event)] * 2.0 ** (-(now - at) / (30 * DAY))
+    return weight
+
+
+def favourite(s: Favourite, told: Told, now: int) -> float:
+    weight = favourite_weights(told, now)
     shares = sorted((w / sum(weight) for w in weight if w), reverse=True) if any(weight) else []
     return {
         "alive": float(sum(w >= 1.0 for w in weight)),
@@ -213,6 +219,17 @@ def ratio(s: Ratio, told: Told, now: int) -> float:
     return min(over / under, s.cap) if under > 0 else 0.0
 
 
+def favourite_category(s: FavouriteCategory, told: Told, now: int) -> list[float]:
+    """The newest of the last 32 events whose category shares the slot of the heaviest."""
+    weights = favourite_weights(told, now)
+    heaviest = max(range(SLOTS), key=lambda slot: weights[slot])
+    for _, event in newest_first(told):
+        name = getattr(dearest(event), "category", None)
+        if name is not None and (code := xxh32_intdigest(name.encode())) % SLOTS == heaviest:
+            return [float(code >> 16), float(code & 0xFFFF)]
+    return [0.0, 0.0]
+
+
 ORACLES: dict[type, Callable[[Any, Told, int], Any]] = {
     Decayed: decayed,
     Windowed: lambda s, told, now: float(sum(buckets(s, told, now).values())),
@@ -226,6 +243,7 @@ ORACLES: dict[type, Callable[[Any, Told, int], Any]] = {
     Sequence: sequence,
     Consent: consent,
     Ratio: ratio,
+    FavouriteCategory: favourite_category,
 }
 
 

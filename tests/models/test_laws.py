@@ -16,7 +16,7 @@ from models.artifact import CARD_KEYS, FILES, ArtifactError, load_artifact
 from models.predictor import Predictor
 from models.registry import TASKS, task
 from models.task import AtLeast, Task
-from streams.features.catalogue import CATALOGUE
+from streams.features.shopper import CATALOGUE
 from tests.worlds import shipped
 from training.datasets import DATASETS
 

@@ -7,6 +7,7 @@ from collections import Counter
 import pytest
 
 from streams.decisions.churn_alert import HORIZON_DAYS
+from streams.entities.shopper import SHOPPER
 from streams.processing.partition import PartitionProcessor
 from streams.processing.rules import Rules
 from streams.records.events import OrderPlaced
@@ -19,14 +20,14 @@ from tests.worlds import cut, run_plain, shipped
 @pytest.mark.parametrize("size", [17, 300])
 def test_alerts_are_judged_once_by_whether_an_order_came(size: int) -> None:
     log = random_history(41, 4000, 60, hostile=False)
-    processor = PartitionProcessor(0, Rules(), shipped())
+    processor = PartitionProcessor(SHOPPER, 0, Rules(), shipped())
     judged: Counter[tuple[str, bool]] = Counter()
     alerts: list[tuple[str, int, str]] = []
     for slice_ in cut(log, range(size, len(log), size)):
         for said in processor.apply(slice_).outcomes:
             if isinstance(said, ChurnAlerted):
                 alerts.append((said.shopper_id, said.event_time_ms, said.level))
-        judged += processor.judged_alerts()
+        judged += processor.known().alerts
     orders: dict[str, list[int]] = {}
     for at, event in in_time_order(log):
         if isinstance(event, OrderPlaced):

@@ -9,6 +9,7 @@ import pytest
 
 from streams.agents.model_watch import drift_columns
 from streams.decisions.churn_alert import HORIZON_DAYS
+from streams.entities.shopper import SHOPPER
 from streams.monitoring.canary import CanaryPolicy, CanaryWatch, Compared
 from streams.monitoring.drift import Drift, distribution, psi
 from streams.monitoring.late_labels import DAY_MS, Judged
@@ -103,7 +104,7 @@ def test_drift_is_none_on_rows_like_those_of_training_and_large_on_others() -> N
 def test_what_drift_looks_at_is_like_all_that_was_scored() -> None:
     """Silences, then shoppers with few due points come first in a slice: the first rows are not like the rest."""
     log = random_history(43, 6000, 400, hostile=False)
-    processor = PartitionProcessor(0, Rules(), shipped())
+    processor = PartitionProcessor(SHOPPER, 0, Rules(), shipped())
     model = processor.models[1]
     assert model.task == "churn"
     seen = Drift(model.distributions)
@@ -123,15 +124,16 @@ def test_what_drift_looks_at_is_like_all_that_was_scored() -> None:
 def test_late_labels_are_what_a_plain_loop_finds(size: int) -> None:
     """Every due point that waits gets the label that the log gives it, once, whether its shopper came back or not."""
     log = random_history(41, 2500, 40, hostile=False)
-    processor = PartitionProcessor(0, Rules(), shipped())
+    processor = PartitionProcessor(SHOPPER, 0, Rules(), shipped())
     told: list[tuple[float, bool]] = []
     scores: dict[str, list[tuple[int, float]]] = {}
     for slice_ in cut(log, range(size, len(log), size)):
         for outcome in processor.apply(slice_).outcomes:
             said = json.loads(encode_outcome(outcome))
-            if "scores" in said and said["model"]["task"] == "churn":
-                scores.setdefault(said["shopper_id"], []).append((said["event_time_ms"], said["scores"]["lapse_30d"]))
-        labels = processor.known_labels()
+            if "churn" in said.get("answers", {}):
+                score = said["answers"]["churn"]["scores"]["lapse_30d"]
+                scores.setdefault(said["key"], []).append((said["event_time_ms"], score))
+        labels = processor.known().labels
         told += zip(labels.score.tolist(), labels.lapsed.tolist(), strict=True)
     orders: dict[str, list[int]] = {}
     for at, event in in_time_order(log):

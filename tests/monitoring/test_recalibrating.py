@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 
 from streams.decisions.churn_alert import TASK
+from streams.entities.shopper import SHOPPER, ShopperSide
 from streams.monitoring.calibration import JUDGED_OUTPUT, ORDERED
 from streams.processing.partition import PartitionProcessor
+from streams.processing.recalibrating import Recalibrating
 from streams.processing.rules import Rules
 from streams.records.events import encode_event
 from streams.records.serving import ModelsChosen, Stages
@@ -34,8 +36,13 @@ def busy(shoppers: int = 100, days: int = 110) -> Log:
     return log_of(*(ordered(f"s{shopper}", at, f"o{at}-{shopper}") for at, shopper in sorted(times)))
 
 
+def learning(processor: PartitionProcessor) -> Recalibrating:
+    assert isinstance(processor.side, ShopperSide)
+    return processor.side.recalibrating
+
+
 def sums(processor: PartitionProcessor) -> dict[int, list[int]]:
-    return {day: found.tolist() for day, found in processor.recalibrating._waiting.sums().days.items() if found.any()}
+    return {day: found.tolist() for day, found in learning(processor)._waiting.sums().days.items() if found.any()}
 
 
 @pytest.mark.parametrize("size", [1, 97, 600])
@@ -43,19 +50,19 @@ def test_what_was_known_of_each_day_corrects_what_is_said_however_the_log_is_cut
     log = busy(60, 80) if size == 1 else busy()
     whole = run_plain(cut(log, []))
     assert run_plain(cut(log, range(size, len(log), size))).outcomes == whole.outcomes
-    said = [found for found in map(json.loads, whole.outcomes.values()) if found.get("model", {}).get("task") == TASK]
+    said = [found["answers"][TASK] for found in map(json.loads, whole.outcomes.values()) if "answers" in found]
     days = {found["model"]["recalibrated"] for found in said}
     assert len(days) > 50
     assert None not in days
 
 
 def test_orders_that_come_more_often_than_foretold_make_lapses_less_likely() -> None:
-    processor = PartitionProcessor(0, Rules(), shipped())
+    processor = PartitionProcessor(SHOPPER, 0, Rules(), shipped())
     log = busy()
     early, late = (processor.apply(slice_) for slice_ in cut(log, [len(log) - 200]))
     scores = next(scores for scores in late.scores if scores.models[0].task == TASK)
     assert (scores.answers["lapse_30d"] <= scores.foretold["lapse_30d"]).all()
-    assert processor.recalibrating.learned(processor.today).exponent(30) > 1.1
+    assert learning(processor).learned(processor.today).exponent(30) > 1.1
     # In the first days nothing is known, and nothing is corrected.
     first = next(scores for scores in early.scores if scores.models[0].task == TASK)
     assert first.learned_day is not None
@@ -67,12 +74,12 @@ def test_orders_that_come_more_often_than_foretold_make_lapses_less_likely() -> 
 def test_after_a_crash_nothing_is_counted_twice_and_nothing_is_missing(seed: int) -> None:
     """Sums are written before rows: whatever of a flush arrived, they are there whenever a row is."""
     log, rng = busy(40, 70), random.Random(seed)
-    whole = PartitionProcessor(0, Rules(), shipped())
+    whole = PartitionProcessor(SHOPPER, 0, Rules(), shipped())
     world, expected = World(), World()
     expected.take_result(whole.apply(cut(log, [])[0]))
     tier, start = DictTier(), 0
     while start < len(log):
-        processor = PartitionProcessor(0, Rules(), shipped(), tier=tier)
+        processor = PartitionProcessor(SHOPPER, 0, Rules(), shipped(), tier=tier)
         assert processor.next_offset == start
         slice_ = cut(log, [])[0].cut(start, min(len(log), start + rng.randint(1, 120)))
         world.take_result(processor.apply(slice_))
@@ -81,11 +88,11 @@ def test_after_a_crash_nothing_is_counted_twice_and_nothing_is_missing(seed: int
         tier.write(dict(changes[:arrived]))
         start = processor.next_offset if arrived == len(changes) else start
     assert world.outcomes == expected.outcomes
-    assert sums(PartitionProcessor(0, Rules(), shipped(), tier=tier)) == sums(whole)
+    assert sums(PartitionProcessor(SHOPPER, 0, Rules(), shipped(), tier=tier)) == sums(whole)
 
 
 def test_only_sums_that_may_still_change_are_written_again() -> None:
-    processor, tier = PartitionProcessor(0, Rules(), shipped()), DictTier()
+    processor, tier = PartitionProcessor(SHOPPER, 0, Rules(), shipped()), DictTier()
     written: list[int] = []
     for slice_ in cut(busy(60, 100), range(50, 1000, 50)):
         processor.apply(slice_)
@@ -99,12 +106,12 @@ def test_only_sums_that_may_still_change_are_written_again() -> None:
 
 
 def test_what_was_learned_of_one_model_is_not_held_against_another(shelf: Any) -> None:  # noqa: F811
-    processor, log = PartitionProcessor(0, Rules(), shelf), busy(60, 90)
+    processor, log = PartitionProcessor(SHOPPER, 0, Rules(), shelf), busy(60, 90)
     half = len(log) // 2
     chosen = ModelsChosen(stages={TASK: Stages(change_id="c", live=variant(CHURN, 1.01).version)})
     processor.apply(cut(log[:half], [])[0])
-    before = processor.recalibrating.model
-    assert processor.recalibrating.learned(processor.today).exponent(30) != 1
+    before = learning(processor).model
+    assert learning(processor).learned(processor.today).exponent(30) != 1
     (choice, after) = cut([(None, encode_event(chosen)), *log[half:]], [1])
     for slice_ in (choice, after):
         moved = type(slice_)(
@@ -113,5 +120,5 @@ def test_what_was_learned_of_one_model_is_not_held_against_another(shelf: Any) -
         found = processor.apply(moved)
     scores = next(scores for scores in found.scores if scores.models[0].task == TASK)
     np.testing.assert_array_equal(scores.answers[JUDGED_OUTPUT][:20], scores.foretold[JUDGED_OUTPUT][:20])
-    assert processor.recalibrating.model != before
+    assert learning(processor).model != before
     assert all(day[ORDERED] >= 0 for day in sums(processor).values())

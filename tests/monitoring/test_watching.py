@@ -12,7 +12,8 @@ import pytest
 
 from models.registry import task
 from models.store import Shelf, Store
-from streams.agents.shopper_events import ShopperEvents
+from streams.agents.entity_log import EntityLog
+from streams.entities.shopper import SHOPPER
 from streams.metrics import Metrics
 from streams.monitoring.canary import CanaryPolicy
 from streams.processing.rules import Rules
@@ -54,15 +55,12 @@ class Failing(Double):
         return found
 
 
-def worker(shelf: Any) -> ShopperEvents:
-    async def owns(_tps: object) -> bool:
-        return True
-
+def worker(shelf: Any) -> EntityLog:
     table = SimpleNamespace(partition_db=lambda _partition: {})
-    return ShopperEvents(Rules(), shelf, table, Writer(), Metrics(), 10_000, owns)  # type: ignore[arg-type]
+    return EntityLog(SHOPPER, Rules(), shelf, table, Writer(), Metrics(), 10_000)  # type: ignore[arg-type]
 
 
-def run(events: ShopperEvents, log: Log, size: int = 600) -> list[CanaryRolledBack]:
+def run(events: EntityLog, log: Log, size: int = 600) -> list[CanaryRolledBack]:
     for slice_ in cut(log, range(size, len(log), size)):
         events.handle(slice_, 0)
         events.models.watch()
@@ -87,6 +85,7 @@ def with_failing(shelf: Shelf) -> Any:
     failing = Failing(shelf.model("churn"), FAILING, "f" * 64)
     return SimpleNamespace(
         tasks=shelf.tasks,
+        tasks_of=shelf.tasks_of,
         shipped=shelf.shipped,
         model=lambda t, v=None: failing if v == failing.version else shelf.model(t, v),
     )

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from streams.entities.shopper import SHOPPER
 from streams.processing.checking import FIXES, WORKERS_OWN, Checker, Finding, key_of
 from streams.processing.decode import decode
 from streams.processing.partition import PartitionProcessor
@@ -124,7 +125,7 @@ def test_the_verdicts_are_those_of_the_worker(seed: int) -> None:
     dead, late = set(), set()
     for partition in range(4):
         mine = [i for i in range(len(values)) if home[i] == partition]
-        processor = PartitionProcessor(partition, Rules(), partitions=4)
+        processor = PartitionProcessor(SHOPPER, partition, Rules(), partitions=4)
         result = processor.apply(slice_of([(keys[i], values[i]) for i in mine], partition=partition))
         fates += result.fates
         dead |= {(mine[d.source_offset] + 1, d.reason, d.field, d.detail) for d in result.dead}

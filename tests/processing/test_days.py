@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.features.catalogue import CATALOGUE
+from streams.entities.shopper import SHOPPER
 from streams.features.days import Days
+from streams.features.shopper import CATALOGUE
 from streams.processing.partition import OtherRules, PartitionProcessor, row_layout
 from streams.processing.rules import Rules
 from streams.settings import Settings, SettingsError
@@ -32,7 +33,7 @@ def at(zone: str, text: str) -> int:
 def days_of(zone: str, times: Iterable[int], now: int) -> list[float]:
     """``DAYS`` of a shopper who orders and looks at these times."""
     events = [viewed(at=t, event_id=f"v{t}") for t in times] + [ordered(at=t, event_id=f"o{t}") for t in times]
-    processor = PartitionProcessor(0, Rules(time_zone=zone, allowed_lateness_ms=10**11))
+    processor = PartitionProcessor(SHOPPER, 0, Rules(time_zone=zone, allowed_lateness_ms=10**11))
     processor.apply(slice_of(log_of(*events)))
     return processor.catalogue.read(processor.arena.rows.take(np.array([0])), np.array([now]), DAYS)[0].tolist()
 
@@ -85,15 +86,15 @@ def test_any_cut_gives_the_same_bits_in_any_zone(zone: str) -> None:
 
 def test_days_of_two_zones_are_never_mixed() -> None:
     """Their columns have other names, and a worker set to another zone than the table's refuses it."""
-    utc, shanghai = (row_layout(CATALOGUE.in_zone(zone)) for zone in ("UTC", "Asia/Shanghai"))
+    utc, shanghai = (row_layout(SHOPPER, CATALOGUE.in_zone(zone)) for zone in ("UTC", "Asia/Shanghai"))
     moved = {c.name for c in utc.columns} ^ {c.name for c in shanghai.columns}
     assert moved
     assert all("1d×30" in name for name in moved)
-    first = PartitionProcessor(0, Rules())
+    first = PartitionProcessor(SHOPPER, 0, Rules())
     first.apply(slice_of(random_history(1, 300, 5)))
     tier = DictTier(first.take_changes())
     with pytest.raises(OtherRules, match="OFFERSTREAM_TIME_ZONE"):
-        PartitionProcessor(0, Rules(time_zone="Asia/Shanghai"), tier=tier)
+        PartitionProcessor(SHOPPER, 0, Rules(time_zone="Asia/Shanghai"), tier=tier)
 
 
 @pytest.mark.parametrize("name", ["Mars/Olympus", "../UTC", "", "Asia"])

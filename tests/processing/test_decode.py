@@ -23,9 +23,10 @@ def test_an_order_becomes_its_total_and_a_touch_per_line() -> None:
     ]
     order = e.OrderPlaced(event_id="o", shopper_id="s", event_time=NOON, order_id="o", lines=lines, coupon_code="X")
     batch = decode(slice_of(log_of(order)), RULES).batch
-    assert (batch.cents[0], batch.discount_cents[0], batch.quantity[0], batch.flag[0]) == (2900, 100, 3, 1)
+    facts = [batch.facts[name][0] for name in ("cents", "discount_cents", "quantity", "flag")]
+    assert facts == [2900, 100, 3, 1]
     assert batch.touches.cents.tolist() == [900, 2000]
-    assert batch.category[0] == 0  # the dearest line has none
+    assert batch.facts["category"][0] == 0  # the dearest line has none
 
 
 def test_each_event_keeps_its_place_and_its_code() -> None:
@@ -100,4 +101,4 @@ def test_any_field_may_hold_anything(data: st.DataObject) -> None:
     value = msgspec.json.encode(good)
     decoded = decode(slice_of([(b"s1", value)]), RULES)
     assert len(decoded.dead) + len(decoded.batch) + decoded.ticks == 1
-    assert np.isfinite(decoded.batch.cents).all()
+    assert np.isfinite(decoded.batch.facts["cents"]).all()

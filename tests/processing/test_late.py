@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from streams.features.catalogue import CATALOGUE
+from streams.entities.shopper import SHOPPER
+from streams.features.shopper import CATALOGUE
 from streams.processing.partition import PartitionProcessor
 from streams.processing.rules import Rules
 from tests.shoppers import HOUR, NOON, Log, carted, log_of, ordered, slice_of, viewed
@@ -28,13 +29,13 @@ def features(processor: PartitionProcessor) -> list[list[float]]:
 
 
 def applied(log: Log, rules: Rules) -> PartitionProcessor:
-    processor = PartitionProcessor(0, rules)
+    processor = PartitionProcessor(SHOPPER, 0, rules)
     processor.apply(slice_of(log))
     return processor
 
 
 def test_a_phone_that_was_offline_is_late_by_default() -> None:
-    result = PartitionProcessor(0, Rules()).apply(slice_of(LOG))
+    result = PartitionProcessor(SHOPPER, 0, Rules()).apply(slice_of(LOG))
     assert [late.event_id for late in result.late] == ["offline-1", "offline-2"]
 
 
@@ -44,8 +45,8 @@ def test_a_table_made_anew_with_a_larger_lateness_counts_them_in_their_place() -
 
 def test_what_was_sent_again_meanwhile_counts_once_in_a_table_made_anew() -> None:
     originals: Log = [
-        (late.shopper_id.encode(), late.original) for late in PartitionProcessor(0, Rules()).apply(slice_of(LOG)).late
+        (late.key.encode(), late.original) for late in PartitionProcessor(SHOPPER, 0, Rules()).apply(slice_of(LOG)).late
     ]
-    whole = PartitionProcessor(0, LARGE)
+    whole = PartitionProcessor(SHOPPER, 0, LARGE)
     assert +whole.apply(slice_of(LOG + originals)).fates == {"applied": len(LOG), "duplicate": len(originals)}
     assert features(whole) == features(applied(IN_TIME, Rules()))

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from streams.features.catalogue import CATALOGUE
+from streams.entities.shopper import SHOPPER
+from streams.features.shopper import CATALOGUE
 from streams.processing.order_book import ORDERS_KEPT
 from streams.processing.partition import PartitionProcessor
 from streams.processing.rules import Rules
@@ -32,7 +33,7 @@ def back(event_id: str, order_id: str, *cents: int, at: int = NOON + HOUR, **mor
 
 
 def read(log: Log, cuts: Iterable[int], *addresses: str) -> list[float]:
-    processor = PartitionProcessor(0, Rules())
+    processor = PartitionProcessor(SHOPPER, 0, Rules())
     run_plain(cut(log, [c for c in cuts if c < len(log)]), processor=processor)
     rows = processor.arena.rows.take(processor.arena.find(["s1"]))
     return CATALOGUE.read(rows, rows.column("last_event"), addresses)[0].tolist()

@@ -35,7 +35,7 @@ def test_no_key_and_an_endless_key_harm_nobody() -> None:
 def test_a_record_in_the_partition_of_no_key_of_its_own_is_a_dead_letter() -> None:
     log = log_of(viewed("shopper-1"), viewed("shopper-2"))  # partitions 2 and 3 of 4
     decoded = decode(slice_of(log, partition=3), RULES, 4)
-    assert decoded.batch.shopper_ids == ["shopper-2"]
+    assert decoded.batch.keys == ["shopper-2"]
     (dead,) = decoded.dead
     assert (dead.reason, dead.source_offset, dead.original_key) == ("wrong_partition", 0, b"shopper-1")
     assert "partition 2 of 4 by murmur2" in dead.detail

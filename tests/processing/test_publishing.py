@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from streams.entities.shopper import SHOPPER
 from streams.processing.partition import PartitionProcessor
 from streams.processing.rules import Rules
 from streams.settings import Settings, SettingsError
@@ -26,7 +27,7 @@ def test_what_is_too_old_is_not_published_and_changes_nothing_else() -> None:
     world = run_plain(cut(log, [100, 450]), rules)
     assert world.outcomes.keys() == all_of_it.outcomes.keys() - old
     assert world.rows == all_of_it.rows
-    counted = PartitionProcessor(0, rules, shipped()).apply(slice_of(log)).suppressed
+    counted = PartitionProcessor(SHOPPER, 0, rules, shipped()).apply(slice_of(log)).suppressed
     assert counted.keys() == {"ChurnAlerted", "OfferMade"}
     assert counted.total() == len(old)
 
@@ -42,7 +43,7 @@ def test_the_log_names_it() -> None:
 
 def test_the_progress_record_counts_every_fate_however_the_log_is_cut() -> None:
     log = random_history(11, 600, 30)
-    whole = PartitionProcessor(0, Rules(), shipped())
+    whole = PartitionProcessor(SHOPPER, 0, Rules(), shipped())
     fates = whole.apply(slice_of(log)).fates
     assert whole.fates == fates
     assert sum(fates.values()) == len(log)
@@ -50,7 +51,7 @@ def test_the_progress_record_counts_every_fate_however_the_log_is_cut() -> None:
     assert fates["duplicate"] > 0
     tier = DictTier()
     for slice_ in cut(log, [1, 77, 300]):
-        processor = PartitionProcessor(0, Rules(), shipped(), tier=tier)  # as after a restart
+        processor = PartitionProcessor(SHOPPER, 0, Rules(), shipped(), tier=tier)  # as after a restart
         processor.apply(slice_)
         tier.write(processor.take_changes())
     assert processor.fates == fates

@@ -19,7 +19,9 @@ from streams.decisions.decider import Group, Seen
 from streams.decisions.profile import Profiles
 from streams.decisions.promotion import PromotionPolicy
 from streams.decisions.scores import Scores
-from streams.features.catalogue import CATALOGUE
+from streams.entities.shopper import SHOPPER
+from streams.features.shopper import CATALOGUE
+from streams.processing.names import CategoryNames
 from streams.processing.partition import OtherRules, PartitionProcessor, row_layout
 from streams.processing.rules import DecodeRules, Rules
 from streams.processing.scoring import Serving, TaskScores, load, score
@@ -51,8 +53,9 @@ def versions(world: World) -> list[tuple[str, str, float]]:
     found = []
     for value in world.outcomes.values():
         said = json.loads(value)
-        if "scores" in said and said["model"]["task"] == "churn":
-            found.append((said["shopper_id"], said["model"]["version"], said["scores"]["lapse_30d"]))
+        if "churn" in said.get("answers", {}):
+            answer = said["answers"]["churn"]
+            found.append((said["key"], answer["model"]["version"], answer["scores"]["lapse_30d"]))
     return found
 
 
@@ -89,7 +92,7 @@ def test_a_shadow_changes_nothing_that_is_said(shelf: Shelf) -> None:
     log = [*choose(shadow=variant(CHURN, 0.5).version), *LOG]
     plain = run_plain(cut([*choose(), *LOG], []), shelf=shelf)
     assert run_plain(cut(log, []), shelf=shelf).outcomes == plain.outcomes
-    processor = PartitionProcessor(0, Rules(), shelf)
+    processor = PartitionProcessor(SHOPPER, 0, Rules(), shelf)
     results = [processor.apply(s) for s in cut(log, [1])]
     (scores,) = (scores for scores in results[-1].scores if scores.compared)
     (compared,) = scores.compared
@@ -100,7 +103,7 @@ def test_a_shadow_changes_nothing_that_is_said(shelf: Shelf) -> None:
 
 def test_a_version_that_cannot_be_had_is_told_and_the_package_serves(shelf: Shelf) -> None:
     refused: list[tuple[str, str]] = []
-    processor = PartitionProcessor(0, Rules(), shelf, refused=lambda t, v, _e: refused.append((t, v)))
+    processor = PartitionProcessor(SHOPPER, 0, Rules(), shelf, refused=lambda t, v, _e: refused.append((t, v)))
     (slice_,) = cut([*choose(live="feedbeef0000", canary="feedbeef0001", canary_share=0.5), *LOG[:300]], [])
     world = World()
     world.take_result(processor.apply(slice_))
@@ -113,6 +116,9 @@ class Away:
 
     def __init__(self, shelf: Shelf, *versions: str) -> None:
         self.shelf, self.tasks, self.away = shelf, shelf.tasks, set(versions)
+
+    def tasks_of(self, entity: str) -> tuple[str, ...]:
+        return self.shelf.tasks_of(entity)
 
     def shipped(self, task: str) -> str:
         return self.shelf.shipped(task)
@@ -130,14 +136,14 @@ def live_of(processor: PartitionProcessor) -> str:
 def test_what_served_goes_on_while_the_store_is_away_and_what_was_chosen_serves_when_chosen_again(shelf: Shelf) -> None:
     old, new = variant(CHURN, 0.5).version, variant(CHURN, 2.0).version
     away = Away(shelf, new)
-    processor = PartitionProcessor(0, Rules(), away)
+    processor = PartitionProcessor(SHOPPER, 0, Rules(), away)
     log = [*choose(live=old), *LOG[:50], *choose(live=new, previous=old), *LOG[50:100], *choose(live=new, previous=old)]
     slices = cut([*log, *LOG[100:150]], [51, 102])
     processor.apply(slices[0])
     assert (live_of(processor), processor.missing) == (old, set())
     processor.apply(slices[1])
     assert (live_of(processor), processor.missing) == (old, {"churn"})
-    again = PartitionProcessor(0, Rules(), away, tier=DictTier(processor.take_changes()))
+    again = PartitionProcessor(SHOPPER, 0, Rules(), away, tier=DictTier(processor.take_changes()))
     assert (live_of(again), again.missing) == (old, {"churn"})
     away.away.clear()
     for each in (processor, again):
@@ -150,10 +156,12 @@ def test_a_version_trained_on_features_of_another_width_does_not_serve(shelf: Sh
     other = SimpleNamespace(**{name: getattr(model, name) for name in ("task", "version", "features", "upstream")})
     other.widths = (2, *model.widths[1:])
     wrong: Any = SimpleNamespace(
-        tasks=shelf.tasks, model=lambda task, _v: other if task == "churn" else shelf.model(task)
+        tasks=shelf.tasks,
+        tasks_of=shelf.tasks_of,
+        model=lambda task, _v: other if task == "churn" else shelf.model(task),
     )
     with pytest.raises(ValueError, match=r"orders\.count of another width"):
-        load(wrong, "churn", "0")
+        load(wrong, "churn", "0", CATALOGUE.features)
 
 
 def test_where_a_canary_fails_the_live_model_answers(shelf: Shelf) -> None:
@@ -172,7 +180,9 @@ def test_where_a_canary_fails_the_live_model_answers(shelf: Shelf) -> None:
     for address, width in zip(live.features, live.widths, strict=True):
         places[address] = slice(start, start + width)
         start += width
-    found = score([Serving(stages, live, Failing(live, "bad", "0" * 64))], rows, places, str)["churn"]
+    found = score([Serving(stages, live, Failing(live, "bad", "0" * 64))], rows, places, str, CATALOGUE.features)[
+        "churn"
+    ]
     right = live.score(rows)["lapse_30d"]
     np.testing.assert_array_equal(found.used, np.arange(len(rows)) % 2)
     np.testing.assert_array_equal(found.answers["lapse_30d"][::2], right[::2].round(4))
@@ -193,6 +203,7 @@ def test_a_canary_that_cannot_explain_gives_no_reasons_and_stops_nobody(shelf: S
     silent = Mute(live, "mute", "1" * 64)
     mute: Any = SimpleNamespace(
         tasks=shelf.tasks,
+        tasks_of=shelf.tasks_of,
         shipped=shelf.shipped,
         model=lambda t, v=None: silent if v == "mute" else shelf.model(t, v),
     )
@@ -208,10 +219,10 @@ def test_a_canary_that_cannot_explain_gives_no_reasons_and_stops_nobody(shelf: S
 
 def test_what_serves_survives_a_restart(shelf: Shelf) -> None:
     new = variant(CHURN, 0.5).version
-    first = PartitionProcessor(0, Rules(), shelf)
+    first = PartitionProcessor(SHOPPER, 0, Rules(), shelf)
     slices = cut([*choose(live=new), *LOG], [400])
     first.apply(slices[0])
-    second = PartitionProcessor(0, Rules(), shelf, tier=DictTier(first.take_changes()))
+    second = PartitionProcessor(SHOPPER, 0, Rules(), shelf, tier=DictTier(first.take_changes()))
     assert [task.live.version for task in second.serving if task.live.task == "churn"] == [new]
     one, other = World(), World()
     one.take_result(first.apply(slices[1]))
@@ -232,17 +243,15 @@ def test_a_task_with_an_embedding_of_its_own_says_no_profile() -> None:
     outputs = (Output("p"), Output("taste", "embedding", 3))
     model = SimpleNamespace(task="taste", version="1", digest="2", outputs=outputs)
     answers = {"p": np.array([0.5, np.nan]), "taste": np.ones((2, 3))}
-    scores = TaskScores(answers, (model,), np.zeros(2, np.int64), [], np.ones(2, np.bool_))
-    seen = Seen(np.zeros((2, 0), np.float32), {}, {"taste": scores}, lambda buckets, _before: [None for _ in buckets])
+    scores = TaskScores(answers, (model,), np.zeros(2, np.int64), [], np.ones(2, np.bool_), {})
+    seen = Seen(np.zeros((2, 0), np.float32), {}, {"taste": scores})
     due = [Due(kind="event", ref="e1"), Due(kind="event", ref="e2")]
-    nobody, nothing = np.zeros(2, np.int64), Rows.zeros(row_layout(CATALOGUE), 2)
-    group = Group(
-        seen, slice(0, 2), np.arange(2), nobody, ["s1", "s2"], due, nobody, [None, None], nobody, nobody, [0, 0]
-    )
-    ((place, said),) = [*Scores().decide(nothing, group), *Profiles().decide(nothing, group)]
+    nobody, nothing = np.zeros(2, np.int64), Rows.zeros(row_layout(SHOPPER), 2)
+    group = Group(seen, slice(0, 2), np.arange(2), nobody, ["s1", "s2"], due, nobody, nobody, nobody, [0, 0])
+    ((place, said),) = [*Scores("shopper").decide(nothing, group), *Profiles(CategoryNames()).decide(nothing, group)]
     assert place == 0
     assert isinstance(said, Scored)
-    assert said.scores == {"p": 0.5}
+    assert said.answers["taste"].scores == {"p": 0.5}
 
 
 @pytest.mark.parametrize("stage", ["canary", "shadow"])
@@ -261,7 +270,7 @@ def test_a_task_whose_first_answer_is_no_single_number_can_be_tried_beside_the_l
     model.outputs = other.outputs = wide
     rows = np.asarray(shipped().artifact("behaviour").golden)
     serving = Serving(Stages(change_id="c", canary_share=1.0), model, **{stage: other})
-    found = score([serving], rows, CATALOGUE.places(live.features), str)["behaviour"]
+    found = score([serving], rows, CATALOGUE.places(live.features), str, CATALOGUE.features)["behaviour"]
     (compared,) = found.compared
     assert not compared.error
     assert len(compared.distance) == len(rows)
@@ -283,9 +292,9 @@ def test_rules_hold_from_where_they_stand_in_the_log_however_that_is_cut(size: i
     rules = [said["rules"] for said in map(json.loads, whole.outcomes.values()) if "rules" in said]
     assert set(rules) == {Rules().digest, calm.digest}
     # After a restart the log's rules hold, not those that the worker would begin with.
-    first = PartitionProcessor(0, Rules(), shipped())
+    first = PartitionProcessor(SHOPPER, 0, Rules(), shipped())
     first.apply(cut(log, [])[0])
-    again = PartitionProcessor(0, Rules(cadence_ms=1), shipped(), tier=DictTier(first.take_changes()))
+    again = PartitionProcessor(SHOPPER, 0, Rules(cadence_ms=1), shipped(), tier=DictTier(first.take_changes()))
     assert again.rules == calm
     assert again.begun
 
@@ -299,21 +308,21 @@ def test_rules_that_are_none_are_a_dead_letter_and_newer_ones_stop_the_worker() 
 
 
 def test_a_table_in_one_currency_is_not_added_to_in_another() -> None:
-    dollars = PartitionProcessor(0, Rules(), shipped())
+    dollars = PartitionProcessor(SHOPPER, 0, Rules(), shipped())
     dollars.apply(cut(LOG[:50], [])[0])
     tier = DictTier(dollars.take_changes())
     with pytest.raises(OtherRules, match="OFFERSTREAM_CURRENCY"):
-        PartitionProcessor(0, Rules(decode=DecodeRules(currency="EUR")), shipped(), tier=tier)
+        PartitionProcessor(SHOPPER, 0, Rules(decode=DecodeRules(currency="EUR")), shipped(), tier=tier)
 
 
 def test_a_log_that_no_operator_chose_for_begins_with_the_package_by_name(shelf: Shelf) -> None:
     """Another version of the package takes over with other models: what the log began with goes on."""
-    first = PartitionProcessor(0, Rules(), shelf)
+    first = PartitionProcessor(SHOPPER, 0, Rules(), shelf)
     tier = DictTier(first.take_changes())
     newer: Any = SimpleNamespace(
-        tasks=shelf.tasks, model=shelf.model, shipped=lambda _task: variant(CHURN, 0.5).version
+        tasks=shelf.tasks, tasks_of=shelf.tasks_of, model=shelf.model, shipped=lambda _task: variant(CHURN, 0.5).version
     )
-    assert live_of(PartitionProcessor(0, Rules(), newer, tier=tier)) == shelf.shipped("churn")
+    assert live_of(PartitionProcessor(SHOPPER, 0, Rules(), newer, tier=tier)) == shelf.shipped("churn")
 
 
 def test_nobody_is_named_by_a_category_that_the_log_names_later() -> None:
@@ -342,9 +351,13 @@ def test_where_rules_allow_more_lateness_the_watermark_stands_still_and_never_fa
         assert world.fates["applied"] == 4  # v1, v2, v4, v5
         assert world.fates["late"] == 3  # v1 again, v3; and v6, behind the 30 days that hold by then
         assert world.fates["duplicate"] == 0
-    processor = PartitionProcessor(0, Rules(), shipped())
+    processor = PartitionProcessor(SHOPPER, 0, Rules(), shipped())
     processor.apply(cut(log, [])[0].cut(0, 3))
     stood = processor.watermark_ms
     tier = DictTier()
     tier.write(processor.take_changes())
-    assert PartitionProcessor(0, Rules(), shipped(), tier=tier).watermark_ms == stood == NOON + 10 * DAY - 3_600_000
+    assert (
+        PartitionProcessor(SHOPPER, 0, Rules(), shipped(), tier=tier).watermark_ms
+        == stood
+        == NOON + 10 * DAY - 3_600_000
+    )

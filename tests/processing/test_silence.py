@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from streams.entities.shopper import SHOPPER
 from streams.processing.partition import PartitionProcessor
 from streams.processing.rules import Rules
 from streams.processing.silence import FIRED, SilencePolicy
@@ -18,12 +19,12 @@ from tests.worlds import DictTier, cut, run_plain, shipped
 
 def silences(*events: ShopperEvent | ClockTicked) -> list[tuple[str, float]]:
     """Who fell silent, and how many days after noon; each event in a slice of its own."""
-    processor = PartitionProcessor(0, Rules(allowed_lateness_ms=HOUR), shipped())
+    processor = PartitionProcessor(SHOPPER, 0, Rules(allowed_lateness_ms=HOUR), shipped())
     found = []
     for i, record in enumerate(log_of(*events)):
         for outcome in processor.apply(slice_of([record], i)).outcomes:
-            if outcome.due.kind == "silence" and isinstance(outcome, Scored) and outcome.model.task == "churn":
-                found.append((outcome.shopper_id, (outcome.event_time_ms - NOON) / DAY))
+            if outcome.due.kind == "silence" and isinstance(outcome, Scored) and "churn" in outcome.answers:
+                found.append((outcome.key, (outcome.event_time_ms - NOON) / DAY))
     return found
 
 
@@ -83,12 +84,12 @@ def test_restarts_from_packed_rows_change_no_firing(
     log = log_of(*(viewed(f"s{i % 2}", NOON + int(at) * DAY, f"v{i}") for i, at in enumerate(times)), tick(10_000))
     whole = run_plain(cut(log, []), rules)
     tier, due = DictTier(), 0
-    processor = PartitionProcessor(0, rules, shipped(), tier=tier)
+    processor = PartitionProcessor(SHOPPER, 0, rules, shipped(), tier=tier)
     for i, record in enumerate(log):
         due += processor.apply(slice_of([record], i)).due_kinds["silence"]
         if i in restarts:
             tier.write(processor.take_changes())
-            processor = PartitionProcessor(0, rules, shipped(), tier=tier)
+            processor = PartitionProcessor(SHOPPER, 0, rules, shipped(), tier=tier)
     assert due == whole.due["silence"] <= firings * len(days)
     assert int(processor.arena.rows.column(FIRED.name).max()) <= firings
 

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from streams.entities.shopper import SHOPPER, ShopperSide
 from streams.processing.partition import PartitionProcessor
 from streams.processing.rules import Rules
 from streams.state.applied_ids import BUCKET_MS, AppliedIds
@@ -85,7 +86,7 @@ def test_any_cut_flush_and_restart_knows_the_same_ids(
 def test_ids_take_bounded_memory_and_their_chunks_are_deleted() -> None:
     """Five thousand events an hour for three days: an hour's worth is held, not three days'."""
     tier = DictTier()
-    processor = PartitionProcessor(0, Rules(), tier=tier)
+    processor = PartitionProcessor(SHOPPER, 0, Rules(), tier=tier)
     for i in range(72):
         log = log_of(*(viewed(f"s{j % 50}", NOON + i * HOUR + j * 720, f"e{i}-{j}") for j in range(5000)))
         for a in range(0, len(log), 1000):
@@ -94,23 +95,24 @@ def test_ids_take_bounded_memory_and_their_chunks_are_deleted() -> None:
     chunks = [value for key, value in tier.held.items() if key[:1] == IDS]
     window = 5000 * (HOUR + BUCKET_MS) // HOUR
     assert window <= sum(map(len, chunks)) // 8 <= window + 1500
-    assert processor.applied_ids.nbytes <= 40 * (2 * window + 1000)
+    assert isinstance(processor.side, ShopperSide)
+    assert processor.side.applied_ids.nbytes <= 40 * (2 * window + 1000)
 
 
 def test_chunks_ahead_of_the_progress_record_do_not_count() -> None:
     """Ids of events that their rows have not applied would make duplicates of them."""
     log = log_of(*(viewed(f"s{i % 5}", NOON + i, f"e{i}") for i in range(200)))
     tier = DictTier()
-    first = PartitionProcessor(0, Rules(), tier=tier)
+    first = PartitionProcessor(SHOPPER, 0, Rules(), tier=tier)
     first.apply(slice_of(log[:100]))
     tier.write(first.take_changes())
     first.apply(slice_of(log[100:], 100))
     # The flush was cut off: chunks arrived, neither rows nor the progress record did.
     tier.write({key: value for key, value in first.take_changes().items() if key[:1] == IDS})
-    second = PartitionProcessor(0, Rules(), tier=tier)
+    second = PartitionProcessor(SHOPPER, 0, Rules(), tier=tier)
     assert +second.apply(slice_of(log[100:], 100)).fates == {"applied": 100}
     tier.write(second.take_changes())
-    again = PartitionProcessor(0, Rules(), tier=tier)
+    again = PartitionProcessor(SHOPPER, 0, Rules(), tier=tier)
     assert +again.apply(slice_of(log, 200)).fates == {"duplicate": 200}
 
 
@@ -122,12 +124,12 @@ def test_ids_are_deleted_only_when_the_progress_that_needs_them_is_gone() -> Non
         viewed("other", at=NOON + HOUR + 2 * BUCKET_MS, event_id="far"),
     )
     tier = DictTier()
-    first = PartitionProcessor(0, Rules(), tier=tier)
+    first = PartitionProcessor(SHOPPER, 0, Rules(), tier=tier)
     first.apply(slice_of(log[:1]))
     tier.write(first.take_changes())
     first.apply(slice_of(log[1:], 1))
     tier.write({key: value for key, value in first.take_changes().items() if key != PROGRESS})
-    second = PartitionProcessor(0, Rules(), tier=tier)
+    second = PartitionProcessor(SHOPPER, 0, Rules(), tier=tier)
     assert +second.apply(slice_of(log[1:2], 1)).fates == {"duplicate": 1}
     second.apply(slice_of(log[2:], 2))
     tier.write(second.take_changes())

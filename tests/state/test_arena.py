@@ -7,8 +7,11 @@ import numpy as np
 import pytest
 
 from streams.columns.layout import Column, Layout, Rows
-from streams.features.catalogue import FEATURES, Catalogue
+from streams.entities.shopper import SHOPPER
+from streams.features.catalogue import Catalogue
 from streams.features.feature import Ratio
+from streams.features.kinds.rhythm import RhythmKind
+from streams.features.shopper import FEATURES
 from streams.processing.partition import OtherLog, PartitionProcessor, row_layout
 from streams.processing.rules import Rules
 from streams.state.arena import Arena, Codec, row_bytes
@@ -51,17 +54,17 @@ def test_a_row_of_an_unknown_layout_is_never_misread() -> None:
 def test_a_worker_with_another_catalogue_takes_over_the_rows() -> None:
     """A feature was removed and with it its columns; the others go on where they were."""
     log = random_history(1, 400, 20)
-    old = PartitionProcessor(0, Rules())
+    old = PartitionProcessor(SHOPPER, 0, Rules())
     old.apply(slice_of(log[:200]))
     kept = [f for f in FEATURES if not f.address.startswith("searching.")]
     kept = [f for f in kept if not (isinstance(f.source, Ratio) and "searching." in f.source.numerator)]
-    smaller = Catalogue(kept)
-    new = PartitionProcessor(0, Rules(), catalogue=smaller, tier=DictTier(old.take_changes()))
+    smaller = Catalogue(kept, always=(RhythmKind,))
+    new = PartitionProcessor(SHOPPER, 0, Rules(), catalogue=smaller, tier=DictTier(old.take_changes()))
     assert new.next_offset == 200
     new.apply(slice_of(log[200:], 200))
-    whole = PartitionProcessor(0, Rules(), catalogue=smaller)
+    whole = PartitionProcessor(SHOPPER, 0, Rules(), catalogue=smaller)
     whole.apply(slice_of(log))
-    assert row_layout(smaller).digest != row_layout(Catalogue()).digest
+    assert row_layout(SHOPPER, smaller).digest != row_layout(SHOPPER).digest
     ours, theirs = (DictTier(p.take_changes()).held for p in (new, whole))
     touched = [key for key in ours if key[:1] == b"s"]
     assert len(touched) > 10
@@ -71,7 +74,7 @@ def test_a_worker_with_another_catalogue_takes_over_the_rows() -> None:
 def test_evicted_rows_come_back_as_they_were() -> None:
     log = random_history(2, 600, 60)
     tier = DictTier()
-    small, large = PartitionProcessor(0, Rules(), tier=tier, limit=5), PartitionProcessor(0, Rules())
+    small, large = PartitionProcessor(SHOPPER, 0, Rules(), tier=tier, limit=5), PartitionProcessor(SHOPPER, 0, Rules())
     for a in range(0, len(log), 50):
         for processor in (small, large):
             processor.apply(slice_of(log[a : a + 50], a))
@@ -89,7 +92,7 @@ def test_a_block_that_grows_while_timers_fire_loses_nothing() -> None:
     tier = DictTier()
     crowd = log_of(*(viewed(f"s{i}", NOON + i, f"e{i}") for i in range(1000)))
     late = log_of(*(viewed(f"n{i}", NOON + 30 * DAY + i, f"n{i}") for i in range(700)))
-    small, large = PartitionProcessor(0, Rules(), tier=tier, limit=10), PartitionProcessor(0, Rules())
+    small, large = PartitionProcessor(SHOPPER, 0, Rules(), tier=tier, limit=10), PartitionProcessor(SHOPPER, 0, Rules())
     for processor in (small, large):
         processor.apply(slice_of(crowd))
         tier.write(processor.take_changes() if processor is small else {})
@@ -102,7 +105,7 @@ def test_a_block_that_grows_while_timers_fire_loses_nothing() -> None:
 
 def test_each_timer_of_an_evicted_shopper_is_due_once_however_often_it_was_set() -> None:
     tier = DictTier()
-    processor = PartitionProcessor(0, Rules(), tier=tier, limit=1)
+    processor = PartitionProcessor(SHOPPER, 0, Rules(), tier=tier, limit=1)
     for i in range(3):  # each time they come back, their timer moves, and they are evicted again
         log = log_of(*(viewed(f"s{j}", NOON + i * DAY + j, f"e{i}-{j}") for j in range(50)))
         processor.apply(slice_of(log, 50 * i))
@@ -116,7 +119,7 @@ def test_each_timer_of_an_evicted_shopper_is_due_once_however_often_it_was_set()
 
 def test_timers_that_were_left_behind_are_forgotten() -> None:
     """A shopper that comes back and is evicted again leaves an entry each time."""
-    arena = Arena(PartitionProcessor(0, Rules()).codec, DictTier())
+    arena = Arena(PartitionProcessor(SHOPPER, 0, Rules()).codec, DictTier())
     for i in range(200):
         for j in range(50):
             arena._chill(f"s{j}", NOON + i * DAY + j)
@@ -125,19 +128,21 @@ def test_timers_that_were_left_behind_are_forgotten() -> None:
 
 
 def test_a_progress_record_from_before_logs_had_ids_is_read() -> None:
-    first = PartitionProcessor(0, Rules())
+    first = PartitionProcessor(SHOPPER, 0, Rules())
     first.apply(slice_of(random_history(1, 50, 5)))
     held = DictTier(first.take_changes()).held
     old = msgspec.json.decode(held[PROGRESS])
     del old["log_id"]
-    second = PartitionProcessor(0, Rules(), tier=DictTier(held | {PROGRESS: msgspec.json.encode(old)}), log_id="new")
+    second = PartitionProcessor(
+        SHOPPER, 0, Rules(), tier=DictTier(held | {PROGRESS: msgspec.json.encode(old)}), log_id="new"
+    )
     assert second.next_offset == first.next_offset
 
 
 def test_the_state_of_another_log_is_refused() -> None:
-    first = PartitionProcessor(0, Rules(), log_id="one")
+    first = PartitionProcessor(SHOPPER, 0, Rules(), log_id="one")
     first.apply(slice_of(random_history(1, 50, 5)))
     tier = DictTier(first.take_changes())
-    assert PartitionProcessor(0, Rules(), tier=tier, log_id="one").next_offset == first.next_offset
+    assert PartitionProcessor(SHOPPER, 0, Rules(), tier=tier, log_id="one").next_offset == first.next_offset
     with pytest.raises(OtherLog, match="made anew"):
-        PartitionProcessor(0, Rules(), tier=tier, log_id="other")
+        PartitionProcessor(SHOPPER, 0, Rules(), tier=tier, log_id="other")

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from streams.decisions.churn_alert import LEVELS, ChurnAlertPolicy
+from streams.entities.shopper import SHOPPER
 from streams.monitoring.alert_truth import Orders, truth
 from streams.monitoring.calibration import JUDGED_OUTPUT
 from streams.processing.partition import PartitionProcessor
@@ -66,7 +67,7 @@ def test_alerts_of_a_replay_are_those_that_the_stream_makes() -> None:
     ordered = (rows.why == EVENT) & np.isin((rows.shopper << 48) + rows.at_ms, (who << 48) + when)
     policy = replace(ChurnAlertPolicy(), **model.levels["thresholds"])
     made = alerts_of(policy, Points(rows.shopper, rows.at_ms, ordered, Orders(who, when, history.end_ms)), score)
-    processor = PartitionProcessor(0, Rules(), shelf)
+    processor = PartitionProcessor(SHOPPER, 0, Rules(), shelf)
     found = []
     log = log_of(*events)
     for a in range(0, len(log), 500):

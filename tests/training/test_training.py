@@ -14,8 +14,9 @@ import pytest
 
 from models.registry import TASKS
 from models.task import AtLeast, Output
-from streams.features.catalogue import CATALOGUE
+from streams.entities.shopper import SHOPPER
 from streams.features.meaning import CODES, meanings
+from streams.features.shopper import CATALOGUE
 from streams.monitoring import quality
 from streams.processing.partition import PartitionProcessor
 from streams.processing.rules import Rules
@@ -76,6 +77,10 @@ class Recorders:
     def __init__(self, features: tuple[str, ...], rows: list[np.ndarray[tuple[int], np.dtype[np.float32]]]) -> None:
         self._model = Recorder(features, rows)
 
+    def tasks_of(self, entity: str) -> tuple[str, ...]:
+        """The recorder is about shoppers."""
+        return self.tasks if entity == "shopper" else ()
+
     def shipped(self, task: str) -> str:
         """The recorder's version."""
         return self._model.version
@@ -94,11 +99,11 @@ def test_training_rows_are_serving_rows_bit_for_bit() -> None:
     served: list[tuple[int, str, bytes]] = []
 
     rows: list[np.ndarray[tuple[int], np.dtype[np.float32]]] = []
-    processor = PartitionProcessor(0, Rules(), Recorders(addresses, rows))
+    processor = PartitionProcessor(SHOPPER, 0, Rules(), Recorders(addresses, rows))
     log = log_of(*events)
     for a in range(0, len(log), 61):
         result = processor.apply(slice_of(log[a : a + 61], a))
-        served += [(o.event_time_ms, o.shopper_id, b"") for o in result.outcomes]
+        served += [(o.event_time_ms, o.key, b"") for o in result.outcomes]
     assert len(rows) == len(trained.x) == len(served)
     of_training = sorted(
         (int(at), history.shoppers[i], row.tobytes())

@@ -20,7 +20,7 @@ from faust.tables.recovery import Recovery
 from faust.transport import consumer as base
 from faust.transport.drivers import aiokafka as driver
 
-from streams.tables import _OFFSET_KEY, DAMAGED, PatientRecovery, ShopperTable, Tables
+from streams.tables import _OFFSET_KEY, DAMAGED, EntityTable, PatientRecovery, Tables
 from streams.transport.sliced import Consumer, SliceSchema, Transport
 
 
@@ -114,7 +114,7 @@ def test_recovery_counts_by_the_offset_of_a_message_and_applies_batches_through_
     text = inspect.getsource(Recovery)
     assert "offsets[tp] = offset" in text
     assert "table.apply_changelog_batch(buf)" in text
-    assert ShopperTable.apply_changelog_batch is not faust.Table.apply_changelog_batch
+    assert EntityTable.apply_changelog_batch is not faust.Table.apply_changelog_batch
 
 
 def test_the_store_keeps_its_offset_under_the_key_we_write() -> None:

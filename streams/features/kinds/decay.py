@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from streams.columns.arrays import Floats, Ints
 from streams.columns.layout import Column, Readable, Rows
-from streams.features.signals import SIGNAL_CODE, SIGNALS, Run, Signal
+from streams.features.signals import Run, Signal
 
 MINUTE_MS, HOUR_MS, DAY_MS = 60_000, 3_600_000, 86_400_000
 HALF_LIVES: dict[str, int] = {
@@ -54,14 +54,14 @@ class DecayKind:
     """All decayed sums: per signal five sums and their landmarks."""
 
     def __init__(self, sources: Sequence[Decayed]) -> None:
-        codes = sorted({SIGNAL_CODE[source.signal.name] for source in sources})
+        names = dict.fromkeys(source.signal.name for source in sources)
         tag = ",".join(_NAMES)
-        self._sums = {c: Column(f"decayed/{SIGNALS[c].name}/{tag}/sum", "f8", len(_NAMES)) for c in codes}
-        self._marks = {c: Column(f"decayed/{SIGNALS[c].name}/{tag}/landmark", "i8", len(_NAMES)) for c in codes}
+        self._sums = {name: Column(f"decayed/{name}/{tag}/sum", "f8", len(_NAMES)) for name in names}
+        self._marks = {name: Column(f"decayed/{name}/{tag}/landmark", "i8", len(_NAMES)) for name in names}
         self.columns: tuple[Column, ...] = (*self._sums.values(), *self._marks.values())
 
     def fold(self, state: Rows, run: Run) -> None:
-        found = [(self._sums[code], self._marks[code], e) for code, e in run.entries.items() if code in self._sums]
+        found = [(self._sums[name], self._marks[name], e) for name, e in run.entries.items() if name in self._sums]
         if not found:
             return
         steps = np.arange(len(_NAMES))
@@ -72,9 +72,9 @@ class DecayKind:
         accumulate(state, sums.ravel(), marks.ravel(), q.ravel(), (weight * value[:, None]).ravel())
 
     def read(self, rows: Readable, now_ms: Ints, source: Decayed) -> Floats:
-        code, step = SIGNAL_CODE[source.signal.name], _NAMES.index(source.half_life)
-        total = rows.column(self._sums[code].name)[:, step]
-        mark = rows.column(self._marks[code].name)[:, step]
+        name, step = source.signal.name, _NAMES.index(source.half_life)
+        total = rows.column(self._sums[name].name)[:, step]
+        mark = rows.column(self._marks[name].name)[:, step]
         return faded(total, mark, now_ms, HALF_LIVES[source.half_life])
 
 

@@ -47,7 +47,7 @@ class LastN:
         # By shopper, and within a shopper in log order.
         index = index[stable_order(run.row[index])]
         row, time = run.row[index], run.time_ms[index]
-        tie = (run.id_hash[index].astype(np.uint64) & np.uint64(0xFFFF_FFFF)).astype(np.uint32)
+        tie = (run.fact("id_hash")[index].astype(np.uint64) & np.uint64(0xFFFF_FFFF)).astype(np.uint32)
         first = np.flatnonzero(np.r_[True, row[1:] != row[:-1]])
         size = np.diff(np.r_[first, len(row)])
         rank = np.arange(len(row)) - np.repeat(first, size)
@@ -75,7 +75,7 @@ class LastN:
         state.flat["u4"][state.cells(self._tie, row) + slot] = tie
         for name, column in self._fields.items():
             flat = state.flat[column.code]
-            flat[state.cells(column, row) + slot] = getattr(run, name)[index].astype(flat.dtype)
+            flat[state.cells(column, row) + slot] = run.fact(name)[index].astype(flat.dtype)
 
     def _merge(self, state: Rows, run: Run, index: Ints, tie: npt.NDArray[np.uint32]) -> None:
         row = run.row[index[:1]]
@@ -84,7 +84,7 @@ class LastN:
         slots = np.arange(count - kept, count) % self.n
         total = count + len(index)
         columns: dict[Column, npt.NDArray[Any]] = {self._time: run.time_ms[index], self._tie: tie}
-        columns |= {column: getattr(run, name)[index] for name, column in self._fields.items()}
+        columns |= {column: run.fact(name)[index] for name, column in self._fields.items()}
         merged = {}
         for column, new in columns.items():
             flat = state.flat[column.code]

@@ -28,7 +28,7 @@ class ConsentKind:
     def fold(self, state: Rows, run: Run) -> None:
         index = np.flatnonzero(run.type == TYPE_CODE[ConsentChanged])
         if len(index):
-            word = 2 * run.time_ms[index] + (run.flag[index] == 0)
+            word = 2 * run.time_ms[index] + (run.fact("flag")[index] == 0)
             np.maximum.at(state.flat["i8"], state.cells(self._word, run.row[index]), word)
 
     def read(self, rows: Readable, now_ms: Ints, source: Consent) -> Floats:

@@ -10,7 +10,7 @@ import numpy as np
 from streams.columns.arrays import Floats, Ints
 from streams.columns.layout import Column, Readable, Rows
 from streams.features.kinds.decay import DAY_MS
-from streams.features.signals import SIGNAL_CODE, Run, Signal
+from streams.features.signals import Run, Signal
 
 #: "Never" as a number of days, and the most that any age can read: ten years.
 MAX_DAYS = 3_650.0
@@ -35,17 +35,16 @@ class MarkKind:
     """First and last times (UTC milliseconds, first kept negated so that both are maxima) and totals."""
 
     def __init__(self, sources: Sequence[DaysSince | Total]) -> None:
-        self._columns: dict[tuple[str, int], Column] = {}
+        self._columns: dict[tuple[str, str], Column] = {}
         for source in sources:
             what = "total" if isinstance(source, Total) else source.which
-            code = SIGNAL_CODE[source.signal.name]
-            self._columns[what, code] = Column(f"{what}/{source.signal.name}", "i8")
+            self._columns[what, source.signal.name] = Column(f"{what}/{source.signal.name}", "i8")
         self.columns: tuple[Column, ...] = tuple(self._columns.values())
 
     def fold(self, state: Rows, run: Run) -> None:
         flat = state.flat["i8"]
-        for (what, code), column in self._columns.items():
-            entries = run.entries.get(code)
+        for (what, signal), column in self._columns.items():
+            entries = run.entries.get(signal)
             if entries is None:
                 continue
             cells = state.cells(column, entries.row)
@@ -58,10 +57,10 @@ class MarkKind:
                 np.maximum.at(flat, cells, _FIRST - entries.time_ms)
 
     def read(self, rows: Readable, now_ms: Ints, source: DaysSince | Total) -> Floats:
-        code = SIGNAL_CODE[source.signal.name]
+        name = source.signal.name
         if isinstance(source, Total):
-            return rows.column(self._columns["total", code].name).astype(np.float64)
-        held = rows.column(self._columns[source.which, code].name)
+            return rows.column(self._columns["total", name].name).astype(np.float64)
+        held = rows.column(self._columns[source.which, name].name)
         if source.which == "last":
             return np.where(held == 0, MAX_DAYS, np.clip((now_ms - held) / DAY_MS, 0.0, MAX_DAYS))
         return np.where(held == 0, 0.0, np.clip((now_ms - (_FIRST - held)) / DAY_MS, 0.0, MAX_DAYS))

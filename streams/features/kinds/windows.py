@@ -17,7 +17,7 @@ from streams.columns.arrays import Bools, Floats, Ints
 from streams.columns.layout import Column, Readable, Rows
 from streams.features.days import UTC, Days
 from streams.features.kinds.decay import DAY_MS, HOUR_MS, MINUTE_MS
-from streams.features.signals import SIGNAL_CODE, SIGNALS, Run, Signal
+from streams.features.signals import Run, Signal
 
 #: name of a ring → (bucket length in ms, buckets)
 RINGS: dict[str, tuple[int, int]] = {"5m": (5 * MINUTE_MS, 12), "1h": (HOUR_MS, 24), "1d": (DAY_MS, 30)}
@@ -52,13 +52,13 @@ class WindowKind:
 
     def __init__(self, sources: Sequence[Windowed | ActiveBuckets], days: Days | None = None) -> None:
         self._days = days or Days()
-        wanted = sorted({(WINDOWS[s.window][0], SIGNAL_CODE[s.signal.name]) for s in sources})
-        self._rings: dict[tuple[str, int], tuple[Column, Column]] = {}
-        for ring, code in wanted:
+        wanted = dict.fromkeys((WINDOWS[s.window][0], s.signal) for s in sources)
+        self._rings: dict[tuple[str, str], tuple[Column, Column]] = {}
+        for ring, signal in wanted:
             zone = f"@{self._days.time_zone}" if ring == DAY_RING and self._days.time_zone != UTC else ""
-            name = f"window/{SIGNALS[code].name}/{ring}×{RINGS[ring][1]}{zone}"
-            cell = "u4" if SIGNALS[code].value == "count" else "i8"
-            self._rings[ring, code] = (
+            name = f"window/{signal.name}/{ring}×{RINGS[ring][1]}{zone}"
+            cell = "u4" if signal.value == "count" else "i8"
+            self._rings[ring, signal.name] = (
                 Column(f"{name}/buckets", cell, RINGS[ring][1]),
                 Column(f"{name}/head", "i8"),
             )
@@ -66,8 +66,8 @@ class WindowKind:
         self._inside = {s.window: _inside(*WINDOWS[s.window]) for s in sources}
 
     def fold(self, state: Rows, run: Run) -> None:
-        for (ring, code), (buckets, head) in self._rings.items():
-            if entries := run.entries.get(code):
+        for (ring, signal), (buckets, head) in self._rings.items():
+            if entries := run.entries.get(signal):
                 number = self._number(ring, entries.time_ms)
                 _fold_ring(state, buckets, head, RINGS[ring][1], entries.row, number, entries.value)
 
@@ -76,7 +76,7 @@ class WindowKind:
 
     def read(self, rows: Readable, now_ms: Ints, source: Windowed | ActiveBuckets) -> Floats:
         ring, _ = WINDOWS[source.window]
-        buckets, head = self._rings[ring, SIGNAL_CODE[source.signal.name]]
+        buckets, head = self._rings[ring, source.signal.name]
         _, n = RINGS[ring]
 
         def inside() -> Bools:

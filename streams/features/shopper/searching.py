@@ -4,7 +4,7 @@ from streams.features.feature import Feature, Ratio
 from streams.features.kinds.decay import Decayed
 from streams.features.kinds.marks import MAX_DAYS, DaysSince, Total
 from streams.features.kinds.windows import Windowed
-from streams.features.signals import EMPTY_SEARCHES, SEARCHES
+from streams.features.shopper.signals import EMPTY_SEARCHES, SEARCHES
 
 FEATURES = (
     Feature("searching.count", "Searches ever", "searches", Total(SEARCHES)),

@@ -4,7 +4,7 @@ from streams.features.feature import Feature, Ratio
 from streams.features.kinds.decay import Decayed
 from streams.features.kinds.latest import Consent
 from streams.features.kinds.marks import MAX_DAYS, DaysSince, Total
-from streams.features.signals import (
+from streams.features.shopper.signals import (
     ADS_CLICKED,
     ADS_SHOWN,
     OFFERS_CLICKED,

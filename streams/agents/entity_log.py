@@ -1,36 +1,28 @@
-"""The agent that applies shopper events, one slice of one partition at a time."""
+"""Applies an entity's log, one slice of one partition at a time."""
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping
-
-from faust.types import TP
+from collections.abc import Iterable, Mapping
 
 from streams.agents.choices import Choices
 from streams.agents.model_watch import ModelWatch
 from streams.announce import Announcer
 from streams.columns.arrays import TYPE_CODE
-from streams.kafka_watch import Extent, KafkaAway
+from streams.kafka_watch import Extent
 from streams.metrics import Metrics
+from streams.processing.entity import Entity
 from streams.processing.partition import Applied, OtherLog, PartitionProcessor
 from streams.processing.rules import Rules
 from streams.processing.scoring import Model, Shelf
 from streams.records.events import MAX_ID_LENGTH, ClockTicked, encode_event
 from streams.records.outcomes import ChurnAlerted, OfferWithheld, encode_outcome
 from streams.records.slices import Slice
-from streams.state.keys import ROW
-from streams.state.write_behind import GaveUp, WriteBehind
-from streams.tables import PartitionTier, ShopperTable
-from streams.topics import EVENTS, TOPIC_OF
-
-_TYPE_NAME = {code: cls.__struct_config__.tag for cls, code in TYPE_CODE.items()}
-#: A choice of models that a partition has not come to is written again after this long.
-ASK_AGAIN_SECONDS = 30.0
-
-#: Two scores that differ by no more agree.
-AGREEMENT = 0.05
+from streams.records.tags import tag_of
+from streams.state.write_behind import Change, WriteBehind
+from streams.tables import EntityTable, PartitionTier
+from streams.topics import TOPIC_OF
 
 log = logging.getLogger(__name__)
 
@@ -43,8 +35,8 @@ class TableBehind(RuntimeError):
     """The feature table holds less than was committed, and what lies between is not in the log any more."""
 
 
-class ShopperEvents:
-    """Holds the processors of the partitions that this worker owns, and moves slices through them.
+class EntityLog:
+    """Holds the processors of an entity's partitions that this worker owns, and moves slices through them.
 
     A processor is made from the feature table when a rebalance is complete, and dropped when partitions are
     revoked: what another worker may have done meanwhile is then read back from the table.
@@ -52,36 +44,33 @@ class ShopperEvents:
 
     def __init__(
         self,
+        entity: Entity,
         rules: Rules,
         shelf: Shelf,
-        table: ShopperTable,
+        table: EntityTable,
         writer: WriteBehind,
         metrics: Metrics,
         hot_rows: int,
-        owns: Callable[[set[TP]], Awaitable[bool]],
         live_seconds: float = 3600.0,
         log_id: str = "",
         topic_partitions: int | None = None,
-        confirm: Callable[[], Awaitable[Extent]] | None = None,
         announcer: Announcer | None = None,
     ) -> None:
-        self._confirm = confirm
+        self.entity = entity
         self.announcer = announcer or Announcer(0, print)
         self._live_ms, self._log_id = int(live_seconds * 1000), log_id
         self._topic_partitions = topic_partitions
         self.partitions = 1
         """How many partitions this worker owns: they share the memory."""
         self.rules, self.shelf, self.table = rules, shelf, table
-        self.writer, self.metrics, self.hot_rows, self._owns = writer, metrics, hot_rows, owns
+        self.writer, self.metrics, self.hot_rows = writer, metrics, hot_rows
         self.processors: dict[int, PartitionProcessor] = {}
         self.progressed: dict[int, float] = {}
         """partition → when a slice of it was last applied, or nothing waited."""
-        self.unflushed = False
-        """Whether changes were taken for a flush that did not come to its end: they are whole in the log only."""
         self._gaps: dict[int, list[tuple[int, int]]] = {}
-        self.failure: BaseException | None = None
         self._touched: dict[int, float] = {}
-        self.choices = Choices(rules, shelf, writer, metrics, self.processors)
+        self._idle: set[int] = set()
+        self.choices = Choices(entity, rules, shelf, writer, metrics, self.processors)
         self.models = ModelWatch(writer, metrics, self.processors)
 
     def processor(self, partition: int) -> PartitionProcessor:
@@ -89,6 +78,7 @@ class ShopperEvents:
         found = self.processors.get(partition)
         if found is None:
             found = PartitionProcessor(
+                self.entity,
                 partition,
                 self.rules,
                 self.shelf,
@@ -107,11 +97,12 @@ class ShopperEvents:
         """Drop all processors: partitions were revoked."""
         for by_partition in (self.processors, self._touched, self.progressed, self._gaps):
             by_partition.clear()
+        self._idle.clear()
         self.choices.forget()
-        self.unflushed = False
         m = self.metrics
         for gauge in (m.rows, m.timers, m.applied_ids, m.watermark, m.lag, m.model_info):
-            gauge.clear()  # Else it would go on saying of a partition what was true when it was given up.
+            # Else it would go on saying of a partition what was true when it was given up.
+            gauge.remove_by_labels({"entity": self.entity.name})
 
     def handle(self, slice_: Slice, follows: int) -> Applied:
         """Apply a slice and hand its outputs to the producer.
@@ -123,112 +114,81 @@ class ShopperEvents:
         processor = self.processor(slice_.partition)
         if follows > processor.next_offset:
             raise StaleState(
-                f"Partition {slice_.partition}: records before {follows} were delivered, but the state only holds "
-                f"those before {processor.next_offset}. A restart reads them again."
+                f"{self.entity.log}, partition {slice_.partition}: records before {follows} were delivered, but the "
+                f"state only holds those before {processor.next_offset}. A restart reads them again."
             )
         if 0 < processor.next_offset < (first := int(slice_.offsets[0])):
             self._gaps.setdefault(slice_.partition, []).append((processor.next_offset, first))
         result = processor.apply(slice_)
         produce = time.perf_counter()
+        self._send(result)
+        done = time.perf_counter()
+        result.seconds["produce"] = done - produce
+        self._touched[slice_.partition] = self.progressed[slice_.partition] = time.monotonic()
+        self._idle.discard(slice_.partition)
+        self._count(slice_, processor, result, done - arrived)
+        return result
+
+    def _send(self, result: Applied) -> None:
         send = self.writer.send
+        for emitted in result.emitted:
+            send(emitted.topic, None, emitted.value, emitted.partition)
         for outcome in result.outcomes:
-            send(TOPIC_OF[type(outcome)], outcome.shopper_id.encode(), encode_outcome(outcome))
+            send(TOPIC_OF[type(outcome)], outcome.key.encode(), encode_outcome(outcome))
         for late in result.late:
-            send(TOPIC_OF[type(late)], late.shopper_id.encode(), encode_outcome(late))
+            send(TOPIC_OF[type(late)], late.key.encode(), encode_outcome(late))
         for dead in result.dead:
             key = dead.original_key if len(dead.original_key or b"") <= MAX_ID_LENGTH else None
             send(TOPIC_OF[type(dead)], key, encode_outcome(dead))
         self.announcer.take(result.outcomes, result.dead)
         self.writer.poll()
-        done = time.perf_counter()
-        result.seconds["produce"] = done - produce
-        self._touched[slice_.partition] = self.progressed[slice_.partition] = time.monotonic()
-        self._count(slice_, processor, result, done - arrived)
-        return result
 
-    async def begin(self) -> None:
-        """Make durable under which rules and models the logs of new partitions begin, before anything is said of them:
-        whoever takes over goes on with the same. Called when partitions were given to this worker, before slices come.
-        """
-        fresh = {partition for partition, processor in self.processors.items() if not processor.begun}
-        if fresh:
-            await self._write(fresh)
+    def changes(self, partitions: Iterable[int]) -> list[Change]:
+        """What changed in some partitions since this was last asked."""
+        return [Change(self.table, p, self.processors[p].take_changes()) for p in partitions]
 
-    async def flush(self, offsets: Mapping[TP, int]) -> bool:
-        """Make everything processed so far durable; called before offsets are committed.
+    def share_memory(self) -> None:
+        """Drop rows beyond what each partition may keep in memory; after a flush, when they are clean."""
+        share = max(1, self.hot_rows // max(1, len(self.processors)))
+        for processor in self.processors.values():
+            processor.arena.limit = share
+            self.metrics.evictions.inc(processor.arena.evict())
 
-        Not after a failure: the slice that failed may be half in the state. Nor after a flush that did not come to
-        its end, until the state was read back: what it had taken is marked as written, and a later progress record
-        would claim it.
-        """
-        if self.failure is not None or self.unflushed:
-            return False
-        began = time.perf_counter()
-        with self.metrics.flush_seconds.time(), self.metrics.flush_failures.count_exceptions():
-            partitions = {tp.partition for tp in offsets if tp.topic == EVENTS.name}
-            rows = await self._write(partitions) if partitions <= self.processors.keys() else None
-        self.metrics.stage_seconds.labels("flush").inc(time.perf_counter() - began)
-        if rows is not None:
-            self.metrics.flushed_rows.inc(rows)
-            self.metrics.commits.inc()
-            share = max(1, self.hot_rows // max(1, len(self.processors)))
-            for processor in self.processors.values():
-                processor.arena.limit = share
-                self.metrics.evictions.inc(processor.arena.evict())
-        return rows is not None
+    def applied(self) -> dict[int, int]:
+        """partition → every record before this offset was applied."""
+        return {partition: processor.next_offset for partition, processor in self.processors.items()}
 
-    async def _write(self, partitions: set[int]) -> int | None:
-        """Make what changed in some partitions durable: how many rows, None when this worker is not their owner."""
-        self.unflushed = True
-        changes = [(p, self.processors[p].take_changes()) for p in partitions]
+    def take_gaps(self) -> dict[int, list[tuple[int, int]]]:
+        """partition → offsets that were passed over between slices since this was last asked."""
+        gaps, self._gaps = self._gaps, {}
+        return gaps
 
-        async def owns() -> bool:
-            if not await self._owns({TP(EVENTS.name, p) for p in partitions}):
-                return False
-            # Nothing of another log may get into the table; and what is missing is said before it is passed over.
-            await self._settle()
-            return True
-
-        try:
-            done = await self.writer.flush(changes, self.table, owns)
-        except (GaveUp, KafkaAway) as error:
-            log.warning("Stopped without a last flush; the next worker applies those records again. %s", error)
-            done = False
-        self.unflushed = not done
-        return sum(key[:1] == ROW for _, changed in changes for key in changed) if done else None
-
-    async def _settle(self) -> None:
+    def settle(self, applied: Mapping[int, int], gaps: Mapping[int, list[tuple[int, int]]], extent: Extent) -> None:
         """Make sure that the log is still the one that was applied, and count what lies in gaps between slices and
         before its start: that is lost. The other offsets of a gap were never records (markers of transactions, records
         taken back). Raises ``OtherLog``."""
-        if self._confirm is None:
-            return
-        # As of before asking: slices go on meanwhile.
-        applied = {partition: processor.next_offset for partition, processor in self.processors.items()}
-        gaps, self._gaps = self._gaps, {}
-        extent = await self._confirm()
         for partition, offset in applied.items():
             self._not_beyond(partition, offset, extent)
         for partition, found in gaps.items():
             for first, after in found:
                 self._lost(partition, first, min(after, extent.starts.get(partition, 0)))
 
-    @staticmethod
-    def _not_beyond(partition: int, applied: int, extent: Extent) -> None:
+    def _not_beyond(self, partition: int, applied: int, extent: Extent) -> None:
         end = extent.ends.get(partition, applied)
         if applied > end:
             raise OtherLog(
-                f"{EVENTS.name}, partition {partition} ends before {end}, but records before {applied} were applied: "
-                "Kafka lost what it had accepted. Bring the log back, or start under another OFFERSTREAM_APP_ID."
+                f"{self.entity.log}, partition {partition} ends before {end}, but records before {applied} were "
+                "applied: Kafka lost what it had accepted. Bring the log back, or start under another "
+                "OFFERSTREAM_APP_ID."
             )
 
     def _lost(self, partition: int, first: int, after: int) -> None:
         if after > first:
-            self.metrics.records.labels("lost").inc(after - first)
+            self.metrics.records.labels(self.entity.name, "lost").inc(after - first)
             log.error(
                 "%s, partition %s: offsets %s to %s were deleted (retention, or delete-records) before they were "
                 "applied: %s records are lost. The state goes on from offset %s.",
-                EVENTS.name, partition, first, after - 1, after - first, after,
+                self.entity.log, partition, first, after - 1, after - first, after,
             )  # fmt: skip
 
     def pass_over(self, partition: int, start: int) -> None:
@@ -247,42 +207,50 @@ class ShopperEvents:
         self._not_beyond(partition, applied, extent)
         if applied < min(committed, start):
             raise TableBehind(
-                f"Partition {partition}: the feature table holds records before {applied}, the group committed "
-                f"{committed}, and the log starts at {start}: state was lost (was the changelog emptied or deleted?) "
-                f"and cannot be made anew from the log. Bring the changelog back, or start under another "
-                "OFFERSTREAM_APP_ID, which begins where the log does."
+                f"{self.entity.log}, partition {partition}: the feature table holds records before {applied}, the "
+                f"group committed {committed}, and the log starts at {start}: state was lost (was the changelog "
+                "emptied or deleted?) and cannot be made anew from the log. Bring the changelog back, or start under "
+                "another OFFERSTREAM_APP_ID, which begins where the log does."
             )
         if applied < committed:
             log.warning(
-                "Partition %s: the group committed %s, but the feature table holds records before %s: reading on from "
-                "there.", partition, committed, applied,
+                "%s, partition %s: the group committed %s, but the feature table holds records before %s: reading on "
+                "from there.", self.entity.log, partition, committed, applied,
             )  # fmt: skip
         return applied
 
     def tick(self, idle_seconds: float) -> None:
-        """Write the time into live partitions that have been idle, so that their timers fire."""
+        """Write the time into live partitions that have been idle, so that their timers fire; say to the logs that wait
+        for a partition which is no live one that it says nothing for now."""
         now = time.monotonic()
         for partition, touched in list(self._touched.items()):
             processor = self.processors[partition]
-            if now - touched >= idle_seconds and processor.lag_ms <= self._live_ms and processor.arena.armed:
-                self._touched[partition] = now
-                tick = ClockTicked(event_time=int(time.time() * 1000))
-                self.writer.say(EVENTS.name, encode_event(tick), partition=partition)
+            if now - touched < idle_seconds:
+                continue
+            if processor.side.ticks and processor.lag_ms <= self._live_ms and processor.next_offset:
+                if processor.arena.armed or processor.side.awaited:
+                    self._touched[partition] = now
+                    tick = ClockTicked(event_time=int(time.time() * 1000))
+                    self.writer.say(self.entity.log, encode_event(tick), partition=partition)
+            elif partition not in self._idle:
+                self._idle.add(partition)
+                for emitted in processor.side.idle(int(time.time() * 1000)):
+                    self.writer.say(emitted.topic, emitted.value, partition=emitted.partition)
 
     def _show_models(self, partition: int, processor: PartitionProcessor) -> None:
-        gauge = self.metrics.model_info
-        for labels in [s.labels for m in gauge.collect() for s in m.samples if s.labels["partition"] == str(partition)]:
-            gauge.remove(*(labels[name] for name in gauge._labelnames))
+        gauge, entity = self.metrics.model_info, self.entity.name
+        gauge.remove_by_labels({"entity": entity, "partition": str(partition)})
         for task in processor.serving:
             for stage, model in task.staged.items():
-                gauge.labels(str(partition), model.task, stage, model.version, model.digest[:16]).set(1)
+                gauge.labels(entity, str(partition), model.task, stage, model.version, model.digest[:16]).set(1)
 
     def _count(self, slice_: Slice, processor: PartitionProcessor, result: Applied, seconds: float) -> None:
-        m = self.metrics
+        m, entity = self.metrics, self.entity.name
+        names = {TYPE_CODE[cls]: tag_of(cls) for cls in self.entity.records}
         for fate, n in result.fates.items():
-            m.records.labels(fate).inc(n)
+            m.records.labels(entity, fate).inc(n)
         for (code, fate), n in result.types.items():
-            m.events.labels(_TYPE_NAME[code], fate).inc(n)
+            m.events.labels(entity, names[code], fate).inc(n)
         for dead in result.dead:
             m.dead_letters.labels(dead.reason).inc()
         for outcome in result.outcomes:
@@ -295,9 +263,9 @@ class ShopperEvents:
         for kind, n in result.suppressed.items():
             m.suppressed.labels(kind).inc(n)
         for kind, n in result.due_kinds.items():
-            m.due_points.labels(kind).inc(n)
+            m.due_points.labels(entity, kind).inc(n)
         for stage, spent in result.seconds.items():
-            m.stage_seconds.labels(stage).inc(spent)
+            m.stage_seconds.labels(entity, stage).inc(spent)
         m.slices.observe(len(slice_))
         m.rounds.observe(result.rounds)
         if result.due_points:
@@ -311,10 +279,10 @@ class ShopperEvents:
         if result.fates["choice"]:
             self._show_models(slice_.partition, processor)
         partition = str(slice_.partition)
-        m.rows.labels(partition).set(len(processor.arena))
-        m.timers.labels(partition).set(processor.arena.armed)
-        m.applied_ids.labels(partition).set(len(processor.applied_ids))
-        m.watermark.labels(partition).set(processor.watermark_ms / 1000)
+        m.rows.labels(entity, partition).set(len(processor.arena))
+        m.timers.labels(entity, partition).set(processor.arena.armed)
+        m.applied_ids.labels(entity, partition).set(processor.side.ids_held)
+        m.watermark.labels(entity, partition).set(processor.watermark_ms / 1000)
 
 
 def _population(model: Model) -> str:

@@ -4,7 +4,7 @@ from streams.features.feature import Feature, Ratio
 from streams.features.kinds.decay import Decayed
 from streams.features.kinds.marks import MAX_DAYS, DaysSince, Total
 from streams.features.kinds.windows import Windowed
-from streams.features.signals import CART_ADDS, CART_REMOVES, CART_VALUE, WISHES
+from streams.features.shopper.signals import CART_ADDS, CART_REMOVES, CART_VALUE, WISHES
 
 FEATURES = (
     Feature("carts.adds", "Items put into the cart ever", "events", Total(CART_ADDS)),

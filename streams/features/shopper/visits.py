@@ -4,7 +4,7 @@ from streams.features.feature import Feature
 from streams.features.kinds.marks import MAX_DAYS, DaysSince, Total
 from streams.features.kinds.recent import EVENTS_KEPT, Session
 from streams.features.kinds.windows import WINDOWS, ActiveBuckets, Windowed
-from streams.features.signals import ANY
+from streams.features.shopper.signals import ANY
 from streams.records.events import CartItemAdded, ItemViewed, Searched
 
 FEATURES = (

@@ -6,7 +6,7 @@ from streams.features.kinds.distinct import Distinct
 from streams.features.kinds.marks import MAX_DAYS, DaysSince, Total
 from streams.features.kinds.rhythm import MAX_OVERDUE, ORDERS_KEPT, Rhythm
 from streams.features.kinds.windows import Windowed
-from streams.features.signals import (
+from streams.features.shopper.signals import (
     CANCELLED,
     COUPONS,
     DISCOUNTS,

@@ -5,8 +5,9 @@ from streams.features.kinds.decay import HALF_LIVES, Decayed
 from streams.features.kinds.distinct import Distinct
 from streams.features.kinds.favourites import SLOTS, Favourite
 from streams.features.kinds.marks import MAX_DAYS, DaysSince, Total
+from streams.features.kinds.taste import FavouriteCategory
 from streams.features.kinds.windows import WINDOWS, Windowed
-from streams.features.signals import DWELL, VIEWS
+from streams.features.shopper.signals import DWELL, VIEWS
 from streams.records.events import CartItemAdded, ItemViewed, ItemWishlisted, OrderPlaced
 
 TASTE = (ItemViewed, ItemWishlisted, CartItemAdded, OrderPlaced)
@@ -25,6 +26,7 @@ FEATURES = (
     Feature("browsing.favourite_share", "Weight of the favourite category", "ratio", Favourite("first_share"), 0, 1),
     Feature("browsing.second_share", "Weight of the second favourite", "ratio", Favourite("second_share"), 0, 1),
     Feature("browsing.taste_entropy", "How widely the weights are spread", "nats", Favourite("entropy"), 0, 3.5),
+    Feature("browsing.favourite_category", "The favourite category, as two halves of a hash", "code", FavouriteCategory(), 0, 65535, width=2),
     Feature("browsing.live_categories", "Categories with some weight", "slots", Favourite("alive"), 0, SLOTS),
     Feature("browsing.orders_per_view_30d", "Orders over views in 30 days", "ratio", Ratio("orders.count_30d", "browsing.views_30d", 5.0), 0, 5),
 )  # fmt: skip

@@ -1,0 +1,151 @@
+"""What shopper events say in whole numbers."""
+
+from __future__ import annotations
+
+import numpy as np
+from xxhash import xxh3_64_intdigest, xxh32_intdigest
+
+from streams.columns.arrays import TYPE_CODE, EventBatch, Touches
+from streams.columns.building import MAX_ORDER_CENTS, Refused, Table, Wire
+from streams.records.events import (
+    AnyShopperEvent,
+    CartItemAdded,
+    CartItemRemoved,
+    ClockTicked,
+    ConsentChanged,
+    ItemViewed,
+    ItemWishlisted,
+    OrderCancelled,
+    OrderPlaced,
+    OrderReturned,
+    Searched,
+)
+from streams.records.serving import ModelsChosen, RulesChosen
+from streams.records.slices import Slice
+
+#: ``cents``: money, the net total of an order's lines (of a cancellation or return: what it refunds, once
+#: ``order_book.settle`` has seen it), price × quantity of a cart event, unit price of a view; 0 when unknown or none.
+#: ``discount_cents``: discount of an order. ``quantity``: units ordered, added or removed; 1 for everything else.
+#: ``dwell_ms``: how long a view lasted; 0 when unknown. ``flag``: 1 for an order with a coupon, a search without a
+#: result, a consent that allows marketing. ``category``: 32-bit hash of the item's category, 0 when none.
+FACTS = ("cents", "discount_cents", "quantity", "dwell_ms", "flag", "category")
+#: 64-bit hashes as int64. ``item``: of the item (of an order: of its dearest line), 0 when none. ``order``: of the id
+#: of the order that was placed, cancelled or returned, 0 for everything else.
+HASHES = ("item", "order")
+
+
+def category_code(name: str) -> int:
+    """The 32-bit hash that stands for a category; never 0."""
+    return xxh32_intdigest(name.encode()) or 1
+
+
+class ShopperColumns:
+    """Collects shopper events into columns."""
+
+    def __init__(self, slice_: Slice, currency: str) -> None:
+        self._currency = currency
+        self.names: dict[int, tuple[int, str]] = {}
+        self._category_hash: dict[str | None, int] = {None: 0}
+        self._table = Table(FACTS)
+        self._hashes: list[tuple[int, int]] = []
+        self._touches: list[tuple[int, int, int, int, int, int]] = []
+        self._touched: list[tuple[str, str | None]] = []
+
+    def _category(self, name: str | None, offset: int) -> int:
+        try:
+            return self._category_hash[name]
+        except KeyError:
+            assert name is not None
+            code = category_code(name)
+            self._category_hash[name] = code
+            self.names.setdefault(code, (offset, name))
+            return code
+
+    def add(self, position: int, offset: int, time_ms: int, record: AnyShopperEvent | ClockTicked) -> bool:
+        """Take an event. Raises ``Refused``."""
+        if isinstance(record, ClockTicked):
+            return False
+        event, shopper = record, record.shopper_id
+        if event.currency is not None and event.currency != self._currency:
+            raise Refused(
+                "foreign_currency",
+                f"{event.currency}, but this worker adds up {self._currency}: convert at the producer.",
+                "currency",
+            )
+        cents = discount = dwell = flag = item = category = order = 0
+        quantity = 1
+        index = len(self._table)
+        if isinstance(event, ItemViewed):
+            item, category = xxh3_64_intdigest(event.item_id.encode()), self._category(event.category, offset)
+            cents = event.unit_price_cents or 0
+            dwell = int((event.dwell_seconds or 0.0) * 1000)
+            self._touch(event.item_id, event.category, index, item, category, cents, 1, 0)
+        elif isinstance(event, (OrderPlaced, OrderCancelled, OrderReturned)):
+            dearest = -1
+            quantity = 0
+            order = xxh3_64_intdigest(event.order_id.encode()) or 1
+            for line in event.lines or ():
+                line_item, line_category = (
+                    xxh3_64_intdigest(line.item_id.encode()),
+                    self._category(line.category, offset),
+                )
+                net = max(0, line.unit_price_cents * line.quantity - line.discount_cents)
+                self._touch(
+                    line.item_id,
+                    line.category,
+                    index,
+                    line_item,
+                    line_category,
+                    net,
+                    line.quantity,
+                    line.discount_cents,
+                )
+                cents += net
+                discount += line.discount_cents
+                quantity += line.quantity
+                if net > dearest:
+                    dearest, item, category = net, line_item, line_category
+            if cents > MAX_ORDER_CENTS or discount > MAX_ORDER_CENTS:
+                while self._touches and self._touches[-1][0] == index:
+                    self._touches.pop()
+                    self._touched.pop()
+                raise Refused("order_too_large", f"The lines add up to {cents} cents.", "lines")
+            if isinstance(event, OrderPlaced):
+                flag = int(event.coupon_code is not None)
+        elif isinstance(event, (CartItemAdded, CartItemRemoved)):
+            item, category = xxh3_64_intdigest(event.item_id.encode()), self._category(event.category, offset)
+            quantity = event.quantity
+            cents = min((event.unit_price_cents or 0) * quantity, MAX_ORDER_CENTS)
+            self._touch(event.item_id, event.category, index, item, category, cents, quantity, 0)
+        elif isinstance(event, ItemWishlisted):
+            item, category = xxh3_64_intdigest(event.item_id.encode()), self._category(event.category, offset)
+            self._touch(event.item_id, event.category, index, item, category, 0, 1, 0)
+        elif isinstance(event, Searched):
+            flag = int(event.result_count == 0)
+        elif isinstance(event, ConsentChanged):
+            flag = int(event.marketing)
+        event_id = event.event_id.encode()
+        # The byte between the two is in no UTF-8.
+        hashes = (xxh3_64_intdigest(event_id), xxh3_64_intdigest(shopper.encode() + b"\xff" + event_id))
+        facts = (cents, discount, quantity, dwell, flag, category)
+        self._table.add((position, offset, time_ms, TYPE_CODE[type(event)]), facts, hashes, event.event_id, shopper)
+        self._hashes.append((item, order))
+        return True
+
+    def _touch(self, item_id: str, name: str | None, index: int, *numbers: int) -> None:
+        self._touches.append((index, *numbers))  # type: ignore[arg-type]
+        self._touched.append((item_id, name))
+
+    def batch(self) -> EventBatch:
+        """What was taken."""
+        item, order = np.array(self._hashes, np.uint64).reshape(-1, 2).T.copy().view(np.int64)
+        items = np.array([touch[1] for touch in self._touches], np.uint64)
+        numbers = np.array([(t[0], *t[2:]) for t in self._touches], np.int64).reshape(-1, 5).T.copy()
+        event, category, cents, quantity, discount = numbers
+        names = [touched[0] for touched in self._touched], [touched[1] for touched in self._touched]
+        touches = Touches(event, items, category, cents, quantity, discount, *names)
+        return self._table.batch(touches, {"item": item, "order": order})
+
+
+#: What stands in ``storefront.events.v1``: events of storefronts, and what workers write.
+WIRE = Wire(AnyShopperEvent | ClockTicked | ModelsChosen | RulesChosen, ShopperColumns, key="shopper_id")

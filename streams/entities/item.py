@@ -1,0 +1,178 @@
+"""An item: what catalogues say and shoppers did, what is kept of it, when it is due, and what is said about it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from streams.columns.arrays import EventBatch, Ints
+from streams.columns.item_records import WIRE, ItemColumns
+from streams.columns.layout import Rows
+from streams.decisions.decider import Decider, Group
+from streams.decisions.item_profile import ItemProfiles
+from streams.features.days import Days
+from streams.features.item import CATALOGUE
+from streams.features.kinds.decay import DAY_MS
+from streams.features.kinds.held import column
+from streams.features.kinds.newest import NewestKind
+from streams.monitoring.known import Known
+from streams.processing.categories import CategoryUnits
+from streams.processing.day_end import DayEnd
+from streams.processing.decode import NO_TIME, Decoded
+from streams.processing.due import DuePoints
+from streams.processing.entity import Emitted, Entity, Start
+from streams.processing.fates import APPLIED, Fates, Judged
+from streams.processing.names import CategoryNames
+from streams.processing.rules import Rules
+from streams.processing.scoring import TaskScores
+from streams.processing.sources import Carried, Sources
+from streams.records.items import ITEM_RECORDS, ItemChanged, ItemDelisted, ItemListed, ItemReviewed, StockCounted
+from streams.records.slices import Slice
+from streams.state import keys
+from streams.state.applied_ids import AppliedIds
+
+CATEGORY_UNITS = column("category.units_30d")
+
+
+class ItemSide:
+    """What a partition of items knows beside their rows."""
+
+    ticks = False
+    awaited = False
+
+    def __init__(self, start: Start) -> None:
+        self.newest_ms = NO_TIME
+        self._sources, self._carried = Sources(start.partitions or 1), Carried()
+        self._ids: dict[str, AppliedIds] = {}
+        """By topic: each has a time of its own."""
+        self._names, self._categories = CategoryNames(), CategoryUnits()
+        self.deciders: tuple[Decider, ...] = ()
+        self.under(start.rules, NO_TIME)
+
+    @property
+    def ids_held(self) -> int:
+        """Ids that duplicates are told by."""
+        return sum(len(ids) for ids in self._ids.values())
+
+    def watermark_ms(self, rules: Rules) -> int:
+        """The least of what partitions of shoppers have come to, less the allowed lateness."""
+        return self._sources.watermark_ms
+
+    def under(self, rules: Rules, watermark_ms: int) -> None:
+        """From here on these rules hold."""
+        self._days = Days(rules.time_zone)
+        self.deciders = (ItemProfiles(rules.decode.currency, rules.digest, self._names),)
+
+    def judge(self, decoded: Decoded, rows: Ints, state: Rows, slice_: Slice, rules: Rules) -> Judged:
+        """What shoppers did comes once and is never late. What a catalogue says comes once, and is late by its own
+        topic's time."""
+        batch, columns, lateness = decoded.batch, decoded.columns, rules.allowed_lateness_ms
+        assert isinstance(columns, ItemColumns)
+        self._names.learn(columns.names)
+        before, repeated = self._sources.take(columns.sources, len(slice_), lateness)
+        for source in columns.sources:
+            if source.categories and source.position not in repeated:
+                day, said = self._days.number(np.array([source.time_ms - DAY_MS, before[source.position]])).tolist()
+                self._categories.take(int(slice_.offsets[source.position]), source.categories, day, said)
+        newest = np.maximum.accumulate(np.maximum(decoded.clock_ms, self.newest_ms))
+        self.newest_ms = int(newest[-1])
+        duplicate = batch.offset < state.flat["i8"][state.cells(APPLIED, rows)]
+        duplicate |= np.isin(batch.position, repeated)
+        late_before = np.full(len(batch), NO_TIME)
+        late = np.zeros(len(batch), np.bool_)
+        by_topic: dict[str, list[int]] = {}
+        for i in np.flatnonzero(batch.identity != 0).tolist():
+            origin = slice_.origin(int(batch.position[i]))
+            place = f"{origin.topic}/{origin.partition}"
+            known, late_before[i] = self._carried.take(place, origin.offset, int(batch.time_ms[i]), lateness)
+            if known:
+                duplicate[i] = True
+            else:
+                by_topic.setdefault(origin.topic, []).append(i)
+        late = batch.time_ms < late_before
+        for topic, index in by_topic.items():
+            ids = self._ids.setdefault(topic, AppliedIds(self._prefix(topic)))
+            some = np.array(index)
+            floor = np.maximum.accumulate(late_before[some])
+            duplicate[some] |= ids.admit(batch.identity[some], batch.time_ms[some], floor, late[some])
+        return Judged(batch, Fates(duplicate, late & ~duplicate), newest, before, before, late_before)
+
+    @staticmethod
+    def _prefix(topic: str) -> bytes:
+        return keys.IDS + topic.encode() + b"\0"
+
+    def emit(self, batch: EventBatch, applied: Ints, judged: Judged, slice_: Slice, rules: Rules) -> list[Emitted]:
+        """Items say nothing to other logs."""
+        return []
+
+    def idle(self, now_ms: int) -> list[Emitted]:
+        """Nobody waits for items."""
+        return []
+
+    def refresh(self, state: Rows, points: DuePoints) -> None:
+        """At the end of a day: what each item's category sold in the whole shop."""
+        if not points.timer:
+            return
+        newest = CATALOGUE.kind(NewestKind).value(state.pick(points.row), "category")
+        day = self._days.number(points.now_ms)
+        pairs, which = np.unique(np.stack([newest, day]), axis=1, return_inverse=True)
+        units = np.array([self._categories.units(*pair) for pair in pairs.T.tolist()], np.int64)
+        state.flat["i8"][state.cells(CATEGORY_UNITS, points.row)] = units[which.reshape(-1)]
+
+    def correct(self, state: Rows, groups: Sequence[Group], scores: Mapping[str, TaskScores]) -> None:
+        """No model speaks of items yet that foretells over a horizon."""
+
+    def known(self, state: Rows, places: Ints, watermark_ms: int) -> Known:
+        """Nothing is foretold of items yet."""
+        return Known()
+
+    def progress(self) -> dict[str, Any]:
+        """How far the sources have come, and what was carried over."""
+        carried = self._carried.progress()
+        return {"newest_ms": self.newest_ms, "sources": self._sources.progress(), "carried": carried}
+
+    def take_changes(self, next_offset: int, watermark_ms: int) -> dict[bytes, bytes | None]:
+        """Sums of categories, names, ids."""
+        today = int(self._days.number(np.array([max(watermark_ms, 0)]))[0])
+        changes = self._categories.take_changes(next_offset, today) | self._names.take_changes()
+        for topic, ids in self._ids.items():
+            changes |= ids.take_changes(next_offset, self._carried.newest_ms(topic))
+        return changes
+
+    def restore(self, records: Iterator[tuple[bytes, bytes]], meta: Mapping[str, Any], rules: Rules) -> None:
+        """Take it back."""
+        self.newest_ms = meta.get("newest_ms", NO_TIME)
+        if "sources" in meta:
+            self._sources.restore(meta["sources"])
+            self._carried.restore(meta["carried"])
+        chunks: dict[str, list[tuple[bytes, bytes]]] = {topic: [] for topic in self._carried.topics}
+        for key, value in records:
+            if key[:1] == keys.NAME:
+                self._names.restore(key, value)
+            elif key[:1] == keys.OPEN:
+                self._categories.restore(value)
+            elif key[:1] == keys.IDS:
+                topic = key[1 : key.index(b"\0")].decode()
+                chunks.setdefault(topic, []).append((key, value))
+        for topic, held in chunks.items():
+            ids = self._ids[topic] = AppliedIds(self._prefix(topic))
+            ids.recover(held, meta.get("next_offset", 0), self._carried.newest_ms(topic))
+        self.under(rules, NO_TIME)
+
+
+ITEM = Entity(
+    name="item",
+    log="items.log.v1",
+    wire=WIRE,
+    records=ITEM_RECORDS,
+    catalogue=CATALOGUE,
+    decisive=(ItemListed, ItemChanged, ItemDelisted, StockCounted, ItemReviewed),
+    # The end of each day makes due; what shoppers do in between only adds up.
+    cadence_ms=lambda rules: 10**15,
+    timer=lambda rules: DayEnd(rules.time_zone),
+    columns=(),
+    deciders=(ItemProfiles,),
+    side=ItemSide,
+)

@@ -1,0 +1,45 @@
+"""The end of a day as what makes due: an item is looked at when the day of its last record is over, and again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+
+from streams.columns.arrays import Bools, Ints
+from streams.columns.layout import Readable
+from streams.features.catalogue import Catalogue
+from streams.features.days import UTC, Days
+from streams.state.arena import NEVER
+
+
+@dataclass(frozen=True, slots=True)
+class DayEnd:
+    """Due at the first moment of the shop's day that is 1, 2, 4, 8, 16, 32 and 64 days after that of the last record.
+
+    Prevents two accidents: nobody looks at an item that sells no more, and a shop with many items that rarely sell
+    looks at each of them every day.
+    """
+
+    time_zone: str = UTC
+    firings: int = 7
+    _days: Days = field(default_factory=Days, compare=False)
+
+    @property
+    def kind(self) -> Literal["day"]:
+        """What outcomes call it."""
+        return "day"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_days", Days(self.time_zone))
+
+    def may_fire(self, time_ms: Ints, seen_ms: Ints) -> Bools:
+        """[n] whether a day ends between a record of this time and a watermark of ``seen_ms``."""
+        return self._days.number(seen_ms) > self._days.number(time_ms)
+
+    def due_ms(self, rows: Readable, catalogue: Catalogue, last_event_ms: Ints, fired: Ints) -> Ints:
+        """[k] when each row's timer fires, UTC milliseconds, having fired ``fired`` times since its last record."""
+        later = np.left_shift(1, np.minimum(fired, self.firings - 1))
+        due = self._days.start_ms(self._days.number(last_event_ms) + later)
+        return np.where(fired < self.firings, due, NEVER)

@@ -1,0 +1,166 @@
+"""The contract of an entity: a thing with a key that records are about, that features are kept of, and that something
+is decided about. ``streams/entities`` has them; ``streams/entities/shopper.py`` is the page to read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+from streams.columns.arrays import Bools, EventBatch, Ints, of_types
+from streams.columns.building import Wire
+from streams.columns.layout import Column, Readable, Rows
+from streams.decisions.decider import Decider, Group
+from streams.features.catalogue import Catalogue
+from streams.monitoring.known import Known
+from streams.processing.decode import Decoded
+from streams.processing.due import DuePoints
+from streams.processing.fates import Judged
+from streams.processing.rules import Rules
+from streams.processing.scoring import TaskScores
+from streams.records.outcomes import AnyOutcome
+from streams.records.slices import Slice
+
+
+class Timer(Protocol):
+    """What makes a row due without a record: silence, or the end of a day."""
+
+    @property
+    def kind(self) -> Literal["silence", "day"]:
+        """What outcomes call it."""
+
+    def due_ms(self, rows: Readable, catalogue: Catalogue, last_event_ms: Ints, fired: Ints) -> Ints:
+        """[k] when each row's timer fires, UTC milliseconds, having fired ``fired`` times since its last record."""
+
+    def may_fire(self, time_ms: Ints, seen_ms: Ints) -> Bools:
+        """[n] whether it may fire between a record of this time and a watermark of ``seen_ms``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Emitted:
+    """A record for the log of another entity: its topic, the partition there, and its bytes."""
+
+    topic: str
+    partition: int
+    value: bytes
+
+
+class Side(Protocol):
+    """What one partition of an entity knows beside its rows: what time it is, which records came before, names, sums,
+    and its deciders. All of it is a function of the log, and all that must survive a restart is in the feature table:
+    as records of its own (``take_changes``, ``restore``) and in the progress record (``progress``, ``recover``)."""
+
+    @property
+    def deciders(self) -> Sequence[Decider]:
+        """What decides at due points, in order, under the rules that hold."""
+
+    @property
+    def ticks(self) -> bool:
+        """Whether a tick of the clock in its log moves its time."""
+
+    @property
+    def awaited(self) -> bool:
+        """Whether something waits for time to go on, besides timers."""
+
+    @property
+    def ids_held(self) -> int:
+        """Ids that duplicates are told by."""
+
+    @property
+    def newest_ms(self) -> int:
+        """Largest event time seen, UTC milliseconds since 1970."""
+
+    def watermark_ms(self, rules: Rules) -> int:
+        """Nothing older is still awaited. Never falls."""
+
+    def under(self, rules: Rules, watermark_ms: int) -> None:
+        """From here on these rules hold; where they allow more lateness, the watermark stands still for a while."""
+
+    def judge(self, decoded: Decoded, rows: Ints, state: Rows, slice_: Slice, rules: Rules) -> Judged:
+        """Every record's fate, and the watermark before and after each; remembers what was seen."""
+
+    def emit(self, batch: EventBatch, applied: Ints, judged: Judged, slice_: Slice, rules: Rules) -> list[Emitted]:
+        """What the records of a slice say to the logs of other entities. ``applied``: of the batch, in log order."""
+
+    def idle(self, now_ms: int) -> list[Emitted]:
+        """What tells other logs that this partition has nothing to say for now (``now_ms``: the wall clock)."""
+
+    def refresh(self, state: Rows, points: DuePoints) -> None:
+        """Write what is known beside the rows into rows that are about to be read."""
+
+    def correct(self, state: Rows, groups: Sequence[Group], scores: Mapping[str, TaskScores]) -> None:
+        """Correct what models answered by what their answers came to."""
+
+    def known(self, state: Rows, places: Ints, watermark_ms: int) -> Known:
+        """What became known of earlier answers since this was last asked; ``places``: the rows that are in use."""
+
+    def progress(self) -> dict[str, Any]:
+        """What belongs into the progress record."""
+
+    def take_changes(self, next_offset: int, watermark_ms: int) -> dict[bytes, bytes | None]:
+        """Records of the feature table that changed since this was last called, None deletes: before the rows."""
+
+    def restore(self, records: Iterator[tuple[bytes, bytes]], meta: Mapping[str, Any], rules: Rules) -> None:
+        """Take everything back. ``records``: those of the table that are neither rows nor their layouts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """What a partition's ``Side`` is made with."""
+
+    partition: int
+    partitions: int | None
+    """How many the topic has; None where nothing is said to other logs and no record's place is judged."""
+    rules: Rules
+
+
+@dataclass(frozen=True)
+class Entity:
+    """One kind of thing with a key, in one page."""
+
+    name: str
+    """Also of its feature table; in lower case, one word."""
+    log: str
+    """The topic that its records stand in, by key."""
+    wire: Wire
+    """Its records, and what they say in whole numbers."""
+    records: tuple[type, ...]
+    """What a due point may stand on; their place is their code."""
+    catalogue: Catalogue
+    """Its features."""
+    decisive: tuple[type, ...]
+    """Records after which a decision may change: each is a due point."""
+    cadence_ms: Callable[[Rules], int]
+    """The first record in each stretch of event time of this length is a due point as well."""
+    timer: Callable[[Rules], Timer]
+    """What makes due without a record."""
+    columns: tuple[Column, ...]
+    """What a row remembers besides features."""
+    deciders: tuple[type[Decider], ...]
+    """What decides, in order; a partition's own are made by ``side``."""
+    side: Callable[[Start], Side]
+
+    @property
+    def row_columns(self) -> tuple[Column, ...]:
+        """What a row remembers besides features, that of its deciders included."""
+        return (*self.columns, *(column for decider in self.deciders for column in decider.columns))  # type: ignore[attr-defined]
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """Addresses of the features that deciders look at, each once."""
+        return tuple(dict.fromkeys(a for decider in self.deciders for a in decider.reads))  # type: ignore[attr-defined]
+
+    @property
+    def is_decisive(self) -> Bools:
+        """To be indexed by codes of record types."""
+        return of_types(*self.decisive)
+
+
+def outcomes(deciders: Sequence[Decider], state: Rows, groups: Sequence[Group]) -> list[AnyOutcome]:
+    """Everything to be said, in order of the due points; moves the deciders' columns of ``state``."""
+    found: list[AnyOutcome] = []
+    for group in groups:
+        said = [one for decider in deciders for one in decider.decide(state, group)]
+        said.sort(key=lambda one: one[0])  # stable: of one row in the deciders' order
+        found += [outcome for _, outcome in said]
+    return found

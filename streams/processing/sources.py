@@ -1,0 +1,110 @@
+"""What time it is in a partition of items: the least of what its sources, the partitions of shoppers, have come to.
+
+One source may run days ahead of another in a backlog; what the other still has to say must not be late. A source that
+has nothing to say for now is idle: time goes on without it until it speaks again. What sources say comes once and in
+order: each counts its records, and what is not beyond the last one is known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from streams.columns.arrays import Ints
+from streams.columns.item_records import Source
+from streams.processing.decode import NO_TIME
+
+
+class Sources:
+    """The sources of one partition, ``n`` of them. Until all have spoken or are idle, no time has passed."""
+
+    def __init__(self, n: int) -> None:
+        self._mark: Ints = np.full(n, NO_TIME, np.int64)
+        self._idle = np.zeros(n, np.bool_)
+        self._sequence: Ints = np.full(n, -1, np.int64)
+        self.watermark_ms = NO_TIME
+
+    def take(self, said: Sequence[Source], n: int, lateness_ms: int) -> tuple[Ints, list[int]]:
+        """[n] the watermark before each of n records, of which the sources said some (in log order); and the positions
+        of those that are known already."""
+        positions, steps, repeated = [0], [self.watermark_ms], []
+        for source in said:
+            p = source.partition
+            if p >= len(self._mark):
+                self._grow(p + 1)
+            if source.idle:
+                self._idle[p] = True
+            elif source.sequence <= self._sequence[p]:
+                repeated.append(source.position)
+                continue
+            else:
+                self._sequence[p], self._idle[p] = source.sequence, False
+                self._mark[p] = max(int(self._mark[p]), source.time_ms)
+            awaited = self._mark[~self._idle]
+            if len(awaited):
+                self.watermark_ms = max(self.watermark_ms, int(awaited.min()) - lateness_ms)
+            positions.append(source.position)
+            steps.append(self.watermark_ms)
+        # What a record says of its source's time holds from the next one on: what was done came before.
+        return np.array(steps)[np.searchsorted(np.array(positions[1:]), np.arange(n), side="left")], repeated
+
+    def _grow(self, n: int) -> None:
+        more = n - len(self._mark)
+        self._mark = np.r_[self._mark, np.full(more, NO_TIME)]
+        self._idle = np.r_[self._idle, np.ones(more, np.bool_)]
+        self._sequence = np.r_[self._sequence, np.full(more, -1)]
+
+    def progress(self) -> dict[str, Any]:
+        """What belongs into the progress record."""
+        return {
+            "mark": self._mark.tolist(),
+            "idle": self._idle.tolist(),
+            "sequence": self._sequence.tolist(),
+            "watermark_ms": self.watermark_ms,
+        }
+
+    def restore(self, held: dict[str, Any]) -> None:
+        """Take it back."""
+        self._mark = np.array(held["mark"], np.int64)
+        self._idle = np.array(held["idle"], np.bool_)
+        self._sequence = np.array(held["sequence"], np.int64)
+        self.watermark_ms = held["watermark_ms"]
+
+
+class Carried:
+    """How far each topic and partition was carried over into this log, and the newest event time of each: what is not
+    beyond it is known, and what is older than that time less the allowed lateness is late. A catalogue that lags behind
+    its shoppers is not late for that."""
+
+    def __init__(self) -> None:
+        self._next: dict[str, int] = {}
+        self._newest: dict[str, int] = {}
+
+    def take(self, place: str, offset: int, time_ms: int, lateness_ms: int) -> tuple[bool, int]:
+        """Whether a record was carried over before, and what is too old before it."""
+        newest = self._newest.get(place, NO_TIME)
+        known = offset < self._next.get(place, 0)
+        if not known:
+            self._next[place] = offset + 1
+            self._newest[place] = max(newest, time_ms)
+        return known, newest - lateness_ms
+
+    def newest_ms(self, topic: str) -> int:
+        """The newest event time from a topic: of the partition that is the least far."""
+        of_topic = [at for place, at in self._newest.items() if place.rpartition("/")[0] == topic]
+        return min(of_topic, default=NO_TIME)
+
+    @property
+    def topics(self) -> list[str]:
+        """The topics that something was carried over from."""
+        return sorted({place.rpartition("/")[0] for place in self._newest})
+
+    def progress(self) -> dict[str, Any]:
+        """What belongs into the progress record."""
+        return {"next": self._next, "newest": self._newest}
+
+    def restore(self, held: dict[str, Any]) -> None:
+        """Take it back."""
+        self._next, self._newest = dict(held["next"]), dict(held["newest"])

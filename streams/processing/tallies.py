@@ -1,0 +1,253 @@
+"""What shoppers of one partition did to items, added up per item and minute, and told to the items' logs.
+
+A minute is closed by the first record that carries the partition's newest event time beyond it, so what is told, and in
+which records, is a property of the shoppers' log. Events that come later for a minute that was closed are told with the
+next closing. Whatever was done since the last closing waits in the feature table; it is written before the rows, so a
+crash between the two leaves it ahead of all of them, and records that are in it are not counted again.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from streams.columns.arrays import TYPE_CODE, EventBatch, Ints
+from streams.processing.entity import Emitted
+from streams.processing.partitioning import homes
+from streams.records import events as e
+from streams.records.items import ItemsTallied, ItemTally, SourceIdle, encode_item_record
+from streams.records.slices import Slice
+from streams.state.keys import OPEN
+
+MINUTE_MS, HOUR, DAY = 60_000, 60, 1_440
+#: More tallies than this go into several records.
+MOST = 20_000
+_PARTS = 64
+#: In the order of ``ItemTally``.
+COUNTS, UNITS = 9, 4
+_VIEWED, _CARTED, _WISHED = (TYPE_CODE[c] for c in (e.ItemViewed, e.CartItemAdded, e.ItemWishlisted))
+_ORDERED, _BACK = TYPE_CODE[e.OrderPlaced], (TYPE_CODE[e.OrderCancelled], TYPE_CODE[e.OrderReturned])
+
+
+@dataclass(slots=True)
+class _Tallied:
+    """m sums: of an item and minute, in the ``closing`` that tells them."""
+
+    closing: Ints
+    item: np.ndarray
+    minute: Ints
+    counts: Ints
+    """[m, COUNTS]"""
+    item_ids: list[str]
+    categories: list[str | None]
+
+    @staticmethod
+    def none() -> _Tallied:
+        nothing = np.zeros(0, np.int64)
+        return _Tallied(nothing, np.zeros(0, np.uint64), nothing, np.zeros((0, COUNTS), np.int64), [], [])
+
+    def merged(self) -> _Tallied:
+        """Each item and minute of a closing once, in an order that only depends on what they are."""
+        if not len(self.closing):
+            return self
+        order = np.lexsort((self.minute, self.item, self.closing))  # stable: in log order within a group
+        closing, item, minute = self.closing[order], self.item[order], self.minute[order]
+        new = (np.diff(closing) != 0) | (np.diff(item) != 0) | (np.diff(minute) != 0)
+        first = np.flatnonzero(np.r_[True, new])
+        named = np.array([name is not None for name in self.categories], np.bool_)[order]
+        newest = np.maximum.reduceat(np.where(named, np.arange(len(order)), -1), first)
+        return _Tallied(
+            closing[first],
+            item[first],
+            minute[first],
+            np.add.reduceat(self.counts[order], first, axis=0),
+            [self.item_ids[i] for i in order[first].tolist()],
+            [self.categories[order[i]] if i >= 0 else None for i in newest.tolist()],
+        )
+
+    def select(self, chosen: np.ndarray) -> _Tallied:
+        index = np.flatnonzero(chosen).tolist()
+        return _Tallied(
+            self.closing[chosen],
+            self.item[chosen],
+            self.minute[chosen],
+            self.counts[chosen],
+            [self.item_ids[i] for i in index],
+            [self.categories[i] for i in index],
+        )
+
+    def __add__(self, other: _Tallied) -> _Tallied:
+        return _Tallied(
+            np.r_[self.closing, other.closing],
+            np.r_[self.item, other.item],
+            np.r_[self.minute, other.minute],
+            np.r_[self.counts, other.counts],
+            self.item_ids + other.item_ids,
+            self.categories + other.categories,
+        )
+
+
+class Tallies:
+    """The open minute of one partition of shoppers. ``partitions``: of the items' log ``topic``."""
+
+    def __init__(self, partition: int, partitions: int, topic: str) -> None:
+        self._partition, self._partitions, self._topic = partition, partitions, topic
+        self._minute = -1
+        """The minute that is open; -1 before the first event."""
+        self._open = _Tallied.none()
+        self._categories: Counter[str] = Counter()
+        self._until = 0
+        self._changed = False
+
+    def __bool__(self) -> bool:
+        """Whether something waits for its minute to be closed."""
+        return bool(self._open.item_ids)
+
+    def take(self, batch: EventBatch, applied: Ints, newest_ms: Ints, slice_: Slice, partitioner: str) -> list[Emitted]:
+        """Count the applied events of a slice (in log order); gives what the records of the slice close.
+
+        ``newest_ms`` [len(slice)]: the newest event time up to and with each record.
+        """
+        start = int(np.searchsorted(np.asarray(slice_.offsets), self._until))
+        minutes = np.maximum(newest_ms[start:] // MINUTE_MS, -1)
+        if not len(minutes):
+            return []
+        before = np.r_[self._minute, minutes[:-1]]
+        closes = np.flatnonzero((minutes > before) & (before >= 0))
+        found = self._tallied(batch, applied, start)
+        # [m] how many closings lie before each: what is 0 is told by the first of them.
+        found.closing = np.searchsorted(closes, found.closing, side="right")
+        self._open.closing = np.zeros(len(self._open.closing), np.int64)
+        both = (self._open + found).merged()
+        self._changed |= bool(found.item_ids) or int(minutes[-1]) != self._minute
+        emitted = self._close(both, closes, before, minutes, partitioner)
+        self._open = both.select(both.closing == len(closes))
+        self._minute = int(minutes[-1])
+        return emitted
+
+    def _tallied(self, batch: EventBatch, applied: Ints, start: int) -> _Tallied:
+        """What the applied events did; ``closing`` is their position after ``start``."""
+        touches = batch.touches
+        counted = np.zeros(len(batch), np.bool_)
+        counted[applied] = True
+        counted &= batch.position >= start
+        chosen = np.flatnonzero(counted[touches.event])
+        event = touches.event[chosen]
+        kind, quantity = batch.type[event], touches.quantity[chosen]
+        cents, discount = touches.cents[chosen], touches.discount_cents[chosen]
+        ordered, back = kind == _ORDERED, np.isin(kind, _BACK)
+        counts = np.stack(
+            [
+                kind == _VIEWED,
+                np.where(kind == _CARTED, quantity, 0),
+                kind == _WISHED,
+                ordered,
+                np.where(ordered, quantity, 0),
+                np.where(ordered, cents, 0),
+                np.where(ordered, discount, 0),
+                np.where(back, quantity, 0),
+                np.where(back, cents, 0),
+            ],
+            axis=1,
+        ).astype(np.int64)
+        some = counts.any(axis=1)
+        index = chosen[some].tolist()
+        return _Tallied(
+            batch.position[event[some]] - start,
+            touches.item[chosen[some]],
+            batch.time_ms[event[some]] // MINUTE_MS,
+            counts[some],
+            [touches.item_ids[i] for i in index],
+            [touches.categories[i] for i in index],
+        )
+
+    def _close(self, tallied: _Tallied, closes: Ints, before: Ints, minutes: Ints, partitioner: str) -> list[Emitted]:
+        if not len(closes):
+            return []
+        waiting = self._categories
+        home = homes([i.encode() for i in tallied.item_ids], partitioner, self._partitions)
+        bounds = np.searchsorted(tallied.closing, np.arange(len(closes) + 1)).tolist()
+        emitted: list[Emitted] = []
+        for k, at in enumerate(closes.tolist()):
+            closed, now = int(before[at]), int(minutes[at])
+            a, b = bounds[k], bounds[k + 1]
+            for name, units in zip(tallied.categories[a:b], tallied.counts[a:b, UNITS].tolist(), strict=True):
+                if name is not None and units:
+                    waiting[name] += units
+            daily = dict(sorted(waiting.items())) if now // DAY > closed // DAY else None
+            if daily is not None:
+                waiting = Counter()
+            everybody = now // HOUR > closed // HOUR
+            by_home: dict[int, list[int]] = {p: [] for p in range(self._partitions)} if everybody else {}
+            for i, p in zip(range(a, b), home[a:b].tolist(), strict=True):
+                by_home.setdefault(p, []).append(i)
+            for p in sorted(by_home):
+                emitted += self._records(tallied, by_home[p], closed, now, p, daily)
+        self._categories = waiting
+        return emitted
+
+    def _records(
+        self, tallied: _Tallied, index: list[int], closed: int, now: int, partition: int, daily: dict[str, int] | None
+    ) -> list[Emitted]:
+        minute, counts = tallied.minute, tallied.counts
+        found = []
+        for part, start in enumerate(range(0, max(1, len(index)), MOST)):
+            tallies = []
+            for i in index[start : start + MOST]:
+                views, carted, wishes, orders, units, cents, discount, returned, refunded = counts[i].tolist()
+                tallies.append(
+                    ItemTally(
+                        tallied.item_ids[i], int(minute[i]) * MINUTE_MS, views, carted, wishes, orders, units, cents,
+                        discount, returned, refunded, tallied.categories[i],
+                    )
+                )  # fmt: skip
+            record = ItemsTallied(
+                source_partition=self._partition,
+                sequence=closed * _PARTS + part,
+                event_time=now * MINUTE_MS,
+                tallies=tallies,
+                categories=daily if part == 0 else None,
+            )
+            found.append(Emitted(self._topic, partition, encode_item_record(record)))
+        return found
+
+    def idle(self, now_ms: int) -> list[Emitted]:
+        """What tells every partition of items not to wait for this one."""
+        record = encode_item_record(SourceIdle(source_partition=self._partition, event_time=now_ms))
+        return [Emitted(self._topic, partition, record) for partition in range(self._partitions)]
+
+    def take_changes(self, next_offset: int) -> dict[bytes, bytes | None]:
+        """What is open, when it changed since this was last called, as a record of the feature table."""
+        if not self._changed:
+            return {}
+        self._changed, self._until = False, next_offset
+        o = self._open
+        held: dict[str, Any] = {
+            "minute": self._minute,
+            "categories": self._categories,
+            "items": o.item_ids,
+            "names": o.categories,
+            "item": o.item.tolist(),
+            "minutes": o.minute.tolist(),
+            "counts": o.counts.tolist(),
+        }
+        return {OPEN: next_offset.to_bytes(8, "big") + msgspec.msgpack.encode(held)}
+
+    def restore(self, value: bytes) -> None:
+        """Take it back."""
+        held = msgspec.msgpack.decode(value[8:])
+        self._until, self._minute = int.from_bytes(value[:8], "big"), held["minute"]
+        self._categories = Counter(held["categories"])
+        n = len(held["items"])
+        self._open = _Tallied(
+            np.zeros(n, np.int64),
+            np.array(held["item"], np.uint64),
+            np.array(held["minutes"], np.int64),
+            np.array(held["counts"], np.int64).reshape(n, COUNTS),
+            held["items"],
+            held["names"],
+        )

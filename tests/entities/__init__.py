@@ -1,0 +1,1 @@
+"""What is decided about shoppers and items, entity by entity."""
