@@ -12,7 +12,7 @@ export PIP_PROGRESS_BAR ?= on
 help: ## Show this help
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
 
-demo: $(VENV)/.runtime ## A year of real households through Kafka, features, model and decisions, watched live
+demo: $(VENV)/.runtime ## A year of real households through Kafka, features, models and decisions, watched live, and a page of it
 	$(BIN)/offerstream demo
 
 test: $(VENV)/.dev ## Run all tests, also those on an embedded Apache Kafka

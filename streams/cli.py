@@ -231,13 +231,16 @@ def features_show(shopper: str, broker: str | None, at: str | None, as_json: boo
 
 @cli.command()
 @BROKER
-@click.option("--out", type=click.Path(path_type=Path), default=Path("build/demo.json"), show_default=True)
+@click.option("--out", type=click.Path(path_type=Path), default=Path("build/demo.json"), show_default=True,
+    help="The numbers; the page goes beside them.",
+)  # fmt: skip
 @click.option("--from", "start", metavar="TIME", help="Only events from this time on.")
 @click.option("--to", "stop", metavar="TIME", help="Only events before this time.")
 def demo(broker: str | None, out: Path, start: str | None, stop: str | None) -> None:
-    """A year of 2,469 households through Kafka, features, model and decisions, watched live.
+    """2,469 households of 2017 through Kafka, features, models and decisions, watched live; then one shopper's story.
 
-    Starts an embedded Apache Kafka unless --broker names one, and stops whatever it started.
+    Starts an embedded Apache Kafka unless --broker names one, and stops whatever it started. Beside the numbers it
+    leaves a page for the browser, build/demo.html.
     """
     from streams.demo import run
 

@@ -7,9 +7,11 @@ from streams.records.outcomes import (
     DeadLetter,
     Due,
     LateEvent,
+    LikelyCategory,
     ModelUsed,
     OfferMade,
     OfferWithheld,
+    ProfileUpdated,
     Reason,
     UsualBasket,
 )
@@ -78,6 +80,25 @@ def withheld(shopper: str = "s1", outcome_id: str = "w1", reason: str = "no_cons
         discount_percent=10,
         score=0.61,
         rules="r",
+    )
+
+
+def profile(shopper: str = "s1", at: int = NOON) -> ProfileUpdated:
+    """A profile."""
+    return ProfileUpdated(
+        outcome_id="p1",
+        shopper_id=shopper,
+        event_time_ms=at,
+        due=_DUE,
+        model=_MODEL,
+        embedding=[0.5, -0.5],
+        next_type={"item_viewed": 0.3, "order_placed": 0.7},
+        next_category=[
+            LikelyCategory(category=None, probability=0.5),
+            LikelyCategory(category="tea", probability=0.25),
+        ],
+        purchase_session=0.4,
+        purchase_7d=0.8,
     )
 
 

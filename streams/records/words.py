@@ -27,6 +27,7 @@ from streams.records.outcomes import (
     LateEvent,
     OfferMade,
     OfferWithheld,
+    ProfileUpdated,
 )
 from streams.records.serving import ModelsChosen, RulesChosen
 
@@ -73,6 +74,11 @@ def money(cents: int, currency: str) -> str:
     return f"{sign}{cents // 100:,}.{cents % 100:02} {currency}"
 
 
+def order_cents(order: OrderPlaced) -> int:
+    """What an order costs the shopper, in integer cents of its currency."""
+    return sum(line.quantity * line.unit_price_cents - line.discount_cents for line in order.lines)
+
+
 def reasons_in_words(reasons: Iterable[str]) -> str:
     """Why an offer was made; reasons of a newer version as they are."""
     return ", ".join(OFFER_REASONS.get(reason, reason) for reason in reasons)
@@ -88,6 +94,7 @@ TITLES: dict[type, str] = {
     ChurnAlerted: "churn alert",
     OfferMade: "offer",
     OfferWithheld: "no offer",
+    ProfileUpdated: "profile",
     DeadLetter: "dead letter",
     LateEvent: "late",
 }
@@ -112,6 +119,8 @@ def about(record: object, reasons: int = 3) -> str:
         )
     if isinstance(record, OfferWithheld):
         return f"{guard_in_words(record.reason)} (would be {record.discount_percent}%, score {record.score:.2f})"
+    if isinstance(record, ProfileUpdated):
+        return _profile(record)
     if isinstance(record, DeadLetter):
         field = f" at {record.field}" if record.field else ""
         return f"{record.reason}{field}: {record.detail} [{place(record)}]"
@@ -122,6 +131,14 @@ def about(record: object, reasons: int = 3) -> str:
     return _event(record)
 
 
+def _profile(record: ProfileUpdated) -> str:
+    likely = max(record.next_type, key=record.next_type.__getitem__, default=None)
+    parts = [] if likely is None else [f"next likely {likely.replace('_', ' ')} ({record.next_type[likely]:.0%})"]
+    named = [f"{one.category} ({one.probability:.0%})" for one in record.next_category if one.category is not None]
+    parts += [f"of {', '.join(named[:3])}"] if named else []
+    return ", ".join(parts) or "not known what comes next"
+
+
 def place(record: DeadLetter | LateEvent) -> str:
     """Where the original stands: topic/partition/offset."""
     return f"{record.source_topic}/{record.source_partition}/{record.source_offset}"
@@ -129,9 +146,9 @@ def place(record: DeadLetter | LateEvent) -> str:
 
 def _event(record: object) -> str:
     if isinstance(record, OrderPlaced):
-        cents = sum(line.quantity * line.unit_price_cents - line.discount_cents for line in record.lines)
         units = sum(line.quantity for line in record.lines)
-        return f"order placed: {record.order_id}, {units:,} units, {money(cents, record.currency or '')}".rstrip()
+        paid = money(order_cents(record), record.currency or "")
+        return f"order placed: {record.order_id}, {units:,} units, {paid}".rstrip()
     if isinstance(record, ConsentChanged):
         return f"consent changed: marketing {'allowed' if record.marketing else 'forbidden'}"
     if isinstance(record, Searched):
@@ -148,7 +165,8 @@ def _event(record: object) -> str:
 
 
 def _type(record: object) -> str:
-    return str(record.__struct_config__.tag).replace("_", " ") if isinstance(record, msgspec.Struct) else str(record)
+    tag = record.__struct_config__.tag if isinstance(record, msgspec.Struct) else None
+    return type(record).__name__ if tag is None else str(tag).replace("_", " ")
 
 
 def whom(record: object) -> str:

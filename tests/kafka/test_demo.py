@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import html
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
 
+from streams.demo.systems import SYSTEMS
 from streams.topics import EVENTS
 from tests.kafka.harness import Cluster
 from tests.shoppers import log_of, viewed
@@ -42,18 +48,34 @@ def start(marker: str, *arguments: str) -> subprocess.Popen[str]:
     )
 
 
-def test_the_demo_adds_up_and_writes_its_numbers(tmp_path: Path) -> None:
-    out = tmp_path / "demo.json"
+@dataclass(frozen=True)
+class Run:
+    """What one demo of two and a half months said and left behind."""
+
+    said: str
+    numbers: dict[str, Any]
+    page: str
+    left: list[str]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    out = tmp_path_factory.mktemp("demo") / "demo.json"
     demo = start("adds-up", "--to", "2017-03-15", "--out", str(out))
     said, _ = demo.communicate(timeout=120)
     assert demo.returncode == 0, said
-    numbers = json.loads(out.read_text())
+    left = children_of("adds-up")
+    return Run(said, json.loads(out.read_text()), out.with_suffix(".html").read_text(), left)
+
+
+def test_the_demo_adds_up_and_writes_its_numbers(run: Run) -> None:
+    numbers = run.numbers
     assert numbers["adds_up"]
     assert numbers["records_in"] == sum(numbers[fate] for fate in ("applied", "duplicate", "late", "dead")) > 10_000
     assert numbers["alerts"] > 0
     assert numbers["withheld"] > 0
     assert numbers["decision_p99_ms"] >= numbers["decision_p50_ms"] > 0
-    assert "What happened" in said
+    assert "What happened" in run.said
     # Only alerts of the first month and a half can be judged: their 30 days must lie within the data.
     assert set(numbers["alert_truth"]) == {"watch", "high", "critical"}
     judged = sum(told["judged"] for told in numbers["alert_truth"].values())
@@ -61,8 +83,42 @@ def test_the_demo_adds_up_and_writes_its_numbers(tmp_path: Path) -> None:
     assert all(told["came_true"] <= told["judged"] for told in numbers["alert_truth"].values())
     assert 0 < numbers["base_rate"] < 1
     assert numbers["offered"]["judged"] <= numbers["offers"]
-    assert "came true" in said
-    assert not children_of("adds-up")
+    assert "came true" in run.said
+    assert not run.left
+
+
+def test_every_system_answers_and_shows_a_real_record(run: Run) -> None:
+    systems = run.numbers["systems"]
+    assert set(systems) == {system.name for system in SYSTEMS} >= {"churn", "behaviour"}
+    assert sum(each["answers"] for each in systems.values()) == run.numbers["scored"]
+    for system in SYSTEMS:
+        told = systems[system.name]
+        assert (told["topic"], told["answers"] > 0) == (system.topic.name, True)
+        example = msgspec.convert(told["example"], system.topic.records[0])
+        # All examples are of the story's shopper, at the time of its alert.
+        assert getattr(example, "shopper_id", None) == run.numbers["story"]["shopper_id"]
+        assert getattr(example, "event_time_ms", None) == run.numbers["story"]["at_ms"]
+
+
+def test_the_story_is_told_in_the_terminal_and_on_the_page(run: Run) -> None:
+    story = run.numbers["story"]
+    assert f"One shopper's story: {story['shopper_id']}" in run.said
+    titles = [title for title, _ in story["lines"]]
+    assert titles[:2] == ["What they did", "What silence meant"]
+    assert titles[-1] == "What came of it"
+    for _, told in story["lines"]:
+        assert " ".join(told.split()[:3]) in run.said
+        assert told in html.unescape(run.page)
+    assert "demo.html" in "".join(run.said.split())
+
+
+def test_all_texts_say_the_period_that_was_replayed(run: Run) -> None:
+    period = "2017-01-01 to 2017-03-14 (73 days)"
+    assert period in run.said
+    assert period in run.page
+    assert "before 2017-03-15" in " ".join(run.said.split())
+    for text in (run.said, run.page, json.dumps(run.numbers)):
+        assert not re.search(r"\ba year\b", text)
 
 
 def test_the_demo_refuses_a_broker_that_holds_somebodys_events(cluster: Cluster) -> None:

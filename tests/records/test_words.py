@@ -9,8 +9,8 @@ import pytest
 from streams.decisions import promotion
 from streams.records import words
 from streams.records.events import SHOPPER_EVENTS, ClockTicked, ShopperEvent, decode_event
-from tests.outcomes import alert, late, letter, offer, withheld
-from tests.shoppers import random_history, viewed
+from tests.outcomes import alert, late, letter, offer, profile, withheld
+from tests.shoppers import ordered, random_history, viewed
 
 
 @pytest.mark.parametrize(
@@ -19,6 +19,7 @@ from tests.shoppers import random_history, viewed
         (alert(), "churn alert: high, 0.61, Days since the last order: 24 days (typical: 7 days); Orders ever: 2"),
         (offer(), "offer: 10% off tea, at most 1,234.56 USD, until 2023-11-21: likely to leave, uses coupons"),
         (withheld(), "no offer: no consent to marketing (would be 10%, score 0.61)"),
+        (profile(), "profile: next likely order placed (70%), of tea (25%)"),
         (
             letter(),
             "dead letter: invalid at unit_price_cents: Expected `int`, got `float` [storefront.events.v1/2/17]",
@@ -66,3 +67,9 @@ def test_money_is_exact() -> None:
 def test_what_a_shopper_sent_does_not_move_the_cursor() -> None:
     assert "\x1b" not in words.line(alert(shopper="s\x1b[2J\nx"))
     assert "\n" not in words.line(letter(detail="a\nb"))
+
+
+def test_an_order_costs_what_its_lines_do_less_discounts() -> None:
+    order = ordered(cents=500, units=3, discount_cents=200)
+    assert words.order_cents(order) == 1300
+    assert "3 units, 13.00" in words.said(order)

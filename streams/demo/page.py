@@ -1,0 +1,219 @@
+"""The demo's page: one file that needs no other, made of nothing but the numbers in ``demo.json``.
+
+``SECTIONS`` is its table of contents. A section is a function from the numbers to what it shows, or None where there is
+nothing to show; something new that the worker answers gets its own there.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+from xml.etree.ElementTree import Element
+
+from streams.decisions.churn_alert import LEVELS
+from streams.demo import figures
+from streams.demo.markup import Inside, table, tag, text_of
+from streams.demo.scrape import RECORD_FATES
+from streams.demo.style import STYLE
+from streams.demo.summary import span
+from streams.records.words import guard_in_words, shown_day
+
+Numbers = dict[str, Any]
+
+
+def page(n: Numbers) -> str:
+    """The whole page."""
+    days = n["period"]
+    lead = (
+        f"{days['shoppers']:,} households, {span(days)}: what they did went through Apache Kafka, features, models and "
+        f"decisions in {n['seconds']:.0f} seconds. This is what was said of them, and what came of it."
+    )
+    head = tag(
+        "head",
+        tag("meta", charset="utf-8"),
+        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        tag("meta", name="color-scheme", content="light dark"),
+        # Whatever stands in the data: nothing is loaded and no script runs.
+        tag("meta", http_equiv="Content-Security-Policy", content="default-src 'none'; style-src 'unsafe-inline'"),
+        tag("title", f"offerstream demo, {days['from']} to {days['to']}"),
+        tag("style", STYLE),
+    )
+    sections = [made for section in SECTIONS if (made := section(n)) is not None]
+    main = tag("main", tag("h1", "offerstream demo"), tag("p", lead, class_="lead"), _tiles(n), *sections)
+    return "<!doctype html>\n" + text_of(tag("html", head, tag("body", main), lang="en")) + "\n"
+
+
+def _tiles(n: Numbers) -> Element:
+    told = [("records", f"{n['records_in']:,}"), ("alerts", f"{n['alerts']:,}"), ("offers", f"{n['offers']:,}")]
+    for level, truth in n["alert_truth"].items():
+        if level == LEVELS[-1] and truth["judged"]:
+            told.append((f"of {level} alerts came true", f"{truth['came_true'] / truth['judged']:.0%}"))
+    if n["base_rate"] is not None:
+        told.append(("of all judged ordered nothing", f"{n['base_rate']:.0%}"))
+    return tag("dl", *(tag("div", tag("dd", number), tag("dt", what)) for what, number in told), class_="tiles")
+
+
+def story(n: Numbers) -> Element | None:
+    """One shopper, told and drawn."""
+    told = n["story"]
+    if told is None:
+        return None
+    lines = (tag("div", tag("dt", title), tag("dd", says)) for title, says in told["lines"])
+    t = told["timeline"]
+    key = _key(("score", "how likely they leave"), *((f"alert {level}", f"{level} alert") for level in LEVELS[1:]))
+    said = [(at, f"{level} alert ({score:.0%})") for at, level, score in t["alerts"]]
+    said += [(at, "offered" if what == "made" else guard_in_words(what)) for at, what in t["offers"]]
+    days = [[shown_day(at), what] for at, what in sorted(said)]
+    whole = tag(
+        "details",
+        tag("summary", f"All that was said of them; {len(t['orders']):,} orders"),
+        table(["day", "what"], days, "Alerts and offers, by day"),
+    )
+    picture = _figure(figures.timeline(told), key)
+    return _section(
+        "story",
+        f"One shopper’s story: {told['shopper_id']}",
+        tag("div", tag("dl", *lines, class_="story"), tag("div", picture, whole), class_="beside"),
+        tag("p", f"Why this one: {told['rule']}", class_="note"),
+    )
+
+
+def alerts(n: Numbers) -> Element:
+    """Alerts over time against what was promised."""
+    key = _key(("came", "came true: no order in 30 days"), ("not", "did not"), ("open", "too young to judge"),
+               ("promise", "as many as were promised"))  # fmt: skip
+    rows = [[month["month"], *(_of(month[level]) for level in LEVELS[1:])] for month in n["alerts_by_month"]]
+    whole = [n["alert_truth"][level] for level in LEVELS[1:]]
+    rows.append(["all", *(_of(one) for one in whole)])
+    rows.append(["share", *(_share(one) for one in whole)])
+    rows.append(["95%", *(_interval(one) for one in whole)])
+    rows.append(["promised", *("–" if one["promised"] is None else f"{one['promised']:.0%}" for one in whole)])
+    rate = "" if n["base_rate"] is None else f" Of all whom the model judged, {n['base_rate']:.0%} ordered nothing."
+    lapses = n["foretold"]
+    early = (
+        f" Of {lapses['lapses']:,} silences of {lapses['lapse_days']} days, {lapses['foretold']:,} were foretold, "
+        f"{lapses['days_before']:.0f} days before (median)."
+        if lapses["foretold"]
+        else ""
+    )
+    return _section(
+        "alerts",
+        "Alerts, and what was promised",
+        tag("p", f"An alert says: no order in the next {n['alert_days']} days.{rate}{early}"),
+        _beside(
+            figures.alerts(n), key, table(["month", *LEVELS[1:]], rows, "Came true / judged, + too young to judge")
+        ),
+    )
+
+
+def calibration(n: Numbers) -> Element | None:
+    """The score against who really left."""
+    if not n["calibration"]:
+        return None
+    rows = [
+        [f"{100 * c['from']:.0f}–{c['to']:.0%}", f"{c['said']:.0%}", _share(c), _interval(c), f"{c['judged']:,}"]
+        for c in n["calibration"]
+    ]
+    head = ["score", "said", "left", "95%", "answers"]
+    told = (
+        "Where the score says 40%, 40 in 100 should leave: order nothing in 30 days. Every answer whose 30 days lie "
+        "within the data is counted."
+    )
+    return _section(
+        "calibration",
+        "Is the score right?",
+        tag("p", told),
+        _beside(figures.calibration(n), None, table(head, rows, "Score and truth, by range of the score")),
+    )
+
+
+def offers(n: Numbers) -> Element:
+    """Offers made and held back."""
+    rows = [["made", f"{n['offers']:,}"]]
+    rows += [[guard_in_words(guard), f"{count:,}"] for guard, count in n["withheld_by"].items()]
+    anyway = n["offered"]
+    week = (
+        f"{anyway['ordered_within_7_days']:,} of {anyway['judged']:,} offers were followed by an order within 7 days. "
+        "Nobody saw them, for these data were recorded before: what offers do, only a live shop’s holdout can tell."
+    )
+    return _section(
+        "offers",
+        "Offers made, and held back",
+        tag("p", week) if anyway["judged"] else None,
+        _beside(figures.offers(n), None, table(["offer", "how many"], rows, "Offers by what became of them")),
+    )
+
+
+def answers(n: Numbers) -> Element:
+    """Each system with an answer of its own, as it stands in Kafka."""
+    blocks = []
+    for name, system in n["systems"].items():
+        example = json.dumps(system["example"], indent=1, ensure_ascii=False)
+        blocks += [
+            tag("h3", f"{name}: {system['meaning']}"),
+            tag("p", f"{system['answers']:,} answers. An example, in ", tag("code", system["topic"]), ":"),
+            tag("blockquote", system["in_words"]) if system["in_words"] else None,
+            tag("details", tag("summary", "The same as it stands in Kafka"), tag("pre", example, tabindex=0)),
+        ]
+    return _section("answers", "What was answered", *blocks)
+
+
+def adding_up(n: Numbers) -> Element:
+    """That nothing was lost, and how fast it was."""
+    rows = [[fate, f"{n[fate]:,}"] for fate in RECORD_FATES]
+    rows.append(["together", f"{sum(n[fate] for fate in RECORD_FATES):,}"])
+    rows.append(["records sent", f"{n['records_in']:,}"])
+    said = [[kind, f"{n[kind]:,}", f"{count:,}"] for kind, count in n["read_from_topics"].items()]
+    verdict = "It adds up" if n["adds_up"] else "It does NOT add up"
+    speed = (
+        f"{n['events_per_second']:,.0f} events per second, end to end, on this machine; a decision "
+        f"{n['decision_p50_ms']:g} ms (median) and {n['decision_p99_ms']:g} ms (p99) after its slice arrived."
+    )
+    tables = tag(
+        "div",
+        table(["fate", "records"], rows, "Every record has one fate"),
+        table(["outcome", "said", "read back"], said, "Every outcome is in its topic"),
+    )
+    return _section(
+        "adds-up",
+        verdict,
+        tag("p", speed),
+        _beside(figures.progress(n), _key(("sent", "sent"), ("done", "processed")), tables),
+    )
+
+
+SECTIONS: tuple[Callable[[Numbers], Element | None], ...] = (story, alerts, calibration, offers, answers, adding_up)
+
+
+def _section(name: str, title: str, *inside: Inside) -> Element:
+    return tag("section", tag("h2", title, id=name), *inside, aria_labelledby=name)
+
+
+def _beside(picture: Element, key: Element | None, made: Element) -> Element:
+    return tag("div", _figure(picture, key), made, class_="beside")
+
+
+def _figure(picture: Element, key: Element | None) -> Element:
+    return tag("figure", picture, key)
+
+
+def _key(*entries: tuple[str, str]) -> Element:
+    """What the colours and marks of a picture stand for."""
+    marks = (tag("li", tag("span", class_=f"mark {class_}", aria_hidden="true"), says) for class_, says in entries)
+    return tag("ul", *marks, class_="key")
+
+
+def _of(told: Numbers) -> str:
+    young = told.get("alerts", told["judged"]) - told["judged"]
+    judged = f"{told['came_true']:,}/{told['judged']:,}" if told["judged"] else ""
+    return f"{judged} +{young:,}".strip() if young else judged or "–"
+
+
+def _share(told: Numbers) -> str:
+    return f"{told['came_true'] / told['judged']:.0%}" if told["judged"] else "–"
+
+
+def _interval(told: Numbers) -> str:
+    low, high = told["interval"]
+    return f"{100 * low:.0f}–{high:.0%}" if told["judged"] else "–"

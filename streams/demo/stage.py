@@ -1,0 +1,119 @@
+"""What the demo needs around it: Kafka, unless one is there, the topics, and a worker. Whatever starts here is stopped
+with the stack that it is given."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+
+from streams.access import Access
+from streams.broker.embedded import Broker, free_ports
+from streams.demo.scrape import get
+from streams.settings import Settings
+from streams.topics import EVENTS, TOPICS, changelogs, create, records_in
+
+console = Console()
+
+
+class DemoError(RuntimeError):
+    """The demo could not run to its end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Kafka and a worker that is ready; its metrics are on ``port``."""
+
+    kafka: Access
+    worker: subprocess.Popen[bytes]
+    port: int
+    log: Path
+
+    def fail(self, what: str) -> DemoError:
+        """An error with the end of the worker's log."""
+        return DemoError(f"{what}:\n{_tail(self.log)}")
+
+
+def set_up(stack: ExitStack, folder: Path, broker: str | None) -> Stage:
+    """Start an embedded Kafka, or take the one named, and a worker on it."""
+    app_id = "offerstream-demo" if broker is None else f"offerstream-demo-{os.getpid()}"
+    kafka, replication = _embedded(stack, folder) if broker is None else _named(broker)
+    create(kafka, [*TOPICS, *changelogs(app_id)], 4, replication)
+    (port,) = free_ports(1)
+    stage = Stage(kafka, _start_worker(stack, folder, kafka, port, app_id), port, folder / "worker.log")
+    with console.status("Waiting for the worker…"):
+        _wait_ready(stage)
+    console.print(f"A worker is ready: http://127.0.0.1:{port}/metrics")
+    return stage
+
+
+def _embedded(stack: ExitStack, folder: Path) -> tuple[Access, int]:
+    from streams.commands.jars import fetch_jars
+
+    jars = fetch_jars()
+    with console.status("Starting Apache Kafka…"):
+        running = Broker(folder / "kafka", jars)
+        stack.callback(running.stop)
+        running.start()
+    console.print(f"Apache Kafka listens on {running.bootstrap}")
+    return Access(running.bootstrap), 1
+
+
+def _named(broker: str) -> tuple[Access, int]:
+    settings = Settings.from_environment(broker=broker)
+    if held := records_in(settings.access, EVENTS):
+        raise DemoError(
+            f"{EVENTS.name} at {broker} holds {held:,} records. The demo sends households of 2017, counts all: "
+            "it is for a broker of its own. Leave --broker away, or send your data with: offerstream replay."
+        )
+    return settings.access, settings.replication
+
+
+def _start_worker(stack: ExitStack, folder: Path, kafka: Access, port: int, app_id: str) -> subprocess.Popen[bytes]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("OFFERSTREAM_")}
+    access = {
+        "SECURITY_PROTOCOL": kafka.protocol,
+        "SASL_MECHANISM": kafka.mechanism,
+        "SASL_USERNAME": kafka.username,
+        "SASL_PASSWORD": kafka.password,
+        "SSL_CA_FILE": kafka.ca_file,
+    }
+    told = {f"OFFERSTREAM_{name}": value for name, value in access.items()}
+    command = ["worker", "--broker", kafka.servers, "--data-dir", str(folder / "worker"), "--port", str(port)]
+    log = stack.enter_context((folder / "worker.log").open("wb"))
+    worker = subprocess.Popen(
+        [sys.executable, "-m", "streams", *command],
+        env={**kept, **told, "OFFERSTREAM_APP_ID": app_id, "OFFERSTREAM_MAX_SLICE": "1024"},
+        stdout=log,
+        stderr=log,
+        start_new_session=True,  # Ctrl-C reaches us, and we stop it
+    )
+    stack.callback(_stop, worker)
+    return worker
+
+
+def _stop(worker: subprocess.Popen[bytes]) -> None:
+    worker.terminate()
+    try:
+        worker.wait(20)
+    except subprocess.TimeoutExpired:
+        worker.kill()
+        worker.wait()
+
+
+def _wait_ready(stage: Stage) -> None:
+    end = time.monotonic() + 60
+    while get(stage.port, "/ready") is None:
+        if stage.worker.poll() is not None or time.monotonic() > end:
+            raise stage.fail("The worker did not become ready")
+        time.sleep(0.2)
+
+
+def _tail(path: Path) -> str:
+    return path.read_text(errors="replace")[-3000:] if path.exists() else "(no log)"

@@ -1,0 +1,128 @@
+"""The numbers of the demo, and how a terminal shows them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from math import ceil
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from streams.decisions.churn_alert import LEVELS
+from streams.decisions.promotion import GUARDS
+from streams.demo.scrape import RECORD_FATES, Samples, by, quantile, records
+from streams.records.words import printable
+
+#: The progress that is kept: so many points are enough for a picture.
+POINTS = 100
+
+
+def summary(
+    samples: Samples, sent: int, progress: Sequence[tuple[float, int, int]], read: dict[str, int]
+) -> dict[str, Any]:
+    """What the worker counted beside what was ``sent`` and ``read`` back from topics; ``adds_up`` when they agree."""
+    fates = by(samples, "offerstream_records_total", "fate", entity="shopper")
+    outcomes = by(samples, "offerstream_outcomes_total", "kind")
+    reasons = by(samples, "offerstream_outcomes_total", "reason")
+    seconds = progress[-1][0]
+    said = {
+        "alerts": outcomes["ChurnAlerted"],
+        "offers": outcomes["OfferMade"],
+        "withheld": outcomes["OfferWithheld"],
+        "scored": outcomes["Scored"],
+    }
+    return {
+        "records_in": sent,
+        **{fate: fates[fate] for fate in RECORD_FATES},
+        **said,
+        "withheld_by": {guard: reasons[guard] for guard in GUARDS},
+        "alerts_by_level": {level: reasons[level] for level in LEVELS[1:]},
+        "profiles": outcomes["ProfileUpdated"],
+        "due_by": dict(by(samples, "offerstream_due_points_total", "kind", entity="shopper")),
+        "seconds": round(seconds, 2),
+        "events_per_second": round(sent / seconds, 1),
+        "progress": [[round(at, 2), *counted] for at, *counted in _thinned(progress)],
+        "decision_p50_ms": round(1000 * quantile(samples, "offerstream_decision_seconds", 0.5), 2),
+        "decision_p99_ms": round(1000 * quantile(samples, "offerstream_decision_seconds", 0.99), 2),
+        "read_from_topics": read,
+        "adds_up": records(samples) == sent and read == said,
+    }
+
+
+def _thinned(progress: Sequence[tuple[float, int, int]]) -> Sequence[tuple[float, int, int]]:
+    """At most about ``POINTS`` of them, the first and the last among them."""
+    step = max(1, ceil(len(progress) / POINTS))
+    return [*progress[:-1:step], progress[-1]]
+
+
+def show(console: Console, numbers: dict[str, Any], out: Path, page: Path) -> None:
+    """Print the numbers, the story and where both are kept."""
+    console.print()
+    table = Table(title="What happened", show_header=False, title_justify="left", min_width=60)
+    for name, told in rows(numbers):
+        table.add_row(Text(printable(name)), Text(printable(told), style="bold red" if told.startswith("NO") else ""))
+    console.print(table)
+    story = numbers["story"]
+    if story is None:
+        console.print("\nNo story: no shopper whom silence raised an alert for got an offer or ordered later.")
+    else:
+        whom = printable(story["shopper_id"])
+        console.print(f"\nOne shopper's story: {whom}", style="bold", markup=False, highlight=False)
+        grid = Table.grid(padding=(0, 2))
+        for title, told in story["lines"]:
+            grid.add_row(Text(printable(title), style="bold"), Text(printable(told)))
+        console.print(grid)
+        console.print(f"Why this one: {story['rule']}", style="dim", markup=False)
+    console.print(f"\nThe page: {page} (open it in a browser). The numbers: {out}. Next: README.md, “Go on from here”.")
+
+
+def rows(s: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """What happened, a line each: (what, how many)."""
+    days = s["period"]
+    yield "replayed", f"{days['shoppers']:,} households, {span(days)}"
+    yield "records in", f"{s['records_in']:,} = " + " + ".join(f"{s[fate]:,} {fate}" for fate in RECORD_FATES)
+    yield "due points", ", ".join(f"{n:,} by {kind}" for kind, n in s["due_by"].items())
+    yield "churn alerts", f"{s['alerts']:,} ({', '.join(f'{n:,} {k}' for k, n in s['alerts_by_level'].items())})"
+    yield from _truth(s)
+    anyway = s["offered"]
+    week = f"; {anyway['ordered_within_7_days']:,} of {anyway['judged']:,} ordered within 7 days"
+    yield "offers made", f"{s['offers']:,}{week if anyway['judged'] else ''}"
+    held = ", ".join(f"{n:,} {k.replace('_', ' ')}" for k, n in s["withheld_by"].items() if n)
+    yield "offers withheld", f"{s['withheld']:,}" + (f" ({held})" if held else "")
+    if s["withheld_by"]["no_consent"]:
+        yield "", "no consent: a household has consented once a campaign of the shop addressed it"
+    for name, system in s["systems"].items():
+        yield name, f"{system['answers']:,} answers: {system['meaning']} ({system['topic']})"
+    passed = f"{days['days']:,} days in {s['seconds']:.0f} s"
+    yield "speed", f"{s['events_per_second']:,.0f} events/s end to end, {passed}"
+    yield "decisions", f"{s['decision_p50_ms']} ms median, {s['decision_p99_ms']} ms p99 after a slice arrived"
+    verdict = "yes" if s["adds_up"] else "NO"
+    yield "adds up", f"{verdict}: every record has a fate, every outcome was read back from its topic"
+
+
+def _truth(s: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    for level, told in s["alert_truth"].items():
+        if told["judged"]:
+            low, high = (f"{100 * bound:.0f}" for bound in told["interval"])
+            promise = "" if told["promised"] is None else f", promised {100 * told['promised']:.0f}%"
+            right = f"{100 * told['came_true'] / told['judged']:.0f}% of {told['judged']:,}"
+            yield f"… {level} came true", f"{right} (95%: {low} to {high}%{promise})"
+    if s["base_rate"] is not None:
+        yield "… of all judged", f"{100 * s['base_rate']:.0f}% ordered nothing in the {s['alert_days']} days after"
+    lapses = s["foretold"]
+    if lapses["foretold"]:
+        told = f"{lapses['foretold']:,} of {lapses['lapses']:,} foretold, {lapses['days_before']:.0f} days before"
+        yield f"{lapses['lapse_days']} days of silence", told
+        yield "alerts per shopper", f"{s['alerts_per_shopper_month']:.2f} a month"
+
+
+def span(period: dict[str, Any]) -> str:
+    """The days that were really replayed.
+
+    >>> span({"from": "2017-01-01", "to": "2017-02-19", "days": 50})
+    '2017-01-01 to 2017-02-19 (50 days)'
+    """
+    return f"{period['from']} to {period['to']} ({period['days']:,} days)"

@@ -1,0 +1,123 @@
+"""What the worker answers: a line per system. The key ``systems`` of the numbers, the terminal and the page follow it.
+
+A system that is a task has its answers counted in ``scores.v1``; any other one says no ``task``, and the records of its
+topic are counted. Whatever is to be shown as its example is a record of its topic.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from streams.decisions.churn_alert import OUTPUT, TASK
+from streams.demo.recording import Judged, Recording
+from streams.processing.partitioning import homes
+from streams.reading import Place, Reader, Record
+from streams.records import words
+from streams.topics import ALERTS, PROFILES, SCORES, Topic
+
+
+@dataclass(frozen=True, slots=True)
+class System:
+    """One line of the table."""
+
+    name: str
+    meaning: str
+    topic: Topic
+    """Where what it says for people and other systems goes."""
+    task: str | None = None
+
+
+SYSTEMS = (
+    System("churn", "how likely each shopper leaves, and who is alerted", ALERTS, task="churn"),
+    System("behaviour", "who each shopper is and what they will do next", PROFILES, task="behaviour"),
+)
+
+
+class _Due(msgspec.Struct):
+    kind: str
+
+
+class _Answer(msgspec.Struct):
+    scores: dict[str, float | list[float]]
+
+
+class _Scored(msgspec.Struct):
+    key: str
+    event_time_ms: int
+    due: _Due
+    answers: dict[str, _Answer]
+
+
+def ends(reader: Reader) -> dict[Place, int]:
+    """Where ``scores.v1`` and the systems' topics end now: what was there before is not of this run."""
+    topics = {SCORES.name, *(system.topic.name for system in SYSTEMS)}
+    places = [(name, p) for name in sorted(topics) for p in range(reader.partitions(name))]
+    return {place: reader.extent(place)[1] for place in places}
+
+
+def read_answers(
+    reader: Reader, starts: Mapping[Place, int], recording: Recording, tell: Callable[[int], None] = lambda _n: None
+) -> None:
+    """Count the answers of each task, and take those of the churn model."""
+    decode, found = msgspec.json.Decoder(_Scored).decode, Counter[str]()
+    for place, start in starts.items():
+        if place[0] != SCORES.name:
+            continue
+        for record in reader.between(place, start, reader.extent(place)[1]):
+            said = decode(record.value or b"")
+            recording.scored += 1
+            found.update(said.answers)
+            score = said.answers[TASK].scores[OUTPUT] if TASK in said.answers else None
+            if isinstance(score, float):
+                silence = said.due.kind == "silence"
+                recording.judged.append(Judged(said.key, said.event_time_ms, score, silence))
+        tell(found.total())
+    recording.answers = dict(found)
+
+
+def answered(
+    reader: Reader, starts: Mapping[Place, int], recording: Recording, shopper: str, until_ms: int
+) -> dict[str, Any]:
+    """Per system how many answers it gave, where, and one of them: the newest about ``shopper`` that stands on a time
+    up to ``until_ms``; where there is none, the newest of all."""
+    found = {}
+    for system in SYSTEMS:
+        places = {place: start for place, start in starts.items() if place[0] == system.topic.name}
+        ends = {place: reader.extent(place)[1] for place in places}
+        records = sum(ends[place] - start for place, start in places.items())
+        value = _example(reader, places, shopper, until_ms)
+        found[system.name] = {
+            "answers": records if system.task is None else recording.answers.get(system.task, 0),
+            "meaning": system.meaning,
+            "topic": system.topic.name,
+            "example": None if value is None else json.loads(value),
+            "in_words": None if value is None else words.said(msgspec.json.decode(value, type=system.topic.records[0])),
+        }
+    return found
+
+
+def _example(reader: Reader, places: Mapping[Place, int], shopper: str, until_ms: int) -> bytes | None:
+    key = shopper.encode()
+
+    def ours(record: Record) -> bool:
+        return record.value is not None and record.offset >= places[record.topic, record.partition]
+
+    def about(record: Record) -> bool:
+        return record.key == key and ours(record) and _time(record) <= until_ms
+
+    (topic,) = {topic for topic, _ in places}
+    (home,) = homes([key], "murmur2", len(places)).tolist()  # as workers place them
+    found = reader.newest((topic, home), about, least=4096) if shopper else []
+    found = found or [record for place in places for record in reader.newest(place, ours, least=1)]
+    return max(found, key=_time).value if found else None
+
+
+def _time(record: Record) -> int:
+    said = json.loads(record.value or b"{}")
+    return int(said.get("event_time_ms", record.time_ms))

@@ -1,0 +1,121 @@
+"""Recordings of a few shoppers, and the numbers that a demo would make of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from streams.demo.hindsight import Hindsight, period
+from streams.demo.recording import Judged, Recording
+from streams.demo.scrape import Samples
+from streams.demo.story import choose, tell
+from streams.demo.summary import summary
+from streams.records.outcomes import ChurnAlerted
+from tests.outcomes import alert, offer, withheld
+from tests.shoppers import DAY, NOON, consented, ordered
+
+
+def day(days: float) -> int:
+    """A time, so many days after the first."""
+    return NOON + int(days * DAY)
+
+
+def orders(shopper: str, *days: float) -> list[Any]:
+    """An order of 10.00 on each of the days."""
+    return [ordered(shopper, day(d), f"{shopper}-{d}") for d in days]
+
+
+def silent(shopper: str, at: float, level: str, score: float = 0.61) -> ChurnAlerted:
+    """An alert that silence raised."""
+    made = alert(shopper, f"a-{shopper}-{at}", level, day(at))
+    return msgspec.structs.replace(made, score=score)
+
+
+def recording() -> Recording:
+    """100 days. bea orders every two days, falls silent on day 20, is alerted and offered something on day 40, and
+    comes back on day 80. cyd got as grave an alert after fewer orders; dan a lesser one after more; eve was alerted by
+    an order, fay at an end that leaves it unjudged, and gus was never heard of again."""
+    made = Recording()
+    events = [
+        *orders("bea", *range(0, 21, 2), 80),
+        *orders("cyd", 0, 5, 90),
+        *orders("dan", *range(30), 41),
+        *orders("eve", *range(35), 90),
+        *orders("fay", *range(61), 99),
+        *orders("gus", *range(15)),
+        consented("bea", day(1)),
+        *orders("end", 100),
+    ]
+    for _ in made.passing(sorted(events, key=lambda event: event.event_time)):
+        pass
+    by_order = msgspec.structs.replace(
+        silent("eve", 34, "critical"), due=msgspec.structs.replace(alert().due, kind="event")
+    )
+    for said in (
+        silent("bea", 30, "watch", 0.4),
+        silent("bea", 40, "critical", 0.72),
+        silent("cyd", 30, "critical"),
+        silent("dan", 35, "high"),
+        by_order,
+        silent("fay", 90, "critical"),
+        silent("gus", 40, "critical"),
+        withheld("bea", "w1", "cooldown", day(31)),
+        offer("bea", "o1", day(40)),
+        offer("cyd", "o2", day(31)),
+        offer("dan", "o3", day(35)),
+        offer("fay", "o4", day(90)),
+    ):
+        made.take(said)
+    made.judged = [
+        Judged("bea", day(20), 0.02, False),
+        Judged("bea", day(24), 0.1, True),
+        Judged("bea", day(30), 0.4, True),
+        Judged("bea", day(40), 0.72, True),
+        Judged("dan", day(35), 0.55, True),
+        Judged("eve", day(99), 0.99, True),
+    ]
+    made.answers = {"churn": 6, "behaviour": 6}
+    return made
+
+
+def samples(**fates: int) -> Samples:
+    """What a worker that was sent so much would tell."""
+    outcomes = {("ChurnAlerted", "critical"): 7, ("OfferMade", ""): 4, ("OfferWithheld", "cooldown"): 1}
+    return {
+        **{("offerstream_records_total", (("fate", fate),)): float(n) for fate, n in fates.items()},
+        **{
+            ("offerstream_outcomes_total", (("kind", kind), ("reason", reason))): float(n)
+            for (kind, reason), n in outcomes.items()
+        },
+        ("offerstream_outcomes_total", (("kind", "Scored"), ("reason", ""))): 12.0,
+        ("offerstream_due_points_total", (("kind", "event"),)): 9.0,
+        ("offerstream_decision_seconds_bucket", (("le", "0.1"),)): 3.0,
+        ("offerstream_decision_seconds_bucket", (("le", "+Inf"),)): 3.0,
+    }
+
+
+READ = {"alerts": 7, "offers": 4, "withheld": 1, "scored": 12}
+
+
+def numbers(made: Recording, sent: int = 10, read: dict[str, int] | None = None, **fates: int) -> dict[str, Any]:
+    """What ``demo.json`` would hold."""
+    found = choose(made)
+    systems = {
+        "churn": {
+            "answers": 6,
+            "meaning": "who leaves",
+            "topic": "churn.alerts.v1",
+            "example": {"shopper_id": "bea"},
+            "in_words": "churn alert: high",
+        },
+        "news": {"answers": 0, "meaning": "nothing yet", "topic": "news.v1", "example": None, "in_words": None},
+    }
+    progress = [(0.0, 0, 0), (1.0, sent, sent // 2), (2.0, sent, sent)]
+    return {
+        **summary(samples(**(fates or {"applied": sent, "tick": 3})), sent, progress, read or READ),
+        **Hindsight(made).summary(),
+        "period": period(made),
+        "systems": systems,
+        "story": None if found is None else msgspec.to_builtins(tell(made, found)),
+    }

@@ -1,0 +1,173 @@
+"""What is shown: in order, in words, of the period that was replayed, and on a page that needs nothing else."""
+
+from __future__ import annotations
+
+import random
+import re
+from html.parser import HTMLParser
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from streams.demo.page import SECTIONS, page
+from streams.demo.recording import Recording
+from streams.demo.scrape import quantile
+from streams.demo.summary import rows, show
+from streams.demo.systems import SYSTEMS
+from streams.demo.watching import Newest, lines
+from tests.demo.recordings import READ, day, numbers, orders, recording
+from tests.outcomes import alert, offer
+
+VOID = {"meta", "br", "link", "img", "input", "hr"}
+HOSTILE = "</style><script>alert(1)</script>\x1b[2J\"'&"
+
+
+class Page(HTMLParser):
+    """Elements of a page, with what is in each; fails where one is not closed."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.seen: list[tuple[str, dict[str, str | None]]] = []
+        self.texts: list[str] = []
+        self.feed(text)
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.seen.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.texts.append(data)
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        """The attributes of every such element."""
+        return [attributes for name, attributes in self.seen if name == tag]
+
+
+def printed(n: dict[str, Any], width: int = 100) -> str:
+    out = StringIO()
+    show(Console(file=out, width=width), n, Path("build/demo.json"), Path("build/demo.html"))
+    return out.getvalue()
+
+
+def test_lines_come_in_order_of_event_time_and_the_newest_stay() -> None:
+    said = [alert(f"s{k}", f"a{k}", at=day(k)) for k in range(9)]
+    said += [offer(f"s{k}", f"o{k}", day(k + 0.5)) for k in range(9)]  # type: ignore[misc]
+    random.Random(7).shuffle(said)
+    newest = Newest(10)
+    for each in said:
+        newest.take(each)
+    times = [each.event_time_ms for each in newest]
+    assert times == sorted(times) == [day(k / 2) for k in range(8, 18)]
+
+
+def test_lines_say_day_shopper_and_reasons_in_words() -> None:
+    newest = Newest()
+    newest.take(offer("s2", "o", day(1)))
+    newest.take(alert("s\x1b1", "a", at=day(0)))
+    out = StringIO()
+    Console(file=out, width=160).print(lines(newest))
+    first, second = out.getvalue().splitlines()
+    assert re.split(r"\s{2,}", first.strip()) == [
+        "2023-11-14",
+        "s\ufffd1",
+        "churn alert: high, 0.61, Days since the last order: 24 days (typical: 7 days)",
+    ]
+    assert "likely to leave, uses coupons" in second
+
+
+def test_the_terminal_shows_story_page_and_period() -> None:
+    text = printed(numbers(recording()))
+    assert "7 households, 2023-11-14 to 2024-02-22 (101 days)" in text
+    assert "101 days in 2 s" in text
+    assert "One shopper's story: bea" in text
+    assert "build/demo.html" in text
+    story = text[text.index("One shopper's story") : text.index("Why this one")].splitlines()
+    assert 8 <= len(story) <= 20
+
+
+@pytest.mark.parametrize("shown", [printed, page], ids=["terminal", "page"])
+def test_a_part_of_the_year_is_not_called_a_year(shown: Any) -> None:
+    made = Recording()
+    for _ in made.passing(orders("ann", 0, 12)):
+        pass
+    text = shown(numbers(made))
+    assert "2023-11-14 to 2023-11-26 (13 days)" in text
+    assert not re.search(r"\byear\b", text.split("</style>")[-1])
+
+
+def test_it_adds_up_only_when_nothing_is_missing() -> None:
+    assert numbers(recording())["adds_up"]
+    assert numbers(recording(), applied=8, late=1, dead=1)["adds_up"]
+    short = numbers(recording(), applied=8, tick=2)
+    assert not short["adds_up"]
+    assert "NO" in dict(rows(short))["adds up"]
+    assert "It does NOT add up" in page(short)
+    assert not numbers(recording(), read={**READ, "scored": 11})["adds_up"]
+
+
+def test_a_quantile_of_nothing_is_nothing() -> None:
+    assert quantile({}, "offerstream_decision_seconds", 0.5) == 0.0
+
+
+def test_the_page_needs_nothing_else() -> None:
+    text = page(numbers(recording()))
+    found = Page(text)
+    assert not {tag for tag, _ in found.seen} & {"script", "link", "img", "iframe", "object", "embed", "base", "form"}
+    for _, attributes in found.seen:
+        assert not attributes.keys() & {"src", "href", "srcset", "action", "data"}
+        assert not any(name.startswith("on") for name in attributes)
+    assert not re.search(r"https?:|url\(|@import", text)
+    assert "default-src 'none'" in text
+
+
+def test_every_picture_is_told_and_has_a_table_beside_it() -> None:
+    text = page(numbers(recording()))
+    found = Page(text)
+    pictures = found.all("svg")
+    assert len(pictures) == 5
+    ids = {attributes.get("id") for _, attributes in found.seen}
+    for picture in pictures:
+        assert picture["role"] == "img"
+        assert set(str(picture["aria-labelledby"]).split()) <= ids
+    assert len(re.findall(r"<svg[^>]*><title[^>]*>[^<]+</title><desc[^>]*>[^<]+</desc>", text)) == 5
+    assert len(found.all("table")) >= 5
+    assert len(ids - {None}) == sum("id" in attributes for _, attributes in found.seen)
+
+
+def test_whatever_stands_in_the_data_is_text() -> None:
+    n = numbers(recording())
+    n["story"]["shopper_id"] = HOSTILE
+    n["story"]["lines"].append([HOSTILE, HOSTILE])
+    n["systems"]["churn"] |= {"example": {"shopper_id": HOSTILE}, "in_words": HOSTILE, "meaning": HOSTILE}
+    n["systems"][HOSTILE] = n["systems"]["churn"]
+    text = page(n)
+    assert not Page(text).all("script")
+    assert "\x1b" not in text
+    assert sum("<script>alert(1)</script>" in each for each in Page(text).texts) >= 4
+    assert "\x1b" not in printed(n)
+
+
+def test_the_page_shows_what_there_is_when_little_was_replayed() -> None:
+    made = Recording()
+    for _ in made.passing(orders("ann", 0)):
+        pass
+    found = Page(page(numbers(made)))
+    headings = [attributes["id"] for attributes in found.all("h2")]
+    assert headings == ["alerts", "offers", "answers", "adds-up"]
+    assert "No story" in printed(numbers(made))
+
+
+def test_systems_and_sections_are_tables_of_contents() -> None:
+    assert len({system.name for system in SYSTEMS}) == len(SYSTEMS)
+    text = page(numbers(recording()))
+    assert text.count("<section") == len(SECTIONS)
+    assert "news: nothing yet" in text
