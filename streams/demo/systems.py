@@ -72,7 +72,7 @@ def read_answers(
         for record in reader.between(place, start, reader.extent(place)[1]):
             said = decode(record.value or b"")
             recording.scored += 1
-            found.update(said.answers)
+            found.update(said.answers.keys())
             score = said.answers[TASK].scores[OUTPUT] if TASK in said.answers else None
             if isinstance(score, float):
                 silence = said.due.kind == "silence"

@@ -16,14 +16,14 @@ from streams.state.arena import NEVER
 
 @dataclass(frozen=True, slots=True)
 class DayEnd:
-    """Due at the first moment of the shop's day that is 1, 2, 4, 8, 16, 32 and 64 days after that of the last record.
+    """Due at the first moment of the shop's day that is 1, 7 and 30 days after that of the last record.
 
     Prevents two accidents: nobody looks at an item that sells no more, and a shop with many items that rarely sell
     looks at each of them every day.
     """
 
     time_zone: str = UTC
-    firings: int = 7
+    after_days: tuple[int, ...] = (1, 7, 30)
     _days: Days = field(default_factory=Days, compare=False)
 
     @property
@@ -40,6 +40,6 @@ class DayEnd:
 
     def due_ms(self, rows: Readable, catalogue: Catalogue, last_event_ms: Ints, fired: Ints) -> Ints:
         """[k] when each row's timer fires, UTC milliseconds, having fired ``fired`` times since its last record."""
-        later = np.left_shift(1, np.minimum(fired, self.firings - 1))
+        later = np.array(self.after_days)[np.minimum(fired, len(self.after_days) - 1)]
         due = self._days.start_ms(self._days.number(last_event_ms) + later)
-        return np.where(fired < self.firings, due, NEVER)
+        return np.where(fired < len(self.after_days), due, NEVER)

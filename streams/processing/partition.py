@@ -139,7 +139,7 @@ class PartitionProcessor:
         duplicates."""
         self.lag_ms = 0
         """How long after the newest event time the newest record was appended: small in a live partition."""
-        self._new_records: dict[bytes, bytes] = {keys.LAYOUT + self.codec.layout.digest: self.codec.layout.describe()}
+        self._new_records: dict[bytes, bytes] = {keys.LAYOUT + self.codec.name: self.codec.layout.describe()}
         self.begun = False
         """Whether the state was taken back from the tier, with the rules and versions that its log began with."""
         self.side = entity.side(Start(partition, partitions, rules))

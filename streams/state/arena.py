@@ -7,7 +7,9 @@ block reaches its limit; only their timer stays in memory.
 
 from __future__ import annotations
 
+import hashlib
 import heapq
+import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Protocol
 
@@ -40,48 +42,88 @@ def row_bytes(value: bytes) -> bytes:
 class Codec:
     """Packs rows and unpacks them, also those that an older layout packed.
 
-    A packed row is the eight-byte digest of its layout, the offset up to which its partition was applied when it was
-    packed (eight bytes, big-endian), and the row's bytes. Columns are matched by name (which
-    says what a column means), so a column that both layouts have is carried over and a new one starts cold.
-    Raises ``ValueError`` for a row whose layout is not known: better to stop than to misread.
+    A packed row is the eight-byte name of its layout, the offset up to which its partition was applied when it was
+    packed (eight bytes, big-endian), a bit for each eight-byte word of the row that is not zero (the first word's is
+    the highest of the first byte), and these words: most of a row is zero. Columns are matched by name (which says what a
+    column means), so a column that both layouts have is carried over and a new one starts cold. Raises ``ValueError``
+    for a row whose layout is not known: better to stop than to misread.
     """
 
     def __init__(self, layout: Layout) -> None:
         self.layout = layout
-        self._known: dict[bytes, Layout] = {layout.digest: layout}
+        self._known: dict[bytes, Layout] = {}
+        self._dense: set[bytes] = set()
+        self._add(layout)
         self.migrated = 0
+
+    @property
+    def name(self) -> bytes:
+        """The eight bytes that new rows begin with."""
+        return packed_name(self.layout)
 
     def learn(self, description: bytes) -> None:
         """Make rows of a described layout readable."""
-        layout = Layout.from_description(description)
-        self._known[layout.digest] = layout
+        self._add(Layout.from_description(description))
+
+    def _add(self, layout: Layout) -> None:
+        self._known[packed_name(layout)] = self._known[layout.digest] = layout
+        self._dense.add(layout.digest)  # as rows were packed before: all words
 
     def pack(self, rows: Rows, index: Ints, next_offset: int) -> list[bytes]:
         """The packed form of some rows, as they stand before the partition's record ``next_offset``."""
-        header, width = self.layout.digest + next_offset.to_bytes(8, "big"), self.layout.itemsize
-        raw = rows.words[index].tobytes()
-        return [header + raw[i : i + width] for i in range(0, len(raw), width)]
+        words = rows.words[index]
+        some = words != 0
+        bits = np.packbits(some, axis=1)
+        width, held = bits.shape[1], bits.tobytes()
+        ends = (8 * np.cumsum(np.count_nonzero(some, axis=1))).tolist()
+        values, header = words[some].tobytes(), self.name + next_offset.to_bytes(8, "big")
+        starts = [0, *ends]
+        return [
+            header + held[i * width : (i + 1) * width] + values[a:b]
+            for i, (a, b) in enumerate(itertools.pairwise(starts))
+        ]
 
     def unpack(self, packed: Sequence[bytes]) -> Rows:
         """Rows in the current layout."""
-        ours = self.layout.digest
+        ours = self.name
         if all(p[:DIGEST_BYTES] == ours for p in packed):
-            return Rows.from_bytes(self.layout, b"".join(p[HEADER_BYTES:] for p in packed))
+            return self._read(self.layout, packed)
         rows = Rows.zeros(self.layout, len(packed))
+        by_name: dict[bytes, list[int]] = {}
         for i, value in enumerate(packed):
-            layout = self._known.get(bytes(value[:DIGEST_BYTES]))
+            by_name.setdefault(bytes(value[:DIGEST_BYTES]), []).append(i)
+        for name, index in by_name.items():
+            layout = self._known.get(name)
             if layout is None:
                 raise ValueError(
-                    f"A row has the unknown layout {value[:DIGEST_BYTES].hex()}. The feature table was written by a "
-                    "newer version, or lost its layout records: run that version, or empty it and replay the log."
+                    f"A row has the unknown layout {name.hex()}. The feature table was written by a newer version, or "
+                    "lost its layout records: run that version, or empty it and replay the log."
                 )
-            old = np.frombuffer(value, layout.dtype, 1, HEADER_BYTES)
-            carried = {c.name for c in layout.columns} & {c.name for c in self.layout.columns}
+            some = [packed[i] for i in index]
+            if name in self._dense:
+                old = Rows.from_bytes(layout, b"".join(p[HEADER_BYTES:] for p in some))
+            else:
+                old = self._read(layout, some)
             for column in self.layout.columns:
-                if column.name in carried and column in layout.columns:
-                    rows.data[column.name][i] = old[column.name][0]
-            self.migrated += layout is not self.layout
+                if column in layout.columns:
+                    rows.data[column.name][index] = old.data[column.name]
+            self.migrated += len(index) * (layout is not self.layout)
         return rows
+
+    @staticmethod
+    def _read(layout: Layout, packed: Sequence[bytes]) -> Rows:
+        words = layout.itemsize // 8
+        width = HEADER_BYTES + (words + 7) // 8
+        bits = np.frombuffer(b"".join(p[HEADER_BYTES:width] for p in packed), np.uint8).reshape(len(packed), -1)
+        some = np.unpackbits(bits, axis=1, count=words).astype(np.bool_)
+        rows = Rows.zeros(layout, len(packed))
+        rows.words[some] = np.frombuffer(b"".join(p[width:] for p in packed), np.uint64)
+        return rows
+
+
+def packed_name(layout: Layout) -> bytes:
+    """Eight bytes that name a layout whose rows are packed without their zeros."""
+    return hashlib.blake2b(b"without zeros" + layout.describe(), digest_size=DIGEST_BYTES).digest()
 
 
 class Arena:

@@ -15,7 +15,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
-import numpy as np
 from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
@@ -30,7 +29,7 @@ from streams.processing.rules import Rules
 from streams.records.items import ItemRecord, encode_item_record
 from streams.records.slices import Origin, Slice
 from streams.settings import Settings
-from streams.state.arena import row_bytes
+from streams.state.arena import Codec, row_bytes
 from streams.topics import (
     ALERTS,
     CARRIED,
@@ -312,12 +311,13 @@ class Cluster:
 
     def _differences(self, entity: Entity, rows: dict[bytes, bytes], plain: dict[bytes, bytes]) -> list[str]:
         """Which columns of which rows differ."""
-        layout = row_layout(entity).dtype
+        codec = Codec(row_layout(entity))
+        header = codec.name + bytes(8)
         found = []
         for key, value in rows.items():
             if value != plain[key]:
-                ours, theirs = (np.frombuffer(v, layout)[0] for v in (value, plain[key]))
-                names = [n for n in layout.names or () if (ours[n] != theirs[n]).any()]
+                ours, theirs = codec.unpack([header + value, header + plain[key]]).data
+                names = [n for n in codec.layout.dtype.names or () if (ours[n] != theirs[n]).any()]
                 found.append(
                     f"{key!r}: offset {ours['applied/offset+1']} not {theirs['applied/offset+1']}, {names[:4]}"
                 )

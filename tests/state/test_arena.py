@@ -146,3 +146,16 @@ def test_the_state_of_another_log_is_refused() -> None:
     assert PartitionProcessor(SHOPPER, 0, Rules(), tier=tier, log_id="one").next_offset == first.next_offset
     with pytest.raises(OtherLog, match="made anew"):
         PartitionProcessor(SHOPPER, 0, Rules(), tier=tier, log_id="other")
+
+
+def test_rows_that_were_packed_with_their_zeros_are_read() -> None:
+    """As they stand in changelogs of versions that packed whole rows."""
+    processor = PartitionProcessor(SHOPPER, 0, Rules())
+    processor.apply(slice_of(random_history(1, 300, 20)))
+    codec, rows = processor.codec, processor.arena.rows
+    places = processor.arena.places
+    dense = [codec.layout.digest + bytes(8) + rows.words[place].tobytes() for place in places]
+    sparse = codec.pack(rows, places, 7)
+    assert sum(map(len, sparse)) < sum(map(len, dense)) / 3
+    for packed in (dense, sparse, [dense[0], *sparse[1:]]):
+        assert (codec.unpack(packed).words == rows.words[places]).all()
