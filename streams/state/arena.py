@@ -44,8 +44,8 @@ class Codec:
 
     A packed row is the eight-byte name of its layout, the offset up to which its partition was applied when it was
     packed (eight bytes, big-endian), a bit for each eight-byte word of the row that is not zero (the first word's is
-    the highest of the first byte), and these words: most of a row is zero. Columns are matched by name (which says what a
-    column means), so a column that both layouts have is carried over and a new one starts cold. Raises ``ValueError``
+    the highest of the first byte), and these words: most of a row is zero. Columns are matched by name (which says what
+    a column means), so a column that both layouts have is carried over and a new one starts cold. Raises ``ValueError``
     for a row whose layout is not known: better to stop than to misread.
     """
 
