@@ -27,9 +27,9 @@ check: $(VENV)/.dev ## Style, types, the table of imports and every example in t
 bench: $(VENV)/.dev ## Measure this worker against idiomatic Faust, alternating in one run
 	$(BIN)/offerstream bench
 
-train: $(VENV)/.dev ## Train all models anew; DATA=folder that holds online_retail/ and taobao_userbehavior/
-	$(BIN)/offerstream train behaviour --data $(DATA)
-	$(BIN)/offerstream train churn --data $(DATA)
+train: $(VENV)/.dev ## Train the package's own models anew; DATA=folder that holds online_retail/ and taobao_userbehavior/
+	$(BIN)/offerstream train behaviour --data $(DATA) --out models/tasks/behaviour
+	$(BIN)/offerstream train churn --data $(DATA) --out models/tasks/churn
 
 lock: $(VENV)/.dev ## Resolve the newest versions that pyproject.toml admits, with the hashes of every file
 	$(LOCK) --extra kafka --extra data -o requirements.lock

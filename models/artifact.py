@@ -135,21 +135,21 @@ def load_artifact(task: Task, folder: Path | None = None) -> Artifact:
     """Read and check an artifact that must be of the task as it is now; nothing is handed to ONNX Runtime before its
     digest was. Raises ``ArtifactError``."""
     folder = folder or task.folder
+    anew = f"Train it anew: offerstream train {task.name} --out {folder}"
     try:
         artifact = parse_artifact(task, {name: (folder / name).read_bytes() for name in FILES}, str(folder))
     except FileNotFoundError as error:
-        raise ArtifactError(f"{error.filename} does not exist. Train it: offerstream train {task.name}") from error
+        raise ArtifactError(f"{error.filename} does not exist. {anew}") from error
     except OSError as error:
         raise ArtifactError(f"{folder} cannot be read: {error}") from error
     if artifact.task.features != task.features:
         raise ArtifactError(
-            f"{folder} was trained on other features, or in another order, than task {task.name!r} lists. "
-            f"Train it anew: offerstream train {task.name}"
+            f"{folder} was trained on other features, or in another order, than task {task.name!r} lists. {anew}"
         )
     if artifact.task.population != task.population:
         raise ArtifactError(
             f"{folder} was trained to judge {artifact.card['population']}, task {task.name!r} says "
-            f"{population_of(task)}. Train it anew: offerstream train {task.name}"
+            f"{population_of(task)}. {anew}"
         )
     return artifact
 

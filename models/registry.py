@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
+
 from models.task import Task
 from models.tasks.behaviour.task import BEHAVIOUR
 from models.tasks.churn.task import CHURN
@@ -10,8 +12,20 @@ TASKS: tuple[Task, ...] = (BEHAVIOUR, CHURN)
 
 
 def task(name: str) -> Task:
-    """The task of that name. Raises ``KeyError`` that lists the names there are."""
+    """The task of that name. Raises ``KeyError`` that says which was probably meant, and which there are."""
     for found in TASKS:
         if found.name == name:
             return found
-    raise KeyError(f"There is no task {name!r}; there are: {', '.join(t.name for t in TASKS)}.")
+    raise KeyError(unknown(name))
+
+
+def unknown(name: str) -> str:
+    """What is said of a name that no task has.
+
+    >>> unknown("chrun")
+    "There is no task 'chrun': did you mean churn? There are: behaviour, churn."
+    """
+    names = [known.name for known in TASKS]
+    close = get_close_matches(name, names, 1)
+    meant = f": did you mean {close[0]}? There" if close else "; there"
+    return f"There is no task {name!r}{meant} are: {', '.join(names)}."

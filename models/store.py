@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from models.artifact import FILES, VERSION_DIGITS, Artifact, ArtifactError, load_artifact, parse_artifact
 from models.predictor import Predictor
-from models.registry import TASKS
+from models.registry import TASKS, unknown
 from models.registry import task as find
 
 
@@ -35,6 +35,16 @@ class Store:
             return []
         found = (str(path).rstrip("/").rsplit("/", 1)[-1] for path in self._files.ls(folder, detail=False))
         return sorted(name for name in found if self._files.exists(f"{folder}/{name}/card.json"))
+
+    def check(self) -> None:
+        """Raises ``ArtifactError`` when nothing can be put there."""
+        probe = f"{self._root}/.written"
+        try:
+            self._files.makedirs(self._root, exist_ok=True)
+            self._files.pipe_file(probe, b"")
+            self._files.rm_file(probe)
+        except OSError as error:
+            raise ArtifactError(f"OFFERSTREAM_MODELS={self.url} cannot be written to: {error}") from error
 
     def put(self, task: str, files: dict[str, bytes]) -> Artifact:
         """Keep a version, checked and proven first. Raises ``ArtifactError``; the same version again is no error."""
@@ -96,7 +106,7 @@ class Shelf:
     def artifact(self, task: str, version: str | None = None) -> Artifact:
         """A version's artifact; of None, the one that came with the package."""
         if task not in self._shipped:
-            raise ArtifactError(f"There is no task {task!r}; there are: {', '.join(self._shipped)}.")
+            raise ArtifactError(unknown(task))
         shipped = self._shipped[task]
         if version is None or version == shipped.version:
             return shipped

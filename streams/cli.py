@@ -15,11 +15,12 @@ import click
 from rich.markup import escape
 
 from streams.commands.check import check
-from streams.commands.common import BROKER, DATA, JSON, console, parse_time, print_rows, shown_number
+from streams.commands.common import BROKER, JSON, console, parse_time, print_rows, shown_number
 from streams.commands.dead_letters import dead_letters
 from streams.commands.jars import fetch_jars
 from streams.commands.late_events import late_events
 from streams.commands.replay import replay
+from streams.commands.train import train
 from streams.commands.watch import watch
 from streams.commands.why import why
 from streams.settings import Settings, SettingsError
@@ -34,7 +35,7 @@ def main() -> None:
     from streams.producer.lines import LinesError
     from streams.producer.replay import ReplayError
     from streams.topics import TopicError
-    from training.datasets import DatasetError
+    from training.errors import TrainingError
 
     known = (
         SettingsError,
@@ -43,7 +44,7 @@ def main() -> None:
         LinesError,
         ReplayError,
         TopicError,
-        DatasetError,
+        TrainingError,
         ArtifactError,
         BenchError,
     )
@@ -53,7 +54,7 @@ def main() -> None:
     try:
         cli()
     except known as error:
-        console.print("[red]error:[/]", escape(str(error)), highlight=False)
+        console.print("[red]error:[/]", escape(str(error)), highlight=False, soft_wrap=True)
         sys.exit(1)
 
 
@@ -249,25 +250,6 @@ def demo(broker: str | None, out: Path, start: str | None, stop: str | None) -> 
 
 @cli.command()
 @click.argument("task")
-@DATA
-@click.option("--seed", default=7, show_default=True)
-@click.option("--out", type=click.Path(path_type=Path), help="Default: the task's folder in the package.")
-@click.option(
-    "--work",
-    type=click.Path(path_type=Path),
-    default=Path("build/training"),
-    show_default=True,
-    help="Histories and unfinished trainings are kept here: a run that was cut off goes on from there.",
-)
-def train(task: str, data: Path | None, seed: int, out: Path | None, work: Path) -> None:
-    """Train a task on real data, prove the exported model equal, and write it with its card."""
-    from training.command import train as run
-
-    run(task, data, seed, out, work, console)
-
-
-@cli.command()
-@click.argument("task")
 @click.argument("version", required=False)
 @click.option("--out", type=click.Path(path_type=Path), help="Default: build/TASK-VERSION.html.")
 def report(task: str, version: str | None, out: Path | None) -> None:
@@ -395,7 +377,7 @@ def bench(out: Path, rounds: int, events: int) -> None:
     run(out, rounds, events)
 
 
-for command in (check, dead_letters, late_events, replay, watch, why):
+for command in (check, dead_letters, late_events, replay, train, watch, why):
     cli.add_command(command)
 
 if __name__ == "__main__":

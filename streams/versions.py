@@ -13,6 +13,7 @@ import numpy as np
 
 from models.artifact import FILES, ArtifactError
 from models.registry import task as task_of
+from models.registry import unknown
 from models.store import Shelf, Store
 from streams.control import publish, read
 from streams.entities.contents import find
@@ -50,7 +51,7 @@ class Versions:
 
     def _known(self, task: str) -> None:
         if task not in self.shelf.tasks:
-            raise ArtifactError(f"There is no task {task!r}; there are: {', '.join(self.shelf.tasks)}.")
+            raise ArtifactError(unknown(task))
 
     def all(self) -> list[Version]:
         """Every version of every task."""

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import msgspec
 
+from models.registry import TASKS
 from streams.processing.checking import key_of
 from streams.records.events import SHOPPER_EVENTS
 from streams.records.outcomes import ChurnAlerted, OfferMade
+from training.tasks import trainer
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -40,3 +42,11 @@ def test_links_lead_somewhere() -> None:
     for path in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")):
         for link in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", path.read_text()):
             assert (path.parent / link).exists(), f"{path.name}: {link}"
+
+
+def test_what_a_history_must_have_is_what_training_asks_for() -> None:
+    table = (ROOT / "docs/training.md").read_text().partition("| at least | enough |")[2].partition("\n\n")[0]
+    for each in TASKS:
+        for need in trainer(each.name).NEEDS:
+            assert f"{need.least:,}" in table, need.what
+            assert f"{need.enough:,}" in table, need.what

@@ -1,93 +1,154 @@
-"""``offerstream train``: runs a task's trainer with progress, and says what came out."""
+"""``offerstream train``: says what is missing, trains with progress, and says what came out and what to do with it."""
 
 from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Callable, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 import click
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    SpinnerColumn,
-    TextColumn,
-    TimeElapsedColumn,
-)
-from rich.table import Table
 
-from models.artifact import Artifact
+from models.artifact import Artifact, ArtifactError, load_artifact
+from models.predictor import Predictor
 from models.registry import task as find
+from models.task import Task
+from streams.commands.common import parse_time
+from streams.records.words import shown_time
+from streams.settings import Settings
+from training import needs
+from training.asked import Asked, Cut, Kept, histories, keeper, measured
+from training.errors import TrainingError
+from training.fit import Tell
+from training.job import CutHistory, Job, upstream_of
+from training.progress import progress
+from training.tables import alerts, challenge, summary, verdicts
+from training.tasks import Trainer, train, trainer
+
+#: What training imports beyond what a worker does.
+MODULES = ("tensorflow", "tf2onnx", "onnx", "lightgbm", "lifetimes", "pandas", "pyarrow")
+Say = Callable[[str], None]
 
 
-def train(name: str, data: Path | None, seed: int, out: Path | None, work: Path, console: Console) -> Artifact:
-    """Train one task."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    # Other summation orders in oneDNN would give another digest on another machine of the same kind.
-    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
+def run(asked: Asked, settings: Settings, console: Console) -> Artifact:
+    """Train a task. Raises ``TrainingError``, ``ArtifactError`` and ``TopicError``: for what is missing before any
+    work begins, for what a history has too little of once it was read."""
+
+    def say(text: str) -> None:
+        console.print(text, markup=False, highlight=False, soft_wrap=True)
+
     try:
-        task = find(name)
+        task = find(asked.task)
     except KeyError as error:
         raise click.UsageError(error.args[0]) from error
-    try:
-        import tensorflow as tf
-    except ImportError as error:
-        raise click.UsageError("Training needs the extra 'train': pip install 'offerstream[train]'.") from error
-    found = [device.name for device in tf.config.list_physical_devices("GPU")]
-    console.print(f"Training on {', '.join(found) or 'the CPU: TensorFlow found no GPU'}.")
-    from training.export import NotEqual
-    from training.history import HistoryError
-    from training.job import Job
-    from training.split import Leak
-    from training.tasks import train as run
-
-    columns = (
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns, console=console) as progress:
-        stages: dict[str, object] = {}
-
-        def tell(stage: str, done: int, total: int | None) -> None:
-            if stage not in stages:
-                stages[stage] = progress.add_task(stage, total=total)
-            progress.update(stages[stage], completed=done, total=total)  # type: ignore[arg-type]
-
-        job = Job(task, data, seed, out or task.folder, work, tell)
+    check_installed()
+    how = trainer(task.name)
+    given, besides = histories(asked, settings, how), measured(asked, how, say)
+    keep = keeper(asked, settings)
+    with progress(console) as tell:
+        job = Job(
+            task,
+            read(given, asked, how, tell, say),
+            asked.seed,
+            asked.work,
+            own=asked.own,
+            champion=champion(task, say) if asked.own else None,
+            measured=tuple(load(cut, asked, tell, say) for cut in besides),
+            tell=tell,
+        )
+        tell_of_champion(job, say)
+        tell_device(say)
         try:
-            artifact = run(job)
-        except (Leak, NotEqual, HistoryError) as error:
-            raise click.ClickException(f"{error} Nothing was written.") from error
+            artifact = train(job)
+        except (TrainingError, ArtifactError) as error:
+            raise TrainingError(f"{error} Nothing was written.") from error
+    kept = keep(artifact)
     shutil.rmtree(job.kept_in, ignore_errors=True)
-    out_console = Console()
-    if not out_console.is_terminal:
-        out_console = Console(width=160)  # a file has no width of its own
-    out_console.print(summary(artifact))
-    click.echo(f"{job.out}: version {artifact.version}, {len(artifact.model)} bytes. offerstream report {name}")
+    tell_result(artifact, job, kept)
     return artifact
 
 
-#: What the summary shows of each model, as far as it was measured.
-SHOWN = ("base_rate", "auc", "brier", "ece", "top_1", "top_5", "mrr")
+def check_installed() -> None:
+    """Raises ``TrainingError`` when something that training imports is not installed."""
+    missing = [name for name in MODULES if find_spec(name) is None]
+    if missing:
+        raise TrainingError(
+            f"Training needs the extra 'train', of which {', '.join(missing)} is not installed: "
+            "pip install 'offerstream[train]'."
+        )
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    # Other summation orders in oneDNN would give another digest on another machine of the same kind.
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 
 
-def summary(artifact: Artifact) -> Table:
-    """What a card measured on all rows: a line per data set, answer and model."""
-    lines = []
-    for dataset, answers in artifact.card["metrics"].items():
-        for answer, found in answers.items():
-            m = found["segments"].get("all")
-            for model, values in (m["models"] if m else {}).items():
-                between = (m.get("auc_95") or m.get("top_1_95") or {}).get(model, ())
-                lines.append((dataset, answer, model, values, " … ".join(f"{v:g}" for v in between)))
-    shown = [name for name in SHOWN if any(name in values for *_, values, _ in lines)]
-    table = Table("data set", "answer", "model", "rows", *(name.replace("_", " ") for name in shown), "95% interval")
-    for dataset, answer, model, values, between in lines:
-        measured = [f"{values[name]:g}" if name in values else "" for name in shown]
-        table.add_row(dataset, answer, model, f"{values['rows']:,}", *measured, between)
-    return table
+def load(cut: Cut, asked: Asked, tell: Tell, say: Say) -> CutHistory:
+    """Read a history, and say what became of its records."""
+    source, cut_ms = cut
+    history, tally = source.load(asked.work, lambda n: tell(f"reading {source.name}", n, None))
+    for line in tally.told() if tally else ():
+        say(f"{source.name}: {line}")
+    if len(history):
+        span = f"{shown_time(int(history.time_ms[0]))} to {shown_time(history.end_ms)}"
+        say(f"{source.name}: {len(history):,} events of {len(history.shoppers):,} shoppers, {span}")
+    return CutHistory(source, history, cut_ms)
+
+
+def read(cuts: Sequence[Cut], asked: Asked, how: Trainer, tell: Tell, say: Say) -> tuple[CutHistory, ...]:
+    """Read what is trained on. Raises ``TooLittle``; says what more of would make a better model."""
+    found: list[CutHistory] = []
+    for cut in cuts:
+        found.append(load(cut, asked, tell, say))
+        for note in needs.check(found[-1], how.NEEDS):
+            say(f"note: {note}")
+    for note in needs.check_together(found, how.NEEDS):
+        say(f"note: {note}")
+    return tuple(found)
+
+
+def champion(task: Task, say: Say) -> Predictor | None:
+    """The shipped model, if it can be had: after a change of the task's features it cannot."""
+    try:
+        return Predictor(load_artifact(task), upstream_of(task))
+    except ArtifactError as error:
+        say(f"note: not measured beside the shipped model: {error}")
+        return None
+
+
+def tell_of_champion(job: Job, say: Say) -> None:
+    """Say where the shipped model knows some of what it is tested on."""
+    windows = {} if job.champion is None else job.champion.artifact.card["split"]["windows"]
+    for given in job.histories:
+        if given.name in windows and parse_time(windows[given.name]["cut"]) > given.cut_ms:
+            say(
+                f"note: the shipped model was trained on {given.name} up to {windows[given.name]['cut']}: it knows "
+                "some of what comes after this cut."
+            )
+
+
+def tell_device(say: Say) -> None:
+    """Say what TensorFlow computes on; from here on it says itself only what fails."""
+    import tensorflow as tf
+
+    tf.get_logger().setLevel("ERROR")
+    found = [device.name for device in tf.config.list_physical_devices("GPU")]
+    say(f"Training on {', '.join(found) or 'the CPU: TensorFlow found no GPU'}.")
+
+
+def tell_result(artifact: Artifact, job: Job, kept: Kept) -> None:
+    """Print what was measured, where the model is, and the commands that come next."""
+    console, task, names = Console(), job.task.name, [given.name for given in job.histories]
+    if not console.is_terminal:
+        console = Console(width=160)  # a file has no width of its own
+    console.print(challenge(artifact, names) if job.own else summary(artifact))
+    for line in (*verdicts(artifact, names), alerts(artifact)):
+        if line:
+            click.echo(line)
+    where = f"{task} {artifact.version} ({len(artifact.model):,} bytes) is in {kept.where}"
+    if Path(kept.name).resolve() == job.task.folder:
+        click.echo(f"{where}: it is the package's own model now. To look at its card: offerstream report {task}")
+        return
+    click.echo(f"{where}. Nothing that serves has changed. Next:")
+    click.echo(f"  offerstream models promote {task} {kept.name} --to shadow    # scored beside live, never acted on")
+    click.echo(f"  offerstream report {task} {kept.name}    # the card as a page: curves, calibration, alerts")

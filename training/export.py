@@ -1,4 +1,4 @@
-"""Keras to ONNX, proven equal on real rows before anything is written."""
+"""Keras to ONNX, proven equal on real rows before anything is kept."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from streams.features.meaning import CODES, meanings
 from streams.monitoring.drift import distribution
 from streams.processing import scoring
 from training.canonical import canonical
-from training.datasets import DATASETS
+from training.errors import TrainingError
 
 Rows: TypeAlias = npt.NDArray[np.float32]
 OPSET = 17
@@ -27,7 +27,7 @@ GOLDEN_ROWS = 256
 DISTRIBUTION_ROWS = 50_000
 
 
-class NotEqual(RuntimeError):
+class NotEqual(TrainingError):
     """The exported model does not answer as the trained one."""
 
 
@@ -47,17 +47,16 @@ def to_onnx(model: Any, task: Task) -> bytes:
     return form.SerializeToString(deterministic=True)
 
 
-def ship(
+def proven(
     task: Task,
     model: bytes,
     answer: Callable[[Rows], dict[str, Rows]],
     rows: Rows,
     training_rows: Rows,
     card: dict[str, Any],
-    out: Path,
     upstream: Sequence[Predictor] = (),
 ) -> Artifact:
-    """Make an artifact of ONNX bytes, prove it equal to the trained model (``answer``) on real rows, write it.
+    """Make an artifact of ONNX bytes, and prove it equal to the trained model (``answer``) on real rows.
 
     ``training_rows`` give the typical row and the distributions that drift is measured against. The card is completed
     with what follows from the bytes. Raises ``NotEqual`` when any answer differs by more than the task's tolerance,
@@ -81,12 +80,6 @@ def ship(
         "distributions": distributions(task, widths(task, upstream), training_rows, answer),
         **card,
     }
-    may_not = [d["name"] for d in card["data"] if not (d["name"] in DATASETS and DATASETS[d["name"]].ship)]
-    if may_not:
-        raise ValueError(
-            f"{task.name} was trained on {', '.join(may_not)}: its licence allows no artifact, or training/datasets "
-            "does not list it."
-        )
     missing = [key for key in CARD_KEYS if key not in whole]
     if missing:
         raise ValueError(f"The card of {task.name} lacks {', '.join(missing)}.")
@@ -102,9 +95,6 @@ def ship(
     if not worst <= task.tolerance:
         raise NotEqual(f"{task.name}: ONNX and Keras differ by {worst:g}, more than {task.tolerance:g}.")
     artifact.card["largest_difference_to_keras"] = worst
-    out.mkdir(parents=True, exist_ok=True)
-    for name, content in artifact.files().items():
-        (out / name).write_bytes(content)
     return artifact
 
 

@@ -1,17 +1,15 @@
-"""A history in columns: what a data set's events decode to, kept as one Arrow file.
+"""A history in columns: what events decode to, kept as one Arrow file.
 
-Reading a data set makes an object per event, decoding one more; both are done once. From then on a history is columns,
+Reading events makes an object per event, decoding one more; both are done once. From then on a history is columns,
 and ``training.replay`` folds it at the speed of numpy.
 """
 
 from __future__ import annotations
 
-import hashlib
-import inspect
 import json
 import os
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, fields, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -19,25 +17,29 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from streams.columns.arrays import EventBatch, Touches
+from streams.columns.arrays import Bools, EventBatch, Ints, Touches
+from streams.columns.layout import Layout, Rows
 from streams.columns.shopper_events import FACTS, HASHES
-from streams.processing.decode import decode
-from streams.processing.rules import DecodeRules
+from streams.processing import order_book
+from streams.processing.decode import NO_TIME, decode
+from streams.processing.fates import APPLIED, judge, watermarks
+from streams.processing.rules import DecodeRules, Rules
 from streams.records.events import ShopperEvent, encode_event
 from streams.records.slices import Slice
-from training.datasets.dataset import Dataset, DatasetError
+from streams.state.applied_ids import AppliedIds
+from training.errors import TrainingError
 
 #: A historical replay has no append time; "in the future" is not judged.
 APPENDED_MS = 4_000_000_000_000
-_DECODED_AT_ONCE = 4096
-#: Part of a kept history's name: raise it when what is decoded changes.
-FORMAT = 3
+#: Records that are decoded at once.
+BLOCK = 4096
+_JUDGED_AT_ONCE = 1 << 18
 _TIMES = ("time_ms", "type", *FACTS)
 _HASHES = ("id_hash", *HASHES)
 Tell = Callable[[int], None]
 
 
-class HistoryError(ValueError):
+class HistoryError(TrainingError):
     """A history holds what the stream would refuse, or is not in order of time."""
 
 
@@ -86,8 +88,27 @@ class History:
         cut |= {"touch_item": touches, "touch_category": touches, "touch_cents": touches}
         return History(**{f.name: getattr(self, f.name)[: cut.get(f.name, stop)] for f in fields(self)})
 
+    def take(self, index: Ints) -> History:
+        """These events, in this order; shoppers are numbered anew."""
+        counts = np.diff(self.touch_start)[index]
+        start = np.r_[0, np.cumsum(counts)]
+        touches = np.arange(start[-1]) + np.repeat(self.touch_start[index] - start[:-1], counts)
+        old = self.shopper[index]
+        _, first = np.unique(old, return_index=True)
+        came = old[np.sort(first)]
+        number = np.zeros(len(self.shoppers), np.int64)
+        number[came] = np.arange(len(came))
+        return History(
+            shoppers=[self.shoppers[i] for i in came.tolist()],
+            shopper=number[old],
+            **{name: getattr(self, name)[index] for name in (*_TIMES, *_HASHES)},
+            touch_start=start,
+            **{f"touch_{name}": getattr(self, f"touch_{name}")[touches] for name in ("item", "category", "cents")},
+        )
+
     def batch(self, start: int, stop: int) -> EventBatch:
-        """Events ``start`` to before ``stop`` as the stream's columns; a record's offset is its place here."""
+        """Events ``start`` to before ``stop`` as the stream's columns. A record's offset is its place here. So is what
+        tells it from others: duplicates were judged before (``repeated``), and are not here."""
         some, n = slice(start, stop), stop - start
         first, last = self.touch_start[start], self.touch_start[stop]
         touches = slice(first, last)
@@ -100,14 +121,14 @@ class History:
             id_hash=self.id_hash[some],
             facts={name: getattr(self, name)[some] for name in FACTS}
             | {name: getattr(self, name)[some].view(np.int64) for name in HASHES},
-            identity=self.id_hash[some] ^ self.shopper[some].astype(np.uint64) * np.uint64(0x9E37_79B9_7F4A_7C15),
+            identity=np.arange(start + 1, stop + 1, dtype=np.uint64),
             event_ids=[],
             keys=[],
             touches=Touches(event, self.touch_item[touches], self.touch_category[touches], self.touch_cents[touches]),
         )
 
-    def write(self, path: Path) -> None:
-        """Keep it; a file that is there is whole."""
+    def write(self, path: Path, note: str = "") -> None:
+        """Keep it, with a note; a file that is there is whole."""
         import pyarrow as pa
 
         touch = pa.StructArray.from_arrays(
@@ -116,7 +137,7 @@ class History:
         )
         columns = {name: pa.array(getattr(self, name)) for name in ("shopper", *_TIMES, *_HASHES)}
         columns["touches"] = pa.LargeListArray.from_arrays(pa.array(self.touch_start), touch)
-        table = pa.table(columns).replace_schema_metadata({"shoppers": json.dumps(self.shoppers)})
+        table = pa.table(columns).replace_schema_metadata({"shoppers": json.dumps(self.shoppers), "note": note})
         path.parent.mkdir(parents=True, exist_ok=True)
         unfinished = path.with_name(f"{path.name}.{os.getpid()}")
         with pa.OSFile(str(unfinished), "wb") as file, pa.ipc.new_file(file, table.schema) as out:
@@ -124,9 +145,9 @@ class History:
         unfinished.replace(path)
 
     @staticmethod
-    def read(path: Path) -> History:
-        """What ``write`` kept. The columns stay in the file, which is mapped into memory: what was folded can be
-        dropped from memory again, so a replay needs room for its shoppers, not for its log."""
+    def read(path: Path) -> tuple[History, str]:
+        """What ``write`` kept, and the note. The columns stay in the file, which is mapped into memory: what was folded
+        can be dropped from memory again, so a replay needs room for its shoppers, not for its log."""
         import pyarrow as pa
 
         table = pa.ipc.open_file(pa.memory_map(str(path))).read_all()
@@ -136,22 +157,68 @@ class History:
 
         touches = column("touches")
         touch = touches.values
-        return History(
+        history = History(
             shoppers=json.loads(table.schema.metadata[b"shoppers"]),
             **{name: column(name).to_numpy() for name in ("shopper", *_TIMES, *_HASHES)},
             touch_start=touches.offsets.to_numpy(),
             **{f"touch_{name}": touch.field(name).to_numpy() for name in ("item", "category", "cents")},
         )
+        return history, table.schema.metadata[b"note"].decode()
+
+
+def repeated(history: History, allowed_lateness_ms: int = Rules().allowed_lateness_ms) -> Bools:
+    """[n] which events change nothing, because their id, or the order that they place, was there before."""
+    state = Rows.zeros(Layout((APPLIED, *order_book.COLUMNS)), max(1, len(history.shoppers)))
+    ids, newest = AppliedIds(), NO_TIME
+    found = np.zeros(len(history), np.bool_)
+    for start in range(0, len(history), _JUDGED_AT_ONCE):
+        stop = min(start + _JUDGED_AT_ONCE, len(history))
+        shopper = history.shopper[start:stop]
+        identity = history.id_hash[start:stop] ^ shopper.astype(np.uint64) * np.uint64(0x9E37_79B9_7F4A_7C15)
+        batch = replace(history.batch(start, stop), identity=identity)
+        ahead, before, _ = watermarks(batch.time_ms, newest, allowed_lateness_ms, NO_TIME)
+        _, fates = judge(batch, shopper, state, ids, before)
+        found[start:stop], newest = fates.duplicate, int(ahead[-1])
+    return found
+
+
+def in_columns(batches: Iterable[EventBatch]) -> History:
+    """Decoded events, as they stand."""
+    shoppers: dict[str, int] = {}
+    kept: list[EventBatch] = []
+    codes: list[int] = []
+    for batch in batches:
+        codes += [shoppers.setdefault(name, len(shoppers)) for name in batch.keys]
+        kept.append(batch)
+    touches = [b.touches for b in kept]
+    counts = [np.bincount(t.event, minlength=len(b)) for b, t in zip(kept, touches, strict=True)]
+
+    def joined(parts: Sequence[Any], dtype: Any) -> Any:
+        return np.concatenate(parts) if parts else np.zeros(0, dtype)
+
+    return History(
+        shoppers=list(shoppers),
+        shopper=np.array(codes, np.int64),
+        time_ms=joined([b.time_ms for b in kept], np.int64),
+        type=joined([b.type for b in kept], np.int64),
+        id_hash=joined([b.id_hash for b in kept], np.uint64),
+        **{name: joined([b.facts[name] for b in kept], np.int64) for name in FACTS},
+        item=joined([b.facts["item"] for b in kept], np.int64).view(np.uint64),
+        order=joined([b.facts["order"] for b in kept], np.int64).view(np.uint64),
+        touch_start=np.r_[0, np.cumsum(joined(counts, np.int64))],
+        touch_item=joined([t.item for t in touches], np.uint64),
+        touch_category=joined([t.category for t in touches], np.int64),
+        touch_cents=joined([t.cents for t in touches], np.int64),
+    )
 
 
 def history_of(events: Iterable[ShopperEvent], currency: str, tell: Tell = lambda _n: None) -> History:
-    """Events in columns, through the wire format and the stream's own decoding. Raises ``HistoryError``."""
+    """Events that a reader makes, in order of time, through the wire format and the stream's own decoding; none of them
+    may be one that the stream would refuse, or have applied before. Raises ``HistoryError``."""
     rules = DecodeRules(currency=currency)
     batches: list[EventBatch] = []
-    shoppers: dict[str, int] = {}
-    codes: list[int] = []
     source, offset, newest = iter(events), 0, 0
-    while chunk := list(islice(source, _DECODED_AT_ONCE)):
+    while chunk := list(islice(source, BLOCK)):
         n = len(chunk)
         keys = [event.shopper_id.encode() for event in chunk]
         values = [encode_event(event) for event in chunk]
@@ -162,39 +229,12 @@ def history_of(events: Iterable[ShopperEvent], currency: str, tell: Tell = lambd
         if (np.diff(times) < 0).any():
             raise HistoryError(f"Event {offset + int((np.diff(times) < 0).argmax())} is older than the one before it.")
         newest = int(times[-1])
-        codes += [shoppers.setdefault(name, len(shoppers)) for name in decoded.batch.keys]
         batches.append(decoded.batch)
         offset += n
         tell(offset)
     if not batches:
         raise HistoryError("The history is empty.")
-    touches = [b.touches for b in batches]
-    counts = np.concatenate([np.bincount(t.event, minlength=len(b)) for b, t in zip(batches, touches, strict=True)])
-    return History(
-        shoppers=list(shoppers),
-        shopper=np.array(codes, np.int64),
-        **{name: np.concatenate([getattr(b, name) for b in batches]) for name in ("time_ms", "type", "id_hash")},
-        **{name: np.concatenate([b.facts[name] for b in batches]) for name in FACTS},
-        item=np.concatenate([b.facts["item"] for b in batches]).view(np.uint64),
-        order=np.concatenate([b.facts["order"] for b in batches]).view(np.uint64),
-        touch_start=np.r_[0, np.cumsum(counts)],
-        touch_item=np.concatenate([t.item for t in touches]),
-        touch_category=np.concatenate([t.category for t in touches]),
-        touch_cents=np.concatenate([t.cents for t in touches]),
-    )
-
-
-def kept_history(dataset: Dataset, data_dir: Path | None, kept_in: Path, tell: Tell = lambda _n: None) -> History:
-    """A data set's history; read from ``kept_in`` when it was made before by the same reader from the same files."""
-    seen = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in dataset.files(data_dir)]
-    reader = inspect.getsource(inspect.getmodule(dataset.read))  # type: ignore[arg-type]
-    name = hashlib.blake2b(repr((FORMAT, dataset.name, seen, reader)).encode(), digest_size=6).hexdigest()
-    path = kept_in / f"{dataset.name}-{name}.arrow"
-    if path.exists():
-        return History.read(path)
-    try:
-        history = history_of(dataset.read(data_dir), dataset.currency, tell)
-    except HistoryError as error:
-        raise DatasetError(f"{dataset.name}: {error}") from error
-    history.write(path)
+    history = in_columns(batches)
+    if (again := repeated(history)).any():
+        raise HistoryError(f"Event {int(again.argmax())} has the id, or places the order, of one before it.")
     return history

@@ -17,9 +17,10 @@ from models.registry import task as find
 from models.task import AtLeast, Task
 from streams.features.shopper import CATALOGUE
 from streams.processing.scoring import Inputs
-from training.datasets.dataset import Dataset
-from training.history import History, kept_history
+from training.errors import TrainingError
+from training.history import History
 from training.replay import Rows, replay
+from training.source import Source
 from training.split import Leak, check_rows
 
 Floats32 = npt.NDArray[np.float32]
@@ -27,21 +28,58 @@ Tell = Callable[[str, int, int | None], None]
 
 
 @dataclass(frozen=True)
+class CutHistory:
+    """A history, and the moment at which it is cut: what is before teaches, what is after tests."""
+
+    source: Source
+    history: History
+    cut_ms: int
+    """UTC milliseconds since 1970."""
+
+    @property
+    def name(self) -> str:
+        """Of the history."""
+        return self.source.name
+
+
+def may_teach(source: Source) -> None:
+    """Raises ``TrainingError`` for a history whose licence allows no artifact."""
+    if not source.ship:
+        raise TrainingError(f"No model that was trained on {source.name} may be kept: {source.licence}.")
+
+
+def upstream_of(task: Task) -> tuple[Predictor, ...]:
+    """The shipped models whose outputs a task takes by address ``TASK.OUTPUT``."""
+    names = dict.fromkeys(a.partition(".")[0] for a in task.features if a not in CATALOGUE.features)
+    return tuple(Predictor(load_artifact(find(name))) for name in names)
+
+
+@dataclass(frozen=True)
 class Job:
-    """What a trainer is told. ``work`` holds histories and unfinished trainings: a run cut off goes on from there."""
+    """What a trainer is told. ``work`` holds histories and unfinished trainings: a run cut off goes on from there.
+
+    ``own``: the histories were chosen, they are not those of the model that ships. ``champion``: that model, where it
+    can be loaded, to be measured beside the new one on the same rows; None where it is itself trained anew.
+    ``measured``: histories that a model may be measured on but that may not be in an artifact.
+    """
 
     task: Task
-    data_dir: Path | None
+    histories: tuple[CutHistory, ...]
     seed: int
-    out: Path
     work: Path = Path("build/training")
+    own: bool = False
+    champion: Predictor | None = None
+    measured: tuple[CutHistory, ...] = ()
     tell: Tell = field(default=lambda _stage, _done, _total: None)
+
+    def __post_init__(self) -> None:
+        for given in self.histories:
+            may_teach(given.source)
 
     @cached_property
     def upstream(self) -> tuple[Predictor, ...]:
         """The shipped models whose outputs the task takes by address ``TASK.OUTPUT``."""
-        names = dict.fromkeys(a.partition(".")[0] for a in self.task.features if a not in CATALOGUE.features)
-        return tuple(Predictor(load_artifact(find(name))) for name in names)
+        return upstream_of(self.task)
 
     @property
     def population(self) -> tuple[AtLeast, ...]:
@@ -53,17 +91,21 @@ class Job:
         """Where unfinished trainings of the task are kept until its run is over."""
         return self.work / self.task.name
 
-    def history(self, dataset: Dataset) -> History:
-        """A data set in columns."""
-        return kept_history(dataset, self.data_dir, self.work, lambda n: self.tell(f"reading {dataset.name}", n, None))
+    @property
+    def data(self) -> list[dict[str, str]]:
+        """What a card says of the histories that taught."""
+        return [
+            {"name": s.name, "licence": s.licence, "meaning": s.meaning} for s in (h.source for h in self.histories)
+        ]
 
-    def rows(self, history: History, name: str, features: Sequence[str], *, cut_ms: int, **how: object) -> FeatureRows:
+    def rows(self, given: CutHistory, features: Sequence[str], **how: object) -> FeatureRows:
         """Rows with these features and all that the task's upstream models need, of those whom the task can judge;
         ``how`` is for ``replay``.
 
         Raises ``Leak`` when a row changes with what follows it, or when an upstream model saw the data set beyond the
         cut that the rows will be split at.
         """
+        name, history, cut_ms, rules = given.name, given.history, given.cut_ms, given.source.rules
         for model in self.upstream:
             window = model.artifact.card["split"]["windows"].get(name)
             if window is not None and datetime.fromisoformat(window["cut"]).timestamp() * 1000 > cut_ms:
@@ -79,10 +121,13 @@ class Job:
         def tell(n: int) -> None:
             self.tell(f"replaying {name}", n, len(history))
 
-        rows = replay(history, addresses, tell=tell, **how)  # type: ignore[arg-type]
+        rows = replay(history, addresses, rules=rules, tell=tell, **how)  # type: ignore[arg-type]
+
+        def again(early: History) -> Rows:
+            return replay(early, addresses, rules=rules, **_up_to(how, early))  # type: ignore[arg-type]
+
         # Half a history is enough to see whether a row changes with what follows it.
-        rng = np.random.default_rng(self.seed)
-        check_rows(history, rows, lambda early: replay(early, addresses, **_up_to(how, early)), rng, moments=1)  # type: ignore[arg-type]
+        check_rows(history, rows, again, np.random.default_rng(self.seed), rules.allowed_lateness_ms, moments=1)
         found = FeatureRows(history, rows, addresses, self.upstream)
         judged = np.ones(len(rows), np.bool_)
         for condition in self.population:

@@ -54,14 +54,15 @@ def replay(
     *,
     snapshots_ms: Sequence[int] = (),
     due_points: bool = True,
+    rules: Rules | None = None,
     cadence_ms: int | None = None,
     silence: SilencePolicy | None = None,
     tell: Callable[[int], None] = lambda _n: None,
 ) -> Rows:
     """Every due point's row, and at each snapshot a row of every shopper seen by then (events at that time included).
 
-    ``cadence_ms``, ``silence``: others than the stream's own; a cadence of 1 makes every event a due point. ``tell`` is
-    told the number of events taken so far.
+    ``rules``: those of the stream that the rows are to equal. ``cadence_ms``, ``silence``: others than these; a cadence
+    of 1 makes every event a due point. ``tell`` is told the number of events taken so far.
     """
     found: list[Rows] = []
 
@@ -71,19 +72,18 @@ def replay(
             at_ms, shopper = (np.concatenate([getattr(p, name) for p in due]) for name in ("now_ms", "row"))
             found.append(Rows(x, at_ms, why, shopper))
 
-    catalogue = SHOPPER.catalogue.covering(features)
-    usual = Rules()
+    usual = rules or Rules()
     rules = replace(usual, cadence_ms=cadence_ms or usual.cadence_ms, silence=silence or usual.silence)
     processor = PartitionProcessor(
         SHOPPER,
         0,
         rules,
-        catalogue=catalogue,
+        catalogue=SHOPPER.catalogue.covering(features),
         collector=collect,
         collected=features if due_points else (),
         room=max(1, len(history.shoppers)),
     )
-    arena = processor.arena
+    arena, catalogue = processor.arena, processor.catalogue
 
     def take(start: int, stop: int) -> None:
         for a in range(start, stop, SLICE):

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from streams.columns.arrays import Ints
 from streams.processing.rules import Rules
+from training.errors import TrainingError
 from training.history import History
 from training.labels.horizons import Labels
 from training.replay import Rows
@@ -18,7 +19,7 @@ from training.replay import Rows
 Mask = npt.NDArray[np.bool_]
 
 
-class Leak(RuntimeError):
+class Leak(TrainingError):
     """A row, or its label, knows what lies in its future."""
 
 
@@ -32,6 +33,11 @@ class Split:
     fit: Mask
     validate: Mask
     test: Mask
+
+    @property
+    def parts(self) -> tuple[Mask, Mask, Mask]:
+        """All three."""
+        return self.fit, self.validate, self.test
 
 
 def window(history: History, cut_ms: int) -> dict[str, str]:
@@ -72,7 +78,12 @@ def check_split(found: Split, rows: Rows, labels: Labels) -> None:
 
 
 def check_rows(
-    history: History, rows: Rows, take: Callable[[History], Rows], rng: np.random.Generator, moments: int = 3
+    history: History,
+    rows: Rows,
+    take: Callable[[History], Rows],
+    rng: np.random.Generator,
+    allowed_lateness_ms: int = Rules().allowed_lateness_ms,
+    moments: int = 3,
 ) -> None:
     """Take the rows anew from histories that end early: what stands for a time must not change with what follows it.
 
@@ -84,7 +95,7 @@ def check_rows(
         moment = int(history.time_ms[stop])
         stop = int(np.searchsorted(history.time_ms, moment, side="right"))
         early = take(history.until(stop))
-        moment -= Rules().allowed_lateness_ms
+        moment -= allowed_lateness_ms
         whole, again = _by_row(rows, moment), _by_row(early, moment)
         if whole.keys() != again.keys():
             raise Leak(f"Which rows there are up to {moment} ms depends on events after it.")

@@ -77,9 +77,16 @@ class _Epoch:
 
     def __init__(self) -> None:
         self.waiting = 0
+        self.failed: KafkaError | None = None
         self.since = time.monotonic()
         """When a record was last taken, or the first handed over."""
         self._lock = threading.Lock()  # delivered by whichever thread polls
+
+    def delivered(self, error: KafkaError | None, _message: Message) -> None:
+        """Called for each record: one function for all of them, because there are many."""
+        if error is not None:
+            self.failed = self.failed or error
+        self.done()
 
     def sent(self) -> None:
         with self._lock:
@@ -172,18 +179,22 @@ class WriteBehind:
         headers: dict[str, bytes] | None = None,
     ) -> None:
         epoch = self._epoch
+        done: Callable[[KafkaError | None, Message], None] = epoch.delivered
+        if note is not None:
 
-        def done(error: KafkaError | None, message: Message) -> None:
-            epoch.done()
-            if error is not None:
-                self._failed = self._failed or error
-            elif note is not None:
-                note(message)
+            def noted(error: KafkaError | None, message: Message) -> None:
+                if error is None:
+                    note(message)
+                epoch.delivered(error, message)
 
+            done = noted
         where = PARTITION_UA if partition is None else partition
         while True:
             try:
-                producer.produce(topic, value, key, where, done, headers=list((headers or {}).items()))
+                if headers is None:
+                    producer.produce(topic, value, key, where, done)
+                else:
+                    producer.produce(topic, value, key, where, done, headers=list(headers.items()))
                 epoch.sent()
                 return
             except BufferError:
@@ -213,6 +224,7 @@ class WriteBehind:
         self._draining = epoch
         # librdkafka waits without the GIL, in a thread, so slices go on meanwhile.
         await asyncio.get_running_loop().run_in_executor(None, self._wait, epoch)
+        self._failed = self._failed or epoch.failed
         if self._failed is not None:
             raise DeliveryError(f"A record was refused: {self._failed.str()}")
         if epoch.waiting:

@@ -57,7 +57,9 @@ def test_alerts_of_a_replay_are_those_that_the_stream_makes() -> None:
     # What the policy makes of scores is held against the stream; what corrects them is another test's.
     model = Unjudged(live, live.version, live.digest)
     shelf: Any = SimpleNamespace(
-        tasks=("churn",), shipped=lambda _task: live.version, model=lambda _task, _version=None: model
+        tasks_of=lambda _entity: ("churn",),
+        shipped=lambda _task: live.version,
+        model=lambda _task, _version=None: model,
     )
     rows = replay(history, model.features)
     rows = rows.select(rows.x[:, model.features.index("orders.count")] >= 1)  # of others the stream says nothing

@@ -32,22 +32,24 @@ import numpy as np
 
 from streams.features.kinds.decay import DAY_MS
 from training import export
-from training.datasets import CDNOW
 from training.evaluate import compare, importance
 from training.fit import Schedule, fit, seed_everything
 from training.labels.horizons import ordered_within
+from training.needs import Need, buyers
 from training.networks.tabular import tabular
 from training.split import split, window
 
-CUT_MS = 883_612_800_000  # 1998-01-01
+SHIPPED = {"cdnow": "1998-01-01"}
+NEEDS = (Need("shoppers who ordered before the cut", buyers, 10, 100, "A test."),)
 
 
 def train(job):
     import tensorflow as tf
 
-    table = job.rows(job.history(CDNOW), CDNOW.name, job.task.features, cut_ms=CUT_MS)
+    (given,) = job.histories
+    table = job.rows(given, job.task.features)
     labels = ordered_within(table.history, table.rows, (7,))
-    parts = split(table.rows, labels, CUT_MS, 28 * DAY_MS)
+    parts = split(table.rows, labels, given.cut_ms, 28 * DAY_MS)
     x, y = table.take(job.task.features), labels.value
     trained, test = parts.fit[:, 0], parts.test[:, 0]
     seed_everything(job.seed)
@@ -66,13 +68,13 @@ def train(job):
     widths = list(zip(job.task.features, export.widths(job.task, job.upstream), strict=True))
     found["importance"] = importance(lambda x: answer(x)["returns_7d"], x[test], y[test, 0], widths, job.seed)
     card = {
-        "data": [{"name": CDNOW.name, "licence": CDNOW.licence, "meaning": CDNOW.meaning}],
-        "split": {"windows": {CDNOW.name: window(table.history, CUT_MS)}},
-        "seed": job.seed, "metrics": {CDNOW.name: {"returns_7d": found}},
+        "data": job.data,
+        "split": {"windows": {given.name: window(table.history, given.cut_ms)}},
+        "seed": job.seed, "metrics": {given.name: {"returns_7d": found}},
         "baselines": "recency", "intended_use": "a test", "limits": "a test",
     }
     onnx = export.to_onnx(network, job.task)
-    return export.ship(job.task, onnx, answer, x[test][:500], x[trained], card, job.out, job.upstream)
+    return export.proven(job.task, onnx, answer, x[test][:500], x[trained], card, job.upstream)
 '''
 
 
@@ -101,21 +103,12 @@ def test_a_task_is_a_folder_a_file_and_a_line(tmp_path: Path) -> None:
     registry.write_text(
         "from models.tasks.returns.task import RETURNS\n" + text.replace("from __future__ import annotations\n", "")
     )
-    said = run(tmp_path, "-m", "streams", "train", "returns", "--work", str(tmp_path / "work"))
+    command = ("-m", "streams", "train", "returns", "--work", str(tmp_path / "work"))
+    said = run(tmp_path, *command, "--out", "models/tasks/returns")
     card = json.loads((tmp_path / "models/tasks/returns/card.json").read_text())
     assert card["version"] in said
-    again = run(
-        tmp_path,
-        "-m",
-        "streams",
-        "train",
-        "returns",
-        "--work",
-        str(tmp_path / "work2"),
-        "--out",
-        str(tmp_path / "again"),
-    )
-    assert card["version"] in again  # the same seed gives the same digest
+    again = run(tmp_path, *command)
+    assert f"models promote returns {card['version']} --to shadow" in again  # the same seed gives the same digest
     # Its laws hold with no test of its own, and the stream serves it.
     laws = run(tmp_path, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/models/test_laws.py", "-k", "returns")
     assert "passed" in laws

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +11,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from models.artifact import load_artifact
 from models.registry import TASKS
 from models.task import AtLeast, Output
+from streams.commands.common import parse_time
 from streams.entities.shopper import SHOPPER
 from streams.features.meaning import CODES, meanings
 from streams.features.shopper import CATALOGUE
@@ -21,17 +22,21 @@ from streams.monitoring import quality
 from streams.processing.partition import PartitionProcessor
 from streams.processing.rules import Rules
 from streams.records.events import ShopperEvent, decode_event
+from streams.settings import Settings
 from tests.shoppers import DAY, NOON, log_of, ordered, random_history, slice_of, viewed
 from training import evaluate
+from training.asked import Asked, histories, measured
 from training.baselines import bg_nbd, logistic
 from training.datasets import DATASETS, DatasetError
+from training.errors import TrainingError
 from training.fit import Schedule, fit
 from training.history import History, HistoryError, history_of
-from training.job import Job
+from training.job import CutHistory, Job
 from training.labels.horizons import Labels, lapsed_within, order_hazard, ordered_in_session
 from training.replay import SNAPSHOT, Rows, replay
+from training.source import of_dataset
 from training.split import Leak, check_rows, check_split, split
-from training.tasks import behaviour
+from training.tasks import trainer
 
 
 def events_of(seed: int) -> list[ShopperEvent]:
@@ -124,8 +129,9 @@ def test_fewer_features_have_the_same_bits() -> None:
 
 def test_a_kept_history_is_read_back_as_it_was(tmp_path: Path) -> None:
     history = history_of(sorted(events_of(6), key=lambda e: e.event_time), "USD")
-    history.write(tmp_path / "history.arrow")
-    again = History.read(tmp_path / "history.arrow")
+    history.write(tmp_path / "history.arrow", "a note")
+    again, note = History.read(tmp_path / "history.arrow")
+    assert note == "a note"
     assert again.shoppers == history.shoppers
     for name in History.__slots__:
         if name != "shoppers":
@@ -318,9 +324,15 @@ def test_the_logistic_baseline_finds_a_known_slope() -> None:
     assert np.abs(fitted.predict(x) - p).mean() < 0.01
 
 
-def test_every_task_has_a_trainer() -> None:
+def test_every_task_has_a_trainer_that_says_what_ships() -> None:
     for task in TASKS:
-        assert callable(import_module(f"training.tasks.{task.name}").train)
+        assert callable(trainer(task.name).train)
+        windows = load_artifact(task).card["split"]["windows"]
+        shipped = trainer(task.name).SHIPPED
+        assert {name: parse_time(cut) for name, cut in shipped.items()} == {
+            name: parse_time(windows[name]["cut"]) for name in shipped
+        }
+        assert all(DATASETS[name].ship for name in shipped)
 
 
 def test_bg_nbd_foretells_what_customers_made_by_its_own_rules_do() -> None:
@@ -433,13 +445,30 @@ def test_every_event_may_be_made_a_due_point() -> None:
 def test_an_upstream_model_that_saw_beyond_the_cut_is_a_leak() -> None:
     """behaviour was trained on Complete Journey up to October."""
     task = replace(TASKS[0], name="late", features=("behaviour.embedding",))
-    job, history = Job(task, None, 1, Path()), history_of([ordered(), viewed(at=NOON + DAY)], "USD")
-    september, november = (int(pd.Timestamp(f"2017-{m}-01").timestamp() * 1000) for m in (9, 11))
+    history, source = (
+        history_of([ordered(), viewed(at=NOON + DAY)], "USD"),
+        of_dataset(DATASETS["complete_journey"], None),
+    )
+    september, november = (CutHistory(source, history, parse_time(f"2017-{m}-01")) for m in ("09", "11"))
+    job = Job(task, (september, november), 1)
     with pytest.raises(Leak, match="beyond the cut of late"):
-        job.rows(history, "complete_journey", task.features, cut_ms=september)
-    assert job.rows(history, "complete_journey", task.features, cut_ms=november).take(task.features).shape[1] == 32
+        job.rows(september, task.features)
+    assert job.rows(november, task.features).take(task.features).shape[1] == 32
 
 
 def test_behaviour_needs_taobao_only_to_measure_on_it(small_data: Path, tmp_path: Path) -> None:
-    (tmp_path / "online_retail").symlink_to(small_data / "online_retail")
-    assert behaviour._taobao(Job(TASKS[0], tmp_path, 1, tmp_path)) == []
+    said: list[str] = []
+    assert measured(Asked("behaviour", data=tmp_path), trainer("behaviour"), said.append) == []
+    assert "not measured on taobao" in said[0]
+    ((source, _),) = measured(Asked("behaviour", data=small_data), trainer("behaviour"), said.append)
+    assert source.name == "taobao"
+
+
+def test_what_may_only_be_measured_on_teaches_no_model(small_data: Path) -> None:
+    taobao = of_dataset(DATASETS["taobao"], small_data)
+    given = CutHistory(taobao, history_of([viewed()], "CNY"), NOON)
+    Job(TASKS[0], (), 1, measured=(given,))
+    with pytest.raises(TrainingError, match="No model that was trained on taobao may be kept: research release"):
+        Job(TASKS[0], (given,), 1)
+    with pytest.raises(TrainingError, match="No model that was trained on taobao"):
+        histories(Asked("churn", ("taobao",), cuts=("2017-12-01",), data=small_data), Settings(), trainer("churn"))

@@ -55,8 +55,13 @@ class BetaGeometric:
         return (silent + odds) / (1 + odds)
 
 
+class NotConverged(RuntimeError):
+    """The customers are not such as the model supposes."""
+
+
 def fit(x: Floats) -> BetaGeometric:
-    """Fit by maximum likelihood with ``lifetimes``; the penalizer is the smallest under which the fit converges."""
+    """Fit by maximum likelihood with ``lifetimes``; the penalizer is the smallest under which the fit converges. Raises
+    ``NotConverged``."""
     from lifetimes import BetaGeoFitter
     from lifetimes.utils import ConvergenceError
 
@@ -68,4 +73,4 @@ def fit(x: Floats) -> BetaGeometric:
             continue
         p = fitter.params_
         return BetaGeometric(float(p["r"]), float(p["alpha"]), float(p["a"]), float(p["b"]))
-    raise ConvergenceError("BG/NBD did not converge under any penalizer.")
+    raise NotConverged("BG/NBD did not converge under any penalizer.")

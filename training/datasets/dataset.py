@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from streams.records.events import ShopperEvent
+from training.errors import TrainingError
 
 
-class DatasetError(RuntimeError):
+class DatasetError(TrainingError):
     """A data set is not where it was looked for, or not what was expected."""
 
 

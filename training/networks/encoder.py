@@ -241,7 +241,7 @@ class Answers(keras.layers.Layer):  # type: ignore[misc]
     def call(self, x: Any) -> list[Any]:
         said = self.encoder(x, training=False)
         window = x[:, N : 2 * N]
-        probability, which = ops.top_k(said["generated"], TOP)
+        probability, which = ops.top_k(said["generated"], min(TOP, len(self.encoder.vocabulary)))
         bucket = ops.take(ops.convert_to_tensor(self.encoder.vocabulary.astype(np.float32)), which, axis=0)
         there = ops.max(ops.cast(ops.expand_dims(bucket, 2) == ops.expand_dims(window, 1), "float32"), axis=2)
         every = ops.concatenate([said["window"], probability * (1.0 - there)], axis=1)

@@ -1,0 +1,68 @@
+"""``offerstream train``: a new version of a model, from a shop's own history."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from streams.commands.common import BROKER, DATA, console, interruptible
+from streams.settings import Settings
+
+
+@click.command()
+@click.argument("task")
+@click.option(
+    "--history",
+    "histories",
+    multiple=True,
+    metavar="PATH",
+    help="A file of events (JSON lines, gzip or not, or Parquet), a folder of such files, or a data set's name. Given "
+    "several times: several shops, which weigh the same.",
+)
+@click.option("--from-broker", is_flag=True, help="The events topic as a history, up to its present end.")
+@click.option(
+    "--cut",
+    "cuts",
+    multiple=True,
+    metavar="DATE",
+    help="Trained on what is before it, tested on what is after it. Once for all histories, or once for each.",
+)
+@click.option("--out", type=click.Path(path_type=Path), help="Folder for the model; default: the store of models.")
+@click.option("--seed", default=7, show_default=True)
+@click.option(
+    "--work",
+    type=click.Path(path_type=Path),
+    default=Path("build/training"),
+    show_default=True,
+    help="Histories and unfinished trainings are kept here: a run that was cut off goes on from there.",
+)
+@DATA
+@BROKER
+def train(
+    task: str,
+    histories: tuple[str, ...],
+    from_broker: bool,
+    cuts: tuple[str, ...],
+    out: Path | None,
+    seed: int,
+    work: Path,
+    data: Path | None,
+    broker: str | None,
+) -> None:
+    """Train a task on your own history, measure it beside the shipped model, and put it into the store of models.
+
+    The history is what storefronts produce, as on the topic. Nothing that serves changes before `offerstream models
+    promote`. Without a history the package's own model is trained anew, on the data sets that it ships with.
+    """
+    from training.asked import Asked
+    from training.command import run
+
+    asked = Asked(task, histories, from_broker, cuts, data, seed, out, work)
+    interruptible()
+    try:
+        run(asked, Settings.from_environment(broker=broker), console)
+    except KeyboardInterrupt:
+        click.echo("Stopped, and nothing was written. The same command goes on from there.", err=True)
+        sys.exit(130)

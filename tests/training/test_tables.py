@@ -1,0 +1,91 @@
+"""What is printed after a training: who is ahead, and what alerts promise."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from rich.console import Console
+from rich.table import Table
+
+from models.artifact import Artifact, load_artifact
+from models.registry import TASKS, task
+from models.task import Task
+from training.tables import alerts, challenge, summary, verdicts
+
+
+def printed(table: Table) -> str:
+    console = Console(width=200)
+    with console.capture() as captured:
+        console.print(table)
+    return captured.get()
+
+
+def beside(difference: tuple[float, float]) -> Artifact:
+    """The shipped churn model as if it were new, and so far ahead of another one on Complete Journey."""
+    artifact = load_artifact(task("churn"))
+    card: dict[str, Any] = copy.deepcopy(artifact.card)
+    measured = card["metrics"]["complete_journey"]["lapse_30d"]["segments"]["all"]
+    measured["models"]["shipped"] = dict(measured["models"]["ours"], auc=0.5)
+    measured["auc_95"]["ours - shipped"] = list(difference)
+    return replace(artifact, card=card)
+
+
+@pytest.mark.parametrize("each", TASKS, ids=lambda each: each.name)
+def test_a_summary_has_every_model_that_was_measured(each: Task) -> None:
+    artifact = load_artifact(each)
+    text = printed(summary(artifact))
+    for answers in artifact.card["metrics"].values():
+        for found in answers.values():
+            for model, values in found["segments"].get("all", {"models": {}})["models"].items():
+                assert model in text
+                assert f"{values.get('auc', values.get('top_1')):g}" in text
+
+
+@pytest.mark.parametrize(
+    ("difference", "side"), [((0.01, 0.02), "ahead"), ((-0.01, 0.02), "level"), ((-0.03, -0.01), "behind")]
+)
+def test_who_is_ahead_is_said_only_beyond_chance(difference: tuple[float, float], side: str) -> None:
+    said = list(verdicts(beside(difference), ["complete_journey", "cdnow"]))
+    assert said == [f"complete_journey: beside the shipped model, the new one is {side} in lapse_30d."]
+
+
+def test_the_new_one_stands_beside_the_shipped_one_and_the_best_baseline() -> None:
+    artifact = beside((0.012, 0.034))
+    models = artifact.card["metrics"]["complete_journey"]["lapse_30d"]["segments"]["all"]["models"]
+    best = max((name for name in models if name not in ("ours", "shipped")), key=lambda name: models[name]["auc"])
+    rows = [line.split("│")[1:-1] for line in printed(challenge(artifact, ["complete_journey"])).splitlines()]
+    cells = [[cell.strip() for cell in row] for row in rows if row]
+    first = next(i for i, row in enumerate(cells) if row[1] == "lapse_30d")
+    new, shipped, baseline = cells[first : first + 3]
+    assert (new[0], new[4]) == ("complete_journey", "new")
+    assert (shipped[4], shipped[5], shipped[-1]) == ("shipped", "0.500", "+0.012 … +0.034")
+    assert baseline[4] == f"{best} (best baseline)"
+    assert baseline[5] == f"{models[best]['auc']:.3f}"
+
+
+def test_how_many_times_as_often_first_is_told_also_when_the_other_never_was() -> None:
+    artifact = load_artifact(task("behaviour"))
+    card: dict[str, Any] = copy.deepcopy(artifact.card)
+    measured = card["metrics"]["complete_journey"]["next_category"]["segments"]["all"]
+    measured["models"]["shipped"] = {**measured["models"]["ours"], "top_1": 0.0}
+    measured["top_1_95"]["ours / shipped"] = [7e8, 8e8]
+    artifact = replace(artifact, card=card)
+    text = printed(challenge(artifact, ["complete_journey"]))
+    assert "> 100 … > 100 times" in text
+    assert "1.08 … 1.12 times" in text  # the GRU
+    assert "ahead in next_category" in next(verdicts(artifact, ["complete_journey"]))
+
+
+def test_alerts_say_what_they_promise_and_which_never_come() -> None:
+    artifact = load_artifact(task("churn"))
+    levels = artifact.card["levels"]
+    assert f"critical from {levels['thresholds']['critical']:g} ({levels['promised']['critical']:.0%})" in alerts(
+        artifact
+    )
+    never = copy.deepcopy(artifact.card)
+    never["levels"]["thresholds"]["critical"] = 2.0
+    assert "critical never" in alerts(replace(artifact, card=never))
+    assert alerts(load_artifact(task("behaviour"))) == ""

@@ -1,0 +1,7 @@
+"""What keeps training from beginning, or from ending in a model: shown to people as one line, without a traceback."""
+
+from __future__ import annotations
+
+
+class TrainingError(RuntimeError):
+    """Says what is missing or wrong, where it was looked for, and what to do about it."""

@@ -1,0 +1,155 @@
+"""Where a history comes from: a data set by its name, files of a shop's own events, or the events topic.
+
+All give the same thing, a ``History`` in order of time. Data sets are examples: what their readers make is what
+storefronts would have produced.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import ModuleType
+
+import msgspec
+
+from streams.processing.rules import Rules
+from streams.settings import Settings
+from streams.topics import EVENTS
+from training import files, history, records, topic
+from training.datasets import DATASETS, Dataset
+from training.errors import TrainingError
+from training.history import History, HistoryError, Tell, history_of
+from training.records import Tally, history_of_logs
+
+#: Part of a kept history's name: raise it when what is decoded changes.
+FORMAT = 4
+OWN_LICENCE = "your own"
+
+
+@dataclass(frozen=True)
+class Source:
+    """A history that can be had.
+
+    ``ship``: may a model trained on it be an artifact. ``rules``: how the log is treated that its rows are of.
+    ``check`` raises ``TrainingError`` for what is missing, at once. ``load(folder, tell)`` gives the history, kept in
+    the folder, and what became of its records: None of a data set, whose reader makes no others.
+    """
+
+    name: str
+    meaning: str
+    licence: str
+    ship: bool
+    rules: Rules
+    check: Callable[[], object]
+    load: Callable[[Path, Tell], tuple[History, Tally | None]]
+    remark: Callable[[], str] = field(default=lambda: "")
+    """Where it gives too little: what may be the reason."""
+
+
+def of_dataset(dataset: Dataset, data_dir: Path | None) -> Source:
+    """A data set: from its package, or from its folder under ``data_dir``."""
+
+    def load(kept_in: Path, tell: Tell) -> tuple[History, Tally | None]:
+        seen = _state(dataset.files(data_dir))
+        reader = inspect.getmodule(dataset.read)
+        assert reader is not None
+
+        def read() -> tuple[History, str]:
+            try:
+                return history_of(dataset.read(data_dir), dataset.currency, tell), ""
+            except HistoryError as error:
+                raise HistoryError(f"{dataset.name}: {error}") from error
+
+        return _kept(kept_in, dataset.name, seen, (reader,), read)[0], None
+
+    return Source(
+        dataset.name,
+        dataset.meaning,
+        dataset.licence,
+        dataset.ship,
+        Rules(),
+        lambda: dataset.files(data_dir),
+        load,
+    )
+
+
+def of_files(path: Path, rules: Rules) -> Source:
+    """A shop's own events: a file, or all files in a folder, which are of one shop."""
+
+    def load(kept_in: Path, tell: Tell) -> tuple[History, Tally | None]:
+        found = files.files_of(path)
+        seen = (_state(found), msgspec.to_builtins(rules.decode), rules.allowed_lateness_ms)
+
+        def read() -> tuple[History, str]:
+            held, tally = history_of_logs(map(files.log_of, found), rules, tell)
+            return held, msgspec.json.encode(tally).decode()
+
+        held, note = _kept(kept_in, path.name, seen, (files, history, records), read)
+        return held, msgspec.json.decode(note, type=Tally)
+
+    name = path.resolve().name + ("/" if path.is_dir() else "")
+    return Source(name, "Events of a shop", OWN_LICENCE, True, rules, lambda: files.files_of(path), load)
+
+
+def of_topic(settings: Settings) -> Source:
+    """A shop's own events: those that the events topic holds. Read anew each time, for its end moves."""
+    kafka, rules = settings.access, settings.rules()
+
+    def load(_kept_in: Path, tell: Tell) -> tuple[History, Tally | None]:
+        return history_of_logs(topic.logs(kafka), rules, tell)
+
+    return Source(
+        EVENTS.name,
+        "Events of a shop",
+        OWN_LICENCE,
+        True,
+        rules,
+        lambda: topic.check(kafka),
+        load,
+        lambda: topic.gone(kafka),
+    )
+
+
+def of_name(text: str, data_dir: Path | None, settings: Settings) -> Source:
+    """What ``--history`` names: a data set, else a file or folder."""
+    if text in DATASETS:
+        return of_dataset(DATASETS[text], data_dir)
+    if not Path(text).exists():
+        raise TrainingError(
+            f"--history {text}: there is no such file or folder (looked for in {Path.cwd()}), and no data set of that "
+            f"name; these are: {', '.join(DATASETS)}."
+        )
+    return of_files(Path(text), settings.rules())
+
+
+def distinct(sources: Sequence[Source]) -> list[Source]:
+    """Sources whose names tell them apart."""
+    names = [source.name for source in sources]
+    seen: dict[str, int] = {}
+    found = []
+    for source in sources:
+        seen[source.name] = n = seen.get(source.name, 0) + 1
+        found.append(replace(source, name=f"{source.name} #{n}") if names.count(source.name) > 1 else source)
+    return found
+
+
+def _state(paths: Sequence[Path]) -> list[tuple[str, int, int]]:
+    return [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in paths]
+
+
+def _kept(
+    kept_in: Path, name: str, seen: object, readers: Sequence[ModuleType], read: Callable[[], tuple[History, str]]
+) -> tuple[History, str]:
+    """A history and its note; from ``kept_in`` when it was read before by the same code from the same files."""
+    sources = [inspect.getsource(module) for module in readers]
+    digest = hashlib.blake2b(repr((FORMAT, name, seen, sources)).encode(), digest_size=6).hexdigest()
+    path = kept_in / f"{Path(name).name}-{digest}.arrow"
+    if not path.exists():
+        held, note = read()
+        if not len(held):
+            return held, note
+        held.write(path, note)
+    return History.read(path)

@@ -1,0 +1,125 @@
+"""What came of a training, as tables: everything that a card measured, or the new model beside the shipped one."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from rich.table import Table
+
+from models.artifact import Artifact
+
+#: What a summary shows of each model, as far as it was measured.
+SUMMARY = ("base_rate", "auc", "brier", "ece", "top_1", "top_5", "mrr")
+#: What is shown of a new model beside others. The first that was measured says which is better; more is better.
+CHALLENGE = ("auc", "top_1", "top_5", "brier", "ece")
+_CALLED = {"auc": "AUC", "ece": "calibration error"}
+
+
+def summary(artifact: Artifact) -> Table:
+    """What a card measured on all rows: a line per data set, answer and model."""
+    lines = [
+        (dataset, answer, model, values, _told(_interval(measured, model)))
+        for dataset in artifact.card["metrics"]
+        for answer, measured in _all_rows(artifact, dataset)
+        for model, values in measured["models"].items()
+    ]
+    shown = [name for name in SUMMARY if any(name in values for *_, values, _ in lines)]
+    table = Table("data set", "answer", "model", "rows", *(name.replace("_", " ") for name in shown), "95% interval")
+    for dataset, answer, model, values, between in lines:
+        numbers = [f"{values[name]:g}" if name in values else "" for name in shown]
+        table.add_row(dataset, answer, model, f"{values['rows']:,}", *numbers, between)
+    return table
+
+
+def challenge(artifact: Artifact, histories: Sequence[str]) -> Table:
+    """The new model, the shipped one and the best baseline on the same rows after the cut: a block per history and
+    answer. The last column is by how much the new one is ahead in the first measure (of first places: how many times as
+    many)."""
+    blocks = [(name, *found, _chosen(found[1])) for name in histories for found in _all_rows(artifact, name)]
+    values = [measured["models"][model] for *_, measured, models in blocks for model in models]
+    shown = [name for name in CHALLENGE if any(name in found for found in values)]
+    called = [_CALLED.get(name, name.replace("_", " ")) for name in shown]
+    table = Table("history", "answer", "rows", "happened", "model", *called, "new ahead by, 95%")
+    for name, answer, measured, models in blocks:
+        happened = measured["models"]["ours"].get("base_rate")
+        place = [name, answer, f"{measured['models']['ours']['rows']:,}", "" if happened is None else f"{happened:.1%}"]
+        for model, title in models.items():
+            found = measured["models"][model]
+            numbers = [f"{found[metric]:.3f}" if metric in found else "" for metric in shown]
+            table.add_row(*place, title, *numbers, _told_ahead(measured, model))
+            place = [""] * len(place)
+        table.add_section()
+    return table
+
+
+def verdicts(artifact: Artifact, histories: Sequence[str]) -> Iterator[str]:
+    """Per history: in which answers the new model is ahead of the shipped one, or behind, beyond chance."""
+    for name in histories:
+        found: dict[str, list[str]] = defaultdict(list)
+        for answer, measured in _all_rows(artifact, name):
+            interval, nothing = _ahead(measured, "shipped")
+            if interval is not None:
+                low, high = interval
+                found["ahead" if low > nothing else "behind" if high < nothing else "level"].append(answer)
+        if found:
+            told = (f"{side} in {', '.join(found[side])}" for side in ("ahead", "level", "behind") if found[side])
+            yield f"{name}: beside the shipped model, the new one is {'; '.join(told)}."
+
+
+def alerts(artifact: Artifact) -> str:
+    """From which scores on the model alerts, and what that promises; empty for a model that does not."""
+    levels = artifact.card.get("levels")
+    if not levels:
+        return ""
+    told = [
+        f"{level} from {at:g} ({levels['promised'][level]:.0%})"
+        if at <= 1
+        else f"{level} never (no score kept enough of its promise before the cut)"
+        for level, at in levels["thresholds"].items()
+    ]
+    return f"Alerts by {levels['output']}, and how many are promised to come true: {', '.join(told)}."
+
+
+def _all_rows(artifact: Artifact, dataset: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """(answer, what was measured on all rows of a data set)."""
+    for answer, found in artifact.card["metrics"].get(dataset, {}).items():
+        if "all" in found["segments"]:
+            yield answer, found["segments"]["all"]
+
+
+def _interval(measured: dict[str, Any], name: str) -> tuple[float, float] | None:
+    found = (measured.get("auc_95") or measured.get("top_1_95") or {}).get(name)
+    return None if found is None else (found[0], found[1])
+
+
+def _ahead(measured: dict[str, Any], model: str) -> tuple[tuple[float, float] | None, float]:
+    """How far our model is ahead of another one (95%), and what that is when it is not."""
+    ratio = _interval(measured, f"ours / {model}")
+    return (_interval(measured, f"ours - {model}"), 0.0) if ratio is None else (ratio, 1.0)
+
+
+def _told(interval: tuple[float, float] | None) -> str:
+    return "" if interval is None else f"{interval[0]:g} … {interval[1]:g}"
+
+
+def _told_ahead(measured: dict[str, Any], model: str) -> str:
+    interval, nothing = _ahead(measured, model)
+    if interval is None:
+        return ""
+    if nothing:
+        return " … ".join("> 100" if v > 100 else f"{v:.2f}" for v in interval) + " times"
+    return " … ".join(f"{v:+.3f}" for v in interval)
+
+
+def _chosen(measured: dict[str, Any]) -> dict[str, str]:
+    """Models that are shown, and how they are called."""
+    models = measured["models"]
+    found = {name: called for name, called in (("ours", "new"), ("shipped", "shipped")) if name in models}
+    others = [name for name in models if name not in found]
+    if others:
+        metric = next(name for name in CHALLENGE if name in models["ours"])
+        best = max(others, key=lambda name: models[name][metric])
+        found[best] = f"{best} (best baseline)"
+    return found
