@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import onnxruntime as ort
 
 from models.artifact import Artifact, ArtifactError
 from models.task import AtLeast
+
+# From its import on ONNX Runtime would report to its maker, and keep an id of the machine in the home.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+import onnxruntime as ort
 
 Answers = dict[str, npt.NDArray[np.float64]]
 #: Rows per ONNX run. Larger blocks gain nothing, and equal answers were proven up to here.

@@ -50,14 +50,17 @@ class Store:
         """Keep a version, checked and proven first. Raises ``ArtifactError``; the same version again is no error."""
         artifact = parse_artifact(find(task), files, "the artifact")
         folder = self._folder(task, artifact.version)
-        if self._files.exists(f"{folder}/card.json"):
-            if any(self._files.cat_file(f"{folder}/{name}") != files[name] for name in FILES):
-                raise ArtifactError(f"{folder} exists with other bytes; versions never change.")
-            return artifact
-        self._files.makedirs(folder, exist_ok=True)
-        # The card last: a version without one is not there yet.
-        for name in ("model.onnx", "golden.npz", "card.json"):
-            self._files.pipe_file(f"{folder}/{name}", files[name])
+        try:
+            if self._files.exists(f"{folder}/card.json"):
+                if any(self._files.cat_file(f"{folder}/{name}") != files[name] for name in FILES):
+                    raise ArtifactError(f"{folder} exists with other bytes; versions never change.")
+                return artifact
+            self._files.makedirs(folder, exist_ok=True)
+            # The card last: a version without one is not there yet.
+            for name in ("model.onnx", "golden.npz", "card.json"):
+                self._files.pipe_file(f"{folder}/{name}", files[name])
+        except OSError as error:
+            raise ArtifactError(f"OFFERSTREAM_MODELS={self.url} does not take a version: {error}.") from error
         return artifact
 
     def get(self, task: str, version: str) -> Artifact:
@@ -98,7 +101,7 @@ class Shelf:
 
     def keep_shipped(self) -> None:
         """Put the package's own versions into the store: a worker of another version of the package must be able to go
-        on with what a log began with. Raises ``ArtifactError`` and ``OSError`` when the store does not take them."""
+        on with what a log began with. Raises ``ArtifactError`` when the store does not take them."""
         if self.store is not None:
             for name, artifact in self._shipped.items():
                 self.store.put(name, artifact.files())

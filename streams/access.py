@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+import re
+import socket
 import ssl
+import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 PROTOCOLS = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
 MECHANISMS = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
+DEFAULT_PORT = 9092
+#: How long each server has to accept a connection.
+CONNECT_SECONDS = 3.0
+_ADDRESS = re.compile(r"(\[[0-9A-Fa-f:.%]+\]|[^\s:/@\[\]]+)(?::(\d{1,5}))?")
+
+
+class Unreachable(RuntimeError):
+    """No Kafka broker answers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +44,50 @@ class Access:
     def authenticated(self) -> bool:
         """Whether user and password are given."""
         return self.protocol.startswith("SASL")
+
+    @property
+    def addresses(self) -> list[tuple[str, int]]:
+        """Host and port of every server. Raises ``ValueError`` when one is not written so.
+
+        >>> Access("one:9092,[::1]:9093,three").addresses
+        [('one', 9092), ('::1', 9093), ('three', 9092)]
+        """
+        found = []
+        for server in self.servers.split(","):
+            match = _ADDRESS.fullmatch(server)
+            port = int(match[2] or DEFAULT_PORT) if match else 0
+            if match is None or not 0 < port < 65536:
+                raise ValueError(f"{server!r} is no HOST:PORT with a port from 1 to 65535")
+            found.append((match[1].strip("[]"), port))
+        return found
+
+    def require(self, patience_seconds: float = 0.0) -> None:
+        """Make sure that a server accepts connections, before anything is done for which one is needed. Waits for that
+        as long as told. Raises ``Unreachable``, which says of every server why not."""
+        end = time.monotonic() + patience_seconds
+        while reasons := list(self._silent()):
+            if time.monotonic() >= end:
+                raise Unreachable(self.no_answer("; ".join(dict.fromkeys(reasons))))
+            time.sleep(0.2)
+
+    def no_answer(self, why: str) -> str:
+        """What to say when no broker answers."""
+        return f"No Kafka broker answers at {self.servers} (--broker, OFFERSTREAM_BROKER): {why}."
+
+    def _silent(self) -> Iterator[str]:
+        """Why each server accepts no connection; nothing once one does."""
+        reasons = []
+        for host, port in self.addresses:
+            try:
+                socket.create_connection((host, port), CONNECT_SECONDS).close()
+                return
+            except (socket.gaierror, UnicodeError):
+                reasons.append(f"{host} cannot be resolved")
+            except TimeoutError:
+                reasons.append(f"{host}:{port} does not answer")
+            except OSError as error:
+                reasons.append(f"{host}:{port}: {error.strerror or error}")
+        yield from reasons
 
     def librdkafka(self) -> dict[str, Any]:
         """The configuration of a confluent-kafka client."""

@@ -108,6 +108,7 @@ def create_app(
             kafka.identity(entity.log).topic_id,
             partitions,
             announcer,
+            settings.data_dir,
         )
         for entity in entities
     }

@@ -75,7 +75,8 @@ def publish(kafka: Access, record: ControlRecord) -> None:
 
 
 def read(kafka: Access) -> Control:
-    """The control topic as it stands. Raises ``TopicError``."""
+    """The control topic as it stands. Raises ``TopicError``, ``Unreachable``."""
+    kafka.require()
     control = Control()
     for record in _records(kafka, lambda: False, follow=False):
         if record is not None:
@@ -124,8 +125,7 @@ def _records(kafka: Access, stop: Callable[[], bool], *, follow: bool) -> Iterat
                 log.error("%s holds a record at offset %s that is none: %s", CONTROL.name, message.offset(), failure)
     except KafkaException as failure:
         raise TopicError(
-            f"{CONTROL.name} cannot be read: {failure.args[0].str()}. Is a broker at {kafka.servers} (--broker, "
-            "OFFERSTREAM_BROKER)? offerstream topics check"
+            f"{CONTROL.name} at {kafka.servers} cannot be read: {failure.args[0].str()}. offerstream topics check"
         ) from failure
     finally:
         consumer.close()

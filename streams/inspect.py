@@ -21,6 +21,7 @@ from streams.processing.rules import Rules
 from streams.reading import Reader
 from streams.records import words
 from streams.records.events import decode_event
+from streams.records.serving import Stages
 from streams.settings import Settings
 from streams.state import keys
 from streams.state.keys import PROGRESS, older, row_key
@@ -74,6 +75,8 @@ class Progress:
     watermark_ms: int = NO_TIME
     fates: Counter[str] = field(default_factory=Counter)
     """What became of these records."""
+    stages: dict[str, Stages] = field(default_factory=dict)
+    """Which versions serve from there on, by task."""
 
 
 def progress(reader: Reader, settings: Settings) -> dict[int, Progress]:
@@ -92,7 +95,8 @@ def progress(reader: Reader, settings: Settings) -> dict[int, Progress]:
             meta = max(metas, key=lambda meta: int(meta["next_offset"]))
             rules = Rules.of(meta["rules"]) if "rules" in meta else settings.rules()
             watermark = watermark_of(meta["newest_ms"], rules, meta.get("least_watermark_ms", NO_TIME))
-            found[partition] = Progress(meta["next_offset"], watermark, Counter(meta.get("fates", {})))
+            stages = msgspec.convert(meta.get("stages", {}), dict[str, Stages])
+            found[partition] = Progress(meta["next_offset"], watermark, Counter(meta.get("fates", {})), stages)
     return found
 
 

@@ -132,7 +132,23 @@ class Metrics:
         self.canaries_rolled_back = counter(
             "canaries_rolled_back", "canaries", "Canaries rolled back.", "task", "reason"
         )
-        self.drift = gauge("drift", "PSI", "Population stability index against training.", "task", "name")
+        self.drift = gauge(
+            "drift",
+            "PSI",
+            "Population stability index of the last two weeks of the log against the four before, in this shop.",
+            "task",
+            "name",
+        )
+        self.drift_known = gauge(
+            "drift_known", "0 or 1", "1 once a task's drift is told: after four weeks of the log, settled.", "task"
+        )
+        self.from_training = gauge(
+            "difference_from_training",
+            "PSI",
+            "Population stability index against the model's training rows: another shop, which is no alarm.",
+            "task",
+            "name",
+        )
         self.unjudged = counter(
             "unjudged_due_points",
             "due points",

@@ -8,17 +8,31 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient
 
 from streams.access import Access
 from streams.control import PASSING
 from streams.topics import TopicError
 
 PATIENCE_SECONDS = 30.0
+#: What Kafka says of a group that nobody has joined, or may not be told of.
+NOBODY, NOT_TOLD = "GROUP_ID_NOT_FOUND", "GROUP_AUTHORIZATION_FAILED"
 #: A new topic's partitions, or those of a broker that stops, have no leader for a moment.
 CHOOSING = (KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE)
 _T = TypeVar("_T")
 #: (topic, partition)
 Place = tuple[str, int]
+
+
+def members(kafka: Access, group: str) -> int | None:
+    """How many members a consumer group has; None for a user who may not ask. Raises ``TopicError``."""
+    admin = AdminClient(kafka.librdkafka() | {"log_level": 2})
+    try:
+        return len(admin.describe_consumer_groups([group], request_timeout=10)[group].result(11).members)
+    except KafkaException as error:
+        if error.args[0].name() not in (NOBODY, NOT_TOLD):
+            raise TopicError(f"Group {group} cannot be described: {error.args[0].str()}") from error
+        return 0 if error.args[0].name() == NOBODY else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +48,11 @@ class Record:
 
 
 class Reader:
-    """A consumer whose partitions are assigned by hand. Use it as a context. Everything raises ``TopicError``."""
+    """A consumer whose partitions are assigned by hand. Use it as a context. Everything raises ``TopicError``, the
+    beginning also ``Unreachable``."""
 
     def __init__(self, kafka: Access) -> None:
+        kafka.require()
         self._kafka = kafka
         self._consumer = Consumer(
             kafka.librdkafka()
@@ -148,10 +164,7 @@ class Reader:
                 return question()
             except KafkaException as error:
                 if error.args[0].code() not in CHOOSING or time.monotonic() > patience:
-                    raise TopicError(
-                        f"No Kafka broker answers at {self._kafka.servers} (--broker, OFFERSTREAM_BROKER): "
-                        f"{error.args[0].str()}"
-                    ) from error
+                    raise TopicError(self._kafka.no_answer(error.args[0].str())) from error
                 time.sleep(0.1)
 
 

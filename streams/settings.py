@@ -180,9 +180,8 @@ class Settings:
     def __post_init__(self) -> None:
         for name, (low, high) in _RANGES.items():
             if not low <= getattr(self, name) <= high:
-                raise SettingsError(
-                    f"{PREFIX}{name.upper()} is {getattr(self, name)}; it must be from {low:g} to {high:g}."
-                )
+                between = " to ".join(np.format_float_positional(bound, trim="-") for bound in (low, high))
+                raise SettingsError(f"{PREFIX}{name.upper()} is {getattr(self, name)}; it must be from {between}.")
         for name in ("app_id", "broker", "host", "models"):
             if not getattr(self, name):
                 raise SettingsError(f"{PREFIX}{name.upper()} is empty.")
@@ -191,10 +190,18 @@ class Settings:
                 raise SettingsError(
                     f"{PREFIX}{name.upper()} is {getattr(self, name)!r}; it is one of {', '.join(known)}."
                 )
+        try:
+            _ = self.access.addresses
+        except ValueError as error:
+            raise SettingsError(f"{PREFIX}BROKER (--broker): {error}; several are separated by commas.") from error
         if self.access.authenticated and not (self.sasl_username and self.sasl_password):
             raise SettingsError(f"{self.security_protocol} needs {PREFIX}SASL_USERNAME and {PREFIX}SASL_PASSWORD.")
         if self.ssl_ca_file and not Path(self.ssl_ca_file).is_file():
             raise SettingsError(f"{PREFIX}SSL_CA_FILE is {self.ssl_ca_file}, which does not exist.")
+        try:
+            self.access.tls()
+        except OSError as error:  # ssl.SSLError is one
+            raise SettingsError(f"{PREFIX}SSL_CA_FILE is {self.ssl_ca_file}, which holds no PEM: {error}.") from error
         if self.silence_shortest_days > self.silence_longest_days:
             raise SettingsError(
                 f"{PREFIX}SILENCE_SHORTEST_DAYS is {self.silence_shortest_days}; it must be at most "
@@ -334,6 +341,8 @@ def _parse(variable: str, text: str, default: Any) -> Any:
             if text.lower() not in ("1", "0", "true", "false", "yes", "no"):
                 raise ValueError("not a yes or no")
             return text.lower() in ("1", "true", "yes")
+        if isinstance(default, Path) and not text:
+            raise ValueError("it is empty")
         return type(default)(text)
     except ValueError as error:
         raise SettingsError(f"{variable} is {text!r}, which is no {type(default).__name__}: {error}.") from error

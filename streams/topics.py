@@ -205,12 +205,13 @@ def timestamp_type(admin: AdminClient, topic: str, seconds: float = 30.0) -> str
 
 
 def create(kafka: Access, topics: Iterable[Topic], partitions: int, replication: int = 1) -> list[str]:
-    """Create what is missing; returns the names created. Raises ``TopicError``."""
+    """Create what is missing; returns the names created. Raises ``TopicError``, ``Unreachable``."""
+    kafka.require()
     admin = AdminClient(kafka.librdkafka() | {"log_level": 2})
     try:
         existing = admin.list_topics(timeout=10).topics
     except KafkaException as error:
-        raise TopicError(f"No Kafka broker answers at {kafka.servers}: {error.args[0].str()}") from error
+        raise TopicError(kafka.no_answer(error.args[0].str())) from error
     if EVENTS.name in existing:
         partitions = len(existing[EVENTS.name].partitions)
     missing = [topic for topic in topics if topic.name not in existing]
@@ -239,7 +240,8 @@ def create(kafka: Access, topics: Iterable[Topic], partitions: int, replication:
 
 
 def records_in(kafka: Access, topic: Topic) -> int:
-    """How many records (offsets) a topic holds; 0 when it does not exist. Raises ``TopicError``."""
+    """How many records (offsets) a topic holds; 0 when it does not exist. Raises ``TopicError``, ``Unreachable``."""
+    kafka.require()
     consumer = Consumer(kafka.librdkafka() | {"group.id": "offerstream-look", "log_level": 2})
     try:
         found = consumer.list_topics(topic.name, timeout=10).topics[topic.name]
@@ -248,18 +250,20 @@ def records_in(kafka: Access, topic: Topic) -> int:
         ends = [consumer.get_watermark_offsets(TopicPartition(topic.name, p), timeout=10) for p in found.partitions]
         return sum(high - low for low, high in ends)
     except KafkaException as error:
-        raise TopicError(f"No Kafka broker answers at {kafka.servers}: {error.args[0].str()}") from error
+        raise TopicError(kafka.no_answer(error.args[0].str())) from error
     finally:
         consumer.close()
 
 
 def check(kafka: Access, topics: Iterable[Topic]) -> list[str]:
-    """What differs between the broker and the catalogue, one sentence each; empty when all is well."""
+    """What differs between the broker and the catalogue, one sentence each; empty when all is well. Raises
+    ``TopicError``, ``Unreachable``."""
+    kafka.require()
     admin = AdminClient(kafka.librdkafka() | {"log_level": 2})
     try:
         existing = admin.list_topics(timeout=10).topics
     except KafkaException as error:
-        raise TopicError(f"No Kafka broker answers at {kafka.servers}: {error.args[0].str()}") from error
+        raise TopicError(kafka.no_answer(error.args[0].str())) from error
     found: list[str] = []
     expected = len(existing[EVENTS.name].partitions) if EVENTS.name in existing else None
     for topic in topics:

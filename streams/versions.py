@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,7 +16,7 @@ from models.artifact import FILES, ArtifactError
 from models.registry import task as task_of
 from models.registry import unknown
 from models.store import Shelf, Store
-from streams.control import publish, read
+from streams.control import Control, publish, read
 from streams.entities.contents import find
 from streams.processing.scoring import load
 from streams.records.serving import Stages, StagesSet
@@ -26,23 +27,33 @@ Stage = Literal["shadow", "canary", "live"]
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """A version of a task, where it is kept, its stages, and what it was trained on, or why it is refused."""
+    """A version of a task, where it is kept, and its stages."""
 
     task: str
     version: str
     where: str
     stages: tuple[str, ...]
+    learned_until: str
+    """The last day of what it was trained on, of the data set that goes furthest …"""
+    measured: str
+    """… the first thing that its card measured of it …"""
     about: str
+    """… and on which data sets it was trained, or why it is refused."""
 
 
 class Versions:
-    """The store, the package and the control topic, seen together. Raises ``ArtifactError`` and ``TopicError``."""
+    """The store, the package and the control topic, seen together. Raises ``ArtifactError``, and where it matters what
+    is in which stage ``TopicError`` and ``Unreachable``."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.store = Store(settings.models)
         self.shelf = Shelf(self.store)
-        self.control = read(settings.access)
+
+    @cached_property
+    def control(self) -> Control:
+        """What operators and workers said of stages, read when it is first asked for."""
+        return read(self.settings.access)
 
     def stages(self, task: str) -> Stages:
         """What is to serve of a task now."""
@@ -67,14 +78,16 @@ class Versions:
             for version in dict.fromkeys([shipped, *self.store.versions(task)]):
                 where = "package" if version == shipped else self.settings.models
                 stage = tuple(name for name, v in named.items() if v == version)
-                found.append(Version(task, version, where, stage, self._about(task, version)))
+                found.append(Version(task, version, where, stage, *self._about(task, version)))
         return found
 
-    def _about(self, task: str, version: str) -> str:
+    def _about(self, task: str, version: str) -> tuple[str, str, str]:
         try:
-            return ", ".join(source["name"] for source in self.shelf.artifact(task, version).card["data"])
+            card = self.shelf.artifact(task, version).card
         except ArtifactError as error:
-            return f"refused: {error}"
+            return "", "", f"refused: {error}"
+        cuts = [str(window["cut"]) for window in card["split"].get("windows", {}).values()]
+        return max(cuts, default="")[:10], _headline(card), ", ".join(source["name"] for source in card["data"])
 
     def find(self, task: str, version: str) -> str:
         """The one version that starts so."""
@@ -161,6 +174,20 @@ class Versions:
                     found.append((f"mean {output.name} on golden rows", f"{x.mean():.4f}", f"{y.mean():.4f}"))
                     found.append((f"mean distance of {output.name}", "", f"{np.abs(x - y).mean():.4f}"))
         return found
+
+
+#: Of what a card measures, what is told first.
+_TOLD = {"auc": "AUC", "top_1": "top 1"}
+
+
+def _headline(card: dict[str, Any]) -> str:
+    for dataset, answers in card["metrics"].items():
+        for output in card["outputs"]:
+            ours = answers.get(output, {}).get("segments", {}).get("all", {}).get("models", {}).get("ours", {})
+            for name, title in _TOLD.items():
+                if name in ours:
+                    return f"{title} {ours[name]:.3f} ({output}, {dataset})"
+    return ""
 
 
 def _flat(value: Any, prefix: str = "") -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import logging
 import os
@@ -10,7 +11,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import faust
 
@@ -23,8 +24,11 @@ from streams.entities.contents import find
 from streams.kafka_watch import KafkaWatch
 from streams.settings import Settings, SettingsError
 from streams.topics import CARRIED, ITEMS, TOPICS, changelog_name, changelogs, create
+from streams.writable import why_not_folder
 
 log = logging.getLogger(__name__)
+#: A worker that starts together with its Kafka waits for it so long.
+KAFKA_PATIENCE_SECONDS = 10.0
 
 
 def run(settings: Settings, loglevel: str = "WARNING", on_step: Callable[[str], None] | None = None) -> int:
@@ -32,6 +36,7 @@ def run(settings: Settings, loglevel: str = "WARNING", on_step: Callable[[str], 
     _fast_loop()
     _check_port(settings.host, settings.port)
     held = _own_folder(settings.data_dir)  # Until this process ends, however it does.
+    settings.access.require(KAFKA_PATIENCE_SECONDS)
     created = create(
         settings.access, [*TOPICS, *changelogs(settings.app_id)], settings.partitions, settings.replication
     )
@@ -46,14 +51,22 @@ def run(settings: Settings, loglevel: str = "WARNING", on_step: Callable[[str], 
         shelf.model(task)  # Proven before anything is read.
     try:
         shelf.keep_shipped()
-    except (ArtifactError, OSError) as error:
+    except ArtifactError as error:
         log.warning("Workers of another version cannot serve this package's models: %s", error)
     control = Watch(settings.access)
     kafka.start()
     # Who wants to read of errors only, wants to read of nothing else.
     announcer = Announcer(0 if loglevel == "ERROR" else settings.announce_seconds, _say)
     worker = create_app(settings, entities, shelf, control, kafka, on_step, announcer)
-    process = faust.Worker(worker.app, loglevel=loglevel, redirect_stdouts=False, quiet=True)
+    process = faust.Worker(
+        worker.app,
+        loglevel=loglevel,
+        logfile=sys.stderr,
+        logging_config=_plain_log(loglevel),
+        redirect_stdouts=False,
+        quiet=True,
+    )
+    process.spinner = None  # It would hide and show a cursor, also where there is none.
     try:
         process.execute_from_commandline()
     except SystemExit as stop:
@@ -73,21 +86,41 @@ def _say(line: str) -> None:
     print(f"[{time.strftime('%Y-%m-%d %H:%M:%S')}] {line}", file=sys.stderr, flush=True)
 
 
+def _plain_log(level: str) -> dict[str, Any]:
+    """Lines on standard error without colours: Faust would colour them by where standard output goes."""
+    line = {
+        "()": "mode.utils.logging.DefaultFormatter",
+        "format": "[%(asctime)s] [%(levelname)s] %(message)s %(extra)s",
+    }
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {"line": line},
+        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+        "root": {"level": level, "handlers": ["stderr"]},
+    }
+
+
 def _check_port(host: str, port: int) -> None:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
+        except (socket.gaierror, UnicodeError) as error:
+            raise SettingsError(f"OFFERSTREAM_HOST is {host!r}, which cannot be resolved.") from error
         except OSError as error:
+            advice = {errno.EADDRINUSE: ": is another worker running? --port 0 takes a free one"}
+            advice[errno.EADDRNOTAVAIL] = ": it is no address of this machine (OFFERSTREAM_HOST)"
             raise SettingsError(
-                f"{host}:{port} cannot be served on ({error.strerror}): is another worker running? "
-                "--port 0 takes a free one."
+                f"{host}:{port} cannot be served on ({error.strerror}){advice.get(error.errno or 0, '')}."
             ) from error
 
 
 def _own_folder(folder: Path) -> IO[str]:
     """The folder's lock: two workers with one copy of the table would wait for each other for ever."""
+    if why := why_not_folder(folder):
+        raise SettingsError(f"The worker's folder (--data-dir, OFFERSTREAM_DATA_DIR) cannot be {folder}: {why}.")
     folder.mkdir(parents=True, exist_ok=True)
     held = (folder / "lock").open("a+")
     try:

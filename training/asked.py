@@ -8,13 +8,13 @@ from pathlib import Path
 
 from models.artifact import Artifact, ArtifactError
 from models.store import Store
-from streams.commands.common import parse_time
 from streams.settings import Settings
 from training.datasets import DATASETS
 from training.errors import TrainingError
 from training.job import may_teach
 from training.source import Source, distinct, of_dataset, of_name, of_topic
 from training.tasks import Trainer
+from training.times import parse_time
 
 #: A history's source and its cut, UTC milliseconds since 1970.
 Cut = tuple[Source, int]

@@ -15,7 +15,6 @@ from models.artifact import Artifact, ArtifactError, load_artifact
 from models.predictor import Predictor
 from models.registry import task as find
 from models.task import Task
-from streams.commands.common import parse_time
 from streams.records.words import shown_time
 from streams.settings import Settings
 from training import needs
@@ -26,6 +25,7 @@ from training.job import CutHistory, Job, upstream_of
 from training.progress import progress
 from training.tables import alerts, challenge, summary, verdicts
 from training.tasks import Trainer, train, trainer
+from training.times import parse_time
 
 #: What training imports beyond what a worker does.
 MODULES = ("tensorflow", "tf2onnx", "onnx", "lightgbm", "lifetimes", "pandas", "pyarrow")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 
 from streams.agents.choices import Choices
 from streams.agents.model_watch import ModelWatch
@@ -55,6 +56,7 @@ class EntityLog:
         log_id: str = "",
         topic_partitions: int | None = None,
         announcer: Announcer | None = None,
+        folder: Path | None = None,
     ) -> None:
         self.entity = entity
         self.announcer = announcer or Announcer(0, print)
@@ -71,7 +73,7 @@ class EntityLog:
         self._touched: dict[int, float] = {}
         self._idle: set[int] = set()
         self.choices = Choices(entity, rules, shelf, writer, metrics, self.processors)
-        self.models = ModelWatch(writer, metrics, self.processors)
+        self.models = ModelWatch(entity.name, writer, metrics, self.processors, folder)
 
     def processor(self, partition: int) -> PartitionProcessor:
         """The partition's processor; made from the table when there is none."""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import time
+import zipfile
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -15,7 +17,7 @@ from streams.decisions.churn_alert import TASK as LABELLED_TASK
 from streams.metrics import Metrics
 from streams.monitoring.alert_labels import promised
 from streams.monitoring.canary import CanaryPolicy, CanaryWatch, Compared
-from streams.monitoring.drift import Drift
+from streams.monitoring.drift import Drift, FromTraining
 from streams.monitoring.late_labels import Judged, code_of
 from streams.monitoring.quality import Calibration
 from streams.processing.partition import PartitionProcessor
@@ -26,36 +28,71 @@ from streams.topics import CONTROL
 
 #: Two answers that differ by no more agree.
 AGREEMENT = 0.05
+#: How often what drift is measured against is written down.
+KEEP_SECONDS = 300.0
 
 log = logging.getLogger(__name__)
 
 
 class ModelWatch:
     """Takes what models answered, slice by slice; ``watch`` shows it and rolls back canaries that do harm.
-    ``processors`` are those of the partitions that this worker owns, by partition."""
+    ``processors`` are those of the partitions that this worker owns, by partition. ``folder``: where what drift is
+    measured against outlives a restart."""
 
-    def __init__(self, writer: WriteBehind, metrics: Metrics, processors: Mapping[int, PartitionProcessor]) -> None:
-        self.writer, self.metrics, self.processors = writer, metrics, processors
+    def __init__(
+        self,
+        entity: str,
+        writer: WriteBehind,
+        metrics: Metrics,
+        processors: Mapping[int, PartitionProcessor],
+        folder: Path | None = None,
+    ) -> None:
+        self._drift_files = f"drift-{entity}-"
+        self.writer, self.metrics, self.processors, self._folder = writer, metrics, processors, folder
+        self._kept_at = time.monotonic()
         self.canary_policy = CanaryPolicy()
         self._canaries: dict[tuple[str, str, str], CanaryWatch] = {}
+        self._tasks: set[str] = set()
         self._rolled_back: set[tuple[str, str]] = set()
         self._unsaid: list[CanaryRolledBack] = []
         self._judged: dict[int, Judged] = {}
-        self._drifts: dict[str, tuple[str, Drift]] = {}
+        self._drifts: dict[str, tuple[str, Drift, FromTraining]] = {}
 
     def take(self, scores: TaskScores, processor: PartitionProcessor) -> None:
         """Take what a task answered in a slice."""
-        self._drift_of(scores.models[0]).take(drift_columns(scores))
+        self._tasks.add(scores.models[0].task)
+        columns = drift_columns(scores)
+        _, drift, from_training = self._drifts_of(scores.models[0], processor)
+        drift.take(columns, processor.today)
+        from_training.take(columns)
         for compared in scores.compared:
             self._compare(compared, processor)
 
-    def _drift_of(self, model: Model) -> Drift:
+    def _drifts_of(self, model: Model, processor: PartitionProcessor) -> tuple[str, Drift, FromTraining]:
         if model.digest not in self._drifts:
             # Only of what serves now: during a change, partitions come to it one after the other.
             serving = {task.live.digest for processor in self.processors.values() for task in processor.serving}
-            self._drifts = {digest: drift for digest, drift in self._drifts.items() if digest in serving}
-            self._drifts[model.digest] = (model.task, Drift(model.distributions))
-        return self._drifts[model.digest][1]
+            self._drifts = {digest: drifts for digest, drifts in self._drifts.items() if digest in serving}
+            growing = [address for address, feature in processor.catalogue.features.items() if feature.grows]
+            drift = Drift(growing)
+            if self._folder is not None:
+                _restore(drift, self._folder / f"{self._drift_files}{model.digest}.npz")
+            self._drifts[model.digest] = (model.task, drift, FromTraining(model.distributions))
+        return self._drifts[model.digest]
+
+    def _keep_drifts(self, folder: Path) -> None:
+        """Write down what drift is measured against; of models that serve no more it is deleted."""
+        try:
+            for path in folder.glob(f"{self._drift_files}*"):
+                if path.name.removeprefix(self._drift_files).removesuffix(".npz") not in self._drifts:
+                    path.unlink()
+            for digest, (_, drift, _) in self._drifts.items():
+                unfinished = folder / f"{self._drift_files}{digest}.unfinished"
+                with unfinished.open("wb") as file:
+                    np.savez(file, allow_pickle=False, **drift.state())
+                unfinished.rename(folder / f"{self._drift_files}{digest}.npz")
+        except OSError as error:
+            log.warning("What drift is measured against is not kept for the next start: %s", error)
 
     def _compare(self, compared: Compared, processor: PartitionProcessor) -> None:
         m, task = self.metrics, compared.model.task
@@ -95,8 +132,10 @@ class ModelWatch:
             if task.live.task == LABELLED_TASK
             for stage, model in task.staged.items()
         }
-        for gauge in (m.labels_known, m.live_auc, m.live_calibration_error):
-            gauge.clear()  # Else it would go on saying of a canary what was true before it ended.
+        for gauge in (m.labels_known, m.live_auc, m.live_calibration_error, m.drift, m.from_training, m.drift_known):
+            for task in self._tasks:
+                # Else it would go on saying of a canary what was true before it ended.
+                gauge.remove_by_labels({"task": task})
         known: dict[str, Calibration] = {}
         for stage, judged in serving.items():
             if judged is not None:
@@ -104,9 +143,15 @@ class ModelWatch:
                 m.labels_known.labels(LABELLED_TASK, stage).set(judged.count)
                 m.live_auc.labels(LABELLED_TASK, stage).set(judged.auc())
                 m.live_calibration_error.labels(LABELLED_TASK, stage).set(known[stage].error)
-        for task, drift in self._drifts.values():
+        for task, drift, from_training in self._drifts.values():
             for name, value in drift.psi().items():
                 m.drift.labels(task, name).set(value)
+            m.drift_known.labels(task).set(drift.settled)
+            for name, value in from_training.psi().items():
+                m.from_training.labels(task, name).set(value)
+        if self._folder is not None and time.monotonic() - self._kept_at > KEEP_SECONDS:
+            self._kept_at = time.monotonic()
+            self._keep_drifts(self._folder)
         changes = {(task, s.change_id) for p in self.processors.values() for task, s in p.stages.items()}
         self._canaries = {key: canary for key, canary in self._canaries.items() if key[:2] in changes}
         for (task, change, version), canary in list(self._canaries.items()):
@@ -137,14 +182,24 @@ class ModelWatch:
         self.writer.say(CONTROL.name, msgspec.json.encode(record), key=key_of(record), unsaid=unsaid)
 
 
+def _restore(drift: Drift, path: Path) -> None:
+    if path.exists():
+        try:
+            with np.load(path, allow_pickle=False) as state:
+                drift.restore(state)
+        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+            log.warning("%s is damaged (%s): what drift is measured against is learned anew.", path, error)
+
+
 def drift_columns(scores: TaskScores) -> dict[str, npt.NDArray[Any]]:
     """What drift is measured of, for the rows that the live model answered: the scalar features that it saw, and its
-    probabilities."""
+    probabilities before they were recalibrated, which moves them by itself."""
     mine = (scores.used == 0) & scores.judged
     model, x = scores.models[0], scores.inputs[0][mine]
     places = np.cumsum((0, *model.widths[:-1])).tolist()
     found: dict[str, npt.NDArray[Any]] = {
         a: x[:, p] for a, p, w in zip(model.features, places, model.widths, strict=True) if w == 1
     }
-    found |= {o.name: scores.answers[o.name][mine] for o in model.outputs if o.scalar}
+    said = scores.answers | scores.foretold
+    found |= {o.name: said[o.name][mine] for o in model.outputs if o.scalar}
     return found

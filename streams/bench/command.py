@@ -12,16 +12,17 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import click
 from confluent_kafka import Producer
 from rich.console import Console
 from rich.progress import Progress
-from rich.table import Table
 
 from streams.access import Access
 from streams.bench import inside
 from streams.bench.clickstream import clickstream
 from streams.bench.errors import BenchError
 from streams.broker.embedded import Broker
+from streams.terminal import print_rows
 from streams.topics import EVENTS, TOPICS, changelogs, create
 
 SHOPPERS = 20_000
@@ -30,9 +31,9 @@ PEER_SHARE = 10
 TIMEOUT_SECONDS = 300
 
 
-def run(out: Path, rounds: int, events: int) -> None:
-    """Run the bench, print it and write it as JSON."""
-    from streams.commands.jars import fetch_jars
+def run(out: Path, rounds: int, events: int, as_json: bool = False) -> None:
+    """Run the bench, write it as JSON and print it, as tables or as it was written."""
+    from streams.broker.cache import fetch_jars
 
     jars = fetch_jars()
     records = clickstream(events, SHOPPERS)
@@ -51,7 +52,10 @@ def run(out: Path, rounds: int, events: int) -> None:
         summary |= {"models_microseconds_per_row": inside.models(), "replay": inside.training_replay(SHOPPERS)}
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(json.dumps(summary, indent=2) + "\n")
-    _print(summary, out)
+    if as_json:
+        click.echo(json.dumps(summary, indent=2))
+    else:
+        _print(summary, out)
 
 
 def _measure(jars: list[Path], name: str, records: list[tuple[bytes, bytes]]) -> dict[str, Any]:
@@ -126,30 +130,18 @@ def summarize(results: dict[str, list[dict[str, Any]]], rounds: int, events: int
 
 
 def _print(s: dict[str, Any], out: Path) -> None:
-    console = Console()
-    table = Table("", "offerstream", "idiomatic Faust", "ratio (range)", title="Events per second, medians")
-    low, high = s["ratio_range"]
-    table.add_row(
-        "whole job, durable",
-        f"{s['ours_events_per_second']:,}",
-        f"{s['faust_events_per_second']:,}",
-        f"{s['ratio']} ({low} … {high})",
-    )
-    low, high = s["transport_ratio_range"]
-    table.add_row(
-        "transport, decode only",
-        f"{s['transport_ours_events_per_second']:,}",
-        f"{s['transport_faust_events_per_second']:,}",
-        f"{s['transport_ratio']} ({low} … {high})",
-    )
-    console.print(table)
+    rows = []
+    for what, key in (("whole job, durable", ""), ("transport, decode only", "transport_")):
+        ours, peer = (f"{s[f'{key}{side}_events_per_second']:,}" for side in ("ours", "faust"))
+        low, high = s[f"{key}ratio_range"]
+        rows.append((what, ours, peer, f"{s[f'{key}ratio']} ({low} … {high})"))
+    print_rows(("events per second, medians", "offerstream", "idiomatic Faust", "ratio (range)"), rows)
     spent = ", ".join(f"{stage} {value}" for stage, value in s["ours_microseconds_per_event"].items())
-    console.print(
-        f"Microseconds per event: {spent}. {s['due_points_per_event']} due points per event "
-        f"(the peer's part: {s['peer_due_points_per_event']})."
-    )
     cost = ", ".join(f"{task} {us}" for task, us in s["models_microseconds_per_row"].items())
-    console.print(f"CPU microseconds per scored shopper, slices of {inside.ROWS}: {cost}.")
-    replayed = s["replay"]
-    console.print(f"Training replay from columns: {replayed['events_per_cpu_second']:,} events per CPU second.")
-    console.print(f"Written to {out}.")
+    click.echo(
+        f"Microseconds per event: {spent}. {s['due_points_per_event']} due points per event "
+        f"(the peer's part: {s['peer_due_points_per_event']}).\n"
+        f"CPU microseconds per scored shopper, slices of {inside.ROWS}: {cost}.\n"
+        f"Training replay from columns: {s['replay']['events_per_cpu_second']:,} events per CPU second.\n"
+        f"Written to {out}."
+    )

@@ -9,9 +9,8 @@ from __future__ import annotations
 import statistics
 import time
 
+import click
 import msgspec
-from rich.console import Console
-from rich.table import Table
 
 from streams.bench.clickstream import clickstream
 from streams.entities.shopper import SHOPPER, ShopperSide
@@ -19,6 +18,7 @@ from streams.processing.partition import PartitionProcessor
 from streams.processing.rules import Rules
 from streams.records.slices import Slice
 from streams.state.keys import IDS
+from streams.terminal import print_rows
 
 EVENTS, SHOPPERS, ROUNDS = 300_000, 5_000, 3
 SLICE, FLUSH = 4096, 4
@@ -62,14 +62,15 @@ def measure(records: list[tuple[bytes, bytes]], hours: int) -> tuple[float, int,
 def main() -> None:
     """Measure and print."""
     records = log()
-    table = Table("allowed lateness", "µs/event", "late", "ids, in memory", "ids, in the table")
+    rows = []
     for hours in HOURS:
         rounds = [measure(records, hours) for _ in range(ROUNDS)]
         micros = statistics.median(r[0] for r in rounds)
         _, late, memory, stored = rounds[0]
         cells = f"{micros:.1f}", f"{late / len(records):.2%}", f"{memory / 2**20:.1f} MiB", f"{stored / 2**20:.1f} MiB"
-        table.add_row(f"{hours} h", *cells)
-    Console().print(f"{len(records):,} events of {SHOPPERS:,} shoppers, {SHOPPERS * 36 // 24:,} events an hour.", table)
+        rows.append((f"{hours} h", *cells))
+    click.echo(f"{len(records):,} events of {SHOPPERS:,} shoppers, {SHOPPERS * 36 // 24:,} events an hour.")
+    print_rows(("allowed lateness", "µs/event", "late", "ids, in memory", "ids, in the table"), rows)
 
 
 if __name__ == "__main__":

@@ -24,6 +24,8 @@ from types import TracebackType
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
+from streams.writable import why_not_folder
+
 HERE = Path(__file__).parent
 JVM = (
     "-Xms64m",
@@ -93,6 +95,8 @@ class Broker:
 
     def start(self) -> None:
         """Format the folder if it is new, start, and wait until clients can connect."""
+        if why := why_not_folder(self.folder):
+            raise BrokerError(f"Kafka's data cannot be kept in {self.folder}: {why}.")
         self.folder.mkdir(parents=True, exist_ok=True)
         held = self._lock_folder()
         try:
@@ -140,7 +144,7 @@ class Broker:
     def _start_once(self, held: int) -> None:
         port, controller_port = free_ports(2)
         if self.wanted_port:
-            _require_free(self.wanted_port)
+            require_free(self.wanted_port)
         self.port = self.wanted_port or port
         template = (HERE / "server.properties").read_text()
         template += "".join(f"{name}={value}\n" for name, value in self._more.items())  # the last one of a name holds
@@ -229,7 +233,8 @@ class Broker:
         return "\n".join(f"[{path.name}] {path.read_text(errors='replace')[-3000:]}" for path in paths)
 
 
-def _require_free(port: int) -> None:
+def require_free(port: int) -> None:
+    """Make sure that a port of 127.0.0.1 can be listened on. Raises ``BrokerError``."""
     with socket.socket() as s:
         s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as Java does
         try:

@@ -59,12 +59,16 @@ def fetch(into: Path, lock: Path = LOCK, progress: Progress | None = None, worke
 
     A file reaches ``into`` only whole and with the locked sha256. Raises ``JarError``.
     """
-    jars = read_lock(lock)
-    into.mkdir(parents=True, exist_ok=True)
-    missing = [jar for jar in jars if not _intact(into / jar.file_name, jar)]
-    if missing:
-        _download(missing, into, lock, progress, workers)
-    return [into / jar.file_name for jar in jars]
+    wanted = missing(into, lock)
+    if wanted:
+        into.mkdir(parents=True, exist_ok=True)
+        _download(wanted, into, lock, progress, workers)
+    return [into / jar.file_name for jar in read_lock(lock)]
+
+
+def missing(folder: Path, lock: Path = LOCK) -> list[Jar]:
+    """The locked jars that a folder does not hold whole; it need not exist."""
+    return [jar for jar in read_lock(lock) if not _intact(folder / jar.file_name, jar)]
 
 
 def _intact(path: Path, jar: Jar) -> bool:
@@ -76,12 +80,12 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _download(missing: list[Jar], into: Path, lock: Path, progress: Progress | None, workers: int) -> None:
+def _download(wanted: list[Jar], into: Path, lock: Path, progress: Progress | None, workers: int) -> None:
     try:
         from jgo.maven import MavenContext, PythonResolver
     except ImportError as error:
         raise JarError("Fetching Kafka's jars needs the extra 'kafka': pip install 'offerstream[kafka]'.") from error
-    total, done = sum(jar.size for jar in missing), 0
+    total, done = sum(jar.size for jar in wanted), 0
 
     @contextlib.contextmanager
     def per_file(_name: str, _size: int) -> Iterator[Callable[[int], None]]:
@@ -111,7 +115,7 @@ def _download(missing: list[Jar], into: Path, lock: Path, progress: Progress | N
 
         with ThreadPoolExecutor(workers) as pool:
             try:
-                for job in as_completed([pool.submit(one, jar) for jar in missing]):
+                for job in as_completed([pool.submit(one, jar) for jar in wanted]):
                     job.result()
             except BaseException:
                 pool.shutdown(cancel_futures=True)

@@ -12,15 +12,13 @@ from itertools import islice
 
 import click
 import msgspec
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
-from streams.commands.common import progress_bar
+from streams.commands.common import COUNT
 from streams.processing.checking import BLOCK, FIXES, Checker, Finding, Tally
 from streams.producer.lines import Lines
 from streams.records.words import shown_time
 from streams.settings import Settings
+from streams.terminal import print_rows, progress_bar
 
 #: Findings of one kind that are printed unless more are asked for.
 LIMIT = 20
@@ -32,7 +30,7 @@ LIMIT = 20
 @click.option(
     "--limit", type=click.IntRange(0), help=f"Findings printed of each kind; default {LIMIT}, with --json all."
 )
-@click.option("--partitions", type=click.IntRange(1), help="Of the events topic; default $OFFERSTREAM_PARTITIONS or 4.")
+@click.option("--partitions", type=COUNT, help="Of the events topic; default $OFFERSTREAM_PARTITIONS or 4.")
 def check(file: str, as_json: bool, limit: int | None, partitions: int | None) -> None:
     """Check wire records, one JSON object per line, by every rule that workers apply; nothing is sent.
 
@@ -47,7 +45,7 @@ def check(file: str, as_json: bool, limit: int | None, partitions: int | None) -
     if as_json:
         click.echo(json.dumps(summary(tally)))
     else:
-        print_summary(tally, Console(), most)
+        print_summary(tally, most)
     sys.exit(bool(tally.bad))
 
 
@@ -110,17 +108,15 @@ def summary(tally: Tally) -> dict[str, object]:
     }
 
 
-def print_summary(tally: Tally, out: Console, most: int) -> None:
+def print_summary(tally: Tally, most: int, *, err: bool = False) -> None:
     """What a file came to, for people."""
-    said: Callable[[str], None] = lambda text: out.print(text, markup=False, highlight=False, soft_wrap=True)  # noqa: E731
-    told = tally.errors + tally.warnings
-    if told:
-        table = Table("", "reason", "found", "what to do")
-        for severity, counts in (("error", tally.errors), ("warning", tally.warnings)):
-            for reason, n in counts.most_common():
-                more = f" ({most:,} shown)" if n > most else ""
-                table.add_row(severity, reason, f"{n:,}{more}", escape(FIXES[reason]))
-        out.print(table)
-    said(f"{tally.records:,} records: {tally.good:,} good, {tally.bad:,} bad.")
+    found = [
+        (severity, reason, f"{n:,}" + (f" ({most:,} shown)" if n > most else ""), FIXES[reason])
+        for severity, counts in (("error", tally.errors), ("warning", tally.warnings))
+        for reason, n in counts.most_common()
+    ]
+    if found:
+        print_rows(("severity", "reason", "found", "what to do"), found, err=err)
+    click.echo(f"{tally.records:,} records: {tally.good:,} good, {tally.bad:,} bad.", err=err)
     if tally.first_ms is not None and tally.last_ms is not None:
-        said(f"Event times from {shown_time(tally.first_ms)} to {shown_time(tally.last_ms)}.")
+        click.echo(f"Event times from {shown_time(tally.first_ms)} to {shown_time(tally.last_ms)}.", err=err)

@@ -1,130 +1,116 @@
-"""What several commands share: the console, options, progress, times."""
+"""What several commands share: options, and how values are read and refused before any work is done."""
 
 from __future__ import annotations
 
-import json
-import signal
-import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+import math
+import os
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import click
-import numpy as np
-from rich.console import Console
-from rich.filesize import decimal
-from rich.markup import escape
-from rich.progress import (
-    BarColumn,
-    DownloadColumn,
-    MofNCompleteColumn,
-    Progress,
-    SpinnerColumn,
-    TextColumn,
-    TimeElapsedColumn,
-)
-from rich.table import Table
 
-#: Standard error: what is said about the work. Results go to standard output.
-console = Console(stderr=True)
-BROKER = click.option("--broker", metavar="HOST:PORT", help="Kafka; default $OFFERSTREAM_BROKER or 127.0.0.1:9092.")
+from streams.writable import why_not_file, why_not_folder
+
+
+class Text(click.ParamType):
+    """A text that can be sent. Where the locale's encoding is not the terminal's (LC_ALL=C), it is read as UTF-8."""
+
+    name = "text"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The text."""
+        try:
+            value.encode()
+            return str(value)
+        except UnicodeEncodeError:  # Python has kept the bytes that it could not decode
+            try:
+                return os.fsencode(value).decode()
+            except UnicodeError:
+                self.fail(f"{value!r} is no text in UTF-8.", param, ctx)
+
+
+class Time(click.ParamType):
+    """ISO 8601 as UTC milliseconds since 1970; a time without an offset is UTC. ``words``: what else may be said.
+
+    >>> Time().convert("1970-01-02", None, None)
+    86400000
+    """
+
+    name = "time"
+
+    def __init__(self, *words: str) -> None:
+        self.words = words
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | str:
+        """The time, or the word."""
+        if isinstance(value, int) or value in self.words:
+            return value
+        try:
+            at = datetime.fromisoformat(value)
+            ms = int((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() * 1000)
+        except (ValueError, OverflowError):
+            others = f"; nor one of: {', '.join(self.words)}" if self.words else ""
+            self.fail(
+                f"{value!r} is no ISO 8601 time, such as 2017-06-01 or 2017-06-01T12:00+02:00{others}.", param, ctx
+            )
+        if ms < 0:
+            self.fail(f"{value!r} is before 1970.", param, ctx)
+        return ms
+
+
+class Number(click.FloatRange):
+    """A number within a range; NaN lies in none."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """The number."""
+        found = float(super().convert(value, param, ctx))
+        if math.isnan(found):
+            self.fail("NaN is no number.", param, ctx)
+        return found
+
+
+class OutFile(click.Path):
+    """A file that a command writes at its end: refused at its beginning where it cannot be written."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path, dir_okay=False)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        """The path."""
+        path = Path(value)
+        if why := why_not_file(path):
+            self.fail(f"{path} cannot be written: {why}.", param, ctx)
+        return path
+
+
+class OutFolder(click.Path):
+    """A folder that a command writes into: refused at its beginning where it cannot."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path, file_okay=False)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        """The path."""
+        path = Path(value)
+        if why := why_not_folder(path):
+            self.fail(f"{path} cannot be written: {why}.", param, ctx)
+        return path
+
+
+TEXT, TIME, OUT_FILE, OUT_FOLDER = Text(), Time(), OutFile(), OutFolder()
+PORT, COUNT = click.IntRange(0, 65535), click.IntRange(1)
+BROKER = click.option(
+    "--broker", type=TEXT, metavar="HOST:PORT", help="Kafka; default $OFFERSTREAM_BROKER or 127.0.0.1:9092."
+)
 DATA = click.option(
     "--data", type=click.Path(path_type=Path, exists=True, file_okay=False), help="Folder with data sets."
 )
-#: The last column of a table, which may be folded, is at least so wide.
-NARROWEST = 24
-#: How often progress is told where there is no terminal to draw on.
-TELL_SECONDS = 5.0
-
-
 JSON = click.option("--json", "as_json", is_flag=True, help="One JSON document.")
 
 
-def print_rows(columns: Sequence[str], rows: Iterable[Sequence[str]], as_json: bool = False) -> None:
-    """A table on standard output, of which nothing is cut off: for a person fitted to the terminal, for a pipe a line
-    per row, for a program a list of JSON objects."""
-    rows = list(rows)
-    if as_json:
-        click.echo(json.dumps([dict(zip(columns, row, strict=True)) for row in rows], indent=2))
-        return
-    out, widths = Console(), [max(map(len, cells)) for cells in zip(columns, *rows, strict=True)]
-    if not out.is_terminal:
-        for row in (columns, *rows):
-            padded = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-            click.echo("  ".join(padded).rstrip())
-    elif sum(widths[:-1]) + 3 * len(widths) + NARROWEST <= out.width:
-        table = Table(*columns[:-1])
-        table.add_column(columns[-1], overflow="fold")
-        for row in rows:
-            table.add_row(*map(escape, row))
-        out.print(table)
-    else:  # too many columns for this terminal: a block per row
-        for first, *rest in rows:
-            click.secho(first, bold=True)
-            for name, cell in zip(columns[1:], rest, strict=True):
-                if cell:
-                    click.echo(f"  {name}: {cell}")
-
-
-def shown_number(value: float) -> str:
-    """A feature's value, exactly and in as few digits as tell it from every other one.
-
-    >>> shown_number(1234567.0), shown_number(0.1), shown_number(3.0)
-    ('1234567', '0.1', '3')
-    """
-    return np.format_float_positional(np.float32(value), trim="-")
-
-
-def interruptible() -> None:
-    """Let SIGINT and SIGTERM raise ``KeyboardInterrupt``: a shell makes a command in the background ignore SIGINT."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.default_int_handler)
-
-
-@contextmanager
-def progress_bar(
-    what: str, total: float | None, *, bytes_: bool = False, tell_seconds: float = TELL_SECONDS
-) -> Iterator[Callable[[float], None]]:
-    """Progress on standard error, a bar or without a terminal a line now and then; call the result with how much is
-    done."""
-    if not console.is_terminal:
-        yield _teller(what, total, bytes_, tell_seconds)
-        return
-    amount = DownloadColumn() if bytes_ else MofNCompleteColumn()
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), amount, TimeElapsedColumn())
-    with Progress(*columns, console=console) as progress:
-        task = progress.add_task(what, total=total)
-        yield lambda done: progress.update(task, completed=done)
-
-
-def _teller(what: str, total: float | None, bytes_: bool, tell_seconds: float) -> Callable[[float], None]:
-    told = time.monotonic()
-
-    def shown(amount: float) -> str:
-        return decimal(int(amount)) if bytes_ else f"{amount:,.0f}"
-
-    def tell(done: float) -> None:
-        nonlocal told
-        now = time.monotonic()
-        if now - told >= tell_seconds:
-            told = now
-            of = f" of {shown(total)} ({done / total:.0%})" if total else ""
-            console.print(f"{what}: {shown(done)}{of}", markup=False, highlight=False)
-
-    return tell
-
-
-def parse_time(text: str) -> int:
-    """ISO 8601 as UTC milliseconds since 1970; a time without an offset is UTC.
-
-    >>> parse_time("1970-01-02")
-    86400000
-    """
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise click.UsageError(
-            f"{text!r} is no ISO 8601 time, such as 2017-06-01 or 2017-06-01T12:00+02:00."
-        ) from error
-    return int((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() * 1000)
+def window(start_ms: int | None, stop_ms: int | None) -> tuple[int | None, int | None]:
+    """The times of --from and --to. Raises ``click.UsageError`` where nothing lies between them."""
+    if start_ms is not None and stop_ms is not None and start_ms >= stop_ms:
+        raise click.UsageError("Nothing lies between --from and --to: --to must be later.")
+    return start_ms, stop_ms

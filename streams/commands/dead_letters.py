@@ -9,30 +9,30 @@ from datetime import UTC, datetime
 from typing import BinaryIO
 
 import click
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
-from streams.commands.common import BROKER, console, parse_time
+from streams.commands.common import BROKER, JSON, TIME, window
 from streams.dead_letters import Group, original_line, read
 from streams.records.dead_reasons import DEAD_REASONS
 from streams.records.outcomes import DeadLetter
-from streams.records.words import shown_time
+from streams.records.words import printable, shown_time
 from streams.settings import Settings
+from streams.terminal import console, print_block
 
 #: Places of originals that are no lines, of which so many are named.
 NAMED = 5
+#: Fields at fault, of which so many are named.
+FIELDS = 8
 
 
 @click.command("dead-letters")
 @BROKER
 @click.option("--reason", type=click.Choice(sorted(DEAD_REASONS)), help="Only letters of this reason.")
-@click.option("--from", "start", metavar="TIME", help="Only records that came from this time on.")
-@click.option("--to", "stop", metavar="TIME", help="Only records that came before this time.")
+@click.option("--from", "start", type=TIME, metavar="TIME", help="Only records that came from this time on.")
+@click.option("--to", "stop", type=TIME, metavar="TIME", help="Only records that came before this time.")
 @click.option("--originals", metavar="FILE", help="Write the originals there, one per line; - for standard output.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON document.")
+@JSON
 def dead_letters(
-    broker: str | None, reason: str | None, start: str | None, stop: str | None, originals: str | None, as_json: bool
+    broker: str | None, reason: str | None, start: int | None, stop: int | None, originals: str | None, as_json: bool
 ) -> None:
     """Print the dead letters by reason: how many, since when, an example, and what to do.
 
@@ -40,7 +40,8 @@ def dead_letters(
     --format jsonl`. Letters stay in dead-letters.v1 for 90 days: --from leaves out those repaired before.
     """
     settings = Settings.from_environment(broker=broker)
-    first, last = (parse_time(start) if start else None), (parse_time(stop) if stop else None)
+    first, last = window(start, stop)
+    settings.access.require()
     groups: dict[str, Group] = defaultdict(Group)
     left_out: list[str] = []
     written = 0
@@ -72,7 +73,7 @@ def dead_letters(
             found |= {"originals_written": written, "originals_left_out": left_out}
         click.echo(json.dumps(found, indent=2), err=originals == "-")
         return
-    _print(ordered, Console(stderr=originals == "-"))
+    _print(ordered, err=originals == "-")
     if originals:
         _tell_originals(originals, written, left_out)
 
@@ -111,24 +112,21 @@ def _group(reason: str, group: Group) -> dict[str, object]:
     }
 
 
-def _print(groups: dict[str, Group], out: Console) -> None:
+def _print(groups: dict[str, Group], *, err: bool) -> None:
     if not groups:
-        out.print("No dead letters.")
-        return
+        click.echo("No dead letters.", err=err)
     for reason, group in groups.items():
         known, example = DEAD_REASONS.get(reason), group.example
         assert example is not None
-        table = Table(show_header=False, box=None, padding=(0, 2, 0, 2))
-        table.add_row("came", f"{shown_time(group.first_ms)} to {shown_time(group.last_ms)}")
-        if known:
-            table.add_row("means", escape(known.meaning))
-        if group.fields:
-            table.add_row("fields", escape(", ".join(f"{name} ({n:,})" for name, n in group.fields.most_common(8))))
-        table.add_row("example", escape(f"{_place(example)}: {example.detail}"))
-        if known:
-            table.add_row("do", escape(known.fix))
-        out.print(f"[bold]{reason}[/]: {group.count:,}", highlight=False)
-        out.print(table)
+        lines = {
+            "came": f"{shown_time(group.first_ms)} to {shown_time(group.last_ms)}",
+            "means": known.meaning if known else "",
+            "fields": ", ".join(f"{name} ({n:,})" for name, n in group.fields.most_common(FIELDS)),
+            "example": f"{_place(example)}: {example.detail}",
+            "do": known.fix if known else "",
+        }
+        shown = ((name, printable(said)) for name, said in lines.items())
+        print_block(f"{printable(reason)}: {group.count:,}", shown, err=err)
 
 
 def _tell_originals(name: str, written: int, left_out: list[str]) -> None:
@@ -139,4 +137,4 @@ def _tell_originals(name: str, written: int, left_out: list[str]) -> None:
     if left_out:
         some = ", ".join(left_out[:NAMED]) + (", …" if len(left_out) > NAMED else "")
         told = f"{len(left_out):,} are no lines of text, empty or too large to be kept: they stay at {some}"
-        console.print(told, markup=False, highlight=False, soft_wrap=True)
+        console.print(told, markup=False, highlight=False)

@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
 
 from streams.commands.check import LIMIT, as_text, print_summary, report
-from streams.commands.common import BROKER, DATA, console, interruptible, parse_time, progress_bar
+from streams.commands.common import BROKER, DATA, TEXT, TIME, Number, window
 from streams.inspect import Progress, progress
 from streams.producer.fates import in_words, refuse_late, wait
 from streams.producer.lines import Lines
@@ -20,20 +19,23 @@ from streams.producer.replay import Record, ReplayError, Sent, between, paced, r
 from streams.reading import Reader
 from streams.records.words import shown_time
 from streams.settings import Settings
+from streams.terminal import console, interruptible, progress_bar
 from streams.topics import EVENTS
 
 
 @click.command()
-@click.argument("source")
+@click.argument("source", type=TEXT)
 @BROKER
 @DATA
 @click.option("--format", "format_", type=click.Choice(["dataset", "jsonl"]), default="dataset", show_default=True)
 @click.option("--raw", is_flag=True, help="Check nothing: send every line as it is.")
 @click.option("--force", is_flag=True, help="Send also what is older than its partition's watermark: it will be late.")
 @click.option("--wait", "wait_", is_flag=True, help="Wait until workers have applied it, and print what became of it.")
-@click.option("--speed", default=0.0, help="Times as fast as it happened; 0 (default) as fast as can be.")
-@click.option("--from", "start", metavar="TIME", help="Only events from this time on.")
-@click.option("--to", "stop", metavar="TIME", help="Only events before this time.")
+@click.option(
+    "--speed", type=Number(0), default=0.0, help="Times as fast as it happened; 0 (default) as fast as can be."
+)
+@click.option("--from", "start", type=TIME, metavar="TIME", help="Only events from this time on.")
+@click.option("--to", "stop", type=TIME, metavar="TIME", help="Only events before this time.")
 def replay(
     source: str,
     broker: str | None,
@@ -43,8 +45,8 @@ def replay(
     force: bool,
     wait_: bool,
     speed: float,
-    start: str | None,
-    stop: str | None,
+    start: int | None,
+    stop: int | None,
 ) -> None:
     """Send a history to the events topic.
 
@@ -55,24 +57,27 @@ def replay(
     what became of it.
     """
     settings = Settings.from_environment(broker=broker)
-    window = (parse_time(start) if start else None, parse_time(stop) if stop else None)
+    start, stop = window(start, stop)
     with ExitStack() as stack:
         if format_ == "jsonl":
             lines = stack.enter_context(Lines(source, raw=raw))
+            settings.access.require()
             total = None if raw else _check(settings, lines)
 
             def records() -> Iterable[Record]:
-                return between(records_of_lines(lines), *window)
+                return between(records_of_lines(lines), start, stop)
         else:
             dataset = _dataset(source, settings)
+            dataset.files(data)
+            settings.access.require()
             total = dataset.events
 
             def records() -> Iterable[Record]:
-                return between(records_of(dataset.read(data)), *window)
+                return between(records_of(dataset.read(data)), start, stop)
 
         if not (raw or force):
             refuse_late(settings, records(), in_order=format_ == "dataset")
-        whole = window == (None, None)
+        whole = start is None and stop is None
         _send(settings, source, paced(records(), speed), total if whole else None, wait_)
 
 
@@ -80,7 +85,7 @@ def _check(settings: Settings, lines: Lines) -> int:
     """How many records a file holds. Ends the program when one of them is bad."""
     tally = report(settings, lines, as_text, LIMIT, lambda finding: finding.severity == "error", err=True)
     if tally.bad:
-        print_summary(tally, Console(stderr=True), LIMIT)
+        print_summary(tally, LIMIT, err=True)
         raise ReplayError(
             f"Nothing was sent: {tally.bad:,} of {tally.records:,} records are bad. Repair them, or send every line as "
             "it is with --raw: bad ones become dead letters."

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import click
 
-from streams.commands.common import BROKER, DATA, console, interruptible
+from streams.commands.common import BROKER, DATA, OUT_FOLDER
 from streams.settings import Settings
+from streams.terminal import console, interruptible
 
 
 @click.command()
@@ -29,11 +30,11 @@ from streams.settings import Settings
     metavar="DATE",
     help="Trained on what is before it, tested on what is after it. Once for all histories, or once for each.",
 )
-@click.option("--out", type=click.Path(path_type=Path), help="Folder for the model; default: the store of models.")
-@click.option("--seed", default=7, show_default=True)
+@click.option("--out", type=OUT_FOLDER, help="Folder for the model; default: the store of models.")
+@click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=7, show_default=True)
 @click.option(
     "--work",
-    type=click.Path(path_type=Path),
+    type=OUT_FOLDER,
     default=Path("build/training"),
     show_default=True,
     help="Histories and unfinished trainings are kept here: a run that was cut off goes on from there.",

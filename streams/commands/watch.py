@@ -14,11 +14,12 @@ from typing import Any
 import click
 import msgspec
 
-from streams.commands.common import BROKER, interruptible, parse_time
+from streams.commands.common import BROKER, COUNT, TEXT, Time
 from streams.reading import Place, Reader, Record
 from streams.records import words
 from streams.records.events import decode_event
 from streams.settings import Settings
+from streams.terminal import interruptible
 from streams.topics import ALERTS, DEAD_LETTERS, EVENTS, LATE, OFFERS, WITHHELD, Topic
 
 KINDS: dict[str, Topic] = {
@@ -40,15 +41,15 @@ _DECODERS = {kind: msgspec.json.Decoder(topic.records[0]) for kind, topic in KIN
 @click.command()
 @click.argument("kinds", nargs=-1, type=click.Choice(list(KINDS)))
 @BROKER
-@click.option("--shopper", metavar="ID", help="Only records that concern this shopper.")
+@click.option("--shopper", type=TEXT, metavar="ID", help="Only records that concern this shopper.")
 @click.option(
-    "--from", "start", metavar="WHEN", default="now", show_default=True,
+    "--from", "start", type=Time("beginning", "now"), metavar="WHEN", default="now", show_default=True,
     help="beginning, now, or a time: records that Kafka took from then on.",
 )  # fmt: skip
-@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="End after so many.")
+@click.option("--limit", type=COUNT, metavar="N", help="End after so many.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
 def watch(
-    kinds: tuple[str, ...], broker: str | None, shopper: str | None, start: str, limit: int | None, as_json: bool
+    kinds: tuple[str, ...], broker: str | None, shopper: str | None, start: int | str, limit: int | None, as_json: bool
 ) -> None:
     """Print what comes through Kafka, live, a line each: when, whom, what and why.
 
@@ -56,12 +57,11 @@ def watch(
     line is the event time that it stands on. Ctrl-C ends it.
     """
     settings = Settings.from_environment(broker=broker)
-    since = start if start in ("beginning", "now") else parse_time(start)
     interruptible()
     with suppress(KeyboardInterrupt, BrokenPipeError), Reader(settings.access) as reader:
         chosen = [KINDS[kind] for kind in dict.fromkeys(kinds or DEFAULT)]
         shown = 0
-        for seen in _seen(reader, {p: o for topic in chosen for p, o in _starts(reader, topic, since)}):
+        for seen in _seen(reader, {p: o for topic in chosen for p, o in _starts(reader, topic, start)}):
             if shopper is not None and seen.shopper != shopper:
                 continue
             click.echo(seen.as_json() if as_json else seen.as_text())

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import click
 import msgspec
 
-from streams.commands.common import BROKER
+from streams.commands.common import BROKER, JSON, TEXT
 from streams.decisions.churn_alert import OUTPUT, TASK
 from streams.records import words
 from streams.records.words import money, shown_day, shown_time
@@ -17,9 +17,9 @@ from streams.why import Standing, standing
 
 
 @click.command()
-@click.argument("shopper")
+@click.argument("shopper", type=TEXT)
 @BROKER
-@click.option("--json", "as_json", is_flag=True, help="One JSON document.")
+@JSON
 def why(shopper: str, broker: str | None, as_json: bool) -> None:
     """Print what is known of a shopper, why they got what they got, and what is missing for an offer.
 

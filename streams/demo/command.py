@@ -13,7 +13,6 @@ import msgspec
 from rich.live import Live
 from rich.markup import escape
 
-from streams.commands.common import TELL_SECONDS, interruptible
 from streams.demo import systems
 from streams.demo.hindsight import Hindsight, period
 from streams.demo.page import page
@@ -25,6 +24,7 @@ from streams.demo.story import choose, tell
 from streams.demo.summary import show, summary
 from streams.demo.watching import Watch
 from streams.reading import Reader
+from streams.terminal import TELL_SECONDS, interruptible
 from training.datasets import COMPLETE_JOURNEY
 
 #: The slowest step has no end in sight for longer than this only when something is wrong.

@@ -54,7 +54,7 @@ def set_up(stack: ExitStack, folder: Path, broker: str | None) -> Stage:
 
 
 def _embedded(stack: ExitStack, folder: Path) -> tuple[Access, int]:
-    from streams.commands.jars import fetch_jars
+    from streams.broker.cache import fetch_jars
 
     jars = fetch_jars()
     with console.status("Starting Apache Kafka…"):

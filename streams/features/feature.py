@@ -112,6 +112,11 @@ class Feature:
     cold_start: float = 0.0
     width: int = 1
 
+    @property
+    def grows(self) -> bool:
+        """Whether it never falls, so that it tells how old a shop is rather than what its shoppers do."""
+        return getattr(self.source, "grows", False)
+
     def in_words(self, value: float) -> str:
         """A value with its unit, for people; money in whole units of the shop's currency.
 

@@ -129,8 +129,8 @@ def send(
 ) -> None:
     """Send records until all are acknowledged; ``sent`` says how far it came, also where this raises.
 
-    Raises ``ReplayError`` when Kafka refuses a record or takes none for ``patience_seconds``. On Ctrl-C what is under
-    way is waited for.
+    Raises ``Unreachable``, and ``ReplayError`` when Kafka refuses a record or takes none for ``patience_seconds``. On
+    Ctrl-C what is under way is waited for.
     """
     failed: list[BaseException] = []
     # A history that cannot be read is told before a broker that does not answer.
@@ -138,6 +138,7 @@ def send(
     first = next(source, None)
     if first is None:
         return
+    kafka.require()
     patience_ms = int(patience_seconds * 1000)
     try:
         producer = KafkaProducer(
@@ -152,7 +153,7 @@ def send(
             request_timeout_ms=patience_ms // 2,
         )
     except KafkaError as error:
-        raise ReplayError(f"No Kafka broker answers at {kafka.servers}: {error}") from error
+        raise ReplayError(kafka.no_answer(str(error))) from error
     try:
         for record in chain([first], source):
             future = producer.send(EVENTS.name, key=record.key, value=record.value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import signal
 import subprocess
 import sys
@@ -14,9 +15,9 @@ from confluent_kafka.admin import AdminClient
 
 from streams import topics
 from streams.access import Access
+from streams.broker.cache import INSTEAD, fetch_jars
 from streams.broker.embedded import Broker, BrokerError
 from streams.broker.jars import JarError, fetch, read_lock
-from streams.commands.jars import JARS, fetch_jars
 
 pytestmark = pytest.mark.kafka
 
@@ -39,14 +40,38 @@ def test_the_lock_names_kafka_and_a_digest_for_every_jar() -> None:
 
 
 def test_a_jar_with_another_digest_never_reaches_the_folder(tmp_path: Path) -> None:
-    fetch_jars()
+    kept = fetch_jars()[0].parent
     jar = min(read_lock(), key=lambda j: j.size)
     lock = tmp_path / "bad.lock"
     lock.write_text(f"{jar.coordinate} {jar.file_name} {jar.size} {'0' * 64}\n")
     with pytest.raises(JarError, match=r"but bad\.lock has"):
         fetch(tmp_path / "jars", lock)
     assert not list((tmp_path / "jars").glob("*.jar"))
-    assert (JARS / jar.file_name).exists()
+    assert (kept / jar.file_name).exists()
+
+
+@pytest.mark.parametrize("home", ["/proc/nothing", ""])
+def test_without_a_home_that_can_be_written_jars_are_kept_here(
+    home: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jars = fetch_jars()
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setenv("HOME", home)
+    if not home:
+        monkeypatch.delenv("HOME")
+        monkeypatch.setattr(pwd, "getpwuid", {}.__getitem__)  # a user that the system does not know
+    monkeypatch.chdir(tmp_path)
+    INSTEAD.mkdir(parents=True)
+    for jar in jars:
+        (INSTEAD / jar.name).symlink_to(jar)
+    assert {path.parent for path in fetch_jars()} == {INSTEAD}
+
+
+def test_where_nothing_can_be_written_a_line_says_what_to_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", "/proc/nothing")
+    monkeypatch.chdir("/proc")
+    with pytest.raises(JarError, match="Set XDG_CACHE_HOME"):
+        fetch_jars()
 
 
 def test_topics_are_created_as_catalogued_and_differences_are_told(broker: Broker) -> None:
@@ -63,7 +88,7 @@ def test_the_broker_dies_with_its_owner_and_starts_again_on_its_data(tmp_path: P
     code = (
         "import sys, time; from pathlib import Path\n"
         "from streams.access import Access; from streams.broker.embedded import Broker\n"
-        "from streams.commands.jars import fetch_jars\n"
+        "from streams.broker.cache import fetch_jars\n"
         "from streams import topics\n"
         "b = Broker(Path(sys.argv[1]), fetch_jars()); b.start()\n"
         "topics.create(Access(b.bootstrap), topics.TOPICS, 2)\n"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -71,7 +72,11 @@ def test_an_error_is_a_line_that_says_what_to_do(arguments: list[str], says: str
 
 def test_a_file_with_a_bad_line_is_not_sent_and_raw_is_offered() -> None:
     good = '{"type":"item_viewed","event_id":"e","shopper_id":"s","event_time":1700000000000,"item_id":"i"}\n'
-    done = offerstream("replay", "-", "--format", "jsonl", "--broker", "127.0.0.1:1", stdin=good + "{}\n")
+    with socket.socket() as silent:  # Somebody listens there; Kafka is asked nothing yet.
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        broker = f"127.0.0.1:{silent.getsockname()[1]}"
+        done = offerstream("replay", "-", "--format", "jsonl", "--broker", broker, stdin=good + "{}\n")
     said = " ".join(done.stderr.split())
     assert done.returncode == 1
     assert "standard input:2: type: Object missing required field `type`" in said
@@ -97,6 +102,8 @@ def test_lines_that_are_no_events_are_records_all_the_same() -> None:
         ("MAX_SLICE", "0"),
         ("TYPO", "1"),
         ("DEFAULT_CONSENT", "maybe"),
+        ("BROKER", "host:x"),
+        ("DATA_DIR", ""),
     ],
 )
 def test_a_setting_that_cannot_be_used_is_refused(variable: str, value: str) -> None:

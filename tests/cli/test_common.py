@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from streams.commands.common import progress_bar
+from streams.terminal import progress_bar
 
 
 def test_progress_without_a_terminal_is_a_line_now_and_then(capsys: pytest.CaptureFixture[str]) -> None:

@@ -83,7 +83,10 @@ def samples(**fates: int) -> Samples:
     """What a worker that was sent so much would tell."""
     outcomes = {("ChurnAlerted", "critical"): 7, ("OfferMade", ""): 4, ("OfferWithheld", "cooldown"): 1}
     return {
-        **{("offerstream_records_total", (("fate", fate),)): float(n) for fate, n in fates.items()},
+        **{
+            ("offerstream_records_total", (("entity", "shopper"), ("fate", fate))): float(n)
+            for fate, n in fates.items()
+        },
         **{
             ("offerstream_outcomes_total", (("kind", kind), ("reason", reason))): float(n)
             for (kind, reason), n in outcomes.items()

@@ -32,10 +32,34 @@ def documents(path: Path) -> list[Any]:
 
 def test_every_metric_in_an_alert_rule_is_in_the_catalogue() -> None:
     known = {name for name, *_ in Metrics().catalogue()}
-    used = set(re.findall(r"offerstream_[a-z_]+", " ".join(re.findall(r"expr: (.*)", ALERTS.read_text()))))
+    used = set(re.findall(r"offerstream_[a-z_]+", " ".join(rule["expr"] for rule in rules())))
     assert used
     for name in used:
         assert re.sub(r"_(bucket|sum|count)$", "", name) in known | {name} & known, name
+
+
+def rules() -> list[dict[str, Any]]:
+    (groups,) = documents(ALERTS)
+    return [rule for group in groups["groups"] for rule in group["rules"]]
+
+
+def test_every_alert_has_a_severity_and_a_section_that_says_what_to_do() -> None:
+    sections: dict[str, set[str]] = {}
+    for rule in rules():
+        assert rule["labels"]["severity"] in ("critical", "warning"), rule["alert"]
+        assert rule["annotations"]["summary"], rule["alert"]
+        file, _, section = rule["annotations"]["runbook_url"].partition("#")
+        assert section == rule["alert"].lower()
+        sections.setdefault(file, set()).add(section)
+    assert sections.keys() == {"docs/operating.md"}
+    headings = re.findall(r"^### (Offerstream\w+)$", (ROOT / "docs" / "operating.md").read_text(), re.MULTILINE)
+    assert {heading.lower() for heading in headings} == sections["docs/operating.md"]
+
+
+def test_drift_is_one_alert_per_task() -> None:
+    (rule,) = (rule for rule in rules() if "offerstream_drift" in rule["expr"])
+    assert rule["expr"].startswith("max by (task) (")
+    assert not any("from_training" in rule["expr"] for rule in rules())
 
 
 def test_every_metric_of_the_catalogue_is_emitted_somewhere() -> None:
@@ -57,9 +81,34 @@ def test_every_setting_in_a_deployment_exists() -> None:
 
 def test_compose_publishes_nothing_beyond_loopback() -> None:
     (compose,) = documents(ROOT / "docker-compose.yml")
-    ports = [port for service in compose["services"].values() for port in service.get("ports", [])]
-    assert ports == ["127.0.0.1:9090:9090"]
+    ports = {name: service["ports"] for name, service in compose["services"].items() if "ports" in service}
+    assert ports == {"kafka": ["127.0.0.1:9092:9094"], "prometheus": ["127.0.0.1:9090:9090"]}
     assert compose["services"]["worker"]["build"]["dockerfile"] == "deploy/docker/Dockerfile"
+
+
+def test_compose_lets_a_producer_on_the_host_reach_kafka_where_it_is_published() -> None:
+    """Kafka sends a client on to what the listener that it came through advertises: that must be the way it came."""
+    (compose,) = documents(ROOT / "docker-compose.yml")
+    kafka = compose["services"]["kafka"]
+    (published,) = kafka["ports"]
+    host, port, inside = published.split(":")
+
+    def listeners(name: str) -> dict[str, str]:
+        return dict(each.split("://") for each in kafka["environment"][name].split(","))
+
+    bound, advertised = listeners("KAFKA_LISTENERS"), listeners("KAFKA_ADVERTISED_LISTENERS")
+    (outside,) = (name for name, address in bound.items() if address == f":{inside}")
+    assert advertised[outside] == f"{host}:{port}" == Settings().broker
+    worker = compose["services"]["worker"]["environment"]["OFFERSTREAM_BROKER"]
+    (within,) = (name for name, address in advertised.items() if address == worker)
+    assert within != outside
+    assert kafka["environment"]["KAFKA_INTER_BROKER_LISTENER_NAME"] == within
+    protocols = dict(
+        each.split(":") for each in kafka["environment"]["KAFKA_LISTENER_SECURITY_PROTOCOL_MAP"].split(",")
+    )
+    assert protocols.keys() == bound.keys()
+    assert len(set(bound.values())) == len(bound)
+    assert f"`{host}:{port}`" in (ROOT / "docs" / "producers.md").read_text()
 
 
 def test_kubernetes_probes_ask_what_the_worker_serves() -> None:

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from streams.access import Access
+from streams.broker.cache import fetch_jars
 from streams.broker.embedded import Broker, free_ports
-from streams.commands.jars import fetch_jars
 from streams.settings import Settings, SettingsError
 
 pytestmark = pytest.mark.kafka

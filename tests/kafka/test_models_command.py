@@ -2,27 +2,36 @@
 
 from __future__ import annotations
 
+import re
+import signal
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from confluent_kafka import Producer
 
 from models.artifact import ArtifactError
 from models.registry import task
-from models.store import Shelf
+from models.store import Shelf, Store
 from streams.cli import cli
 from streams.control import publish, read
-from streams.records.serving import CanaryRolledBack, Stages
+from streams.records.events import encode_event
+from streams.records.serving import CanaryRolledBack, ModelsChosen, Stages
+from streams.rollout import NotServed, wait
+from streams.topics import EVENTS
 from streams.versions import Versions
 from tests.kafka.harness import Cluster
+from tests.kafka.test_swap import serving
 from tests.models.variants import variant
+from tests.shoppers import random_history
 
 pytestmark = pytest.mark.kafka
 CHURN = task("churn")
 
 
-def run(cluster: Cluster, *arguments: str) -> str:
+def run(cluster: Cluster, *arguments: str, **settings: str) -> str:
     environment = {"OFFERSTREAM_BROKER": cluster.bootstrap, "OFFERSTREAM_MODELS": cluster.models, "COLUMNS": "250"}
+    environment |= {f"OFFERSTREAM_{name.upper()}": value for name, value in settings.items()}
     result = CliRunner().invoke(cli, ["models", *arguments], env=environment)
     if result.exception is not None and not isinstance(result.exception, SystemExit):
         raise result.exception
@@ -120,7 +129,62 @@ def test_a_late_verdict_over_an_older_change_brings_no_canary_back(cluster: Clus
     assert "was rolled back for errors" in run(cluster, "list")
 
 
-def test_a_broker_that_does_not_answer_is_named() -> None:
-    result = CliRunner().invoke(cli, ["models", "list", "--broker", "127.0.0.1:1"])
-    assert "127.0.0.1:1" in str(result.exception)
-    assert "OFFERSTREAM_BROKER" in str(result.exception)
+def test_promoting_ends_when_the_workers_serve_it_or_says_why_they_do_not(cluster: Cluster, tmp_path: Path) -> None:
+    (one, first), (other, second) = written(tmp_path / "one", 1.02), written(tmp_path / "other", 0.5)
+    own = {"app_id": cluster.app_id}
+    assert "No worker of group" in run(cluster, "promote", "churn", one, "--to", "shadow", **own)
+    log = random_history(55, 300, 30)
+    cluster.send(log)
+    worker = cluster.worker()
+    cluster.wait_committed(len(log) + cluster.partitions)  # and a choice in each: the shadow
+    assert "Every partition serves it" in run(cluster, "promote", "churn", first, "--to", "live", **own)
+    assert {version for _, _, version in serving(worker)} == {first}
+    # A store that the worker does not see.
+    elsewhere = own | {"models": str(tmp_path / "elsewhere")}
+    with pytest.raises(NotServed, match=r"3 of 3 partitions do not serve it after 3 s.*OFFERSTREAM_MODELS"):
+        run(cluster, "promote", "churn", other, "--to", "canary", "--wait-seconds", "3", **elsewhere)
+    assert "is to serve" in run(cluster, "promote", "churn", second, "--to", "shadow", "--no-wait", **elsewhere)
+    assert "Every partition serves it" in run(cluster, "rollback", "churn", "--stage", "shadow", **elsewhere)
+    assert {version for _, _, version in serving(worker)} == {first}
+    worker.stop()
+
+
+def test_a_backlog_before_a_change_is_told(cluster: Cluster, tmp_path: Path) -> None:
+    folder, _ = written(tmp_path / "one", 1.02)
+    log = random_history(56, 300, 30)
+    cluster.send(log)
+    worker = cluster.worker()
+    cluster.wait_committed(len(log))
+    worker.process.send_signal(signal.SIGSTOP)
+    cluster.send(random_history(57, 900, 30))
+    versions = Versions(cluster.settings())
+    stages = versions.promote("churn", versions.take_in("churn", folder), "live", 0.0, "")
+    chosen = ModelsChosen(stages={"churn": stages})
+    producer = Producer({"bootstrap.servers": cluster.bootstrap})
+    for partition in range(cluster.partitions):  # as another worker would, which owns it for a moment
+        producer.produce(EVENTS.name, encode_event(chosen), partition=partition)
+    assert producer.flush(30) == 0
+    with pytest.raises(NotServed, match="records to apply before it comes to it"):
+        wait(cluster.settings(), "churn", stages.change_id, 0)
+    worker.process.send_signal(signal.SIGCONT)
+    assert wait(cluster.settings(), "churn", stages.change_id, 60)
+    worker.stop()
+
+
+def test_versions_are_listed_also_where_no_broker_answers(tmp_path: Path) -> None:
+    artifact = variant(CHURN, 0.5)
+    Store(str(tmp_path)).put("churn", artifact.files())
+    environment = {"OFFERSTREAM_MODELS": str(tmp_path)}
+    result = CliRunner().invoke(cli, ["models", "list", "--broker", "127.0.0.1:1"], env=environment)
+    assert result.exit_code == 0
+    assert "Stages are not known. No Kafka broker answers at 127.0.0.1:1" in result.stderr
+    lines = {line.split()[1]: line for line in result.stdout.splitlines()[1:]}
+    assert lines.keys() == {*(Shelf().shipped(name) for name in Shelf().tasks), artifact.version}
+    for line in lines.values():
+        assert "not known" in line
+        assert re.search(r"\d{4}-\d\d-\d\d +AUC 0\.\d{3} \(\w+, \w+\)", line), line
+    for words in (
+        ["show", "churn", artifact.version[:5]],
+        ["diff", "churn", artifact.version, Shelf().shipped("churn")],
+    ):
+        assert CliRunner().invoke(cli, ["models", *words], env=environment).exit_code == 0  # needs no broker

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from streams.broker.cache import fetch_jars
 from streams.broker.embedded import Broker
-from streams.commands.jars import fetch_jars
 from streams.processing.partitioning import homes
 from streams.producer.fates import wait
 from streams.producer.replay import Record, ReplayError, Sent, records_of, send

@@ -25,7 +25,8 @@ from streams.features.kinds.marks import MAX_DAYS, DaysSince, Total
 from streams.features.kinds.recent import BUCKETS, EVENTS_KEPT, SESSION_GAP_MS, Sequence, Session
 from streams.features.kinds.rhythm import MAX_OVERDUE, ORDERS_KEPT, TRIP_MS, Rhythm
 from streams.features.kinds.taste import FavouriteCategory
-from streams.features.kinds.windows import RINGS, WINDOWS, ActiveBuckets, Windowed
+from streams.features.kinds.windows import BUCKETS as BUCKET_MS
+from streams.features.kinds.windows import ActiveBuckets, Windowed, window
 from streams.features.shopper import CATALOGUE
 from streams.features.signals import Signal
 from streams.records import events as e
@@ -109,8 +110,8 @@ def decayed(s: Decayed, told: Told, now: int) -> float:
 
 
 def buckets(s: Windowed | ActiveBuckets, told: Told, now: int) -> dict[int, int]:
-    ring, covered = WINDOWS[s.window]
-    length = RINGS[ring][0]
+    ring, covered = window(s.window)
+    length = BUCKET_MS[ring.bucket]
     found: dict[int, int] = {}
     for at, event in told:
         if now // length - covered < at // length <= now // length:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -55,9 +56,9 @@ class Failing(Double):
         return found
 
 
-def worker(shelf: Any) -> EntityLog:
+def worker(shelf: Any, folder: Path | None = None) -> EntityLog:
     table = SimpleNamespace(partition_db=lambda _partition: {})
-    return EntityLog(SHOPPER, Rules(), shelf, table, Writer(), Metrics(), 10_000)  # type: ignore[arg-type]
+    return EntityLog(SHOPPER, Rules(), shelf, table, Writer(), Metrics(), 10_000, folder=folder)  # type: ignore[arg-type]
 
 
 def run(events: EntityLog, log: Log, size: int = 600) -> list[CanaryRolledBack]:
@@ -130,7 +131,7 @@ def test_a_canary_that_does_no_harm_goes_on_and_what_is_known_of_it_is_shown(she
         assert (value("offerstream_labels_known", labels) or 0) > 20
         assert 0 < (value("offerstream_live_auc", labels) or 0) <= 1
         assert (value("offerstream_live_calibration_error", labels) or 0) > 0
-    assert (value("offerstream_drift", {"task": "churn", "name": "orders.count"}) or 0) > 0
+    assert (value("offerstream_difference_from_training", {"task": "churn", "name": "orders.count"}) or 0) > 0
     # Once it has ended, nothing is said of it any more.
     ended = Stages(change_id="another")
     events.handle(cut([*canary(version), *LOG, (None, encode_event(ModelsChosen(stages={"churn": ended})))], [])[0], 0)

@@ -14,7 +14,6 @@ import pytest
 from models.artifact import load_artifact
 from models.registry import TASKS
 from models.task import AtLeast, Output
-from streams.commands.common import parse_time
 from streams.entities.shopper import SHOPPER
 from streams.features.meaning import CODES, meanings
 from streams.features.shopper import CATALOGUE
@@ -37,6 +36,7 @@ from training.replay import SNAPSHOT, Rows, replay
 from training.source import of_dataset
 from training.split import Leak, check_rows, check_split, split
 from training.tasks import trainer
+from training.times import parse_time
 
 
 def events_of(seed: int) -> list[ShopperEvent]:

@@ -35,6 +35,7 @@ class Distinct:
     name: str
     of: Literal["item", "category"]
     types: tuple[type[ShopperEvent], ...]
+    grows = True
 
 
 class DistinctKind:

@@ -23,12 +23,18 @@ class DaysSince:
     signal: Signal
     which: str = "last"
 
+    @property
+    def grows(self) -> bool:
+        """See ``Feature.grows``."""
+        return self.which == "first"
+
 
 @dataclass(frozen=True, slots=True)
 class Total:
     """The sum of a signal over the shopper's whole life. Cold start 0."""
 
     signal: Signal
+    grows = True
 
 
 class MarkKind:

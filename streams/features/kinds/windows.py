@@ -7,8 +7,11 @@ forgotten, what comes too late for it is ignored.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -19,32 +22,66 @@ from streams.features.days import UTC, Days
 from streams.features.kinds.decay import DAY_MS, HOUR_MS, MINUTE_MS
 from streams.features.signals import Run, Signal
 
-#: name of a ring → (bucket length in ms, buckets)
-RINGS: dict[str, tuple[int, int]] = {"5m": (5 * MINUTE_MS, 12), "1h": (HOUR_MS, 24), "1d": (DAY_MS, 30)}
-DAY_RING = "1d"
-#: name of a window → (its ring, how many of the ring's buckets it covers)
-WINDOWS: dict[str, tuple[str, int]] = {
-    "1h": ("5m", 12),
-    "24h": ("1h", 24),
-    "7d": ("1d", 7),
-    "30d": ("1d", 30),
-}
+
+class Ring(NamedTuple):
+    """So many buckets of one length; windows of one signal that fit share it."""
+
+    bucket: str
+    buckets: int
+
+
+#: The windows that a signal has where it has several.
+WINDOWS = ("1h", "24h", "7d", "30d")
+#: The length of a bucket in ms.
+BUCKETS: dict[str, int] = {"5m": 5 * MINUTE_MS, "1h": HOUR_MS, "1d": DAY_MS}
+DAY_BUCKET = "1d"
+#: The ring of windows in minutes, hours and days. A window that does not fit gets a ring of its own length.
+_RINGS = {"m": Ring("5m", 12), "h": Ring("1h", 24), "d": Ring(DAY_BUCKET, 30)}
+#: A row holds 4 or 8 bytes for each.
+MOST_BUCKETS = 96
+
+
+@cache
+def window(name: str) -> tuple[Ring, int]:
+    """A window's ring, and how many of its buckets it covers. Raises ``ValueError`` that says what there may be.
+
+    An hour is counted in buckets of 5 minutes, else it would be anything up to an hour.
+
+    >>> window("14d"), window("45d"), window("1h")
+    ((Ring(bucket='1d', buckets=30), 14), (Ring(bucket='1d', buckets=45), 45), (Ring(bucket='5m', buckets=12), 12))
+    """
+    match = re.fullmatch(r"(\d{1,6})([mhd])", "60m" if name == "1h" else name)
+    if match:
+        number, ring = int(match[1]), _RINGS[match[2]]
+        covered, rest = divmod(number, 5) if ring.bucket == "5m" else (number, 0)
+        if 0 < covered <= MOST_BUCKETS and not rest:
+            return Ring(ring.bucket, max(ring.buckets, covered)), covered
+    raise ValueError(
+        f"No window {name!r}: there are 5m, 10m, 15m … {5 * MOST_BUCKETS}m, 1h, 2h, 3h … {MOST_BUCKETS}h, and "
+        f"1d, 2d, 3d … {MOST_BUCKETS}d."
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class Windowed:
-    """The sum of a signal over the last 1 h, 24 h, 7 d or 30 d. Cold start 0."""
+    """The sum of a signal over a window such as 1h, 24h, 7d or 30d: see ``window``. Cold start 0."""
 
     signal: Signal
     window: str
+
+    def __post_init__(self) -> None:
+        window(self.window)
 
 
 @dataclass(frozen=True, slots=True)
 class ActiveBuckets:
-    """In how many buckets (hours of 24 h, days of 7 d or 30 d) of a window the signal was not 0. Cold start 0."""
+    """In how many buckets of a window (hours of 24h, days of 7d) the signal was not 0. Cold start 0."""
 
     signal: Signal
     window: str
+
+    def __post_init__(self) -> None:
+        window(self.window)
 
 
 class WindowKind:
@@ -52,32 +89,32 @@ class WindowKind:
 
     def __init__(self, sources: Sequence[Windowed | ActiveBuckets], days: Days | None = None) -> None:
         self._days = days or Days()
-        wanted = dict.fromkeys((WINDOWS[s.window][0], s.signal) for s in sources)
-        self._rings: dict[tuple[str, str], tuple[Column, Column]] = {}
+        wanted = dict.fromkeys((window(s.window)[0], s.signal) for s in sources)
+        self._rings: dict[tuple[Ring, str], tuple[Column, Column]] = {}
         for ring, signal in wanted:
-            zone = f"@{self._days.time_zone}" if ring == DAY_RING and self._days.time_zone != UTC else ""
-            name = f"window/{signal.name}/{ring}×{RINGS[ring][1]}{zone}"
+            zone = f"@{self._days.time_zone}" if ring.bucket == DAY_BUCKET and self._days.time_zone != UTC else ""
+            name = f"window/{signal.name}/{ring.bucket}×{ring.buckets}{zone}"
             cell = "u4" if signal.value == "count" else "i8"
             self._rings[ring, signal.name] = (
-                Column(f"{name}/buckets", cell, RINGS[ring][1]),
+                Column(f"{name}/buckets", cell, ring.buckets),
                 Column(f"{name}/head", "i8"),
             )
         self.columns: tuple[Column, ...] = tuple(column for pair in self._rings.values() for column in pair)
-        self._inside = {s.window: _inside(*WINDOWS[s.window]) for s in sources}
+        self._inside = {s.window: _inside(*window(s.window)) for s in sources}
 
     def fold(self, state: Rows, run: Run) -> None:
         for (ring, signal), (buckets, head) in self._rings.items():
             if entries := run.entries.get(signal):
                 number = self._number(ring, entries.time_ms)
-                _fold_ring(state, buckets, head, RINGS[ring][1], entries.row, number, entries.value)
+                _fold_ring(state, buckets, head, ring.buckets, entries.row, number, entries.value)
 
-    def _number(self, ring: str, time_ms: Ints) -> Ints:
-        return self._days.number(time_ms) if ring == DAY_RING else time_ms // RINGS[ring][0]
+    def _number(self, ring: Ring, time_ms: Ints) -> Ints:
+        return self._days.number(time_ms) if ring.bucket == DAY_BUCKET else time_ms // BUCKETS[ring.bucket]
 
     def read(self, rows: Readable, now_ms: Ints, source: Windowed | ActiveBuckets) -> Floats:
-        ring, _ = WINDOWS[source.window]
+        ring, _ = window(source.window)
         buckets, head = self._rings[ring, source.signal.name]
-        _, n = RINGS[ring]
+        n = ring.buckets
 
         def inside() -> Bools:
             newest = rows.column(head.name)
@@ -92,10 +129,10 @@ class WindowKind:
         return np.einsum("ij->i", held, dtype=np.int64).astype(np.float64)
 
 
-def _inside(ring: str, covered: int) -> Bools:
+def _inside(ring: Ring, covered: int) -> Bools:
     """[n, 2n + 1, n] which slots of a ring of n a window covers, by the newest bucket's slot and by how many buckets
     ago (plus n) that one is. A bucket after now is in no window."""
-    _, n = RINGS[ring]
+    n = ring.buckets
     ago = np.arange(-n, n + 1)[:, None] + _ages(np.arange(n), n)[:, None, :]
     return (ago >= 0) & (ago < covered)
 

@@ -1,0 +1,134 @@
+"""Drift is calm where nothing is wrong, also in a shop of another kind than the model's, and tells what has moved."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from models.store import Shelf
+from streams.agents.entity_log import EntityLog
+from streams.features.shopper import CATALOGUE
+from streams.monitoring.drift import BEFORE_DAYS, LAST_DAYS, LEAST_BEFORE_DAYS, ROWS_PER_DAY, Drift
+from streams.producer.replay import records_of
+from tests.monitoring.test_watching import worker
+from tests.shoppers import Log, random_history
+from tests.worlds import cut
+from training.datasets import COMPLETE_JOURNEY
+
+RNG = np.random.default_rng(11)
+#: What the rule of thumb calls another population, and deploy/prometheus an alert.
+ANOTHER = 0.25
+
+
+def after(drift: Drift, first_day: int, days: int, scale: float = 1.0) -> dict[str, float]:
+    """The last index after so many days of rows like one another."""
+    for day in range(first_day, first_day + days):
+        for _ in range(3):
+            values = {"spend": scale * RNG.gamma(2.0, 3.0, 100), "ever": np.full(100, float(day))}
+            drift.take(values, day)
+        found = drift.psi()
+    return found
+
+
+def test_the_year_that_the_models_were_trained_on_is_calm() -> None:
+    """Every eighth household, from the first day on: nothing is told while the shop fills up, no alarm after that; and
+    all the while its rows are not those of the three shops that the model was trained on."""
+    shoppers = (event for event in COMPLETE_JOURNEY.read(None) if int(event.shopper_id[10:]) % 8 == 0)
+    log: Log = [(record.key, record.value) for record in records_of(shoppers)]
+    events = worker(Shelf())
+    most: dict[str, float] = {}
+    for slice_ in cut(log, range(200, len(log), 200)):
+        events.handle(slice_, 0)
+        events.models.watch()
+        for family in events.metrics.registry.collect():
+            if family.name in ("offerstream_drift", "offerstream_drift_known"):
+                for sample in family.samples:
+                    key = f"{family.name} {sample.labels['task']}"
+                    most[key] = max(most.get(key, 0.0), sample.value)
+    for task in ("churn", "behaviour"):
+        assert most[f"offerstream_drift_known {task}"] == 1
+        assert 0 < most[f"offerstream_drift {task}"] < ANOTHER
+    differs = events.metrics.registry.get_sample_value(
+        "offerstream_difference_from_training", {"task": "churn", "name": "lapse_30d"}
+    )
+    assert (differs or 0) > ANOTHER
+
+
+def test_what_moves_is_told_and_becomes_what_is_usual() -> None:
+    drift = Drift(growing=["ever"])
+    assert after(drift, 0, LAST_DAYS + LEAST_BEFORE_DAYS - 1) == {}
+    assert drift.settled is False
+    assert after(drift, LAST_DAYS + LEAST_BEFORE_DAYS - 1, 14)["spend"] < 0.05
+    assert after(drift, 41, 7, scale=3.0)["spend"] > ANOTHER
+    assert after(drift, 48, 2 * LAST_DAYS + BEFORE_DAYS, scale=3.0)["spend"] < 0.05
+    assert "ever" not in drift.psi()
+
+
+def test_a_shop_that_fills_up_has_not_settled() -> None:
+    drift = Drift()
+    for day in range(60):
+        drift.take({"gaps": RNG.gamma(2.0 + day, 3.0, 100)}, day)
+        assert drift.psi() == {}
+
+
+def test_what_is_kept_is_bounded_and_partitions_far_behind_are_passed_over() -> None:
+    drift = Drift()
+    for day in range(100, 300):
+        drift.take({"spend": RNG.random(5000)}, day)
+        drift.take({"spend": RNG.random(100)}, day - LAST_DAYS - BEFORE_DAYS)
+        drift.take({"spend": RNG.random(100)}, day - 5)
+    assert len(drift._days) <= LAST_DAYS + BEFORE_DAYS
+    assert all(len(day.rows) <= ROWS_PER_DAY for day in drift._days.values())
+    assert min(drift._days) > 299 - LAST_DAYS - BEFORE_DAYS
+
+
+def test_rows_of_a_day_are_each_as_likely_kept() -> None:
+    drift = Drift()
+    for start in range(0, 10_000, 100):
+        drift.take({"n": np.arange(start, start + 100.0)}, 0)
+    kept = drift._days[0].rows[:, 0]
+    assert len(np.unique(kept)) == ROWS_PER_DAY
+    assert abs(float(kept.mean()) - 5000) < 4 * 10_000 / np.sqrt(12 * ROWS_PER_DAY)
+
+
+def test_a_restart_goes_on_with_what_was_known(tmp_path: Path) -> None:
+    drift, other = Drift(["ever"]), Drift(["ever"])
+    after(drift, 0, 60)
+    np.savez(tmp_path / "kept.npz", **drift.state())  # type: ignore[arg-type]
+    with np.load(tmp_path / "kept.npz", allow_pickle=False) as state:
+        other.restore(state)
+    assert other.psi() == drift.psi() != {}
+    assert after(other, 60, 7, scale=3.0)["spend"] > ANOTHER
+    with pytest.raises((KeyError, ValueError)):
+        Drift().restore({"names": np.array(["a"])})
+
+
+def test_a_worker_keeps_what_drift_is_measured_against_of_the_models_that_serve(tmp_path: Path) -> None:
+    log = random_history(12, 2000, 60, hostile=False)
+
+    def started() -> EntityLog:
+        events = worker(Shelf(), tmp_path)
+        for slice_ in cut(log, [500, 1000]):
+            events.handle(slice_, 0)
+        return events
+
+    (tmp_path / "drift-shopper-of-a-model-that-serves-no-more.npz").touch()
+    events = started()
+    events.models._kept_at -= 1000
+    events.models.watch()
+    kept = {path.name for path in tmp_path.iterdir()}
+    assert kept == {f"drift-shopper-{Shelf().model(task).digest}.npz" for task in Shelf().tasks}
+    again = started().models
+    for digest, (_, drift, _) in events.models._drifts.items():
+        assert again._drifts[digest][1].state()["seen"].sum() == 2 * drift.state()["seen"].sum()
+    for path in tmp_path.iterdir():
+        path.write_bytes(b"damaged")
+    assert started().models._drifts.keys() == events.models._drifts.keys()
+
+
+def test_features_that_only_grow_are_known() -> None:
+    growing = {address for address, feature in CATALOGUE.features.items() if feature.grows}
+    assert {"orders.count", "orders.days_since_first", "browsing.distinct_items", "offers.shown"} <= growing
+    assert not growing & {"orders.days_since_last", "orders.count_30d", "orders.gap_mean", "orders.coupon_share"}
