@@ -98,11 +98,13 @@ class Predictor:
             wanted = (2,) if output.width == 1 else (2, output.width)
             if values.shape != wanted or not np.isfinite(values).all():
                 raise ArtifactError(f"{self.task}.{output.name} is {values.shape}, not finite {wanted}.")
+            if output.kind == "quantiles" and (np.diff(values, axis=-1) < 0).any():
+                raise ArtifactError(f"The model of {self.task!r} gives quantiles {output.name} that do not ascend.")
             if output.kind in ("probability", "distribution") and not ((values >= 0) & (values <= 1)).all():
                 raise ArtifactError(f"The model of {self.task!r} gives {output.name} outside [0, 1].")
         answers = self.score(self.artifact.golden)
         for output in self.outputs:
-            if output.kind != "ranking":
+            if output.kind not in ("ranking", "text"):
                 off = float(np.abs(answers[output.name] - self.artifact.answers[output.name]).max(initial=0.0))
                 if not off <= GOLDEN_TOLERANCE:
                     raise ArtifactError(

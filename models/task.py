@@ -4,29 +4,78 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
+
+import numpy as np
+import numpy.typing as npt
 
 TASKS_DIR = Path(__file__).parent / "tasks"
+
+
+@dataclass(frozen=True, slots=True)
+class Grows:
+    """What an answer is held against: how much a feature that only grows (``total``) grew within so many ``days`` after
+    the due point. ``any``: whether it did; ``none``: whether it did not; ``sum``: by how much."""
+
+    total: str
+    days: float
+    what: Literal["any", "none", "sum"] = "any"
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """The features that it is made of."""
+        return (self.total,)
+
+    def of(self, grown: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+        """[k] the label, of how much it grew."""
+        if self.what == "sum":
+            return grown.astype(np.float64)
+        return ((grown > 0) == (self.what == "any")).astype(np.float64)
+
+
+@dataclass(frozen=True, slots=True)
+class Next:
+    """What an answer is held against: the first value that a sequence feature (newest first) gets after the due point;
+    ``total`` counts what the sequence lists."""
+
+    sequence: str
+    total: str
+    days: ClassVar[None] = None
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """The features that it is made of."""
+        return (self.total, self.sequence)
 
 
 @dataclass(frozen=True, slots=True)
 class Output:
     """One named answer: ``width`` numbers per row.
 
-    ``probability``: each in [0, 1]. ``distribution``: in [0, 1] and adding up to 1. ``embedding``: finite numbers
-    that other tasks may take by address ``TASK.OUTPUT``. ``ranking``: whole numbers, best first (hash buckets).
+    ``probability``: each in [0, 1]. ``distribution``: in [0, 1] and adding up to 1. ``number``: finite.
+    ``quantiles``: finite and ascending, of the shares ``levels``. ``embedding``: finite numbers that other tasks may
+    take by address ``TASK.OUTPUT``. ``ranking``: whole numbers, best first (hash buckets, or places in the ``names`` of
+    the artifact). ``text``: whole numbers, places in the ``names`` of the artifact, -1 after the end.
     """
 
     name: str
-    kind: Literal["probability", "distribution", "embedding", "ranking"] = "probability"
+    kind: Literal["probability", "distribution", "number", "quantiles", "embedding", "ranking", "text"] = "probability"
     width: int = 1
     horizon_days: int | None = None
     """Of a chance that nothing happens within so many days: it is recalibrated as the stream learns what comes."""
+    label: Grows | Next | None = None
+    """What it is held against once that is known; None: nothing tells."""
+    levels: tuple[float, ...] = ()
+    """Of quantiles: the share of outcomes that is to lie below each."""
+
+    def __post_init__(self) -> None:
+        if (self.kind == "quantiles") != bool(self.levels) or (self.levels and len(self.levels) != self.width):
+            raise ValueError(f"{self.name}: quantiles, and they alone, have a level for each of their numbers.")
 
     @property
     def scalar(self) -> bool:
-        """Whether it is one probability per row: what ``scores.v1`` carries, and what drift is measured of."""
-        return self.kind == "probability" and self.width == 1
+        """Whether it is one probability or number per row: what drift is measured of."""
+        return self.kind in ("probability", "number") and self.width == 1
 
 
 @dataclass(frozen=True, slots=True)

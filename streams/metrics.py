@@ -170,15 +170,18 @@ class Metrics:
             "level",
         )
         self.labels_known = gauge(
-            "labels_known", "labels", "Scores whose late label has become known.", "task", "stage"
+            "labels_known", "labels", "Answers whose late label has become known.", "task", "output", "stage"
         )
-        self.live_auc = gauge("live_auc", "0 to 1", "AUC over the newest known late labels.", "task", "stage")
-        self.live_calibration_error = gauge(
-            "live_calibration_error",
-            "0 to 1",
-            "Expected calibration error over the newest known late labels.",
+        self.live_quality = gauge(
+            "live_quality",
+            "see measure",
+            "How good the newest answers were whose late label is known: auc, calibration_error, brier, hit_rate, "
+            "log_loss, mean_reciprocal_rank, mean_absolute_error, weighted_error, bias, coverage, coverage_promised, "
+            "pinball, by kind of answer.",
             "task",
+            "output",
             "stage",
+            "measure",
         )
         self.models_refused = counter("models_refused", "refusals", "Times a chosen version could not serve.", "task")
 

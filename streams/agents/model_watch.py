@@ -13,12 +13,14 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from streams.decisions.churn_alert import TASK as LABELLED_TASK
+from streams.decisions import churn_alert
 from streams.metrics import Metrics
 from streams.monitoring.alert_labels import promised
 from streams.monitoring.canary import CanaryPolicy, CanaryWatch, Compared
 from streams.monitoring.drift import Drift, FromTraining
-from streams.monitoring.late_labels import Judged, code_of
+from streams.monitoring.judged import Judged
+from streams.monitoring.known import Known
+from streams.monitoring.late_labels import code_of
 from streams.monitoring.quality import Calibration
 from streams.processing.partition import PartitionProcessor
 from streams.processing.scoring import Model, TaskScores
@@ -55,7 +57,7 @@ class ModelWatch:
         self._tasks: set[str] = set()
         self._rolled_back: set[tuple[str, str]] = set()
         self._unsaid: list[CanaryRolledBack] = []
-        self._judged: dict[int, Judged] = {}
+        self._judged: dict[tuple[str, str, int], Judged] = {}
         self._drifts: dict[str, tuple[str, Drift, FromTraining]] = {}
 
     def take(self, scores: TaskScores, processor: PartitionProcessor) -> None:
@@ -118,31 +120,15 @@ class ModelWatch:
             found = processor.known()
             for (level, came_true), n in found.alerts.items():
                 m.alerts_judged.labels(level, "yes" if came_true else "no").inc(n)
-            live = processor.live(LABELLED_TASK)
+            live = processor.live(churn_alert.TASK)
             for level, share in promised(live.levels if live is not None else {}).items():
                 m.alert_promise.labels(level).set(share)
-            labels = found.labels
-            for code in np.unique(labels.model).tolist():
-                mask = labels.model == code
-                self._judged.setdefault(code, Judged()).take(labels.score[mask], labels.lapsed[mask])
-        serving = {
-            stage: self._judged.get(code_of(model.digest))
-            for processor in self.processors.values()
-            for task in processor.serving
-            if task.live.task == LABELLED_TASK
-            for stage, model in task.staged.items()
-        }
-        for gauge in (m.labels_known, m.live_auc, m.live_calibration_error, m.drift, m.from_training, m.drift_known):
+            self._judge(found, processor)
+        for gauge in (m.labels_known, m.live_quality, m.drift, m.from_training, m.drift_known):
             for task in self._tasks:
                 # Else it would go on saying of a canary what was true before it ended.
                 gauge.remove_by_labels({"task": task})
-        known: dict[str, Calibration] = {}
-        for stage, judged in serving.items():
-            if judged is not None:
-                known[stage] = judged.calibration()
-                m.labels_known.labels(LABELLED_TASK, stage).set(judged.count)
-                m.live_auc.labels(LABELLED_TASK, stage).set(judged.auc())
-                m.live_calibration_error.labels(LABELLED_TASK, stage).set(known[stage].error)
+        known = self._show_quality()
         for task, drift, from_training in self._drifts.values():
             for name, value in drift.psi().items():
                 m.drift.labels(task, name).set(value)
@@ -155,11 +141,42 @@ class ModelWatch:
         changes = {(task, s.change_id) for p in self.processors.values() for task, s in p.stages.items()}
         self._canaries = {key: canary for key, canary in self._canaries.items() if key[:2] in changes}
         for (task, change, version), canary in list(self._canaries.items()):
-            both = [known.get(stage) if task == LABELLED_TASK else None for stage in ("live", "canary")]
+            both = [known.get((task, stage)) for stage in ("live", "canary")]
             verdict = canary.verdict(self.canary_policy, *both)
             if verdict is not None:
                 del self._canaries[task, change, version]
                 self._roll_back(task, change, version, *verdict)
+
+    def _judge(self, found: Known, processor: PartitionProcessor) -> None:
+        """Take labels that became known."""
+        outputs = {(model.task, o.name): o for model in processor.models for o in model.outputs}
+        for name, labels in found.labels.items():
+            for code in np.unique(labels.model).tolist():
+                judged = self._judged.setdefault((*name, code), Judged(outputs[name]))
+                judged.take(labels, labels.model == code)
+
+    def _show_quality(self) -> dict[tuple[str, str], Calibration]:
+        """Show how good answers were; by task and stage, the calibration of the first answer that is a probability."""
+        m = self.metrics
+        serving = {
+            (stage, model.digest): model
+            for processor in self.processors.values()
+            for task in processor.serving
+            for stage, model in task.staged.items()
+        }
+        known: dict[tuple[str, str], Calibration] = {}
+        for (stage, digest), model in serving.items():
+            for output in model.outputs:
+                judged = self._judged.get((model.task, output.name, code_of(digest)))
+                if judged is None:
+                    continue
+                m.labels_known.labels(model.task, output.name, stage).set(judged.count)
+                for measure, value in judged.measures().items():
+                    m.live_quality.labels(model.task, output.name, stage, measure).set(value)
+                calibration = judged.calibration()
+                if calibration is not None:
+                    known.setdefault((model.task, stage), calibration)
+        return known
 
     def _roll_back(self, task: str, change: str, version: str, reason: str, detail: str) -> None:
         log.error("Canary %s %s is rolled back for %s: %s", task, version, reason, detail)

@@ -12,12 +12,14 @@ from streams.columns.item_records import WIRE, ItemColumns
 from streams.columns.layout import Rows
 from streams.decisions.decider import Decider, Group
 from streams.decisions.item_profile import ItemProfiles
+from streams.decisions.scores import Scores
 from streams.features.days import Days
 from streams.features.item import CATALOGUE
 from streams.features.kinds.decay import DAY_MS
 from streams.features.kinds.held import column
 from streams.features.kinds.newest import NewestKind
 from streams.monitoring.known import Known
+from streams.monitoring.late_labels import LateLabels
 from streams.processing.categories import CategoryUnits
 from streams.processing.day_end import DayEnd
 from streams.processing.decode import NO_TIME, Decoded
@@ -48,6 +50,7 @@ class ItemSide:
         self._ids: dict[str, AppliedIds] = {}
         """By topic: each has a time of its own."""
         self._names, self._categories = CategoryNames(), CategoryUnits()
+        self._late_labels = LateLabels(start.outputs)
         self.deciders: tuple[Decider, ...] = ()
         self.under(start.rules, NO_TIME)
 
@@ -63,7 +66,8 @@ class ItemSide:
     def under(self, rules: Rules, watermark_ms: int) -> None:
         """From here on these rules hold."""
         self._days = Days(rules.time_zone)
-        self.deciders = (ItemProfiles(rules.decode.currency, rules.digest, self._names),)
+        profiles = ItemProfiles(rules.decode.currency, rules.digest, self._names)
+        self.deciders = (self._late_labels, Scores("item"), profiles)
 
     def judge(self, decoded: Decoded, rows: Ints, state: Rows, slice_: Slice, rules: Rules) -> Judged:
         """What shoppers did comes once and is never late. What a catalogue says comes once, and is late by its own
@@ -125,8 +129,8 @@ class ItemSide:
         """No model speaks of items yet that foretells over a horizon."""
 
     def known(self, state: Rows, places: Ints, watermark_ms: int) -> Known:
-        """Nothing is foretold of items yet."""
-        return Known()
+        """Labels of answers."""
+        return Known(self._late_labels.sweep(state, places, watermark_ms))
 
     def progress(self) -> dict[str, Any]:
         """How far the sources have come, and what was carried over."""
@@ -159,6 +163,7 @@ class ItemSide:
         for topic, held in chunks.items():
             ids = self._ids[topic] = AppliedIds(self._prefix(topic))
             ids.recover(held, meta.get("next_offset", 0), self._carried.newest_ms(topic))
+        self._late_labels.swept_ms = max(0, self.watermark_ms(rules))
         self.under(rules, NO_TIME)
 
 
@@ -173,6 +178,6 @@ ITEM = Entity(
     cadence_ms=lambda rules: 10**15,
     timer=lambda rules: DayEnd(rules.time_zone),
     columns=(),
-    deciders=(ItemProfiles,),
+    deciders=(LateLabels, Scores, ItemProfiles),
     side=ItemSide,
 )

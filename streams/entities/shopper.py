@@ -49,7 +49,7 @@ class ShopperSide:
         self.applied_ids = AppliedIds()
         self.names = CategoryNames()
         self.recalibrating = Recalibrating()
-        self.late_labels, self.alert_labels = LateLabels(), AlertLabels()
+        self.late_labels, self.alert_labels = LateLabels(start.outputs), AlertLabels()
         self._tallies = None if start.partitions is None else Tallies(start.partition, start.partitions, ITEMS_LOG)
         self.deciders: tuple[Decider, ...] = ()
         self.under(start.rules, NO_TIME)

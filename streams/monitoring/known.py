@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from streams.monitoring.late_labels import Labels
+from streams.monitoring.late_labels import Labels, Name
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
     """Since this was last asked."""
 
-    labels: Labels = field(default_factory=Labels.none)
-    """Scores whose label became known."""
+    labels: Mapping[Name, Labels] = field(default_factory=dict)
+    """By task and output, answers whose label became known."""
     alerts: Counter[tuple[str, bool]] = field(default_factory=Counter)
     """(level, whether no order came within its 30 days) → alerts judged."""

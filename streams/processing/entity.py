@@ -4,7 +4,7 @@ is decided about. ``streams/entities`` has them; ``streams/entities/shopper.py``
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from streams.columns.arrays import Bools, EventBatch, Ints, of_types
@@ -112,6 +112,8 @@ class Start:
     partitions: int | None
     """How many the topic has; None where nothing is said to other logs and no record's place is judged."""
     rules: Rules
+    outputs: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    """By task, what it answers: some say what they are held against."""
 
 
 @dataclass(frozen=True)

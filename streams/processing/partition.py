@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -22,6 +22,7 @@ from streams.decisions.decider import Group, Seen
 from streams.features.catalogue import Catalogue
 from streams.features.kinds.decay import DAY_MS
 from streams.monitoring.known import Known
+from streams.monitoring.late_labels import waits
 from streams.processing.decode import Choice, Decoded, decode
 from streams.processing.due import DuePoints, Features
 from streams.processing.entity import Emitted, Entity, Start, outcomes
@@ -37,11 +38,20 @@ from streams.records.slices import Slice
 from streams.state import keys
 from streams.state.arena import TIMER, Arena, Codec, Tier
 
+#: By task, what it answers.
+Outputs = Mapping[str, Sequence[Any]]
 
-def row_layout(entity: Entity, catalogue: Catalogue | None = None) -> Layout:
-    """The packed row: feature columns, what was applied, timers and decisions."""
+
+def row_layout(entity: Entity, catalogue: Catalogue | None = None, outputs: Outputs | None = None) -> Layout:
+    """The packed row: feature columns, what was applied, timers, decisions, and answers that wait for their labels."""
     own = (APPLIED, BUCKET, LAST_EVENT, TIMER, FIRED)
-    return Layout((*(catalogue or entity.catalogue).columns, *own, *entity.row_columns))
+    waiting = (column for each in waits(outputs or {}) for column in each.columns)
+    return Layout((*(catalogue or entity.catalogue).columns, *own, *entity.row_columns, *waiting))
+
+
+def outputs_of(shelf: Shelf | None, entity: str) -> Outputs:
+    """What the tasks about an entity answer."""
+    return {} if shelf is None else {task: shelf.model(task).outputs for task in shelf.tasks_of(entity)}
 
 
 @dataclass(slots=True)
@@ -131,7 +141,9 @@ class PartitionProcessor:
         self._serving: list[Serving] = []
         self.stages: dict[str, Stages] = {}
         """Which versions serve, as the log chose; tasks that it never chose for serve the package's own."""
-        self.codec = Codec(layout or row_layout(entity, self.catalogue))
+        outputs = outputs_of(shelf, entity.name)
+        self._label_reads = tuple(address for each in waits(outputs) for address in each.reads)
+        self.codec = Codec(layout or row_layout(entity, self.catalogue, outputs))
         self.arena = Arena(self.codec, tier, limit, room)
         self.next_offset = 0
         self.fates: Counter[str] = Counter()
@@ -142,7 +154,7 @@ class PartitionProcessor:
         self._new_records: dict[bytes, bytes] = {keys.LAYOUT + self.codec.name: self.codec.layout.describe()}
         self.begun = False
         """Whether the state was taken back from the tier, with the rules and versions that its log began with."""
-        self.side = entity.side(Start(partition, partitions, rules))
+        self.side = entity.side(Start(partition, partitions, rules, outputs))
         if tier is not None:
             self._recover(tier)
         if not self.begun and shelf is not None:
@@ -231,7 +243,7 @@ class PartitionProcessor:
 
         for model in self.models:
             take(model)
-        return tuple(dict.fromkeys([*wanted, *self.entity.reads]))
+        return tuple(dict.fromkeys([*wanted, *self.entity.reads, *self._label_reads]))
 
     @property
     def watermark_ms(self) -> int:

@@ -36,8 +36,12 @@ class Output(Protocol):
     @property
     def horizon_days(self) -> int | None: ...
     @property
+    def label(self) -> Any:
+        """What it is held against; None when nothing tells."""
+
+    @property
     def scalar(self) -> bool:
-        """Whether it is one probability per row."""
+        """Whether it is one probability or number per row."""
 
 
 class Condition(Protocol):
@@ -398,7 +402,8 @@ def _beside(stage: str, model: Model, rows: Inputs, live: Model, mask: Bools) ->
 
 def distance(kind: str, one: npt.NDArray[Any], other: npt.NDArray[Any]) -> Floats:
     """[n] how far two answers [n] or [n, width] of one kind lie apart, from 0 to 1: the share of a ranking that the
-    other does not list; of embeddings half of one less the cosine; else the mean absolute difference, at most 1.
+    other does not list; of a text the share of places that differ; of embeddings half of one less the cosine; of
+    numbers and quantiles the difference over the sum of their amounts; else the mean absolute difference, at most 1.
 
     >>> distance("ranking", np.array([[1, 2, 3, 4]]), np.array([[2, 1, 9, 8]])).tolist()
     [0.5]
@@ -406,10 +411,17 @@ def distance(kind: str, one: npt.NDArray[Any], other: npt.NDArray[Any]) -> Float
     [0.5]
     >>> distance("probability", np.array([0.5]), np.array([0.25])).tolist()
     [0.25]
+    >>> distance("number", np.array([3.0]), np.array([1.0])).tolist()
+    [0.5]
     """
     one, other = one.reshape(len(one), -1), other.reshape(len(other), -1)
     if kind == "ranking":
         return 1.0 - (one[:, :, None] == other[:, None, :]).any(axis=2).mean(axis=1)
+    if kind == "text":
+        return (one != other).mean(axis=1)
+    if kind in ("number", "quantiles"):
+        amount = np.abs(one).sum(axis=1) + np.abs(other).sum(axis=1)
+        return np.abs(one - other).sum(axis=1) / np.maximum(amount, 1e-12)
     if kind == "embedding":
         norms = np.linalg.norm(one, axis=1) * np.linalg.norm(other, axis=1)
         return (1.0 - (one * other).sum(axis=1) / np.maximum(norms, 1e-12)) / 2

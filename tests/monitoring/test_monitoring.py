@@ -7,19 +7,25 @@ import json
 import numpy as np
 import pytest
 
+from models.task import Output
 from streams.agents.model_watch import drift_columns
+from streams.columns.arrays import TYPE_CODE
+from streams.columns.shopper_events import category_code
 from streams.decisions.churn_alert import HORIZON_DAYS
 from streams.entities.shopper import SHOPPER
+from streams.features.kinds.decay import DAY_MS
+from streams.features.kinds.recent import BUCKETS
 from streams.monitoring.canary import CanaryPolicy, CanaryWatch, Compared
 from streams.monitoring.drift import FromTraining, distribution, psi
-from streams.monitoring.late_labels import DAY_MS, Judged
+from streams.monitoring.judged import Judged
+from streams.monitoring.late_labels import Labels
 from streams.monitoring.quality import Calibration
 from streams.processing.partition import PartitionProcessor
 from streams.processing.rules import Rules
-from streams.records.events import OrderPlaced
+from streams.records.events import CartItemAdded, ItemViewed, OrderPlaced
 from streams.records.outcomes import encode_outcome
 from tests.laws.test_features import in_time_order
-from tests.shoppers import random_history
+from tests.shoppers import NOON, carted, log_of, ordered, random_history, slice_of, viewed
 from tests.worlds import cut, run_plain, shipped
 
 RNG = np.random.default_rng(5)
@@ -65,17 +71,49 @@ def test_little_evidence_rolls_nothing_back_but_failures_do() -> None:
         assert verdict(*(beside(live, live) for _ in range(20)), **told) is None
 
 
+def judged(kind: str = "probability", width: int = 1, levels: tuple[float, ...] = ()) -> Judged:
+    return Judged(Output("p", kind, width, levels=levels))  # type: ignore[arg-type]
+
+
+def labels(answer: np.ndarray, label: np.ndarray) -> Labels:
+    return Labels(answer.reshape(len(answer), -1), label.astype(float), np.zeros(len(answer), np.int64))
+
+
+def test_every_kind_of_answer_is_judged_by_its_labels() -> None:
+    one, rng = np.ones(4), np.random.default_rng(1)
+    for kind, width, levels, answer, label, expected in (
+        ("number", 1, (), 2 * one, one, {"mean_absolute_error": 1.0, "weighted_error": 1.0, "bias": 1.0}),
+        (
+            "ranking",
+            2,
+            (),
+            np.array([[3, 1], [5, 6]]),
+            np.array([1, 9]),
+            {"hit_rate": 0.5, "mean_reciprocal_rank": 0.25},
+        ),
+        ("distribution", 2, (), np.array([[0.5, 0.5], [0.1, 0.9]]), np.array([1, 1]), {"hit_rate": 0.5}),
+        ("quantiles", 2, (0.1, 0.9), np.array([[0, 2], [0, 2]]), np.array([1, 3]), {"coverage": 0.5, "pinball": 0.35}),
+        ("embedding", 2, (), rng.random((2, 2)), one[:2], {}),
+    ):
+        held = judged(kind, width, levels)
+        assert held.measures() == {}
+        held.take(labels(np.asarray(answer, float), np.asarray(label)))
+        measured = held.measures()
+        assert {name: round(measured[name], 6) for name in expected} == expected, kind
+        assert bool(measured) is bool(expected)
+
+
 def test_a_canary_whose_probabilities_are_right_is_not_rolled_back_by_chance() -> None:
     """Labels come in by the hundred and the verdict is asked each time, for as long as it lasts."""
     rolled_back = dict.fromkeys(("right", "wrong"), 0)
     for kind in rolled_back:
         for seed in range(100):
-            rng, live, canary, watch = np.random.default_rng(seed), Judged(), Judged(), CanaryWatch()
+            rng, live, canary, watch = np.random.default_rng(seed), judged(), judged(), CanaryWatch()
             watch.take(beside(np.full(1000, 0.5), np.full(1000, 0.5)))
             for _ in range(40):
                 p, q = rng.beta(2, 2, 400), rng.beta(2, 2, 100)
-                live.take(p, rng.random(400) < p)
-                canary.take(q, rng.random(100) < (q if kind == "right" else q**2))
+                live.take(labels(p, rng.random(400) < p))
+                canary.take(labels(q, rng.random(100) < (q if kind == "right" else q**2)))
                 if watch.verdict(CanaryPolicy(), live.calibration(), canary.calibration()):
                     rolled_back[kind] += 1
                     break
@@ -133,8 +171,9 @@ def test_late_labels_are_what_a_plain_loop_finds(size: int) -> None:
             if "churn" in said.get("answers", {}):
                 score = said["answers"]["churn"]["scores"]["lapse_30d"]
                 scores.setdefault(said["key"], []).append((said["event_time_ms"], score))
-        labels = processor.known().labels
-        told += zip(labels.score.tolist(), labels.lapsed.tolist(), strict=True)
+        known = processor.known().labels.get(("churn", "lapse_30d"))
+        if known is not None:
+            told += zip(known.answer[:, 0].tolist(), (known.label > 0).tolist(), strict=True)
     orders: dict[str, list[int]] = {}
     for at, event in in_time_order(log):
         if isinstance(event, OrderPlaced):
@@ -157,3 +196,18 @@ def test_the_waiting_due_points_are_in_the_row_however_the_log_is_cut() -> None:
     log = random_history(42, 1200, 30)
     whole, parts = run_plain(cut(log, [])), run_plain(cut(log, range(50, 1200, 50)))
     assert whole.rows == parts.rows
+
+
+def test_what_came_next_is_the_label_of_what_was_said_to_come_next() -> None:
+    """The event after the due point counts, not the one that makes due again; an event without a category is no label."""
+    log = log_of(
+        ordered("s1", NOON, "o1"), viewed("s1", NOON + 1, "v1", category="tea"), viewed("s1", NOON + 2, "v2"),
+        carted("s1", NOON + 3, "c1", category="milk"), carted("s1", NOON + 4, "c2", category="tea"),
+    )  # fmt: skip
+    processor = PartitionProcessor(SHOPPER, 0, Rules(), shipped())
+    processor.apply(slice_of(log))
+    known = processor.known().labels
+    types = known["behaviour", "next_type"].label.tolist()
+    assert types == [TYPE_CODE[ItemViewed], TYPE_CODE[CartItemAdded]]
+    buckets = known["behaviour", "next_category"].label.tolist()
+    assert buckets == [category_code(name) % BUCKETS["category"] + 1 for name in ("tea", "tea")]

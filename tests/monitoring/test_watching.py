@@ -127,16 +127,16 @@ def test_a_canary_that_does_no_harm_goes_on_and_what_is_known_of_it_is_shown(she
     compared = {"task": "churn", "stage": "canary", "version": version}
     assert (value("offerstream_compared_rows_total", compared) or 0) > 1000
     for stage in ("live", "canary"):
-        labels = {"task": "churn", "stage": stage}
+        labels = {"task": "churn", "output": "lapse_30d", "stage": stage}
         assert (value("offerstream_labels_known", labels) or 0) > 20
-        assert 0 < (value("offerstream_live_auc", labels) or 0) <= 1
-        assert (value("offerstream_live_calibration_error", labels) or 0) > 0
+        for measure in ("auc", "calibration_error", "brier"):
+            assert 0 < (value("offerstream_live_quality", labels | {"measure": measure}) or 0) <= 1
     assert (value("offerstream_difference_from_training", {"task": "churn", "name": "orders.count"}) or 0) > 0
     # Once it has ended, nothing is said of it any more.
     ended = Stages(change_id="another")
     events.handle(cut([*canary(version), *LOG, (None, encode_event(ModelsChosen(stages={"churn": ended})))], [])[0], 0)
     events.models.watch()
-    assert value("offerstream_labels_known", {"task": "churn", "stage": "canary"}) is None
+    assert value("offerstream_labels_known", labels | {"stage": "canary"}) is None
     assert not events.models._canaries
 
 

@@ -1,6 +1,6 @@
 """Who is this shopper, and what will they do next?"""
 
-from models.task import Output, Task
+from models.task import Grows, Next, Output, Task
 
 BEHAVIOUR = Task(
     name="behaviour",
@@ -22,10 +22,10 @@ BEHAVIOUR = Task(
         "orders.coupon_share",
     ),
     outputs=(
-        Output("purchase_7d"),
+        Output("purchase_7d", label=Grows("orders.count", 7)),
         Output("purchase_session"),
-        Output("next_type", "distribution", 16),
-        Output("next_category", "ranking", 8),
+        Output("next_type", "distribution", 16, label=Next("sequence.types", "visits.events")),
+        Output("next_category", "ranking", 8, label=Next("sequence.categories", "visits.events")),
         Output("next_category_probability", "probability", 8),
         Output("embedding", "embedding", 32),
     ),

@@ -1,6 +1,6 @@
 """Will this shopper stop buying?"""
 
-from models.task import AtLeast, Output, Task
+from models.task import AtLeast, Grows, Output, Task
 
 CHURN = Task(
     name="churn",
@@ -37,10 +37,10 @@ CHURN = Task(
     ),
     # The first one is explained and drives decisions; of 15 days, the stream soon knows how right it was.
     outputs=(
-        Output("lapse_30d", horizon_days=30),
-        Output("lapse_60d", horizon_days=60),
-        Output("lapse_90d", horizon_days=90),
-        Output("lapse_15d", horizon_days=15),
+        Output("lapse_30d", horizon_days=30, label=Grows("orders.count", 30, "none")),
+        Output("lapse_60d", horizon_days=60, label=Grows("orders.count", 60, "none")),
+        Output("lapse_90d", horizon_days=90, label=Grows("orders.count", 90, "none")),
+        Output("lapse_15d", horizon_days=15, label=Grows("orders.count", 15, "none")),
     ),
     owner="retention",
     # Whoever never ordered cannot stop ordering; no history says what such a score would mean.

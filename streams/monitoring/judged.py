@@ -1,0 +1,105 @@
+"""How good the newest answers were whose label is known, whatever kind of answer they are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+
+from streams.columns.arrays import Floats
+from streams.monitoring.late_labels import Answer, Labels
+from streams.monitoring.quality import Calibration, auc
+
+#: A chance that was said to be none counts as this, so that its logarithm is finite.
+_LEAST = 1e-4
+
+
+class Judged:
+    """The newest answers to one output whose label is known, in a ring."""
+
+    def __init__(self, output: Answer, size: int = 5000) -> None:
+        self.output = output
+        self._answer, self._label = np.zeros((size, output.width)), np.zeros(size)
+        self.count = 0
+
+    def take(self, labels: Labels, mask: npt.NDArray[np.bool_] | None = None) -> None:
+        """Take labels as they become known."""
+        answer, label = (labels.answer, labels.label) if mask is None else (labels.answer[mask], labels.label[mask])
+        at = (self.count + np.arange(len(label))) % len(self._label)
+        self._answer[at], self._label[at] = answer, label
+        self.count += len(label)
+
+    @property
+    def held(self) -> tuple[Floats, Floats]:
+        """The answers [n, width] and labels [n] in the ring."""
+        n = min(self.count, len(self._label))
+        return self._answer[:n], self._label[:n]
+
+    def calibration(self) -> Calibration | None:
+        """Of one probability: how far it is off, and how far chance alone would put it; None of anything else."""
+        answer, label = self.held
+        single = self.output.kind == "probability" and self.output.width == 1
+        return Calibration.of(label, answer[:, 0]) if single else None
+
+    def measures(self) -> dict[str, float]:
+        """Name → value; empty for kinds that no label can judge, and while nothing is known."""
+        answer, label = self.held
+        measure = _MEASURES.get(self.output.kind)
+        return {} if measure is None or not len(label) else measure(answer, label, self.output)
+
+
+def _probability(answer: Floats, label: Floats, output: Answer) -> dict[str, float]:
+    if output.width != 1:
+        return {}
+    score = answer[:, 0]
+    return {
+        "auc": auc(label, score),
+        "calibration_error": Calibration.of(label, score).error,
+        "brier": float(((score - label) ** 2).mean()),
+    }
+
+
+def _distribution(answer: Floats, label: Floats, output: Answer) -> dict[str, float]:
+    code = np.minimum(label.astype(np.int64), output.width - 1)
+    chance = answer[np.arange(len(code)), code]
+    return {
+        "hit_rate": float((answer.argmax(axis=1) == code).mean()),
+        "log_loss": float(-np.log(np.maximum(chance, _LEAST)).mean()),
+    }
+
+
+def _ranking(answer: Floats, label: Floats, output: Answer) -> dict[str, float]:
+    same = answer == label[:, None]
+    place = np.where(same.any(axis=1), same.argmax(axis=1) + 1, np.inf)
+    return {"hit_rate": float(same.any(axis=1).mean()), "mean_reciprocal_rank": float((1 / place).mean())}
+
+
+def _number(answer: Floats, label: Floats, output: Answer) -> dict[str, float]:
+    off = answer[:, 0] - label
+    total = max(float(np.abs(label).sum()), _LEAST)
+    return {
+        "mean_absolute_error": float(np.abs(off).mean()),
+        "weighted_error": float(np.abs(off).sum() / total),
+        "bias": float(off.sum() / total),
+    }
+
+
+def _quantiles(answer: Floats, label: Floats, output: Answer) -> dict[str, float]:
+    levels = np.array(output.levels)  # type: ignore[attr-defined]
+    off = label[:, None] - answer
+    inside = (label >= answer[:, 0]) & (label <= answer[:, -1])
+    return {
+        "coverage": float(inside.mean()),
+        "coverage_promised": float(levels[-1] - levels[0]),
+        "pinball": float(np.maximum(levels * off, (levels - 1) * off).mean()),
+    }
+
+
+_MEASURES: dict[str, Callable[[Floats, Floats, Answer], dict[str, float]]] = {
+    "probability": _probability,
+    "distribution": _distribution,
+    "ranking": _ranking,
+    "number": _number,
+    "quantiles": _quantiles,
+}
