@@ -44,7 +44,8 @@ CARD_KEYS = (
 )
 #: What a card may say as well. ``levels``: from which score of which output on alerts have which level, what that
 #: promises, and what became of it. ``recalibration``: how far off scores were, as foretold and as recalibrated.
-CARD_MAY_SAY = ("levels", "recalibration")
+#: ``names``: what a ranking's or text's whole numbers stand for, in order.
+CARD_MAY_SAY = ("levels", "recalibration", "names")
 
 
 class ArtifactError(RuntimeError):

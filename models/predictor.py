@@ -62,6 +62,11 @@ class Predictor:
         return self.artifact.task.population
 
     @property
+    def at(self) -> tuple[str, ...]:
+        """Types of the records that ask it; empty: every due point does."""
+        return self.artifact.task.at
+
+    @property
     def meanings(self) -> dict[str, str]:
         """feature address → what it meant when the model was trained."""
         return dict(self.artifact.card["meanings"])
@@ -75,6 +80,11 @@ class Predictor:
     def levels(self) -> dict[str, Any]:
         """What the card promises of alerts: ``output``, ``thresholds`` and ``promised`` by level; empty for none."""
         return dict(self.artifact.card.get("levels", {}))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What the whole numbers of rankings and texts stand for; empty where they are hash buckets."""
+        return tuple(self.artifact.card.get("names", ()))
 
     @property
     def reference(self) -> npt.NDArray[np.float32]:

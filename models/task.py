@@ -93,8 +93,10 @@ class Task:
     ``population`` says of whom: those for whom all conditions hold. The model is trained on no others, and others get
     no answer (whoever never ordered cannot stop ordering). Empty: of everybody.
 
-    ``features`` are addresses: of the stream's catalogue (``orders.count``; ``sequence.types`` is 32 numbers wide),
-    or outputs of another task (``behaviour.embedding``). A row is their values in this order, float32.
+    ``features`` are addresses: of the stream's catalogue (``orders.count``; ``sequence.types`` is 32 numbers wide), of
+    what the record that made due says (``payload.words``), or outputs of another task (``behaviour.embedding``). A row
+    is their values in this order, float32. ``at``: types of the records that ask the question (``item_reviewed``);
+    empty: every due point does.
     ``tolerance`` is how far the exported ONNX model may differ from the trained one. ``latency_us_per_row`` is its
     budget in slices of 256.
     """
@@ -106,6 +108,7 @@ class Task:
     owner: str
     entity: str = "shopper"
     population: tuple[AtLeast, ...] = ()
+    at: tuple[str, ...] = ()
     tolerance: float = 1e-5
     latency_us_per_row: float = 10.0
 

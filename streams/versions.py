@@ -111,7 +111,7 @@ class Versions:
         else:
             version = self.find(task, version_or_folder)
         try:
-            load(self.shelf, task, version, find(task_of(task).entity).catalogue.features)
+            load(self.shelf, task, version, find(task_of(task).entity).catalogue.inputs)
         except ValueError as error:
             raise ArtifactError(str(error)) from error
         return version

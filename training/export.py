@@ -71,7 +71,7 @@ def proven(
         "opset": OPSET,
         "features": list(task.features),
         "widths": widths(task, upstream),
-        "meanings": meanings(find(task.entity).catalogue.features, task.features),
+        "meanings": meanings(find(task.entity).catalogue.inputs, task.features),
         "codes": CODES,
         "population": population_of(task),
         "upstream": {p.task: p.digest for p in upstream},
@@ -111,4 +111,4 @@ def distributions(
 
 def widths(task: Task, upstream: Sequence[Predictor] = ()) -> list[int]:
     """How many numbers of a row each feature of a task takes."""
-    return scoring.widths(task.features, find(task.entity).catalogue.features, upstream)
+    return scoring.widths(task.features, find(task.entity).catalogue.inputs, upstream)

@@ -76,7 +76,7 @@ class Choices:
         for version in (stages.live, stages.canary, stages.shadow):
             if version is not None:
                 try:
-                    load(self.shelf, task, version, self.entity.catalogue.features)
+                    load(self.shelf, task, version, self.entity.catalogue.inputs)
                 except Exception as error:
                     self.refuse(task, version, error)
                     return False

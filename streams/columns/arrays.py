@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -108,6 +108,8 @@ class EventBatch:
     keys: list[str]
     """Whom or what each is about. Both lists are empty in a batch of ``training.history``, which knows by number."""
     touches: Touches
+    records: list[Any] = field(default_factory=list)
+    """What each was decoded from; None for a tally. Empty in a history."""
 
     def __len__(self) -> int:
         return len(self.offset)

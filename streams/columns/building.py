@@ -62,12 +62,19 @@ class Table:
         self._hashes: list[tuple[int, int]] = []
         self._event_ids: list[str] = []
         self._keys: list[str] = []
+        self._records: list[Any] = []
 
     def __len__(self) -> int:
         return len(self._rows)
 
     def add(
-        self, place: tuple[int, int, int, int], facts: tuple[int, ...], hashes: tuple[int, int], event_id: str, key: str
+        self,
+        place: tuple[int, int, int, int],
+        facts: tuple[int, ...],
+        hashes: tuple[int, int],
+        event_id: str,
+        key: str,
+        record: Any,
     ) -> None:
         """``place``: position, offset, time and type; ``facts`` in the order of the names; ``hashes``: of the id, and
         of key and id together (0: without an id to know by)."""
@@ -75,6 +82,7 @@ class Table:
         self._hashes.append(hashes)
         self._event_ids.append(event_id)
         self._keys.append(key)
+        self._records.append(record)
 
     def batch(self, touches: Touches, more: dict[str, Ints] | None = None) -> EventBatch:
         """The columns; ``more`` are facts that were collected elsewhere."""
@@ -91,4 +99,5 @@ class Table:
             event_ids=self._event_ids,
             keys=self._keys,
             touches=touches,
+            records=self._records,
         )

@@ -95,7 +95,7 @@ class ItemColumns:
         )  # fmt: skip
         facts = counts + (0,) * (len(FACTS) - len(counts))
         place = (position, offset, tally.minute_ms, TYPE_CODE[ItemTally])
-        self._table.add(place, facts, (0, 0), "", tally.item_id)
+        self._table.add(place, facts, (0, 0), "", tally.item_id, None)
 
     def _record(self, position: int, offset: int, time_ms: int, record: ItemRecord) -> None:
         facts = [0] * len(FACTS)
@@ -124,7 +124,7 @@ class ItemColumns:
         event_id = record.event_id.encode()
         hashes = (xxh3_64_intdigest(event_id), xxh3_64_intdigest(record.item_id.encode() + b"\xff" + event_id) or 1)
         place = (position, offset, time_ms, TYPE_CODE[type(record)])
-        self._table.add(place, tuple(facts), hashes, record.event_id, record.item_id)
+        self._table.add(place, tuple(facts), hashes, record.event_id, record.item_id, record)
 
     def batch(self) -> EventBatch:
         """What was taken."""

@@ -128,7 +128,8 @@ class ShopperColumns:
         # The byte between the two is in no UTF-8.
         hashes = (xxh3_64_intdigest(event_id), xxh3_64_intdigest(shopper.encode() + b"\xff" + event_id))
         facts = (cents, discount, quantity, dwell, flag, category)
-        self._table.add((position, offset, time_ms, TYPE_CODE[type(event)]), facts, hashes, event.event_id, shopper)
+        place = (position, offset, time_ms, TYPE_CODE[type(event)])
+        self._table.add(place, facts, hashes, event.event_id, shopper, event)
         self._hashes.append((item, order))
         return True
 

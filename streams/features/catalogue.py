@@ -56,16 +56,27 @@ _K = TypeVar("_K", bound=Kind)
 class Catalogue:
     """Features by address, with the kinds that fold and read them.
 
+    ``payloads``: what models may be given of the record that made due, besides (``streams/features/payload.py``).
     ``always``: kinds that are kept whether or not a feature reads them. ``time_zone``: whose days are meant where a
     feature counts days. Raises ``ValueError`` when two features share an address or one is made of another that does
     not exist.
     """
 
-    def __init__(self, features: Iterable[Feature], *, always: Sequence[type[Kind]] = (), time_zone: str = UTC) -> None:
+    def __init__(
+        self,
+        features: Iterable[Feature],
+        *,
+        payloads: Iterable[Feature] = (),
+        always: Sequence[type[Kind]] = (),
+        time_zone: str = UTC,
+    ) -> None:
         self.time_zone, self._always = time_zone, tuple(always)
+        self.payloads = {payload.address: payload for payload in payloads}
         declared = tuple(features)
         self.features = {feature.address: feature for feature in declared}
-        if len(self.features) != len(declared):
+        self.inputs: dict[str, Feature] = self.features | self.payloads
+        """All that a model can be given, by address."""
+        if len(self.features) != len(declared) or self.features.keys() & self.payloads.keys():
             raise ValueError("Two features share an address.")
         derived = {f.address: f.source for f in declared if isinstance(f.source, Derived)}
         for address, source in derived.items():
@@ -103,17 +114,19 @@ class Catalogue:
         """The same features with the days of another time zone."""
         if time_zone == self.time_zone:
             return self
-        return Catalogue(self.features.values(), always=self._always, time_zone=time_zone)
+        payloads = self.payloads.values()
+        return Catalogue(self.features.values(), payloads=payloads, always=self._always, time_zone=time_zone)
 
     def covering(self, addresses: Iterable[str]) -> Catalogue:
         """A catalogue of these features and what they are made of: the same bits from fewer columns."""
         wanted = dict.fromkeys(addresses)
         for address in list(wanted):
-            source = self.features[address].source
+            source = self.inputs[address].source
             if isinstance(source, Derived):
                 wanted |= dict.fromkeys(self._parts(source))
-        covered = (self.features[address] for address in wanted)
-        return Catalogue(covered, always=self._always, time_zone=self.time_zone)
+        covered = (self.features[address] for address in wanted if address in self.features)
+        payloads = (payload for address, payload in self.payloads.items() if address in wanted)
+        return Catalogue(covered, payloads=payloads, always=self._always, time_zone=self.time_zone)
 
     def _parts(self, source: Derived) -> Iterable[str]:
         for part in source.parts:

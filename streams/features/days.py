@@ -41,7 +41,7 @@ class Days:
     def start_ms(self, number: Ints) -> Ints:
         """[n] when each day begins, UTC milliseconds: its first moment, also where clocks change at midnight.
 
-        >>> Days("America/Sao_Paulo").start_ms(np.array([17474])).tolist() == [17474 * DAY_MS + 3 * 3_600_000]
+        >>> Days("America/Sao_Paulo").start_ms(np.array([17454])).tolist() == [17454 * DAY_MS + 3 * 3_600_000]
         True
         """
         local = number * DAY_MS

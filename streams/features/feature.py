@@ -8,6 +8,7 @@ from math import inf
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
+import numpy.typing as npt
 
 from streams.columns.arrays import Floats, Ints
 from streams.columns.layout import Readable
@@ -39,6 +40,14 @@ class Derived:
 
     def of(self, read: Read) -> Floats:
         """[k] or [k, width] its value for each row."""
+        raise NotImplementedError
+
+
+class FromRecord:
+    """A source that is made of the record that made due, and kept in no row."""
+
+    def of(self, record: Any) -> npt.NDArray[np.float32] | None:
+        """[width] what it is of a record; None where the record says nothing of it."""
         raise NotImplementedError
 
 

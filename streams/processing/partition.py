@@ -203,7 +203,7 @@ class PartitionProcessor:
         self._serving = (
             []
             if self._shelf is None
-            else serve(self._shelf, self.entity.name, self.catalogue.features, stages, self._refused, self._serving)
+            else serve(self._shelf, self.entity.name, self.catalogue.inputs, stages, self._refused, self._serving)
         )
         wanted = self._collected if self._collector is not None else self._addresses()
         self._places = self.catalogue.places(wanted)
@@ -442,7 +442,9 @@ class PartitionProcessor:
         t0 = clock()
         arena = self.arena
         keys_ = [arena.key(row) for points in due for row in points.row.tolist()]
-        scores = score(self._serving, features, self._places, keys_.__getitem__, self.catalogue.features)
+        scores = score(
+            self._serving, features, self._places, keys_.__getitem__, self.catalogue, _records_of(due, batch)
+        )
         seen = Seen(features, self._places, scores)
         offsets, groups, start = np.asarray(slice_.offsets, np.int64), list[Group](), 0
         for points in due:
@@ -485,6 +487,11 @@ class PartitionProcessor:
         if points.timer:
             return [Due(kind=self._timer_kind, ref=str(now)) for now in points.now_ms.tolist()]
         return [Due(kind="event", ref=batch.event_ids[i]) for i in points.event.tolist()]
+
+
+def _records_of(due: Sequence[DuePoints], batch: EventBatch) -> list[Any]:
+    """[n] the record that made each due point due; None where a timer did."""
+    return [batch.records[i] if i >= 0 else None for points in due for i in points.event.tolist()]
 
 
 def _records(batch: EventBatch, chosen: np.ndarray) -> int:

@@ -11,11 +11,13 @@ import numpy as np
 import numpy.typing as npt
 
 from streams.columns.arrays import Bools, Floats, Ints
+from streams.features.catalogue import Catalogue
 from streams.features.feature import Feature
 from streams.features.meaning import CODES, OTHER, meanings
 from streams.monitoring.canary import Compared
 from streams.records.outcomes import Reason
 from streams.records.serving import Stages
+from streams.records.tags import tag_of
 
 Answers = dict[str, npt.NDArray[Any]]
 #: The feature that holds codes of event types.
@@ -69,6 +71,10 @@ class Model(Protocol):
     @property
     def population(self) -> Sequence[Condition]:
         """Whom it can judge: those of whom all of this holds. It was trained on no others and answers of no others."""
+
+    @property
+    def at(self) -> Sequence[str]:
+        """Types of the records that ask it; empty: it answers at every due point."""
 
     @property
     def meanings(self) -> Mapping[str, str]:
@@ -265,10 +271,19 @@ def _reason(
 
 
 class Inputs:
-    """The feature columns of n due points, and what upstream models made of them, each run once."""
+    """The feature columns of n due points, what the records that made them due say (``due`` [n], None for a timer's),
+    and what upstream models made of them, each run once."""
 
-    def __init__(self, features: npt.NDArray[np.float32], places: Mapping[str, slice]) -> None:
+    def __init__(
+        self,
+        features: npt.NDArray[np.float32],
+        places: Mapping[str, slice],
+        due: Sequence[Any] = (),
+        payloads: Mapping[str, Feature] | None = None,
+    ) -> None:
         self._features, self._places = features, places
+        self._due, self._payloads = due, payloads or {}
+        self._payload: dict[str, tuple[npt.NDArray[np.float32], Bools]] = {}
         self._inputs: dict[tuple[str, str], npt.NDArray[np.float32]] = {}
         self._answers: dict[tuple[str, str], Answers] = {}
         self._seconds: dict[tuple[str, str], float] = {}
@@ -292,9 +307,28 @@ class Inputs:
         found = np.ones(len(self._features), np.bool_)
         for upstream in model.upstream:
             found &= self.judged(upstream)
+        for address in model.features:
+            if address in self._payloads:
+                found &= self.payload(address)[1]
+        if model.at:
+            found &= np.array(
+                [record is not None and tag_of(type(record)) in model.at for record in self._due], np.bool_
+            )
         for condition in model.population:
             found &= self._features[:, self._places[condition.address].start] >= condition.least
         return found
+
+    def payload(self, address: str) -> tuple[npt.NDArray[np.float32], Bools]:
+        """[n, width] what the records that made due say, and [n] which say anything; 0 elsewhere."""
+        if address not in self._payload:
+            feature = self._payloads[address]
+            made = [None if record is None else feature.source.of(record) for record in self._due]
+            said = np.array([each is not None for each in made], np.bool_)
+            block = np.zeros((len(self._features), feature.width), np.float32)
+            if said.any():
+                block[said] = np.stack([each for each in made if each is not None])
+            self._payload[address] = block, said
+        return self._payload[address]
 
     def take(self, addresses: Sequence[str], upstream: Sequence[Model] = ()) -> npt.NDArray[np.float32]:
         """[n, width of all addresses] features, and outputs ``TASK.OUTPUT`` of the upstream models, side by side."""
@@ -302,6 +336,8 @@ class Inputs:
         for address in addresses:
             if address in self._places:
                 blocks.append(self._features[:, self._places[address]])
+            elif address in self._payloads:
+                blocks.append(self.payload(address)[0])
             else:
                 task, _, output = address.partition(".")
                 answers = self.answers(next(m for m in upstream if m.task == task))
@@ -339,14 +375,15 @@ def score(
     features: npt.NDArray[np.float32],
     places: Mapping[str, slice],
     key: Callable[[int], str],
-    catalogue: Mapping[str, Feature],
+    catalogue: Catalogue,
+    due: Sequence[Any] = (),
 ) -> dict[str, TaskScores]:
-    """Every task's answers for n due points. ``key(i)`` is the i-th row's; ``catalogue`` has the entity's features
-    by address.
+    """Every task's answers for n due points. ``key(i)`` is the i-th row's; ``due`` [n]: the record that made each
+    due, None where a timer did.
 
     A live model that raises stops the worker. One that raises as canary or shadow is told; the live one answers.
     """
-    rows = Inputs(features, places)
+    rows = Inputs(features, places, due or [None] * len(features), catalogue.payloads)
     found: dict[str, TaskScores] = {}
     n = len(features)
     for task in serving:
@@ -354,7 +391,7 @@ def score(
         spent = rows.seconds(task.live)
         judged = rows.judged(task.live)
         chosen = TaskScores(
-            dict(live), (task.live,), np.zeros(n, np.int64), [rows.of(task.live)], judged, catalogue, spent
+            dict(live), (task.live,), np.zeros(n, np.int64), [rows.of(task.live)], judged, catalogue.inputs, spent
         )
         if task.canary is not None:
             mask = np.array([task.stages.in_canary(key(i)) for i in range(n)], np.bool_)

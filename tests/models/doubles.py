@@ -14,6 +14,7 @@ STATED = (
     "upstream",
     "distributions",
     "population",
+    "at",
     "meanings",
     "codes",
     "levels",
@@ -31,6 +32,7 @@ class Double:
     upstream: Any
     distributions: Any
     population: Any
+    at: Any
     meanings: Any
     codes: Any
     levels: Any

@@ -199,7 +199,7 @@ def test_the_waiting_due_points_are_in_the_row_however_the_log_is_cut() -> None:
 
 
 def test_what_came_next_is_the_label_of_what_was_said_to_come_next() -> None:
-    """The event after the due point counts, not the one that makes due again; an event without a category is no label."""
+    """The event after the due point counts, not the one that makes due again; no category is no label."""
     log = log_of(
         ordered("s1", NOON, "o1"), viewed("s1", NOON + 1, "v1", category="tea"), viewed("s1", NOON + 2, "v2"),
         carted("s1", NOON + 3, "c1", category="milk"), carted("s1", NOON + 4, "c2", category="tea"),

@@ -180,9 +180,7 @@ def test_where_a_canary_fails_the_live_model_answers(shelf: Shelf) -> None:
     for address, width in zip(live.features, live.widths, strict=True):
         places[address] = slice(start, start + width)
         start += width
-    found = score([Serving(stages, live, Failing(live, "bad", "0" * 64))], rows, places, str, CATALOGUE.features)[
-        "churn"
-    ]
+    found = score([Serving(stages, live, Failing(live, "bad", "0" * 64))], rows, places, str, CATALOGUE)["churn"]
     right = live.score(rows)["lapse_30d"]
     np.testing.assert_array_equal(found.used, np.arange(len(rows)) % 2)
     np.testing.assert_array_equal(found.answers["lapse_30d"][::2], right[::2].round(4))
@@ -270,7 +268,7 @@ def test_a_task_whose_first_answer_is_no_single_number_can_be_tried_beside_the_l
     model.outputs = other.outputs = wide
     rows = np.asarray(shipped().artifact("behaviour").golden)
     serving = Serving(Stages(change_id="c", canary_share=1.0), model, **{stage: other})
-    found = score([serving], rows, CATALOGUE.places(live.features), str, CATALOGUE.features)["behaviour"]
+    found = score([serving], rows, CATALOGUE.places(live.features), str, CATALOGUE)["behaviour"]
     (compared,) = found.compared
     assert not compared.error
     assert len(compared.distance) == len(rows)

@@ -51,6 +51,7 @@ class Recorder:
     outputs, upstream = (Output("p"),), ()
     distributions: dict[str, dict[str, list[float]]] = {}  # noqa: RUF012
     population: tuple[AtLeast, ...] = ()
+    at: tuple[str, ...] = ()
     codes = CODES
     levels: dict[str, Any] = {}  # noqa: RUF012
 

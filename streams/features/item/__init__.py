@@ -3,6 +3,7 @@
 from streams.features.catalogue import Catalogue
 from streams.features.feature import Feature
 from streams.features.item import interest, listing, price, reviews, sales, stock
+from streams.features.payload import BUCKETS, Words
 
 FEATURES: tuple[Feature, ...] = (
     *sales.FEATURES,
@@ -12,4 +13,10 @@ FEATURES: tuple[Feature, ...] = (
     *reviews.FEATURES,
     *listing.FEATURES,
 )
-CATALOGUE = Catalogue(FEATURES)
+PAYLOADS = (
+    Feature(
+        "payload.words", "Words of a listing or review, as hash buckets", "bucket",
+        Words(("title", "description", "text"), 64), 0, BUCKETS, width=64,
+    ),
+)  # fmt: skip
+CATALOGUE = Catalogue(FEATURES, payloads=PAYLOADS)

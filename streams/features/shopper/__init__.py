@@ -3,6 +3,7 @@
 from streams.features.catalogue import Catalogue
 from streams.features.feature import Feature
 from streams.features.kinds.rhythm import RhythmKind
+from streams.features.payload import BUCKETS, Words
 from streams.features.shopper import browsing, carts, offers, orders, searching, sequence, visits
 
 FEATURES: tuple[Feature, ...] = (
@@ -14,5 +15,10 @@ FEATURES: tuple[Feature, ...] = (
     *visits.FEATURES,
     *sequence.FEATURES,
 )
+PAYLOADS = (
+    Feature(
+        "payload.query", "Words of a search, as hash buckets", "bucket", Words(("query",), 16), 0, BUCKETS, width=16
+    ),
+)
 #: Silence is told by the rhythm, whether or not anybody reads it.
-CATALOGUE = Catalogue(FEATURES, always=(RhythmKind,))
+CATALOGUE = Catalogue(FEATURES, payloads=PAYLOADS, always=(RhythmKind,))
