@@ -8,18 +8,15 @@ the row, so it survives restarts and moves with the partition.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
-from streams.columns.arrays import Floats, Ints
+from streams.columns.arrays import Bools, Floats, Ints
 from streams.columns.layout import Column, Rows
 from streams.decisions.decider import Group, Said
 from streams.features.kinds.decay import DAY_MS
-
-#: Answers are rounded to 4 decimals.
-UNIT = 10_000
 
 
 def code_of(digest: str) -> int:
@@ -49,145 +46,159 @@ class Labels:
     model: Ints
 
     @staticmethod
-    def none(width: int = 1) -> Labels:
-        """No labels."""
-        return Labels(np.zeros((0, width)), np.zeros(0), np.zeros(0, np.int64))
-
-    def __add__(self, other: Labels) -> Labels:
-        return Labels(np.r_[self.answer, other.answer], np.r_[self.label, other.label], np.r_[self.model, other.model])
+    def join(parts: Sequence[Labels]) -> Labels:
+        """All of them in one."""
+        return Labels(
+            np.concatenate([part.answer for part in parts]),
+            np.concatenate([part.label for part in parts]),
+            np.concatenate([part.model for part in parts]),
+        )
 
 
 #: (task, output)
 Name = tuple[str, str]
 
 
-@dataclass(slots=True)
-class Waiting:
-    """The due points that wait for the label of one output of a task."""
+class Waits:
+    """The outputs that wait for labels, in order of their names, and what the row remembers of each: when it was due,
+    where its total stood then and stood last, whose answer it was, and the answer.
 
-    task: str
-    output: Answer
-    told: Labels = field(default_factory=Labels.none)
-    due: Column = field(init=False)
-    start: Column = field(init=False)
-    seen: Column = field(init=False)
-    model: Column = field(init=False)
-    answer: Column = field(init=False)
+    A layout puts columns of one size into the order of their names, so what is remembered of all outputs lies side by
+    side, and one step of numpy takes all of them, however many there are.
+    """
 
-    def __post_init__(self) -> None:
-        name = f"late_label/{self.task}.{self.output.name}"
-        self.due, self.start, self.seen = (Column(f"{name}/{what}", "i8") for what in ("due", "start", "seen"))
-        self.model, self.answer = Column(f"{name}/model", "u4"), Column(f"{name}/answer", "f8", self.output.width)
-        self.told = Labels.none(self.output.width)
+    def __init__(self, outputs: Mapping[str, Sequence[Answer]]) -> None:
+        found = [(f"{task}.{o.name}", task, o) for task, some in outputs.items() for o in some if o.label is not None]
+        self.outputs = [(task, output) for _, task, output in sorted(found, key=lambda each: each[0])]
+        names = sorted(name for name, *_ in found)
+        self.widths = np.array([output.width for _, output in self.outputs], np.int64)
+        self.horizon_ms = np.array([int((o.label.days or 0) * DAY_MS) for _, o in self.outputs], np.int64)
+        self.next = np.array([o.label.days is None for _, o in self.outputs], np.bool_)
+        self.due, self.start, self.seen = (
+            [Column(f"late_label/{what}/{name}", "i8") for name in names] for what in ("due", "start", "seen")
+        )
+        self.model = [Column(f"late_label/model/{name}", "u4") for name in names]
+        self.answer = [
+            Column(f"late_label/answer/{name}", "f8", output.width)
+            for name, (_, output) in zip(names, self.outputs, strict=True)
+        ]
+
+    def __len__(self) -> int:
+        return len(self.outputs)
 
     @property
     def columns(self) -> tuple[Column, ...]:
-        """What it remembers in the row."""
-        return (self.due, self.start, self.seen, self.model, self.answer)
+        """What a row remembers."""
+        return (*self.due, *self.start, *self.seen, *self.model, *self.answer)
 
     @property
     def reads(self) -> tuple[str, ...]:
-        """Addresses that the label is made of."""
-        return tuple(self.output.label.addresses)
+        """Addresses that labels are made of."""
+        return tuple(dict.fromkeys(address for _, o in self.outputs for address in o.label.addresses))
 
-    def decide(self, state: Rows, group: Group, swept_ms: int) -> None:
-        """Take note of a group's answers, and of what came since those that wait."""
-        answer = group.answer(self.task, self.output.name).reshape(len(group), -1)
-        known = np.flatnonzero(np.isfinite(answer).all(axis=1))
-        row, now = group.row, group.now_ms
-        total = group.feature(self.output.label.total).astype(np.float64).round().astype(np.int64)
-        waiting = state.flat["i8"][state.cells(self.due, row)]
-        if not waiting.any() and not len(known):
-            return
-        over = self._over(state, group, waiting, total, swept_ms)
-        fresh = np.zeros(len(row), np.bool_)
-        fresh[known] = True
-        fresh &= (waiting == 0) | over
-        gone = over & ~fresh
-        state.flat["i8"][state.cells(self.due, row[gone])] = 0
-        chosen = row[fresh]
-        scores = group.seen.scores.get(self.task)
-        if scores is None or not len(chosen):
-            return
-        codes = np.array([code_of(model.digest) for model in scores.models], np.int64)
-        flat = state.flat["i8"]
-        flat[state.cells(self.due, chosen)] = now[fresh]
-        flat[state.cells(self.start, chosen)] = flat[state.cells(self.seen, chosen)] = total[fresh]
-        state.flat["u4"][state.cells(self.model, chosen)] = codes[scores.used[group.span][fresh]].astype(np.uint32)
-        cells = state.cells(self.answer, chosen)[:, None] + np.arange(self.output.width)
-        state.flat["f8"][cells] = answer[fresh]
-
-    def _over(self, state: Rows, group: Group, waiting: Ints, total: Ints, swept_ms: int) -> Any:
-        """[k] which wait no more: their label is told, or cannot be known."""
-        label, row, now = self.output.label, group.row, group.now_ms
-        flat = state.flat["i8"]
-        if label.days is None:
-            came = total - flat[state.cells(self.start, row)]
-            over = (waiting > 0) & (now > waiting) & (came > 0)
-            sequence = group.feature(label.sequence)
-            readable = over & (came <= sequence.shape[1])
-            value = sequence[np.arange(len(row)), np.clip(came - 1, 0, sequence.shape[1] - 1)]
-            # 0 is "none", such as an event without a category: nothing was foretold of it.
-            self._tell(state, row[readable & (value > 0)], value[readable & (value > 0)].astype(np.float64))
-            return over
-        horizon = int(label.days * DAY_MS)
-        within = (waiting > 0) & (now <= waiting + horizon)
-        flat[state.cells(self.seen, row[within])] = total[within]
-        over = (waiting > 0) & ~within
-        self._settle(state, row[over & (waiting + horizon > swept_ms)])
-        return over
-
-    def sweep(self, state: Rows, places: Ints, swept_ms: int, watermark_ms: int) -> Labels:
-        """What became known since last time, also of those of ``places`` that nothing came of."""
-        days = self.output.label.days
-        if watermark_ms > swept_ms and days is not None:
-            over = state.flat["i8"][state.cells(self.due, places)] + int(days * DAY_MS)
-            began = state.flat["i8"][state.cells(self.due, places)] > 0
-            self._settle(state, places[began & (over > swept_ms) & (over <= watermark_ms)])
-        told, self.told = self.told, Labels.none(self.output.width)
-        return told
-
-    def _settle(self, state: Rows, row: Ints) -> None:
-        flat = state.flat["i8"]
-        grown = flat[state.cells(self.seen, row)] - flat[state.cells(self.start, row)]
-        self._tell(state, row, self.output.label.of(grown))
-
-    def _tell(self, state: Rows, row: Ints, label: Floats) -> None:
-        if len(row):
-            cells = state.cells(self.answer, row)[:, None] + np.arange(self.output.width)
-            model = state.flat["u4"][state.cells(self.model, row)].astype(np.int64)
-            self.told += Labels(state.flat["f8"][cells], np.asarray(label, np.float64), model)
+    def block(self, state: Rows, columns: Sequence[Column], row: Ints) -> Ints:
+        """[k, cells] where the cells of some columns, which lie side by side, are in each row."""
+        return state.cells(columns[0], row)[:, None] + np.arange(sum(column.cells for column in columns))
 
 
-@dataclass(slots=True)
 class LateLabels:
     """The answers of one partition that wait. ``outputs``: by task, those that say what they are held against. Nothing
     is counted twice: ``swept_ms`` is how far labels were told."""
 
-    outputs: Mapping[str, Sequence[Answer]] = field(default_factory=dict)
-    swept_ms: int = 0
-    waiting: tuple[Waiting, ...] = field(init=False)
-    #: What every partition remembers, whatever its tasks: nothing. Its own are ``row_columns``.
+    #: What every partition remembers, whatever its tasks: nothing. Its own are ``Waits.columns``.
     columns: ClassVar[tuple[Column, ...]] = ()
     reads: ClassVar[tuple[str, ...]] = ()
 
-    def __post_init__(self) -> None:
-        self.waiting = waits(self.outputs)
+    def __init__(self, outputs: Mapping[str, Sequence[Answer]] | None = None, swept_ms: int = 0) -> None:
+        self.waits, self.swept_ms = Waits(outputs or {}), swept_ms
+        self._told: dict[int, list[Labels]] = {}
 
     def decide(self, state: Rows, group: Group) -> Iterable[Said]:
-        """Take note of a group; says nothing."""
-        for each in self.waiting:
-            if each.task in group.seen.scores:
-                each.decide(state, group, self.swept_ms)
+        """Take note of a group's answers, and of what came since those that wait; says nothing."""
+        if not len(self.waits):
+            return ()
+        read = group.seen.once("late labels", lambda: self._read(group))
+        answers, totals, models = (part[group.span] for part in (read[0], read[2], read[3]))
+        known: Bools = read[1][group.span]
+        waits, flat, row, now = self.waits, state.flat["i8"], group.row, group.now_ms[:, None]
+        due_cells = waits.block(state, waits.due, row)
+        due = flat[due_cells]
+        waiting = due > 0
+        if not waiting.any() and not known.any():
+            return ()
+        within = waiting & ~waits.next & (now <= due + waits.horizon_ms)
+        seen_cells, start_cells = waits.block(state, waits.seen, row), waits.block(state, waits.start, row)
+        flat[seen_cells] = np.where(within, totals, flat[seen_cells])
+        over = waiting & ~waits.next & ~within
+        for k in np.flatnonzero(over.any(axis=0)).tolist():
+            some = over[:, k] & (due[:, k] + waits.horizon_ms[k] > self.swept_ms)
+            self._settle(state, row[some], k)
+        came = np.where(waiting & waits.next & (now > due), totals - flat[start_cells], 0)
+        for k in np.flatnonzero((came > 0).any(axis=0)).tolist():
+            self._next(state, group, k, came[:, k])
+        over |= came > 0
+        fresh = known & (~waiting | over)
+        flat[due_cells] = np.where(fresh, now, np.where(over, 0, due))
+        if fresh.any():
+            for cells in (start_cells, seen_cells):
+                flat[cells] = np.where(fresh, totals, flat[cells])
+            model_cells = waits.block(state, waits.model, row)
+            state.flat["u4"][model_cells] = np.where(fresh, models, state.flat["u4"][model_cells])
+            answer_cells = waits.block(state, waits.answer, row)
+            wide, held = np.repeat(fresh, waits.widths, axis=1), state.flat["f8"]
+            held[answer_cells] = np.where(wide, answers, held[answer_cells])
         return ()
 
+    def _read(self, group: Group) -> tuple[Floats, Bools, Ints, np.ndarray]:
+        """Of all due points of a slice: the answers [n, all widths], which are known [n, outputs], where their totals
+        stand, and whose they are."""
+        seen = group.seen
+        answers, known, totals, models = [], [], [], []
+        for task, output in self.waits.outputs:
+            total = seen.feature(output.label.total).astype(np.float64).round().astype(np.int64)
+            answer = seen.answer(task, output.name).reshape(len(total), -1)
+            scores = seen.scores.get(task)
+            codes = [0] if scores is None else [code_of(model.digest) for model in scores.models]
+            answer = answer if scores is not None else np.full((len(total), output.width), np.nan)
+            used = np.zeros(len(total), np.int64) if scores is None else scores.used
+            answers.append(answer)
+            known.append(np.isfinite(answer).all(axis=1))
+            totals.append(total)
+            models.append(np.array(codes, np.uint32)[used])
+        stacked = (np.stack(part, axis=1) for part in (known, totals, models))
+        return np.concatenate(answers, axis=1), *stacked  # type: ignore[return-value]
+
+    def _next(self, state: Rows, group: Group, k: int, came: Ints) -> None:
+        """What came next, of those of a group that something came of."""
+        sequence = group.feature(self.waits.outputs[k][1].label.sequence)
+        place = np.clip(came - 1, 0, sequence.shape[1] - 1)
+        value = sequence[np.arange(len(came)), place]
+        # 0 is "none", such as an event without a category: nothing was foretold of it.
+        told = (came > 0) & (came <= sequence.shape[1]) & (value > 0)
+        self._tell(state, group.row[told], k, value[told])
+
     def sweep(self, state: Rows, places: Ints, watermark_ms: int) -> dict[Name, Labels]:
-        """By task and output, what became known since last time."""
-        found = {(w.task, w.output.name): w.sweep(state, places, self.swept_ms, watermark_ms) for w in self.waiting}
+        """By task and output, what became known since last time, also of those of ``places`` that nothing came of."""
+        if len(self.waits) and watermark_ms > self.swept_ms and len(places):
+            due = state.flat["i8"][self.waits.block(state, self.waits.due, places)]
+            end = due + self.waits.horizon_ms
+            over = (due > 0) & ~self.waits.next & (end > self.swept_ms) & (end <= watermark_ms)
+            for k in np.flatnonzero(over.any(axis=0)).tolist():
+                self._settle(state, places[over[:, k]], k)
         self.swept_ms = max(self.swept_ms, watermark_ms)
-        return {name: labels for name, labels in found.items() if len(labels.label)}
+        told, self._told = self._told, {}
+        return {
+            (self.waits.outputs[k][0], self.waits.outputs[k][1].name): Labels.join(labels) for k, labels in told.items()
+        }
 
+    def _settle(self, state: Rows, row: Ints, k: int) -> None:
+        flat = state.flat["i8"]
+        grown = flat[state.cells(self.waits.seen[k], row)] - flat[state.cells(self.waits.start[k], row)]
+        self._tell(state, row, k, self.waits.outputs[k][1].label.of(grown))
 
-def waits(outputs: Mapping[str, Sequence[Answer]]) -> tuple[Waiting, ...]:
-    """What waits for labels, of the outputs of some tasks."""
-    return tuple(Waiting(task, o) for task, some in outputs.items() for o in some if o.label is not None)
+    def _tell(self, state: Rows, row: Ints, k: int, label: Any) -> None:
+        if len(row):
+            column = self.waits.answer[k]
+            answer = state.flat["f8"][state.cells(column, row)[:, None] + np.arange(column.cells)]
+            model = state.flat["u4"][state.cells(self.waits.model[k], row)].astype(np.int64)
+            self._told.setdefault(k, []).append(Labels(answer, np.asarray(label, np.float64), model))

@@ -22,7 +22,7 @@ from streams.decisions.decider import Group, Seen
 from streams.features.catalogue import Catalogue
 from streams.features.kinds.decay import DAY_MS
 from streams.monitoring.known import Known
-from streams.monitoring.late_labels import waits
+from streams.monitoring.late_labels import Waits
 from streams.processing.decode import Choice, Decoded, decode
 from streams.processing.due import DuePoints, Features
 from streams.processing.entity import Emitted, Entity, Start, outcomes
@@ -45,7 +45,7 @@ Outputs = Mapping[str, Sequence[Any]]
 def row_layout(entity: Entity, catalogue: Catalogue | None = None, outputs: Outputs | None = None) -> Layout:
     """The packed row: feature columns, what was applied, timers, decisions, and answers that wait for their labels."""
     own = (APPLIED, BUCKET, LAST_EVENT, TIMER, FIRED)
-    waiting = (column for each in waits(outputs or {}) for column in each.columns)
+    waiting = Waits(outputs or {}).columns
     return Layout((*(catalogue or entity.catalogue).columns, *own, *entity.row_columns, *waiting))
 
 
@@ -142,7 +142,7 @@ class PartitionProcessor:
         self.stages: dict[str, Stages] = {}
         """Which versions serve, as the log chose; tasks that it never chose for serve the package's own."""
         outputs = outputs_of(shelf, entity.name)
-        self._label_reads = tuple(address for each in waits(outputs) for address in each.reads)
+        self._label_reads = Waits(outputs).reads
         self.codec = Codec(layout or row_layout(entity, self.catalogue, outputs))
         self.arena = Arena(self.codec, tier, limit, room)
         self.next_offset = 0
