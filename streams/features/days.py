@@ -39,7 +39,8 @@ class Days:
         return time_ms + offset_ms[np.searchsorted(since_ms, time_ms, side="right") - 1]
 
     def start_ms(self, number: Ints) -> Ints:
-        """[n] when each day begins, UTC milliseconds: its first moment, also where clocks change at midnight.
+        """[n] when each day begins, UTC milliseconds: its first moment, also where clocks change at midnight. A day
+        that a zone left out begins with the one after it.
 
         >>> Days("America/Sao_Paulo").start_ms(np.array([17454])).tolist() == [17454 * DAY_MS + 3 * 3_600_000]
         True
@@ -48,10 +49,10 @@ class Days:
         if self._offsets is None:
             return local
         since_ms, offset_ms = self._offsets
-        # The offset that holds a day before is at most a few hours off: look once more with what it gives.
-        at = local - offset_ms[np.searchsorted(since_ms, local - DAY_MS, side="right") - 1]
-        again = local - offset_ms[np.searchsorted(since_ms, at, side="right") - 1]
-        return np.where(self.number(again) == number, np.minimum(at, again), np.maximum(at, again))
+        # What the clocks have shown at most when each offset ends: the first one under which they come to the day.
+        shown = np.maximum.accumulate(since_ms[1:] + offset_ms[:-1])
+        first = np.searchsorted(shown, local, side="right")
+        return np.maximum(since_ms[first], local - offset_ms[first])
 
 
 @cache

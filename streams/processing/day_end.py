@@ -41,5 +41,7 @@ class DayEnd:
     def due_ms(self, rows: Readable, catalogue: Catalogue, last_event_ms: Ints, fired: Ints) -> Ints:
         """[k] when each row's timer fires, UTC milliseconds, having fired ``fired`` times since its last record."""
         later = np.array(self.after_days)[np.minimum(fired, len(self.after_days) - 1)]
-        due = self._days.start_ms(self._days.number(last_event_ms) + later)
-        return np.where(fired < len(self.after_days), due, NEVER)
+        day = self._days.number(last_event_ms)
+        # Where clocks go back across midnight, they show the day before again when the next one has begun already.
+        day = day + (self._days.start_ms(day + 1) <= last_event_ms)
+        return np.where(fired < len(self.after_days), self._days.start_ms(day + later), NEVER)

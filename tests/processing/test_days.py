@@ -12,16 +12,26 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from streams.columns.layout import Rows
+from streams.entities.item import ITEM
 from streams.entities.shopper import SHOPPER
 from streams.features.days import Days
+from streams.features.item import CATALOGUE as ITEM_CATALOGUE
 from streams.features.shopper import CATALOGUE
+from streams.processing.day_end import DayEnd
 from streams.processing.partition import OtherRules, PartitionProcessor, row_layout
 from streams.processing.rules import Rules
 from streams.settings import Settings, SettingsError
-from tests.shoppers import log_of, ordered, random_history, slice_of, viewed
+from streams.state.arena import NEVER
+from tests.shoppers import DAY, HOUR, log_of, ordered, random_history, slice_of, viewed
 from tests.worlds import DictTier, cut, run_plain
 
 ZONES = ("UTC", "Asia/Shanghai", "America/New_York", "Asia/Kolkata", "Australia/Lord_Howe", "Pacific/Apia")
+#: Some whose clocks change at midnight, or across it, and some that left out a day.
+ODD_ZONES = (
+    *ZONES, "America/Sao_Paulo", "America/Havana", "America/Asuncion", "America/St_Johns", "Antarctica/Casey",
+    "Asia/Beirut", "Asia/Gaza", "Asia/Tehran", "Africa/Cairo", "Atlantic/Azores", "Pacific/Kwajalein",
+)  # fmt: skip
 DAYS = ("visits.active_days_7d", "visits.active_days_30d", "orders.count_7d", "browsing.views_30d")
 
 
@@ -53,6 +63,56 @@ def test_every_day_begins_at_midnight(zone: str) -> None:
         before, after = Days(zone).number(np.array([midnight - 1, midnight])).tolist()
         assert (before, after) == ((day - date(1970, 1, 2)).days, (day - date(1970, 1, 1)).days)
         day += timedelta(days=1)
+
+
+def local_day(zone: ZoneInfo, ms: int) -> int:
+    """Which day the clocks of a zone show."""
+    return (datetime.fromtimestamp(ms / 1000, zone).date() - date(1970, 1, 1)).days
+
+
+@pytest.mark.parametrize("name", ODD_ZONES)
+def test_a_day_begins_with_its_first_moment(name: str) -> None:
+    zone, days = ZoneInfo(name), np.arange(7305, 18263)  # 1990 to 2019
+    starts = Days(name).start_ms(days).tolist()
+    ahead = [datetime.fromtimestamp(start / 1000, zone).utcoffset() for start in starts]
+    for i, (day, start) in enumerate(zip(days.tolist(), starts, strict=True)):
+        shown = local_day(zone, start)
+        assert shown == day or (shown == day + 1 and local_day(zone, start - 1) == day - 1)  # a day left out
+        assert local_day(zone, start - 1) < day
+        if ahead[i] != ahead[i - 1] or ahead[i] != ahead[min(i + 1, len(ahead) - 1)]:
+            # Clocks changed: the day was not shown a while before either.
+            assert all(local_day(zone, start - minutes * 60_000) < day for minutes in range(1, 5 * 60, 7))
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    name=st.sampled_from(ODD_ZONES),
+    ms=st.one_of(
+        st.integers(at("UTC", "1990-01-02"), at("UTC", "2099-11-30")),
+        st.sampled_from([
+            at("America/New_York", "2023-11-05T23:30"), at("America/St_Johns", "2006-10-29T00:00:30"),
+            at("America/St_Johns", "2006-10-28T23:30") + HOUR, at("Antarctica/Casey", "2010-03-04T23:30") + 3 * HOUR,
+            at("Pacific/Apia", "2011-12-29T12:00"), at("America/Sao_Paulo", "2017-10-14T23:59:59"),
+        ]),
+    ),
+    seen=st.integers(0, 40 * DAY),
+)  # fmt: skip
+def test_the_end_of_a_day_comes_after_what_it_waits_for(name: str, ms: int, seen: int) -> None:
+    """After the last record and the watermark (``ms`` is the later of the two), and at the first moment of a day."""
+    timer, zone, days = DayEnd(name), ZoneInfo(name), Days(name)
+    last, none = np.full(4, ms), Rows.zeros(row_layout(ITEM), 4)
+    due = timer.due_ms(none, ITEM_CATALOGUE, last, np.arange(4)).tolist()
+    assert due[3] == NEVER
+    assert ms < due[0] < due[1] < due[2]
+    for at_ms, later in zip(due, timer.after_days, strict=False):
+        number = local_day(zone, at_ms)
+        assert local_day(zone, at_ms - 1) < number
+        assert days.start_ms(np.array([number])).tolist() == [at_ms]
+        # One day more where the day before is shown once more, or where that day was left out.
+        assert number - local_day(zone, ms) - later in (0, 1)
+    # A round of folding ends wherever the timer may fire, however the log is cut.
+    if due[0] <= ms + seen:
+        assert timer.may_fire(last[:1], np.array([ms + seen])).all()
 
 
 def test_a_shop_in_shanghai_has_its_evening_and_morning_on_two_days() -> None:
