@@ -44,9 +44,9 @@ class Codec:
 
     A packed row is the eight-byte name of its layout, the offset up to which its partition was applied when it was
     packed (eight bytes, big-endian), a bit for each eight-byte word of the row that is not zero (the first word's is
-    the highest of the first byte), and these words: most of a row is zero. Columns are matched by name (which says what
-    a column means), so a column that both layouts have is carried over and a new one starts cold. Raises ``ValueError``
-    for a row whose layout is not known: better to stop than to misread.
+    the highest of the first byte), and these words: most of a row is zero. Columns are matched by name (which says
+    what a column means), so a column that both layouts have is carried over and a new one starts cold. Raises
+    ``ValueError`` for a row whose layout is not known: better to stop than to misread.
     """
 
     def __init__(self, layout: Layout) -> None:
@@ -113,11 +113,12 @@ class Codec:
     @staticmethod
     def _read(layout: Layout, packed: Sequence[bytes]) -> Rows:
         words = layout.itemsize // 8
-        width = HEADER_BYTES + (words + 7) // 8
-        bits = np.frombuffer(b"".join(p[HEADER_BYTES:width] for p in packed), np.uint8).reshape(len(packed), -1)
+        width = (words + 7) // 8
+        start = HEADER_BYTES + width
+        bits = np.frombuffer(b"".join(p[HEADER_BYTES:start] for p in packed), np.uint8).reshape(len(packed), width)
         some = np.unpackbits(bits, axis=1, count=words).astype(np.bool_)
         rows = Rows.zeros(layout, len(packed))
-        rows.words[some] = np.frombuffer(b"".join(p[width:] for p in packed), np.uint64)
+        rows.words[some] = np.frombuffer(b"".join(p[start:] for p in packed), np.uint64)
         return rows
 
 

@@ -116,7 +116,8 @@ def test_the_row_of_a_shopper_has_a_fixed_size_however_much_happens() -> None:
     processor = PartitionProcessor(SHOPPER, 0, Rules())
     processor.apply(slice_of(random_history(1, 3000, 1)))
     (row,) = [v for k, v in processor.take_changes().items() if k[:1] == b"s" and v is not None]
-    assert len(row) <= 16 + processor.codec.layout.itemsize * 65 // 64 + 1 < 6000
+    size = processor.codec.layout.itemsize
+    assert len(row) <= 16 + size // 64 + 1 + size < 6000
 
 
 def test_a_window_counts_whole_buckets_back_from_now() -> None:

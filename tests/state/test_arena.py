@@ -5,6 +5,8 @@ from __future__ import annotations
 import msgspec
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from streams.columns.layout import Column, Layout, Rows
 from streams.entities.shopper import SHOPPER
@@ -15,7 +17,7 @@ from streams.features.shopper import FEATURES
 from streams.processing.partition import OtherLog, PartitionProcessor, row_layout
 from streams.processing.rules import Rules
 from streams.state.arena import Arena, Codec, row_bytes
-from streams.state.keys import PROGRESS
+from streams.state.keys import PROGRESS, row_stands_at
 from tests.shoppers import DAY, NOON, log_of, random_history, slice_of, viewed
 from tests.worlds import DictTier
 
@@ -146,6 +148,47 @@ def test_the_state_of_another_log_is_refused() -> None:
     assert PartitionProcessor(SHOPPER, 0, Rules(), tier=tier, log_id="one").next_offset == first.next_offset
     with pytest.raises(OtherLog, match="made anew"):
         PartitionProcessor(SHOPPER, 0, Rules(), tier=tier, log_id="other")
+
+
+#: Zeros that are none, numbers that are none, and what a signed or a shorter number would lose.
+WORDS = np.array(
+    [1, 1 << 63, 0x7FF8_0000_0000_0001, 0xFFF0_0000_0000_0000, (1 << 64) - 1, 0x8000_0000, 0xFF], np.uint64
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    seed=st.integers(0, 2**32),
+    n=st.integers(0, 12),
+    cells=st.integers(1, 200),
+    share=st.sampled_from((0.0, 0.03, 0.5, 1.0)),
+    offset=st.integers(0, 2**63 - 1),
+)
+def test_any_row_comes_back_bit_for_bit(seed: int, n: int, cells: int, share: float, offset: int) -> None:
+    rng = np.random.default_rng(seed)
+    layout = Layout([Column("f", "f8", cells), Column("u", "u1", int(rng.integers(1, 20)))])
+    rows, codec = Rows.zeros(layout, n), Codec(layout)
+    some = rng.random(rows.words.shape) < share
+    rows.words[some] = np.where(
+        rng.random(some.sum()) < 0.3,
+        rng.choice(WORDS, some.sum()),
+        rng.integers(0, 2**64, some.sum(), np.uint64, endpoint=False),
+    )
+    index = rng.permutation(n)
+    packed = codec.pack(rows, index, offset)
+    assert (codec.unpack(packed).words == rows.words[index]).all()
+    for value, words in zip(packed, rows.words[index], strict=True):
+        assert row_stands_at(value) == offset
+        bits = (len(words) + 7) // 8
+        assert len(value) == 16 + bits + 8 * int(np.count_nonzero(words)) <= 16 + bits + layout.itemsize
+    # Among rows of another layout, too.
+    other = Layout([Column("f", "f8", cells), Column("more", "i8")])
+    if n:
+        newer = Codec(other)
+        newer.learn(layout.describe())
+        mixed = newer.unpack([*packed, *newer.pack(Rows.zeros(other, 1), np.array([0]), 0)])
+        assert mixed.data["f"][:n].tobytes() == rows.data["f"][index].tobytes()
+        assert not mixed.data["more"].any()
 
 
 def test_rows_that_were_packed_with_their_zeros_are_read() -> None:
