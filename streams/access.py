@@ -8,10 +8,10 @@ import ssl
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
-PROTOCOLS = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
-MECHANISMS = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
+SecurityProtocol = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
+SaslMechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
 DEFAULT_PORT = 9092
 #: How long each server has to accept a connection.
 CONNECT_SECONDS = 3.0
@@ -29,8 +29,8 @@ class Access:
     """
 
     servers: str
-    protocol: str = "PLAINTEXT"
-    mechanism: str = "SCRAM-SHA-512"
+    protocol: SecurityProtocol = "PLAINTEXT"
+    mechanism: SaslMechanism = "SCRAM-SHA-512"
     username: str = ""
     password: str = field(default="", repr=False)
     ca_file: str = ""

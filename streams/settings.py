@@ -5,25 +5,24 @@ Every field ``name`` is set by ``OFFERSTREAM_NAME``. Secrets come only from ther
 
 from __future__ import annotations
 
-import ast
-import inspect
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
-from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, get_type_hints
 from zoneinfo import ZoneInfoNotFoundError
 
+import msgspec
 import numpy as np
+from msgspec import Meta
 
-from streams.access import MECHANISMS, PROTOCOLS, Access
+from streams.access import Access, SaslMechanism, SecurityProtocol
 from streams.decisions.churn_alert import ChurnAlertPolicy
 from streams.decisions.promotion import PromotionPolicy
 from streams.features.days import UTC as UTC_DAYS
 from streams.features.days import Days
-from streams.processing.partitioning import PARTITIONERS
+from streams.processing.partitioning import Partitioner
 from streams.processing.rules import DecodeRules, Rules
 from streams.processing.silence import SilencePolicy
 from streams.topics import TABLES
@@ -31,54 +30,34 @@ from streams.topics import TABLES
 PREFIX = "OFFERSTREAM_"
 
 
-#: The range of every number; NaN lies in none.
-_RANGES: dict[str, tuple[float, float]] = {
-    **dict.fromkeys(("partitions", "replication", "max_slice", "hot_rows", "max_event_bytes"), (1, 2**31)),
-    **dict.fromkeys(("holdout_share", "gross_margin", "margin_floor"), (0, 1)),
-    **dict.fromkeys(("flush_seconds", "cadence_seconds"), (0.001, 1e9)),
-    **dict.fromkeys(("silence_shortest_days", "silence_longest_days", "silence_unknown_days"), (1e-6, 3650)),
-    **dict.fromkeys(
-        (
-            "allowed_lateness_seconds",
-            "future_tolerance_seconds",
-            "idle_tick_seconds",
-            "live_seconds",
-            "announce_seconds",
-        ),
-        (0, 1e9),
-    ),
-    "silence_growth": (1.05, 100),
-    "silence_firings": (1, 255),
-    "port": (0, 65535),
-    "standbys": (0, 100),
-    "stalled_seconds": (1, 1e6),
-    "session_seconds": (1, 1800),
-}
-_CHOICES = {
-    "security_protocol": PROTOCOLS,
-    "sasl_mechanism": MECHANISMS,
-    "partitioner": PARTITIONERS,
-    "default_consent": ("True", "False"),
-}
-#: By how a name ends.
-_UNITS = {
-    "_seconds": "seconds",
-    "_days": "days",
-    "_bytes": "bytes",
-    "_share": "share",
-    "margin": "share",
-    "margin_floor": "share",
-    "partitions": "partitions",
-    "replication": "copies",
-    "standbys": "workers",
-    "_growth": "factor",
-    "_firings": "times",
-    "max_slice": "records",
-    "hot_rows": "rows",
-    "port": "TCP port",
-    "currency": "ISO 4217",
-    "publish_from": "ISO 8601",
-}
+def _in(unit: str, low: float, high: float) -> Meta:
+    return Meta(ge=low, le=high, extra_json_schema={"unit": unit})
+
+
+def _says(meaning: str) -> Meta:
+    return Meta(description=meaning)
+
+
+# Kinds of values, each with its unit and range. NaN lies in none.
+Share = Annotated[float, _in("share", 0, 1)]
+Growth = Annotated[float, _in("factor", 1.05, 100)]
+Seconds = Annotated[float, _in("seconds", 0, 1e9)]
+SomeSeconds = Annotated[float, _in("seconds", 0.001, 1e9)]
+Span = Annotated[float, _in("days", 1e-6, 3650)]
+Times = Annotated[int, _in("times", 1, 255)]
+Port = Annotated[int, _in("TCP port", 0, 65535)]
+Workers = Annotated[int, _in("workers", 0, 100)]
+Partitions = Annotated[int, _in("partitions", 1, 2**31)]
+Copies = Annotated[int, _in("copies", 1, 2**31)]
+Bytes = Annotated[int, _in("bytes", 1, 2**31)]
+Records = Annotated[int, _in("records", 1, 2**31)]
+Rows = Annotated[int, _in("rows", 1, 2**31)]
+Switch = Annotated[bool, Meta(extra_json_schema={"enum": [True, False]})]
+Name = Annotated[str, Meta(min_length=1, extra_json_schema={"allowed": "at least one character"})]
+Currency = Annotated[
+    str, Meta(pattern=r"^[A-Z]{3}\Z", extra_json_schema={"unit": "ISO 4217", "allowed": "three capital letters"})
+]
+Time = Annotated[str, Meta(extra_json_schema={"unit": "ISO 8601"})]
 
 
 class SettingsError(ValueError):
@@ -87,113 +66,148 @@ class SettingsError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What a worker is told. The comments say what a wrong value costs."""
+    """What a worker is told. A value may also be text, as the environment has it. Raises ``SettingsError``."""
 
-    app_id: str = "offerstream"
-    """Consumer group, and the prefix of the changelog topic. Workers that share it share the partitions."""
-    broker: str = "127.0.0.1:9092"
-    """Kafka, HOST:PORT[,HOST:PORT…]."""
-    security_protocol: str = "PLAINTEXT"
-    """PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL."""
-    sasl_mechanism: str = "SCRAM-SHA-512"
-    """PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512."""
-    sasl_username: str = ""
-    """Who we are to Kafka."""
-    sasl_password: str = field(default="", repr=False)
-    """A secret: only ever read from the environment, never shown."""
-    ssl_ca_file: str = ""
-    """PEM of the authority that signed the broker's certificate; the system's authorities when empty."""
-    data_dir: Path = Path("build/worker")
-    """Where the feature table's local copy lives; one folder per worker."""
-    models: str = "build/models"
-    """The store of model versions: a folder that every worker sees, or any URL that fsspec knows."""
-    entities: str = "shopper item"
-    """What the worker keeps, by name: shopper, item. Without item, no catalogue is read."""
-    host: str = "127.0.0.1"
-    """Where /metrics, /live and /ready are served. Loopback unless you decide otherwise."""
-    port: int = 6066
-    """0 takes a free port."""
-    partitions: int = 4
-    """Partitions of the topics that the worker creates."""
-    replication: int = 1
-    """Copies of each partition that the worker asks for when it creates a topic; 3 in production."""
-    standbys: int = 0
-    """How many other workers keep a copy of each partition's table, to take over without reading the changelog."""
-    partitioner: str = "murmur2"
-    """How all producers place a key: murmur2 (Java's way), crc32 (librdkafka's own), or any: not judged."""
-    currency: str = "USD"
-    """The one currency whose cents are added up."""
-    allowed_lateness_seconds: float = 3600.0
-    """How far behind the newest event of its partition an event may be and still count."""
-    time_zone: str = UTC_DAYS
-    """IANA name, such as Asia/Shanghai: where a feature counts days, they are this zone's. A table keeps its zone."""
-    cadence_seconds: float = 3600.0
-    """A shopper is due at most this long after their first event, however indecisive their events are."""
-    future_tolerance_seconds: float = 300.0
-    """An event time further ahead of its record's append time than this is a dead letter."""
-    max_event_bytes: int = 262144
-    """A larger record is a dead letter."""
-    silence_shortest_days: float = 3.0
-    """A shopper's silence timer waits at least this long after their last event."""
-    silence_longest_days: float = 60.0
-    """A shopper's silence timer waits at most this long after their last event."""
-    silence_unknown_days: float = 21.0
-    """A shopper's silence timer waits this long while their rhythm is not known."""
-    silence_growth: float = 1.25
-    """A silence this many times as long makes its shopper due again; nearer to 1 alerts sooner, scores more often."""
-    silence_firings: int = 12
-    """How often one silence makes its shopper due, at most."""
-    publish_from: str = ""
-    """Alerts and offers that stand on an event time before this are not published: ISO 8601, without an offset UTC;
-    empty: all are. For a history that is replayed before storefronts go live."""
-    default_consent: bool = False
-    """Whether a shopper who never said allows marketing."""
-    holdout_share: float = 0.05
-    """Share of shoppers that never get an offer, as a control group."""
-    holdout_salt: str = "offerstream-1"
-    """Another salt draws another control group."""
-    gross_margin: float = 0.30
-    """The shop's gross margin, as a share of the price."""
-    margin_floor: float = 0.12
-    """What an offer must leave of it."""
-    flush_seconds: float = 1.0
-    """How often state is made durable and offsets committed; also how much is redone after a crash."""
-    max_slice: int = 4096
-    """Most records per slice: larger is faster, smaller decides sooner."""
-    hot_rows: int = 500_000
-    """Shoppers kept in memory per worker (about 4 KiB each); the others are read from disk when they return."""
-    idle_tick_seconds: float = 10.0
-    """A live partition idle this long gets a tick of the clock, so that timers fire; 0 never."""
-    live_seconds: float = 3600.0
-    """A partition is live, and gets ticks, while its newest record was appended at most this long after it happened;
-    raise it for producers that send in batches."""
-    stalled_seconds: float = 60.0
-    """/ready fails when records wait and none was processed for this long."""
-    announce_seconds: float = 5.0
-    """The worker's console says at most this often what alerts, offers and dead letters came; 0 never."""
-    session_seconds: float = 30.0
-    """Kafka gives a silent worker's partitions to others after this long."""
-    instance_id: str = ""
-    """A name that no other worker of the group has and that a restart keeps, such as a pod's of a StatefulSet: Kafka
-    then gives a restarted worker its partitions back at once. Two workers with one name take them from each other."""
+    app_id: Annotated[
+        Name,
+        _says("Consumer group, and the prefix of the changelog topic. Workers that share it share the partitions."),
+    ] = "offerstream"
+    broker: Annotated[Name, _says("Kafka, HOST:PORT[,HOST:PORT…].")] = "127.0.0.1:9092"
+    security_protocol: Annotated[SecurityProtocol, _says("PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL.")] = "PLAINTEXT"
+    sasl_mechanism: Annotated[SaslMechanism, _says("PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512.")] = "SCRAM-SHA-512"
+    sasl_username: Annotated[str, _says("Who we are to Kafka.")] = ""
+    sasl_password: Annotated[str, _says("A secret: only ever read from the environment, never shown.")] = field(
+        default="", repr=False
+    )
+    ssl_ca_file: Annotated[
+        str, _says("PEM of the authority that signed the broker's certificate; the system's authorities when empty.")
+    ] = ""
+    data_dir: Annotated[Path, _says("Where the feature table's local copy lives; one folder per worker.")] = Path(
+        "build/worker"
+    )
+    models: Annotated[
+        Name, _says("The store of model versions: a folder that every worker sees, or any URL that fsspec knows.")
+    ] = "build/models"
+    entities: Annotated[
+        str, _says("What the worker keeps, by name: shopper, item. Without item, no catalogue is read.")
+    ] = "shopper item"
+    host: Annotated[
+        Name, _says("Where /metrics, /live and /ready are served. Loopback unless you decide otherwise.")
+    ] = "127.0.0.1"
+    port: Annotated[Port, _says("0 takes a free port.")] = 6066
+    partitions: Annotated[Partitions, _says("Partitions of the topics that the worker creates.")] = 4
+    replication: Annotated[
+        Copies, _says("Copies of each partition that the worker asks for when it creates a topic; 3 in production.")
+    ] = 1
+    standbys: Annotated[
+        Workers,
+        _says(
+            "How many other workers keep a copy of each partition's table, to take over without reading the changelog."
+        ),
+    ] = 0
+    partitioner: Annotated[
+        Partitioner,
+        _says("How all producers place a key: murmur2 (Java's way), crc32 (librdkafka's own), or any: not judged."),
+    ] = "murmur2"
+    currency: Annotated[Currency, _says("The one currency whose cents are added up.")] = "USD"
+    allowed_lateness_seconds: Annotated[
+        Seconds, _says("How far behind the newest event of its partition an event may be and still count.")
+    ] = 3600.0
+    time_zone: Annotated[
+        str,
+        _says(
+            "IANA name, such as Asia/Shanghai: where a feature counts days, they are this zone's. A table keeps its "
+            "zone."
+        ),
+    ] = UTC_DAYS
+    cadence_seconds: Annotated[
+        SomeSeconds,
+        _says("A shopper is due at most this long after their first event, however indecisive their events are."),
+    ] = 3600.0
+    future_tolerance_seconds: Annotated[
+        Seconds, _says("An event time further ahead of its record's append time than this is a dead letter.")
+    ] = 300.0
+    max_event_bytes: Annotated[Bytes, _says("A larger record is a dead letter.")] = 262144
+    silence_shortest_days: Annotated[
+        Span, _says("A shopper's silence timer waits at least this long after their last event.")
+    ] = 3.0
+    silence_longest_days: Annotated[
+        Span, _says("A shopper's silence timer waits at most this long after their last event.")
+    ] = 60.0
+    silence_unknown_days: Annotated[
+        Span, _says("A shopper's silence timer waits this long while their rhythm is not known.")
+    ] = 21.0
+    silence_growth: Annotated[
+        Growth,
+        _says(
+            "A silence this many times as long makes its shopper due again; nearer to 1 alerts sooner, scores more "
+            "often."
+        ),
+    ] = 1.25
+    silence_firings: Annotated[Times, _says("How often one silence makes its shopper due, at most.")] = 12
+    publish_from: Annotated[
+        Time,
+        _says(
+            "Alerts and offers that stand on an event time before this are not published: ISO 8601, without an offset "
+            "UTC; empty: all are. For a history that is replayed before storefronts go live."
+        ),
+    ] = ""
+    default_consent: Annotated[Switch, _says("Whether a shopper who never said allows marketing.")] = False
+    holdout_share: Annotated[Share, _says("Share of shoppers that never get an offer, as a control group.")] = 0.05
+    holdout_salt: Annotated[str, _says("Another salt draws another control group.")] = "offerstream-1"
+    gross_margin: Annotated[Share, _says("The shop's gross margin, as a share of the price.")] = 0.30
+    margin_floor: Annotated[Share, _says("What an offer must leave of it.")] = 0.12
+    flush_seconds: Annotated[
+        SomeSeconds,
+        _says("How often state is made durable and offsets committed; also how much is redone after a crash."),
+    ] = 1.0
+    max_slice: Annotated[Records, _says("Most records per slice: larger is faster, smaller decides sooner.")] = 4096
+    hot_rows: Annotated[
+        Rows,
+        _says("Shoppers kept in memory per worker (about 4 KiB each); the others are read from disk when they return."),
+    ] = 500_000
+    idle_tick_seconds: Annotated[
+        Seconds, _says("A live partition idle this long gets a tick of the clock, so that timers fire; 0 never.")
+    ] = 10.0
+    live_seconds: Annotated[
+        Seconds,
+        _says(
+            "A partition is live, and gets ticks, while its newest record was appended at most this long after it "
+            "happened; raise it for producers that send in batches."
+        ),
+    ] = 3600.0
+    stalled_seconds: Annotated[
+        float,
+        _in("seconds", 1, 1e6),
+        _says("/ready fails when records wait and none was processed for this long."),
+    ] = 60.0
+    announce_seconds: Annotated[
+        Seconds,
+        _says("The worker's console says at most this often what alerts, offers and dead letters came; 0 never."),
+    ] = 5.0
+    session_seconds: Annotated[
+        float,
+        _in("seconds", 1, 1800),
+        _says("Kafka gives a silent worker's partitions to others after this long."),
+    ] = 30.0
+    instance_id: Annotated[
+        str,
+        _says(
+            "A name that no other worker of the group has and that a restart keeps, such as a pod's of a StatefulSet: "
+            "Kafka then gives a restarted worker its partitions back at once. Two workers with one name take them "
+            "from each other."
+        ),
+    ] = ""
 
     def __post_init__(self) -> None:
-        for name, (low, high) in _RANGES.items():
-            if not low <= getattr(self, name) <= high:
-                between = " to ".join(np.format_float_positional(bound, trim="-") for bound in (low, high))
-                raise SettingsError(f"{PREFIX}{name.upper()} is {getattr(self, name)}; it must be from {between}.")
-        for name in ("app_id", "broker", "host", "models"):
-            if not getattr(self, name):
-                raise SettingsError(f"{PREFIX}{name.upper()} is empty.")
-        for name, known in _CHOICES.items():
-            if str(getattr(self, name)) not in known:
-                raise SettingsError(
-                    f"{PREFIX}{name.upper()} is {getattr(self, name)!r}; it is one of {', '.join(known)}."
-                )
+        for name in _KINDS:
+            object.__setattr__(self, name, _read(name, getattr(self, name)))
         try:
             _ = self.access.addresses
         except ValueError as error:
             raise SettingsError(f"{PREFIX}BROKER (--broker): {error}; several are separated by commas.") from error
+        if str(self.data_dir) in ("", "."):
+            raise SettingsError(f"{PREFIX}DATA_DIR is empty; it must be a folder.")
         if self.access.authenticated and not (self.sasl_username and self.sasl_password):
             raise SettingsError(f"{self.security_protocol} needs {PREFIX}SASL_USERNAME and {PREFIX}SASL_PASSWORD.")
         if self.ssl_ca_file and not Path(self.ssl_ca_file).is_file():
@@ -218,8 +232,6 @@ class Settings:
         unknown = set(self.kept_entities) - set(TABLES)
         if unknown or not self.kept_entities:
             raise SettingsError(f"{PREFIX}ENTITIES is {self.entities!r}; it names some of {', '.join(TABLES)}.")
-        if len(self.currency) != 3 or not self.currency.isupper():
-            raise SettingsError(f"{PREFIX}CURRENCY is {self.currency!r}; ISO 4217 has three capital letters.")
 
     @property
     def kept_entities(self) -> tuple[str, ...]:
@@ -252,21 +264,16 @@ class Settings:
 
     def shown(self) -> dict[str, str]:
         """Every setting as it may be shown: secrets are not."""
-        secret = {f.name for f in fields(self) if not f.repr}
-        values = {f.name: str(getattr(self, f.name)) for f in fields(self)}
-        return {name: "(set)" if value and name in secret else value for name, value in values.items()}
+        values = {name: str(getattr(self, name)) for name in _KINDS}
+        return {name: "(set)" if value and name in _SECRETS else value for name, value in values.items()}
 
     def catalogue(self) -> list[tuple[str, str, str, str, str, str]]:
         """(variable, value, default, unit, range or choices, meaning) of every setting; secrets are not shown."""
-        defaults, meant = {f.name: str(f.default) for f in fields(self)}, _meanings()
-        found = []
-        for name, value in self.shown().items():
-            allowed = ", ".join(_CHOICES.get(name, ()))
-            if name in _RANGES:
-                allowed = " to ".join(np.format_float_positional(bound, trim="-") for bound in _RANGES[name])
-            unit = next((unit for ending, unit in _UNITS.items() if name.endswith(ending)), "")
-            found.append((f"{PREFIX}{name.upper()}", value, defaults[name], unit, allowed, meant[name]))
-        return found
+        defaults, shown = {f.name: str(f.default) for f in fields(self)}, self.shown()
+        return [
+            (_variable(name), shown[name], defaults[name], told.get("unit", ""), _allowed(told), told["description"])
+            for name, told in _SCHEMAS.items()
+        ]
 
     @staticmethod
     def from_environment(environment: Mapping[str, str] | None = None, **overrides: Any) -> Settings:
@@ -278,15 +285,13 @@ class Settings:
         7000
         """
         environment = os.environ if environment is None else environment
-        known = {field.name: field for field in fields(Settings)}
         values: dict[str, Any] = {}
-        for variable, text in environment.items():
-            if not variable.startswith(PREFIX):
-                continue
-            name = variable[len(PREFIX) :].lower()
-            if name not in known:
-                raise SettingsError(f"{variable} is not a setting. There are: {', '.join(sorted(known))}.")
-            values[name] = _parse(variable, text, known[name].default)
+        for said, text in environment.items():
+            if said.startswith(PREFIX):
+                name = said.removeprefix(PREFIX).lower()
+                if name not in _KINDS:
+                    raise SettingsError(f"{said} is not a setting. There are: {', '.join(sorted(_KINDS))}.")
+                values[name] = text
         values |= {name: value for name, value in overrides.items() if value is not None}
         return Settings(**values)
 
@@ -321,28 +326,37 @@ class Settings:
         )
 
 
-def _meanings() -> dict[str, str]:
-    """What the string below each field says."""
-    (body,) = (node.body for node in ast.parse(inspect.getsource(Settings)).body if isinstance(node, ast.ClassDef))
-    return {
-        field.target.id: inspect.cleandoc(said.value.value).replace("\n", " ")
-        for field, said in pairwise(body)
-        if isinstance(field, ast.AnnAssign)
-        and isinstance(field.target, ast.Name)
-        and isinstance(said, ast.Expr)
-        and isinstance(said.value, ast.Constant)
-        and isinstance(said.value.value, str)
-    }
+_KINDS: dict[str, Any] = get_type_hints(Settings, include_extras=True)
+_SCHEMAS = {name: msgspec.json.schema(kind, schema_hook=lambda _: {"type": "string"}) for name, kind in _KINDS.items()}
+_SECRETS = {f.name for f in fields(Settings) if not f.repr}
+#: What people write for a switch, beside what msgspec reads: true, false, 1, 0.
+_SWITCHES = {"yes": "true", "no": "false"}
 
 
-def _parse(variable: str, text: str, default: Any) -> Any:
+def _variable(name: str) -> str:
+    return PREFIX + name.upper()
+
+
+def _read(name: str, value: Any) -> Any:
+    """The value of a setting, also of its text. Raises ``SettingsError``."""
+    told = _SCHEMAS[name]
+    if isinstance(value, str) and told.get("type") != "string":
+        value = _SWITCHES.get(value.strip().lower(), value.strip())
     try:
-        if isinstance(default, bool):
-            if text.lower() not in ("1", "0", "true", "false", "yes", "no"):
-                raise ValueError("not a yes or no")
-            return text.lower() in ("1", "true", "yes")
-        if isinstance(default, Path) and not text:
-            raise ValueError("it is empty")
-        return type(default)(text)
-    except ValueError as error:
-        raise SettingsError(f"{variable} is {text!r}, which is no {type(default).__name__}: {error}.") from error
+        return msgspec.convert(value, _KINDS[name], strict=False, dec_hook=lambda kind, text: kind(text))
+    except msgspec.ValidationError as error:
+        said = "(set)" if name in _SECRETS else repr(value)
+        raise SettingsError(f"{_variable(name)} is {said}; it must be {_wanted(told)}.") from error
+
+
+def _wanted(told: dict[str, Any]) -> str:
+    start = {"integer": "a whole number from ", "number": "a number from "}.get(told.get("type", ""), "")
+    unit = f" ({told['unit']})" if "unit" in told else ""
+    return f"{'one of ' if 'enum' in told else start}{_allowed(told) or 'text'}{unit}"
+
+
+def _allowed(told: dict[str, Any]) -> str:
+    """The range, the choices, or what else a value must be."""
+    if "minimum" in told:
+        return " to ".join(np.format_float_positional(told[end], trim="-") for end in ("minimum", "maximum"))
+    return ", ".join(map(str, told.get("enum", ()))) or told.get("allowed", "")

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +20,7 @@ from streams.columns.arrays import Ints
 from streams.records.events import MAX_ID_LENGTH
 
 #: How producers place a key. ``any``: each as it likes, and nothing is judged.
-PARTITIONERS = ("murmur2", "crc32", "any")
+Partitioner = Literal["murmur2", "crc32", "any"]
 #: What makes a client place keys as Java's does.
 MURMUR2_SETTINGS = {
     "Java, kafka-python, aiokafka, franz-go, KafkaJS 2": "the default",

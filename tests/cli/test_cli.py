@@ -93,22 +93,45 @@ def test_lines_that_are_no_events_are_records_all_the_same() -> None:
 
 
 @pytest.mark.parametrize(
-    ("variable", "value"),
+    ("variable", "value", "says"),
     [
-        ("PORT", "x"),
-        ("HOLDOUT_SHARE", "2"),
-        ("CURRENCY", "euro"),
-        ("PARTITIONER", "fnv"),
-        ("MAX_SLICE", "0"),
-        ("TYPO", "1"),
-        ("DEFAULT_CONSENT", "maybe"),
-        ("BROKER", "host:x"),
-        ("DATA_DIR", ""),
+        ("PORT", "x", "a whole number from 0 to 65535 (TCP port)"),
+        ("PORT", "1.5", "a whole number from 0 to 65535 (TCP port)"),
+        ("HOLDOUT_SHARE", "2", "a number from 0 to 1 (share)"),
+        ("CADENCE_SECONDS", "nan", "a number from 0.001 to 1000000000 (seconds)"),
+        ("MAX_SLICE", "0", "a whole number from 1 to 2147483648 (records)"),
+        ("CURRENCY", "euro", "three capital letters (ISO 4217)"),
+        ("CURRENCY", "USD\n", "three capital letters (ISO 4217)"),
+        ("PARTITIONER", "fnv", "one of any, crc32, murmur2"),
+        ("DEFAULT_CONSENT", "maybe", "one of True, False"),
+        ("BROKER", "", "at least one character"),
     ],
 )
-def test_a_setting_that_cannot_be_used_is_refused(variable: str, value: str) -> None:
+def test_a_setting_that_cannot_be_used_is_refused_in_one_line(variable: str, value: str, says: str) -> None:
+    with pytest.raises(SettingsError) as refused:
+        Settings.from_environment({f"OFFERSTREAM_{variable}": value})
+    assert str(refused.value) == f"OFFERSTREAM_{variable} is {value!r}; it must be {says}."
+
+
+@pytest.mark.parametrize(("variable", "value"), [("BROKER", "host:x"), ("DATA_DIR", "")])
+def test_an_address_or_a_folder_that_cannot_be_is_refused(variable: str, value: str) -> None:
     with pytest.raises(SettingsError, match=f"OFFERSTREAM_{variable}"):
         Settings.from_environment({f"OFFERSTREAM_{variable}": value})
+
+
+def test_a_setting_that_does_not_exist_is_refused() -> None:
+    with pytest.raises(SettingsError, match="OFFERSTREAM_TYPO is not a setting"):
+        Settings.from_environment({"OFFERSTREAM_TYPO": "1"})
+
+
+@pytest.mark.parametrize(("text", "value"), [(" 12\n", 12.0), ("1e3", 1000.0), ("0", 0.0)])
+def test_a_number_is_read_as_it_is_written(text: str, value: float) -> None:
+    assert Settings.from_environment({"OFFERSTREAM_LIVE_SECONDS": text}).live_seconds == value
+
+
+@pytest.mark.parametrize("text", ["yes", "Yes", "true", "True", "1"])
+def test_a_switch_is_read_as_people_write_it(text: str) -> None:
+    assert Settings.from_environment({"OFFERSTREAM_DEFAULT_CONSENT": text}).default_consent is True
 
 
 def test_settings_come_from_the_environment_and_flags_win() -> None:

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -82,11 +83,12 @@ def test_a_password_is_never_shown() -> None:
         ({"security_protocol": "SASL_SSL"}, "SASL_USERNAME"),
         ({"sasl_mechanism": "MAGIC"}, "SCRAM-SHA-256"),
         ({"ssl_ca_file": "/no/such.pem"}, "does not exist"),
+        ({"sasl_password": 5309}, r"SASL_PASSWORD is \(set\)"),
     ],
 )
-def test_settings_that_cannot_work_are_refused(settings: dict[str, str], says: str) -> None:
+def test_settings_that_cannot_work_are_refused(settings: dict[str, Any], says: str) -> None:
     with pytest.raises(SettingsError, match=says):
-        Settings(**settings)  # type: ignore[arg-type]
+        Settings(**settings)
 
 
 def test_each_client_is_told_in_its_own_words() -> None:
