@@ -60,6 +60,8 @@ class Reader:
                 "group.id": "offerstream-reader",
                 "enable.auto.commit": False,
                 "enable.partition.eof": True,
+                # A fetch that waits at the end of one partition holds up the first one of the next.
+                "fetch.wait.max.ms": 50,
                 "log_level": 2,
             }
         )

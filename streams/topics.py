@@ -20,6 +20,8 @@ from streams.records.serving import ModelsChosen, RulesChosen
 DAY_MS = 86_400_000
 #: entity → the name of its feature table
 TABLES = {"shopper": "shoppers", "item": "items"}
+#: What workers write into the events topic.
+WORKERS_OWN = (ClockTicked, ModelsChosen, RulesChosen)
 #: A dead letter holds the whole original in base64, so it may be larger than what the events topic admits.
 MAX_EVENT_MESSAGE, MAX_DEAD_LETTER_MESSAGE = 12 << 20, 20 << 20
 
@@ -49,7 +51,7 @@ EVENTS = Topic(
     "storefront.events.v1",
     "What shoppers did, from storefronts; ticks of the clock, choices of models and rules, from workers",
     "shopper_id",
-    (*SHOPPER_EVENTS, ClockTicked, ModelsChosen, RulesChosen),
+    (*SHOPPER_EVENTS, *WORKERS_OWN),
     retention_days=30,
     # Append time is in the log and no producer can set it, so "too far in the future" replays alike.
     config={"message.timestamp.type": "LogAppendTime", "max.message.bytes": str(MAX_EVENT_MESSAGE)},
@@ -91,6 +93,8 @@ ITEM_PROFILES = Topic(
 )
 #: Topics that are carried over into the items' log.
 CARRIED = (CATALOG, STOCK, REVIEWS)
+#: Topics that others produce to: storefronts, catalogue systems, warehouses, reviewers.
+PRODUCED = (EVENTS, *CARRIED)
 ALERTS = Topic("churn.alerts.v1", "Shoppers about to leave", "shopper_id", (outcomes.ChurnAlerted,), 90)
 OFFERS = Topic("offers.v1", "Promotions for one shopper each", "shopper_id", (outcomes.OfferMade,), 90)
 WITHHELD = Topic("offers.withheld.v1", "Offers held back, and why", "shopper_id", (outcomes.OfferWithheld,), 90)
@@ -130,6 +134,10 @@ TOPICS = (
 #: outcome record → its topic
 TOPIC_OF: dict[type[msgspec.Struct], str] = {
     record: topic.name for topic in TOPICS for record in topic.records if record in outcomes.OUTCOMES
+}
+#: a producer's record → the topic that it goes to
+SOURCE_OF: dict[type[msgspec.Struct], str] = {
+    record: topic.name for topic in PRODUCED for record in topic.records if record not in WORKERS_OWN
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Iterable
 from contextlib import ExitStack
 from pathlib import Path
@@ -20,7 +21,6 @@ from streams.reading import Reader
 from streams.records.words import shown_time
 from streams.settings import Settings
 from streams.terminal import console, interruptible, progress_bar
-from streams.topics import EVENTS
 
 
 @click.command()
@@ -142,14 +142,16 @@ def _send(settings: Settings, source: str, records: Iterable[Record], total: int
 def describe(sent: Sent) -> str:
     """What Kafka has taken, for people.
 
-    >>> print(describe(Sent(3, 5, 0, 60_000, {0: 7, 2: 8})))  # doctest: +NORMALIZE_WHITESPACE
+    >>> ends = {("storefront.events.v1", 0): 7, ("storefront.events.v1", 2): 8}
+    >>> print(describe(Sent(3, 5, 0, 60_000, ends)))  # doctest: +NORMALIZE_WHITESPACE
     3 records sent to storefront.events.v1, 2 partitions, event times from 1970-01-01 00:00:00Z to
     1970-01-01 00:01:00Z. 2 more were under way and may be there, too. Those sent again are duplicates, as
     long as they are not late.
     """
     text = f"{sent.records:,} records sent"
     if sent.records:
-        text += f" to {EVENTS.name}, {len(sent.partitions)} partition" + ("s" if len(sent.partitions) > 1 else "")
+        found = Counter(topic for topic, _ in sent.ends)
+        text += " to " + " and ".join(f"{name}, {n} partition" + ("s" if n > 1 else "") for name, n in found.items())
     if sent.first_ms is not None and sent.last_ms is not None:
         text += f", event times from {shown_time(sent.first_ms)} to {shown_time(sent.last_ms)}"
     if sent.handed > sent.records:

@@ -4,31 +4,27 @@ from __future__ import annotations
 
 import json
 import tempfile
-import time
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import msgspec
-from rich.live import Live
 from rich.markup import escape
 
-from streams.demo import systems
+from streams.demo import items, systems
+from streams.demo.following import ItemsLog, follow
 from streams.demo.hindsight import Hindsight, period
 from streams.demo.page import page
 from streams.demo.recording import Recording
-from streams.demo.scrape import records, scrape
-from streams.demo.sending import Sending
-from streams.demo.stage import DemoError, Stage, console, set_up
+from streams.demo.sending import Catalogue, Sending
+from streams.demo.stage import DemoError, console, set_up
 from streams.demo.story import choose, tell
 from streams.demo.summary import show, summary
+from streams.demo.systems import Example
 from streams.demo.watching import Watch
 from streams.reading import Reader
-from streams.terminal import TELL_SECONDS, interruptible
+from streams.terminal import interruptible
 from training.datasets import COMPLETE_JOURNEY
-
-#: The slowest step has no end in sight for longer than this only when something is wrong.
-PATIENCE_SECONDS = 150
 
 
 def run(broker: str | None, out: Path, start_ms: int | None, stop_ms: int | None) -> int:
@@ -59,56 +55,34 @@ def _run(stack: ExitStack, broker: str | None, start_ms: int | None, stop_ms: in
     stage = set_up(stack, folder, broker)
     recording = Recording()
     reader = stack.enter_context(Reader(stage.kafka))
-    starts = systems.ends(reader)
+    starts, log = systems.ends(reader), ItemsLog(reader)
     watch = Watch(stage.kafka, recording)
     stack.callback(watch.stop)
-    sending = Sending(stage.kafka, recording, start_ms, stop_ms)
+    catalogue = Catalogue(stage.kafka, start_ms, stop_ms)
+    sending = Sending(stage.kafka, recording, start_ms, stop_ms, after=catalogue.listed)
     console.print(f"Replaying Complete Journey ({COMPLETE_JOURNEY.meaning}){sending.part}.")
     console.print("Alerts and offers as they come:\n")
     watch.start()
+    catalogue.start()
     sending.start()
-    progress = _follow(stage, sending, watch)
-    samples = scrape(stage.port)
+    followed = follow(stage, sending, catalogue, watch, log)
     with console.status("Looking back: did the alerts come true?"):
         systems.read_answers(reader, starts, recording)
         looked_back = Hindsight(recording).summary()
         alert = choose(recording)
         story = None if alert is None else tell(recording, alert)
-        whom, when = ("", 0) if story is None else (story.shopper_id, story.at_ms)
-        answered = systems.answered(reader, starts, recording, whom, when)
-    read = {**watch.read(), "scored": recording.scored}
+        profiled = items.newest_profiles(reader, starts, items.since(recording.end_ms))
+        listed = items.lists(profiled, catalogue.items)
+        examples = {} if story is None else {"shopper": Example(story.shopper_id, story.at_ms)}
+        if listed["best_sellers"]:
+            examples["item"] = Example(listed["best_sellers"][0]["item_id"], recording.end_ms)
+        answered = systems.answered(reader, starts, recording, examples)
+    read = {**watch.read(), "scored": recording.scored, "item_profiles": answered["items"]["answers"]}
     return {
-        **summary(samples, sending.sent, progress, read),
+        **summary(followed, sending.lane.sent, read),
         **looked_back,
         "period": period(recording),
         "systems": answered,
+        "items": items.summary(followed, catalogue.kinds, listed),
         "story": msgspec.to_builtins(story),
     }
-
-
-def _follow(stage: Stage, sending: Sending, watch: Watch) -> list[tuple[float, int, int]]:
-    """Show what comes until all that was sent is processed; returns (seconds, sent, processed) as it went."""
-    began = last_change = told = time.monotonic()
-    progress = [(0.0, 0, 0)]
-    with Live(console=console, refresh_per_second=4, transient=False) as live:
-        while True:
-            done, now = records(scrape(stage.port)), time.monotonic()
-            if done != progress[-1][2]:
-                last_change = now
-            progress.append((now - began, sending.sent, done))
-            live.update(watch.view(sending.sent, done, now - began))
-            if not console.is_terminal and now - told >= TELL_SECONDS:
-                told = now
-                console.print(watch.status(sending.sent, done, now - began), highlight=False)
-            if sending.failure is not None:
-                raise DemoError(f"The replay failed: {sending.failure}")
-            if sending.finished.is_set() and done >= sending.sent:
-                break
-            if stage.worker.poll() is not None:
-                raise stage.fail(f"The worker ended with code {stage.worker.returncode}")
-            if now - last_change > PATIENCE_SECONDS:
-                raise stage.fail(f"Nothing was processed for {PATIENCE_SECONDS} s")
-            time.sleep(0.2)
-        watch.settle()
-        live.update(watch.view(sending.sent, done, now - began))
-    return progress

@@ -10,6 +10,7 @@ from typing import Any
 from xml.etree.ElementTree import Element
 
 from streams.decisions.churn_alert import LEVELS
+from streams.demo.items import Ranking
 from streams.demo.markup import picture, tag
 from streams.records.words import GUARDS, shown_day
 
@@ -101,6 +102,25 @@ def timeline(story: Numbers) -> Element:
     told += "line, {:,} alerts on it, {:,} offers made or held back and {:,} orders below; ".format(*counts)
     told += f"the silence from {shown_day(start)} to {shown_day(end)} is shaded."
     return picture("timeline", f"The timeline of {story['shopper_id']}", told, WIDTH, 320, *inside)
+
+
+def ranking(name: str, ranked: Ranking, rows: list[Numbers]) -> Element:
+    """Items of a list: a bar for the number that they are ranked by, and what each sold from week to week."""
+    most, inside = max([1e-9, *(row[ranked.number] for row in rows)]), list[Element]()
+    left, right = 300.0, RIGHT
+    for i, row in enumerate(rows):
+        top = 52.0 * i
+        wide = 120 * row[ranked.number] / most
+        inside.append(_text(2, top + 16, row["title"]))
+        inside.append(tag("rect", x=2.0, y=top + 24, width=max(wide, 1.0), height=14.0, class_=name.replace("_", "-")))
+        inside.append(_text(max(wide, 1.0) + 8, top + 37, ranked.shown(row), class_="name"))
+        if weeks := row["weeks"]:
+            x = _scale(0, max(len(weeks) - 1, 1), left, right)
+            y = _scale(0, max(1, *weeks), top + 42, top + 22)
+            inside.append(_line(left, y(0), right, y(0), class_="rule"))
+            inside.append(tag("polyline", points=_points((x(k), y(w)) for k, w in enumerate(weeks)), class_="score"))
+    told = "; ".join(f"{row['title']}: {ranked.shown(row)}" for row in rows)
+    return picture(name, ranked.title, f"{told}. The lines are units by week.", WIDTH, 52.0 * len(rows), *inside)
 
 
 def progress(n: Numbers) -> Element:

@@ -13,11 +13,13 @@ from xml.etree.ElementTree import Element
 
 from streams.decisions.churn_alert import LEVELS
 from streams.demo import figures
+from streams.demo.following import ITEM_FATES
+from streams.demo.items import RANKINGS
 from streams.demo.markup import Inside, table, tag, text_of
 from streams.demo.scrape import RECORD_FATES
 from streams.demo.style import STYLE
 from streams.demo.summary import span
-from streams.records.words import guard_in_words, shown_day
+from streams.records.words import guard_in_words, money, shown_day
 
 Numbers = dict[str, Any]
 
@@ -145,6 +147,42 @@ def offers(n: Numbers) -> Element:
     )
 
 
+def items(n: Numbers) -> Element | None:
+    """Items that sell best, fall, or run out of simulated stock."""
+    told, blocks = n["items"], list[Inside]()
+    head = ["item", "id", "30 days", "units", "7 days", "price", "stock*"]
+    for name, ranked in RANKINGS.items():
+        rows = told[name]
+        blocks += [tag("h3", ranked.title), tag("p", ranked.meaning)]
+        if not rows:
+            blocks.append(tag("p", "None."))
+            continue
+        cells = [
+            [
+                row["title"],
+                row["item_id"],
+                money(row["revenue_30d_cents"], row["currency"]),
+                f"{row['units_30d']:,}",
+                f"{row['units_7d']:,}",
+                money(row["price_cents"], row["currency"]) if row["price_cents"] else "–",
+                "–" if row["simulated_on_hand"] is None else f"{row['simulated_on_hand']:,}",
+            ]
+            for row in rows
+        ]
+        caption = f"{ranked.title}: what they sold in 30 and 7 days, price, and *simulated stock"
+        key = _key(("score", f"units by week, the last {len(rows[0]['weeks'])}"))
+        blocks.append(_beside(figures.ranking(name, ranked, rows), key, table(head, cells, caption)))
+    if not any(told[name] for name in RANKINGS):
+        return None
+    sent = told["catalogue"]
+    lead = (
+        f"{sent.get('item_listed', 0):,} items were listed with real names and prices as paid, "
+        f"{sent.get('item_changed', 0):,} price changes told, and {sent.get('stock_counted', 0):,} counts of simulated "
+        f"stock. {n['item_profiles']:,} profiles of all items that were sold came of it."
+    )
+    return _section("items", "Items", tag("p", lead), *blocks)
+
+
 def answers(n: Numbers) -> Element:
     """Each system with an answer of its own, as it stands in Kafka."""
     blocks = []
@@ -164,15 +202,23 @@ def adding_up(n: Numbers) -> Element:
     rows = [[fate, f"{n[fate]:,}"] for fate in RECORD_FATES]
     rows.append(["together", f"{sum(n[fate] for fate in RECORD_FATES):,}"])
     rows.append(["records sent", f"{n['records_in']:,}"])
-    said = [[kind, f"{n[kind]:,}", f"{count:,}"] for kind, count in n["read_from_topics"].items()]
+    told = n["items"]
+    fates = [[fate, f"{told[fate]:,}"] for fate in ITEM_FATES if told[fate] or fate in RECORD_FATES]
+    fates.append(["together", f"{sum(told[fate] for fate in ITEM_FATES):,}"])
+    fates.append(["records in the log", f"{told['records_in']:,}"])
+    said = [[kind.replace("_", " "), f"{n[kind]:,}", f"{count:,}"] for kind, count in n["read_from_topics"].items()]
     verdict = "It adds up" if n["adds_up"] else "It does NOT add up"
     speed = (
         f"{n['events_per_second']:,.0f} events per second, end to end, on this machine; a decision "
-        f"{n['decision_p50_ms']:g} ms (median) and {n['decision_p99_ms']:g} ms (p99) after its slice arrived."
+        f"{n['decision_p50_ms']:g} ms (median) and {n['decision_p99_ms']:g} ms (p99) after its slice arrived. "
+        f"The items’ log was applied after {told['seconds']:.0f} s."
     )
     tables = tag(
         "div",
         table(["fate", "records"], rows, "Every record has one fate"),
+        table(
+            ["fate", "records"], fates, "… of the items’ log as well: the catalogue, and what shoppers did by minute"
+        ),
         table(["outcome", "said", "read back"], said, "Every outcome is in its topic"),
     )
     return _section(
@@ -183,7 +229,15 @@ def adding_up(n: Numbers) -> Element:
     )
 
 
-SECTIONS: tuple[Callable[[Numbers], Element | None], ...] = (story, alerts, calibration, offers, answers, adding_up)
+SECTIONS: tuple[Callable[[Numbers], Element | None], ...] = (
+    story,
+    alerts,
+    calibration,
+    offers,
+    items,
+    answers,
+    adding_up,
+)
 
 
 def _section(name: str, title: str, *inside: Inside) -> Element:

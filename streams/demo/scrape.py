@@ -46,10 +46,17 @@ def by(samples: Samples, name: str, label: str, **only: str) -> Counter[str]:
     return found
 
 
-def records(samples: Samples) -> int:
-    """How many shopper events have their fate."""
-    fates = by(samples, "offerstream_records_total", "fate", entity="shopper")
-    return sum(n for fate, n in fates.items() if fate in RECORD_FATES)
+def records(samples: Samples, entity: str = "shopper", fates: tuple[str, ...] = RECORD_FATES) -> int:
+    """How many records of an entity's log have one of these fates."""
+    found = by(samples, "offerstream_records_total", "fate", entity=entity)
+    return sum(n for fate, n in found.items() if fate in fates)
+
+
+def values(samples: Samples, name: str, entity: str) -> list[float]:
+    """A gauge's value in each partition of an entity's log."""
+    return [
+        value for (sample, labels), value in samples.items() if (sample, dict(labels).get("entity")) == (name, entity)
+    ]
 
 
 def quantile(samples: Samples, name: str, q: float) -> float:

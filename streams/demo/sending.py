@@ -1,28 +1,117 @@
-"""Sends the households' events, in a thread of its own."""
+"""Sends the households' events, and what a catalogue would tell of the items, each in a thread of its own."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from threading import Event, Thread
+from threading import Condition, Event, Thread
 
 from streams.access import Access
+from streams.demo.catalogue import CatalogueRecord, told
 from streams.demo.recording import Recording
 from streams.producer.replay import ReplayError, Sent, event_time_ms, records_of, send
+from streams.records.items import ItemListed
 from streams.records.words import shown_time
 from training.datasets import COMPLETE_JOURNEY
+from training.datasets.complete_journey_items import Items
+
+
+@dataclass
+class Lane:
+    """A thread that sends; ``sent`` so far, ``failure`` if it failed."""
+
+    kafka: Access
+    sent: int = 0
+    failure: Exception | None = None
+    finished: Event = field(default_factory=Event)
+
+    def run(self, work: Callable[[], None]) -> None:
+        """Begin."""
+
+        def run() -> None:
+            try:
+                work()
+            except Exception as error:
+                self.failure = error
+            finally:
+                self.finished.set()
+
+        Thread(target=run, daemon=True).start()
+
+    def so_far(self, sent: int) -> None:
+        """So many were handed to the client."""
+        self.sent = sent
+
+
+class Catalogue:
+    """The catalogue of the items sold in [start_ms, stop_ms), and the stock that is simulated for some of them.
+
+    All listings go first. What comes later goes once the worker has come to its time: a catalogue that ran ahead of
+    the shop would tell prices of days that are yet to come.
+    """
+
+    def __init__(self, kafka: Access, start_ms: int | None, stop_ms: int | None) -> None:
+        self.lane = Lane(kafka)
+        self.listed = Event()
+        """Set when the listings are on their way, or nothing will be."""
+        self.kinds: dict[type, int] = {}
+        """How many of each type of record were sent."""
+        self._period = (start_ms, stop_ms)
+        self._items: Items | None = None
+        self._reached = Condition()
+        self._time_ms: float = 0
+
+    @property
+    def items(self) -> Items:
+        """The items sold; once the listings are on their way."""
+        assert self._items is not None
+        return self._items
+
+    def start(self) -> None:
+        """Begin."""
+        self.lane.run(self._run)
+
+    def reached(self, time_ms: float) -> None:
+        """The worker has come to this time."""
+        with self._reached:
+            self._time_ms = max(self._time_ms, time_ms)
+            self._reached.notify()
+
+    def _run(self) -> None:
+        try:
+            send(self.lane.kafka, records_of(self.records()), acknowledged := Sent(), self.lane.so_far)
+            self.lane.sent = acknowledged.records
+        finally:
+            self.listed.set()
+
+    def records(self) -> Iterator[CatalogueRecord]:
+        """What is to be told; each comes once the worker has come to its time."""
+        self._items = Items(*self._period)
+        for record in told(self._items):
+            if not isinstance(record, ItemListed):
+                self.listed.set()
+                self._wait_for(event_time_ms(record))
+            self.kinds[type(record)] = self.kinds.get(type(record), 0) + 1
+            yield record
+
+    def _wait_for(self, time_ms: int) -> None:
+        with self._reached:
+            self._reached.wait_for(lambda: time_ms <= self._time_ms)
 
 
 @dataclass
 class Sending:
-    """The replay of what lies in [start, stop), into Kafka and the recording."""
+    """The replay of what lies in [start, stop), into Kafka and the recording, ``after`` what is to come first."""
 
     kafka: Access
     recording: Recording
     start_ms: int | None
     stop_ms: int | None
-    sent: int = 0
-    failure: Exception | None = None
-    finished: Event = field(default_factory=Event)
+    after: Event | None = None
+    lane: Lane = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.lane = Lane(self.kafka)
 
     @property
     def part(self) -> str:
@@ -34,23 +123,17 @@ class Sending:
 
     def start(self) -> None:
         """Begin."""
-        Thread(target=self._run, daemon=True).start()
+        self.lane.run(self._run)
 
     def _run(self) -> None:
-        try:
-            events = (event for event in COMPLETE_JOURNEY.read(None) if self._wanted(event_time_ms(event)))
-            records = records_of(self.recording.passing(events))
-            send(self.kafka, records, acknowledged := Sent(), self._so_far)
-            self.sent = acknowledged.records
-            if not self.sent:
-                raise ReplayError(f"Complete Journey has no event{self.part}: its events are of 2017.")
-        except Exception as error:
-            self.failure = error
-        finally:
-            self.finished.set()
+        if self.after is not None:
+            self.after.wait()
+        events = (event for event in COMPLETE_JOURNEY.read(None) if self._wanted(event_time_ms(event)))
+        records = records_of(self.recording.passing(events))
+        send(self.kafka, records, acknowledged := Sent(), self.lane.so_far)
+        self.lane.sent = acknowledged.records
+        if not acknowledged.records:
+            raise ReplayError(f"Complete Journey has no event{self.part}: its events are of 2017.")
 
     def _wanted(self, at_ms: int) -> bool:
         return (self.start_ms is None or at_ms >= self.start_ms) and (self.stop_ms is None or at_ms < self.stop_ms)
-
-    def _so_far(self, sent: int) -> None:
-        self.sent = sent

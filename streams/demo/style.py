@@ -60,6 +60,7 @@ line.promise { stroke: var(--ink); stroke-width: 2.5 } svg[aria-labelledby^=cali
 rect.watch { fill: var(--watch) } rect.high { fill: var(--high) } rect.critical { fill: var(--critical) }
 rect.not { fill-opacity: .35 } rect.open { fill: none; stroke: var(--ink); stroke-dasharray: 3 2 }
 .dot { fill: var(--blue) } .whisker { stroke: var(--blue); stroke-width: 2.5 }
+rect.best-sellers { fill: var(--go) } rect.falling { fill: var(--high) } rect.running-out { fill: var(--critical) }
 rect.made { fill: var(--go) } rect.held { fill: var(--soft) }
 .silence { fill: var(--shade) }
 polyline { fill: none; stroke-width: 2; stroke-linejoin: round } .score, .done { stroke: var(--blue) }

@@ -13,17 +13,18 @@ from rich.text import Text
 
 from streams.decisions.churn_alert import LEVELS
 from streams.decisions.promotion import GUARDS
-from streams.demo.scrape import RECORD_FATES, Samples, by, quantile, records
+from streams.demo.following import ITEM_FATES, Followed
+from streams.demo.items import RANKINGS
+from streams.demo.scrape import RECORD_FATES, by, quantile, records
 from streams.records.words import printable
 
 #: The progress that is kept: so many points are enough for a picture.
 POINTS = 100
 
 
-def summary(
-    samples: Samples, sent: int, progress: Sequence[tuple[float, int, int]], read: dict[str, int]
-) -> dict[str, Any]:
+def summary(followed: Followed, sent: int, read: dict[str, int]) -> dict[str, Any]:
     """What the worker counted beside what was ``sent`` and ``read`` back from topics; ``adds_up`` when they agree."""
+    samples, progress = followed.samples, followed.progress
     fates = by(samples, "offerstream_records_total", "fate", entity="shopper")
     outcomes = by(samples, "offerstream_outcomes_total", "kind")
     reasons = by(samples, "offerstream_outcomes_total", "reason")
@@ -33,6 +34,7 @@ def summary(
         "offers": outcomes["OfferMade"],
         "withheld": outcomes["OfferWithheld"],
         "scored": outcomes["Scored"],
+        "item_profiles": outcomes["ItemProfiled"],
     }
     return {
         "records_in": sent,
@@ -48,8 +50,13 @@ def summary(
         "decision_p50_ms": round(1000 * quantile(samples, "offerstream_decision_seconds", 0.5), 2),
         "decision_p99_ms": round(1000 * quantile(samples, "offerstream_decision_seconds", 0.99), 2),
         "read_from_topics": read,
-        "adds_up": records(samples) == sent and read == said,
+        "adds_up": records(samples) == sent and items_add_up(followed) and read == said,
     }
+
+
+def items_add_up(followed: Followed) -> bool:
+    """Whether each record of the items' log has a fate."""
+    return records(followed.samples, "item", ITEM_FATES) == followed.items_in
 
 
 def _thinned(progress: Sequence[tuple[float, int, int]]) -> Sequence[tuple[float, int, int]]:
@@ -76,7 +83,29 @@ def show(console: Console, numbers: dict[str, Any], out: Path, page: Path) -> No
             grid.add_row(Text(printable(title), style="bold"), Text(printable(told)))
         console.print(grid)
         console.print(f"Why this one: {story['rule']}", style="dim", markup=False)
+    _show_items(console, numbers["items"])
     console.print(f"\nThe page: {page} (open it in a browser). The numbers: {out}. Next: README.md, “Go on from here”.")
+
+
+def _show_items(console: Console, items: dict[str, Any]) -> None:
+    console.print("\nItems (stock is simulated)", style="bold", markup=False, highlight=False)
+    grid = Table.grid(padding=(0, 2))
+    for name, ranked in RANKINGS.items():
+        for i, row in enumerate(items[name]):
+            what = f"{row['title']} ({row['item_id']})"
+            cells = ("" if i else ranked.title, what, ranked.shown(row), bars(row["weeks"]))
+            grid.add_row(*(Text(printable(cell), style="" if k else "bold") for k, cell in enumerate(cells)))
+    console.print(grid)
+
+
+def bars(numbers: Sequence[int]) -> str:
+    """Numbers as little bars, the largest one full.
+
+    >>> bars([0, 1, 4, 8])
+    '▁▂▅█'
+    """
+    most = max(1, *numbers) if numbers else 1
+    return "".join("▁▂▃▄▅▆▇█"[round(7 * number / most)] for number in numbers)
 
 
 def rows(s: dict[str, Any]) -> Iterator[tuple[str, str]]:
@@ -94,6 +123,9 @@ def rows(s: dict[str, Any]) -> Iterator[tuple[str, str]]:
     yield "offers withheld", f"{s['withheld']:,}" + (f" ({held})" if held else "")
     if s["withheld_by"]["no_consent"]:
         yield "", "no consent: a household has consented once a campaign of the shop addressed it"
+    told = s["items"]
+    parts = " + ".join(f"{told[fate]:,} {fate}" for fate in ITEM_FATES if told[fate] or fate in RECORD_FATES)
+    yield "items' log", f"{told['records_in']:,} = {parts}, applied after {told['seconds']:.0f} s"
     for name, system in s["systems"].items():
         yield name, f"{system['answers']:,} answers: {system['meaning']} ({system['topic']})"
     passed = f"{days['days']:,} days in {s['seconds']:.0f} s"

@@ -10,7 +10,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 
@@ -19,7 +19,7 @@ from streams.demo.recording import Judged, Recording
 from streams.processing.partitioning import homes
 from streams.reading import Place, Reader, Record
 from streams.records import words
-from streams.topics import ALERTS, PROFILES, SCORES, Topic
+from streams.topics import ALERTS, ITEM_PROFILES, PROFILES, SCORES, Topic
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +31,21 @@ class System:
     topic: Topic
     """Where what it says for people and other systems goes."""
     task: str | None = None
+    about: Literal["shopper", "item"] = "shopper"
+    """What its example is about."""
+
+
+class Example(NamedTuple):
+    """Whom or what an example is to be about, and that it stands on a time up to ``until_ms``."""
+
+    key: str
+    until_ms: int
 
 
 SYSTEMS = (
     System("churn", "how likely each shopper leaves, and who is alerted", ALERTS, task="churn"),
     System("behaviour", "who each shopper is and what they will do next", PROFILES, task="behaviour"),
+    System("items", "what each item sells, costs and has in (simulated) stock", ITEM_PROFILES, about="item"),
 )
 
 
@@ -82,16 +92,16 @@ def read_answers(
 
 
 def answered(
-    reader: Reader, starts: Mapping[Place, int], recording: Recording, shopper: str, until_ms: int
+    reader: Reader, starts: Mapping[Place, int], recording: Recording, examples: Mapping[str, Example]
 ) -> dict[str, Any]:
-    """Per system how many answers it gave, where, and one of them: the newest about ``shopper`` that stands on a time
-    up to ``until_ms``; where there is none, the newest of all."""
+    """Per system how many answers it gave, where, and one of them: the newest that is as ``examples`` says of what the
+    system is about; where there is none, the newest of all."""
     found = {}
     for system in SYSTEMS:
         places = {place: start for place, start in starts.items() if place[0] == system.topic.name}
         ends = {place: reader.extent(place)[1] for place in places}
         records = sum(ends[place] - start for place, start in places.items())
-        value = _example(reader, places, shopper, until_ms)
+        value = _example(reader, places, examples.get(system.about))
         found[system.name] = {
             "answers": records if system.task is None else recording.answers.get(system.task, 0),
             "meaning": system.meaning,
@@ -102,18 +112,18 @@ def answered(
     return found
 
 
-def _example(reader: Reader, places: Mapping[Place, int], shopper: str, until_ms: int) -> bytes | None:
-    key = shopper.encode()
-
+def _example(reader: Reader, places: Mapping[Place, int], wanted: Example | None) -> bytes | None:
     def ours(record: Record) -> bool:
         return record.value is not None and record.offset >= places[record.topic, record.partition]
 
-    def about(record: Record) -> bool:
-        return record.key == key and ours(record) and _time(record) <= until_ms
-
-    (topic,) = {topic for topic, _ in places}
-    (home,) = homes([key], "murmur2", len(places)).tolist()  # as workers place them
-    found = reader.newest((topic, home), about, least=4096) if shopper else []
+    found: list[Record] = []
+    if wanted is not None:
+        key, until_ms = wanted.key.encode(), wanted.until_ms
+        (topic,) = {topic for topic, _ in places}
+        (home,) = homes([key], "murmur2", len(places)).tolist()  # as workers place them
+        found = reader.newest(
+            (topic, home), lambda record: record.key == key and ours(record) and _time(record) <= until_ms, least=4096
+        )
     found = found or [record for place in places for record in reader.newest(place, ours, least=1)]
     return max(found, key=_time).value if found else None
 

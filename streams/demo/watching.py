@@ -100,14 +100,14 @@ class Watch:
                 if not isinstance(outcome, OfferWithheld):
                     self._newest.take(outcome)
 
-    def view(self, sent: int, done: int, seconds: float) -> Group:
+    def view(self, status: str) -> Group:
         """What to show right now."""
-        return Group(lines(self._newest), Text(f"\n{self.status(sent, done, seconds)}", style="bold"))
+        return Group(lines(self._newest), Text(f"\n{status}", style="bold"))
 
-    def status(self, sent: int, done: int, seconds: float) -> str:
+    def status(self, sent: int, done: int, items: int, seconds: float) -> str:
         """How far it is."""
         numbers = ", ".join(f"{n:,} {kind}" for kind, n in self.read().items())
-        return f"{seconds:5.1f} s   {sent:,} sent, {done:,} processed   {numbers}"
+        return f"{seconds:5.1f} s   {sent:,} sent, {done:,} processed, {items:,} of items   {numbers}"
 
 
 def lines(outcomes: Newest) -> Table:

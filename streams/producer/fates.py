@@ -13,6 +13,7 @@ from streams.producer.replay import Record, ReplayError, Sent
 from streams.reading import Reader
 from streams.records.words import shown_time
 from streams.settings import Settings
+from streams.topics import EVENTS
 
 #: The fates of records; ticks and choices are the workers' own.
 FATES = ("applied", "duplicate", "late", "dead")
@@ -76,10 +77,11 @@ def wait(
         while True:
             now = progress(reader, settings)
             found: Counter[str] = Counter()
-            for partition in sent.ends:
+            ends = {partition: end for (topic, partition), end in sent.ends.items() if topic == EVENTS.name}
+            for partition in ends:
                 for fate in FATES:
                     found[fate] += now[partition].fates[fate] - before.get(partition, Progress()).fates[fate]
-            behind = {p: end - now[p].next_offset for p, end in sent.ends.items() if now[p].next_offset < end}
+            behind = {p: end - now[p].next_offset for p, end in ends.items() if now[p].next_offset < end}
             if not behind:
                 return found
             done = found.total()

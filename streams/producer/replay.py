@@ -1,4 +1,4 @@
-"""Replays a history into the events topic with kafka-python: keyed by shopper, in order, as fast as asked."""
+"""Replays a history into its topics with kafka-python: keyed by shopper or item, in order, as fast as asked."""
 
 from __future__ import annotations
 
@@ -17,8 +17,12 @@ from kafka.partitioner import DefaultPartitioner
 from streams.access import Access
 from streams.processing.checking import key_of
 from streams.processing.partitioning import homes
-from streams.records.events import ClockTicked, ShopperEvent, decode_event, encode_event
-from streams.topics import EVENTS, MAX_EVENT_MESSAGE
+from streams.reading import Place
+from streams.records.events import ClockTicked, ShopperEvent, decode_event
+from streams.records.items import ItemRecord
+from streams.topics import EVENTS, MAX_EVENT_MESSAGE, SOURCE_OF
+
+_encode = msgspec.json.Encoder().encode
 
 
 class ReplayError(RuntimeError):
@@ -32,15 +36,17 @@ class Record:
     key: bytes | None
     value: bytes
     time_ms: int | None
+    topic: str = EVENTS.name
 
 
-def records_of(events: Iterable[ShopperEvent]) -> Iterator[Record]:
-    """Events as records."""
+def records_of(events: Iterable[ShopperEvent | ItemRecord]) -> Iterator[Record]:
+    """Events and records about items as what goes over the wire, and where to."""
     for event in events:
-        yield Record(event.shopper_id.encode(), encode_event(event), event_time_ms(event))
+        key = event.shopper_id if isinstance(event, ShopperEvent) else event.item_id
+        yield Record(key.encode(), _encode(event), event_time_ms(event), SOURCE_OF[type(event)])
 
 
-def event_time_ms(event: ShopperEvent | ClockTicked) -> int:
+def event_time_ms(event: ShopperEvent | ItemRecord | ClockTicked) -> int:
     """An event's time in UTC milliseconds since 1970, whichever form it came in."""
     at = event.event_time
     return at if isinstance(at, int) else int(at.timestamp() * 1000)
@@ -89,18 +95,14 @@ class Sent:
     """Earliest event time, UTC milliseconds since 1970 …"""
     last_ms: int | None = None
     """… and the latest."""
-    ends: dict[int, int] = field(default_factory=dict)
-    """By partition, the offset after the last of them."""
-
-    @property
-    def partitions(self) -> set[int]:
-        """Where they went."""
-        return set(self.ends)
+    ends: dict[Place, int] = field(default_factory=dict)
+    """Where they went: by topic and partition, the offset after the last of them."""
 
     def take(self, time_ms: int | None, where: Any) -> None:
         """Kafka has a record. Called by the client's thread, one at a time."""
         self.records += 1
-        self.ends[where.partition] = max(self.ends.get(where.partition, 0), where.offset + 1)
+        place = (where.topic, where.partition)
+        self.ends[place] = max(self.ends.get(place, 0), where.offset + 1)
         if time_ms is not None:
             self.first_ms = time_ms if self.first_ms is None else min(time_ms, self.first_ms)
             self.last_ms = time_ms if self.last_ms is None else max(time_ms, self.last_ms)
@@ -156,7 +158,7 @@ def send(
         raise ReplayError(kafka.no_answer(str(error))) from error
     try:
         for record in chain([first], source):
-            future = producer.send(EVENTS.name, key=record.key, value=record.value)
+            future = producer.send(record.topic, key=record.key, value=record.value)
             sent.handed += 1
             future.add_callback(sent.take, record.time_ms)
             future.add_errback(failed.append)

@@ -6,14 +6,19 @@ from typing import Any
 
 import msgspec
 
+from streams.demo import items
+from streams.demo.following import Followed
 from streams.demo.hindsight import Hindsight, period
+from streams.demo.items import row
 from streams.demo.recording import Judged, Recording
 from streams.demo.scrape import Samples
 from streams.demo.story import choose, tell
 from streams.demo.summary import summary
-from streams.records.outcomes import ChurnAlerted
+from streams.records.items import ItemListed, StockCounted
+from streams.records.outcomes import ChurnAlerted, Due, ItemProfiled
 from tests.outcomes import alert, offer, withheld
 from tests.shoppers import DAY, NOON, consented, ordered
+from training.datasets.complete_journey_items import Product
 
 
 def day(days: float) -> int:
@@ -79,29 +84,61 @@ def recording() -> Recording:
     return made
 
 
+def profile(item: str, at: float = 100, **said: Any) -> ItemProfiled:
+    """An item that sells steadily and has no stock, but for what is said."""
+    numbers = {"units_24h": 2, "units_7d": 14, "units_30d": 60, "revenue_30d_cents": 6000, "momentum": 1.0} | said
+    some: dict[str, Any] = {
+        "category": "TEA", "category_share": 0.1, "views_30d": 0, "conversion_30d": 0.0, "price_cents": 100,
+        "usual_price_cents": 100, "lowest_price_30d_cents": 100, "discount_depth": 0.0, "on_hand": None,
+        "on_order": None, "cover_days": None, "reviews": 0, "rating": 0.0, "rating_recent": 0.0, "currency": "USD",
+        "rules": "r", "listed": True,
+    }  # fmt: skip
+    due = Due(kind="day", ref=str(day(at)))
+    return ItemProfiled(outcome_id=f"p-{item}-{at}", item_id=item, event_time_ms=day(at), due=due, **some | numbers)
+
+
+def listed() -> dict[str, Any]:
+    """Three lists of items, one of them empty."""
+    tea = row(profile("tea-1"), Product("tea-1", "Tea, 20 CT", "Private", ["TEA"], "20 CT"), [3, 0, 9])
+    coffee = row(profile("coffee", units_7d=2, momentum=0.2), None, [5, 1])
+    return {"best_sellers": [tea], "falling": [coffee], "running_out": []}
+
+
 def samples(**fates: int) -> Samples:
     """What a worker that was sent so much would tell."""
     outcomes = {("ChurnAlerted", "critical"): 7, ("OfferMade", ""): 4, ("OfferWithheld", "cooldown"): 1}
     return {
-        **{
-            ("offerstream_records_total", (("entity", "shopper"), ("fate", fate))): float(n)
-            for fate, n in fates.items()
-        },
+        **counts("records_total", "shopper", "fate", **fates),
+        **counts("records_total", "item", "fate", applied=20, tick=5),
+        **counts("due_points_total", "shopper", "kind", event=9),
+        **counts("due_points_total", "item", "kind", day=8, event=2),
         **{
             ("offerstream_outcomes_total", (("kind", kind), ("reason", reason))): float(n)
             for (kind, reason), n in outcomes.items()
         },
         ("offerstream_outcomes_total", (("kind", "Scored"), ("reason", ""))): 12.0,
-        ("offerstream_due_points_total", (("kind", "event"),)): 9.0,
+        ("offerstream_outcomes_total", (("kind", "ItemProfiled"), ("reason", ""))): 10.0,
         ("offerstream_decision_seconds_bucket", (("le", "0.1"),)): 3.0,
         ("offerstream_decision_seconds_bucket", (("le", "+Inf"),)): 3.0,
     }
 
 
-READ = {"alerts": 7, "offers": 4, "withheld": 1, "scored": 12}
+def counts(name: str, entity: str, label: str, **values: int) -> Samples:
+    """Samples of a counter about an entity, by a label."""
+    return {(f"offerstream_{name}", (("entity", entity), (label, value))): float(n) for value, n in values.items()}
 
 
-def numbers(made: Recording, sent: int = 10, read: dict[str, int] | None = None, **fates: int) -> dict[str, Any]:
+READ = {"alerts": 7, "offers": 4, "withheld": 1, "scored": 12, "item_profiles": 10}
+
+
+def numbers(
+    made: Recording,
+    sent: int = 10,
+    read: dict[str, int] | None = None,
+    items_in: int = 25,
+    ranked: dict[str, Any] | None = None,
+    **fates: int,
+) -> dict[str, Any]:
     """What ``demo.json`` would hold."""
     found = choose(made)
     systems = {
@@ -115,10 +152,12 @@ def numbers(made: Recording, sent: int = 10, read: dict[str, int] | None = None,
         "news": {"answers": 0, "meaning": "nothing yet", "topic": "news.v1", "example": None, "in_words": None},
     }
     progress = [(0.0, 0, 0), (1.0, sent, sent // 2), (2.0, sent, sent)]
+    followed = Followed(progress, 3.0, items_in, samples(**(fates or {"applied": sent, "tick": 3})))
     return {
-        **summary(samples(**(fates or {"applied": sent, "tick": 3})), sent, progress, read or READ),
+        **summary(followed, sent, read or READ),
         **Hindsight(made).summary(),
         "period": period(made),
         "systems": systems,
+        "items": items.summary(followed, {ItemListed: 2, StockCounted: 3}, ranked or listed()),
         "story": None if found is None else msgspec.to_builtins(tell(made, found)),
     }

@@ -33,5 +33,5 @@ def test_the_part_is_said_in_words(start: str | None, stop: str | None, said: st
 def test_a_part_without_events_is_told_without_asking_kafka() -> None:
     sending = Sending(Access("127.0.0.1:1"), Recording(), ms("2019-01-01"), None)
     sending.start()
-    assert sending.finished.wait(60)
-    assert str(sending.failure) == "Complete Journey has no event from 2019-01-01 on: its events are of 2017."
+    assert sending.lane.finished.wait(60)
+    assert str(sending.lane.failure) == "Complete Journey has no event from 2019-01-01 on: its events are of 2017."

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from streams.demo.items import RANKINGS
 from streams.demo.page import SECTIONS, page
 from streams.demo.recording import Recording
 from streams.demo.scrape import quantile
@@ -112,6 +113,18 @@ def test_it_adds_up_only_when_nothing_is_missing() -> None:
     assert "NO" in dict(rows(short))["adds up"]
     assert "It does NOT add up" in page(short)
     assert not numbers(recording(), read={**READ, "scored": 11})["adds_up"]
+    assert not numbers(recording(), read={**READ, "item_profiles": 9})["adds_up"]
+    assert not numbers(recording(), items_in=26)["adds_up"]
+
+
+@pytest.mark.parametrize("shown", [printed, page], ids=["terminal", "page"])
+def test_items_are_shown_with_what_they_are_ranked_by_and_stock_as_simulated(shown: Any) -> None:
+    text = shown(numbers(recording()))
+    for told in ("Best sellers", "Tea, 20 CT", "60.00 USD", "Falling", "20% of their pace", "tea-1", "simulated"):
+        assert told in text
+    assert dict(rows(numbers(recording())))["items' log"].startswith(
+        "25 = 20 applied + 0 duplicate + 0 late + 0 dead + 5"
+    )
 
 
 def test_a_quantile_of_nothing_is_nothing() -> None:
@@ -133,12 +146,12 @@ def test_every_picture_is_told_and_has_a_table_beside_it() -> None:
     text = page(numbers(recording()))
     found = Page(text)
     pictures = found.all("svg")
-    assert len(pictures) == 5
+    assert len(pictures) == 7
     ids = {attributes.get("id") for _, attributes in found.seen}
     for picture in pictures:
         assert picture["role"] == "img"
         assert set(str(picture["aria-labelledby"]).split()) <= ids
-    assert len(re.findall(r"<svg[^>]*><title[^>]*>[^<]+</title><desc[^>]*>[^<]+</desc>", text)) == 5
+    assert len(re.findall(r"<svg[^>]*><title[^>]*>[^<]+</title><desc[^>]*>[^<]+</desc>", text)) == 7
     assert len(found.all("table")) >= 5
     assert len(ids - {None}) == sum("id" in attributes for _, attributes in found.seen)
 
@@ -148,6 +161,7 @@ def test_whatever_stands_in_the_data_is_text() -> None:
     n["story"]["shopper_id"] = HOSTILE
     n["story"]["lines"].append([HOSTILE, HOSTILE])
     n["systems"]["churn"] |= {"example": {"shopper_id": HOSTILE}, "in_words": HOSTILE, "meaning": HOSTILE}
+    n["items"]["falling"][0]["title"] = HOSTILE
     n["systems"][HOSTILE] = n["systems"]["churn"]
     text = page(n)
     assert not Page(text).all("script")
@@ -160,7 +174,7 @@ def test_the_page_shows_what_there_is_when_little_was_replayed() -> None:
     made = Recording()
     for _ in made.passing(orders("ann", 0)):
         pass
-    found = Page(page(numbers(made)))
+    found = Page(page(numbers(made, ranked={name: [] for name in RANKINGS})))
     headings = [attributes["id"] for attributes in found.all("h2")]
     assert headings == ["alerts", "offers", "answers", "adds-up"]
     assert "No story" in printed(numbers(made))

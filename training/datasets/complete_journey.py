@@ -49,35 +49,43 @@ def _complete(folder: Path) -> list[Path]:
     return [folder / f"{name}.parquet" for name in TABLES]
 
 
-def _orders(tables: dict[str, Any]) -> Iterator[OrderPlaced]:
+def lines_of(tables: dict[str, Any]) -> Any:
+    """Every line that was paid for or given away, in order of time, basket and product: ``paid``, ``gross`` (before any
+    discount), ``off`` (all discounts) and ``coupon`` (the shopper's own) in cents, ``units``, and ``at`` in UTC
+    milliseconds."""
     lines = tables["transactions"].merge(tables["products"][["product_id", "product_category"]], "left", "product_id")
     lines = lines.sort_values(["transaction_timestamp", "basket_id", "product_id"], kind="stable")
     cents = {
-        name: (lines[name] * 100).round().astype("int64").tolist()
+        name: (lines[name] * 100).round().astype("int64")
         for name in ("sales_value", "retail_disc", "coupon_disc", "coupon_match_disc")
     }
+    lines["paid"], lines["coupon"] = cents["sales_value"], cents["coupon_disc"]
+    lines["off"] = cents["retail_disc"] + cents["coupon_match_disc"]
+    lines["gross"] = lines["paid"] + lines["off"]
+    lines["off"] += lines["coupon"]
+    lines["units"] = lines["quantity"].clip(lower=1).where(lines["gross"] >= lines["quantity"], 1)
+    lines["at"] = epoch_ms(lines["transaction_timestamp"])
+    return lines
+
+
+def _orders(tables: dict[str, Any]) -> Iterator[OrderPlaced]:
+    lines = lines_of(tables)
     categories = [name if isinstance(name, str) else None for name in lines["product_category"].tolist()]
-    times = epoch_ms(lines["transaction_timestamp"]).tolist()
-    baskets, households = lines["basket_id"].tolist(), lines["household_id"].tolist()
-    products, quantities = lines["product_id"].tolist(), lines["quantity"].tolist()
+    times, baskets, households = (lines[name].tolist() for name in ("at", "basket_id", "household_id"))
+    products, units, gross, off, coupons = (
+        lines[name].tolist() for name in ("product_id", "units", "gross", "off", "coupon")
+    )
 
     def order(start: int, stop: int) -> OrderPlaced | None:
         found: list[OrderLine] = []
-        coupon = False
         for i in range(start, stop):
-            paid, off = cents["sales_value"][i], cents["retail_disc"][i] + cents["coupon_match_disc"][i]
-            gross, off = paid + off, off + cents["coupon_disc"][i]
-            coupon |= cents["coupon_disc"][i] > 0
-            quantity = max(1, quantities[i])
-            if gross < quantity:
-                quantity = 1
-            if gross == 0:
+            if gross[i] == 0:
                 continue
-            price, discount = unit_price(gross, off, quantity)
+            price, discount = unit_price(gross[i], off[i], units[i])
             found.append(
                 OrderLine(
                     item_id=str(products[i]),
-                    quantity=quantity,
+                    quantity=units[i],
                     unit_price_cents=price,
                     category=categories[i],
                     discount_cents=discount,
@@ -91,7 +99,7 @@ def _orders(tables: dict[str, Any]) -> Iterator[OrderPlaced]:
             event_time=times[start],
             order_id=str(baskets[start]),
             lines=found,
-            coupon_code="coupon" if coupon else None,
+            coupon_code="coupon" if max(coupons[start:stop]) > 0 else None,
             channel="store",
         )
 

@@ -1,0 +1,112 @@
+"""Waits until everything that was sent is processed, and shows meanwhile what comes."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+
+from rich.live import Live
+
+from streams.demo.scrape import RECORD_FATES, Samples, by, records, scrape, values
+from streams.demo.sending import Catalogue, Lane, Sending
+from streams.demo.stage import DemoError, Stage, console
+from streams.demo.watching import Watch
+from streams.reading import Reader
+from streams.records.items import ITEM_RECORDS
+from streams.records.tags import tag_of
+from streams.terminal import TELL_SECONDS
+from streams.topics import ITEMS
+
+#: The slowest step has no end in sight for longer than this only when something is wrong.
+PATIENCE_SECONDS = 150
+#: So long nothing more may come of it: what the worker has handed to its producer is on its way.
+QUIET_SECONDS = 2.0
+#: Also ticks, and what workers chose, stand in the items' log.
+ITEM_FATES = (*RECORD_FATES, "tick", "choice")
+CATALOGUE_TYPES = {tag_of(record) for record in ITEM_RECORDS[:-1]}
+
+
+@dataclass
+class Followed:
+    """How it went."""
+
+    progress: list[tuple[float, int, int]] = field(default_factory=lambda: [(0.0, 0, 0)])
+    """(seconds, events sent, events processed) as the time passed, until all were."""
+    items_seconds: float = 0.0
+    """When the items' log was applied as well."""
+    items_in: int = 0
+    """How many records it held."""
+    samples: Samples = field(default_factory=dict)
+    """What the worker counted at the end."""
+
+
+class ItemsLog:
+    """The items' log, from outside: how many records of this run it holds, and whether all are applied."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+        self._places = [(ITEMS.name, p) for p in range(reader.partitions(ITEMS.name))]
+        self._start = self._end()
+
+    def __len__(self) -> int:
+        return self._end() - self._start
+
+    def _end(self) -> int:
+        return sum(self._reader.extent(place)[1] for place in self._places)
+
+    def applied(self, samples: Samples, carried: int) -> int | None:
+        """How many records the log holds, when the worker has applied them all and ``carried`` of a catalogue among
+        them; else None."""
+        kinds = by(samples, "offerstream_events_total", "type", entity="item")
+        dead = by(samples, "offerstream_records_total", "fate", entity="item")["dead"]
+        if sum(kinds[kind] for kind in CATALOGUE_TYPES) + dead < carried:
+            return None
+        if any(values(samples, "offerstream_lag_records", "item")):
+            return None
+        held = len(self)
+        return held if held == records(samples, "item", ITEM_FATES) else None
+
+
+def follow(stage: Stage, sending: Sending, catalogue: Catalogue, watch: Watch, log: ItemsLog) -> Followed:
+    """Show what comes until the worker is through with all that was sent and with what followed from it. Raises
+    ``DemoError``."""
+    found = Followed()
+    began = changed = told = time.monotonic()
+    quiet, counted = began, (0, 0)
+    with Live(console=console, refresh_per_second=4, transient=False) as live:
+        while True:
+            samples, now = scrape(stage.port), time.monotonic()
+            done, items = counted_now = records(samples), records(samples, "item", ITEM_FATES)
+            if counted_now != counted:
+                counted, changed = counted_now, now
+            sent = sending.lane.sent
+            if found.progress[-1][2] < sent or not sending.lane.finished.is_set():
+                found.progress.append((now - began, sent, done))
+            catalogue.reached(1000 * min(values(samples, "offerstream_watermark_seconds", "shopper"), default=0))
+            status = watch.status(sent, done, items, now - began)
+            live.update(watch.view(status))
+            if not console.is_terminal and now - told >= TELL_SECONDS:
+                told = now
+                console.print(status, highlight=False)
+            _fail(stage, (sending.lane, catalogue.lane), now - changed)
+            if sending.lane.finished.is_set() and done >= sending.lane.sent:
+                catalogue.reached(float("inf"))
+                held = log.applied(samples, catalogue.lane.sent) if catalogue.lane.finished.is_set() else None
+                if held is None or held != found.items_in:
+                    quiet, found.items_in, found.items_seconds = now, held or 0, now - began
+                elif now - quiet >= QUIET_SECONDS:
+                    found.samples = samples
+                    break
+            time.sleep(0.2)
+        watch.settle()
+    return found
+
+
+def _fail(stage: Stage, lanes: tuple[Lane, ...], idle_seconds: float) -> None:
+    for lane in lanes:
+        if lane.failure is not None:
+            raise DemoError(f"The replay failed: {lane.failure}")
+    if stage.worker.poll() is not None:
+        raise stage.fail(f"The worker ended with code {stage.worker.returncode}")
+    if idle_seconds > PATIENCE_SECONDS:
+        raise stage.fail(f"Nothing was processed for {PATIENCE_SECONDS} s")
