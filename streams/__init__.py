@@ -1,14 +1,19 @@
-"""Events in, churn alerts and promotion offers out. One event's path, in six sentences:
+"""Events in; alerts, offers and profiles out. One event's path, in six sentences:
 
 A storefront produces it to ``storefront.events.v1`` keyed by shopper, and ``transport/sliced.py`` hands the agent in
-``agents/shopper_events.py`` a slice of its partition. ``processing/decode.py`` turns the slice into columns
-(``columns/arrays.py``) or dead letters, ``processing/fates.py`` drops what was applied before or is late, and
-``processing/rounds.py`` finds each shopper's due points. ``features/`` folds the columns into the shoppers' packed
-rows (``state/arena.py``) up to each due point and reads the features there. The due rows of a slice that a model can
-judge go through it in one run (``models/``), and ``decisions/`` alerts, offers, or withholds with a reason. Outcomes
-leave under ids that are digests of what they stand on (``records/outcomes.py``). ``state/write_behind.py`` delivers
-them, then the changed rows, then commits.
+``agents/entity_log.py`` a slice of its partition. ``processing/decode.py`` turns the slice into columns
+(``columns/shopper_events.py``) or dead letters, ``processing/fates.py`` drops what was applied before or is late, and
+``processing/rounds.py`` finds each row's due points. ``features/`` folds the columns into packed rows
+(``state/arena.py``) up to each due point and reads the features there. The due rows of a slice that a model can judge
+go through it in one run (``models/``), and ``decisions/`` alerts, offers, or withholds with a reason. Outcomes leave
+under ids that are digests of what they stand on (``records/outcomes.py``). ``agents/durability.py`` has them delivered,
+then the changed rows, then commits.
+
+``entities/`` says what goes this way: read ``shopper.py`` first. What shoppers do to items is told, minute by minute
+(``processing/tallies.py``), to ``items.log.v1``, where ``agents/carrier.py`` also carries what catalogues say; items go
+the same way from there.
 
 Imports go one way, and ``LAYERS`` in ``tests/test_imports.py`` is the map: records, columns, state and features,
-decisions, monitoring, processing (all pure but for state), then what speaks to Kafka, then the worker, then commands.
+decisions, monitoring, processing, entities (all pure but for state), then what speaks to Kafka, then the worker, then
+commands.
 """
