@@ -62,5 +62,5 @@ def _reasons(reader: Reader, settings: Settings, behind: dict[int, Progress], ch
         yield (
             f"In {', '.join(unsaid)} no worker has chosen it. Is every worker ready? One that cannot load a version "
             "refuses it, and its log says why (offerstream_models_refused_total): does it read the same store, "
-            f"{settings.models} (OFFERSTREAM_MODELS)?"
+            f"{settings.store} (OFFERSTREAM_MODELS)?"
         )

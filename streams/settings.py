@@ -234,6 +234,11 @@ class Settings:
             raise SettingsError(f"{PREFIX}ENTITIES is {self.entities!r}; it names some of {', '.join(TABLES)}.")
 
     @property
+    def store(self) -> str:
+        """Where the store of models is, wherever this is read: a folder by its whole path."""
+        return self.models if "://" in self.models else str(Path(self.models).absolute())
+
+    @property
     def kept_entities(self) -> tuple[str, ...]:
         """The entities that the worker keeps, by name."""
         return tuple(dict.fromkeys(self.entities.replace(",", " ").split()))

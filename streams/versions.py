@@ -76,7 +76,7 @@ class Versions:
                 "previous": stages.previous or (shipped if stages.live else None),
             }
             for version in dict.fromkeys([shipped, *self.store.versions(task)]):
-                where = "package" if version == shipped else self.settings.models
+                where = "package" if version == shipped else self.settings.store
                 stage = tuple(name for name, v in named.items() if v == version)
                 found.append(Version(task, version, where, stage, *self._about(task, version)))
         return found

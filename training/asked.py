@@ -125,9 +125,9 @@ def keeper(asked: Asked, settings: Settings) -> Callable[[Artifact], Kept]:
             _written(artifact, aside)
             if version not in _versions(store, task):
                 return Kept(str(aside), f"{aside}, for the store did not take it ({error})")
-            known = f"the store of models, {settings.models}, since before: its card stays as it was, the new one is in"
+            known = f"the store of models, {settings.store}, since before: its card stays as it was, the new one is in"
             return Kept(version, f"{known} {aside}")
-        return Kept(version, f"the store of models, {settings.models} (OFFERSTREAM_MODELS)")
+        return Kept(version, f"the store of models, {settings.store} (OFFERSTREAM_MODELS)")
 
     return put
 

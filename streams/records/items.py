@@ -98,9 +98,9 @@ class ItemTally(msgspec.Struct, array_like=True, frozen=True, gc=False):
 
     item_id: Annotated[Id, Meta(description="The item.")]
     minute_ms: Annotated[int, Meta(description="Begin of the minute of event time, UTC milliseconds since 1970.")]
-    views: Units = 0
-    cart_adds: Units = 0
-    wishes: Units = 0
+    views: Annotated[Units, Meta(description="Views.")] = 0
+    cart_adds: Annotated[Units, Meta(description="Units put into carts.")] = 0
+    wishes: Annotated[Units, Meta(description="Times it was saved for later.")] = 0
     orders: Annotated[Units, Meta(description="Order lines.")] = 0
     units: Annotated[Units, Meta(description="Units ordered.")] = 0
     revenue_cents: Annotated[int, Meta(description="Net total of the order lines.")] = 0

@@ -98,7 +98,7 @@ def test_a_broker_that_cannot_be_is_told_at_once(
         ("host:x", "no HOST:PORT"),
         ("http://host:1", "no HOST:PORT"),
         ("host:1,,other:1", "no HOST:PORT"),
-        ("", "empty"),
+        ("", "at least one character"),
     ):
         assert says in refused(run.invoke(cli, [*called(words, command), f"--broker={value}"]))
     for value, says in (

@@ -90,14 +90,16 @@ def test_the_demo_adds_up_and_writes_its_numbers(run: Run) -> None:
 def test_every_system_answers_and_shows_a_real_record(run: Run) -> None:
     systems = run.numbers["systems"]
     assert set(systems) == {system.name for system in SYSTEMS} >= {"churn", "behaviour"}
-    assert sum(each["answers"] for each in systems.values()) == run.numbers["scored"]
+    assert systems["behaviour"]["answers"] == run.numbers["scored"] > systems["churn"]["answers"] > 0
+    assert systems["items"]["answers"] == run.numbers["item_profiles"] > 0
     for system in SYSTEMS:
         told = systems[system.name]
         assert (told["topic"], told["answers"] > 0) == (system.topic.name, True)
         example = msgspec.convert(told["example"], system.topic.records[0])
-        # All examples are of the story's shopper, at the time of its alert.
-        assert getattr(example, "shopper_id", None) == run.numbers["story"]["shopper_id"]
-        assert getattr(example, "event_time_ms", None) == run.numbers["story"]["at_ms"]
+        if hasattr(example, "shopper_id"):
+            # Of the story's shopper, at the time of its alert.
+            assert example.shopper_id == run.numbers["story"]["shopper_id"]
+            assert getattr(example, "event_time_ms", None) == run.numbers["story"]["at_ms"]
 
 
 def test_the_story_is_told_in_the_terminal_and_on_the_page(run: Run) -> None:

@@ -82,7 +82,8 @@ def test_a_version_is_swapped_live_on_every_worker_and_back_without_missing_a_sl
     for worker in workers:
         worker.stop()
     cluster.assert_as_plain()
-    used = [json.loads(v or b"")["model"]["version"] for *_, v in cluster.read(SCORES.name) if b'"churn"' in (v or b"")]
+    answers = [json.loads(value or b"")["answers"] for *_, value in cluster.read(SCORES.name)]
+    used = [found["churn"]["model"]["version"] for found in answers if "churn" in found]
     assert set(used) == {old, new}
     assert 0.1 < used.count(new) / len(used) < 0.5
 

@@ -19,9 +19,9 @@ from rich.console import Console
 from models.artifact import ArtifactError, load_artifact
 from models.registry import TASKS, task
 from models.store import Store
+from streams.access import Unreachable
 from streams.records.events import OrderPlaced, encode_event
 from streams.settings import Settings
-from streams.topics import TopicError
 from tests.shoppers import DAY
 from tests.training.shop import START, events, lines
 from training import command
@@ -157,7 +157,7 @@ def test_a_place_that_cannot_be_written_to_is_told_first(shop: Path, tmp_path: P
 
 @pytest.mark.usefixtures("never_trains")
 def test_no_broker_is_told_at_once(tmp_path: Path) -> None:
-    with pytest.raises(TopicError, match=r"No Kafka broker answers at 127\.0\.0\.1:1"):
+    with pytest.raises(Unreachable, match=r"No Kafka broker answers at 127\.0\.0\.1:1"):
         said_of(tmp_path, Settings(broker="127.0.0.1:1"), from_broker=True, cuts=("2024-07-01",))
 
 
