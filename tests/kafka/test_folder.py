@@ -74,6 +74,7 @@ def seconds_until_it_works_again(cluster: Cluster, seed: int, **settings: str) -
     while fates([again]).total() < len(log) - half:
         assert time.monotonic() < end, again.tail()
         time.sleep(0.1)
+    cluster.wait_committed(len(log))
     again.stop()
     return took
 
