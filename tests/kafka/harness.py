@@ -296,6 +296,11 @@ class Cluster:
             assert time.monotonic() < end, f"{done} of {records} committed.\n{self.workers[-1].tail()}"
             time.sleep(0.2)
         assert done == records
+        self.wait_items(end)
+
+    def wait_items(self, end: float | None = None) -> None:
+        """Wait until what was said of items is applied."""
+        end = end or time.monotonic() + 60
         for topic in CARRIED:
             while self.committed(topic.name) < self.end(topic.name):
                 assert time.monotonic() < end, f"{topic.name} is not carried over.\n{self.workers[-1].tail()}"
