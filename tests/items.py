@@ -23,9 +23,9 @@ PARTITIONS = 2
 ITEMS = [f"item-{n}" for n in range(120)]
 
 
-def shopper_logs(seed: int, n: int, shoppers: int = 40) -> dict[int, Log]:
+def shopper_logs(seed: int, n: int, shoppers: int = 40, *, hostile: bool = True) -> dict[int, Log]:
     """A clickstream as its partitions hold it."""
-    log = random_history(seed, n, shoppers)
+    log = random_history(seed, n, shoppers, hostile=hostile)
     found: dict[int, Log] = {p: [] for p in range(PARTITIONS)}
     home = homes([key for key, _ in log], "murmur2", PARTITIONS).tolist()
     for record, partition in zip(log, home, strict=True):
@@ -64,40 +64,49 @@ def told(
     return found
 
 
-def catalogue(seed: int, days: int, n: int = 400) -> list[tuple[str, i.ItemRecord]]:
-    """(topic, record) in order of event time, with duplicates, disorder and records that are too late."""
+def catalogue(
+    seed: int, days: int, n: int = 400, *, hostile: bool = True, items: Sequence[str] = ITEMS
+) -> list[tuple[str, i.ItemRecord]]:
+    """(topic, record) in order of event time, some at the same time, and when hostile with duplicates, disorder and
+    records that are too late."""
     rng = random.Random(seed)
     found: list[tuple[str, i.ItemRecord]] = []
+    before = NOON
     for k in range(n):
-        at = NOON + k * days * DAY // n - (rng.randint(0, HOUR - 1) if rng.random() < 0.3 else 0)
-        if rng.random() < 0.02:
+        at = NOON + k * days * DAY // n - (rng.randint(0, HOUR - 1) if hostile and rng.random() < 0.3 else 0)
+        if hostile and rng.random() < 0.02:
             at -= 3 * HOUR
-        base: dict[str, Any] = {"event_id": f"c{k}", "item_id": rng.choice(ITEMS), "event_time": at}
+        if rng.random() < 0.1:
+            at = before  # at the same moment
+        before = at
+        base: dict[str, Any] = {"event_id": f"c{k}", "item_id": rng.choice(items), "event_time": at}
         kind = rng.random()
+        price = rng.choice((0, 199, 250, 250, 999, None, rng.randint(100, 999)))
         if kind < 0.2:
             listed = i.ItemListed(
                 title="t",
-                unit_price_cents=rng.randint(100, 999),
-                category_path=["all", "tea"],
-                lead_time_days=7,
+                unit_price_cents=price,
+                category_path=rng.choice((None, ["all", "tea"], ["category-1"])),
+                lead_time_days=rng.choice((None, 0, 7, 30)),
                 **base,
             )
             found.append(("catalog.items.v1", listed))
         elif kind < 0.4:
-            changed = i.ItemChanged(
-                unit_price_cents=rng.randint(100, 999), unit_cost_cents=rng.choice((None, 70)), **base
-            )
+            changed = i.ItemChanged(unit_price_cents=price, unit_cost_cents=rng.choice((None, 0, 70)), **base)
             found.append(("catalog.items.v1", changed))
         elif kind < 0.45:
             found.append(("catalog.items.v1", i.ItemDelisted(**base)))
         elif kind < 0.75:
             counted = i.StockCounted(
-                on_hand=rng.choice((0, 0, 5, 300)), on_order=rng.choice((0, 20)), location=rng.choice("abc"), **base
+                on_hand=rng.choice((0, 0, 5, 300)),
+                on_order=rng.choice((0, 20)),
+                location=rng.choice((*"abc", "", str(rng.randrange(40)))),
+                **base,
             )
             found.append(("catalog.stock.v1", counted))
         else:
             found.append(("catalog.reviews.v1", i.ItemReviewed(rating=rng.randint(1, 5), text="x", **base)))
-        if rng.random() < 0.03:
+        if hostile and rng.random() < 0.03:
             found.append(rng.choice(found[-20:]))
     return found
 

@@ -95,7 +95,9 @@ class ItemColumns:
         )  # fmt: skip
         facts = counts + (0,) * (len(FACTS) - len(counts))
         place = (position, offset, tally.minute_ms, TYPE_CODE[ItemTally])
-        self._table.add(place, facts, (0, 0), "", tally.item_id, None)
+        # Of the categories that several sources name in a minute, that of the largest hash is the newest, whoever
+        # comes last.
+        self._table.add(place, facts, (counts[-1], 0), "", tally.item_id, None)
 
     def _record(self, position: int, offset: int, time_ms: int, record: ItemRecord) -> None:
         facts = [0] * len(FACTS)

@@ -16,6 +16,7 @@ import msgspec
 import numpy as np
 
 from streams.columns.arrays import TYPE_CODE, EventBatch, Ints
+from streams.columns.shopper_events import category_code
 from streams.processing.entity import Emitted
 from streams.processing.partitioning import homes
 from streams.records import events as e
@@ -42,31 +43,34 @@ class _Tallied:
     minute: Ints
     counts: Ints
     """[m, COUNTS]"""
+    category: Ints
+    """[m] hash of the category's name, 0 when none was named."""
     item_ids: list[str]
     categories: list[str | None]
 
     @staticmethod
     def none() -> _Tallied:
         nothing = np.zeros(0, np.int64)
-        return _Tallied(nothing, np.zeros(0, np.uint64), nothing, np.zeros((0, COUNTS), np.int64), [], [])
+        return _Tallied(nothing, np.zeros(0, np.uint64), nothing, np.zeros((0, COUNTS), np.int64), nothing, [], [])
 
     def merged(self) -> _Tallied:
-        """Each item and minute of a closing once, in an order that only depends on what they are."""
+        """Each item and minute of a closing once, in an order that only depends on what they are; of several categories
+        that were named in a minute, the one of the largest hash, whatever the order."""
         if not len(self.closing):
             return self
-        order = np.lexsort((self.minute, self.item, self.closing))  # stable: in log order within a group
+        order = np.lexsort((self.category, self.minute, self.item, self.closing))
         closing, item, minute = self.closing[order], self.item[order], self.minute[order]
         new = (np.diff(closing) != 0) | (np.diff(item) != 0) | (np.diff(minute) != 0)
         first = np.flatnonzero(np.r_[True, new])
-        named = np.array([name is not None for name in self.categories], np.bool_)[order]
-        newest = np.maximum.reduceat(np.where(named, np.arange(len(order)), -1), first)
+        last = order[np.r_[first[1:], len(order)] - 1]
         return _Tallied(
             closing[first],
             item[first],
             minute[first],
             np.add.reduceat(self.counts[order], first, axis=0),
-            [self.item_ids[i] for i in order[first].tolist()],
-            [self.categories[order[i]] if i >= 0 else None for i in newest.tolist()],
+            self.category[last],
+            [self.item_ids[i] for i in last.tolist()],
+            [self.categories[i] for i in last.tolist()],
         )
 
     def select(self, chosen: np.ndarray) -> _Tallied:
@@ -76,6 +80,7 @@ class _Tallied:
             self.item[chosen],
             self.minute[chosen],
             self.counts[chosen],
+            self.category[chosen],
             [self.item_ids[i] for i in index],
             [self.categories[i] for i in index],
         )
@@ -86,6 +91,7 @@ class _Tallied:
             np.r_[self.item, other.item],
             np.r_[self.minute, other.minute],
             np.r_[self.counts, other.counts],
+            np.r_[self.category, other.category],
             self.item_ids + other.item_ids,
             self.categories + other.categories,
         )
@@ -161,6 +167,7 @@ class Tallies:
             touches.item[chosen[some]],
             batch.time_ms[event[some]] // MINUTE_MS,
             counts[some],
+            touches.category[chosen[some]],
             [touches.item_ids[i] for i in index],
             [touches.categories[i] for i in index],
         )
@@ -248,6 +255,7 @@ class Tallies:
             np.array(held["item"], np.uint64),
             np.array(held["minutes"], np.int64),
             np.array(held["counts"], np.int64).reshape(n, COUNTS),
+            np.array([0 if name is None else category_code(name) for name in held["names"]], np.int64),
             held["items"],
             held["names"],
         )

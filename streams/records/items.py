@@ -107,7 +107,7 @@ class ItemTally(msgspec.Struct, array_like=True, frozen=True, gc=False):
     discount_cents: Annotated[int, Meta(description="Discount of the order lines.")] = 0
     returned_units: Annotated[Units, Meta(description="Units of lines that were returned or cancelled.")] = 0
     refunded_cents: Annotated[int, Meta(description="Net total of those lines.")] = 0
-    category: Annotated[str | None, Meta(description="The category that an event named last.")] = None
+    category: Annotated[str | None, Meta(description="The category that events named; of several one.")] = None
 
 
 class ItemsTallied(msgspec.Struct, tag_field="type", tag="items_tallied", kw_only=True, frozen=True, gc=False):
