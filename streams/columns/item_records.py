@@ -11,6 +11,7 @@ from streams.columns.building import Refused, Table, Wire
 from streams.columns.shopper_events import category_code
 from streams.records.items import (
     ITEM_RECORDS,
+    PARTS,
     AnyItemRecord,
     CatalogRecord,
     ItemDelisted,
@@ -48,6 +49,11 @@ class Source:
     time_ms: int
     idle: bool = False
     categories: dict[str, int] | None = field(default=None)
+
+    @property
+    def closed_ms(self) -> int:
+        """Begin of the minute that it closed, UTC milliseconds since 1970."""
+        return self.sequence // PARTS * 60_000
 
 
 class ItemColumns:

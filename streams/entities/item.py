@@ -15,7 +15,6 @@ from streams.decisions.item_profile import ItemProfiles
 from streams.decisions.scores import Scores
 from streams.features.days import Days
 from streams.features.item import CATALOGUE
-from streams.features.kinds.decay import DAY_MS
 from streams.features.kinds.held import column
 from streams.features.kinds.newest import NewestKind
 from streams.monitoring.known import Known
@@ -78,7 +77,7 @@ class ItemSide:
         before, repeated = self._sources.take(columns.sources, len(slice_), lateness)
         for source in columns.sources:
             if source.categories and source.position not in repeated:
-                day, said = self._days.number(np.array([source.time_ms - DAY_MS, before[source.position]])).tolist()
+                day, said = self._days.number(np.array([source.closed_ms, before[source.position]])).tolist()
                 self._categories.take(int(slice_.offsets[source.position]), source.categories, day, said)
         newest = np.maximum.accumulate(np.maximum(decoded.clock_ms, self.newest_ms))
         self.newest_ms = int(newest[-1])

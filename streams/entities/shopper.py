@@ -97,7 +97,7 @@ class ShopperSide:
         """What was done to items, minute by minute."""
         if self._tallies is None:
             return []
-        return self._tallies.take(batch, applied, judged.newest_ms, slice_, rules.decode.partitioner)
+        return self._tallies.take(batch, applied, judged.newest_ms, slice_, rules)
 
     def idle(self, now_ms: int) -> list[Emitted]:
         """Items need not wait for this partition."""

@@ -1,4 +1,4 @@
-"""How much each category sold in the last 30 days, in the whole shop: what partitions of shoppers say once a day.
+"""How much each category sold in the last 30 days, in the whole shop: what partitions of shoppers say of each day.
 
 A sum that is asked for at the begin of a day takes what was said while the watermark stood before it: so it is a
 property of the log, however it is cut.
@@ -35,9 +35,9 @@ class CategoryUnits:
             self._changed = True
 
     def units(self, code: int, day: int) -> int:
-        """Units of a category's 30 days before a day, as of its begin."""
+        """Units of a category in the 30 days up to a day, as of its begin: nothing of the day itself."""
         held = self._held.get(code)
-        return 0 if held is None else sum(n for (d, s), n in held.items() if day - DAYS <= d < day and s < day)
+        return 0 if held is None else sum(n for (d, s), n in held.items() if day - DAYS < d < day and s < day)
 
     def take_changes(self, next_offset: int, today: int) -> dict[bytes, bytes | None]:
         """All of it, when it changed since this was last called, as a record of the feature table.

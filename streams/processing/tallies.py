@@ -17,17 +17,18 @@ import numpy as np
 
 from streams.columns.arrays import TYPE_CODE, EventBatch, Ints
 from streams.columns.shopper_events import category_code
+from streams.features.days import Days
 from streams.processing.entity import Emitted
 from streams.processing.partitioning import homes
+from streams.processing.rules import Rules
 from streams.records import events as e
-from streams.records.items import ItemsTallied, ItemTally, SourceIdle, encode_item_record
+from streams.records.items import PARTS, ItemsTallied, ItemTally, SourceIdle, encode_item_record
 from streams.records.slices import Slice
 from streams.state.keys import OPEN
 
-MINUTE_MS, HOUR, DAY = 60_000, 60, 1_440
+MINUTE_MS, HOUR = 60_000, 60
 #: More tallies than this go into several records.
 MOST = 20_000
-_PARTS = 64
 #: In the order of ``ItemTally``.
 COUNTS, UNITS = 9, 4
 _VIEWED, _CARTED, _WISHED = (TYPE_CODE[c] for c in (e.ItemViewed, e.CartItemAdded, e.ItemWishlisted))
@@ -113,7 +114,7 @@ class Tallies:
         """Whether something waits for its minute to be closed."""
         return bool(self._open.item_ids)
 
-    def take(self, batch: EventBatch, applied: Ints, newest_ms: Ints, slice_: Slice, partitioner: str) -> list[Emitted]:
+    def take(self, batch: EventBatch, applied: Ints, newest_ms: Ints, slice_: Slice, rules: Rules) -> list[Emitted]:
         """Count the applied events of a slice (in log order); gives what the records of the slice close.
 
         ``newest_ms`` [len(slice)]: the newest event time up to and with each record.
@@ -130,7 +131,7 @@ class Tallies:
         self._open.closing = np.zeros(len(self._open.closing), np.int64)
         both = (self._open + found).merged()
         self._changed |= bool(found.item_ids) or int(minutes[-1]) != self._minute
-        emitted = self._close(both, closes, before, minutes, partitioner)
+        emitted = self._close(both, closes, before, minutes, rules)
         self._open = both.select(both.closing == len(closes))
         self._minute = int(minutes[-1])
         return emitted
@@ -172,11 +173,12 @@ class Tallies:
             [touches.categories[i] for i in index],
         )
 
-    def _close(self, tallied: _Tallied, closes: Ints, before: Ints, minutes: Ints, partitioner: str) -> list[Emitted]:
+    def _close(self, tallied: _Tallied, closes: Ints, before: Ints, minutes: Ints, rules: Rules) -> list[Emitted]:
         if not len(closes):
             return []
         waiting = self._categories
-        home = homes([i.encode() for i in tallied.item_ids], partitioner, self._partitions)
+        home = homes([i.encode() for i in tallied.item_ids], rules.decode.partitioner, self._partitions)
+        was, is_ = (Days(rules.time_zone).number(m[closes] * MINUTE_MS).tolist() for m in (before, minutes))
         bounds = np.searchsorted(tallied.closing, np.arange(len(closes) + 1)).tolist()
         emitted: list[Emitted] = []
         for k, at in enumerate(closes.tolist()):
@@ -185,10 +187,10 @@ class Tallies:
             for name, units in zip(tallied.categories[a:b], tallied.counts[a:b, UNITS].tolist(), strict=True):
                 if name is not None and units:
                     waiting[name] += units
-            daily = dict(sorted(waiting.items())) if now // DAY > closed // DAY else None
+            daily = dict(sorted(waiting.items())) if is_[k] > was[k] else None
             if daily is not None:
                 waiting = Counter()
-            everybody = now // HOUR > closed // HOUR
+            everybody = now // HOUR > closed // HOUR or daily is not None
             by_home: dict[int, list[int]] = {p: [] for p in range(self._partitions)} if everybody else {}
             for i, p in zip(range(a, b), home[a:b].tolist(), strict=True):
                 by_home.setdefault(p, []).append(i)
@@ -214,7 +216,7 @@ class Tallies:
                 )  # fmt: skip
             record = ItemsTallied(
                 source_partition=self._partition,
-                sequence=closed * _PARTS + part,
+                sequence=closed * PARTS + part,
                 event_time=now * MINUTE_MS,
                 tallies=tallies,
                 categories=daily if part == 0 else None,

@@ -15,6 +15,9 @@ from msgspec import Meta
 from streams.records.events import Cents, EventTime, Id, ItemId, Label, MaybeUnitPrice
 from streams.records.serving import ModelsChosen, RulesChosen
 
+#: A sequence is the number of the minute that was closed, counted from 1970, times this, and the record's place among
+#: those that close it.
+PARTS = 64
 Units = Annotated[int, Meta(ge=0, le=10**9)]
 LongText = Annotated[str, Meta(max_length=100_000)]
 Days = Annotated[int, Meta(ge=0, le=3_650)]
@@ -119,7 +122,8 @@ class ItemsTallied(msgspec.Struct, tag_field="type", tag="items_tallied", kw_onl
     event_time: Annotated[int, Meta(description="How far the source's event time has come, UTC ms since 1970.")]
     tallies: Annotated[list[ItemTally], Meta(description="What was done, by item and minute.")] = []
     categories: Annotated[
-        dict[str, int] | None, Meta(description="Once a day: units ordered by category since the day before.")
+        dict[str, int] | None,
+        Meta(description="When the minute closed was the last one of a day: units ordered that day, by category."),
     ] = None
 
 

@@ -15,8 +15,10 @@ from streams.features.shopper import CATALOGUE, FEATURES
 from streams.features.shopper.signals import ANY, ORDERS, SPEND
 from streams.processing.partition import PartitionProcessor
 from streams.processing.rules import Rules
+from tests.laws.oracles import Asked, Told
+from tests.laws.shopper_oracles import refunds
 from tests.laws.test_features import in_time_order
-from tests.laws.test_oracle import REFUNDS, Told, refunds, value
+from tests.laws.test_oracle import ORACLES
 from tests.shoppers import DAY, random_history, slice_of
 
 LENGTHS = ("5m", "45m", "1h", "60m", "90m", "2h", "24h", "48h", "1d", "14d", "30d", "45d", "96d")
@@ -38,17 +40,15 @@ def test_a_window_of_any_length_equals_its_recomputation(seed: int, later: int) 
     told: dict[str, Told] = {}
     for at, event in in_time_order(log):
         told.setdefault(event.shopper_id, []).append((at, event))
-    REFUNDS.clear()
-    for mine in told.values():
-        REFUNDS.update(refunds(mine))
     shoppers = sorted(told)
     rows = processor.arena.rows.take(processor.arena.find(shoppers))
     now = rows.column("last_event") + later
     addresses = tuple(feature.address for feature in NEW)
     read = processor.catalogue.read(rows, now, addresses)
     for shopper, at, values in zip(shoppers, now.tolist(), read, strict=True):
-        for feature, found in zip(NEW, values, strict=True):
-            assert found == np.float32(value(feature.source, told[shopper], at)), (shopper, feature.address)
+        asked = Asked(told[shopper], at, WIDER.features, ORACLES, refunds=refunds(told[shopper]))
+        for address, found in zip(addresses, values, strict=True):
+            assert found == np.float32(asked.part(address)), (shopper, address)
 
 
 def test_a_window_that_cannot_be_kept_exactly_is_refused_with_what_can() -> None:

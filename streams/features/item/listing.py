@@ -11,6 +11,6 @@ FEATURES = (
     Feature("listing.age_days", "Days since it was first listed", "days", DaysSince(LISTED, "first"), 0, MAX_DAYS),
     Feature("listing.days_since_changed", "Days since the catalogue last said something", "days", DaysSince(SAID), 0, MAX_DAYS, MAX_DAYS),
     Feature("listing.category", "Its category, as two halves of a hash", "code", Newest("category", halves=True), 0, 65535, width=2),
-    Feature("listing.category_units_30d", "Units that its category sold in 30 days, as of its last due point", "units", Held("category.units_30d")),
+    Feature("listing.category_units_30d", "Units that its category sold in 30 days, as of the last day that was over for it", "units", Held("category.units_30d")),
     Feature("listing.category_share", "Its share of the units that its category sold in 30 days", "ratio", Ratio("sales.units_30d", "listing.category_units_30d"), 0, 1),
 )  # fmt: skip

@@ -14,7 +14,7 @@ from streams.features.signals import Run
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """What the entity's ``Side.refresh`` wrote into the row when it was last due. Cold start 0."""
+    """What the entity's ``Side.refresh`` wrote into the row when it last did so. Cold start 0."""
 
     name: str
 

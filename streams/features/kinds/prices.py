@@ -61,13 +61,13 @@ class PriceKind:
         same = (price[:, :, None] == price[:, None, :]) & filled[:, None, :]
         held_in_all = np.where(filled, np.einsum("kij,kj->ki", same, usual_ms), -1)
         usual = price[np.arange(len(price)), held_in_all.argmax(axis=1)]  # of two that held as long, the newer
-        lowest = np.where((recent_ms > 0) | (since == now), price, np.iinfo(np.int64).max)
+        lowest = np.where(recent_ms > 0, price, np.iinfo(np.int64).max)
         current = price[:, 0]
         reduced = np.where(price < usual[:, None], recent_ms, 0).sum(axis=1)
         found["now"][some], found["usual"][some] = current, usual
         found["lowest"][some] = np.minimum(lowest.min(axis=1), current)
-        found["changes"][some] = (filled & (since > now - RECENT_DAYS * DAY_MS))[:, :-1].sum(axis=1)
-        found["depth"][some] = np.maximum(0.0, 1.0 - current / np.maximum(usual, 1))
+        found["changes"][some] = (filled & (since > now - RECENT_DAYS * DAY_MS)).sum(axis=1)
+        found["depth"][some] = np.where(current < usual, 1.0 - current / np.maximum(usual, 1), 0.0)
         found["days"][some] = reduced / DAY_MS
         return found
 

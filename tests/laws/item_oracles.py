@@ -1,0 +1,166 @@
+"""What features of kinds that only items have must be, in plain Python."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from xxhash import xxh32_intdigest
+
+from streams.features.kinds.newest import Newest
+from streams.features.kinds.prices import CHANGES_KEPT, Price
+from streams.features.kinds.stock import LOCATIONS, Stock
+from streams.records import events as e
+from streams.records import items as i
+from streams.records.events import decode_event
+from tests.items import PARTITIONS, ItemLog
+from tests.laws.oracles import Asked, Oracles, Told, lines_of, net, newest_first, tie
+from tests.laws.subjects import ItemHistory, time_of
+from tests.shoppers import DAY, HOUR
+
+
+def fact(name: str, record: Any) -> int | None:
+    """What a record about an item says of something; None when nothing."""
+    if name == "category":
+        named = category(record)
+        return None if named is None else xxh32_intdigest(named.encode())
+    if name == "listed+1":
+        return int(isinstance(record, i.ItemListed)) if isinstance(record, (i.ItemListed, i.ItemDelisted)) else None
+    field_of = {"price+1": "unit_price_cents", "cost+1": "unit_cost_cents", "lead_days+1": "lead_time_days"}
+    found: int | None = getattr(record, field_of[name], None)
+    return found
+
+
+def category(record: Any) -> str | None:
+    path = getattr(record, "category_path", None)
+    named: str | None = path[-1] if path else getattr(record, "category", None)
+    return named
+
+
+def newest(s: Newest, a: Asked) -> Any:
+    said = [found for _, record in newest_first(a.told) if (found := fact(s.fact, record)) is not None]
+    last = said[0] if said else 0
+    return [float(last >> 16), float(last & 0xFFFF)] if s.halves else float(last)
+
+
+def price(s: Price, a: Asked) -> float:
+    """Second by second would be too slow; so each price with the stretches in which it held, within the last days."""
+    set_at = [(at, found) for at, record in newest_first(a.told) if (found := fact("price+1", record)) is not None]
+    set_at = set_at[:CHANGES_KEPT][::-1]
+    if not set_at:
+        return 0.0
+    ends = [at for at, _ in set_at[1:]] + [a.now]
+
+    def held(days: int) -> dict[int, int]:
+        """price → for how many milliseconds it held."""
+        found: dict[int, int] = {}
+        for (begin, cents_), end in zip(set_at, ends, strict=True):
+            found[cents_] = found.pop(cents_, 0) + max(0, end - max(begin, a.now - days * DAY))  # the newest comes last
+        return found
+
+    now, long = set_at[-1][1], held(90)
+    usual = max(reversed(long), key=lambda cents_: long[cents_])
+    return {
+        "now": float(now),
+        "usual": float(usual),
+        "lowest": float(min([now, *(cents_ for cents_, ms in held(30).items() if ms)])),
+        "changes": float(sum(at > a.now - 30 * DAY for at, _ in set_at)),
+        "depth": 1 - now / usual if now < usual else 0.0,
+        "days": sum(ms for cents_, ms in held(30).items() if cents_ < usual) / DAY,
+    }[s.what]
+
+
+def stock(s: Stock, a: Asked) -> float:
+    counts: dict[int, i.StockCounted] = {}
+    for _, record in reversed(newest_first(a.told)):
+        if isinstance(record, i.StockCounted):
+            counts[xxh32_intdigest(record.location.encode())] = record
+    kept = [counts[location] for location in sorted(counts)[:LOCATIONS]]
+    return float(len(kept) if s.what == "locations" else sum(getattr(record, s.what) for record in kept))
+
+
+ITEMS: Oracles = {Newest: newest, Price: price, Stock: stock}
+
+
+def told_of(history: ItemHistory) -> dict[str, Told]:
+    """What is told of each item: all that shoppers did to it, by the minute, and what catalogues say."""
+    found: dict[str, Told] = {}
+    for log in history.logs.values():
+        for _, value in log:
+            event: Any = decode_event(value or b"")
+            at = time_of(value) // 60_000 * 60_000
+            for about in lines_of(event) or [event]:
+                did = done(event, about)
+                if did is not None:
+                    tally = i.ItemTally(about.item_id, at, category=about.category, **did)
+                    found.setdefault(about.item_id, []).append((at, tally))
+    for _, record in history.said:
+        found.setdefault(record.item_id, []).append((record.event_time, record))  # type: ignore[arg-type]
+    return found
+
+
+def done(event: Any, about: Any) -> dict[str, int] | None:
+    """What an event did to an item that it is about, by the names of a tally; None for what nobody counts."""
+    if isinstance(event, e.OrderPlaced):
+        money = {"revenue_cents": net(about), "discount_cents": about.discount_cents}
+        return {"orders": 1, "units": about.quantity, **money}
+    if isinstance(event, (e.OrderReturned, e.OrderCancelled)):
+        return None if about is event else {"returned_units": about.quantity, "refunded_cents": net(about)}
+    names: dict[type, str] = {e.ItemViewed: "views", e.ItemWishlisted: "wishes", e.CartItemAdded: "cart_adds"}
+    counted = names.get(type(event))
+    return None if counted is None else {counted: getattr(event, "quantity", 1)}
+
+
+class CategoryOracle:
+    """What a category sold in the whole shop in the 30 days up to an item's last due day: the log of a partition of
+    items, record by record."""
+
+    def __init__(self, zone: str) -> None:
+        self._zone = ZoneInfo(zone)
+        self._sold: list[tuple[str, int, date, date]] = []
+        """Category, units, the day of the sale, and that of the watermark when it was said."""
+        self._last: dict[str, int] = {}
+        self._due: dict[str, list[int]] = {}
+        self._category: dict[str, tuple[int, int, str]] = {}
+        self.units: dict[str, int] = {}
+        """By item."""
+
+    def take(self, log: ItemLog) -> None:
+        """Take the whole log."""
+        marks: dict[int, int] = {}
+        watermark = -(10**15)
+        for _, value, _ in log:
+            record: Any = i.item_decoder.decode(value)
+            self._fire(watermark)
+            tallied = isinstance(record, i.ItemsTallied)
+            for about in record.tallies if tallied else [record]:
+                self._touch(about, about.minute_ms if tallied else record.event_time, watermark)
+            if tallied:
+                for name, units in (record.categories or {}).items():
+                    sold = self._day(record.sequence // 64 * 60_000)
+                    self._sold.append((name, units, sold, self._day(watermark)))
+                marks[record.source_partition] = max(marks.get(record.source_partition, 0), record.event_time)
+                if len(marks) == PARTITIONS:
+                    watermark = max(watermark, min(marks.values()) - HOUR)
+
+    def _day(self, at: int) -> date:
+        return datetime.fromtimestamp(max(at, 0) / 1000, self._zone).date()
+
+    def _touch(self, about: Any, at: int, watermark: int) -> None:
+        last = self._last[about.item_id] = max(self._last.get(about.item_id, 0), at, watermark)
+        days = [self._day(last) + timedelta(days=n) for n in (1, 7, 30)]
+        starts = [datetime(d.year, d.month, d.day, tzinfo=self._zone).timestamp() for d in days]
+        self._due[about.item_id] = [int(start * 1000) for start in starts]
+        if (name := category(about)) is not None:
+            newest = (at, tie(about), name)
+            self._category[about.item_id] = max(self._category.get(about.item_id, newest), newest)
+
+    def _fire(self, watermark: int) -> None:
+        for item, due in self._due.items():
+            while due and due[0] <= watermark:
+                today = self._day(due.pop(0))
+                mine = self._category.get(item, (0, 0, None))[2]
+                within = [n for name, n, day, said in self._sold if name == mine and said < today
+                          and timedelta() < today - day < timedelta(days=30)]  # fmt: skip
+                self.units[item] = sum(within)

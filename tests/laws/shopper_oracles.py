@@ -1,0 +1,157 @@
+"""What features of kinds that only shoppers have must be, in plain Python."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from typing import Any
+
+import pytest
+from xxhash import xxh3_64_intdigest, xxh32_intdigest
+
+from streams.columns.arrays import TYPE_CODE
+from streams.features.kinds.distinct import Distinct
+from streams.features.kinds.favourites import SLOTS, WEIGHTS, Favourite
+from streams.features.kinds.latest import Consent
+from streams.features.kinds.recent import BUCKETS, EVENTS_KEPT, SESSION_GAP_MS, Sequence, Session
+from streams.features.kinds.rhythm import MAX_OVERDUE, ORDERS_KEPT, TRIP_MS, Rhythm
+from streams.features.kinds.taste import FavouriteCategory
+from streams.records import events as e
+from tests.laws.oracles import Asked, Oracles, Told, cents, lines_of, net, newest_first
+from tests.shoppers import DAY, HOUR
+
+
+def touched_by(event: Any) -> list[Any]:
+    """The lines of an order, or the event itself."""
+    return lines_of(event) or [event]
+
+
+def dearest(event: Any) -> Any:
+    """What an event is about: itself, or the first of an order's dearest lines."""
+    lines = lines_of(event)
+    return max(lines, key=net) if lines else event
+
+
+def refunds(told: Told) -> dict[str, int]:
+    """What each cancellation or return of one shopper gives back, by its event id."""
+    left: dict[str, int] = {}
+    found: dict[str, int] = {}
+    for _, event in told:
+        if isinstance(event, e.OrderPlaced):
+            left[event.order_id] = cents(event, {})
+            if len(left) > 12:
+                del left[next(iter(left))]
+        elif isinstance(event, (e.OrderCancelled, e.OrderReturned)):
+            known, lines = event.order_id in left, lines_of(event)
+            refund = sum(map(net, lines)) if lines else left.get(event.order_id, 0)
+            if known:
+                refund = min(refund, left[event.order_id])
+                left[event.order_id] -= refund
+            found[event.event_id] = refund
+    return found
+
+
+def rhythm(s: Rhythm, a: Asked) -> float:
+    times = sorted(at for at, event in a.told if isinstance(event, e.OrderPlaced))[-ORDERS_KEPT:]
+    gaps = [(b - a) / DAY for a, b in itertools.pairwise(times) if b - a > TRIP_MS]
+    if s.what == "gaps" or not gaps:
+        return len(gaps) if s.what == "gaps" else 0.0
+    mean = sum(gaps) / len(gaps)
+    return {
+        "mean": mean,
+        "spread": math.sqrt(sum((g - mean) ** 2 for g in gaps) / len(gaps)),
+        "newest": gaps[-1],
+        "overdue": min((a.now - times[-1]) / DAY / max(mean, 1 / 24), MAX_OVERDUE),
+    }[s.what]
+
+
+def distinct(s: Distinct, a: Asked) -> Any:
+    found = set()
+    for _, event in a.told:
+        if isinstance(event, s.types):
+            for touched in touched_by(event):
+                found.add(touched.item_id if s.of == "item" else touched.category)
+    exact = len(found - {None})
+    # A sketch: three standard errors, or two pairs of a few that share a register.
+    return pytest.approx(exact, rel=0.3, abs=2.5)
+
+
+def favourite_weights(a: Asked) -> list[float]:
+    weight = [0.0] * SLOTS
+    for at, event in a.told:
+        if type(event) in WEIGHTS:
+            for touched in touched_by(event):
+                if touched.category is not None:
+                    slot = xxh32_intdigest(touched.category.encode()) % SLOTS
+                    weight[slot] += WEIGHTS[type(event)] * 2.0 ** (-(a.now - at) / (30 * DAY))
+    return weight
+
+
+def favourite(s: Favourite, a: Asked) -> float:
+    weight = favourite_weights(a)
+    shares = sorted((w / sum(weight) for w in weight if w), reverse=True) if any(weight) else []
+    return {
+        "alive": float(sum(w >= 1.0 for w in weight)),
+        "first_share": shares[0] if shares else 0.0,
+        "second_share": shares[1] if len(shares) > 1 else 0.0,
+        "entropy": -sum(p * math.log(p) for p in shares),
+    }[s.what]
+
+
+def session(s: Session, a: Asked) -> float:
+    last = newest_first(a.told)[:EVENTS_KEPT]
+    inside = last[:1]
+    for before, after in zip(last[1:], last[:-1], strict=True):
+        if after[0] - before[0] > SESSION_GAP_MS:
+            break
+        inside.append(before)
+    return {
+        "open": float(a.now - last[0][0] <= SESSION_GAP_MS),
+        "minutes": (inside[0][0] - inside[-1][0]) / 60_000,
+        "events": float(sum(not s.types or isinstance(event, s.types) for _, event in inside)),
+    }[s.what]
+
+
+def sequence(s: Sequence, a: Asked) -> list[float]:
+    found, later = [], a.now
+    for at, event in newest_first(a.told)[:EVENTS_KEPT]:
+        about: Any = dearest(event)
+        item, category = getattr(about, "item_id", None), getattr(about, "category", None)
+        found.append(
+            {
+                "type": float(TYPE_CODE[type(event)]),
+                "item": 0.0 if item is None else (xxh3_64_intdigest(item.encode()) % 2**32) % BUCKETS["item"] + 1.0,
+                "category": 0.0 if category is None else xxh32_intdigest(category.encode()) % BUCKETS["category"] + 1.0,
+                "cents": float(cents(event, a.refunds)),
+                "gap_hours": min((later - at) / HOUR, 8760.0),
+            }[s.what]
+        )
+        later = at
+    return found + [0.0] * (EVENTS_KEPT - len(found))
+
+
+def consent(s: Consent, a: Asked) -> float:
+    words = [(at, not event.marketing) for at, event in a.told if isinstance(event, e.ConsentChanged)]
+    return (-1.0 if max(words)[1] else 1.0) if words else 0.0
+
+
+def favourite_category(s: FavouriteCategory, a: Asked) -> list[float]:
+    """The newest of the last 32 events whose category shares the slot of the heaviest."""
+    weights = favourite_weights(a)
+    heaviest = max(range(SLOTS), key=lambda slot: weights[slot])
+    for _, event in newest_first(a.told)[:EVENTS_KEPT]:
+        name = getattr(dearest(event), "category", None)
+        if name is not None and (code := xxh32_intdigest(name.encode())) % SLOTS == heaviest:
+            return [float(code >> 16), float(code & 0xFFFF)]
+    return [0.0, 0.0]
+
+
+SHOPPERS: Oracles = {
+    Rhythm: rhythm,
+    Distinct: distinct,
+    Favourite: favourite,
+    Session: session,
+    Sequence: sequence,
+    Consent: consent,
+    FavouriteCategory: favourite_category,
+}
