@@ -20,12 +20,12 @@ from msgspec import Meta
 from streams.access import Access, SaslMechanism, SecurityProtocol
 from streams.decisions.churn_alert import ChurnAlertPolicy
 from streams.decisions.promotion import PromotionPolicy
+from streams.entities.contents import ENTITIES
 from streams.features.days import UTC as UTC_DAYS
 from streams.features.days import Days
 from streams.processing.partitioning import Partitioner
 from streams.processing.rules import DecodeRules, Rules
 from streams.processing.silence import SilencePolicy
-from streams.topics import TABLES
 
 PREFIX = "OFFERSTREAM_"
 
@@ -229,9 +229,9 @@ class Settings:
                 "Europe/London."
             ) from error
         self._publish_from_ms()
-        unknown = set(self.kept_entities) - set(TABLES)
-        if unknown or not self.kept_entities:
-            raise SettingsError(f"{PREFIX}ENTITIES is {self.entities!r}; it names some of {', '.join(TABLES)}.")
+        known = [entity.name for entity in ENTITIES]
+        if not self.kept_entities or not set(self.kept_entities) <= set(known):
+            raise SettingsError(f"{PREFIX}ENTITIES is {self.entities!r}; it names some of {', '.join(known)}.")
 
     @property
     def store(self) -> str:

@@ -18,8 +18,7 @@ from streams.records.events import SHOPPER_EVENTS, ClockTicked
 from streams.records.serving import ModelsChosen, RulesChosen
 
 DAY_MS = 86_400_000
-#: entity → the name of its feature table
-TABLES = {"shopper": "shoppers", "item": "items"}
+_CHANGELOG = "-changelog"
 #: What workers write into the events topic.
 WORKERS_OWN = (ClockTicked, ModelsChosen, RulesChosen)
 #: A dead letter holds the whole original in base64, so it may be larger than what the events topic admits.
@@ -143,32 +142,12 @@ SOURCE_OF: dict[type[msgspec.Struct], str] = {
 
 def table_name(entity: str) -> str:
     """An entity's feature table, as Faust names it."""
-    return TABLES.get(entity, f"{entity}s")
+    return f"{entity}s"
 
 
 def changelog_name(app_id: str, entity: str = "shopper") -> str:
     """The changelog topic of an entity's feature table, as Faust names it."""
-    return f"{app_id}-{table_name(entity)}-changelog"
-
-
-def changelogs(app_id: str) -> tuple[Topic, ...]:
-    """The changelogs of all feature tables.
-
-    Compaction waits an hour: a worker that was stopped and continued may have written rows after it lost the
-    partition, and recovery must still see the newer ones that it skips them for (docs/decisions/0004).
-    """
-    return tuple(
-        Topic(
-            changelog_name(app_id, entity),
-            f"The feature table of {table}: one packed row each",
-            "table key",
-            (),
-            retention_days=0,
-            compacted=True,
-            config={"min.compaction.lag.ms": "3600000", "segment.ms": "86400000"},
-        )
-        for entity, table in TABLES.items()
-    )
+    return f"{app_id}-{table_name(entity)}{_CHANGELOG}"
 
 
 class TopicError(RuntimeError):
@@ -223,8 +202,7 @@ def create(kafka: Access, topics: Iterable[Topic], partitions: int, replication:
     if EVENTS.name in existing:
         partitions = len(existing[EVENTS.name].partitions)
     missing = [topic for topic in topics if topic.name not in existing]
-    tables = tuple(f"-{table}-changelog" for table in TABLES.values())
-    if EVENTS in missing and (orphans := [topic.name for topic in topics if topic.name.endswith(tables)]):
+    if EVENTS in missing and (orphans := [topic.name for topic in topics if topic.name.endswith(_CHANGELOG)]):
         for name in orphans:
             if name in existing:
                 raise TopicError(

@@ -20,10 +20,10 @@ from models.store import Shelf, Store
 from streams.announce import Announcer
 from streams.app import create_app
 from streams.control import Watch
-from streams.entities.contents import find
+from streams.entities.contents import changelogs, find
 from streams.kafka_watch import KafkaWatch
 from streams.settings import Settings, SettingsError
-from streams.topics import CARRIED, ITEMS, TOPICS, changelog_name, changelogs, create
+from streams.topics import CARRIED, ITEMS, TOPICS, changelog_name, create
 from streams.writable import why_not_folder
 
 log = logging.getLogger(__name__)

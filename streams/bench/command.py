@@ -22,8 +22,9 @@ from streams.bench import inside
 from streams.bench.clickstream import clickstream
 from streams.bench.errors import BenchError
 from streams.broker.embedded import Broker
+from streams.entities.contents import changelogs
 from streams.terminal import print_rows
-from streams.topics import EVENTS, TOPICS, changelogs, create
+from streams.topics import EVENTS, TOPICS, create
 
 SHOPPERS = 20_000
 #: The peer is slower by more than ten times: it gets a tenth of the records, so that rounds take alike.

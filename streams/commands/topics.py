@@ -7,9 +7,10 @@ import sys
 import click
 
 from streams.commands.common import BROKER, COUNT, JSON
+from streams.entities.contents import changelogs
 from streams.settings import Settings
 from streams.terminal import print_rows
-from streams.topics import TOPICS, changelogs, check, create
+from streams.topics import TOPICS, check, create
 
 
 @click.group()

@@ -16,8 +16,9 @@ from rich.console import Console
 from streams.access import Access
 from streams.broker.embedded import Broker, free_ports
 from streams.demo.scrape import get
+from streams.entities.contents import changelogs
 from streams.settings import Settings
-from streams.topics import EVENTS, TOPICS, changelogs, create, records_in
+from streams.topics import EVENTS, TOPICS, create, records_in
 
 console = Console()
 

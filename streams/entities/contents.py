@@ -1,10 +1,12 @@
-"""The table of contents of all entities. A new one is a file beside this one, and a line here."""
+"""The table of contents of all entities, and their feature tables' topics. A new one is a file beside this one, and a
+line here."""
 
 from __future__ import annotations
 
 from streams.entities.item import ITEM
 from streams.entities.shopper import SHOPPER
 from streams.processing.entity import Entity
+from streams.topics import Topic, changelog_name, table_name
 
 ENTITIES: tuple[Entity, ...] = (SHOPPER, ITEM)
 
@@ -15,3 +17,23 @@ def find(name: str) -> Entity:
         if entity.name == name:
             return entity
     raise KeyError(f"There is no entity {name!r}; there are: {', '.join(entity.name for entity in ENTITIES)}.")
+
+
+def changelogs(app_id: str) -> tuple[Topic, ...]:
+    """The changelogs of all feature tables.
+
+    Compaction waits an hour: a worker that was stopped and continued may have written rows after it lost the
+    partition, and recovery must still see the newer ones that it skips them for (docs/decisions/0004).
+    """
+    return tuple(
+        Topic(
+            changelog_name(app_id, entity.name),
+            f"The feature table of {table_name(entity.name)}: one packed row each",
+            "table key",
+            (),
+            retention_days=0,
+            compacted=True,
+            config={"min.compaction.lag.ms": "3600000", "segment.ms": "86400000"},
+        )
+        for entity in ENTITIES
+    )

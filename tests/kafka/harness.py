@@ -20,6 +20,7 @@ from confluent_kafka.admin import AdminClient
 
 from models.store import Shelf, Store
 from streams.broker.embedded import free_ports
+from streams.entities.contents import changelogs
 from streams.entities.item import ITEM
 from streams.entities.shopper import SHOPPER
 from streams.inspect import changelog_values
@@ -43,7 +44,6 @@ from streams.topics import (
     SCORES,
     TOPICS,
     WITHHELD,
-    changelogs,
     create,
     records_in,
 )

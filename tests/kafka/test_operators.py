@@ -18,7 +18,8 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
     ResourceType,
 )
 
-from streams.topics import EVENTS, TOPICS, changelog_name, changelogs, create
+from streams.entities.contents import changelogs
+from streams.topics import EVENTS, TOPICS, changelog_name, create
 from tests.kafka.harness import Cluster, Worker, fates
 from tests.shoppers import random_history
 

@@ -16,8 +16,9 @@ import pytest
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient
 
+from streams.entities.contents import changelogs
 from streams.records.outcomes import encode_outcome
-from streams.topics import ALERTS, DEAD_LETTERS, EVENTS, OFFERS, TOPIC_OF, changelogs, create
+from streams.topics import ALERTS, DEAD_LETTERS, EVENTS, OFFERS, TOPIC_OF, create
 from tests.kafka.harness import Cluster
 from tests.outcomes import alert, late, letter, offer, withheld
 from tests.shoppers import log_of, random_history, viewed
