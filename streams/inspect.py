@@ -11,13 +11,14 @@ import msgspec
 import numpy as np
 
 from streams.decisions.favourite import ADDRESS as FAVOURITE
-from streams.entities.shopper import SHOPPER, ShopperSide, watermark_of
+from streams.entities.shopper import SHOPPER, ShopperSide
 from streams.features.kinds.taste import code
 from streams.processing.decode import NO_TIME
 from streams.processing.folding import LAST_EVENT
 from streams.processing.partition import OtherRules, PartitionProcessor
 from streams.processing.partitioning import homes
 from streams.processing.rules import Rules
+from streams.processing.side import watermark_of
 from streams.reading import Reader
 from streams.records import words
 from streams.records.events import decode_event

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 import msgspec
 import numpy as np
+from xxhash import xxh3_64_intdigest
 
 from streams.columns.arrays import EventBatch, Hashes, Ints, Touches
 from streams.records.slices import Slice
@@ -53,6 +54,13 @@ class Wire:
         return found
 
 
+def hashes_of(key: str, record_id: str) -> tuple[int, int]:
+    """64-bit hashes of a record's id, and of key and id together: two records with the same one are the same."""
+    known = record_id.encode()
+    # The byte between the two is in no UTF-8. 0 stands for a record without an id.
+    return xxh3_64_intdigest(known), xxh3_64_intdigest(key.encode() + b"\xff" + known) or 1
+
+
 class Table:
     """Rows of whole numbers that are collected one by one and become columns at once."""
 
@@ -76,8 +84,8 @@ class Table:
         key: str,
         record: Any,
     ) -> None:
-        """``place``: position, offset, time and type; ``facts`` in the order of the names; ``hashes``: of the id, and
-        of key and id together (0: without an id to know by)."""
+        """``place``: position, offset, time and type; ``facts`` in the order of the names; ``hashes``: those of
+        ``hashes_of``, the second 0 for a record without an id to know by."""
         self._rows.append(place + facts)
         self._hashes.append(hashes)
         self._event_ids.append(event_id)

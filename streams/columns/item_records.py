@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from xxhash import xxh3_64_intdigest
-
 from streams.columns.arrays import TYPE_CODE, EventBatch, Touches, number
-from streams.columns.building import Refused, Table, Wire
+from streams.columns.building import Refused, Table, Wire, hashes_of
 from streams.columns.shopper_events import category_code
 from streams.records.items import (
     ITEM_RECORDS,
@@ -129,8 +127,7 @@ class ItemColumns:
             say(flag=int(record.on_hand == 0))
         if isinstance(record, ItemReviewed):
             say(rating=record.rating, rating_squared=record.rating**2)
-        event_id = record.event_id.encode()
-        hashes = (xxh3_64_intdigest(event_id), xxh3_64_intdigest(record.item_id.encode() + b"\xff" + event_id) or 1)
+        hashes = hashes_of(record.item_id, record.event_id)
         place = (position, offset, time_ms, TYPE_CODE[type(record)])
         self._table.add(place, tuple(facts), hashes, record.event_id, record.item_id, record)
 

@@ -6,7 +6,7 @@ import numpy as np
 from xxhash import xxh3_64_intdigest, xxh32_intdigest
 
 from streams.columns.arrays import TYPE_CODE, EventBatch, Touches
-from streams.columns.building import MAX_ORDER_CENTS, Refused, Table, Wire
+from streams.columns.building import MAX_ORDER_CENTS, Refused, Table, Wire, hashes_of
 from streams.records.events import (
     AnyShopperEvent,
     CartItemAdded,
@@ -124,9 +124,7 @@ class ShopperColumns:
             flag = int(event.result_count == 0)
         elif isinstance(event, ConsentChanged):
             flag = int(event.marketing)
-        event_id = event.event_id.encode()
-        # The byte between the two is in no UTF-8.
-        hashes = (xxh3_64_intdigest(event_id), xxh3_64_intdigest(shopper.encode() + b"\xff" + event_id))
+        hashes = hashes_of(shopper, event.event_id)
         facts = (cents, discount, quantity, dwell, flag, category)
         place = (position, offset, time_ms, TYPE_CODE[type(event)])
         self._table.add(place, facts, hashes, event.event_id, shopper, event)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -144,7 +144,7 @@ class ItemSide:
             changes |= ids.take_changes(next_offset, self._carried.newest_ms(topic))
         return changes
 
-    def restore(self, records: Iterator[tuple[bytes, bytes]], meta: Mapping[str, Any], rules: Rules) -> None:
+    def restore(self, records: Iterable[tuple[bytes, bytes]], meta: Mapping[str, Any], rules: Rules) -> None:
         """Take it back."""
         self.newest_ms = meta.get("newest_ms", NO_TIME)
         if "sources" in meta:

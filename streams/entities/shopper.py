@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from streams.columns.arrays import EventBatch, Ints
 from streams.columns.layout import Rows
 from streams.columns.shopper_events import WIRE
 from streams.decisions.churn_alert import ChurnAlerts
-from streams.decisions.decider import Decider, Group
+from streams.decisions.decider import Group
 from streams.decisions.profile import Profiles
 from streams.decisions.promotion import Promotions
 from streams.decisions.scores import Scores
@@ -19,48 +19,36 @@ from streams.monitoring.alert_labels import AlertLabels
 from streams.monitoring.known import Known
 from streams.monitoring.late_labels import LateLabels
 from streams.processing import order_book, recalibrating
-from streams.processing.decode import NO_TIME, Decoded
-from streams.processing.due import DuePoints
+from streams.processing.decode import Decoded
 from streams.processing.entity import Emitted, Entity, Start
-from streams.processing.fates import Judged, judge, watermarks
+from streams.processing.fates import Fates, Judged, judge
 from streams.processing.names import CategoryNames
 from streams.processing.recalibrating import Recalibrating
 from streams.processing.rules import Rules
 from streams.processing.scoring import TaskScores
+from streams.processing.side import PlainSide
 from streams.processing.tallies import Tallies
 from streams.records import events as e
 from streams.records.slices import Slice
 from streams.state import keys
-from streams.state.applied_ids import AppliedIds
 
 #: The log of the items that events touch.
 ITEMS_LOG = "items.log.v1"
 
 
-class ShopperSide:
+class ShopperSide(PlainSide):
     """What a partition of shoppers knows beside their rows."""
 
-    ticks = True
-
     def __init__(self, start: Start) -> None:
-        self.newest_ms = NO_TIME
-        self._least_watermark_ms = NO_TIME
-        self._rules = start.rules
-        self.applied_ids = AppliedIds()
         self.names = CategoryNames()
         self.recalibrating = Recalibrating()
         self.late_labels, self.alert_labels = LateLabels(start.outputs), AlertLabels()
         self._tallies = None if start.partitions is None else Tallies(start.partition, start.partitions, ITEMS_LOG)
-        self.deciders: tuple[Decider, ...] = ()
-        self.under(start.rules, NO_TIME)
-
-    def watermark_ms(self, rules: Rules) -> int:
-        """The newest event time less the allowed lateness."""
-        return watermark_of(self.newest_ms, rules, self._least_watermark_ms)
+        super().__init__(start)
 
     def under(self, rules: Rules, watermark_ms: int) -> None:
         """From here on these rules hold."""
-        self._least_watermark_ms = max(self._least_watermark_ms, watermark_ms)
+        super().under(rules, watermark_ms)
         currency, digest, names = rules.decode.currency, rules.digest, self.names
         alerts, promotion = rules.churn_alert, rules.promotion
         self.deciders = (
@@ -75,23 +63,15 @@ class ShopperSide:
     def judge(self, decoded: Decoded, rows: Ints, state: Rows, slice_: Slice, rules: Rules) -> Judged:
         """Events come once, and not older than the watermark; an order is placed once."""
         self.names.learn(decoded.names)
-        newest, before, after = watermarks(
-            decoded.clock_ms, self.newest_ms, rules.allowed_lateness_ms, self._least_watermark_ms
-        )
-        late_before = before[decoded.batch.position]
-        batch, fates = judge(decoded.batch, rows, state, self.applied_ids, late_before)
-        self.newest_ms = int(newest[-1])
-        return Judged(batch, fates, newest, before, after, late_before)
+        return super().judge(decoded, rows, state, slice_, rules)
+
+    def _fates(self, batch: EventBatch, rows: Ints, state: Rows, late_before: Ints) -> tuple[EventBatch, Fates]:
+        return judge(batch, rows, state, self.applied_ids, late_before)
 
     @property
     def awaited(self) -> bool:
         """Whether tallies wait for their minute to be closed."""
         return bool(self._tallies)
-
-    @property
-    def ids_held(self) -> int:
-        """Ids that duplicates are told by."""
-        return len(self.applied_ids)
 
     def emit(self, batch: EventBatch, applied: Ints, judged: Judged, slice_: Slice, rules: Rules) -> list[Emitted]:
         """What was done to items, minute by minute."""
@@ -102,9 +82,6 @@ class ShopperSide:
     def idle(self, now_ms: int) -> list[Emitted]:
         """Items need not wait for this partition."""
         return [] if self._tallies is None else self._tallies.idle(now_ms)
-
-    def refresh(self, state: Rows, points: DuePoints) -> None:
-        """Everything that features read is in the row already."""
 
     def correct(self, state: Rows, groups: Sequence[Group], scores: Mapping[str, TaskScores]) -> None:
         """What models foretell is corrected by what became of their forecasts."""
@@ -117,43 +94,24 @@ class ShopperSide:
             self.late_labels.sweep(state, places, watermark_ms), self.alert_labels.known(state, places, watermark_ms)
         )
 
-    def progress(self) -> dict[str, Any]:
-        """How far time has come."""
-        return {"newest_ms": self.newest_ms, "least_watermark_ms": self._least_watermark_ms}
-
     def take_changes(self, next_offset: int, watermark_ms: int) -> dict[bytes, bytes | None]:
         """Sums that calibration learns from, names, ids."""
         changes = self.recalibrating.take_changes(next_offset, watermark_ms // DAY_MS)
         if self._tallies is not None:
             changes |= self._tallies.take_changes(next_offset)
-        changes |= self.names.take_changes()
-        return changes | self.applied_ids.take_changes(next_offset, watermark_ms)
+        return changes | self.names.take_changes() | super().take_changes(next_offset, watermark_ms)
 
-    def restore(self, records: Iterator[tuple[bytes, bytes]], meta: Mapping[str, Any], rules: Rules) -> None:
+    def restore(self, records: Iterable[tuple[bytes, bytes]], meta: Mapping[str, Any], rules: Rules) -> None:
         """Take it back."""
-        self.newest_ms = meta.get("newest_ms", NO_TIME)
-        self._least_watermark_ms = meta.get("least_watermark_ms", NO_TIME)
-        chunks: list[tuple[bytes, bytes]] = []
-        sums: list[tuple[bytes, bytes]] = []
-        for key, value in records:
+        held = list(records)
+        for key, value in held:
             if key[:1] == keys.NAME:
                 self.names.restore(key, value)
-            elif key[:1] == keys.IDS:
-                chunks.append((key, value))
-            elif key[:1] == keys.TALLY:
-                sums.append((key, value))
             elif key[:1] == keys.OPEN and self._tallies is not None:
                 self._tallies.restore(value)
-        watermark_ms = self.watermark_ms(rules)
-        self.applied_ids.recover(chunks, meta.get("next_offset", 0), watermark_ms)
-        self.recalibrating.restore(sums)
-        self.late_labels.swept_ms = self.alert_labels.swept_ms = max(0, watermark_ms)
-        self.under(rules, NO_TIME)
-
-
-def watermark_of(newest_ms: int, rules: Rules, least_ms: int) -> int:
-    """The watermark of a partition whose newest event time is this; ``least_ms``: where it stood under other rules."""
-    return max(newest_ms - rules.allowed_lateness_ms, least_ms)
+        self.recalibrating.restore([(key, value) for key, value in held if key[:1] == keys.TALLY])
+        super().restore(held, meta, rules)
+        self.late_labels.swept_ms = self.alert_labels.swept_ms = max(0, self.watermark_ms(rules))
 
 
 SHOPPER = Entity(

@@ -3,7 +3,7 @@ is decided about. ``streams/entities`` has them; ``streams/entities/shopper.py``
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
@@ -100,7 +100,7 @@ class Side(Protocol):
     def take_changes(self, next_offset: int, watermark_ms: int) -> dict[bytes, bytes | None]:
         """Records of the feature table that changed since this was last called, None deletes: before the rows."""
 
-    def restore(self, records: Iterator[tuple[bytes, bytes]], meta: Mapping[str, Any], rules: Rules) -> None:
+    def restore(self, records: Iterable[tuple[bytes, bytes]], meta: Mapping[str, Any], rules: Rules) -> None:
         """Take everything back. ``records``: those of the table that are neither rows nor their layouts."""
 
 

@@ -61,21 +61,26 @@ def watermarks(clock_ms: Ints, newest_ms: int, allowed_lateness_ms: int, least_m
     return newest, before, np.maximum(newest - allowed_lateness_ms, least_ms)
 
 
-def judge(
-    batch: EventBatch, rows: Ints, state: Rows, ids: AppliedIds, watermark_before: Ints
-) -> tuple[EventBatch, Fates]:
-    """Decide each event's fate as if the events came one by one, and remember the ids and orders of those that are new.
+def once(batch: EventBatch, rows: Ints, state: Rows, ids: AppliedIds, watermark_before: Ints) -> Fates:
+    """Decide each record's fate as if they came one by one, and remember the ids of those that are new.
 
-    Late is older than the watermark stood before it. A duplicate is an event at or below the row's last applied offset
+    Late is older than the watermark stood before it. A duplicate is a record at or below the row's last applied offset
     (the broker delivered it again), or one whose id is known. The same id with another event time is a duplicate all
-    the same, as long as the first one's time is not behind the watermark. So is an order that is placed again under
-    another event id. The batch comes back with what its cancellations and returns refund.
+    the same, as long as the first one's time is not behind the watermark.
     """
     redelivered = batch.offset < state.flat["i8"][state.cells(APPLIED, rows)]
     late = batch.time_ms < watermark_before
     # Redelivered ones are judged as well: their row is ahead of the progress record, the set of ids is not.
     known = ids.admit(batch.identity, batch.time_ms, watermark_before, late)
     duplicate = redelivered | known
-    late &= ~duplicate
-    batch, placed_before = settle(batch, rows, ~(duplicate | late), state)
-    return batch, Fates(duplicate | placed_before, late)
+    return Fates(duplicate, late & ~duplicate)
+
+
+def judge(
+    batch: EventBatch, rows: Ints, state: Rows, ids: AppliedIds, watermark_before: Ints
+) -> tuple[EventBatch, Fates]:
+    """``once`` for events of shoppers: an order that is placed again under another event id is a duplicate, too. The
+    batch comes back with what its cancellations and returns refund."""
+    fates = once(batch, rows, state, ids, watermark_before)
+    batch, placed_before = settle(batch, rows, fates.applied, state)
+    return batch, Fates(fates.duplicate | placed_before, fates.late)

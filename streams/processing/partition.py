@@ -292,7 +292,7 @@ class PartitionProcessor:
             if "rules" in meta:
                 self.rules = self._rules_of(meta["rules_digest"], meta["rules"])
                 self.begun = True
-        self.side.restore(iter(beside), meta, self.rules)
+        self.side.restore(beside, meta, self.rules)
 
     def take_changes(self) -> dict[bytes, bytes | None]:
         """What changed since last time, by table key: what is known beside the rows, layout, rows; the progress record

@@ -1,0 +1,104 @@
+"""What a partition knows beside its rows when its log is what others produced, a record with an id of its own each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from streams.columns.arrays import EventBatch, Ints
+from streams.columns.layout import Rows
+from streams.decisions.decider import Decider, Group
+from streams.monitoring.known import Known
+from streams.processing.decode import NO_TIME, Decoded
+from streams.processing.due import DuePoints
+from streams.processing.entity import Emitted, Start
+from streams.processing.fates import Fates, Judged, once, watermarks
+from streams.processing.rules import Rules
+from streams.processing.scoring import TaskScores
+from streams.records.slices import Slice
+from streams.state import keys
+from streams.state.applied_ids import AppliedIds
+
+
+class PlainSide:
+    """A record comes once, and not older than the watermark, which lies behind the newest event time. Whoever knows
+    more, says something to other logs or decides something extends it."""
+
+    ticks = True
+    deciders: Sequence[Decider] = ()
+
+    def __init__(self, start: Start) -> None:
+        self.newest_ms = NO_TIME
+        self._least_watermark_ms = NO_TIME
+        self.applied_ids = AppliedIds()
+        self.under(start.rules, NO_TIME)
+
+    @property
+    def awaited(self) -> bool:
+        """Nothing but timers waits for time to go on."""
+        return False
+
+    @property
+    def ids_held(self) -> int:
+        """Ids that duplicates are told by."""
+        return len(self.applied_ids)
+
+    def watermark_ms(self, rules: Rules) -> int:
+        """The newest event time less the allowed lateness."""
+        return watermark_of(self.newest_ms, rules, self._least_watermark_ms)
+
+    def under(self, rules: Rules, watermark_ms: int) -> None:
+        """From here on these rules hold: what has deciders makes them here."""
+        self._least_watermark_ms = max(self._least_watermark_ms, watermark_ms)
+
+    def judge(self, decoded: Decoded, rows: Ints, state: Rows, slice_: Slice, rules: Rules) -> Judged:
+        """Records come once, and not older than the watermark."""
+        newest, before, after = watermarks(
+            decoded.clock_ms, self.newest_ms, rules.allowed_lateness_ms, self._least_watermark_ms
+        )
+        late_before = before[decoded.batch.position]
+        batch, fates = self._fates(decoded.batch, rows, state, late_before)
+        self.newest_ms = int(newest[-1])
+        return Judged(batch, fates, newest, before, after, late_before)
+
+    def _fates(self, batch: EventBatch, rows: Ints, state: Rows, late_before: Ints) -> tuple[EventBatch, Fates]:
+        return batch, once(batch, rows, state, self.applied_ids, late_before)
+
+    def emit(self, batch: EventBatch, applied: Ints, judged: Judged, slice_: Slice, rules: Rules) -> list[Emitted]:
+        """Nothing is said to other logs."""
+        return []
+
+    def idle(self, now_ms: int) -> list[Emitted]:
+        """Nobody waits for this partition."""
+        return []
+
+    def refresh(self, state: Rows, points: DuePoints) -> None:
+        """Everything that features read is in the row already."""
+
+    def correct(self, state: Rows, groups: Sequence[Group], scores: Mapping[str, TaskScores]) -> None:
+        """Models answer as they do."""
+
+    def known(self, state: Rows, places: Ints, watermark_ms: int) -> Known:
+        """Nothing is foretold."""
+        return Known()
+
+    def progress(self) -> dict[str, Any]:
+        """How far time has come."""
+        return {"newest_ms": self.newest_ms, "least_watermark_ms": self._least_watermark_ms}
+
+    def take_changes(self, next_offset: int, watermark_ms: int) -> dict[bytes, bytes | None]:
+        """Ids."""
+        return self.applied_ids.take_changes(next_offset, watermark_ms)
+
+    def restore(self, records: Iterable[tuple[bytes, bytes]], meta: Mapping[str, Any], rules: Rules) -> None:
+        """Take it back."""
+        self.newest_ms = meta.get("newest_ms", NO_TIME)
+        self._least_watermark_ms = meta.get("least_watermark_ms", NO_TIME)
+        ids = [(key, value) for key, value in records if key[:1] == keys.IDS]
+        self.applied_ids.recover(ids, meta.get("next_offset", 0), self.watermark_ms(rules))
+        self.under(rules, NO_TIME)
+
+
+def watermark_of(newest_ms: int, rules: Rules, least_ms: int) -> int:
+    """The watermark of a partition whose newest event time is this; ``least_ms``: where it stood under other rules."""
+    return max(newest_ms - rules.allowed_lateness_ms, least_ms)
