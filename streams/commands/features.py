@@ -21,14 +21,15 @@ def features() -> None:
 @JSON
 def features_list(as_json: bool) -> None:
     """Print the catalogue."""
-    from streams.features.shopper import FEATURES
+    from streams.entities.contents import ENTITIES
 
     rows = []
-    for f in FEATURES:
+    for name, f in [(entity.name, f) for entity in ENTITIES for f in entity.catalogue.features.values()]:
         high = "∞" if f.high == float("inf") else shown_number(f.high)
         unit = f.unit if f.width == 1 else f"{f.width} × {f.unit}"
-        rows.append((f.address, unit, f"{shown_number(f.low)} … {high}", shown_number(f.cold_start), f.meaning))
-    print_rows(("address", "unit", "range", "cold start", "meaning"), rows, as_json)
+        span = f"{shown_number(f.low)} … {high}"
+        rows.append((f.address, name, unit, span, shown_number(f.cold_start), f.meaning))
+    print_rows(("address", "entity", "unit", "range", "cold start", "meaning"), rows, as_json)
 
 
 @features.command("show")

@@ -9,13 +9,14 @@ import sys
 
 import pytest
 
-from streams.features.shopper import FEATURES
+from streams.entities.contents import ENTITIES
 from streams.metrics import Metrics
 from streams.settings import Settings
 from streams.terminal import shown_number
 from streams.topics import TOPICS
 from tests.cli.harness import commands, reaches
 
+FEATURES = [feature for entity in ENTITIES for feature in entity.catalogue.features.values()]
 CATALOGUES = {
     ("metrics",): [name for name, *_ in Metrics().catalogue()],
     ("settings",): [f"OFFERSTREAM_{name.upper()}" for name in Settings().shown()],
