@@ -106,12 +106,12 @@ def timeline(story: Numbers) -> Element:
 
 def ranking(name: str, ranked: Ranking, rows: list[Numbers]) -> Element:
     """Items of a list: a bar for the number that they are ranked by, and what each sold from week to week."""
-    most, inside = max([1e-9, *(row[ranked.number] for row in rows)]), list[Element]()
+    most, inside = ranked.full or max(1, *(row[ranked.number] for row in rows)), list[Element]()
     left, right = 300.0, RIGHT
     for i, row in enumerate(rows):
         top = 52.0 * i
         wide = 120 * row[ranked.number] / most
-        inside.append(_text(2, top + 16, row["title"]))
+        inside.append(_text(2, top + 16, _cut(row["title"])))
         inside.append(tag("rect", x=2.0, y=top + 24, width=max(wide, 1.0), height=14.0, class_=name.replace("_", "-")))
         inside.append(_text(max(wide, 1.0) + 8, top + 37, ranked.shown(row), class_="name"))
         if weeks := row["weeks"]:
@@ -148,6 +148,10 @@ def _short(value: float) -> str:
 
 def _percent(value: float) -> str:
     return f"{value:.0%}"
+
+
+def _cut(text: str, most: int = 48) -> str:
+    return text if len(text) <= most else text[: most - 1] + "…"
 
 
 def _scale(low: float, high: float, start: float, stop: float) -> Scale:

@@ -32,20 +32,24 @@ _BLOCK = 20_000
 
 @dataclass(frozen=True, slots=True)
 class Ranking:
-    """A list of items: what it is called, what it means, and the number that it goes by."""
+    """A list of items: what it is called, what it means, and the number that it goes by, with that number's name."""
 
     title: str
     meaning: str
+    head: str
     number: str
     """Field of a row."""
     shown: Callable[[dict[str, Any]], str]
     """That number, of a row, in words."""
+    full: float | None = None
+    """What a full bar stands for; None: the largest one."""
 
 
 RANKINGS = {
     "best_sellers": Ranking(
         "Best sellers",
         "By revenue of the last 30 days.",
+        "revenue",
         "revenue_30d_cents",
         lambda row: money(row["revenue_30d_cents"], row["currency"]),
     ),
@@ -53,16 +57,20 @@ RANKINGS = {
         "Falling",
         "The pace of the last 7 days over that of the last 30, where 100% is steady. Of items that sold in the last 7 "
         f"days, and at least {ENOUGH_UNITS} units in 30.",
+        "pace",
         "momentum",
-        lambda row: f"{row['momentum']:.0%} of their pace",
+        lambda row: f"{row['momentum']:.0%}",
+        full=1.0,
     ),
     "running_out": Ranking(
-        "About to run out",
-        f"SIMULATED stock that lasts fewer than {COVER_LEAST_DAYS} days at the pace of the last 30. The data "
+        "About to run out of simulated stock",
+        f"Simulated stock that lasts fewer than {COVER_LEAST_DAYS} days at the pace of the last 30. The data "
         f"say nothing of stock: it is made up from the orders, as if every {ORDER_EVERY_DAYS} days so much were "
         f"ordered as {COVER_DAYS} days sell, and some deliveries came {LATE_DAYS} days late.",
+        "stock lasts",
         "cover_days",
-        lambda row: f"{row['cover_days']:.1f} days, {row['simulated_on_hand']:,} units",
+        lambda row: f"{row['cover_days']:.1f} days",
+        full=float(COVER_LEAST_DAYS),
     ),
 }
 
@@ -103,8 +111,9 @@ def falling(profiles: Iterable[ItemProfiled]) -> list[ItemProfiled]:
 
 
 def running_out(profiles: Iterable[ItemProfiled]) -> list[ItemProfiled]:
-    """Those that sell, and whose stock lasts the least."""
-    short = (p for p in profiles if p.cover_days is not None and p.units_30d and p.cover_days < COVER_LEAST_DAYS)
+    """Those that sell and are not out yet, and whose stock lasts the least."""
+    left = (p for p in profiles if p.cover_days is not None and p.units_30d and p.on_hand)
+    short = (p for p in left if (p.cover_days or 0.0) < COVER_LEAST_DAYS)
     return sorted(short, key=lambda p: (p.cover_days or 0.0, -p.units_30d, p.item_id))[:SHOWN]
 
 

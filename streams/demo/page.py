@@ -150,7 +150,6 @@ def offers(n: Numbers) -> Element:
 def items(n: Numbers) -> Element | None:
     """Items that sell best, fall, or run out of simulated stock."""
     told, blocks = n["items"], list[Inside]()
-    head = ["item", "id", "30 days", "units", "7 days", "price", "stock*"]
     for name, ranked in RANKINGS.items():
         rows = told[name]
         blocks += [tag("h3", ranked.title), tag("p", ranked.meaning)]
@@ -159,17 +158,16 @@ def items(n: Numbers) -> Element | None:
             continue
         cells = [
             [
-                row["title"],
-                row["item_id"],
-                money(row["revenue_30d_cents"], row["currency"]),
+                f"{row['title']} ({row['item_id']})",
+                ranked.shown(row),
                 f"{row['units_30d']:,}",
                 f"{row['units_7d']:,}",
                 money(row["price_cents"], row["currency"]) if row["price_cents"] else "–",
-                "–" if row["simulated_on_hand"] is None else f"{row['simulated_on_hand']:,}",
             ]
             for row in rows
         ]
-        caption = f"{ranked.title}: what they sold in 30 and 7 days, price, and *simulated stock"
+        head = ["item (id)", ranked.head, "30 days", "7 days", "price"]
+        caption = f"{ranked.title}: units sold in 30 and 7 days, and the price"
         key = _key(("score", f"units by week, the last {len(rows[0]['weeks'])}"))
         blocks.append(_beside(figures.ranking(name, ranked, rows), key, table(head, cells, caption)))
     if not any(told[name] for name in RANKINGS):

@@ -121,13 +121,14 @@ def test_lists_are_ranked_and_leave_out_what_says_little() -> None:
         profile("rare", units_30d=ENOUGH_UNITS - 1, units_7d=1, momentum=0.1),
         profile("slower", units_7d=5, momentum=0.5),
         profile("short", on_hand=3, cover_days=1.5),
+        profile("shorter", on_hand=1, cover_days=0.5),
         profile("out", on_hand=0, cover_days=0.0),
         profile("idle", on_hand=9, cover_days=0.0, units_30d=0, units_7d=0, revenue_30d_cents=0),
         profile("plenty", on_hand=99, cover_days=float(COVER_LEAST_DAYS)),
     ]
     assert best_sellers(profiles)[0].item_id == "rich"
     assert [p.item_id for p in falling(profiles)] == ["dying", "slower"]
-    assert [p.item_id for p in running_out(profiles)] == ["out", "short"]
+    assert [p.item_id for p in running_out(profiles)] == ["shorter", "short"]
 
 
 def test_the_catalogue_does_not_run_ahead_of_the_worker(items: Items, records: list[Any]) -> None:
