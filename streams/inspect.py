@@ -1,4 +1,4 @@
-"""Reads a shopper's features from the outside: from the feature table's changelog, without asking a worker."""
+"""Reads what is known of a shopper or an item from the outside: from its table's changelog, without asking a worker."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from streams.decisions.favourite import ADDRESS as FAVOURITE
 from streams.entities.shopper import SHOPPER, ShopperSide
 from streams.features.kinds.taste import code
 from streams.processing.decode import NO_TIME
+from streams.processing.entity import Entity, Start
 from streams.processing.folding import LAST_EVENT
 from streams.processing.partition import OtherRules, PartitionProcessor
 from streams.processing.partitioning import homes
@@ -78,14 +79,17 @@ class Progress:
     """What became of these records."""
     stages: dict[str, Stages] = field(default_factory=dict)
     """Which versions serve from there on, by task."""
+    carried_ms: dict[str, int] = field(default_factory=dict)
+    """Of what was carried over from other topics, the newest event time by ``topic/partition``."""
 
 
-def progress(reader: Reader, settings: Settings) -> dict[int, Progress]:
-    """How far each partition of the events topic was applied; as of nothing where no worker of the group ran yet.
+def progress(reader: Reader, settings: Settings, entity: Entity = SHOPPER) -> dict[int, Progress]:
+    """How far each partition of an entity's log was applied; as of nothing where no worker of the group ran yet.
 
     A progress record ends each flush, so it is read from the end of the changelog. Raises ``TopicError``.
     """
-    topic, found = changelog_name(settings.app_id), dict.fromkeys(range(reader.partitions(EVENTS.name)), Progress())
+    topic = changelog_name(settings.app_id, entity.name)
+    found = dict.fromkeys(range(reader.partitions(entity.log)), Progress())
     if not reader.exists(topic):
         return found
     for partition in range(reader.partitions(topic)):
@@ -95,15 +99,21 @@ def progress(reader: Reader, settings: Settings) -> dict[int, Progress]:
             # The newest is the one furthest on, whoever wrote last: see ``older``.
             meta = max(metas, key=lambda meta: int(meta["next_offset"]))
             rules = Rules.of(meta["rules"]) if "rules" in meta else settings.rules()
-            watermark = watermark_of(meta["newest_ms"], rules, meta.get("least_watermark_ms", NO_TIME))
-            stages = msgspec.convert(meta.get("stages", {}), dict[str, Stages])
-            found[partition] = Progress(meta["next_offset"], watermark, Counter(meta.get("fates", {})), stages)
+            side = entity.side(Start(partition, len(found), rules))
+            side.restore(iter(()), meta, rules)
+            found[partition] = Progress(
+                meta["next_offset"],
+                side.watermark_ms(rules),
+                Counter(meta.get("fates", {})),
+                msgspec.convert(meta.get("stages", {}), dict[str, Stages]),
+                meta.get("carried", {}).get("newest", {}),
+            )
     return found
 
 
 def watermarks(reader: Reader, settings: Settings) -> dict[int, int]:
-    """Where each partition's watermark stands or will stand once the newest records that wait are applied, UTC
-    milliseconds since 1970. Raises ``TopicError``."""
+    """Where the watermark of each partition of shoppers stands or will stand once the newest records that wait are
+    applied, UTC milliseconds since 1970. Raises ``TopicError``."""
     rules, found = settings.rules(), {}
     for partition, held in progress(reader, settings).items():
         place = (EVENTS.name, partition)
@@ -131,50 +141,53 @@ class _Held:
         return sorted(self._values.items())
 
 
-def shopper_state(settings: Settings, shopper: str) -> PartitionProcessor:
-    """The partition of a shopper as its owner flushed it last, with no row but theirs. Raises ``TopicError`` when there
-    is none."""
-    ours, kept = row_key(shopper), (keys.LAYOUT, keys.NAME)
+def state_of(settings: Settings, key: str, entity: Entity = SHOPPER) -> PartitionProcessor:
+    """The partition of a shopper or item as its owner flushed it last, with no row but theirs. Raises ``TopicError``
+    when there is none."""
+    ours, kept = row_key(key), (keys.LAYOUT, keys.NAME)
 
     def where(partitions: int) -> Iterable[int]:
-        # Where producers place keys as they like, a shopper may be anywhere.
-        known = settings.partitioner != "any"
-        return homes([shopper.encode()], settings.partitioner, partitions).tolist() if known else range(partitions)
+        # Where producers place keys as they like, a shopper may be anywhere; workers place items as they always do.
+        known = settings.partitioner != "any" or entity is not SHOPPER
+        return homes([key.encode()], settings.partitioner, partitions).tolist() if known else range(partitions)
 
-    found = changelog_values(settings, lambda key: key in (ours, PROGRESS) or key[:1] in kept, where)
+    found = changelog_values(settings, lambda k: k in (ours, PROGRESS) or k[:1] in kept, where, entity.name)
     for partition, values in found.items():
         if ours in values:
             meta = msgspec.json.decode(values[PROGRESS])
             rules = Rules.of(meta["rules"]) if "rules" in meta else settings.rules()
             try:
-                return PartitionProcessor(SHOPPER, partition, rules, tier=_Held(values), room=1)
+                return PartitionProcessor(entity, partition, rules, tier=_Held(values), room=1)
             except OtherRules as error:
                 raise TopicError(str(error)) from error
+    kinds = "events" if entity is SHOPPER else "catalogue"
     raise TopicError(
-        f"Nothing is known of {shopper!r}: group {settings.app_id!r} has applied no event of theirs. Is the id right "
-        "(case counts)? Does a worker run, and is it ready? What came of theirs: offerstream watch events dead late "
-        f"--from beginning --shopper {shopper}"
+        f"Nothing is known of {entity.name} {key!r}: group {settings.app_id!r} has applied no record of it. Is the id "
+        "right (case counts)? Does a worker run, and is it ready? What came of it: "
+        f"offerstream watch {kinds} dead late --from beginning --{entity.name} {key}"
     )
 
 
-def shopper_features(settings: Settings, shopper: str, at_ms: int | None) -> tuple[int, dict[str, list[float]]]:
-    """A shopper's features at a time (default: of the newest event in their partition), a list of one number each, of a
-    tensor so many as it is wide. Raises ``TopicError`` when there is no row."""
-    state = shopper_state(settings, shopper)
-    now = newest_ms(state, shopper) if at_ms is None else at_ms
-    return now, features_of(state, shopper, now)
+def features_at(
+    settings: Settings, key: str, at_ms: int | None, entity: Entity = SHOPPER
+) -> tuple[int, dict[str, list[float]]]:
+    """The features of a shopper or item at a time (default: of the newest event in their partition), a list of one
+    number each, of a tensor so many as it is wide. Raises ``TopicError`` when there is no row."""
+    state = state_of(settings, key, entity)
+    now = newest_ms(state, key) if at_ms is None else at_ms
+    return now, features_of(state, key, now)
 
 
-def newest_ms(state: PartitionProcessor, shopper: str) -> int:
-    """The newest event time in a shopper's partition."""
-    rows, row = state.arena.rows, state.arena.find([shopper])
+def newest_ms(state: PartitionProcessor, key: str) -> int:
+    """The newest event time in the partition of a shopper or item."""
+    rows, row = state.arena.rows, state.arena.find([key])
     return max(state.newest_ms, int(rows.flat["i8"][rows.cells(LAST_EVENT, row)][0]))
 
 
-def features_of(state: PartitionProcessor, shopper: str, now_ms: int) -> dict[str, list[float]]:
-    """Every feature of a shopper at a time, by address."""
+def features_of(state: PartitionProcessor, key: str, now_ms: int) -> dict[str, list[float]]:
+    """Every feature of a shopper or item at a time, by address."""
     addresses = tuple(state.catalogue.features)
-    rows = state.arena.rows.pick(state.arena.find([shopper]))
+    rows = state.arena.rows.pick(state.arena.find([key]))
     read = state.catalogue.read(rows, np.array([now_ms]), addresses)[0]
     return {a: read[place].tolist() for a, place in state.catalogue.places(addresses).items()}
 

@@ -34,10 +34,10 @@ class Late:
 
 
 def read(settings: Settings, since_ms: int) -> Late:
-    """Every event found late since a time. Raises ``TopicError``.
+    """Every record found late since a time. Raises ``TopicError``.
 
-    An event that was applied and sent again after its id was forgotten is late as well. The events topic tells: such an
-    event stands in it before. What the topic no longer holds cannot be told.
+    One that was applied and sent again after its id was forgotten is late as well. The topic that it came in tells:
+    such a record stands in it before. What the topic no longer holds cannot be told.
     """
     kafka = settings.access
     found: dict[tuple[str, int, int], LateEvent] = {}  # a worker may say one twice
@@ -49,8 +49,10 @@ def read(settings: Settings, since_ms: int) -> Late:
         return Late([], 0)
     # A record is appended at most so long before its event's time.
     oldest_ms = min(event.event_time_ms for event in events) - int(settings.future_tolerance_seconds * 1000)
-    first = _first_offsets(kafka, events, oldest_ms)
-    kept = [e for e in events if first.get((e.key, e.event_id), e.source_offset) >= e.source_offset]
+    first: dict[tuple[str, str, str], int] = {}
+    for topic in {event.source_topic for event in events}:
+        first |= _first_offsets(kafka, topic, events, oldest_ms)
+    kept = [e for e in events if first.get((e.source_topic, e.key, e.event_id), e.source_offset) >= e.source_offset]
     return Late(kept, len(events) - len(kept))
 
 
@@ -58,16 +60,19 @@ class _Identity(msgspec.Struct):
     event_id: str
 
 
-def _first_offsets(kafka: Access, events: list[LateEvent], since_ms: int) -> dict[tuple[str, str], int]:
-    """The first offset at which the events topic holds each of these events, in its shopper's partition."""
-    wanted = {(event.key, event.event_id) for event in events}
-    first: dict[tuple[str, str], int] = {}
-    for message in _read(kafka, events[0].source_topic, since_ms):
+def _first_offsets(
+    kafka: Access, topic: str, events: list[LateEvent], since_ms: int
+) -> dict[tuple[str, str, str], int]:
+    """The first offset at which a topic holds each of these events, in the partition of its shopper or item; by topic,
+    key and id."""
+    wanted = {(event.source_topic, event.key, event.event_id) for event in events}
+    first: dict[tuple[str, str, str], int] = {}
+    for message in _read(kafka, topic, since_ms):
         try:
             event_id = msgspec.json.decode(message.value or b"", type=_Identity).event_id
         except (msgspec.DecodeError, UnicodeDecodeError):
             continue  # a dead letter
-        place = ((message.key or b"").decode(errors="replace"), event_id)
+        place = (topic, (message.key or b"").decode(errors="replace"), event_id)
         if place in wanted:
             first.setdefault(place, message.offset)
     return first

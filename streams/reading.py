@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from streams.access import Access
@@ -33,6 +33,17 @@ def members(kafka: Access, group: str) -> int | None:
         if error.args[0].name() not in (NOBODY, NOT_TOLD):
             raise TopicError(f"Group {group} cannot be described: {error.args[0].str()}") from error
         return 0 if error.args[0].name() == NOBODY else None
+
+
+def committed(kafka: Access, group: str, places: Iterable[Place]) -> dict[Place, int]:
+    """Before which offset a group says that all was processed; 0 where it says nothing. Raises ``TopicError``."""
+    admin = AdminClient(kafka.librdkafka() | {"log_level": 2})
+    asked = ConsumerGroupTopicPartitions(group, [TopicPartition(*place) for place in places])
+    try:
+        told = admin.list_consumer_group_offsets([asked], request_timeout=10)[group].result(11).topic_partitions or []
+    except KafkaException as error:
+        raise TopicError(f"What group {group} committed cannot be read: {error.args[0].str()}") from error
+    return {(each.topic, each.partition): max(0, each.offset) for each in told}
 
 
 @dataclass(frozen=True, slots=True)

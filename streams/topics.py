@@ -15,12 +15,11 @@ from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, Resourc
 from streams.access import Access
 from streams.records import items, outcomes, serving
 from streams.records.events import SHOPPER_EVENTS, ClockTicked
+from streams.records.produced import FAMILIES
 from streams.records.serving import ModelsChosen, RulesChosen
 
 DAY_MS = 86_400_000
 _CHANGELOG = "-changelog"
-#: What workers write into the events topic.
-WORKERS_OWN = (ClockTicked, ModelsChosen, RulesChosen)
 #: A dead letter holds the whole original in base64, so it may be larger than what the events topic admits.
 MAX_EVENT_MESSAGE, MAX_DEAD_LETTER_MESSAGE = 12 << 20, 20 << 20
 
@@ -50,7 +49,7 @@ EVENTS = Topic(
     "storefront.events.v1",
     "What shoppers did, from storefronts; ticks of the clock, choices of models and rules, from workers",
     "shopper_id",
-    (*SHOPPER_EVENTS, *WORKERS_OWN),
+    (*SHOPPER_EVENTS, ClockTicked, ModelsChosen, RulesChosen),
     retention_days=30,
     # Append time is in the log and no producer can set it, so "too far in the future" replays alike.
     config={"message.timestamp.type": "LogAppendTime", "max.message.bytes": str(MAX_EVENT_MESSAGE)},
@@ -134,10 +133,8 @@ TOPICS = (
 TOPIC_OF: dict[type[msgspec.Struct], str] = {
     record: topic.name for topic in TOPICS for record in topic.records if record in outcomes.OUTCOMES
 }
-#: a producer's record → the topic that it goes to
-SOURCE_OF: dict[type[msgspec.Struct], str] = {
-    record: topic.name for topic in PRODUCED for record in topic.records if record not in WORKERS_OWN
-}
+#: family of what others produce → the topic that it goes to
+SOURCES: dict[str, Topic] = dict(zip(FAMILIES, PRODUCED, strict=True))
 
 
 def table_name(entity: str) -> str:

@@ -13,7 +13,7 @@ from models.store import Shelf, Store
 from streams.columns.arrays import Ints
 from streams.decisions import churn_alert, promotion
 from streams.decisions.promotion import PromotionPolicy, Prospect
-from streams.inspect import favourite_category, features_of, newest_ms, shopper_state
+from streams.inspect import favourite_category, features_of, newest_ms, state_of
 from streams.processing.folding import LAST_EVENT
 from streams.processing.partition import PartitionProcessor
 from streams.processing.partitioning import homes
@@ -72,7 +72,7 @@ class Standing:
 
 def standing(settings: Settings, shopper: str) -> Standing:
     """Find out how a shopper stands. Raises ``TopicError``, and ``ArtifactError`` where their model is not there."""
-    state = shopper_state(settings, shopper)
+    state = state_of(settings, shopper)
     now = newest_ms(state, shopper)
     features = {address: values[0] for address, values in features_of(state, shopper, now).items() if len(values) == 1}
     rules, rows = state.rules, state.arena.rows

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from streams.records.outcomes import (
     ChurnAlerted,
     DeadLetter,
     Due,
+    ItemProfiled,
     LateEvent,
     LikelyCategory,
     ModelUsed,
@@ -131,3 +134,16 @@ def late(shopper: str = "s1") -> LateEvent:
         source_offset=18,
         original=b"{}",
     )
+
+
+def item(name: str = "i1", at: int = NOON, **said: Any) -> ItemProfiled:
+    """An item's profile: steady sales and no stock, but for what is said."""
+    numbers: dict[str, Any] = {
+        "listed": True, "category": "TEA", "units_24h": 2, "units_7d": 14, "units_30d": 60, "revenue_30d_cents": 6000,
+        "momentum": 1.0, "category_share": 0.1, "views_30d": 0, "conversion_30d": 0.0, "price_cents": 100,
+        "usual_price_cents": 100, "lowest_price_30d_cents": 100, "discount_depth": 0.0, "on_hand": None,
+        "on_order": None, "cover_days": None, "reviews": 0, "rating": 0.0, "rating_recent": 0.0, "currency": "USD",
+        "rules": "r",
+    }  # fmt: skip
+    due = Due(kind="day", ref=str(at))
+    return ItemProfiled(outcome_id=f"p-{name}-{at}", item_id=name, event_time_ms=at, due=due, **numbers | said)

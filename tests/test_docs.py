@@ -8,9 +8,9 @@ from pathlib import Path
 import msgspec
 
 from models.registry import TASKS
-from streams.processing.checking import key_of
 from streams.records.events import SHOPPER_EVENTS
 from streams.records.outcomes import ChurnAlerted, OfferMade
+from streams.records.produced import key_of
 from training.tasks import trainer
 
 ROOT = Path(__file__).parents[1]

@@ -13,8 +13,8 @@ from typing import Any
 
 import msgspec
 
-from streams.processing.checking import key_of
 from streams.producer.lines import Lines, LinesError
+from streams.records.produced import key_of
 from streams.records.slices import Slice
 from training.errors import TrainingError
 from training.history import APPENDED_MS, BLOCK

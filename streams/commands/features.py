@@ -1,4 +1,4 @@
-"""``offerstream features``: what they mean, and how one shopper stands in them."""
+"""``offerstream features``: what they mean, and how one shopper or item stands in them."""
 
 from __future__ import annotations
 
@@ -8,23 +8,26 @@ from datetime import UTC, datetime
 import click
 
 from streams.commands.common import BROKER, JSON, TEXT, TIME
+from streams.entities.contents import ENTITIES, find
+from streams.processing.entity import Entity
+from streams.records.words import printable
 from streams.settings import Settings
 from streams.terminal import print_rows, shown_number
 
 
 @click.group()
 def features() -> None:
-    """The features: what they mean, and a shopper's current values."""
+    """The features: what they mean, and the current values of a shopper or an item."""
 
 
 @features.command("list")
+@click.argument("entity", type=TEXT, required=False)
 @JSON
-def features_list(as_json: bool) -> None:
-    """Print the catalogue."""
-    from streams.entities.contents import ENTITIES
-
+def features_list(entity: str | None, as_json: bool) -> None:
+    """Print the catalogue: of all entities, or of ENTITY (shopper, item)."""
+    chosen = ENTITIES if entity is None else (_found(entity),)
     rows = []
-    for name, f in [(entity.name, f) for entity in ENTITIES for f in entity.catalogue.features.values()]:
+    for name, f in [(each.name, f) for each in chosen for f in each.catalogue.features.values()]:
         high = "∞" if f.high == float("inf") else shown_number(f.high)
         unit = f.unit if f.width == 1 else f"{f.width} × {f.unit}"
         span = f"{shown_number(f.low)} … {high}"
@@ -33,18 +36,28 @@ def features_list(as_json: bool) -> None:
 
 
 @features.command("show")
-@click.argument("shopper", type=TEXT)
+@click.argument("key", nargs=-1, required=True, type=TEXT, metavar="[shopper|item] KEY")
 @BROKER
-@click.option("--at", type=TIME, metavar="TIME", help="ISO 8601; default: the newest event of the shopper's partition.")
+@click.option("--at", type=TIME, metavar="TIME", help="ISO 8601; default: the newest event of their partition.")
 @JSON
-def features_show(shopper: str, broker: str | None, at: int | None, as_json: bool) -> None:
-    """Print a shopper's values, read from the feature table's changelog."""
-    from streams.inspect import shopper_features
+def features_show(key: tuple[str, ...], broker: str | None, at: int | None, as_json: bool) -> None:
+    """Print the values of a shopper or an item, read from its table's changelog. KEY: its id; alone, a shopper's."""
+    from streams.inspect import features_at
 
-    settings = Settings.from_environment(broker=broker)
-    now, values = shopper_features(settings, shopper, at)
+    if len(key) > 2:
+        raise click.UsageError(f"One shopper or item at a time, such as: features show {key[0]} {key[1]}")
+    name, whom = ("shopper", *key)[-2:]
+    entity = _found(name)
+    now, values = features_at(Settings.from_environment(broker=broker), whom, at, entity)
     if as_json:
-        click.echo(json.dumps({"shopper_id": shopper, "as_of_ms": now, "features": values}, indent=2))
+        click.echo(json.dumps({entity.wire.key: whom, "as_of_ms": now, "features": values}, indent=2))
         return
-    click.echo(f"{shopper} as of {datetime.fromtimestamp(now / 1000, UTC).isoformat()}")
+    click.echo(f"{printable(whom)} as of {datetime.fromtimestamp(now / 1000, UTC).isoformat()}")
     print_rows(("address", "value"), [(a, " ".join(map(shown_number, numbers))) for a, numbers in values.items()])
+
+
+def _found(name: str) -> Entity:
+    try:
+        return find(name)
+    except KeyError as error:
+        raise click.UsageError(error.args[0]) from error

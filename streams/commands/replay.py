@@ -1,4 +1,4 @@
-"""``offerstream replay``: sends a history to the events topic, a file only when all of it is right."""
+"""``offerstream replay``: sends a history to its topics, a file only when all of it is right."""
 
 from __future__ import annotations
 
@@ -13,8 +13,7 @@ import click
 
 from streams.commands.check import LIMIT, as_text, print_summary, report
 from streams.commands.common import BROKER, DATA, TEXT, TIME, Number, window
-from streams.inspect import Progress, progress
-from streams.producer.fates import in_words, refuse_late, wait
+from streams.producer.fates import Standing, in_words, refuse_late, standing, wait
 from streams.producer.lines import Lines
 from streams.producer.replay import Record, ReplayError, Sent, between, paced, records_of, records_of_lines, send
 from streams.reading import Reader
@@ -34,8 +33,8 @@ from streams.terminal import console, interruptible, progress_bar
 @click.option(
     "--speed", type=Number(0), default=0.0, help="Times as fast as it happened; 0 (default) as fast as can be."
 )
-@click.option("--from", "start", type=TIME, metavar="TIME", help="Only events from this time on.")
-@click.option("--to", "stop", type=TIME, metavar="TIME", help="Only events before this time.")
+@click.option("--from", "start", type=TIME, metavar="TIME", help="Only records from this time on.")
+@click.option("--to", "stop", type=TIME, metavar="TIME", help="Only records before this time.")
 def replay(
     source: str,
     broker: str | None,
@@ -48,11 +47,11 @@ def replay(
     start: int | None,
     stop: int | None,
 ) -> None:
-    """Send a history to the events topic.
+    """Send a history: shoppers' events, and what is told of items, each record to the topic of its type.
 
     SOURCE is a data set (complete_journey, online_retail, taobao, online_shoppers), or with --format jsonl a file
     of wire records, one per line, or - for standard input. A file is checked first, as `offerstream check` does, and
-    nothing is sent when a record in it is bad; nor when events are older than what their partitions have come to, so
+    nothing is sent when a record in it is bad; nor when records are older than what their partitions have come to, so
     that they would count for nothing. Ends by saying what Kafka has taken, also when it is cut off, and with --wait
     what became of it.
     """
@@ -114,12 +113,12 @@ def _dataset(source: str, settings: Settings) -> Any:
 
 def _send(settings: Settings, source: str, records: Iterable[Record], total: int | None, wait_: bool) -> None:
     sent = Sent()
-    before: dict[int, Progress] = {}
+    before: Standing = {}
     interruptible()
     try:
         if wait_:
             with Reader(settings.access) as reader:
-                before = progress(reader, settings)
+                before = standing(reader, settings)
         with progress_bar(f"Sending {source}", total) as done:
             send(settings.access, records, sent, done, settings.partitioner)
     except KeyboardInterrupt:

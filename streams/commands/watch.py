@@ -6,7 +6,7 @@ import json
 import os
 import select
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -18,30 +18,40 @@ from streams.commands.common import BROKER, COUNT, TEXT, Time
 from streams.reading import Place, Reader, Record
 from streams.records import words
 from streams.records.events import decode_event
+from streams.records.items import item_decoder
 from streams.settings import Settings
 from streams.terminal import interruptible
-from streams.topics import ALERTS, DEAD_LETTERS, EVENTS, LATE, OFFERS, WITHHELD, Topic
+from streams.topics import ALERTS, CARRIED, DEAD_LETTERS, EVENTS, ITEM_PROFILES, LATE, OFFERS, WITHHELD, Topic
 
-KINDS: dict[str, Topic] = {
-    "events": EVENTS,
-    "alerts": ALERTS,
-    "offers": OFFERS,
-    "withheld": WITHHELD,
-    "dead": DEAD_LETTERS,
-    "late": LATE,
+KINDS: dict[str, tuple[Topic, ...]] = {
+    "events": (EVENTS,),
+    "alerts": (ALERTS,),
+    "offers": (OFFERS,),
+    "withheld": (WITHHELD,),
+    "items": (ITEM_PROFILES,),
+    "catalogue": CARRIED,
+    "dead": (DEAD_LETTERS,),
+    "late": (LATE,),
 }
 DEFAULT = ("alerts", "offers", "dead")
 #: After a crash a worker says an outcome again under the same id: so many ids are remembered.
 REMEMBERED = 100_000
 IDS = ("outcome_id", "dead_letter_id", "late_id")
-_KIND_OF = {topic.name: kind for kind, topic in KINDS.items()}
-_DECODERS = {kind: msgspec.json.Decoder(topic.records[0]) for kind, topic in KINDS.items() if kind != "events"}
+_KIND_OF = {topic.name: kind for kind, topics in KINDS.items() for topic in topics}
+#: Topics whose records are about items, as are dead and late ones that came in them.
+_OF_ITEMS = {topic.name for topic in (*CARRIED, ITEM_PROFILES)}
+_DECODERS: dict[str, Callable[[bytes], object]] = {
+    **{kind: msgspec.json.Decoder(topics[0].records[0]).decode for kind, topics in KINDS.items()},
+    "events": decode_event,
+    "catalogue": item_decoder.decode,
+}
 
 
 @click.command()
 @click.argument("kinds", nargs=-1, type=click.Choice(list(KINDS)))
 @BROKER
 @click.option("--shopper", type=TEXT, metavar="ID", help="Only records that concern this shopper.")
+@click.option("--item", type=TEXT, metavar="ID", help="Only records that concern this item.")
 @click.option(
     "--from", "start", type=Time("beginning", "now"), metavar="WHEN", default="now", show_default=True,
     help="beginning, now, or a time: records that Kafka took from then on.",
@@ -49,20 +59,28 @@ _DECODERS = {kind: msgspec.json.Decoder(topic.records[0]) for kind, topic in KIN
 @click.option("--limit", type=COUNT, metavar="N", help="End after so many.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
 def watch(
-    kinds: tuple[str, ...], broker: str | None, shopper: str | None, start: int | str, limit: int | None, as_json: bool
+    kinds: tuple[str, ...],
+    broker: str | None,
+    shopper: str | None,
+    item: str | None,
+    start: int | str,
+    limit: int | None,
+    as_json: bool,
 ) -> None:
     """Print what comes through Kafka, live, a line each: when, whom, what and why.
 
-    KINDS: events, alerts, offers, withheld, dead, late; several at once; default: alerts offers dead. The time of a
-    line is the event time that it stands on. Ctrl-C ends it.
+    KINDS: of shoppers events, alerts, offers, withheld; of items items (their profiles) and catalogue (what others tell
+    of them: catalogue, stock, reviews); of both dead, late. Several at once; default: alerts offers dead. The time of
+    a line is the event time that it stands on. Ctrl-C ends it.
     """
+    wanted = {("shopper_id", shopper), ("item_id", item)} - {("shopper_id", None), ("item_id", None)}
     settings = Settings.from_environment(broker=broker)
     interruptible()
     with suppress(KeyboardInterrupt, BrokenPipeError), Reader(settings.access) as reader:
-        chosen = [KINDS[kind] for kind in dict.fromkeys(kinds or DEFAULT)]
+        chosen = [topic for kind in dict.fromkeys(kinds or DEFAULT) for topic in KINDS[kind]]
         shown = 0
         for seen in _seen(reader, {p: o for topic in chosen for p, o in _starts(reader, topic, start)}):
-            if shopper is not None and seen.shopper != shopper:
+            if wanted and (seen.field, seen.whom) not in wanted:
                 continue
             click.echo(seen.as_json() if as_json else seen.as_text())
             shown += 1
@@ -84,7 +102,14 @@ class Seen:
     fault: str = ""
 
     @property
-    def shopper(self) -> str:
+    def field(self) -> str:
+        """What names whom or what it is about: ``shopper_id`` or ``item_id``."""
+        topic = getattr(self.said, "source_topic", self.record.topic)
+        return "item_id" if topic in _OF_ITEMS else "shopper_id"
+
+    @property
+    def whom(self) -> str:
+        """The shopper or the item."""
         return words.whom(self.said) if self.said is not None else (self.record.key or b"").decode(errors="replace")
 
     def as_text(self) -> str:
@@ -92,7 +117,7 @@ class Seen:
         if self.said is not None:
             return words.line(self.said, otherwise_ms=self.record.time_ms)
         at = words.shown_time(self.record.time_ms)
-        return words.printable(f"{at:<20}  {self.shopper or '-':<16}  not readable: {self.fault}")
+        return words.printable(f"{at:<20}  {self.whom or '-':<16}  not readable: {self.fault}")
 
     def as_json(self) -> str:
         """One line for programs; ``record`` as it stands in Kafka, or its text where that is no record."""
@@ -103,7 +128,7 @@ class Seen:
             "partition": self.record.partition,
             "offset": self.record.offset,
             "kafka_time_ms": self.record.time_ms,
-            "shopper_id": self.shopper,
+            self.field: self.whom,
             "record": json.loads(value) if self.said is not None else value.decode(errors="replace"),
         }
         return json.dumps(found | ({"fault": self.fault} if self.fault else {}))
@@ -128,7 +153,7 @@ def _seen(reader: Reader, starts: dict[Place, int]) -> Iterator[Seen]:
         for record in records:
             kind = _KIND_OF[record.topic]
             try:
-                said = (decode_event if kind == "events" else _DECODERS[kind].decode)(record.value or b"")
+                said = _DECODERS[kind](record.value or b"")
             except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
                 yield Seen(record, None, str(error))
                 continue

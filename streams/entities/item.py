@@ -32,7 +32,6 @@ from streams.processing.sources import Carried, Sources
 from streams.records.items import ITEM_RECORDS, ItemChanged, ItemDelisted, ItemListed, ItemReviewed, StockCounted
 from streams.records.slices import Slice
 from streams.state import keys
-from streams.state.applied_ids import AppliedIds
 
 CATEGORY_UNITS = column("category.units_30d")
 
@@ -46,8 +45,6 @@ class ItemSide:
     def __init__(self, start: Start) -> None:
         self.newest_ms = NO_TIME
         self._sources, self._carried = Sources(start.partitions or 1), Carried()
-        self._ids: dict[str, AppliedIds] = {}
-        """By topic: each has a time of its own."""
         self._names, self._categories = CategoryNames(), CategoryUnits()
         self._late_labels = LateLabels(start.outputs)
         self.deciders: tuple[Decider, ...] = ()
@@ -56,7 +53,7 @@ class ItemSide:
     @property
     def ids_held(self) -> int:
         """Ids that duplicates are told by."""
-        return sum(len(ids) for ids in self._ids.values())
+        return sum(len(ids) for ids in self._carried.ids.values())
 
     def watermark_ms(self, rules: Rules) -> int:
         """The least of what partitions of shoppers have come to, less the allowed lateness."""
@@ -83,28 +80,10 @@ class ItemSide:
         self.newest_ms = int(newest[-1])
         duplicate = batch.offset < state.flat["i8"][state.cells(APPLIED, rows)]
         duplicate |= np.isin(batch.position, repeated)
-        late_before = np.full(len(batch), NO_TIME)
-        late = np.zeros(len(batch), np.bool_)
-        by_topic: dict[str, list[int]] = {}
-        for i in np.flatnonzero(batch.identity != 0).tolist():
-            origin = slice_.origin(int(batch.position[i]))
-            place = f"{origin.topic}/{origin.partition}"
-            known, late_before[i] = self._carried.take(place, origin.offset, int(batch.time_ms[i]), lateness)
-            if known:
-                duplicate[i] = True
-            else:
-                by_topic.setdefault(origin.topic, []).append(i)
+        known, late_before = self._carried.judge(batch, slice_, lateness)
+        duplicate |= known
         late = batch.time_ms < late_before
-        for topic, index in by_topic.items():
-            ids = self._ids.setdefault(topic, AppliedIds(self._prefix(topic)))
-            some = np.array(index)
-            floor = np.maximum.accumulate(late_before[some])
-            duplicate[some] |= ids.admit(batch.identity[some], batch.time_ms[some], floor, late[some])
         return Judged(batch, Fates(duplicate, late & ~duplicate), newest, before, before, late_before)
-
-    @staticmethod
-    def _prefix(topic: str) -> bytes:
-        return keys.IDS + topic.encode() + b"\0"
 
     def emit(self, batch: EventBatch, applied: Ints, judged: Judged, slice_: Slice, rules: Rules) -> list[Emitted]:
         """Items say nothing to other logs."""
@@ -140,7 +119,7 @@ class ItemSide:
         """Sums of categories, names, ids."""
         today = int(self._days.number(np.array([max(watermark_ms, 0)]))[0])
         changes = self._categories.take_changes(next_offset, today) | self._names.take_changes()
-        for topic, ids in self._ids.items():
+        for topic, ids in self._carried.ids.items():
             changes |= ids.take_changes(next_offset, self._carried.newest_ms(topic))
         return changes
 
@@ -160,7 +139,7 @@ class ItemSide:
                 topic = key[1 : key.index(b"\0")].decode()
                 chunks.setdefault(topic, []).append((key, value))
         for topic, held in chunks.items():
-            ids = self._ids[topic] = AppliedIds(self._prefix(topic))
+            ids = self._carried.ids_of(topic)
             ids.recover(held, meta.get("next_offset", 0), self._carried.newest_ms(topic))
         self._late_labels.swept_ms = max(0, self.watermark_ms(rules))
         self.under(rules, NO_TIME)

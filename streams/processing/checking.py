@@ -1,8 +1,8 @@
 """Checks records before they are sent: what the worker would make of each, with every fault of a record, not the first.
 
 There is no second set of rules. A record goes through ``decode``; of what it refuses, the field at fault is replaced by
-a value that passes and the record decoded again, until nothing more is said. Duplicates and late events are judged by
-``fates``, in the partition that each shopper's key belongs to.
+a value that passes and the record decoded again, until nothing more is said. Duplicates and late records are judged as
+workers do, each family of records by its own time, in the partition that each key belongs to.
 """
 
 from __future__ import annotations
@@ -16,14 +16,19 @@ from typing import Any, Literal
 import msgspec
 import numpy as np
 
+from streams.columns import item_records, shopper_events
+from streams.columns.arrays import EventBatch, Ints
+from streams.columns.building import Wire
 from streams.columns.layout import Layout
 from streams.processing import hints, order_book
 from streams.processing.decode import MAX_ORIGINAL_BYTES, MIN_EVENT_TIME_MS, NO_TIME, Decoded, decode
-from streams.processing.fates import APPLIED, judge, watermarks
+from streams.processing.fates import APPLIED, Fates, judge, watermarks
 from streams.processing.partitioning import homes
 from streams.processing.rules import DecodeRules, Rules
+from streams.processing.sources import Carried
 from streams.records.dead_reasons import DEAD_REASONS
 from streams.records.outcomes import DeadLetter
+from streams.records.produced import EVENTS, WORKERS_TYPES, family_of, key_of, type_of
 from streams.records.slices import Slice
 from streams.state.applied_ids import AppliedIds
 from streams.state.arena import TIMER, Arena, Codec
@@ -35,14 +40,14 @@ MOST_FAULTS = 100
 _LINE = {"item_id": "i", "quantity": 1, "unit_price_cents": 0}
 #: What is said, beyond the reasons of dead letters: name → what to do.
 WARNINGS = {
-    "duplicate": "Nothing, where it was sent twice; else give every event of a shopper its own event_id.",
-    "late": "Put the events into order of event_time, or raise OFFERSTREAM_ALLOWED_LATENESS_SECONDS.",
+    "duplicate": "Nothing, where it was sent twice; else give every record of a shopper or item its own event_id.",
+    "late": "Put the records into order of event_time, or raise OFFERSTREAM_ALLOWED_LATENESS_SECONDS.",
     "unknown_field": "Spell the field as offerstream schema does; nobody reads it as it is.",
 }
 WORKERS_OWN = "worker_record"
 FIXES = {
     **{name: reason.fix for name, reason in DEAD_REASONS.items()},
-    WORKERS_OWN: "Leave the line out: workers write such records, storefronts never.",
+    WORKERS_OWN: "Leave the line out: workers write such records, nobody else.",
     **WARNINGS,
 }
 
@@ -90,18 +95,19 @@ class Checker:
         self._applied_ids = [AppliedIds() for _ in range(partitions)]
         self._seen = Arena(Codec(Layout((APPLIED, *order_book.COLUMNS, TIMER))))
         self._newest = [NO_TIME] * partitions
+        self._carried = Carried()
 
     def check(self, lines: Sequence[tuple[int, bytes]], now_ms: int) -> list[Finding]:
         """What is to be said of some lines, in order. ``now_ms``: when they would be sent."""
         keys = [key_of(value) for _, value in lines]
         home = homes(keys, self.rules.decode.partitioner, self.partitions).tolist()
-        grouped: dict[int, list[int]] = defaultdict(list)
-        for i, partition in enumerate(home):
-            grouped[partition].append(i)
+        grouped: dict[tuple[str, int], list[int]] = defaultdict(list)
+        for i, (partition, (_, value)) in enumerate(zip(home, lines, strict=True)):
+            grouped[family_of(value), partition].append(i)
         found: list[Finding] = []
-        for partition, members in grouped.items():
+        for (family, partition), members in grouped.items():
             numbers, values = [lines[i][0] for i in members], [lines[i][1] for i in members]
-            slice_ = Slice("file", partition, numbers, [now_ms] * len(members), [keys[i] for i in members], values)
+            slice_ = Slice(family, partition, numbers, [now_ms] * len(members), [keys[i] for i in members], values)
             found += self._check(slice_)
         self.tally.records += len(lines)
         self.tally.bad += len({f.line for f in found if f.severity == "error"})
@@ -110,10 +116,12 @@ class Checker:
         return sorted(found, key=lambda f: f.line)
 
     def _check(self, slice_: Slice) -> Iterator[Finding]:
-        decoded = decode(slice_, self.rules.decode)
+        decoded = decode(slice_, self.rules.decode, wire=_wire(slice_.topic))
         at_fault: dict[int, set[str | None]] = {}
         for dead in decoded.dead:
             place = bisect_left(slice_.offsets, dead.source_offset)
+            if type_of(slice_.values[place] or b"") in WORKERS_TYPES:
+                continue
             letters = list(faults(slice_.cut(place, place + 1), self.rules.decode, dead))
             at_fault[place] = {letter.field for letter in letters}
             for letter in letters:
@@ -121,67 +129,52 @@ class Checker:
         usable = set(decoded.batch.position.tolist())
         for i, value in enumerate(slice_.values):
             if i not in usable and i not in at_fault:
-                told = f"{_type_of(value)} is written by workers, not by storefronts."
+                told = f"{type_of(value or b'')} is written by workers, by nobody else."
                 yield _finding("error", slice_.offsets[i], WORKERS_OWN, "type", told)
             for where, meant, hint in _unknown_fields(value or b""):
                 if meant not in at_fault.get(i, ()):
                     yield _finding("warning", slice_.offsets[i], "unknown_field", where, hint)
         if len(decoded.batch):
-            yield from self._fates(slice_.partition, decoded)
+            yield from self._fates(slice_, decoded)
 
-    def _fates(self, partition: int, decoded: Decoded) -> Iterator[Finding]:
-        batch, tally = decoded.batch, self.tally
+    def _fates(self, slice_: Slice, decoded: Decoded) -> Iterator[Finding]:
+        batch, tally, partition = decoded.batch, self.tally, slice_.partition
         first, last = int(batch.time_ms.min()), int(batch.time_ms.max())
         tally.first_ms = first if tally.first_ms is None else min(first, tally.first_ms)
         tally.last_ms = last if tally.last_ms is None else max(last, tally.last_ms)
-        newest, before, _ = watermarks(
-            decoded.clock_ms, self._newest[partition], self.rules.allowed_lateness_ms, NO_TIME
-        )
-        rows = self._seen.find(batch.keys)
-        ids = self._applied_ids[partition]
-        batch, fates = judge(batch, rows, self._seen.rows, ids, before[batch.position])
-        self._newest[partition] = int(newest[-1])
+        if slice_.topic == EVENTS:
+            batch, fates, late_before = self._shoppers(partition, decoded)
+        else:
+            duplicate, late_before = self._carried.judge(batch, slice_, self.rules.allowed_lateness_ms)
+            fates = Fates(duplicate, (batch.time_ms < late_before) & ~duplicate)
         for i in np.flatnonzero(fates.duplicate).tolist():
             told = f"{batch.event_ids[i]!r}, or the order it places, was sent before: it changes nothing."
             yield _finding("warning", int(batch.offset[i]), "duplicate", "event_id", told)
         for i in np.flatnonzero(fates.late).tolist():
-            behind = (int(before[batch.position[i]]) - int(batch.time_ms[i])) / 1000
+            behind = (int(late_before[i]) - int(batch.time_ms[i])) / 1000
             told = (
-                f"{behind:,.0f} s older than allowed: in partition {partition} of {self.partitions} events after it in "
-                "time stand before it. It would go to late-events.v1."
+                f"{behind:,.0f} s older than allowed: in partition {partition} of {self.partitions} records after it "
+                "in time stand before it. It would go to late-events.v1."
             )
             yield _finding("warning", int(batch.offset[i]), "late", "event_time", told)
+
+    def _shoppers(self, partition: int, decoded: Decoded) -> tuple[EventBatch, Fates, Ints]:
+        newest, before, _ = watermarks(
+            decoded.clock_ms, self._newest[partition], self.rules.allowed_lateness_ms, NO_TIME
+        )
+        late_before = before[decoded.batch.position]
+        rows, ids = self._seen.find(decoded.batch.keys), self._applied_ids[partition]
+        batch, fates = judge(decoded.batch, rows, self._seen.rows, ids, late_before)
+        self._newest[partition] = int(newest[-1])
+        return batch, fates, late_before
 
 
 def _finding(severity: Literal["error", "warning"], line: int, reason: str, where: str | None, detail: str) -> Finding:
     return Finding(severity=severity, line=line, reason=reason, field=where, detail=detail)
 
 
-class _Typed(msgspec.Struct):
-    type: str
-
-
-def _type_of(value: bytes | None) -> str:
-    return msgspec.json.decode(value or b"", type=_Typed).type
-
-
-class _Keyed(msgspec.Struct):
-    shopper_id: str
-
-
-_keyed = msgspec.json.Decoder(_Keyed)
-
-
-def key_of(value: bytes) -> bytes | None:
-    """The key that a record is sent under; None where it names no shopper.
-
-    >>> key_of(b'{"shopper_id": "s1"}')
-    b's1'
-    """
-    try:
-        return _keyed.decode(value).shopper_id.encode()
-    except (msgspec.MsgspecError, UnicodeError, RecursionError):
-        return None
+def _wire(family: str) -> Wire:
+    return shopper_events.WIRE if family == EVENTS else item_records.WIRE
 
 
 def _unknown_fields(value: bytes) -> list[tuple[str, str, str]]:
@@ -200,7 +193,7 @@ def faults(one: Slice, rules: DecodeRules, dead: DeadLetter) -> Iterator[DeadLet
             if len(one.values[0] or b"") > MAX_ORIGINAL_BYTES:
                 return  # Of such a line only the beginning was read.
             rules = replace(rules, max_event_bytes=len(one.values[0] or b""))
-            rest = decode(one, rules).dead
+            rest = decode(one, rules, wire=_wire(one.topic)).dead
         else:
             repaired = _repaired(one, rules, dead)
             if repaired is None:
@@ -222,8 +215,9 @@ def _repaired(one: Slice, rules: DecodeRules, dead: DeadLetter) -> tuple[Slice, 
             return None  # It holds what cannot be written again, such as a number of a thousand digits.
         if value is None:
             return None
-        other = Slice(one.topic, one.partition, one.offsets, one.timestamps_ms, [key_of(value)], [value])
-        rest = decode(other, replace(rules, max_event_bytes=len(value))).dead
+        family = family_of(value)
+        other = Slice(family, one.partition, one.offsets, one.timestamps_ms, [key_of(value)], [value])
+        rest = decode(other, replace(rules, max_event_bytes=len(value)), wire=_wire(family)).dead
         if not rest or rest[0].field != dead.field:
             return other, rest
     return None

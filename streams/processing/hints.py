@@ -13,11 +13,10 @@ from typing import Any
 
 import msgspec
 
-from streams.records.events import SHOPPER_EVENTS, OrderLine, OrderPlaced
+from streams.records.events import OrderLine, OrderPlaced
+from streams.records.produced import TYPES
 from streams.records.schema import descriptions
 
-#: Event type → its record.
-TYPES = {str(record.__struct_config__.tag): record for record in SHOPPER_EVENTS}
 #: What other systems (GA4, Segment) call the same thing, where the words differ.
 _ALSO_CALLED = {
     "add_to_cart": "cart_item_added",

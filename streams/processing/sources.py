@@ -12,9 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from streams.columns.arrays import Ints
+from streams.columns.arrays import Bools, EventBatch, Ints
 from streams.columns.item_records import Source
 from streams.processing.decode import NO_TIME
+from streams.records.slices import Slice
+from streams.state.applied_ids import AppliedIds
+from streams.state.keys import IDS
 
 
 class Sources:
@@ -81,8 +84,31 @@ class Carried:
     def __init__(self) -> None:
         self._next: dict[str, int] = {}
         self._newest: dict[str, int] = {}
+        self.ids: dict[str, AppliedIds] = {}
+        """By topic: each has a time of its own."""
 
-    def take(self, place: str, offset: int, time_ms: int, lateness_ms: int) -> tuple[bool, int]:
+    def judge(self, batch: EventBatch, slice_: Slice, lateness_ms: int) -> tuple[Bools, Ints]:
+        """[n] which of a slice's records are known already, and before when each would be late. What was not said to
+        this log by way of another is neither."""
+        known, late_before = np.zeros(len(batch), np.bool_), np.full(len(batch), NO_TIME)
+        by_topic: dict[str, list[int]] = {}
+        for i in np.flatnonzero(batch.identity != 0).tolist():
+            origin = slice_.origin(int(batch.position[i]))
+            place = f"{origin.topic}/{origin.partition}"
+            known[i], late_before[i] = self._take(place, origin.offset, int(batch.time_ms[i]), lateness_ms)
+            if not known[i]:
+                by_topic.setdefault(origin.topic, []).append(i)
+        for topic, index in by_topic.items():
+            some = np.array(index)
+            late, floor = batch.time_ms[some] < late_before[some], np.maximum.accumulate(late_before[some])
+            known[some] = self.ids_of(topic).admit(batch.identity[some], batch.time_ms[some], floor, late)
+        return known, late_before
+
+    def ids_of(self, topic: str) -> AppliedIds:
+        """The ids that are known of a topic."""
+        return self.ids.setdefault(topic, AppliedIds(IDS + topic.encode() + b"\0"))
+
+    def _take(self, place: str, offset: int, time_ms: int, lateness_ms: int) -> tuple[bool, int]:
         """Whether a record was carried over before, and what is too old before it."""
         newest = self._newest.get(place, NO_TIME)
         known = offset < self._next.get(place, 0)

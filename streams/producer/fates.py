@@ -7,13 +7,17 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import chain, islice
 
+from streams.entities.contents import find
+from streams.entities.item import ITEM
+from streams.entities.shopper import SHOPPER
 from streams.inspect import Progress, progress, watermarks
+from streams.processing.decode import NO_TIME
 from streams.processing.partitioning import homes
 from streams.producer.replay import Record, ReplayError, Sent
-from streams.reading import Reader
+from streams.reading import Reader, committed
 from streams.records.words import shown_time
 from streams.settings import Settings
-from streams.topics import EVENTS
+from streams.topics import CARRIED, EVENTS
 
 #: The fates of records; ticks and choices are the workers' own.
 FATES = ("applied", "duplicate", "late", "dead")
@@ -31,41 +35,66 @@ def refuse_late(settings: Settings, records: Iterable[Record], *, in_order: bool
     if first is None:
         return
     with Reader(settings.access) as reader:
-        marks = watermarks(reader, settings)
-    for record, partition in _older(chain([first], source), max(marks.values()), settings, len(marks), in_order):
+        marks = _marks(reader, settings)
+    for record, partition in _older(chain([first], source), marks, settings, in_order):
         assert record.time_ms is not None
-        if record.time_ms < marks[partition]:
+        if record.time_ms < marks[record.topic][partition]:
             raise ReplayError(
-                f"Nothing was sent: the event of {(record.key or b'').decode(errors='replace')} at "
-                f"{shown_time(record.time_ms)} would be late, and maybe others. Partition {partition}, where it "
-                f"belongs, has come to {shown_time(marks[partition])}; what is older counts in no feature. A history "
-                "goes first, live events after it: docs/operating.md, History first, then live. To send it "
-                "all the same: --force"
+                f"Nothing was sent: the record of {(record.key or b'').decode(errors='replace')} at "
+                f"{shown_time(record.time_ms)} would be late, and maybe others. Partition {partition} of "
+                f"{record.topic}, where it belongs, has come to {shown_time(marks[record.topic][partition])}; what is "
+                "older counts in no feature. A history goes first, live events after it: docs/operating.md, History "
+                "first, then live. To send it all the same: --force"
             )
 
 
+def _marks(reader: Reader, settings: Settings) -> dict[str, list[int]]:
+    """By topic, what is too old in each of its partitions, UTC milliseconds since 1970."""
+    found = {EVENTS.name: list(watermarks(reader, settings).values())}
+    lateness = settings.rules().allowed_lateness_ms
+    carried = [held.carried_ms for held in standing(reader, settings).get(ITEM.name, {}).values()]
+    for topic in CARRIED:
+        if reader.exists(topic.name):
+            places = [f"{topic.name}/{partition}" for partition in range(reader.partitions(topic.name))]
+            found[topic.name] = [max(held.get(p, NO_TIME) for held in [{}, *carried]) - lateness for p in places]
+    return found
+
+
 def _older(
-    records: Iterator[Record], mark_ms: int, settings: Settings, partitions: int, in_order: bool
+    records: Iterator[Record], marks: Mapping[str, list[int]], settings: Settings, in_order: bool
 ) -> Iterator[tuple[Record, int]]:
-    """The records that are older than a time, with the partitions they belong to."""
+    """The records that are too old for some partition of their topic, with the one they belong to."""
+    most = {topic: max(of) for topic, of in marks.items()}
 
     def old() -> Iterator[Record]:
         for record in records:
-            if record.time_ms is not None and record.time_ms < mark_ms:
+            if record.time_ms is not None and record.time_ms < most.get(record.topic, NO_TIME):
                 yield record
             elif in_order and record.time_ms is not None:
                 return
 
     source = old()
     while chunk := list(islice(source, _CHUNK)):
-        keys = [record.key for record in chunk]
-        yield from zip(chunk, homes(keys, settings.partitioner, partitions).tolist(), strict=True)
+        for topic in dict.fromkeys(record.topic for record in chunk):
+            some = [record for record in chunk if record.topic == topic]
+            home = homes([record.key for record in some], settings.partitioner, len(marks[topic]))
+            yield from zip(some, home.tolist(), strict=True)
+
+
+#: entity → partition of its log → how far that was applied
+Standing = Mapping[str, Mapping[int, Progress]]
+
+
+def standing(reader: Reader, settings: Settings) -> Standing:
+    """How far the group has come with the log of each entity that it keeps. Raises ``TopicError``."""
+    kept = [find(name) for name in settings.kept_entities]
+    return {entity.name: progress(reader, settings, entity) for entity in kept if reader.exists(entity.log)}
 
 
 def wait(
     settings: Settings,
     sent: Sent,
-    before: Mapping[int, Progress],
+    before: Standing,
     told: Callable[[int], None] = lambda _n: None,
     patience_seconds: float = 60.0,
 ) -> Counter[str]:
@@ -73,26 +102,37 @@ def wait(
     ``before``, which may hold others'. ``told`` is told how many were. Raises ``ReplayError`` when nothing is applied
     for ``patience_seconds``."""
     patience, last = time.monotonic() + patience_seconds, -1
+    events = {partition: end for (topic, partition), end in sent.ends.items() if topic == EVENTS.name}
+    carried = {place: end for place, end in sent.ends.items() if place[0] != EVENTS.name}
+    ends: dict[str, dict[int, int]] = {SHOPPER.name: events}
     with Reader(settings.access) as reader:
         while True:
-            now = progress(reader, settings)
+            waiting = 0
+            if carried and ITEM.name not in ends:
+                offsets = committed(settings.access, settings.app_id, carried)
+                waiting = sum(max(0, end - offsets.get(place, 0)) for place, end in carried.items())
+                if not waiting:  # All of it is in the items' log: before its present end.
+                    log = range(reader.partitions(ITEM.log))
+                    ends[ITEM.name] = {p: reader.extent((ITEM.log, p))[1] for p in log}
+            now = standing(reader, settings)
             found: Counter[str] = Counter()
-            ends = {partition: end for (topic, partition), end in sent.ends.items() if topic == EVENTS.name}
-            for partition in ends:
-                for fate in FATES:
-                    found[fate] += now[partition].fates[fate] - before.get(partition, Progress()).fates[fate]
-            behind = {p: end - now[p].next_offset for p, end in ends.items() if now[p].next_offset < end}
-            if not behind:
+            for entity, until in ends.items():
+                for partition, end in until.items():
+                    held = now.get(entity, {}).get(partition, Progress())
+                    was = before.get(entity, {}).get(partition, Progress())
+                    found.update({fate: held.fates[fate] - was.fates[fate] for fate in FATES})
+                    waiting += max(0, end - held.next_offset)
+            if not waiting:
                 return found
-            done = found.total()
-            told(done)
-            if done != last:
-                patience, last = time.monotonic() + patience_seconds, done
+            told(found.total())
+            if found.total() - waiting != last:
+                patience, last = time.monotonic() + patience_seconds, found.total() - waiting
             if time.monotonic() > patience:
                 raise ReplayError(
-                    f"{sum(behind.values()):,} records wait in {len(behind)} partitions, and group {settings.app_id!r} "
-                    f"(OFFERSTREAM_APP_ID) applied none for {patience_seconds:.0f} s. Does a worker run, and does its "
-                    "/ready answer? What was sent stays in Kafka and is applied when one does."
+                    f"{waiting:,} records wait, and group {settings.app_id!r} (OFFERSTREAM_APP_ID) applied none for "
+                    f"{patience_seconds:.0f} s. Does a worker run, does its /ready answer, and does it keep what the "
+                    "records are about (OFFERSTREAM_ENTITIES)? What was sent stays in Kafka and is applied when one "
+                    "does."
                 )
             time.sleep(0.5)
 

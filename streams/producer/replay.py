@@ -15,12 +15,13 @@ from kafka.errors import KafkaError
 from kafka.partitioner import DefaultPartitioner
 
 from streams.access import Access
-from streams.processing.checking import key_of
 from streams.processing.partitioning import homes
 from streams.reading import Place
 from streams.records.events import ClockTicked, ShopperEvent, decode_event
-from streams.records.items import ItemRecord
-from streams.topics import EVENTS, MAX_EVENT_MESSAGE, SOURCE_OF
+from streams.records.items import ItemRecord, item_decoder
+from streams.records.produced import FAMILY_OF, family_of, key_of
+from streams.records.tags import tag_of
+from streams.topics import EVENTS, MAX_EVENT_MESSAGE, SOURCES
 
 _encode = msgspec.json.Encoder().encode
 
@@ -43,7 +44,8 @@ def records_of(events: Iterable[ShopperEvent | ItemRecord]) -> Iterator[Record]:
     """Events and records about items as what goes over the wire, and where to."""
     for event in events:
         key = event.shopper_id if isinstance(event, ShopperEvent) else event.item_id
-        yield Record(key.encode(), _encode(event), event_time_ms(event), SOURCE_OF[type(event)])
+        topic = SOURCES[FAMILY_OF[tag_of(event)]].name
+        yield Record(key.encode(), _encode(event), event_time_ms(event), topic)
 
 
 def event_time_ms(event: ShopperEvent | ItemRecord | ClockTicked) -> int:
@@ -53,14 +55,16 @@ def event_time_ms(event: ShopperEvent | ItemRecord | ClockTicked) -> int:
 
 
 def records_of_lines(lines: Iterable[tuple[int, bytes]]) -> Iterator[Record]:
-    """JSON lines in the wire format as records, also those that are none."""
+    """JSON lines in the wire format as records, also those that are none; each goes to the topic of its type, of no
+    known type to that of shoppers' events."""
     for _, value in lines:
+        family = family_of(value)
         try:
-            event = decode_event(value)
-            time_ms = event_time_ms(event) if isinstance(event, (ShopperEvent, ClockTicked)) else None
+            event: object = decode_event(value) if family == "events" else item_decoder.decode(value)
+            time_ms = event_time_ms(event) if isinstance(event, (ShopperEvent, ItemRecord, ClockTicked)) else None
         except (msgspec.MsgspecError, UnicodeError, RecursionError):
             time_ms = None
-        yield Record(key_of(value), value, time_ms)
+        yield Record(key_of(value), value, time_ms, SOURCES[family].name)
 
 
 def between(records: Iterable[Record], start_ms: int | None, stop_ms: int | None) -> Iterator[Record]:

@@ -17,16 +17,16 @@ class DeadReason:
 
 
 DEAD_REASONS: dict[str, DeadReason] = {
-    "empty": DeadReason("The record has no value.", "Send no tombstones: what a shopper did is not deleted by key."),
+    "empty": DeadReason("The record has no value.", "Send no tombstones: what happened is not deleted by key."),
     "too_large": DeadReason(
-        "The record is larger than OFFERSTREAM_MAX_EVENT_BYTES.",
+        "The record is larger than OFFERSTREAM_MAX_EVENT_BYTES (of items: 8 MiB).",
         "Send less per event, or raise the setting in all workers of the group.",
     ),
     "not_json": DeadReason(
         "The value is not JSON in UTF-8.", "Send one JSON object per record; let the Kafka client compress it."
     ),
     "invalid": DeadReason(
-        "The JSON is no event: unknown type, or a field that is missing or wrong.",
+        "The JSON is no record of its topic: unknown type, or a field that is missing or wrong.",
         "Correct the field as the detail says; offerstream schema describes it.",
     ),
     "event_time_too_old": DeadReason(
@@ -37,7 +37,8 @@ DEAD_REASONS: dict[str, DeadReason] = {
         "Set the producer's clock; send UTC, or ISO 8601 with the right offset.",
     ),
     "key_mismatch": DeadReason(
-        "The record's key is not its shopper_id.", "Key every record by its shopper_id, in UTF-8, without quotes."
+        "The record's key is not its shopper_id (of items: item_id).",
+        "Key every record by its shopper_id or item_id, in UTF-8, without quotes.",
     ),
     "wrong_partition": DeadReason(
         "The key belongs to another partition: another producer's events of this shopper are there.",

@@ -20,10 +20,17 @@ from streams.records.events import (
     Searched,
     ShopperEvent,
 )
+from streams.records.items import (
+    CatalogRecord,
+    ItemRecord,
+    ItemReviewed,
+    StockCounted,
+)
 from streams.records.outcomes import (
     AnyOutcome,
     ChurnAlerted,
     DeadLetter,
+    ItemProfiled,
     LateEvent,
     OfferMade,
     OfferWithheld,
@@ -95,13 +102,14 @@ TITLES: dict[type, str] = {
     OfferMade: "offer",
     OfferWithheld: "no offer",
     ProfileUpdated: "profile",
+    ItemProfiled: "item",
     DeadLetter: "dead letter",
     LateEvent: "late",
 }
 
 
 def said(record: object, reasons: int = 3) -> str:
-    """What a record says and why, in one line without its time and its shopper; of an alert so many ``reasons``."""
+    """What a record says and why, in one line without time and whom it is about; of an alert so many ``reasons``."""
     title = TITLES.get(type(record))
     return f"{title}: {about(record, reasons)}" if title else _event(record)
 
@@ -121,6 +129,8 @@ def about(record: object, reasons: int = 3) -> str:
         return f"{guard_in_words(record.reason)} (would be {record.discount_percent}%, score {record.score:.2f})"
     if isinstance(record, ProfileUpdated):
         return _profile(record)
+    if isinstance(record, ItemProfiled):
+        return _item_profile(record)
     if isinstance(record, DeadLetter):
         field = f" at {record.field}" if record.field else ""
         return f"{record.reason}{field}: {record.detail} [{place(record)}]"
@@ -137,6 +147,20 @@ def _profile(record: ProfileUpdated) -> str:
     named = [f"{one.category} ({one.probability:.0%})" for one in record.next_category if one.category is not None]
     parts += [f"of {', '.join(named[:3])}"] if named else []
     return ", ".join(parts) or "not known what comes next"
+
+
+def _item_profile(record: ItemProfiled) -> str:
+    parts = [f"sold {record.units_30d:,} in 30 days for {money(record.revenue_30d_cents, record.currency)}"]
+    if record.units_30d:
+        parts.append(f"pace {record.momentum:.0%}")
+    if record.price_cents:
+        parts.append(f"costs {money(record.price_cents, record.currency)}")
+    if record.on_hand is not None:
+        lasts = f" for {record.cover_days:.0f} days" if record.units_30d else ""
+        parts.append(f"{record.on_hand:,} in stock{lasts}")
+    if record.reviews:
+        parts.append(f"{record.rating:.1f} stars of {record.reviews:,} reviews")
+    return ", ".join(parts if record.listed else ["not listed", *parts])
 
 
 def place(record: DeadLetter | LateEvent) -> str:
@@ -157,11 +181,31 @@ def _event(record: object) -> str:
         # The item, order, offer or ad that it is about, and its category where it has one.
         about = [getattr(record, name, None) for name in ("item_id", "order_id", "offer_id", "ad_id", "category")]
         return f"{_type(record)}: {', '.join(str(value) for value in about if value is not None)}"
+    if isinstance(record, ItemRecord):
+        told = ", ".join(_of_item(record))
+        return f"{_type(record)}: {told}" if told else _type(record)
     if isinstance(record, ModelsChosen):
         return "models chosen: " + ", ".join(f"{task} {s.live or 'as before'}" for task, s in record.stages.items())
     if isinstance(record, RulesChosen):
         return f"rules chosen: {record.digest}"
     return _type(record)
+
+
+def _of_item(record: ItemRecord) -> Iterable[str]:
+    if isinstance(record, CatalogRecord):
+        yield from (said for said in (record.title, record.brand, " / ".join(record.category_path or ())) if said)
+        for what, cents in (("price", record.unit_price_cents), ("cost", record.unit_cost_cents)):
+            if cents is not None:
+                yield f"{what} {money(cents, record.currency or '')}".rstrip()
+        if record.lead_time_days is not None:
+            yield f"comes in {record.lead_time_days:,} days"
+    if isinstance(record, StockCounted):
+        yield f"{record.on_hand:,} on hand, {record.on_order:,} on order"
+        if record.location:
+            yield f"at {record.location}"
+    if isinstance(record, ItemReviewed):
+        yield f"{record.rating} of 5 stars"
+        yield from (said for said in (record.title, record.text) if said)
 
 
 def _type(record: object) -> str:
@@ -170,12 +214,12 @@ def _type(record: object) -> str:
 
 
 def whom(record: object) -> str:
-    """The shopper that a record concerns; empty where it concerns none."""
+    """The shopper, or the item, that a record is about; empty where it is about none."""
     if isinstance(record, DeadLetter):
         return (record.original_key or b"").decode(errors="replace")
     if isinstance(record, (AnyOutcome, LateEvent)):
         return record.key
-    return str(getattr(record, "shopper_id", ""))
+    return record.item_id if isinstance(record, ItemRecord) else str(getattr(record, "shopper_id", ""))
 
 
 def when_ms(record: object) -> int | None:
@@ -184,7 +228,7 @@ def when_ms(record: object) -> int | None:
         return record.record_time_ms
     if isinstance(record, (AnyOutcome, LateEvent)):
         return record.event_time_ms
-    if isinstance(record, (ShopperEvent, ClockTicked)):
+    if isinstance(record, (ShopperEvent, ItemRecord, ClockTicked)):
         at = record.event_time
         return at if isinstance(at, int) else int(at.timestamp() * 1000)
     return None

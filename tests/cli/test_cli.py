@@ -13,6 +13,7 @@ from click.testing import CliRunner
 
 from streams.cli import cli
 from streams.settings import Settings, SettingsError
+from streams.topics import PRODUCED
 
 
 def run(*arguments: str) -> str:
@@ -30,14 +31,18 @@ def test_every_command_has_help(command: str) -> None:
 
 def test_the_schema_of_every_record_is_printed() -> None:
     definitions = json.loads(run("schema"))["$defs"]
-    for name in ("OrderPlaced", "ItemViewed", "ChurnAlerted", "OfferMade", "OfferWithheld", "DeadLetter", "Scored"):
-        assert name in definitions
+    wanted = "OrderPlaced ItemViewed ChurnAlerted OfferMade OfferWithheld DeadLetter Scored ItemListed StockCounted"
+    assert {*wanted.split(), "ItemReviewed", "ItemProfiled"} <= definitions.keys()
     assert definitions["OrderLine"]["properties"]["unit_price_cents"]["minimum"] == 0
     assert json.loads(run("schema", "OrderPlaced"))["$ref"] == "#/$defs/OrderPlaced"
 
 
 def test_the_catalogues_are_printed() -> None:
-    assert "orders.days_since_last" in run("features", "list")
+    assert "orders.days_since_last" in run("features", "list", "shopper")
+    assert "orders.days_since_last" not in run("features", "list", "item")
+    assert "stock.cover_days" in run("features", "list", "item")
+    for topic in PRODUCED:
+        assert topic.name in run("topics", "list")
     assert "storefront.events.v1" in run("topics", "list")
     assert "offerstream_records_total" in run("metrics")
     assert "OFFERSTREAM_HOLDOUT_SHARE" in run("settings")
@@ -58,6 +63,10 @@ def offerstream(*arguments: str, stdin: str = "") -> subprocess.CompletedProcess
         (["replay", "complete_journey", "--from", "yesterday"], "ISO 8601"),
         (["topics", "check", "--broker", "127.0.0.1:1"], "No Kafka broker answers"),
         (["features", "show", "s1", "--broker", "127.0.0.1:1"], "No Kafka broker answers"),
+        (["features", "show", "item", "i1", "--broker", "127.0.0.1:1"], "No Kafka broker answers"),
+        (["features", "show", "store", "i1"], "There is no entity 'store'; there are: shopper, item."),
+        (["features", "show", "item", "i1", "i2"], "One shopper or item at a time, such as: features show item i1"),
+        (["features", "list", "store"], "There is no entity 'store'; there are: shopper, item."),
         (["replay", "[/x]"], "no data set '[/x]'"),  # not markup
         (["train", "nothing"], "there are: behaviour, churn"),
         (["schema", "Nothing"], "there are: AdClicked"),

@@ -15,8 +15,8 @@ from streams.demo.scrape import Samples
 from streams.demo.story import choose, tell
 from streams.demo.summary import summary
 from streams.records.items import ItemListed, StockCounted
-from streams.records.outcomes import ChurnAlerted, Due, ItemProfiled
-from tests.outcomes import alert, offer, withheld
+from streams.records.outcomes import ChurnAlerted, ItemProfiled
+from tests.outcomes import alert, item, offer, withheld
 from tests.shoppers import DAY, NOON, consented, ordered
 from training.datasets.complete_journey_items import Product
 
@@ -84,17 +84,9 @@ def recording() -> Recording:
     return made
 
 
-def profile(item: str, at: float = 100, **said: Any) -> ItemProfiled:
-    """An item that sells steadily and has no stock, but for what is said."""
-    numbers = {"units_24h": 2, "units_7d": 14, "units_30d": 60, "revenue_30d_cents": 6000, "momentum": 1.0} | said
-    some: dict[str, Any] = {
-        "category": "TEA", "category_share": 0.1, "views_30d": 0, "conversion_30d": 0.0, "price_cents": 100,
-        "usual_price_cents": 100, "lowest_price_30d_cents": 100, "discount_depth": 0.0, "on_hand": None,
-        "on_order": None, "cover_days": None, "reviews": 0, "rating": 0.0, "rating_recent": 0.0, "currency": "USD",
-        "rules": "r", "listed": True,
-    }  # fmt: skip
-    due = Due(kind="day", ref=str(day(at)))
-    return ItemProfiled(outcome_id=f"p-{item}-{at}", item_id=item, event_time_ms=day(at), due=due, **some | numbers)
+def profile(name: str, at: float = 100, **said: Any) -> ItemProfiled:
+    """An item as of a day, with steady sales and no stock but for what is said."""
+    return item(name, day(at), **said)
 
 
 def listed() -> dict[str, Any]:

@@ -7,7 +7,7 @@ from datetime import datetime
 
 import pytest
 
-from streams.inspect import shopper_features
+from streams.inspect import features_at
 from tests.kafka.harness import Cluster
 from tests.shoppers import log_of, viewed
 
@@ -22,5 +22,5 @@ def test_the_evening_and_the_morning_of_a_shop_in_shanghai_are_two_days(cluster:
     cluster.wait_committed(len(log))
     worker.stop()
     settings = replace(cluster.settings(), time_zone="Asia/Shanghai")
-    assert shopper_features(settings, "s1", None)[1]["visits.active_days_7d"] == [2]
+    assert features_at(settings, "s1", None)[1]["visits.active_days_7d"] == [2]
     assert cluster.rows() == cluster.expected(settings.rules()).rows

@@ -13,7 +13,7 @@ import pytest
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient
 
-from streams.inspect import shopper_features
+from streams.inspect import features_at
 from streams.processing.decode import original_bytes
 from streams.records.events import encode_event
 from streams.topics import ALERTS, DEAD_LETTERS, EVENTS, SCORES, TOPICS, TopicError, create
@@ -239,10 +239,10 @@ def test_features_show_reads_a_shopper_as_of_the_newest_event(cluster: Cluster) 
     worker = cluster.worker()
     cluster.wait_committed(3)
     worker.stop()
-    now, values = shopper_features(cluster.settings(), "s1", None)
+    now, values = features_at(cluster.settings(), "s1", None)
     assert now == NOON + 5 * DAY
     assert values["orders.count"] == [2.0]
     assert values["orders.days_since_last"] == [3.0]
     assert [int(code) for code in values["sequence.types"][:4]] == [1, 6, 6, 0]
-    with pytest.raises(TopicError, match="Nothing is known of 'nobody'"):
-        shopper_features(cluster.settings(), "nobody", None)
+    with pytest.raises(TopicError, match="Nothing is known of shopper 'nobody'"):
+        features_at(cluster.settings(), "nobody", None)

@@ -152,7 +152,7 @@ def test_wait_tells_the_fates_of_what_was_sent(cluster: Cluster) -> None:
 def test_waiting_ends_when_no_worker_applies_anything(cluster: Cluster) -> None:
     sent = Sent()
     send(cluster.settings().access, records_of([viewed()]), sent)
-    with pytest.raises(ReplayError, match=r"1 records wait in 1 partitions.*Does a worker run"):
+    with pytest.raises(ReplayError, match=r"1 records wait, and group.*Does a worker run"):
         wait(cluster.settings(), sent, {}, patience_seconds=1)
 
 
@@ -172,7 +172,7 @@ def test_a_live_event_does_not_make_a_history_late_without_a_word(applied: bool,
     code, out, err = run(cluster, year.encode(), env=environment)
     said = " ".join(err.split())
     assert (code, out) == (1, "")
-    assert "Nothing was sent: the event of s0 at 2023-11-14 22:13:20Z would be late" in said
+    assert "Nothing was sent: the record of s0 at 2023-11-14 22:13:20Z would be late" in said
     assert "has come to 2024-11-13 21:13:20Z" in said  # the live event, less the allowed lateness
     assert "--force" in said
     assert len(cluster.read(EVENTS.name)) == before

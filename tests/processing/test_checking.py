@@ -12,13 +12,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from streams.entities.item import ITEM
 from streams.entities.shopper import SHOPPER
-from streams.processing.checking import FIXES, WORKERS_OWN, Checker, Finding, key_of
+from streams.processing.checking import FIXES, WORKERS_OWN, Checker, Finding
 from streams.processing.decode import decode
 from streams.processing.partition import PartitionProcessor
 from streams.processing.partitioning import homes
 from streams.processing.rules import DecodeRules, Rules
 from streams.records.events import ClockTicked, encode_event
+from streams.records.items import SourceIdle, encode_item_record
+from streams.records.produced import key_of
+from tests.items import PARTITIONS, catalogue, item_logs, item_slices
 from tests.processing.test_hints import ANYTHING, ORDER, VIEW, encode
 from tests.shoppers import APPENDED, DAY, NOON, log_of, random_history, slice_of, viewed
 
@@ -160,3 +164,39 @@ def test_rules_are_those_of_the_settings() -> None:
     assert said(checked(VIEW | {"currency": "EUR"}, rules=rules)) == [(1, "too_large", None)]
     ((_, value),) = log_of(viewed())
     assert not checked(msgspec.json.decode(value or b""))
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_the_verdicts_on_records_of_items_are_those_of_the_worker(seed: int) -> None:
+    """Beside events of shoppers in one file: each family by its own time."""
+    told, rules = catalogue(seed, 20, 900), Rules()
+    values = [encode_item_record(record) for _, record in told]  # type: ignore[arg-type]
+    events = [value for _, value in random_history(seed, 300, 20) if value is not None]
+    checker = Checker(rules, PARTITIONS)
+    found = checker.check(list(enumerate([*values, *events], start=1)), APPENDED)
+    assert {f.reason for f in found} <= {"late", "duplicate"}
+    ours = [f for f in found if f.line <= len(values)]
+    fates: Counter[str] = Counter()
+    late = set()
+    for partition, log in item_logs({}, told).items():
+        processor = PartitionProcessor(ITEM, partition, rules, partitions=PARTITIONS)
+        for slice_ in item_slices(log, partition, cuts=(50, 51, 200)):
+            result = processor.apply(slice_)
+            fates += result.fates
+            late |= {each.original for each in result.late}
+    assert Counter(f.reason for f in ours) == {"late": fates["late"], "duplicate": fates["duplicate"]}
+    assert {values[f.line - 1] for f in ours if f.reason == "late"} == late
+
+
+def test_records_of_items_are_checked_by_their_own_fields() -> None:
+    count = {"type": "stock_counted", "event_id": "c", "item_id": "tea", "event_time": NOON}
+    found = checked(count | {"on_hand": -1, "on_ordr": 3}, {**count, "type": "stock_count", "on_hand": "4"})
+    assert [(f.line, f.severity, f.field) for f in found] == [
+        (1, "error", "on_hand"), (1, "warning", "on_ordr"), (2, "error", "type"), (2, "error", "on_hand"),
+    ]  # fmt: skip
+    assert "Did you mean stock_counted?" in found[2].detail
+    assert "Send a number: 4, without quotes." in found[3].detail
+    assert said(checked(count | {"on_hand": 1, "currency": "EUR"})) == [(1, "foreign_currency", "currency")]
+    assert said(checked(encode_item_record(SourceIdle(source_partition=0, event_time=NOON)))) == [
+        (1, WORKERS_OWN, "type")
+    ]

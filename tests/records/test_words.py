@@ -9,8 +9,10 @@ import pytest
 from streams.decisions import promotion
 from streams.records import words
 from streams.records.events import SHOPPER_EVENTS, ClockTicked, ShopperEvent, decode_event
-from tests.outcomes import alert, late, letter, offer, profile, withheld
-from tests.shoppers import ordered, random_history, viewed
+from streams.records.items import ITEM_RECORDS, ItemListed, ItemReviewed, ItemTally, StockCounted
+from tests.items import catalogue
+from tests.outcomes import alert, item, late, letter, offer, profile, withheld
+from tests.shoppers import NOON, ordered, random_history, viewed
 
 
 @pytest.mark.parametrize(
@@ -49,6 +51,30 @@ def test_every_event_can_be_said() -> None:
         assert words.said(event).replace(":", "").split()[0] == str(event.__struct_config__.tag).split("_")[0]
         assert "None" not in words.line(event)
         assert event.shopper_id in words.line(event)
+
+
+def test_every_record_of_an_item_can_be_said() -> None:
+    records = [record for _, record in catalogue(3, 20)]
+    assert {type(record) for record in records} == set(ITEM_RECORDS) - {ItemTally}
+    for record in records:
+        assert record.item_id in words.line(record)
+        assert "None" not in words.line(record)
+    listed = ItemListed(event_id="e", item_id="tea", event_time=NOON, title="Tea", unit_price_cents=450, currency="USD")
+    assert words.line(listed) == "2023-11-14 22:13:20Z  tea               item listed: Tea, price 4.50 USD"
+    counted = StockCounted(event_id="e", item_id="tea", event_time=NOON, on_hand=1234, on_order=5, location="north")
+    assert words.said(counted) == "stock counted: 1,234 on hand, 5 on order, at north"
+    reviewed = ItemReviewed(event_id="e", item_id="tea", event_time=NOON, rating=4, text="fine")
+    assert words.said(reviewed) == "item reviewed: 4 of 5 stars, fine"
+
+
+def test_an_items_profile_in_words_leaves_out_what_is_not_known() -> None:
+    known = item("tea", on_hand=12, cover_days=6.4, reviews=2, rating=4.5)
+    assert words.said(known) == (
+        "item: sold 60 in 30 days for 60.00 USD, pace 100%, costs 1.00 USD, 12 in stock for 6 days, "
+        "4.5 stars of 2 reviews"
+    )
+    unknown = item("tea", units_30d=0, revenue_30d_cents=0, price_cents=0, listed=False)
+    assert words.line(unknown).endswith("tea               item: not listed, sold 0 in 30 days for 0.00 USD")
 
 
 def test_every_guard_and_reason_has_words() -> None:

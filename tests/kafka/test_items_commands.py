@@ -1,0 +1,138 @@
+"""What catalogue systems send, and what the command line says of items: sent, checked, watched, repaired, read back."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from streams.entities.item import ITEM
+from streams.inspect import features_at
+from streams.producer.replay import records_of
+from streams.records.items import ItemListed, ItemReviewed, StockCounted, encode_item_record
+from streams.topics import CATALOG, EVENTS, REVIEWS, STOCK, TopicError
+from tests.kafka.harness import Cluster
+from tests.shoppers import DAY, HOUR, NOON, ordered
+
+pytestmark = pytest.mark.kafka
+CATALOGUE = (Path(__file__).parents[2] / "docs/catalogue.md").read_text()
+
+
+def run(cluster: Cluster, *arguments: str, ok: bool = True, stdin: str = "") -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", "streams", *arguments],
+        input=stdin,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+        env={
+            **os.environ,
+            "OFFERSTREAM_BROKER": cluster.bootstrap,
+            "OFFERSTREAM_APP_ID": cluster.app_id,
+            "COLUMNS": "300",
+        },
+    )
+    assert (done.returncode == 0) == ok, done.stderr
+    return done.stdout if ok else done.stderr
+
+
+def wait_for(cluster: Cluster, item: str, address: str, value: float) -> dict[str, list[float]]:
+    """The features of an item once one of them has a value."""
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
+        try:
+            _, features = features_at(cluster.settings(), item, None, ITEM)
+        except TopicError:
+            features = {address: []}  # nothing is known of it yet
+        if features[address] == [value]:
+            return features
+        time.sleep(0.2)
+    raise AssertionError(f"{address} of {item} is {features[address]}")
+
+
+def test_the_producer_in_the_docs_is_heard(cluster: Cluster) -> None:
+    (code,) = re.findall(r"^```python\n(.*?)^```$", CATALOGUE, re.MULTILINE | re.DOTALL)
+    assert len(code.strip().splitlines()) <= 11
+    assert "127.0.0.1:9092" in code
+    code = code.replace("127.0.0.1:9092", cluster.bootstrap)
+    worker = cluster.worker()
+    sent = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60)
+    assert sent.returncode == 0, sent.stderr
+    features = wait_for(cluster, "tea-1", "stock.on_hand", 20)
+    assert (features["price.now"], features["stock.on_order"], features["listing.listed"]) == ([450], [100], [1])
+    worker.stop()
+
+
+def test_a_file_of_events_and_catalogue_is_sent_by_type_and_read_back(cluster: Cluster) -> None:
+    listed = ItemListed(event_id="l", item_id="tea", event_time=NOON, unit_price_cents=450, title="Tea")
+    counted = StockCounted(event_id="c", item_id="tea", event_time=NOON + HOUR, on_hand=9)
+    reviewed = ItemReviewed(event_id="r", item_id="tea", event_time=NOON + HOUR, rating=4, shopper_id="ann")
+    records = (listed, counted, reviewed, ordered("ann", NOON + 2 * HOUR, "o1"))
+    lines = [record.value.decode() for record in records_of(records)]
+    worker = cluster.worker()
+    worker.wait_ready()
+    said = run(cluster, "replay", "-", "--format", "jsonl", "--wait", stdin="\n".join([*lines, lines[1]]))
+    assert all(topic.name in said for topic in (CATALOG, STOCK, REVIEWS, EVENTS))
+    assert "5 records sent" in said
+    assert "Fates: 4 applied, 1 duplicate, 0 late, 0 dead" in said
+    assert [len(cluster.read(t.name)) for t in (CATALOG, STOCK, REVIEWS)] == [1, 2, 1]
+
+    shown = json.loads(run(cluster, "features", "show", "item", "tea", "--json"))
+    assert shown["item_id"] == "tea"
+    assert (shown["features"]["stock.on_hand"], shown["features"]["reviews.rating"]) == ([9], [4])
+    assert json.loads(run(cluster, "features", "show", "ann", "--json"))["shopper_id"] == "ann"
+    assert json.loads(run(cluster, "features", "show", "shopper", "ann", "--json"))["features"]["orders.count"] == [1]
+    told = run(cluster, "features", "show", "item", "nothing", ok=False)
+    assert "Nothing is known of item 'nothing'" in told
+
+    # Of one item: what is told of it and what is said about it, and nothing of others.
+    seen = run(
+        cluster,
+        *["watch", "catalogue", "items", "events", "--from", "beginning", "--item", "tea", "--limit", "6", "--json"],
+    )
+    found = [json.loads(line) for line in seen.splitlines()]
+    assert {(each["kind"], each["item_id"]) for each in found} == {("catalogue", "tea"), ("items", "tea")}
+    words = run(cluster, *["watch", "catalogue", "--from", "beginning", "--limit", "4"])
+    assert "item listed: Tea, price 4.50" in words
+    assert "item reviewed: 4 of 5 stars" in words
+
+    # What is older than what its topic has come to is refused, unless it is forced.
+    stale = encode_item_record(StockCounted(event_id="c0", item_id="tea", event_time=NOON - 2 * HOUR, on_hand=99))
+    refused = run(cluster, "replay", "-", "--format", "jsonl", stdin=stale.decode(), ok=False)
+    assert f"of {STOCK.name}, where it belongs, has come to" in refused
+    assert "1 late" in run(cluster, "replay", "-", "--format", "jsonl", "--force", "--wait", stdin=stale.decode())
+    worker.stop()
+
+
+def test_bad_and_late_records_of_a_catalogue_go_back_to_their_topics(cluster: Cluster, tmp_path: Path) -> None:
+    def counted(event_id: str, on_hand: int, at: int = NOON) -> StockCounted:
+        return StockCounted(event_id=event_id, item_id="tea", event_time=at, on_hand=on_hand)
+
+    late = counted("c0", 7, NOON - DAY)
+    worker = cluster.worker()
+    cluster.send_catalogue([(STOCK.name, counted("c1", 5))])
+    wait_for(cluster, "tea", "stock.on_hand", 5)
+    cluster.send_catalogue([(STOCK.name, late)])
+    bad = encode_item_record(counted("c2", 6)).decode().replace(":6", ":-6")
+    run(cluster, "replay", "-", "--format", "jsonl", "--raw", stdin=bad)
+    seen = run(cluster, *["watch", "dead", "late", "--from", "beginning", "--item", "tea", "--limit", "2"])
+    assert f"dead letter: invalid at on_hand: Expected `int` >= 0. Units that can be sold now. [{STOCK.name}/" in seen
+    assert f"late: event c0 came 23.0 hours behind the watermark [{STOCK.name}/" in seen
+
+    out, originals = tmp_path / "repair.jsonl", tmp_path / "late.jsonl"
+    run(cluster, "dead-letters", "--originals", str(out))
+    out.write_text(out.read_text().replace(":-6", ":6"))
+    assert "1 records: 1 good, 0 bad" in run(cluster, "check", str(out))
+    assert STOCK.name in run(cluster, "replay", str(out), "--format", "jsonl", "--wait")
+    wait_for(cluster, "tea", "stock.on_hand", 6)
+    said = run(cluster, "late-events", "--originals", str(originals))
+    assert said.startswith("1 late events; 0 more had been sent before.")
+    assert originals.read_bytes() == encode_item_record(late) + b"\n"
+    worker.stop()
