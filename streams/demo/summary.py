@@ -88,14 +88,15 @@ def show(console: Console, numbers: dict[str, Any], out: Path, page: Path) -> No
 
 
 def _show_items(console: Console, items: dict[str, Any]) -> None:
-    console.print("\nItems (stock is simulated)", style="bold", markup=False, highlight=False)
-    grid = Table.grid(padding=(0, 2))
+    console.print("\nItems, by units of each week (stock is simulated)", style="bold", markup=False, highlight=False)
     for name, ranked in RANKINGS.items():
-        for i, row in enumerate(items[name]):
+        grid = Table.grid(padding=(0, 2))
+        for row in items[name]:
             what = f"{row['title']} ({row['item_id']})"
-            cells = ("" if i else ranked.title, what, ranked.shown(row), bars(row["weeks"]))
-            grid.add_row(*(Text(printable(cell), style="" if k else "bold") for k, cell in enumerate(cells)))
-    console.print(grid)
+            grid.add_row(*(Text(printable(cell)) for cell in (f"  {ranked.shown(row)}", bars(row["weeks"]), what)))
+        means = ranked.meaning.partition(". ")[0].removesuffix(".") if items[name] else "none"
+        console.print(f"{ranked.title}: {means}", markup=False, highlight=False)
+        console.print(grid)
 
 
 def bars(numbers: Sequence[int]) -> str:

@@ -17,6 +17,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from streams.demo.items import RANKINGS
 from streams.demo.systems import SYSTEMS
 from streams.topics import EVENTS
 from tests.kafka.harness import Cluster
@@ -100,6 +101,27 @@ def test_every_system_answers_and_shows_a_real_record(run: Run) -> None:
             # Of the story's shopper, at the time of its alert.
             assert example.shopper_id == run.numbers["story"]["shopper_id"]
             assert getattr(example, "event_time_ms", None) == run.numbers["story"]["at_ms"]
+
+
+def test_items_are_applied_added_up_and_shown_with_a_stock_that_is_called_simulated(run: Run) -> None:
+    items = run.numbers["items"]
+    assert items["records_in"] == sum(items[fate] for fate in ("applied", "duplicate", "late", "dead", "tick")) > 50_000
+    assert (items["duplicate"], items["late"], items["dead"]) == (0, 0, 0)
+    assert items["catalogue"].keys() == {"item_listed", "item_changed", "stock_counted"}
+    for name, ranking in RANKINGS.items():
+        rows = items[name]
+        assert len(rows) == 5, name
+        numbers = [row[ranking.number] for row in rows]
+        assert numbers == sorted(numbers, reverse=name == "best_sellers")
+        assert ranking.title in run.said
+        for row in rows:
+            assert row["item_id"] in run.said
+            assert row["title"] in html.unescape(run.page)
+    # The worker's week is the week that was sent, where a profile is of the last day.
+    last = [row for row in items["best_sellers"] if row["as_of"] == "2017-03-14" and row["item_id"] != "6534178"]
+    assert sum(abs(row["units_7d"] - row["weeks"][-1]) for row in last) <= sum(row["weeks"][-1] for row in last) / 5
+    assert "simulated stock" in run.page
+    assert "stock is simulated" in run.said
 
 
 def test_the_story_is_told_in_the_terminal_and_on_the_page(run: Run) -> None:
