@@ -93,6 +93,11 @@ class Broker:
         """Whether the broker runs."""
         return self._keeper is not None and self._keeper.poll() is None
 
+    def require(self) -> None:
+        """Make sure that it still runs. Raises ``BrokerError`` with the end of its log."""
+        if self._keeper is not None and self._keeper.poll() is not None:
+            raise BrokerError(f"Apache Kafka ended with code {self._keeper.returncode}:\n{self._log_tail()}")
+
     def start(self) -> None:
         """Format the folder if it is new, start, and wait until clients can connect."""
         if why := why_not_folder(self.folder):

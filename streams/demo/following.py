@@ -69,7 +69,7 @@ class ItemsLog:
 
 def follow(stage: Stage, sending: Sending, catalogue: Catalogue, watch: Watch, log: ItemsLog) -> Followed:
     """Show what comes until the worker is through with all that was sent and with what followed from it. Raises
-    ``DemoError``."""
+    ``DemoError``, ``BrokerError``."""
     found = Followed()
     began = changed = told = time.monotonic()
     quiet, counted = began, (0, 0)
@@ -103,6 +103,9 @@ def follow(stage: Stage, sending: Sending, catalogue: Catalogue, watch: Watch, l
 
 
 def _fail(stage: Stage, lanes: tuple[Lane, ...], idle_seconds: float) -> None:
+    """Raises ``DemoError`` or ``BrokerError`` where nothing more will come."""
+    if stage.broker is not None:
+        stage.broker.require()
     for lane in lanes:
         if lane.failure is not None:
             raise DemoError(f"The replay failed: {lane.failure}")

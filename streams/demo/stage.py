@@ -32,6 +32,8 @@ class Stage:
     """Kafka and a worker that is ready; its metrics are on ``port``."""
 
     kafka: Access
+    broker: Broker | None
+    """None for one that was there before."""
     worker: subprocess.Popen[bytes]
     port: int
     log: Path
@@ -43,18 +45,22 @@ class Stage:
 
 def set_up(stack: ExitStack, folder: Path, broker: str | None) -> Stage:
     """Start an embedded Kafka, or take the one named, and a worker on it."""
-    app_id = "offerstream-demo" if broker is None else f"offerstream-demo-{os.getpid()}"
-    kafka, replication = _embedded(stack, folder) if broker is None else _named(broker)
+    if broker is None:
+        running, app_id = _embedded(stack, folder), "offerstream-demo"
+        kafka, replication = Access(running.bootstrap), 1
+    else:
+        running, app_id = None, f"offerstream-demo-{os.getpid()}"
+        kafka, replication = _named(broker)
     create(kafka, [*TOPICS, *changelogs(app_id)], 4, replication)
     (port,) = free_ports(1)
-    stage = Stage(kafka, _start_worker(stack, folder, kafka, port, app_id), port, folder / "worker.log")
+    stage = Stage(kafka, running, _start_worker(stack, folder, kafka, port, app_id), port, folder / "worker.log")
     with console.status("Waiting for the worker…"):
         _wait_ready(stage)
     console.print(f"A worker is ready: http://127.0.0.1:{port}/metrics")
     return stage
 
 
-def _embedded(stack: ExitStack, folder: Path) -> tuple[Access, int]:
+def _embedded(stack: ExitStack, folder: Path) -> Broker:
     from streams.broker.cache import fetch_jars
 
     jars = fetch_jars()
@@ -63,7 +69,7 @@ def _embedded(stack: ExitStack, folder: Path) -> tuple[Access, int]:
         stack.callback(running.stop)
         running.start()
     console.print(f"Apache Kafka listens on {running.bootstrap}")
-    return Access(running.bootstrap), 1
+    return running
 
 
 def _named(broker: str) -> tuple[Access, int]:

@@ -162,6 +162,8 @@ def send(
         )
     except KafkaError as error:
         raise ReplayError(kafka.no_answer(str(error))) from error
+    # It is closed below. Where the thread that does so is left behind, the process would end by waiting for Kafka.
+    producer._unregister_cleanup()
     try:
         for record in chain([first], source):
             future = producer.send(record.topic, key=record.key, value=record.value)

@@ -26,14 +26,15 @@ from tests.shoppers import log_of, viewed
 pytestmark = pytest.mark.kafka
 
 
-def children_of(marker: str) -> list[str]:
-    """Command lines of processes whose environment carries a marker."""
+def children_of(marker: str) -> list[tuple[int, str]]:
+    """Processes whose environment carries a marker: id and command line."""
     found = []
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             try:
                 if marker.encode() in (entry / "environ").read_bytes():
-                    found.append((entry / "cmdline").read_bytes().replace(b"\0", b" ").decode())
+                    command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+                    found.append((int(entry.name), command))
             except OSError:
                 continue
     return found
@@ -56,7 +57,7 @@ class Run:
     said: str
     numbers: dict[str, Any]
     page: str
-    left: list[str]
+    left: list[tuple[int, str]]
 
 
 @pytest.fixture(scope="module")
@@ -152,6 +153,21 @@ def test_the_demo_refuses_a_broker_that_holds_somebodys_events(cluster: Cluster)
     assert demo.returncode == 1
     assert "holds 1 records" in said
     assert len(cluster.read(EVENTS.name)) == 1
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_a_kafka_that_dies_is_told_at_once(tmp_path: Path) -> None:
+    demo = start("kafka-dies", "--out", str(tmp_path / "demo.json"))
+    assert demo.stdout is not None
+    next(line for line in demo.stdout if " processed, " in line)
+    (java,) = [
+        pid for pid, command in children_of("kafka-dies") if "kafka.Kafka" in command and "keeper" not in command
+    ]
+    os.kill(java, signal.SIGKILL)
+    said = demo.stdout.read()
+    assert demo.wait(60) == 1
+    assert "Apache Kafka ended with code 137" in said
+    assert "Traceback" not in said
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
