@@ -70,8 +70,8 @@ STOCK = Topic(
 REVIEWS = Topic(
     "catalog.reviews.v1", "What reviewers say of items", "item_id", (items.ItemReviewed,), 30, config=_LOGGED
 )
-ITEMS = Topic(
-    "items.log.v1",
+ITEMS_LOG = Topic(
+    "items-log",
     "All that happened to each item, from workers: catalogue records, and what shoppers did, minute by minute",
     "item_id, or none for tallies",
     (
@@ -89,6 +89,8 @@ ITEM_PROFILES = Topic(
     retention_days=0,
     compacted=True,
 )
+#: Logs that each group of workers has for itself: their names begin with its ``app_id``.
+INTERNAL = (ITEMS_LOG,)
 #: Topics that are carried over into the items' log.
 CARRIED = (CATALOG, STOCK, REVIEWS)
 #: Topics that others produce to: storefronts, catalogue systems, warehouses, reviewers.
@@ -125,7 +127,7 @@ CONTROL = Topic(
     compacted=True,
 )
 TOPICS = (
-    EVENTS, CATALOG, STOCK, REVIEWS, ITEMS, ALERTS, OFFERS, WITHHELD, SCORES, PROFILES, ITEM_PROFILES, LATE,
+    EVENTS, CATALOG, STOCK, REVIEWS, ALERTS, OFFERS, WITHHELD, SCORES, PROFILES, ITEM_PROFILES, LATE,
     DEAD_LETTERS, CONTROL,
 )  # fmt: skip
 

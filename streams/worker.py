@@ -20,10 +20,11 @@ from models.store import Shelf, Store
 from streams.announce import Announcer
 from streams.app import create_app
 from streams.control import Watch
-from streams.entities.contents import changelogs, find
+from streams.entities import contents
+from streams.entities.item import ITEM
 from streams.kafka_watch import KafkaWatch
 from streams.settings import Settings, SettingsError
-from streams.topics import CARRIED, ITEMS, TOPICS, changelog_name, create
+from streams.topics import CARRIED, changelog_name, create
 from streams.writable import why_not_folder
 
 log = logging.getLogger(__name__)
@@ -37,14 +38,13 @@ def run(settings: Settings, loglevel: str = "WARNING", on_step: Callable[[str], 
     _check_port(settings.host, settings.port)
     held = _own_folder(settings.data_dir)  # Until this process ends, however it does.
     settings.access.require(KAFKA_PATIENCE_SECONDS)
-    created = create(
-        settings.access, [*TOPICS, *changelogs(settings.app_id)], settings.partitions, settings.replication
-    )
+    app_id = settings.app_id
+    created = create(settings.access, contents.topics(app_id), settings.partitions, settings.replication)
     if created:
         log.warning("Created %s", ", ".join(created))
-    entities = [find(name) for name in settings.kept_entities]
-    tables = {entity.log: changelog_name(settings.app_id, entity.name) for entity in entities}
-    carried = [topic.name for topic in CARRIED] if ITEMS.name in tables else []
+    entities = [contents.find(name) for name in settings.kept_entities]
+    tables = {entity.topic(app_id): changelog_name(app_id, entity.name) for entity in entities}
+    carried = [topic.name for topic in CARRIED] if ITEM in entities else []
     kafka = KafkaWatch(settings.access, tables, carried)
     shelf = Shelf(Store(settings.models))
     for task in shelf.tasks:

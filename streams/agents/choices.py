@@ -30,13 +30,14 @@ class Choices:
     def __init__(
         self,
         entity: Entity,
+        app_id: str,
         rules: Rules,
         shelf: Shelf,
         writer: WriteBehind,
         metrics: Metrics,
         processors: Mapping[int, PartitionProcessor],
     ) -> None:
-        self.entity = entity
+        self.entity, self.app_id, self.topic = entity, app_id, entity.topic(app_id)
         self.rules, self.shelf, self.writer, self.metrics, self.processors = rules, shelf, writer, metrics, processors
         self._asked: dict[int, tuple[float, object]] = {}
         self._refused: set[tuple[str, str]] = set()
@@ -66,10 +67,11 @@ class Choices:
                 continue
             servable = {task: s for task, s in differing.items() if self._can_serve(task, s)}
             if servable:
-                self.writer.say(self.entity.log, encode_event(ModelsChosen(stages=dict(servable))), partition=partition)
+                models = ModelsChosen(group=self.app_id, stages=dict(servable))
+                self.writer.say(self.topic, encode_event(models), partition=partition)
             if rules is not None:
-                chosen = RulesChosen(digest=rules, rules=self.rules.described())
-                self.writer.say(self.entity.log, encode_event(chosen), partition=partition)
+                chosen = RulesChosen(group=self.app_id, digest=rules, rules=self.rules.described())
+                self.writer.say(self.topic, encode_event(chosen), partition=partition)
             self._asked[partition] = (now, (differing, rules))
 
     def _can_serve(self, task: str, stages: Stages) -> bool:

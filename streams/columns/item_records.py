@@ -136,5 +136,5 @@ class ItemColumns:
         return self._table.batch(Touches.none())
 
 
-#: What stands in ``items.log.v1``.
+#: What stands in the items' log.
 WIRE = Wire(AnyItemRecord | ModelsChosen | RulesChosen, ItemColumns, key="item_id", bytes=MAX_ITEM_BYTES)

@@ -147,7 +147,8 @@ class ItemSide:
 
 ITEM = Entity(
     name="item",
-    log="items.log.v1",
+    log="items-log",
+    internal=True,
     wire=WIRE,
     records=ITEM_RECORDS,
     catalogue=CATALOGUE,

@@ -32,8 +32,8 @@ from streams.records import events as e
 from streams.records.slices import Slice
 from streams.state import keys
 
-#: The log of the items that events touch.
-ITEMS_LOG = "items.log.v1"
+#: The entity that events touch, and are told to.
+TOUCHED = "item"
 
 
 class ShopperSide(PlainSide):
@@ -43,7 +43,7 @@ class ShopperSide(PlainSide):
         self.names = CategoryNames()
         self.recalibrating = Recalibrating()
         self.late_labels, self.alert_labels = LateLabels(start.outputs), AlertLabels()
-        self._tallies = None if start.partitions is None else Tallies(start.partition, start.partitions, ITEMS_LOG)
+        self._tallies = None if start.partitions is None else Tallies(start.partition, start.partitions, TOUCHED)
         super().__init__(start)
 
     def under(self, rules: Rules, watermark_ms: int) -> None:

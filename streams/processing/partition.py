@@ -111,8 +111,10 @@ class PartitionProcessor:
     remembers which. Without a shelf nothing is scored; a ``collector`` (the training replay) takes the due points
     instead, with the features ``collected``. ``refused`` is told of versions that were chosen and cannot serve.
     ``log_id`` names the log whose offsets the state counts: a topic deleted and made anew is another log, and taking
-    its records for known ones would lose them (``OtherLog``). ``room``: how many shoppers to make room for at once.
-    ``partitions``: how many the topic has; None where it is not judged whether a record is in the partition of its key.
+    its records for known ones would lose them (``OtherLog``). ``group`` names the workers that keep the state: what
+    others chose in a log that they share is followed until the first choice of its own. ``room``: how many shoppers to
+    make room for at once. ``partitions``: how many the topic has; None where it is not judged whether a record is in
+    the partition of its key.
     """
 
     def __init__(
@@ -130,10 +132,11 @@ class PartitionProcessor:
         collected: tuple[str, ...] = (),
         refused: Callable[[str, str, Exception], None] = lambda _task, _version, _error: None,
         log_id: str = "",
+        group: str = "",
         room: int = 1024,
         partitions: int | None = None,
     ) -> None:
-        self.entity, self.partition, self.rules, self.log_id = entity, partition, rules, log_id
+        self.entity, self.partition, self.rules, self.log_id, self.group = entity, partition, rules, log_id, group
         self.catalogue = (catalogue or entity.catalogue).in_zone(rules.time_zone)
         self._partitions = partitions
         self._shelf, self._collector, self._collected = shelf, collector, collected
@@ -154,6 +157,8 @@ class PartitionProcessor:
         self._new_records: dict[bytes, bytes] = {keys.LAYOUT + self.codec.name: self.codec.layout.describe()}
         self.begun = False
         """Whether the state was taken back from the tier, with the rules and versions that its log began with."""
+        self.chose = False
+        """Whether the group has chosen in this log: what others choose is theirs from then on."""
         self.side = entity.side(Start(partition, partitions, rules, outputs))
         if tier is not None:
             self._recover(tier)
@@ -168,11 +173,16 @@ class PartitionProcessor:
 
     def _choose(self, choice: Choice) -> None:
         """From here on in the log other versions serve, or other rules hold."""
+        own = choice.group in ("", self.group)
+        if self.chose and not own:
+            return
+        self.chose |= own
         if isinstance(choice, ModelsChosen):
             self._serve(self.stages | {task: self._standing(task, s) for task, s in choice.stages.items()})
         else:
             stood = self.watermark_ms
-            self.rules = self._rules_of(choice.digest, choice.rules)
+            # Another group that shares this log may add up another currency, and count other days.
+            self.rules = self._rules_of(choice.digest, choice.rules).in_units_of(self.rules)
             self.side.under(self.rules, stood)
 
     def _standing(self, task: str, stages: Stages) -> Stages:
@@ -187,16 +197,18 @@ class PartitionProcessor:
                 f"The log of partition {self.partition} is under rules {digest} of a newer version, which decide what "
                 "this one does not know. Run that version."
             )
+        return rules
+
+    def _check_units(self, table: Rules) -> None:
         for what, name, held, ours in (
-            ("adds up", "CURRENCY", rules.decode.currency, self.rules.decode.currency),
-            ("counts days of", "TIME_ZONE", rules.time_zone, self.rules.time_zone),
+            ("adds up", "CURRENCY", table.decode.currency, self.rules.decode.currency),
+            ("counts days of", "TIME_ZONE", table.time_zone, self.rules.time_zone),
         ):
             if held != ours:
                 raise OtherRules(
                     f"The feature table of partition {self.partition} {what} {held}, this worker is set to {ours}. Set "
                     f"OFFERSTREAM_{name} back, or start under another OFFERSTREAM_APP_ID."
                 )
-        return rules
 
     def _serve(self, stages: dict[str, Stages]) -> None:
         self.stages = stages
@@ -288,10 +300,12 @@ class PartitionProcessor:
                 )
             self.next_offset, self.lag_ms = meta["next_offset"], meta["lag_ms"]
             self.fates = Counter(meta.get("fates", {}))
+            self.chose = meta.get("chose", False)
             self.stages = msgspec.convert(meta.get("stages", {}), dict[str, Stages])
             if "rules" in meta:
-                self.rules = self._rules_of(meta["rules_digest"], meta["rules"])
-                self.begun = True
+                rules = self._rules_of(meta["rules_digest"], meta["rules"])
+                self._check_units(rules)
+                self.rules, self.begun = rules, True
         self.side.restore(beside, meta, self.rules)
 
     def take_changes(self) -> dict[bytes, bytes | None]:
@@ -310,6 +324,7 @@ class PartitionProcessor:
                 "lag_ms": self.lag_ms,
                 "fates": self.fates,
                 "stages": self.stages,
+                "chose": self.chose,
                 "rules_digest": self.rules.digest,
                 "rules": self.rules.described(),
                 "log_id": self.log_id,

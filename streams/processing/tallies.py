@@ -99,10 +99,10 @@ class _Tallied:
 
 
 class Tallies:
-    """The open minute of one partition of shoppers. ``partitions``: of the items' log ``topic``."""
+    """The open minute of one partition of shoppers. ``partitions``: of the log of the ``entity`` that is told."""
 
-    def __init__(self, partition: int, partitions: int, topic: str) -> None:
-        self._partition, self._partitions, self._topic = partition, partitions, topic
+    def __init__(self, partition: int, partitions: int, entity: str) -> None:
+        self._partition, self._partitions, self._entity = partition, partitions, entity
         self._minute = -1
         """The minute that is open; -1 before the first event."""
         self._open = _Tallied.none()
@@ -221,13 +221,13 @@ class Tallies:
                 tallies=tallies,
                 categories=daily if part == 0 else None,
             )
-            found.append(Emitted(self._topic, partition, encode_item_record(record)))
+            found.append(Emitted(self._entity, partition, encode_item_record(record)))
         return found
 
     def idle(self, now_ms: int) -> list[Emitted]:
         """What tells every partition of items not to wait for this one."""
         record = encode_item_record(SourceIdle(source_partition=self._partition, event_time=now_ms))
-        return [Emitted(self._topic, partition, record) for partition in range(self._partitions)]
+        return [Emitted(self._entity, partition, record) for partition in range(self._partitions)]
 
     def take_changes(self, next_offset: int) -> dict[bytes, bytes | None]:
         """What is open, when it changed since this was last called, as a record of the feature table."""

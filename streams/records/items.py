@@ -1,7 +1,7 @@
 """What is known of items: what a shop's catalogue says, what is in stock, what reviewers write, and what shoppers did.
 
 Catalogue systems produce the first three to ``catalog.items.v1``, ``catalog.stock.v1`` and ``catalog.reviews.v1``,
-keyed by item. Workers carry them over into ``items.log.v1``, and write there what each partition of shoppers did to
+keyed by item. Workers carry them over into the items' log, and write there what each partition of shoppers did to
 each item, minute by minute: one log per partition, so that what an item comes to is a property of that log.
 """
 

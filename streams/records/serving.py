@@ -13,6 +13,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
+Group = Annotated[str, Meta(description="The group of workers (OFFERSTREAM_APP_ID) that chose it.")]
 Share = Annotated[float, Meta(ge=0.0, le=1.0)]
 TaskName = Annotated[str, Meta(description="The task whose model it is, such as churn.")]
 
@@ -44,6 +45,7 @@ class Stages(msgspec.Struct, kw_only=True, frozen=True, gc=False, omit_defaults=
 class ModelsChosen(msgspec.Struct, tag_field="type", tag="models_chosen", kw_only=True, frozen=True, gc=False):
     """From here on in this partition these versions serve; written by the worker that owns it, never by storefronts."""
 
+    group: Group = ""
     stages: Annotated[dict[str, Stages], Meta(description="What serves from here on, by task.")]
 
 
@@ -51,6 +53,7 @@ class RulesChosen(msgspec.Struct, tag_field="type", tag="rules_chosen", kw_only=
     """From here on in this partition these rules hold: lateness, cadence, silence, policies, holdout. Written by the
     worker that owns the partition when its settings differ from what held, never by storefronts."""
 
+    group: Group = ""
     digest: Annotated[str, Meta(description="Names the rules.")]
     rules: Annotated[dict[str, Any], Meta(description="All of them; streams/processing/rules.py says what each means.")]
 

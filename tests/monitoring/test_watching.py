@@ -58,7 +58,7 @@ class Failing(Double):
 
 def worker(shelf: Any, folder: Path | None = None) -> EntityLog:
     table = SimpleNamespace(partition_db=lambda _partition: {})
-    return EntityLog(SHOPPER, Rules(), shelf, table, Writer(), Metrics(), 10_000, folder=folder)  # type: ignore[arg-type]
+    return EntityLog(SHOPPER, "test", Rules(), shelf, table, Writer(), Metrics(), 10_000, folder=folder)  # type: ignore[arg-type]
 
 
 def run(events: EntityLog, log: Log, size: int = 600) -> list[CanaryRolledBack]:
