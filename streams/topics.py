@@ -14,7 +14,7 @@ from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, Resourc
 
 from streams.access import Access
 from streams.records import items, outcomes, serving
-from streams.records.events import SHOPPER_EVENTS, ClockTicked
+from streams.records.events import SHOPPER_EVENTS, ClockTicked, LogIdled
 from streams.records.produced import FAMILIES
 from streams.records.serving import ModelsChosen, RulesChosen
 
@@ -49,7 +49,7 @@ EVENTS = Topic(
     "storefront.events.v1",
     "What shoppers did, from storefronts; ticks of the clock, choices of models and rules, from workers",
     "shopper_id",
-    (*SHOPPER_EVENTS, ClockTicked, ModelsChosen, RulesChosen),
+    (*SHOPPER_EVENTS, ClockTicked, LogIdled, ModelsChosen, RulesChosen),
     retention_days=30,
     # Append time is in the log and no producer can set it, so "too far in the future" replays alike.
     config={"message.timestamp.type": "LogAppendTime", "max.message.bytes": str(MAX_EVENT_MESSAGE)},

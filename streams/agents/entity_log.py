@@ -18,7 +18,7 @@ from streams.processing.entity import Entity
 from streams.processing.partition import Applied, OtherLog, PartitionProcessor
 from streams.processing.rules import Rules
 from streams.processing.scoring import Model, Shelf
-from streams.records.events import MAX_ID_LENGTH, ClockTicked, encode_event
+from streams.records.events import MAX_ID_LENGTH, ClockTicked, LogIdled, encode_event
 from streams.records.outcomes import ChurnAlerted, OfferWithheld, encode_outcome
 from streams.records.slices import Slice
 from streams.records.tags import tag_of
@@ -76,7 +76,6 @@ class EntityLog:
         """partition → when a slice of it was last applied, or nothing waited."""
         self._gaps: dict[int, list[tuple[int, int]]] = {}
         self._touched: dict[int, float] = {}
-        self._idle: set[int] = set()
         self.choices = Choices(entity, app_id, rules, shelf, writer, metrics, self.processors)
         self.models = ModelWatch(entity.name, writer, metrics, self.processors, folder)
 
@@ -105,7 +104,6 @@ class EntityLog:
         """Drop all processors: partitions were revoked."""
         for by_partition in (self.processors, self._touched, self.progressed, self._gaps):
             by_partition.clear()
-        self._idle.clear()
         self.choices.forget()
         m = self.metrics
         for gauge in (m.rows, m.timers, m.applied_ids, m.watermark, m.lag, m.model_info):
@@ -133,7 +131,6 @@ class EntityLog:
         done = time.perf_counter()
         result.seconds["produce"] = done - produce
         self._touched[slice_.partition] = self.progressed[slice_.partition] = time.monotonic()
-        self._idle.discard(slice_.partition)
         self._count(slice_, processor, result, done - arrived)
         return result
 
@@ -228,22 +225,23 @@ class EntityLog:
         return applied
 
     def tick(self, idle_seconds: float) -> None:
-        """Write the time into live partitions that have been idle, so that their timers fire; say to the logs that wait
-        for a partition which is no live one that it says nothing for now."""
+        """Write the time into live partitions that have been idle, so that their timers fire; into others that what is
+        read is all for now, where somebody waits for what comes next."""
         now = time.monotonic()
         for partition, touched in list(self._touched.items()):
-            processor = self.processors[partition]
             if now - touched < idle_seconds:
                 continue
-            if processor.side.ticks and processor.lag_ms <= self._live_ms and processor.next_offset:
-                if processor.arena.armed or processor.side.awaited:
-                    self._touched[partition] = now
-                    tick = ClockTicked(event_time=int(time.time() * 1000))
-                    self.writer.say(self.topic, encode_event(tick), partition=partition)
-            elif partition not in self._idle:
-                self._idle.add(partition)
-                for emitted in processor.side.idle(int(time.time() * 1000)):
-                    self.writer.say(self._logs[emitted.entity], emitted.value, partition=emitted.partition)
+            processor = self.processors[partition]
+            side, at = processor.side, int(time.time() * 1000)
+            live = side.ticks and processor.next_offset and processor.lag_ms <= self._live_ms
+            said: ClockTicked | LogIdled | None = None
+            if live and (processor.arena.armed or side.awaited):
+                said = ClockTicked(event_time=at)
+            elif not side.idle:
+                said = LogIdled(event_time=at)
+            if said is not None:
+                self._touched[partition] = now
+                self.writer.say(self.topic, encode_event(said), partition=partition)
 
     def _show_models(self, partition: int, processor: PartitionProcessor) -> None:
         gauge, entity = self.metrics.model_info, self.entity.name

@@ -74,7 +74,7 @@ class ItemColumns:
     def add(self, position: int, offset: int, time_ms: int, record: AnyItemRecord) -> bool:
         """Take a record. Raises ``Refused``."""
         if isinstance(record, SourceIdle):
-            self.sources.append(Source(position, record.source_partition, -1, time_ms, idle=True))
+            self.sources.append(Source(position, record.source_partition, record.sequence, time_ms, idle=True))
             return False
         if isinstance(record, ItemsTallied):
             self.sources.append(

@@ -79,9 +79,14 @@ class ShopperSide(PlainSide):
             return []
         return self._tallies.take(batch, applied, judged.newest_ms, slice_, rules)
 
-    def idle(self, now_ms: int) -> list[Emitted]:
-        """Items need not wait for this partition."""
-        return [] if self._tallies is None else self._tallies.idle(now_ms)
+    @property
+    def idle(self) -> bool:
+        """Whether items do not wait for this partition."""
+        return self._tallies is None or self._tallies.idle
+
+    def fall_idle(self, offset: int, rules: Rules) -> list[Emitted]:
+        """What is open is told, and items need not wait for this partition."""
+        return [] if self._tallies is None else self._tallies.fall_idle(offset, rules)
 
     def correct(self, state: Rows, groups: Sequence[Group], scores: Mapping[str, TaskScores]) -> None:
         """What models foretell is corrected by what became of their forecasts."""

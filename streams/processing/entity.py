@@ -82,8 +82,12 @@ class Side(Protocol):
     def emit(self, batch: EventBatch, applied: Ints, judged: Judged, slice_: Slice, rules: Rules) -> list[Emitted]:
         """What the records of a slice say to the logs of other entities. ``applied``: of the batch, in log order."""
 
-    def idle(self, now_ms: int) -> list[Emitted]:
-        """What tells other logs that this partition has nothing to say for now (``now_ms``: the wall clock)."""
+    @property
+    def idle(self) -> bool:
+        """Whether nobody waits for what this partition has to say next."""
+
+    def fall_idle(self, offset: int, rules: Rules) -> list[Emitted]:
+        """What tells other logs at this offset that this partition has nothing to say for now."""
 
     def refresh(self, state: Rows, points: DuePoints) -> None:
         """Write what is known beside the rows into rows that are about to be read."""

@@ -23,7 +23,7 @@ from streams.features.catalogue import Catalogue
 from streams.features.kinds.decay import DAY_MS
 from streams.monitoring.known import Known
 from streams.monitoring.late_labels import Waits
-from streams.processing.decode import Choice, Decoded, decode
+from streams.processing.decode import Choice, Decoded, Turn, decode
 from streams.processing.due import DuePoints, Features
 from streams.processing.entity import Emitted, Entity, Start, outcomes
 from streams.processing.fates import APPLIED, Judged
@@ -32,6 +32,7 @@ from streams.processing.rounds import BUCKET
 from streams.processing.rules import Rules
 from streams.processing.scoring import Model, Serving, Shelf, TaskScores, score, serve, shipped_stages
 from streams.processing.silence import FIRED
+from streams.records.events import LogIdled
 from streams.records.outcomes import AnyOutcome, ChurnAlerted, DeadLetter, Due, LateEvent, OfferMade, outcome_id
 from streams.records.serving import ModelsChosen, Stages
 from streams.records.slices import Slice
@@ -349,19 +350,27 @@ class PartitionProcessor:
         clock = time.perf_counter
         t0 = clock()
         decoded = decode(slice_, self.rules.decode, self._partitions, self.entity.wire)
-        if decoded.chosen and len(slice_) > 1:
-            return self._apply_around(slice_, [i for i, _ in decoded.chosen], result)
+        if decoded.turns and len(slice_) > 1:
+            return self._apply_around(slice_, [i for i, _ in decoded.turns], result)
         t1 = clock()
         rows = self.arena.find(decoded.batch.keys)
         t2 = clock()
         self._take(decoded, rows, slice_, result)
         result.seconds["decode"] = t1 - t0
         result.seconds["fold"] += t2 - t1
-        if decoded.chosen:
-            result.fates["choice"] += 1
-            self.fates["choice"] += 1
-            self._choose(decoded.chosen[0][1])
+        for _, said in decoded.turns:
+            self._turn(said, result)
         return result
+
+    def _turn(self, said: Turn, result: Applied) -> None:
+        """From here on something else holds."""
+        fate = "tick" if isinstance(said, LogIdled) else "choice"
+        result.fates[fate] += 1
+        self.fates[fate] += 1
+        if not isinstance(said, LogIdled):
+            self._choose(said)
+        elif self._collector is None:
+            result.emitted += self.side.fall_idle(self.next_offset - 1, self.rules)
 
     def apply_history(self, batch: EventBatch, rows: Ints) -> Applied:
         """Apply events that were decoded before, all of them there: offsets follow on one another. ``rows`` [n] are
@@ -415,9 +424,9 @@ class PartitionProcessor:
             kinds = np.unique(batch.type[index], return_counts=True)
             result.types.update({(kind, fate): n for kind, n in zip(*(a.tolist() for a in kinds), strict=True)})
 
-    def _apply_around(self, slice_: Slice, chosen: list[int], result: Applied) -> Applied:
+    def _apply_around(self, slice_: Slice, turns: list[int], result: Applied) -> Applied:
         """Apply a slice in parts, so that each choice of models holds from where it stands in the log."""
-        bounds = sorted({0, *chosen, *(i + 1 for i in chosen), len(slice_)})
+        bounds = sorted({0, *turns, *(i + 1 for i in turns), len(slice_)})
         for start, stop in itertools.pairwise(bounds):
             result.add(self.apply(slice_.cut(start, stop)))
         return result

@@ -37,11 +37,11 @@ class Sources:
             p = source.partition
             if p >= len(self._mark):
                 self._grow(p + 1)
-            if source.idle:
-                self._idle[p] = True
-            elif source.sequence <= self._sequence[p]:
+            if source.sequence <= self._sequence[p]:
                 repeated.append(source.position)
                 continue
+            if source.idle:
+                self._idle[p] = True
             else:
                 self._sequence[p], self._idle[p] = source.sequence, False
                 self._mark[p] = max(int(self._mark[p]), source.time_ms)

@@ -131,7 +131,8 @@ class SourceIdle(msgspec.Struct, tag_field="type", tag="source_idle", kw_only=Tr
     """A partition of shoppers has nothing to say for now: time goes on without it until it speaks again."""
 
     source_partition: Annotated[int, Meta(description="The partition of shoppers.")]
-    event_time: Annotated[int, Meta(description="When that was found, UTC milliseconds since 1970.")]
+    sequence: Annotated[int, Meta(description="What the source says next is not below it.")]
+    event_time: Annotated[int, Meta(description="How far the source's event time has come, UTC ms since 1970.")]
 
 
 #: Their place is their code.
@@ -154,7 +155,7 @@ _encoder = msgspec.json.Encoder()
 def encode_item_record(record: AnyItemRecord) -> bytes:
     """One record as it goes over the wire; absent optional fields are left out.
 
-    >>> encode_item_record(SourceIdle(source_partition=1, event_time=2))
-    b'{"type":"source_idle","source_partition":1,"event_time":2}'
+    >>> encode_item_record(SourceIdle(source_partition=1, sequence=0, event_time=2))
+    b'{"type":"source_idle","source_partition":1,"sequence":0,"event_time":2}'
     """
     return _encoder.encode(record)
