@@ -144,8 +144,8 @@ def in_words(sent: int, found: Counter[str]) -> str:
     >>> print(in_words(4, Counter(applied=3, dead=1)))
     Fates: 3 applied, 0 duplicate, 0 late, 1 dead. Why, and what to do: offerstream dead-letters
     >>> print(in_words(3, Counter(applied=4, late=1)))
-    Fates: 4 applied, 0 duplicate, 1 late, 0 dead, with 2 that workers or others wrote, or that waited before. Late ones count \
-in no feature; they are in late-events.v1.
+    Fates: 4 applied, 0 duplicate, 1 late, 0 dead, with 2 that workers or others wrote, or that waited before. \
+Late ones count in no feature; they are in late-events.v1.
     """
     text = "Fates: " + ", ".join(f"{found[fate]:,} {fate}" for fate in FATES)
     if (others := found.total() - sent) > 0:
