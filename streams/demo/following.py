@@ -70,12 +70,13 @@ class ItemsLog:
 def follow(stage: Stage, sending: Sending, catalogue: Catalogue, watch: Watch, log: ItemsLog) -> Followed:
     """Show what comes until the worker is through with all that was sent and with what followed from it. Raises
     ``DemoError``, ``BrokerError``."""
-    found = Followed()
+    found, samples = Followed(), Samples()
     began = changed = told = time.monotonic()
     quiet, counted = began, (0, 0)
     with Live(console=console, refresh_per_second=4, transient=False) as live:
         while True:
-            samples, now = scrape(stage.port), time.monotonic()
+            # A worker that is busy for seconds has the numbers it had.
+            samples, now = scrape(stage.port) or samples, time.monotonic()
             done, items = counted_now = records(samples), records(samples, "item", ITEM_FATES)
             if counted_now != counted:
                 counted, changed = counted_now, now
