@@ -57,6 +57,7 @@ class EntityLog:
         topic_partitions: int | None = None,
         announcer: Announcer | None = None,
         folder: Path | None = None,
+        group: str = "",
     ) -> None:
         self.entity = entity
         self.announcer = announcer or Announcer(0, print)
@@ -72,7 +73,7 @@ class EntityLog:
         self._gaps: dict[int, list[tuple[int, int]]] = {}
         self._touched: dict[int, float] = {}
         self._idle: set[int] = set()
-        self.choices = Choices(entity, rules, shelf, writer, metrics, self.processors)
+        self.choices = Choices(entity, rules, shelf, writer, metrics, self.processors, group)
         self.models = ModelWatch(entity.name, writer, metrics, self.processors, folder)
 
     def processor(self, partition: int) -> PartitionProcessor:

@@ -45,17 +45,21 @@ def _versions(broker: str | None) -> Versions:
 def models_list(broker: str | None, as_json: bool) -> None:
     """Print every version, where it is kept, in which stages it is, and what its card says first.
 
+    A stage by its name alone is what the workers of OFFERSTREAM_APP_ID serve in every partition, as of their last
+    flush; what was asked for and is not served, or not everywhere, says so.
+
     Where no broker answers, the stages are not known; the rest is told all the same.
     """
     versions = _versions(broker)
-    unknown = ""
+    unknown, serve = "", None
     try:
-        _ = versions.control
+        serve = versions.served()
     except (TopicError, Unreachable) as error:
         unknown, versions.control = str(error), Control()
     rows = []
-    for v in versions.all():
-        share = f"{versions.stages(v.task).canary_share:.0%}" if "canary" in v.stages else ""
+    for v in versions.all(serve):
+        stages_set = versions.stages(v.task)
+        share = f"{stages_set.canary_share:.0%}" if serve is not None and v.version == stages_set.canary else ""
         stages = "not known" if unknown else ", ".join(v.stages)
         rows.append((v.task, v.version, stages, share, v.learned_until, v.measured, v.where, v.about))
     columns = ("task", "version", "stage", "share", "learned until", "measured", "kept in", "trained on")
@@ -67,6 +71,11 @@ def models_list(broker: str | None, as_json: bool) -> None:
         if verdict is not None:
             told = f"{task}: canary {verdict.version} was rolled back for {verdict.reason}: {verdict.detail}"
             click.echo(told, err=as_json)  # standard output is one document
+        for reason in dict.fromkeys(
+            f"{task}: {said.version} is refused: {said.reason}"
+            for said in (serve[task].refused.values() if serve is not None else ())
+        ):
+            click.echo(reason, err=as_json)
 
 
 @models.command("show")
@@ -107,7 +116,7 @@ def models_promote(
 
     shadow: scored beside live, never acted on. canary: serves a share of the shoppers; rolled back by itself when it
     fails, is slow or says something else. live: serves everyone; the version before is kept for `rollback`. Waits until
-    the running workers serve it; exit code 1 when they do not, with the reason.
+    the running workers serve it; exit code 1 when they do not or refuse it, with the reason.
     """
     versions = _versions(broker)
     _ = versions.control  # before a version is proven for nothing
