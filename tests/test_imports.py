@@ -59,6 +59,7 @@ DOORS = {
         "training",
         "streams/worker.py",
         "streams/versions.py",
+        "streams/rollout.py",
         "streams/why.py",
         "streams/cli.py",
         "streams/commands",
