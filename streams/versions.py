@@ -13,7 +13,7 @@ from typing import Any, Literal
 import msgspec
 import numpy as np
 
-from models.artifact import FILES, ArtifactError
+from models.artifact import FILES, ArtifactError, UnknownName
 from models.registry import task as task_of
 from models.registry import unknown
 from models.store import Shelf, Store
@@ -66,7 +66,7 @@ class Versions:
 
     def _known(self, task: str) -> None:
         if task not in self.shelf.tasks:
-            raise ArtifactError(unknown(task))
+            raise UnknownName(unknown(task))
 
     def served(self) -> dict[str, Served]:
         """What the workers of this group serve now, by task."""
@@ -105,7 +105,7 @@ class Versions:
         fits = [v for v in known if v.startswith(version)]
         if len(fits) != 1:
             there = ", ".join(known)
-            raise ArtifactError(f"{len(fits)} versions of {task!r} start with {version!r}; there are: {there}.")
+            raise UnknownName(f"{len(fits)} versions of {task!r} start with {version!r}; there are: {there}.")
         return fits[0]
 
     def take_in(self, task: str, version_or_folder: str) -> str:

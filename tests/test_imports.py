@@ -79,7 +79,7 @@ PURE = (
 )
 #: Imports go one way: a package or module of ``streams`` imports from lines above its own, never below or beside.
 LAYERS = (
-    ("access", "metrics", "noise", "records", "terminal", "writable"),
+    ("access", "metrics", "nearest", "noise", "records", "terminal", "writable"),
     ("announce", "broker", "columns", "topics", "transport", "web"),
     ("control", "features", "state"),
     ("decisions", "reading", "tables"),

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from streams.access import Unreachable
-from streams.commands.common import BROKER, JSON, Number
+from streams.commands.common import BROKER, JSON, TASK, Number, OneOf
+from streams.commands.groups import Group
 from streams.control import Control
 from streams.records.serving import Stages
 from streams.settings import Settings
@@ -24,7 +25,7 @@ WAIT = click.option("--wait-seconds", type=Number(0), default=60.0, show_default
 NO_WAIT = click.option("--no-wait", is_flag=True, help="Do not wait for workers.")
 
 
-@click.group()
+@click.group(cls=Group)
 def models() -> None:
     """Versions of models: which there are, which serve, and changing that without a restart.
 
@@ -79,7 +80,7 @@ def models_list(broker: str | None, as_json: bool) -> None:
 
 
 @models.command("show")
-@click.argument("task")
+@click.argument("task", type=TASK)
 @click.argument("version", required=False)
 @BROKER
 def models_show(task: str, version: str | None, broker: str | None) -> None:
@@ -92,9 +93,9 @@ def models_show(task: str, version: str | None, broker: str | None) -> None:
 
 
 @models.command("promote")
-@click.argument("task")
+@click.argument("task", type=TASK)
 @click.argument("version")
-@click.option("--to", type=click.Choice(["shadow", "canary", "live"]), required=True)
+@click.option("--to", type=OneOf(["shadow", "canary", "live"]), required=True)
 @click.option(
     "--share", type=Number(0, 1, min_open=True), default=0.05, show_default=True, help="A canary's, of shoppers."
 )
@@ -128,10 +129,8 @@ def models_promote(
 
 
 @models.command("rollback")
-@click.argument("task")
-@click.option(
-    "--stage", type=click.Choice(["shadow", "canary", "live"]), help="Default: canary if there is one, else live."
-)
+@click.argument("task", type=TASK)
+@click.option("--stage", type=OneOf(["shadow", "canary", "live"]), help="Default: canary if there is one, else live.")
 @click.option("--reason", default="", help="Kept with the change.")
 @WAIT
 @NO_WAIT
@@ -159,7 +158,7 @@ def _wait(settings: Settings, task: str, stages: Stages, seconds: float) -> None
 
 
 @models.command("diff")
-@click.argument("task")
+@click.argument("task", type=TASK)
 @click.argument("one")
 @click.argument("other")
 @JSON

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from streams.entities.item import ITEM
 from streams.entities.shopper import SHOPPER
+from streams.nearest import unknown
 from streams.processing.entity import Entity
 from streams.topics import Topic, changelog_name, table_name
 
@@ -16,7 +17,7 @@ def find(name: str) -> Entity:
     for entity in ENTITIES:
         if entity.name == name:
             return entity
-    raise KeyError(f"There is no entity {name!r}; there are: {', '.join(entity.name for entity in ENTITIES)}.")
+    raise KeyError(unknown("entity", name, (entity.name for entity in ENTITIES)))
 
 
 def changelogs(app_id: str) -> tuple[Topic, ...]:
