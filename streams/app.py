@@ -216,6 +216,6 @@ def _declare_watch(worker: Worker) -> None:
             return  # What would be said now is said when it can be heard.
         take_losses(worker)
         for entity_log in logs:
-            entity_log.choices.choose(worker.control.stages)
+            entity_log.choices.choose(worker.control.control)
             if settings.idle_tick_seconds:
                 entity_log.tick(settings.idle_tick_seconds)

@@ -28,6 +28,14 @@ from streams.topics import CARRIED, changelog_name, create
 from streams.writable import why_not_folder
 
 log = logging.getLogger(__name__)
+
+
+class Taken(SettingsError):
+    """Another worker has what a setting names: right another time."""
+
+    exit_code = 1
+
+
 #: A worker that starts together with its Kafka waits for it so long.
 KAFKA_PATIENCE_SECONDS = 10.0
 
@@ -112,7 +120,8 @@ def _check_port(host: str, port: int) -> None:
         except OSError as error:
             advice = {errno.EADDRINUSE: ": is another worker running? --port 0 takes a free one"}
             advice[errno.EADDRNOTAVAIL] = ": it is no address of this machine (OFFERSTREAM_HOST)"
-            raise SettingsError(
+            kind = Taken if error.errno == errno.EADDRINUSE else SettingsError
+            raise kind(
                 f"{host}:{port} cannot be served on ({error.strerror}){advice.get(error.errno or 0, '')}."
             ) from error
 
@@ -129,7 +138,7 @@ def _own_folder(folder: Path) -> IO[str]:
         held.seek(0)
         pid = held.read().strip() or "?"
         held.close()
-        raise SettingsError(
+        raise Taken(
             f"{folder.absolute()} is in use by another worker (process {pid}): each needs a folder of its own "
             "(--data-dir, OFFERSTREAM_DATA_DIR)."
         ) from error

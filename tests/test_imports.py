@@ -59,6 +59,7 @@ DOORS = {
         "training",
         "streams/worker.py",
         "streams/versions.py",
+        "streams/rollout.py",
         "streams/why.py",
         "streams/cli.py",
         "streams/commands",
@@ -78,7 +79,7 @@ PURE = (
 )
 #: Imports go one way: a package or module of ``streams`` imports from lines above its own, never below or beside.
 LAYERS = (
-    ("access", "metrics", "noise", "records", "terminal", "writable"),
+    ("access", "metrics", "nearest", "noise", "records", "terminal", "writable"),
     ("announce", "broker", "columns", "topics", "transport", "web"),
     ("control", "features", "state"),
     ("decisions", "reading", "tables"),
@@ -86,9 +87,9 @@ LAYERS = (
     ("processing",),
     ("entities",),
     ("kafka_watch", "settings"),
-    ("agents", "inspect", "late_events", "versions"),
+    ("agents", "inspect", "late_events"),
     ("parts", "producer", "rollout", "why"),
-    ("health",),
+    ("health", "versions"),
     ("app", "demo"),
     ("worker",),
     ("bench",),

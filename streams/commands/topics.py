@@ -7,13 +7,14 @@ import sys
 import click
 
 from streams.commands.common import BROKER, COUNT, JSON
+from streams.commands.groups import Group
 from streams.entities import contents
 from streams.settings import Settings
 from streams.terminal import print_rows
 from streams.topics import check, create
 
 
-@click.group()
+@click.group(cls=Group)
 def topics() -> None:
     """The topics: what they hold and how the broker keeps them."""
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from streams.entities.item import ITEM
 from streams.entities.shopper import SHOPPER
+from streams.nearest import unknown
 from streams.processing.entity import Entity
 from streams.topics import INTERNAL, TOPICS, Topic, changelog_name, table_name
 
@@ -18,7 +19,7 @@ def find(name: str) -> Entity:
     for entity in ENTITIES:
         if entity.name == name:
             return entity
-    raise KeyError(f"There is no entity {name!r}; there are: {', '.join(entity.name for entity in ENTITIES)}.")
+    raise KeyError(unknown("entity", name, (entity.name for entity in ENTITIES)))
 
 
 def logs(app_id: str) -> dict[str, str]:

@@ -78,12 +78,27 @@ class CanaryRolledBack(msgspec.Struct, tag_field="type", tag="canary_rolled_back
     decided_at_ms: Annotated[int, Meta(description="When it was found, UTC milliseconds since 1970.")]
 
 
-ControlRecord = StagesSet | CanaryRolledBack
+class ChangeRefused(msgspec.Struct, tag_field="type", tag="change_refused", kw_only=True, frozen=True, gc=False):
+    """The worker that owns a partition cannot serve a change of stages; key: TASK/refused/GROUP/PARTITION. Said again
+    without a reason when it serves the change after all."""
+
+    task: TaskName
+    change_id: Annotated[str, Meta(description="The change that cannot be served.")]
+    group: Annotated[str, Meta(description="The workers' group, OFFERSTREAM_APP_ID.")]
+    partition: Annotated[int, Meta(ge=0, description="The partition in which it is not served.")]
+    version: Annotated[str, Meta(description="The version that cannot serve.")]
+    reason: Annotated[str, Meta(description="Why, in words; empty: it serves by now.")]
+    decided_at_ms: Annotated[int, Meta(description="When it was found, UTC milliseconds since 1970.")]
+
+
+ControlRecord = StagesSet | CanaryRolledBack | ChangeRefused
 
 
 def key_of(record: ControlRecord) -> bytes:
     """The record's key in the topic."""
     if isinstance(record, StagesSet):
         return record.task.encode()
+    if isinstance(record, ChangeRefused):
+        return f"{record.task}/refused/{record.group}/{record.partition}".encode()
     # A verdict over an older change, from a worker that reads a backlog, must not take the place of a newer one.
     return f"{record.task}/rollback/{record.change_id}".encode()
