@@ -212,11 +212,7 @@ def drift_columns(scores: TaskScores) -> dict[str, npt.NDArray[Any]]:
     """What drift is measured of, for the rows that the live model answered: the scalar features that it saw, and its
     probabilities before they were recalibrated, which moves them by itself."""
     mine = (scores.used == 0) & scores.judged
-    model, x = scores.models[0], scores.inputs[0][mine]
-    places = np.cumsum((0, *model.widths[:-1])).tolist()
-    found: dict[str, npt.NDArray[Any]] = {
-        a: x[:, p] for a, p, w in zip(model.features, places, model.widths, strict=True) if w == 1
-    }
+    found: dict[str, npt.NDArray[Any]] = dict(scores.inputs[0].numbers(mine))
     said = scores.answers | scores.foretold
-    found |= {o.name: said[o.name][mine] for o in model.outputs if o.scalar}
+    found |= {o.name: said[o.name][mine] for o in scores.models[0].outputs if o.scalar}
     return found

@@ -59,7 +59,7 @@ def test_codes_that_a_model_does_not_know_are_no_events_to_it() -> None:
     young.codes = {name: code for name, code in live.codes.items() if code <= 6}
     places = CATALOGUE.places(live.features)
     rows = np.asarray(shipped().artifact("behaviour").golden)
-    types = Inputs(rows, places).of(young)[:, places["sequence.types"]]
+    types = Inputs(rows, places).of(young)[:][:, places["sequence.types"]]
     before = rows[:, places["sequence.types"]]
     assert (before > 6).any()
     np.testing.assert_array_equal(types, np.where(before > 6, 0, before))

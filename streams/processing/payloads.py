@@ -1,0 +1,82 @@
+"""What the records that made due say, as models take it: made once for all of them, and only where one asks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from streams.columns.arrays import Bools
+from streams.features.feature import Feature, Has, Unreadable
+
+#: Gives float32 [k, width] of an index into due points: of a mask, a slice, or places.
+Block = Callable[[Any], npt.NDArray[np.float32]]
+
+
+class Payloads:
+    """Of n due points (``due`` [n]: the record that made each due, None where a timer did), what ``features`` make of
+    their records, by address. Kept as small as it is made, and no longer than the slice."""
+
+    def __init__(self, due: Sequence[Any], features: Mapping[str, Feature]) -> None:
+        self._due, self._features = due, features
+        self._made: dict[str, list[npt.NDArray[Any] | None]] = {}
+        self._asked: dict[str, Bools] = {}
+        self._unreadable: dict[str, dict[int, str]] = {}
+
+    def __contains__(self, address: object) -> bool:
+        return address in self._features
+
+    def said(self, addresses: Sequence[str], among: Bools) -> Bools:
+        """[n] of the due points ``among`` all, those whose records say all of the addresses that must be said; here
+        all of the addresses are made. What is listed beside whether it is there need not be said."""
+        taken = [address for address in addresses if address in self._features]
+        optional = {source.address for source in map(self._source, taken) if isinstance(source, Has)}
+        found = among.copy()
+        for address in taken:
+            if address not in optional and not isinstance(self._source(address), Has):
+                found &= self._said(address, found)
+        for address in optional:
+            self._said(address, found)
+        return found
+
+    def block(self, address: str) -> Block:
+        """What gives one of them; 0 where nothing was said or asked for."""
+        feature, source = self._features[address], self._source(address)
+        has = isinstance(source, Has)
+        of = source.address if has else address
+
+        def numbers(rows: Any) -> npt.NDArray[np.float32]:
+            chosen = np.arange(len(self._due))[rows]
+            made = self._made.get(of, [None] * len(self._due))
+            known = [made[i] for i in np.atleast_1d(chosen).tolist()]
+            there = [k for k, each in enumerate(known) if each is not None]
+            block = np.zeros((len(known), feature.width), np.float32)
+            if there:
+                block[there] = 1.0 if has else source.floats(np.stack([known[k] for k in there]))
+            return block if chosen.ndim else block[0]
+
+        return numbers
+
+    def unreadable(self, addresses: Sequence[str]) -> dict[str, dict[int, str]]:
+        """By address, which due points' records say what cannot be read, and why."""
+        return {address: self._unreadable[address] for address in addresses if self._unreadable.get(address)}
+
+    def _source(self, address: str) -> Any:
+        return self._features[address].source
+
+    def _said(self, address: str, among: Bools) -> Bools:
+        """[n] of some due points, those whose records say one thing; it is made of those of which it was not yet."""
+        n = len(self._due)
+        made = self._made.setdefault(address, [None] * n)
+        asked = self._asked.setdefault(address, np.zeros(n, np.bool_))
+        source = self._source(address)
+        for i in np.flatnonzero(among & ~asked).tolist():
+            record = self._due[i]
+            try:
+                made[i] = None if record is None else source.of(record)
+            except Unreadable as why:
+                self._unreadable.setdefault(address, {})[i] = str(why)
+        asked |= among
+        return among & np.array([each is not None for each in made], np.bool_)
