@@ -23,34 +23,34 @@ class Payloads:
         self._due, self._features = due, features
         self._made: dict[str, list[npt.NDArray[Any] | None]] = {}
         self._asked: dict[str, Bools] = {}
-        self._unreadable: dict[str, dict[int, str]] = {}
+        self._unreadable: dict[str, dict[str, str]] = {}
 
     def __contains__(self, address: object) -> bool:
         return address in self._features
 
     def said(self, addresses: Sequence[str], among: Bools) -> Bools:
-        """[n] of the due points ``among`` all, those whose records say all of the addresses that must be said; here
-        all of the addresses are made. What is listed beside whether it is there need not be said."""
+        """[n] of the due points ``among`` all, those whose records say all of the addresses that must be said; these
+        are made here. What is listed beside whether it is there need not be said."""
         taken = [address for address in addresses if address in self._features]
         optional = {source.address for source in map(self._source, taken) if isinstance(source, Has)}
         found = among.copy()
         for address in taken:
             if address not in optional and not isinstance(self._source(address), Has):
                 found &= self._said(address, found)
-        for address in optional:
-            self._said(address, found)
         return found
 
     def block(self, address: str) -> Block:
-        """What gives one of them; 0 where nothing was said or asked for."""
+        """What gives one of them; 0 where nothing was said."""
         feature, source = self._features[address], self._source(address)
         has = isinstance(source, Has)
         of = source.address if has else address
 
         def numbers(rows: Any) -> npt.NDArray[np.float32]:
             chosen = np.arange(len(self._due))[rows]
-            made = self._made.get(of, [None] * len(self._due))
-            known = [made[i] for i in np.atleast_1d(chosen).tolist()]
+            asked = np.zeros(len(self._due), np.bool_)
+            asked[chosen] = True
+            self._said(of, asked)
+            known = [self._made[of][i] for i in np.atleast_1d(chosen).tolist()]
             there = [k for k, each in enumerate(known) if each is not None]
             block = np.zeros((len(known), feature.width), np.float32)
             if there:
@@ -59,8 +59,8 @@ class Payloads:
 
         return numbers
 
-    def unreadable(self, addresses: Sequence[str]) -> dict[str, dict[int, str]]:
-        """By address, which due points' records say what cannot be read, and why."""
+    def unreadable(self, addresses: Sequence[str]) -> dict[str, dict[str, str]]:
+        """By address, of records that say what cannot be read: their ids, and why."""
         return {address: self._unreadable[address] for address in addresses if self._unreadable.get(address)}
 
     def _source(self, address: str) -> Any:
@@ -77,6 +77,6 @@ class Payloads:
             try:
                 made[i] = None if record is None else source.of(record)
             except Unreadable as why:
-                self._unreadable.setdefault(address, {})[i] = str(why)
+                self._unreadable.setdefault(address, {})[record.event_id] = str(why)
         asked |= among
         return among & np.array([each is not None for each in made], np.bool_)

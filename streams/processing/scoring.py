@@ -219,7 +219,7 @@ def serve(
 
 class Given:
     """What a model is given of n due points, as float32 [k, width] of those asked for: pictures are too large to be
-    given of all at once. ``blocks``: in order, an address, its width, and what gives it of an index into the due points."""
+    given of all at once. ``blocks``, in order: address, width, and what gives it of an index into the due points."""
 
     def __init__(self, blocks: Sequence[tuple[str, int, Block]]) -> None:
         self._blocks = blocks
@@ -251,9 +251,9 @@ class TaskScores:
     compared: list[Compared] = field(default_factory=list)
     foretold: Answers = field(default_factory=dict)
     """The answers as the models gave them, before they were recalibrated."""
-    unreadable: dict[str, dict[int, str]] = field(default_factory=dict)
-    """By address, the due points whose records say something that the live model takes and that cannot be read, with
-    why."""
+    unreadable: dict[str, dict[str, str]] = field(default_factory=dict)
+    """By address, of due points whose records say something that the live model takes and that cannot be read: the
+    record's id, and why."""
     learned_day: Ints | None = None
     """[n] the day (since 1970) before which all that corrected an answer was known; -1 where nothing did."""
 
@@ -343,8 +343,8 @@ class Inputs:
         self._judged[key] = found
         return found
 
-    def unreadable(self, model: Model) -> dict[str, dict[int, str]]:
-        """By address, which due points' records say something that cannot be read, and why."""
+    def unreadable(self, model: Model) -> dict[str, dict[str, str]]:
+        """By address, of records that say something that cannot be read: their ids, and why."""
         return self._payloads.unreadable(model.features)
 
     def take(self, addresses: Sequence[str], upstream: Sequence[Model] = ()) -> npt.NDArray[np.float32]:
