@@ -79,7 +79,9 @@ def test_transparent_points_are_white_also_those_of_a_palette_or_a_chosen_colour
     assert found[0, 0].tolist() == [255, 255, 255]
     assert found[0, 7].tolist() == [127, 127, 127]
     assert found[7, 0].tolist() == [0, 0, 255]
-    palette = picture(quarters(8), mode="P", transparency=int(np.asarray(Image.fromarray(quarters(8)).convert("P"))[0, 0]))
+    palette = picture(
+        quarters(8), mode="P", transparency=int(np.asarray(Image.fromarray(quarters(8)).convert("P"))[0, 0])
+    )
     assert seen(palette)[0, 0].tolist() == [255, 255, 255]
     assert seen(picture(quarters(8), transparency=(255, 0, 0)))[0, 0].tolist() == [255, 255, 255]
 
@@ -122,8 +124,8 @@ def test_of_an_animation_it_is_the_first_picture(form: str) -> None:
 
 def test_the_same_bytes_give_the_same_numbers() -> None:
     noise = np.random.default_rng(1).integers(0, 256, (300, 200, 3))
-    for form, options in (("PNG", {}), ("JPEG", {"quality": 80}), ("WEBP", {"quality": 80})):
-        content = picture(noise, form, **options)
+    for form in ("PNG", "JPEG", "WEBP"):
+        content = picture(noise, form)
         np.testing.assert_array_equal(points(content, 96), points(bytes(content), 96))
 
 
@@ -134,7 +136,9 @@ def bomb(width: int, height: int) -> bytes:
         return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
 
     head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(b"\0" * 999)) + chunk(b"IEND", b"")
+    return (
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(b"\0" * 999)) + chunk(b"IEND", b"")
+    )
 
 
 @pytest.mark.parametrize(
@@ -163,6 +167,11 @@ def test_what_cannot_be_read_says_why(content: bytes, why: str) -> None:
 FILES = [picture(quarters(16), form) for form in ("PNG", "JPEG", "WEBP")] + [picture(quarters(16), mode="P")]
 
 
+def assert_short(why: str) -> None:
+    """A reason is a sentence, whatever the file holds."""
+    assert 10 < len(why) < 200
+
+
 @settings(max_examples=300, deadline=None)
 @given(data=st.data())
 def test_no_bytes_do_harm(data: st.DataObject) -> None:
@@ -179,7 +188,7 @@ def test_no_bytes_do_harm(data: st.DataObject) -> None:
         content += data.draw(st.binary(max_size=50))
     try:
         found = PICTURE.of(SimpleNamespace(image=bytes(content)))
-    except Unreadable as why:
-        assert 10 < len(str(why)) < 200
-    else:
-        assert found is None or (found.shape == (192,) and found.dtype == np.uint8)
+    except Unreadable as error:
+        found = None
+        assert_short(str(error))
+    assert found is None or (found.shape == (192,) and found.dtype == np.uint8)
