@@ -1,4 +1,4 @@
-"""What the records that made due say, as models take it: made once for all of them, and only where one asks."""
+"""What models are given: rows as they stand, or with what the records that made due say, made where one asks for it."""
 
 from __future__ import annotations
 
@@ -15,6 +15,37 @@ from streams.features.feature import Feature, Has, Unreadable
 Block = Callable[[Any], npt.NDArray[np.float32]]
 
 
+class Given:
+    """What a model is given of n due points, as float32 [k, width] of those asked for."""
+
+    def __init__(self, x: npt.NDArray[np.float32], widths: Mapping[str, int]) -> None:
+        self._x, self._widths = x, widths
+
+    def __getitem__(self, rows: Any) -> npt.NDArray[np.float32]:
+        return self._x[rows]
+
+    def numbers(self, rows: Any) -> dict[str, npt.NDArray[np.float32]]:
+        """[k] by address, what is one number per row."""
+        x, places = self._x[rows], np.cumsum((0, *self._widths.values())).tolist()
+        pairs = zip(self._widths.items(), places, strict=False)
+        return {address: x[:, place] for (address, width), place in pairs if width == 1}
+
+
+class GivenOfRecords(Given):
+    """The same, put together when it is asked for: pictures are too large to be given of all at once. ``blocks``, by
+    address: what gives it of an index into the due points."""
+
+    def __init__(self, blocks: Mapping[str, Block], widths: Mapping[str, int]) -> None:
+        self._blocks, self._widths = blocks, widths
+
+    def __getitem__(self, rows: Any) -> npt.NDArray[np.float32]:
+        return np.concatenate([block(rows) for block in self._blocks.values()], axis=-1)
+
+    def numbers(self, rows: Any) -> dict[str, npt.NDArray[np.float32]]:
+        """[k] by address, what is one number per row."""
+        return {address: block(rows)[:, 0] for address, block in self._blocks.items() if self._widths[address] == 1}
+
+
 class Payloads:
     """Of n due points (``due`` [n]: the record that made each due, None where a timer did), what ``features`` make of
     their records, by address. Kept as small as it is made, and no longer than the slice."""
@@ -28,9 +59,15 @@ class Payloads:
     def __contains__(self, address: object) -> bool:
         return address in self._features
 
+    def any(self, addresses: Sequence[str]) -> bool:
+        """Whether any of the addresses is one of these."""
+        return not self._features.keys().isdisjoint(addresses)
+
     def said(self, addresses: Sequence[str], among: Bools) -> Bools:
         """[n] of the due points ``among`` all, those whose records say all of the addresses that must be said; these
         are made here. What is listed beside whether it is there need not be said."""
+        if not self.any(addresses):
+            return among
         taken = [address for address in addresses if address in self._features]
         optional = {source.address for source in map(self._source, taken) if isinstance(source, Has)}
         found = among.copy()

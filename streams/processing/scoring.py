@@ -15,7 +15,7 @@ from streams.features.catalogue import Catalogue
 from streams.features.feature import Feature
 from streams.features.meaning import CODES, OTHER, meanings
 from streams.monitoring.canary import Compared
-from streams.processing.payloads import Block, Payloads
+from streams.processing.payloads import Block, Given, GivenOfRecords, Payloads
 from streams.records.outcomes import Reason
 from streams.records.serving import Stages
 from streams.records.tags import tag_of
@@ -217,21 +217,6 @@ def serve(
     return found
 
 
-class Given:
-    """What a model is given of n due points, as float32 [k, width] of those asked for: pictures are too large to be
-    given of all at once. ``blocks``, in order: address, width, and what gives it of an index into the due points."""
-
-    def __init__(self, blocks: Sequence[tuple[str, int, Block]]) -> None:
-        self._blocks = blocks
-
-    def __getitem__(self, rows: Any) -> npt.NDArray[np.float32]:
-        return np.concatenate([block(rows) for _, _, block in self._blocks], axis=-1)
-
-    def numbers(self, rows: Any) -> dict[str, npt.NDArray[np.float32]]:
-        """[k] by address, what is one number per row."""
-        return {address: block(rows)[..., 0] for address, width, block in self._blocks if width == 1}
-
-
 @dataclass(slots=True)
 class TaskScores:
     """What a task answered for n due points."""
@@ -313,14 +298,23 @@ class Inputs:
         """What a model takes; event types that came after its training are ``OTHER`` to it."""
         key = (model.task, model.digest)
         if key not in self._given:
-            blocks = {address: self._block(address, model.upstream) for address in model.features}
+            widths = dict(zip(model.features, model.widths, strict=True))
+            blocks: dict[str, Block] = {}
+            if self._payloads.any(model.features):
+                blocks = {address: self._block(address, model.upstream) for address in model.features}
+                self._given[key] = GivenOfRecords(blocks, widths)
+            else:
+                x = self.take(model.features, model.upstream)
+                self._given[key] = Given(x, widths)
             last = max(model.codes.values(), default=len(CODES))
-            if last < len(CODES) and TYPES in blocks:
-                types = self._features[:, self._places[TYPES]].copy()
+            if last < len(CODES) and TYPES in widths:
+                if blocks:
+                    types = self._features[:, self._places[TYPES]].copy()
+                    blocks[TYPES] = types.__getitem__
+                else:
+                    start = sum(model.widths[: model.features.index(TYPES)])
+                    types = x[:, start : start + widths[TYPES]]
                 types[types > last] = OTHER
-                blocks[TYPES] = types.__getitem__
-            pairs = zip(model.features, model.widths, strict=True)
-            self._given[key] = Given([(address, width, blocks[address]) for address, width in pairs])
         return self._given[key]
 
     def judged(self, model: Model) -> Bools:
@@ -349,7 +343,9 @@ class Inputs:
 
     def take(self, addresses: Sequence[str], upstream: Sequence[Model] = ()) -> npt.NDArray[np.float32]:
         """[n, width of all addresses] features, and outputs ``TASK.OUTPUT`` of the upstream models, side by side."""
-        return np.concatenate([self._block(address, upstream)(slice(None)) for address in addresses], axis=1)
+        places, features = self._places, self._features
+        blocks = [features[:, places[a]] if a in places else self._block(a, upstream)(slice(None)) for a in addresses]
+        return np.concatenate(blocks, axis=1)
 
     def _block(self, address: str, upstream: Sequence[Model]) -> Block:
         if address in self._places:
@@ -365,16 +361,19 @@ class Inputs:
         key = (model.task, model.digest)
         if key not in self._answers:
             given, judged = self.of(model), self.judged(model)
+            every = bool(judged.all())
             rows = np.flatnonzero(judged)
             at_once = max(1, NUMBERS_AT_ONCE // max(1, sum(model.widths)))
             parts, spent = [], 0.0
             for start in range(0, max(1, len(rows)), at_once):
-                x = given[:] if judged.all() and len(rows) <= at_once else given[rows[start : start + at_once]]
+                x = given[:] if every and len(rows) <= at_once else given[rows[start : start + at_once]]
                 began = time.perf_counter()
                 parts.append(model.score(x))
                 spent += time.perf_counter() - began
-            found = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-            if not judged.all():
+            found = parts[0]
+            if len(parts) > 1:
+                found = {name: np.concatenate([part[name] for part in parts]) for name in found}
+            if not every:
                 found = {name: _spread(values, judged) for name, values in found.items()}
             self._seconds[key] = spent
             self._answers[key] = found

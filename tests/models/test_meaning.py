@@ -63,6 +63,15 @@ def test_codes_that_a_model_does_not_know_are_no_events_to_it() -> None:
     before = rows[:, places["sequence.types"]]
     assert (before > 6).any()
     np.testing.assert_array_equal(types, np.where(before > 6, 0, before))
+    # The same beside what is made of records.
+    young.digest, young.features, young.widths = "b" * 64, ("sequence.types", "payload.query"), (32, 16)
+    searched: Any = SimpleNamespace(query="green tea")
+    inputs = Inputs(rows[:2], places, [searched, None], CATALOGUE.payloads)
+    both = inputs.of(young)[:]
+    np.testing.assert_array_equal(both[:, :32], types[:2])
+    np.testing.assert_array_equal((both[:, 32:] > 0).sum(axis=1), [2, 0])
+    assert inputs.judged(young).tolist() == [True, False]
+    assert (rows[:2, places["sequence.types"]] == before[:2]).all()
 
 
 def test_meaning_follows_the_declaration_not_the_words() -> None:

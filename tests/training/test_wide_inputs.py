@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -14,9 +15,11 @@ import pytest
 
 from models.artifact import GOLDEN_BYTES, Artifact, parse_artifact
 from models.predictor import Predictor
+from streams.agents.entity_log import EntityLog
 from streams.agents.model_watch import drift_columns
 from streams.entities.item import ITEM
 from streams.features.payload.picture import Picture
+from streams.metrics import Metrics
 from streams.processing.partition import PartitionProcessor
 from streams.processing.rules import Rules
 from streams.processing.scoring import TaskScores, score, serve, shipped_stages
@@ -152,6 +155,29 @@ def test_who_is_asked_of_what(models: dict[str, Predictor]) -> None:
     assert (result.fates["applied"], result.dead) == (1, [])
     rows = processor.arena.rows.pick(np.array([0]))
     assert ITEM.catalogue.read(rows, np.array([NOON + 9]), ["price.now"])[0, 0] == 104
+
+
+def test_a_worker_counts_what_cannot_be_read_and_says_of_one_which_it_is(
+    models: dict[str, Predictor], caplog: pytest.LogCaptureFixture
+) -> None:
+    table, metrics = SimpleNamespace(partition_db=lambda _partition: {}), Metrics()
+    writer = SimpleNamespace(send=lambda *_: None, say=lambda *_, **__: None, poll=lambda: None)
+    events = EntityLog(ITEM, Rules(), Models(*models.values()), table, writer, metrics, 1000)  # type: ignore[arg-type]
+    records = [listed(k, RED[:-20] if k % 2 else RED, HIGH, item_id="item-1") for k in range(6)]
+    (log,) = [log for log in item_logs({}, [("catalog.items.v1", record) for record in records]).values() if log]
+    for slice_ in item_slices(log, cuts=[3]):
+        events.handle(slice_, 0)
+    events.models.watch()
+    for task, n in (("look", 3), ("both", 3)):
+        value = metrics.registry.get_sample_value(
+            "offerstream_unreadable_inputs_total", {"task": task, "input": "payload.picture"}
+        )
+        assert value == n
+    (said,) = [r.getMessage() for r in caplog.records if "passed over" in r.getMessage()]
+    assert "payload.picture of record 'l1'" in said
+    assert "damaged or cut off" in said
+    labels = {"task": "look", "population": "record"}
+    assert metrics.registry.get_sample_value("offerstream_unjudged_due_points_total", labels) == 3
 
 
 def test_nothing_of_them_stays_in_a_row_or_beside_it(models: dict[str, Predictor]) -> None:

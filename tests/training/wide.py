@@ -111,7 +111,7 @@ def train(task: Task, kept_in: Any) -> tuple[Artifact, Callable[[Rows], dict[str
         return tf.reduce_mean(tf.keras.losses.binary_crossentropy(wanted, first))
 
     wanted = y[:, None].astype(np.float32)
-    fit(model, lambda _rng: (x, wanted), loss, Schedule(15, 32, rate=5e-2, average=0.9), seed=3, kept_in=kept_in)
+    fit(model, lambda _rng: (x, wanted), loss, Schedule(25, 32, rate=2e-2, average=0.9), seed=3, kept_in=kept_in)
 
     def answer(rows: Rows) -> dict[str, Rows]:
         found = model.predict(rows, batch_size=64, verbose=0)

@@ -72,9 +72,12 @@ class Sound(FromRecord):
         wave = resampled(*_read(content, self.samples / self.rate + 0.05), self.rate)[: self.samples]
         wave = np.pad(wave, (0, self.samples - len(wave)))
         framed = np.lib.stride_tricks.sliding_window_view(wave, self.window)[:: self.hop]
-        hann, bank = _bank(self.rate, self.window, self.pitches)
-        power = np.abs(np.fft.rfft(framed * hann, 2 * (bank.shape[0] - 1), axis=1)) ** 2
-        loudness = 10 * np.log10(np.maximum(power @ bank, 1e-12))
+        shape = _shape(self.rate, self.window, self.pitches)
+        power = np.abs(np.fft.rfft(framed * shape.hann, shape.size, axis=1)[:, :-1]) ** 2
+        # Between two edges all bins belong to the pitch above by how far up they are, and to the one below by the rest:
+        # sums of each stretch, without a product of matrices, for which numpy would start threads.
+        whole, upper = _stretches(power, shape.starts), _stretches(power * shape.up, shape.starts)
+        loudness = 10 * np.log10(np.maximum(upper[:, :-1] + whole[:, 1:] - upper[:, 1:], 1e-12))
         return np.rint(255 * np.clip(1 + loudness / SILENCE_DB, 0, 1)).astype(np.uint8).reshape(-1)
 
     def floats(self, made: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
@@ -149,15 +152,33 @@ def resampled(wave: Floats, rate: int, wanted: int) -> Floats:
     return np.fft.irfft(kept, blocks * up)[:length] * (up / down)
 
 
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    size: int
+    """Of the transform."""
+    hann: Floats
+    """[window] so that a tone as loud as can be has the power 1."""
+    starts: npt.NDArray[np.int64]
+    """[pitches + 2] the first bin at or above each edge."""
+    up: Floats
+    """[bins] how far each lies between the edge below it (0) and the one above it (1)."""
+
+
 @cache
-def _bank(rate: int, window: int, pitches: int) -> tuple[Floats, Floats]:
-    """[window] the Hann window, so that a tone as loud as can be has power 1, and [bins, pitches] the triangles."""
+def _shape(rate: int, window: int, pitches: int) -> _Shape:
     # More bins than the window tells apart, so that the lowest pitches have some.
     size = 2 << (window - 1).bit_length()
     hann = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(window) / window)
     top = 2595 * np.log10(1 + rate / 2 / 700)
     edges = 700 * (10 ** (np.linspace(0, top, pitches + 2) / 2595) - 1)
-    bins = np.arange(size // 2 + 1)[:, None] * (rate / size)
-    rising = (bins - edges[:-2]) / (edges[1:-1] - edges[:-2])
-    falling = (edges[2:] - bins) / (edges[2:] - edges[1:-1])
-    return hann * (2 / np.sqrt(size * (hann**2).sum())), np.maximum(0, np.minimum(rising, falling))
+    bins = np.arange(size // 2) * (rate / size)
+    up = np.interp(bins, edges, np.arange(pitches + 2)) % 1
+    return _Shape(size, hann * (2 / np.sqrt(size * (hann**2).sum())), np.searchsorted(bins, edges), up)
+
+
+def _stretches(values: Floats, starts: npt.NDArray[np.int64]) -> Floats:
+    """[n, len(starts) - 1] sums of each row from one start to before the next."""
+    sums = np.zeros((len(values), values.shape[1] + 1))
+    np.cumsum(values, axis=1, out=sums[:, 1:])
+    found: Floats = np.diff(sums[:, starts], axis=1)
+    return found
