@@ -12,8 +12,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from streams.entities.contents import find
+from streams.features.feature import FromRecord
 from streams.features.kinds.windows import Windowed
 from streams.features.meaning import meanings
+from streams.features.payload.picture import Picture
 from streams.features.shopper import CATALOGUE
 from streams.features.shopper.signals import ORDERS, SPEND
 from streams.processing.scoring import Inputs, load
@@ -97,3 +100,15 @@ def test_a_model_of_other_meanings_or_codes_does_not_serve(what: str) -> None:
     shelf: Any = SimpleNamespace(model=lambda _task, _version: other)
     with pytest.raises(ValueError, match=rf"{name} meant something else.*offerstream train churn"):
         load(shelf, "churn", "other", CATALOGUE.features)
+
+
+def test_whether_there_is_a_picture_means_another_thing_when_pictures_do() -> None:
+    inputs = find("item").catalogue.inputs
+    names = ("payload.picture", "payload.has_picture", "payload.sound")
+    smaller = {"payload.picture": replace(inputs["payload.picture"], source=Picture("image", 64), width=64 * 64 * 3)}
+    before, after = meanings(inputs, names), meanings(inputs | smaller, names)
+    assert [before[name] == after[name] for name in names] == [False, False, True]
+    assert find("item").catalogue.covering(["payload.has_picture"]).inputs.keys() == set(names[:2])
+    for payload in inputs.values():
+        if isinstance(payload.source, FromRecord):
+            assert payload.width == np.prod(payload.source.shape)

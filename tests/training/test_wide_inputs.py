@@ -27,7 +27,10 @@ from streams.records import items as i
 from tests.features.files import picture, quarters, tone, wav
 from tests.items import item_logs, item_slices
 from tests.shoppers import NOON
-from tests.training.wide import BOTH, HEAR, LOOK, TASKS, listed, listings, rows_of, train
+from tests.training.wide import BOTH, HEAR, LOOK, TASKS, given, listed, listings, train
+from training.errors import TrainingError
+from training.job import Job, upstream_of
+from training.networks.inputs import rows_of
 
 ROOT = Path(__file__).parents[2]
 RED = picture(np.full((30, 30, 3), (230, 20, 20)))
@@ -110,7 +113,7 @@ def test_of_records_as_they_were_learnt_the_stream_answers_the_same(models: dict
     for cuts in ((), (1, 2, 9)):
         found = apply(said, *models.values(), cuts=cuts)
         for task in TASKS:
-            expected = models[task.name].score(rows_of(task, records))[task.outputs[0].name]
+            expected = models[task.name].score(given(task, records))[task.outputs[0].name]
             served = answered(found[task.name], task.outputs[0].name)
             assert sorted(served) == sorted(np.round(expected, 4).tolist())
 
@@ -135,10 +138,10 @@ def test_who_is_asked_of_what(models: dict[str, Predictor]) -> None:
         for values in scores.answers.values():
             assert np.isfinite(values[scores.judged]).all()
             assert np.isnan(values[~scores.judged]).all()
-    given = drift_columns(found["both"])
-    assert given["payload.has_picture"].tolist() == [1, 1, 0, 0, 0, 1]
-    assert given["payload.has_sound"].tolist() == [1, 0, 1, 0, 1, 0]
-    assert given.keys() == {"price.now", "payload.has_picture", "payload.has_sound", "listing.listed", "either"}
+    columns = drift_columns(found["both"])
+    assert columns["payload.has_picture"].tolist() == [1, 1, 0, 0, 0, 1]
+    assert columns["payload.has_sound"].tolist() == [1, 0, 1, 0, 1, 0]
+    assert columns.keys() == {"price.now", "payload.has_picture", "payload.has_sound", "listing.listed", "either"}
     unreadable = {task: {a: list(told) for a, told in s.unreadable.items()} for task, s in found.items()}
     assert unreadable == {
         "look": {"payload.picture": ["l4"]},
@@ -273,9 +276,17 @@ def test_the_laws_of_every_model_hold_and_a_report_is_drawn(trained: dict[str, A
     assert len(page) < 400_000
 
 
+def test_what_training_cannot_give_is_said() -> None:
+    with pytest.raises(ValueError, match=r"Features of both are \[1, 2\], not \[1, 0\]"):
+        rows_of(BOTH, [listed(1)])
+    with pytest.raises(TrainingError, match=r"holds no records, of which payload\.query are made"):
+        Job(LOOK, (), 1).rows(None, ("payload.query",))  # type: ignore[arg-type]
+    assert upstream_of(BOTH) == ()
+
+
 def test_quarters_are_what_the_stream_sees() -> None:
     """The row holds the picture as the task's shape says, row by row."""
-    row = rows_of(LOOK, [listed(0, picture(quarters(96)))])[0].reshape(96, 96, 3)
+    row = given(LOOK, [listed(0, picture(quarters(96)))])[0].reshape(96, 96, 3)
     assert row[10, 10].tolist() == [1, 0, 0]
     assert row[10, 80].tolist() == [0, 1, 0]
     assert row[80, 10].tolist() == [0, 0, 1]

@@ -11,14 +11,13 @@ import numpy.typing as npt
 from models.artifact import Artifact
 from models.task import Output, Task
 from streams.entities.item import ITEM
-from streams.processing.scoring import Inputs
 from streams.records.items import ItemListed
 from tests.features.files import picture, tone, wav
 from tests.shoppers import NOON
 from training import export
 from training.evaluate import compare, importance
 from training.fit import Schedule, fit, seed_everything
-from training.networks.inputs import tensors
+from training.networks.inputs import rows_of, tensors
 
 Rows = npt.NDArray[np.float32]
 
@@ -67,12 +66,11 @@ def label(task: Task, truth: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]
     return {"look": truth[:, 0], "hear": truth[:, 1], "both": truth.max(axis=1)}[task.name]
 
 
-def rows_of(task: Task, records: list[ItemListed]) -> Rows:
+def given(task: Task, records: list[ItemListed]) -> Rows:
     """[n, width] what a model of the task is given of records, of items of which nothing else is known."""
     features = [a for a in task.features if a in ITEM.catalogue.features]
-    known = np.array([[r.unit_price_cents, 1.0][: len(features)] for r in records], np.float32)
-    places = ITEM.catalogue.places(features)
-    return Inputs(known, places, records, ITEM.catalogue.payloads).take(task.features)
+    known = [[r.unit_price_cents, 1.0] for r in records]
+    return rows_of(task, records, np.array(known, np.float32)[:, : len(features)])
 
 
 def network(task: Task) -> Any:
@@ -103,7 +101,7 @@ def train(task: Task, kept_in: Any) -> tuple[Artifact, Callable[[Rows], dict[str
 
     seed_everything(3)
     (taught, truth), (tested, test_truth) = listings(160, 1), listings(96, 2)
-    x, y, test_x, test_y = rows_of(task, taught), label(task, truth), rows_of(task, tested), label(task, test_truth)
+    x, y, test_x, test_y = given(task, taught), label(task, truth), given(task, tested), label(task, test_truth)
     model = network(task)
 
     def loss(answers: Any, _x: Any, wanted: Any) -> Any:
