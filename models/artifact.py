@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import zipfile
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,10 @@ CARD_KEYS = (
 #: promises, and what became of it. ``recalibration``: how far off scores were, as foretold and as recalibrated.
 #: ``names``: what a ranking's or text's whole numbers stand for, in order.
 CARD_MAY_SAY = ("levels", "recalibration", "names")
+#: A feature of more numbers than this is a picture or a sound. A typical one is 0 everywhere, and no card lists it.
+WIDE = 1024
+#: Golden rows: at most so many, and fewer where they would take more bytes, compressed.
+GOLDEN_ROWS, GOLDEN_BYTES = 256, 1 << 20
 
 
 class ArtifactError(RuntimeError):
@@ -72,16 +77,15 @@ class Artifact:
 
     def files(self) -> dict[str, bytes]:
         """The artifact as its files."""
-        golden = io.BytesIO()
-        np.savez_compressed(golden, allow_pickle=False, rows=self.golden, **self.answers)
+        golden = _packed(self.golden, self.answers)
         # A line per entry: small, and two cards can be compared.
-        sealed = self.card | {"seal": _seal(self.card, golden.getvalue())}
+        sealed = self.card | {"seal": _seal(self.card, golden)}
         entries = (
             f"  {json.dumps(key)}: {json.dumps(value, ensure_ascii=False, allow_nan=False)}"
             for key, value in sealed.items()
         )
         card = "{\n" + ",\n".join(entries) + "\n}\n"
-        return {"model.onnx": self.model, "card.json": card.encode(), "golden.npz": golden.getvalue()}
+        return {"model.onnx": self.model, "card.json": card.encode(), "golden.npz": golden}
 
     @property
     def version(self) -> str:
@@ -103,8 +107,32 @@ class Artifact:
 
     @property
     def reference(self) -> npt.NDArray[np.float32]:
-        """[f] a typical shopper: the medians of the training rows, in the order of the task's features."""
-        return np.array(self.card["reference"], np.float32)
+        """[sum of widths] a typical row: the medians of the training rows, in the order of the task's features; 0 for
+        pictures and sounds."""
+        row = np.zeros(sum(self.widths), np.float32)
+        row[listed(self.widths)] = self.card["reference"]
+        return row
+
+
+def golden_of(
+    rows: npt.NDArray[np.float32], answers: dict[str, npt.NDArray[np.float32]]
+) -> tuple[npt.NDArray[np.float32], dict[str, npt.NDArray[np.float32]]]:
+    """The first of some rows with their answers, as many as an artifact keeps: pictures are large."""
+    n = min(len(rows), GOLDEN_ROWS, max(1, 8 * GOLDEN_BYTES // (4 * rows.shape[1])))
+    while n > 1 and len(_packed(rows[:n], {name: values[:n] for name, values in answers.items()})) > GOLDEN_BYTES:
+        n -= -(-n // 4)
+    return rows[:n], {name: values[:n] for name, values in answers.items()}
+
+
+def _packed(rows: npt.NDArray[np.float32], answers: dict[str, npt.NDArray[np.float32]]) -> bytes:
+    golden = io.BytesIO()
+    np.savez_compressed(golden, allow_pickle=False, rows=rows, **answers)
+    return golden.getvalue()
+
+
+def listed(widths: Sequence[int]) -> npt.NDArray[np.bool_]:
+    """[sum of widths] which numbers of a row a card lists typical values of: all but those of pictures and sounds."""
+    return np.repeat(np.array(widths) <= WIDE, widths)
 
 
 def population_of(task: Task) -> list[list[Any]]:
@@ -195,7 +223,7 @@ def parse_artifact(task: Task, files: dict[str, bytes], folder: str) -> Artifact
             f"Train it anew: offerstream train {task.name}"
         )
     width = sum(card["widths"])
-    if tuple(card["outputs"]) != task.output_names or len(card["reference"]) != width:
+    if tuple(card["outputs"]) != task.output_names or len(card["reference"]) != listed(card["widths"]).sum():
         raise ArtifactError(
             f"{folder}/card.json does not have the outputs or the reference row of the task. "
             f"Train it anew: offerstream train {task.name}"

@@ -19,6 +19,8 @@ import onnxruntime as ort
 Answers = dict[str, npt.NDArray[np.float64]]
 #: Rows per ONNX run. Larger blocks gain nothing, and equal answers were proven up to here.
 BLOCK = 1000
+#: … and no more numbers: of rows with pictures fewer go into one run, or its memory would.
+BLOCK_NUMBERS = 1 << 20
 #: How far a golden answer may be off on another CPU.
 GOLDEN_TOLERANCE = 1e-4
 
@@ -127,9 +129,10 @@ class Predictor:
         if x.dtype != np.float32 or x.ndim != 2 or x.shape[1] != self.width:
             raise ValueError(f"{self.task!r} takes float32 [n, {self.width}], not {x.dtype} {list(x.shape)}.")
         names = [output.name for output in self.outputs]
+        size = max(1, min(BLOCK, BLOCK_NUMBERS // self.width))
         blocks = [
-            self._session.run(names, {"features": np.ascontiguousarray(x[i : i + BLOCK])})
-            for i in range(0, max(1, len(x)), BLOCK)
+            self._session.run(names, {"features": np.ascontiguousarray(x[i : i + size])})
+            for i in range(0, max(1, len(x)), size)
         ]
         return {
             output.name: np.concatenate(
@@ -140,10 +143,19 @@ class Predictor:
 
     def contributions(self, x: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
         """[n, len(features)] how much each feature moved the first output: score less that with a typical value."""
-        n, stops = len(x), np.cumsum(self.widths)
+        n, many = len(x), len(self.widths)
+        at_once = max(1, 4 * BLOCK_NUMBERS // (many * self.width))
+        first, base = self.outputs[0].name, self.score(x)[self.outputs[0].name]
+        without = [
+            self.score(self._without_each(x[start : start + at_once]))[first].reshape(-1, many)
+            for start in range(0, max(1, n), at_once)
+        ]
+        return base[:, None] - np.concatenate(without)
+
+    def _without_each(self, x: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """[n · len(features), width] each row as often as there are features, each time another one of them typical."""
+        reference, stops = self.reference, np.cumsum(self.widths)
         changed = np.repeat(x[:, None, :], len(self.widths), axis=1)
         for k, (width, stop) in enumerate(zip(self.widths, stops.tolist(), strict=True)):
-            changed[:, k, stop - width : stop] = self.artifact.reference[stop - width : stop]
-        first = self.outputs[0].name
-        base, without = self.score(x)[first], self.score(changed.reshape(-1, self.width))[first]
-        return base[:, None] - without.reshape(n, len(self.widths))
+            changed[:, k, stop - width : stop] = reference[stop - width : stop]
+        return changed.reshape(-1, self.width)

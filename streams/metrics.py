@@ -156,6 +156,13 @@ class Metrics:
             "task",
             "population",
         )
+        self.unreadable = counter(
+            "unreadable_inputs",
+            "due points",
+            "Due points whose record held a picture or sound that cannot be read: to the model it was not there.",
+            "task",
+            "input",
+        )
         self.alerts_judged = counter(
             "alerts_judged",
             "alerts",

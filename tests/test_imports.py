@@ -33,6 +33,7 @@ DOORS = {
         "streams/broker",
         "streams/bench",
     },
+    "PIL": {"streams/features/payload/picture.py"},
     "kafka": {"streams/producer"},
     "onnxruntime": {"models/predictor.py"},
     "onnx": {"training"},

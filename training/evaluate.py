@@ -102,6 +102,8 @@ def curves(label: npt.NDArray[Any], score: npt.NDArray[Any], points: int = 40) -
 LEAST_OF_EACH = 20
 #: Shuffling features asks for that many answers each.
 IMPORTANCE_ROWS = 8_000
+#: … and no more numbers: rows with pictures are copied, too.
+IMPORTANCE_NUMBERS = 1 << 25
 
 
 def compare(
@@ -182,7 +184,7 @@ def importance(
     """The features whose shuffling among rows costs most AUC, with what it costs. ``widths``: each feature and how many
     columns of ``x`` it takes; they are shuffled together."""
     rng = np.random.default_rng(seed)
-    some = rng.permutation(len(x))[:IMPORTANCE_ROWS]
+    some = rng.permutation(len(x))[: min(IMPORTANCE_ROWS, max(1, IMPORTANCE_NUMBERS // x.shape[1]))]
     x, label = x[some], label[some]
     whole = auc(label, answer(x))
     found: list[list[Any]] = []

@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from models.artifact import CARD_KEYS, VERSION_DIGITS, Artifact, population_of
+from models.artifact import CARD_KEYS, VERSION_DIGITS, Artifact, golden_of, listed, population_of
 from models.predictor import Predictor
 from models.task import Task
 from streams.entities.contents import find
@@ -24,7 +24,6 @@ from training.quiet import trial
 
 Rows: TypeAlias = npt.NDArray[np.float32]
 OPSET = 17
-GOLDEN_ROWS = 256
 DISTRIBUTION_ROWS = 50_000
 
 
@@ -60,34 +59,34 @@ def proven(
 ) -> Artifact:
     """Make an artifact of ONNX bytes, and prove it equal to the trained model (``answer``) on real rows.
 
-    ``training_rows`` give the typical row and the distributions that drift is measured against. The card is completed
+    ``training_rows`` give the typical row and the distributions that drift is measured against (of rows with pictures,
+    pass a sample: no more is read of a picture than how large it is). The card is completed
     with what follows from the bytes. Raises ``NotEqual`` when any answer differs by more than the task's tolerance,
     and ``ArtifactError`` when a worker would refuse it.
     """
     trained = {name: np.asarray(values, np.float32) for name, values in answer(rows).items()}
-    digest = hashlib.sha256(model).hexdigest()
+    digest, wide = hashlib.sha256(model).hexdigest(), widths(task, upstream)
     whole = {
         "task": task.name,
         "version": digest[:VERSION_DIGITS],
         "digest": digest,
         "opset": OPSET,
         "features": list(task.features),
-        "widths": widths(task, upstream),
+        "widths": wide,
         "meanings": meanings(find(task.entity).catalogue.inputs, task.features),
         "codes": CODES,
         "population": population_of(task),
         "upstream": {p.task: p.digest for p in upstream},
         "outputs": list(task.output_names),
-        "reference": [float(v) for v in np.median(training_rows, axis=0)],
-        "distributions": distributions(task, widths(task, upstream), training_rows, answer),
+        "reference": [float(v) for v in np.median(training_rows[:, listed(wide)], axis=0)],
+        "distributions": distributions(task, wide, training_rows, answer),
         **card,
     }
     missing = [key for key in CARD_KEYS if key not in whole]
     if missing:
         raise ValueError(f"The card of {task.name} lacks {', '.join(missing)}.")
     ordered = {key: whole[key] for key in (*CARD_KEYS, *(k for k in whole if k not in CARD_KEYS))}
-    golden = {name: values[:GOLDEN_ROWS] for name, values in trained.items()}
-    artifact = Artifact(task, ordered, model, rows[:GOLDEN_ROWS], golden)
+    artifact = Artifact(task, ordered, model, *golden_of(rows, trained))
     answered = Predictor(artifact, upstream).score(rows)
     worst = 0.0
     for output in task.outputs:

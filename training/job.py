@@ -15,6 +15,7 @@ from models.artifact import load_artifact
 from models.predictor import Predictor
 from models.registry import task as find
 from models.task import AtLeast, Task
+from streams.entities.contents import find as entity
 from streams.features.shopper import CATALOGUE
 from streams.processing.scoring import Inputs
 from training.errors import Misuse
@@ -50,7 +51,8 @@ def may_teach(source: Source) -> None:
 
 def upstream_of(task: Task) -> tuple[Predictor, ...]:
     """The shipped models whose outputs a task takes by address ``TASK.OUTPUT``."""
-    names = dict.fromkeys(a.partition(".")[0] for a in task.features if a not in CATALOGUE.features)
+    known = entity(task.entity).catalogue.inputs
+    names = dict.fromkeys(a.partition(".")[0] for a in task.features if a not in known)
     return tuple(Predictor(load_artifact(find(name))) for name in names)
 
 
@@ -105,6 +107,12 @@ class Job:
         Raises ``Leak`` when a row changes with what follows it, or when an upstream model saw the data set beyond the
         cut that the rows will be split at.
         """
+        of_records = [a for a in features if a in CATALOGUE.payloads]
+        if of_records:
+            raise TrainingError(
+                f"A history that was read holds no records, of which {', '.join(of_records)} are made: read the "
+                "records and make rows of them with training.networks.inputs.rows_of."
+            )
         name, history, cut_ms, rules = given.name, given.history, given.cut_ms, given.source.rules
         for model in self.upstream:
             window = model.artifact.card["split"]["windows"].get(name)

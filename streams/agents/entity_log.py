@@ -293,4 +293,6 @@ class EntityLog:
 
 def _population(model: Model) -> str:
     """Whom a model can judge, as a label."""
-    return " and ".join(f"{condition.address} >= {condition.least:g}" for condition in model.population) or "upstream"
+    told = " and ".join(f"{condition.address} >= {condition.least:g}" for condition in model.population)
+    of_record = bool(model.at) or any(address.startswith("payload.") for address in model.features)
+    return told or ("record" if of_record else "upstream")

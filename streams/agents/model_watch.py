@@ -32,6 +32,8 @@ from streams.topics import CONTROL
 AGREEMENT = 0.05
 #: How often what drift is measured against is written down.
 KEEP_SECONDS = 300.0
+#: How often it is said of one record that something in it cannot be read; all are counted.
+UNREADABLE_SECONDS = 60.0
 
 log = logging.getLogger(__name__)
 
@@ -59,6 +61,7 @@ class ModelWatch:
         self._unsaid: list[CanaryRolledBack] = []
         self._judged: dict[tuple[str, str, int], Judged] = {}
         self._drifts: dict[str, tuple[str, Drift, FromTraining]] = {}
+        self._unreadable_told: dict[str, float] = {}
 
     def take(self, scores: TaskScores, processor: PartitionProcessor) -> None:
         """Take what a task answered in a slice."""
@@ -67,8 +70,18 @@ class ModelWatch:
         _, drift, from_training = self._drifts_of(scores.models[0], processor)
         drift.take(columns, processor.today)
         from_training.take(columns)
+        self._tell_unreadable(scores)
         for compared in scores.compared:
             self._compare(compared, processor)
+
+    def _tell_unreadable(self, scores: TaskScores) -> None:
+        """Count what models could not be given, and say of one each minute which it is and why."""
+        for address, found in scores.unreadable.items():
+            self.metrics.unreadable.labels(scores.models[0].task, address).inc(len(found))
+            if time.monotonic() - self._unreadable_told.get(address, -UNREADABLE_SECONDS) >= UNREADABLE_SECONDS:
+                self._unreadable_told[address] = time.monotonic()
+                event_id, why = next(iter(found.items()))
+                log.warning("%s of record %r is passed over, as if it were not there. %s", address, event_id, why)
 
     def _drifts_of(self, model: Model, processor: PartitionProcessor) -> tuple[str, Drift, FromTraining]:
         if model.digest not in self._drifts:
@@ -212,11 +225,7 @@ def drift_columns(scores: TaskScores) -> dict[str, npt.NDArray[Any]]:
     """What drift is measured of, for the rows that the live model answered: the scalar features that it saw, and its
     probabilities before they were recalibrated, which moves them by itself."""
     mine = (scores.used == 0) & scores.judged
-    model, x = scores.models[0], scores.inputs[0][mine]
-    places = np.cumsum((0, *model.widths[:-1])).tolist()
-    found: dict[str, npt.NDArray[Any]] = {
-        a: x[:, p] for a, p, w in zip(model.features, places, model.widths, strict=True) if w == 1
-    }
+    found: dict[str, npt.NDArray[Any]] = dict(scores.inputs[0].numbers(mine))
     said = scores.answers | scores.foretold
-    found |= {o.name: said[o.name][mine] for o in model.outputs if o.scalar}
+    found |= {o.name: said[o.name][mine] for o in scores.models[0].outputs if o.scalar}
     return found

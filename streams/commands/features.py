@@ -28,7 +28,7 @@ def features_list(entity: str | None, as_json: bool) -> None:
     """Print the catalogue: of all entities, or of ENTITY (shopper, item)."""
     chosen = ENTITIES if entity is None else (_found(entity),)
     rows = []
-    for name, f in [(each.name, f) for each in chosen for f in each.catalogue.features.values()]:
+    for name, f in [(each.name, f) for each in chosen for f in each.catalogue.inputs.values()]:
         high = "∞" if f.high == float("inf") else shown_number(f.high)
         unit = f.unit if f.width == 1 else f"{f.width} × {f.unit}"
         span = f"{shown_number(f.low)} … {high}"

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from streams.columns.arrays import Floats, Ints
 from streams.columns.layout import Column, Readable, Rows
 from streams.features.days import UTC, Days
-from streams.features.feature import Derived, Feature
+from streams.features.feature import Derived, Feature, Has
 from streams.features.kinds import Kind
 from streams.features.kinds.cycle import Cycle, CycleKind
 from streams.features.kinds.decay import Decayed, DecayKind
@@ -83,6 +83,9 @@ class Catalogue:
             for part in source.parts:
                 if part not in self.features:
                     raise ValueError(f"{address} is made of {part}, which no file under streams/features has.")
+        for payload in self.payloads.values():
+            if isinstance(payload.source, Has) and payload.source.address not in self.payloads:
+                raise ValueError(f"{payload.address} is about {payload.source.address}, which does not exist.")
         # These count days of a calendar; all other kinds measure time.
         days = Days(time_zone)
         made_by: dict[type[Kind], Callable[..., Kind]] = {
@@ -124,6 +127,8 @@ class Catalogue:
             source = self.inputs[address].source
             if isinstance(source, Derived):
                 wanted |= dict.fromkeys(self._parts(source))
+            elif isinstance(source, Has):
+                wanted[source.address] = None
         covered = (self.features[address] for address in wanted if address in self.features)
         payloads = (payload for address, payload in self.payloads.items() if address in wanted)
         return Catalogue(covered, payloads=payloads, always=self._always, time_zone=self.time_zone)

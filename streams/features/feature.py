@@ -44,12 +44,38 @@ class Derived:
         raise NotImplementedError
 
 
+class Unreadable(ValueError):
+    """A record says something that cannot be made into numbers; the text says why, for whoever sent it."""
+
+
 class FromRecord:
     """A source that is made of the record that made due, and kept in no row."""
 
-    def of(self, record: Any) -> npt.NDArray[np.float32] | None:
-        """[width] what it is of a record; None where the record says nothing of it."""
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of the tensor; its numbers stand side by side in a row, the last axis fastest."""
         raise NotImplementedError
+
+    def of(self, record: Any) -> npt.NDArray[Any] | None:
+        """[width] what it is of a record, in the smallest type that holds it; None where the record says nothing of it.
+        Raises ``Unreadable``, and nothing else for whatever the record holds."""
+        raise NotImplementedError
+
+    def floats(self, made: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+        """[k, width] as models take it, of k that ``of`` made."""
+        return made.astype(np.float32)
+
+
+@dataclass(frozen=True, slots=True)
+class Has(FromRecord):
+    """1 where the record says what another source of its catalogue, named by address, can be made of; else 0. A task
+    that lists it beside the other is also asked where there is none, and is given zeros."""
+
+    address: str
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return (1,)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any
 
-from streams.features.feature import Derived, Feature
+from streams.features.feature import Derived, Feature, Has
 from streams.features.kinds.recent import BUCKETS, EVENTS_KEPT, Sequence
 from streams.records.events import SHOPPER_EVENTS
 
@@ -36,6 +36,8 @@ def _described(features: Mapping[str, Feature], address: str) -> Any:
     parts: Any = _value(source)
     if isinstance(source, Derived) and source.parts:
         parts = [parts, *(_described(features, part) for part in source.parts)]
+    elif isinstance(source, Has):
+        parts = [parts, _described(features, source.address)]
     elif isinstance(source, Sequence):
         parts = [parts, EVENTS_KEPT, BUCKETS.get(source.what, 0)]
     return [address, feature.unit, feature.width, parts]

@@ -20,6 +20,10 @@ from streams.columns import item_records, shopper_events
 from streams.columns.arrays import EventBatch, Ints
 from streams.columns.building import Wire
 from streams.columns.layout import Layout
+from streams.features.feature import Unreadable
+from streams.features.item import CATALOGUE
+from streams.features.payload.picture import Picture
+from streams.features.payload.sound import Sound
 from streams.processing import hints, order_book
 from streams.processing.decode import MAX_ORIGINAL_BYTES, MIN_EVENT_TIME_MS, NO_TIME, Decoded, decode
 from streams.processing.fates import APPLIED, Fates, judge, watermarks
@@ -27,6 +31,7 @@ from streams.processing.partitioning import homes
 from streams.processing.rules import DecodeRules, Rules
 from streams.processing.sources import Carried
 from streams.records.dead_reasons import DEAD_REASONS
+from streams.records.items import CatalogRecord
 from streams.records.outcomes import DeadLetter
 from streams.records.produced import EVENTS, WORKERS_TYPES, family_of, key_of, type_of
 from streams.records.slices import Slice
@@ -37,11 +42,14 @@ from streams.state.arena import TIMER, Arena, Codec
 BLOCK = 4096
 #: A record that is wrong all over is given up after so many faults.
 MOST_FAULTS = 100
+#: What pictures and sounds are made of.
+_LARGE = [p.source for p in CATALOGUE.payloads.values() if isinstance(p.source, (Picture, Sound))]
 _LINE = {"item_id": "i", "quantity": 1, "unit_price_cents": 0}
 #: What is said, beyond the reasons of dead letters: name → what to do.
 WARNINGS = {
     "duplicate": "Nothing, where it was sent twice; else give every record of a shopper or item its own event_id.",
     "late": "Put the records into order of event_time, or raise OFFERSTREAM_ALLOWED_LATENESS_SECONDS.",
+    "unreadable": "Send the item again with a picture or sound that can be read (docs/catalogue.md); the rest counts.",
     "unknown_field": "Spell the field as offerstream schema does; nobody reads it as it is.",
 }
 WORKERS_OWN = "worker_record"
@@ -126,6 +134,9 @@ class Checker:
             at_fault[place] = {letter.field for letter in letters}
             for letter in letters:
                 yield _finding("error", dead.source_offset, letter.reason, letter.field, letter.detail)
+        for i, record in zip(decoded.batch.position.tolist(), decoded.batch.records, strict=False):
+            for where, why in _unreadable(record):
+                yield _finding("warning", slice_.offsets[i], "unreadable", where, why)
         usable = set(decoded.batch.position.tolist())
         for i, value in enumerate(slice_.values):
             if i not in usable and i not in at_fault:
@@ -175,6 +186,15 @@ def _finding(severity: Literal["error", "warning"], line: int, reason: str, wher
 
 def _wire(family: str) -> Wire:
     return shopper_events.WIRE if family == EVENTS else item_records.WIRE
+
+
+def _unreadable(record: Any) -> Iterator[tuple[str, str]]:
+    """What of a record no model can be given: the field, and why."""
+    for source in _LARGE if isinstance(record, CatalogRecord) else ():
+        try:
+            source.of(record)
+        except Unreadable as why:
+            yield source.field, str(why)
 
 
 def _unknown_fields(value: bytes) -> list[tuple[str, str, str]]:

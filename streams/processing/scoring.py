@@ -16,6 +16,7 @@ from streams.features.feature import Feature
 from streams.features.meaning import CODES, OTHER, meanings
 from streams.features.wording import title
 from streams.monitoring.canary import Compared
+from streams.processing.payloads import Block, Given, GivenOfRecords, Payloads
 from streams.records.outcomes import Reason
 from streams.records.serving import Stages
 from streams.records.tags import tag_of
@@ -23,6 +24,8 @@ from streams.records.tags import tag_of
 Answers = dict[str, npt.NDArray[Any]]
 #: The feature that holds codes of event types.
 TYPES = "sequence.types"
+#: Numbers that are given to a model in one call: rows with pictures are taken some at a time.
+NUMBERS_AT_ONCE = 1 << 22
 #: Rounded before anything is decided: another CPU's last bits must not decide differently.
 DECIMALS = 4
 
@@ -224,8 +227,8 @@ class TaskScores:
     models: tuple[Model, ...]
     used: npt.NDArray[np.int64]
     """[n] which of ``models`` answered."""
-    inputs: list[npt.NDArray[np.float32]]
-    """Per model, the rows it was given (all n)."""
+    inputs: list[Given]
+    """Per model, what it was given (of all n)."""
     judged: Bools
     """[n] whom the task can judge: the others get no answer."""
     features: Mapping[str, Feature]
@@ -234,6 +237,9 @@ class TaskScores:
     compared: list[Compared] = field(default_factory=list)
     foretold: Answers = field(default_factory=dict)
     """The answers as the models gave them, before they were recalibrated."""
+    unreadable: dict[str, dict[str, str]] = field(default_factory=dict)
+    """By address, of due points whose records say something that the live model takes and that cannot be read: the
+    record's id, and why."""
     learned_day: Ints | None = None
     """[n] the day (since 1970) before which all that corrected an answer was known; -1 where nothing did."""
 
@@ -294,79 +300,94 @@ class Inputs:
         payloads: Mapping[str, Feature] | None = None,
     ) -> None:
         self._features, self._places = features, places
-        self._due, self._payloads = due, payloads or {}
-        self._payload: dict[str, tuple[npt.NDArray[np.float32], Bools]] = {}
-        self._inputs: dict[tuple[str, str], npt.NDArray[np.float32]] = {}
+        self._due, self._payloads = due, Payloads(due, payloads or {})
+        self._given: dict[tuple[str, str], Given] = {}
+        self._judged: dict[tuple[str, str], Bools] = {}
         self._answers: dict[tuple[str, str], Answers] = {}
         self._seconds: dict[tuple[str, str], float] = {}
 
-    def of(self, model: Model) -> npt.NDArray[np.float32]:
-        """[n, width] what a model takes; event types that came after its training are ``OTHER`` to it."""
+    def of(self, model: Model) -> Given:
+        """What a model takes; event types that came after its training are ``OTHER`` to it."""
         key = (model.task, model.digest)
-        if key in self._inputs:
-            return self._inputs[key]
-        x = self._inputs[key] = self.take(model.features, model.upstream)
-        last = max(model.codes.values(), default=len(CODES))
-        if last < len(CODES) and TYPES in model.features:
-            k = model.features.index(TYPES)
-            start = sum(model.widths[:k])
-            types = x[:, start : start + model.widths[k]]
-            types[types > last] = OTHER
-        return x
+        if key not in self._given:
+            widths = dict(zip(model.features, model.widths, strict=True))
+            blocks: dict[str, Block] = {}
+            if self._payloads.any(model.features):
+                blocks = {address: self._block(address, model.upstream) for address in model.features}
+                self._given[key] = GivenOfRecords(blocks, widths)
+            else:
+                x = self.take(model.features, model.upstream)
+                self._given[key] = Given(x, widths)
+            last = max(model.codes.values(), default=len(CODES))
+            if last < len(CODES) and TYPES in widths:
+                if blocks:
+                    types = self._features[:, self._places[TYPES]].copy()
+                    blocks[TYPES] = types.__getitem__
+                else:
+                    start = sum(model.widths[: model.features.index(TYPES)])
+                    types = x[:, start : start + widths[TYPES]]
+                types[types > last] = OTHER
+        return self._given[key]
 
     def judged(self, model: Model) -> Bools:
-        """[n] whom a model can judge: those of its population, and of the models whose outputs it takes."""
+        """[n] whom a model can judge: those of its population, and of the models whose outputs it takes, whose records
+        say what it takes of them."""
+        key = (model.task, model.digest)
+        if key in self._judged:
+            return self._judged[key]
         found = np.ones(len(self._features), np.bool_)
         for upstream in model.upstream:
             found &= self.judged(upstream)
-        for address in model.features:
-            if address in self._payloads:
-                found &= self.payload(address)[1]
         if model.at:
             found &= np.array(
                 [record is not None and tag_of(type(record)) in model.at for record in self._due], np.bool_
             )
         for condition in model.population:
             found &= self._features[:, self._places[condition.address].start] >= condition.least
+        # Last: pictures are made of none that are not asked for.
+        found &= self._payloads.said(model.features, found)
+        self._judged[key] = found
         return found
 
-    def payload(self, address: str) -> tuple[npt.NDArray[np.float32], Bools]:
-        """[n, width] what the records that made due say, and [n] which say anything; 0 elsewhere."""
-        if address not in self._payload:
-            feature = self._payloads[address]
-            made = [None if record is None else feature.source.of(record) for record in self._due]
-            said = np.array([each is not None for each in made], np.bool_)
-            block = np.zeros((len(self._features), feature.width), np.float32)
-            if said.any():
-                block[said] = np.stack([each for each in made if each is not None])
-            self._payload[address] = block, said
-        return self._payload[address]
+    def unreadable(self, model: Model) -> dict[str, dict[str, str]]:
+        """By address, of records that say something that cannot be read: their ids, and why."""
+        return self._payloads.unreadable(model.features)
 
     def take(self, addresses: Sequence[str], upstream: Sequence[Model] = ()) -> npt.NDArray[np.float32]:
         """[n, width of all addresses] features, and outputs ``TASK.OUTPUT`` of the upstream models, side by side."""
-        blocks = []
-        for address in addresses:
-            if address in self._places:
-                blocks.append(self._features[:, self._places[address]])
-            elif address in self._payloads:
-                blocks.append(self.payload(address)[0])
-            else:
-                task, _, output = address.partition(".")
-                answers = self.answers(next(m for m in upstream if m.task == task))
-                blocks.append(answers[output].astype(np.float32).reshape(len(self._features), -1))
+        places, features = self._places, self._features
+        blocks = [features[:, places[a]] if a in places else self._block(a, upstream)(slice(None)) for a in addresses]
         return np.concatenate(blocks, axis=1)
+
+    def _block(self, address: str, upstream: Sequence[Model]) -> Block:
+        if address in self._places:
+            return self._features[:, self._places[address]].__getitem__
+        if address in self._payloads:
+            return self._payloads.block(address)
+        task, _, output = address.partition(".")
+        answers = self.answers(next(m for m in upstream if m.task == task))
+        return answers[output].astype(np.float32).reshape(len(self._features), -1).__getitem__
 
     def answers(self, model: Model) -> Answers:
         """What a model answers; NaN of those it cannot judge."""
         key = (model.task, model.digest)
         if key not in self._answers:
-            x, judged = self.of(model), self.judged(model)
-            began = time.perf_counter()
-            if judged.all():
-                found = model.score(x)
-            else:
-                found = {name: _spread(values, judged) for name, values in model.score(x[judged]).items()}
-            self._seconds[key] = time.perf_counter() - began
+            given, judged = self.of(model), self.judged(model)
+            every = bool(judged.all())
+            rows = np.flatnonzero(judged)
+            at_once = max(1, NUMBERS_AT_ONCE // max(1, sum(model.widths)))
+            parts, spent = [], 0.0
+            for start in range(0, max(1, len(rows)), at_once):
+                x = given[:] if every and len(rows) <= at_once else given[rows[start : start + at_once]]
+                began = time.perf_counter()
+                parts.append(model.score(x))
+                spent += time.perf_counter() - began
+            found = parts[0]
+            if len(parts) > 1:
+                found = {name: np.concatenate([part[name] for part in parts]) for name in found}
+            if not every:
+                found = {name: _spread(values, judged) for name, values in found.items()}
+            self._seconds[key] = spent
             self._answers[key] = found
         return self._answers[key]
 
@@ -405,6 +426,7 @@ def score(
         chosen = TaskScores(
             dict(live), (task.live,), np.zeros(n, np.int64), [rows.of(task.live)], judged, catalogue.inputs, spent
         )
+        chosen.unreadable = rows.unreadable(task.live)
         if task.canary is not None:
             mask = np.array([task.stages.in_canary(key(i)) for i in range(n)], np.bool_)
             answers, finite, compared = _beside("canary", task.canary, rows, task.live, mask)

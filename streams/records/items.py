@@ -52,9 +52,11 @@ class CatalogRecord(ItemRecord, frozen=True, kw_only=True):
         Annotated[dict[Label, Annotated[str, Meta(max_length=2_000)]], Meta(max_length=200)] | None,
         Meta(description="Properties by name, such as colour or size."),
     ] = None
-    image: Annotated[bytes | None, Meta(description="A picture (PNG, JPEG, WebP), in base64.")] = None
-    image_uri: Annotated[LongText | None, Meta(description="Where its picture is.")] = None
-    audio: Annotated[bytes | None, Meta(description="A sound (WAV), in base64.")] = None
+    image: Annotated[bytes | None, Meta(description="The bytes of a picture (PNG, JPEG, WebP), in base64.")] = None
+    image_uri: Annotated[
+        LongText | None, Meta(description="Where its picture is; nobody fetches it, models see only image.")
+    ] = None
+    audio: Annotated[bytes | None, Meta(description="The bytes of a sound (WAV, PCM), in base64.")] = None
     unit_price_cents: MaybeUnitPrice = None
     unit_cost_cents: Annotated[
         Cents | None, Meta(description="What one unit costs the shop, in integer cents; null: unknown.")

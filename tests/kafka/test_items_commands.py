@@ -10,13 +10,16 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from streams.entities.item import ITEM
+from streams.features.payload.picture import MAX_BYTES
 from streams.inspect import features_at
 from streams.producer.replay import records_of
 from streams.records.items import ItemListed, ItemReviewed, StockCounted, encode_item_record
 from streams.topics import CATALOG, EVENTS, REVIEWS, STOCK, TopicError
+from tests.features.files import picture
 from tests.kafka.harness import Cluster
 from tests.shoppers import DAY, HOUR, NOON, ordered
 
@@ -111,6 +114,25 @@ def test_a_file_of_events_and_catalogue_is_sent_by_type_and_read_back(cluster: C
     refused = run(cluster, "replay", "-", "--format", "jsonl", stdin=stale.decode(), ok=False)
     assert f"of {STOCK.name}, where it belongs, has come to" in refused
     assert "1 late" in run(cluster, "replay", "-", "--format", "jsonl", "--force", "--wait", stdin=stale.decode())
+    worker.stop()
+
+
+def test_a_listing_with_a_large_picture_arrives_and_a_larger_one_is_a_dead_letter(cluster: Cluster) -> None:
+    noise = np.random.default_rng(1).integers(0, 256, (1600, 1600, 3))
+    large, larger = picture(noise[:1380, :1380]), picture(noise)
+    assert 5_700_000 < len(large) < MAX_BYTES < len(larger)
+    listings = [
+        ItemListed(event_id=str(n), item_id="tea", event_time=NOON + n, unit_price_cents=450 + n, image=image)
+        for n, image in enumerate((larger, large))
+    ]
+    lines = [record.value.decode() for record in records_of(listings)]
+    worker = cluster.worker()
+    worker.wait_ready()
+    assert "10256738 bytes" in run(cluster, "replay", "-", "--format", "jsonl", stdin="\n".join(lines), ok=False)
+    said = run(cluster, "replay", "-", "--format", "jsonl", "--wait", "--raw", stdin="\n".join(lines))
+    assert "Fates: 1 applied, 0 duplicate, 0 late, 1 dead" in said
+    assert wait_for(cluster, "tea", "price.now", 451)["listing.listed"] == [1]
+    assert "at most 8388608 are read" in run(cluster, *["watch", "dead", "--from", "beginning", "--limit", "1"])
     worker.stop()
 
 

@@ -16,7 +16,7 @@ from models.artifact import CARD_KEYS, FILES, ArtifactError, load_artifact
 from models.predictor import Predictor
 from models.registry import TASKS, task
 from models.task import AtLeast, Task
-from streams.features.shopper import CATALOGUE
+from streams.entities.contents import find
 from tests.worlds import shipped
 from training.datasets import DATASETS
 
@@ -29,7 +29,7 @@ def predictor(each: Task) -> Predictor:
 
 @each_task
 def test_every_feature_address_exists_with_its_width(each: Task) -> None:
-    widths = {a: f.width for a, f in CATALOGUE.features.items()}
+    widths = {a: f.width for a, f in find(each.entity).catalogue.inputs.items()}
     widths |= {f"{t.name}.{output.name}": output.width for t in TASKS for output in t.outputs}
     assert [widths[address] for address in each.features] == list(load_artifact(each).widths)
 
@@ -62,13 +62,14 @@ def test_golden_rows_get_their_answers(each: Task) -> None:
 
 @each_task
 def test_a_row_gets_the_same_bits_alone_and_in_any_batch(each: Task) -> None:
-    rows = np.tile(load_artifact(each).golden, (5, 1))[:1001]
+    golden = load_artifact(each).golden
+    rows = np.resize(golden, (1001, golden.shape[1]))
     whole = predictor(each).score(rows)
     for size in (1, 2, 3, 7, 64, 999, 1000, 1001):
         some = predictor(each).score(rows[:size])
         for name in each.output_names:
             np.testing.assert_array_equal(some[name], whole[name][:size])
-    for start in range(256):
+    for start in range(len(golden)):
         alone = predictor(each).score(rows[start : start + 1])
         for name in each.output_names:
             np.testing.assert_array_equal(alone[name][0], whole[name][start])
@@ -77,7 +78,7 @@ def test_a_row_gets_the_same_bits_alone_and_in_any_batch(each: Task) -> None:
 @each_task
 def test_the_cold_start_is_finite_and_a_probability(each: Task) -> None:
     cold: dict[str, np.ndarray[tuple[int, int], np.dtype[np.float32]]] = {
-        a: np.full((1, f.width), f.cold_start, np.float32) for a, f in CATALOGUE.features.items()
+        a: np.full((1, f.width), f.cold_start, np.float32) for a, f in find(each.entity).catalogue.inputs.items()
     }
     for upstream in predictor(each).upstream:
         row = np.concatenate([cold[a] for a in upstream.features], axis=1)
@@ -128,12 +129,13 @@ def test_a_changed_or_truncated_model_is_refused(each: Task, tmp_path: Path) -> 
 def test_another_order_of_features_is_refused(each: Task, tmp_path: Path) -> None:
     folder = copy_of(each, tmp_path)
     card = json.loads((folder / "card.json").read_text())
-    card["features"] = card["features"][::-1]
+    others = (*each.features[::-1], each.features[0])
+    card["features"] = list(others)
     (folder / "card.json").write_text(json.dumps(card))
     with pytest.raises(ArtifactError, match="seal"):
         load_artifact(each, folder)
     with pytest.raises(ArtifactError, match="another order"):
-        load_artifact(replace(each, features=each.features[::-1]), each.folder)
+        load_artifact(replace(each, features=others), each.folder)
     with pytest.raises(ArtifactError, match="trained to judge"):
         load_artifact(replace(each, population=(AtLeast("visits.events", 7),)), each.folder)
 

@@ -12,8 +12,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from streams.entities.contents import find
+from streams.features.feature import FromRecord
 from streams.features.kinds.windows import Windowed
 from streams.features.meaning import meanings
+from streams.features.payload.picture import Picture
 from streams.features.shopper import CATALOGUE
 from streams.features.shopper.signals import ORDERS, SPEND
 from streams.processing.scoring import Inputs, load
@@ -59,10 +62,19 @@ def test_codes_that_a_model_does_not_know_are_no_events_to_it() -> None:
     young.codes = {name: code for name, code in live.codes.items() if code <= 6}
     places = CATALOGUE.places(live.features)
     rows = np.asarray(shipped().artifact("behaviour").golden)
-    types = Inputs(rows, places).of(young)[:, places["sequence.types"]]
+    types = Inputs(rows, places).of(young)[:][:, places["sequence.types"]]
     before = rows[:, places["sequence.types"]]
     assert (before > 6).any()
     np.testing.assert_array_equal(types, np.where(before > 6, 0, before))
+    # The same beside what is made of records.
+    young.digest, young.features, young.widths = "b" * 64, ("sequence.types", "payload.query"), (32, 16)
+    searched: Any = SimpleNamespace(query="green tea")
+    inputs = Inputs(rows[:2], places, [searched, None], CATALOGUE.payloads)
+    both = inputs.of(young)[:]
+    np.testing.assert_array_equal(both[:, :32], types[:2])
+    np.testing.assert_array_equal((both[:, 32:] > 0).sum(axis=1), [2, 0])
+    assert inputs.judged(young).tolist() == [True, False]
+    assert (rows[:2, places["sequence.types"]] == before[:2]).all()
 
 
 def test_meaning_follows_the_declaration_not_the_words() -> None:
@@ -88,3 +100,15 @@ def test_a_model_of_other_meanings_or_codes_does_not_serve(what: str) -> None:
     shelf: Any = SimpleNamespace(model=lambda _task, _version: other)
     with pytest.raises(ValueError, match=rf"{name} meant something else.*offerstream train churn"):
         load(shelf, "churn", "other", CATALOGUE.features)
+
+
+def test_whether_there_is_a_picture_means_another_thing_when_pictures_do() -> None:
+    inputs = find("item").catalogue.inputs
+    names = ("payload.picture", "payload.has_picture", "payload.sound")
+    smaller = {"payload.picture": replace(inputs["payload.picture"], source=Picture("image", 64), width=64 * 64 * 3)}
+    before, after = meanings(inputs, names), meanings(inputs | smaller, names)
+    assert [before[name] == after[name] for name in names] == [False, False, True]
+    assert find("item").catalogue.covering(["payload.has_picture"]).inputs.keys() == set(names[:2])
+    for payload in inputs.values():
+        if isinstance(payload.source, FromRecord):
+            assert payload.width == np.prod(payload.source.shape)

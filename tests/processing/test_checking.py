@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import random
 from collections import Counter
@@ -22,6 +23,7 @@ from streams.processing.rules import DecodeRules, Rules
 from streams.records.events import ClockTicked, encode_event
 from streams.records.items import SourceIdle, encode_item_record
 from streams.records.produced import key_of
+from tests.features.files import picture, quarters, tone, wav
 from tests.items import PARTITIONS, catalogue, item_logs, item_slices
 from tests.processing.test_hints import ANYTHING, ORDER, VIEW, encode
 from tests.shoppers import APPENDED, DAY, NOON, log_of, random_history, slice_of, viewed
@@ -101,6 +103,22 @@ def test_a_misspelt_field_is_a_warning_once() -> None:
         (1, "unknown_field", "categry"),
         (2, "invalid", "item_id"),
     ]
+
+
+def test_a_picture_or_sound_that_cannot_be_read_is_a_warning_that_says_why() -> None:
+    base = {"type": "item_listed", "event_time": NOON, "item_id": "i"}
+    good = base | {"event_id": "l1", "image": b64(picture(quarters())), "audio": b64(wav(tone(500)))}
+    bad = base | {"event_id": "l2", "image": b64(picture(quarters())[:-40]), "audio": b64(b"RIFF")}
+    found = checked(good, bad, base | {"event_id": "l3", "image": "no base64!"})
+    assert said(found) == [(2, "unreadable", "image"), (2, "unreadable", "audio"), (3, "invalid", "image")]
+    assert [f.severity for f in found] == ["warning", "warning", "error"]
+    assert "cut off" in found[0].detail
+    assert "does not begin as RIFF" in found[1].detail
+
+
+def b64(content: bytes) -> str:
+    """As JSON carries it."""
+    return base64.b64encode(content).decode()
 
 
 def test_every_finding_has_a_fix() -> None:

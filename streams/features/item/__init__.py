@@ -1,9 +1,11 @@
 """Every feature of an item: the table of contents of the files beside this one."""
 
 from streams.features.catalogue import Catalogue
-from streams.features.feature import Feature
+from streams.features.feature import Feature, Has
 from streams.features.item import interest, listing, price, reviews, sales, stock
-from streams.features.payload import BUCKETS, Words
+from streams.features.payload.picture import Picture
+from streams.features.payload.sound import Sound
+from streams.features.payload.words import BUCKETS, Words
 
 FEATURES: tuple[Feature, ...] = (
     *sales.FEATURES,
@@ -18,5 +20,15 @@ PAYLOADS = (
         "payload.words", "Words of a listing or review, as hash buckets", "bucket",
         Words(("title", "description", "text"), 64), 0, BUCKETS, width=64,
     ),
+    Feature(
+        "payload.picture", "Picture of a listing, 96 by 96 points of red, green and blue", "ratio",
+        Picture("image", 96), 0, 1, width=96 * 96 * 3,
+    ),
+    Feature("payload.has_picture", "Whether there is a picture that can be read", "flag", Has("payload.picture"), 0, 1),
+    Feature(
+        "payload.sound", "Sound of a listing, the loudness of 64 pitches in each of 200 hundredths of a second", "ratio",
+        Sound("audio"), 0, 1, width=200 * 64,
+    ),
+    Feature("payload.has_sound", "Whether there is a sound that can be read", "flag", Has("payload.sound"), 0, 1),
 )  # fmt: skip
 CATALOGUE = Catalogue(FEATURES, payloads=PAYLOADS)

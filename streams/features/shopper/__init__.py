@@ -3,7 +3,7 @@
 from streams.features.catalogue import Catalogue
 from streams.features.feature import Feature
 from streams.features.kinds.rhythm import RhythmKind
-from streams.features.payload import BUCKETS, Words
+from streams.features.payload.words import BUCKETS, Words
 from streams.features.shopper import browsing, carts, offers, orders, searching, sequence, visits
 
 FEATURES: tuple[Feature, ...] = (

@@ -1,8 +1,4 @@
-"""What a model is given of the record that made due, and that is kept in no row: its words, as numbers.
-
-A source here is a pure function of one record, the same in training and serving. An answer that must become state comes
-back as a record, or as a column of a decider.
-"""
+"""A text as numbers: its words, each as a hash bucket."""
 
 from __future__ import annotations
 
@@ -36,6 +32,10 @@ class Words(FromRecord):
 
     fields: tuple[str, ...]
     width: int
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return (self.width,)
 
     def of(self, record: Any) -> npt.NDArray[np.float32] | None:
         """[width] the words' buckets."""
