@@ -37,7 +37,7 @@ class Announcer:
         self._every, self._tell, self._clock = every_seconds, tell, clock
         self._kinds = {kind: _Kind() for kind in _NAMES}
 
-    def take(self, outcomes: Iterable[AnyOutcome], dead: Iterable[DeadLetter]) -> None:
+    def observe(self, outcomes: Iterable[AnyOutcome], dead: Iterable[DeadLetter]) -> None:
         """Take note of what came."""
         if self._every <= 0:
             return

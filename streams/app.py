@@ -18,13 +18,13 @@ from streams.announce import Announcer
 from streams.control import Watch
 from streams.entities import contents
 from streams.entities.item import ITEM
-from streams.health import health, take_lags, take_losses
+from streams.health import health, measure_lags, pass_over_losses
 from streams.kafka_watch import Extent, KafkaWatch
 from streams.metrics import Metrics
 from streams.noise import quieten
 from streams.parts import App, Worker
 from streams.processing.entity import Entity
-from streams.processing.scoring import Shelf
+from streams.processing.model import Shelf
 from streams.records.slices import Slice
 from streams.settings import Settings
 from streams.state.write_behind import WriteBehind
@@ -209,12 +209,12 @@ def _declare_watch(worker: Worker) -> None:
             await worker.fail(error)
         if app.rebalancing or durability.failure is not None:
             return
-        take_lags(worker)
+        measure_lags(worker)
         for entity_log in logs:
             entity_log.models.watch()
         if kafka.silent_seconds or kafka.missing:
             return  # What would be said now is said when it can be heard.
-        take_losses(worker)
+        pass_over_losses(worker)
         for entity_log in logs:
             entity_log.choices.choose(worker.control.control)
             if settings.idle_tick_seconds:

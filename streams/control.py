@@ -24,9 +24,9 @@ class Control:
     """The newest record of every key, and what follows from them.
 
     >>> control = Control()
-    >>> control.take(StagesSet(task="churn", stages=Stages(change_id="1", canary="b", canary_share=0.1), reason="",
+    >>> control.apply(StagesSet(task="churn", stages=Stages(change_id="1", canary="b", canary_share=0.1), reason="",
     ...                        changed_at_ms=0))
-    >>> control.take(CanaryRolledBack(task="churn", change_id="1", version="b", reason="errors", detail="",
+    >>> control.apply(CanaryRolledBack(task="churn", change_id="1", version="b", reason="errors", detail="",
     ...                               decided_at_ms=1))
     >>> control.stages["churn"].canary is None
     True
@@ -39,7 +39,7 @@ class Control:
         self.refused: dict[tuple[str, str, int], ChangeRefused] = {}
         """By task, group and partition."""
 
-    def take(self, record: ControlRecord) -> None:
+    def apply(self, record: ControlRecord) -> None:
         """Take a record; a later one of the same key replaces it. Whoever reads meanwhile sees all of it or none."""
         if isinstance(record, StagesSet):
             self.wanted = {**self.wanted, record.task: record}
@@ -96,7 +96,7 @@ def read(kafka: Access) -> Control:
     control = Control()
     for record in _records(kafka, lambda: False, follow=False):
         if record is not None:
-            control.take(record)
+            control.apply(record)
     return control
 
 
@@ -186,7 +186,7 @@ class Watch:
                         self._control = control
                         self._read.set()
                     else:
-                        control.take(record)
+                        control.apply(record)
             except TopicError as error:
                 log.warning("%s Trying again.", error)
                 self._stopped.wait(2)

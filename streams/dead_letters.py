@@ -31,7 +31,7 @@ class Group:
     example: DeadLetter | None = None
     """The newest."""
 
-    def take(self, letter: DeadLetter) -> None:
+    def add(self, letter: DeadLetter) -> None:
         """Count a letter."""
         self.count += 1
         self.first_ms = min(self.first_ms, letter.record_time_ms)

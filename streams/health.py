@@ -47,7 +47,7 @@ def health(worker: Worker) -> Health:
     return Health(True, True, "ready")
 
 
-def take_lags(worker: Worker) -> None:
+def measure_lags(worker: Worker) -> None:
     """How many records of each partition wait, from what Kafka said last and what was processed since."""
     consumer = cast(Consumer, worker.app.consumer)
     assignment = consumer.assignment()
@@ -65,7 +65,7 @@ def take_lags(worker: Worker) -> None:
     worker.lags = lags
 
 
-def take_losses(worker: Worker) -> None:
+def pass_over_losses(worker: Worker) -> None:
     """Go on from the start of the log where retention has overtaken the state and nothing came to show it."""
     consumer = cast(Consumer, worker.app.consumer)
     assignment = consumer.assignment()

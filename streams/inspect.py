@@ -16,7 +16,8 @@ from streams.features.kinds.taste import code
 from streams.processing.decode import NO_TIME
 from streams.processing.entity import Entity, Start
 from streams.processing.folding import LAST_EVENT
-from streams.processing.partition import OtherRules, PartitionProcessor
+from streams.processing.in_force import OtherRules
+from streams.processing.partition import PartitionProcessor
 from streams.processing.partitioning import homes
 from streams.processing.rules import Rules
 from streams.processing.side import watermark_of

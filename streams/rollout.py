@@ -88,7 +88,7 @@ def _read_on(reader: Reader, place: tuple[str, int], start: int, control: Contro
     low, high = reader.extent(place)
     for record in reader.between(place, max(low, start), high):
         try:
-            control.take(decode(record.value or b""))
+            control.apply(decode(record.value or b""))
         except msgspec.DecodeError:
             continue  # of a newer version
     return max(start, high)

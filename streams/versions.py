@@ -19,7 +19,7 @@ from models.registry import unknown
 from models.store import Shelf, Store
 from streams.control import Control, publish, read
 from streams.entities.contents import find
-from streams.processing.scoring import load
+from streams.processing.serving import load
 from streams.reading import Reader
 from streams.records.serving import Stages, StagesSet
 from streams.rollout import Served, served
@@ -108,7 +108,7 @@ class Versions:
             raise UnknownName(f"{len(fits)} versions of {task!r} start with {version!r}; there are: {there}.")
         return fits[0]
 
-    def take_in(self, task: str, version_or_folder: str) -> str:
+    def admit(self, task: str, version_or_folder: str) -> str:
         """A version; a folder that holds an artifact is put into the store first. It is proven before it is named."""
         folder = Path(version_or_folder)
         if folder.is_dir():
@@ -161,7 +161,7 @@ class Versions:
         stages = msgspec.structs.replace(stages, change_id=secrets.token_hex(8))
         record = StagesSet(task=task, stages=stages, reason=reason, changed_at_ms=int(time.time() * 1000))
         publish(self.settings.access, record)
-        self.control.take(record)
+        self.control.apply(record)
         return stages
 
     def diff(self, task: str, one: str, other: str) -> list[tuple[str, str, str]]:

@@ -166,7 +166,7 @@ def missing(policy: PromotionPolicy, prospect: Prospect, times: Ints, silence_du
 
 
 def _model(shelf: Shelf, state: PartitionProcessor, shopper: str) -> Any:
-    stages = state.stages.get(churn_alert.TASK, Stages(change_id=""))
+    stages = state.in_force.stages.get(churn_alert.TASK, Stages(change_id=""))
     canary = stages.canary if stages.in_canary(shopper) else None
     try:
         return shelf.model(churn_alert.TASK, canary or stages.live)

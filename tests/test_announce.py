@@ -27,12 +27,12 @@ def test_what_comes_is_told_in_words_with_counts_once_in_a_while(clock: Clock) -
     announcer = Announcer(5.0, told.append, clock)
     announcer.announce()
     assert not told
-    announcer.take([alert("ann"), withheld("ann")], [])
+    announcer.observe([alert("ann"), withheld("ann")], [])
     announcer.announce()
     assert told == ["1 alert: ann: high, 0.61, Days since the last order: 24 days (typical: 7 days)"]
     for second in range(1, 5):
         clock.now = float(second)
-        announcer.take([alert(f"s{second}"), offer("bob")], [letter()] * 2 if second == 1 else [])
+        announcer.observe([alert(f"s{second}"), offer("bob")], [letter()] * 2 if second == 1 else [])
         announcer.announce()
     assert [line.partition(",")[0] for line in told[1:]] == [
         "1 offer: bob: 10% off tea",
@@ -57,7 +57,7 @@ def test_at_the_end_everything_is_told(clock: Clock) -> None:
     told: list[str] = []
     announcer = Announcer(5.0, told.append, clock)
     for _ in range(2):
-        announcer.take([alert("ann")], [])
+        announcer.observe([alert("ann")], [])
         announcer.announce()
     assert len(told) == 1
     announcer.announce(last=True)
@@ -67,6 +67,6 @@ def test_at_the_end_everything_is_told(clock: Clock) -> None:
 def test_it_can_be_told_to_be_silent() -> None:
     told: list[str] = []
     announcer = Announcer(0, told.append)
-    announcer.take([alert()], [letter()])
+    announcer.observe([alert()], [letter()])
     announcer.announce(last=True)
     assert not told

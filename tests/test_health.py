@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from faust.types import TP
 
-from streams.health import health, take_lags, take_losses
+from streams.health import health, measure_lags, pass_over_losses
 from streams.kafka_watch import Extent
 from streams.metrics import Metrics
 from streams.topics import EVENTS
@@ -78,11 +78,11 @@ def worker(applied: dict[int, int], extent: Extent, read: dict[int, int] | None 
 
 def test_a_partition_that_stands_still_does_not_hide_behind_a_busy_one() -> None:
     watched = worker({0: 5, 1: 5}, Extent({}, {0: 5, 1: 22}))
-    take_lags(watched)
+    measure_lags(watched)
     assert watched.lags == {tp(0): 0, tp(1): 17}
     assert health(watched).ready
     watched.logs[EVENTS.name].progressed[1] -= 61
-    take_lags(watched)  # partition 0 goes on; 1 does not
+    measure_lags(watched)  # partition 0 goes on; 1 does not
     now = health(watched)
     assert (now.live, now.ready) == (True, False)
     assert now.reason.startswith("stalled: 17 records of storefront.events.v1, partition 1, wait")
@@ -91,9 +91,9 @@ def test_a_partition_that_stands_still_does_not_hide_behind_a_busy_one() -> None
 def test_records_that_come_after_a_quiet_hour_are_not_stalled_at_once() -> None:
     watched = worker({0: 5}, Extent({}, {0: 5}))
     watched.logs[EVENTS.name].progressed[0] -= 3600
-    take_lags(watched)
+    measure_lags(watched)
     watched.kafka.extents = {EVENTS.name: Extent({}, {0: 9})}
-    take_lags(watched)
+    measure_lags(watched)
     assert watched.lags == {tp(0): 4}
     assert health(watched).ready
 
@@ -126,8 +126,8 @@ def test_it_is_not_ready_while_a_flush_that_failed_waits_for_the_state_to_be_rea
 
 def test_a_state_that_retention_overtook_is_moved_only_when_nothing_is_on_its_way() -> None:
     watched = worker({0: 5, 1: 5}, Extent({0: 9, 1: 9}, {0: 9, 1: 9}), read={0: 9, 1: 7})
-    take_losses(watched)
+    pass_over_losses(watched)
     assert watched.logs[EVENTS.name].passed == []
-    take_losses(watched)
+    pass_over_losses(watched)
     assert watched.logs[EVENTS.name].passed == [(0, 9)]
     assert watched.app.consumer.passed == {0: 9}

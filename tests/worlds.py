@@ -12,8 +12,9 @@ import msgspec
 
 from models.store import Shelf
 from streams.entities.shopper import SHOPPER
+from streams.processing.applied import Applied
 from streams.processing.entity import Emitted
-from streams.processing.partition import Applied, PartitionProcessor
+from streams.processing.partition import PartitionProcessor
 from streams.processing.rules import Rules
 from streams.records.outcomes import encode_outcome
 from streams.records.slices import Slice
@@ -71,13 +72,13 @@ class World:
         self.fates += result.fates
         self.due += result.due_kinds
         for outcome in result.outcomes:
-            self.take(outcome, outcome.outcome_id)
+            self.add(outcome, outcome.outcome_id)
         for late in result.late:
-            self.take(late, late.late_id)
+            self.add(late, late.late_id)
         for dead in result.dead:
-            self.take(dead, dead.dead_letter_id)
+            self.add(dead, dead.dead_letter_id)
 
-    def take(self, record: msgspec.Struct, outcome_id: str) -> None:
+    def add(self, record: msgspec.Struct, outcome_id: str) -> None:
         """Take an outcome; the same id must always say the same."""
         said = encode_outcome(record)
         assert self.outcomes.setdefault(outcome_id, said) == said
@@ -101,5 +102,5 @@ def run_plain(
     processor = processor or PartitionProcessor(SHOPPER, 0, rules or Rules(), shelf or shipped())
     for slice_ in slices:
         world.take_result(processor.apply(slice_))
-    world.packed = DictTier(processor.take_changes()).held
+    world.packed = DictTier(processor.drain_changes()).held
     return world

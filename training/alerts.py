@@ -89,7 +89,7 @@ def tallies_of(points: Points, judged: Floats) -> Tallies:
     """What became of the chances of no order within 15 days."""
     state, waiting = _state(calibration.COLUMNS, points), Waiting()
     for some in turns(points.shopper):
-        waiting.take(state, points.shopper[some], points.at_ms[some], judged[some], points.ordered[some])
+        waiting.observe(state, points.shopper[some], points.at_ms[some], judged[some], points.ordered[some])
     return waiting.sums()
 
 

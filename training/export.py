@@ -17,7 +17,7 @@ from models.task import Task
 from streams.entities.contents import find
 from streams.features.meaning import CODES, meanings
 from streams.monitoring.drift import distribution
-from streams.processing import scoring
+from streams.processing import model
 from training.canonical import canonical
 from training.errors import TrainingError
 from training.quiet import trial
@@ -112,4 +112,4 @@ def distributions(
 
 def widths(task: Task, upstream: Sequence[Predictor] = ()) -> list[int]:
     """How many numbers of a row each feature of a task takes."""
-    return scoring.widths(task.features, find(task.entity).catalogue.inputs, upstream)
+    return model.widths(task.features, find(task.entity).catalogue.inputs, upstream)

@@ -18,7 +18,7 @@ from models.task import AtLeast, Task
 from streams.entities.contents import find as entity
 from streams.features.shopper import CATALOGUE
 from streams.processing.scoring import Inputs
-from training.errors import Misuse
+from training.errors import Misuse, TrainingError
 from training.history import History
 from training.replay import Rows, replay
 from training.source import Source
@@ -139,7 +139,7 @@ class Job:
         found = FeatureRows(history, rows, addresses, self.upstream)
         judged = np.ones(len(rows), np.bool_)
         for condition in self.population:
-            judged &= found.take((condition.address,))[:, 0] >= condition.least
+            judged &= found.matrix((condition.address,))[:, 0] >= condition.least
         return found.select(judged)
 
 
@@ -161,9 +161,9 @@ class FeatureRows:
     def _inputs(self) -> Inputs:
         return Inputs(self.rows.x, CATALOGUE.places(self.addresses))
 
-    def take(self, addresses: Sequence[str]) -> Floats32:
+    def matrix(self, addresses: Sequence[str]) -> Floats32:
         """[n, width] the very columns that the worker would give a model with these addresses."""
-        return self._inputs.take(addresses, self.upstream)
+        return self._inputs.matrix(addresses, self.upstream)
 
     def select(self, chosen: npt.NDArray[np.bool_]) -> FeatureRows:
         """Some of the rows."""

@@ -85,7 +85,7 @@ def replay(
     )
     arena, catalogue = processor.arena, processor.catalogue
 
-    def take(start: int, stop: int) -> None:
+    def apply(start: int, stop: int) -> None:
         for a in range(start, stop, SLICE):
             b = min(a + SLICE, stop)
             shopper = history.shopper[a:b]
@@ -99,13 +99,13 @@ def replay(
     done = 0
     for moment in sorted(snapshots_ms):
         stop = int(np.searchsorted(history.time_ms, moment, side="right"))
-        take(done, stop)
+        apply(done, stop)
         done = stop
         places = np.arange(len(arena))
         now = np.full(len(places), moment)
         x = catalogue.read(arena.rows.pick(places), now, features)
         found.append(Rows(x, now, np.full(len(places), SNAPSHOT), places))
-    take(done, len(history))
+    apply(done, len(history))
     if not found:
         nobody = np.zeros(0, np.int64)
         width = sum(CATALOGUE.features[a].width for a in features)

@@ -11,9 +11,10 @@ import msgspec
 from streams.control import Control
 from streams.metrics import Metrics
 from streams.processing.entity import Entity
+from streams.processing.model import Shelf
 from streams.processing.partition import PartitionProcessor
 from streams.processing.rules import Rules
-from streams.processing.scoring import Shelf, load, shipped_stages
+from streams.processing.serving import load, shipped_stages
 from streams.records.events import encode_event
 from streams.records.serving import ChangeRefused, ModelsChosen, RulesChosen, Stages, key_of
 from streams.state.write_behind import WriteBehind
@@ -60,10 +61,10 @@ class Choices:
         wanted = {task: _named(stages.get(task, own), own) for task, own in shipped.items()}
         for partition, processor in list(self.processors.items()):
             # Chosen again where what was chosen does not serve: the store may have been away.
-            missing = processor.missing
-            differing = {t: s for t, s in wanted.items() if s != processor.stages.get(t) or t in missing}
+            missing = processor.in_force.missing
+            differing = {t: s for t, s in wanted.items() if s != processor.in_force.stages.get(t) or t in missing}
             rules = self.rules.digest if self.rules != processor.rules else None
-            self._take_back(partition, control, differing)
+            self._withdraw(partition, control, differing)
             if not differing and rules is None:
                 continue
             asked, what = self._asked.get(partition, (0.0, None))
@@ -78,10 +79,10 @@ class Choices:
                 self.writer.say(self.topic, encode_event(chosen), partition=partition)
             self._asked[partition] = (now, (differing, rules))
 
-    def _take_back(self, partition: int, control: Control, differing: Mapping[str, Stages]) -> None:
+    def _withdraw(self, partition: int, control: Control, differing: Mapping[str, Stages]) -> None:
         """Say of changes that were refused before, by this worker or another, that they serve now."""
         for (task, group, of), said in control.refused.items():
-            held = self.processors[partition].stages.get(task)
+            held = self.processors[partition].in_force.stages.get(task)
             if (group, of) != (self.app_id, partition) or not said.reason or task in differing or held is None:
                 continue
             if said.change_id == held.change_id:

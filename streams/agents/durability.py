@@ -48,7 +48,7 @@ class Durability:
         whoever takes over goes on with the same. Called when partitions were given to this worker, before slices come.
         """
         fresh = {
-            topic: {partition for partition, processor in held.processors.items() if not processor.begun}
+            topic: {partition for partition, processor in held.processors.items() if not processor.in_force.begun}
             for topic, held in self.logs.items()
         }
         if any(fresh.values()):
@@ -104,7 +104,7 @@ class Durability:
             return
         # As of before asking: slices go on meanwhile.
         applied = {topic: held.applied() for topic, held in self.logs.items()}
-        gaps = {topic: held.take_gaps() for topic, held in self.logs.items()}
+        gaps = {topic: held.drain_gaps() for topic, held in self.logs.items()}
         extents = await self._confirm()
         for topic, held in self.logs.items():
             held.settle(applied[topic], gaps[topic], extents[topic])

@@ -14,10 +14,11 @@ from streams.columns.arrays import TYPE_CODE
 from streams.entities.contents import logs
 from streams.kafka_watch import Extent
 from streams.metrics import Metrics
+from streams.processing.applied import Applied
 from streams.processing.entity import Entity
-from streams.processing.partition import Applied, OtherLog, PartitionProcessor
+from streams.processing.model import Model, Shelf
+from streams.processing.partition import OtherLog, PartitionProcessor
 from streams.processing.rules import Rules
-from streams.processing.scoring import Model, Shelf
 from streams.records.events import MAX_ID_LENGTH, ClockTicked, LogIdled, encode_event
 from streams.records.outcomes import ChurnAlerted, OfferWithheld, encode_outcome
 from streams.records.slices import Slice
@@ -145,12 +146,12 @@ class EntityLog:
         for dead in result.dead:
             key = dead.original_key if len(dead.original_key or b"") <= MAX_ID_LENGTH else None
             send(TOPIC_OF[type(dead)], key, encode_outcome(dead))
-        self.announcer.take(result.outcomes, result.dead)
+        self.announcer.observe(result.outcomes, result.dead)
         self.writer.poll()
 
     def changes(self, partitions: Iterable[int]) -> list[Change]:
         """What changed in some partitions since this was last asked."""
-        return [Change(self.table, p, self.processors[p].take_changes()) for p in partitions]
+        return [Change(self.table, p, self.processors[p].drain_changes()) for p in partitions]
 
     def share_memory(self) -> None:
         """Drop rows beyond what each partition may keep in memory; after a flush, when they are clean."""
@@ -163,7 +164,7 @@ class EntityLog:
         """partition → every record before this offset was applied."""
         return {partition: processor.next_offset for partition, processor in self.processors.items()}
 
-    def take_gaps(self) -> dict[int, list[tuple[int, int]]]:
+    def drain_gaps(self) -> dict[int, list[tuple[int, int]]]:
         """partition → offsets that were passed over between slices since this was last asked."""
         gaps, self._gaps = self._gaps, {}
         return gaps
@@ -246,7 +247,7 @@ class EntityLog:
     def _show_models(self, partition: int, processor: PartitionProcessor) -> None:
         gauge, entity = self.metrics.model_info, self.entity.name
         gauge.remove_by_labels({"entity": entity, "partition": str(partition)})
-        for task in processor.serving:
+        for task in processor.in_force.serving:
             for stage, model in task.staged.items():
                 gauge.labels(entity, str(partition), model.task, stage, model.version, model.digest[:16]).set(1)
 
@@ -281,7 +282,7 @@ class EntityLog:
             unjudged = int((~scores.judged).sum())
             if unjudged:
                 m.unjudged.labels(scores.models[0].task, _population(scores.models[0])).inc(unjudged)
-            self.models.take(scores, processor)
+            self.models.observe(scores, processor)
         if result.fates["choice"]:
             self._show_models(slice_.partition, processor)
         partition = str(slice_.partition)

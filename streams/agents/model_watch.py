@@ -22,8 +22,9 @@ from streams.monitoring.judged import Judged
 from streams.monitoring.known import Known
 from streams.monitoring.late_labels import code_of
 from streams.monitoring.quality import Calibration
+from streams.processing.model import Model
 from streams.processing.partition import PartitionProcessor
-from streams.processing.scoring import Model, TaskScores
+from streams.processing.scoring import TaskScores
 from streams.records.serving import CanaryRolledBack, key_of
 from streams.state.write_behind import WriteBehind
 from streams.topics import CONTROL
@@ -63,13 +64,13 @@ class ModelWatch:
         self._drifts: dict[str, tuple[str, Drift, FromTraining]] = {}
         self._unreadable_told: dict[str, float] = {}
 
-    def take(self, scores: TaskScores, processor: PartitionProcessor) -> None:
+    def observe(self, scores: TaskScores, processor: PartitionProcessor) -> None:
         """Take what a task answered in a slice."""
         self._tasks.add(scores.models[0].task)
         columns = drift_columns(scores)
         _, drift, from_training = self._drifts_of(scores.models[0], processor)
-        drift.take(columns, processor.today)
-        from_training.take(columns)
+        drift.observe(columns, processor.today)
+        from_training.observe(columns)
         self._tell_unreadable(scores)
         for compared in scores.compared:
             self._compare(compared, processor)
@@ -86,7 +87,7 @@ class ModelWatch:
     def _drifts_of(self, model: Model, processor: PartitionProcessor) -> tuple[str, Drift, FromTraining]:
         if model.digest not in self._drifts:
             # Only of what serves now: during a change, partitions come to it one after the other.
-            serving = {task.live.digest for processor in self.processors.values() for task in processor.serving}
+            serving = {task.live.digest for p in self.processors.values() for task in p.in_force.serving}
             self._drifts = {digest: drifts for digest, drifts in self._drifts.items() if digest in serving}
             growing = [address for address, feature in processor.catalogue.features.items() if feature.grows]
             drift = Drift(growing)
@@ -119,9 +120,9 @@ class ModelWatch:
         m.compared_agreeing.labels(*labels).inc(int((difference <= AGREEMENT).sum()))
         m.compared_difference.labels(*labels).inc(float(difference.sum()))
         m.compared_seconds.labels(*labels).inc(compared.other_us_per_row * len(known) / 1e6)
-        change = processor.stages[task].change_id
+        change = processor.in_force.stages[task].change_id
         if compared.stage == "canary" and (task, change) not in self._rolled_back:
-            self._canaries.setdefault((task, change, compared.model.version), CanaryWatch()).take(compared)
+            self._canaries.setdefault((task, change, compared.model.version), CanaryWatch()).observe(compared)
 
     def watch(self) -> None:
         """Once a second: labels that became known, drift, and whether a canary does harm."""
@@ -133,7 +134,7 @@ class ModelWatch:
             found = processor.known()
             for (level, came_true), n in found.alerts.items():
                 m.alerts_judged.labels(level, "yes" if came_true else "no").inc(n)
-            live = processor.live(churn_alert.TASK)
+            live = processor.in_force.live(churn_alert.TASK)
             for level, share in promised(live.levels if live is not None else {}).items():
                 m.alert_promise.labels(level).set(share)
             self._judge(found, processor)
@@ -151,7 +152,7 @@ class ModelWatch:
         if self._folder is not None and time.monotonic() - self._kept_at > KEEP_SECONDS:
             self._kept_at = time.monotonic()
             self._keep_drifts(self._folder)
-        changes = {(task, s.change_id) for p in self.processors.values() for task, s in p.stages.items()}
+        changes = {(task, s.change_id) for p in self.processors.values() for task, s in p.in_force.stages.items()}
         self._canaries = {key: canary for key, canary in self._canaries.items() if key[:2] in changes}
         for (task, change, version), canary in list(self._canaries.items()):
             both = [known.get((task, stage)) for stage in ("live", "canary")]
@@ -162,11 +163,11 @@ class ModelWatch:
 
     def _judge(self, found: Known, processor: PartitionProcessor) -> None:
         """Take labels that became known."""
-        outputs = {(model.task, o.name): o for model in processor.models for o in model.outputs}
+        outputs = {(model.task, o.name): o for model in processor.in_force.models for o in model.outputs}
         for name, labels in found.labels.items():
             for code in np.unique(labels.model).tolist():
                 judged = self._judged.setdefault((*name, code), Judged(outputs[name]))
-                judged.take(labels, labels.model == code)
+                judged.observe(labels, labels.model == code)
 
     def _show_quality(self) -> dict[tuple[str, str], Calibration]:
         """Show how good answers were; by task and stage, the calibration of the first answer that is a probability."""
@@ -174,7 +175,7 @@ class ModelWatch:
         serving = {
             (stage, model.digest): model
             for processor in self.processors.values()
-            for task in processor.serving
+            for task in processor.in_force.serving
             for stage, model in task.staged.items()
         }
         known: dict[tuple[str, str], Calibration] = {}

@@ -27,7 +27,7 @@ from streams.agents.entity_log import EntityLog
 from streams.bench import plain_features
 from streams.decisions.profile import Answers, profile
 from streams.entities.shopper import SHOPPER
-from streams.processing.partition import Applied
+from streams.processing.applied import Applied
 from streams.records.events import ShopperEvent, event_decoder
 from streams.records.outcomes import Answer, Due, ModelUsed, Scored, encode_outcome, outcome_id
 from streams.records.slices import Slice

@@ -50,7 +50,7 @@ def measure(records: list[tuple[bytes, bytes]], hours: int) -> tuple[float, int,
         result = processor.apply(Slice("bench", 0, offsets, [_APPENDED] * len(some), keys, values))
         late += result.fates["late"]
         if n % FLUSH == 0:
-            for key, value in processor.take_changes().items():
+            for key, value in processor.drain_changes().items():
                 if key[:1] == IDS:
                     chunks[key] = value
     held = sum(len(key) + len(value) for key, value in chunks.items() if value is not None)

@@ -124,7 +124,7 @@ class Rows:
         """``make()``: the rows may have changed since it was last called."""
         return make()
 
-    def take(self, rows: Ints) -> Rows:
+    def copy(self, rows: Ints) -> Rows:
         """A copy of some rows."""
         return Rows(self.layout, self.words[rows])
 

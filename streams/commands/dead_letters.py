@@ -55,7 +55,7 @@ def dead_letters(
                 or (last is not None and at >= last)
             ):
                 continue
-            groups[letter.reason].take(letter)
+            groups[letter.reason].add(letter)
             if out is not None:
                 line = original_line(letter)
                 if line is None:

@@ -121,7 +121,7 @@ def models_promote(
     """
     versions = _versions(broker)
     _ = versions.control  # before a version is proven for nothing
-    found = versions.take_in(task, version)
+    found = versions.admit(task, version)
     stages = versions.promote(task, found, to, share, reason)
     click.echo(f"{task} {found} is to serve as {to}" + (f" for {share:.0%} of shoppers." if to == "canary" else "."))
     if not no_wait:

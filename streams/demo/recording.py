@@ -66,7 +66,7 @@ class Recording:
         """A shopper's orders, in order of time."""
         return [act for act in self.acts.get(shopper, ()) if act.type == ORDER]
 
-    def take(self, outcome: ChurnAlerted | OfferMade | OfferWithheld) -> None:
+    def add(self, outcome: ChurnAlerted | OfferMade | OfferWithheld) -> None:
         """Take what was said, as read from its topic."""
         if isinstance(outcome, ChurnAlerted):
             self.alerts.append(outcome)

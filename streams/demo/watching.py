@@ -32,7 +32,7 @@ class Newest:
     kept: int = SHOWN
     _lines: list[tuple[int, str, ChurnAlerted | OfferMade]] = field(default_factory=list)
 
-    def take(self, outcome: ChurnAlerted | OfferMade) -> None:
+    def add(self, outcome: ChurnAlerted | OfferMade) -> None:
         """Take one, and forget the oldest where there are too many."""
         insort(self._lines, (outcome.event_time_ms, outcome.outcome_id, outcome), key=lambda line: line[:2])
         del self._lines[: -self.kept]
@@ -96,9 +96,9 @@ class Watch:
                 self._ids.add(outcome.outcome_id)
                 self._last_read = time.monotonic()
                 self._counts[kind] += 1
-                self._recording.take(outcome)
+                self._recording.add(outcome)
                 if not isinstance(outcome, OfferWithheld):
-                    self._newest.take(outcome)
+                    self._newest.add(outcome)
 
     def view(self, status: str) -> Group:
         """What to show right now."""

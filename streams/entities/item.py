@@ -72,11 +72,11 @@ class ItemSide:
         batch, columns, lateness = decoded.batch, decoded.columns, rules.allowed_lateness_ms
         assert isinstance(columns, ItemColumns)
         self._names.learn(columns.names)
-        before, repeated = self._sources.take(columns.sources, len(slice_), lateness)
+        before, repeated = self._sources.advance(columns.sources, len(slice_), lateness)
         for source in columns.sources:
             if source.categories and source.position not in repeated:
                 day, said = self._days.number(np.array([source.closed_ms, before[source.position]])).tolist()
-                self._categories.take(int(slice_.offsets[source.position]), source.categories, day, said)
+                self._categories.add(int(slice_.offsets[source.position]), source.categories, day, said)
         newest = np.maximum.accumulate(np.maximum(decoded.clock_ms, self.newest_ms))
         self.newest_ms = int(newest[-1])
         duplicate = batch.offset < state.flat["i8"][state.cells(APPLIED, rows)]
@@ -116,12 +116,12 @@ class ItemSide:
         carried = self._carried.progress()
         return {"newest_ms": self.newest_ms, "sources": self._sources.progress(), "carried": carried}
 
-    def take_changes(self, next_offset: int, watermark_ms: int) -> dict[bytes, bytes | None]:
+    def drain_changes(self, next_offset: int, watermark_ms: int) -> dict[bytes, bytes | None]:
         """Sums of categories, names, ids."""
         today = int(self._days.number(np.array([max(watermark_ms, 0)]))[0])
-        changes = self._categories.take_changes(next_offset, today) | self._names.take_changes()
+        changes = self._categories.drain_changes(next_offset, today) | self._names.drain_changes()
         for topic, ids in self._carried.ids.items():
-            changes |= ids.take_changes(next_offset, self._carried.newest_ms(topic))
+            changes |= ids.drain_changes(next_offset, self._carried.newest_ms(topic))
         return changes
 
     def restore(self, records: Iterable[tuple[bytes, bytes]], meta: Mapping[str, Any], rules: Rules) -> None:

@@ -77,7 +77,7 @@ class ShopperSide(PlainSide):
         """What was done to items, minute by minute."""
         if self._tallies is None:
             return []
-        return self._tallies.take(batch, applied, judged.newest_ms, slice_, rules)
+        return self._tallies.count(batch, applied, judged.newest_ms, slice_, rules)
 
     @property
     def idle(self) -> bool:
@@ -99,12 +99,12 @@ class ShopperSide(PlainSide):
             self.late_labels.sweep(state, places, watermark_ms), self.alert_labels.known(state, places, watermark_ms)
         )
 
-    def take_changes(self, next_offset: int, watermark_ms: int) -> dict[bytes, bytes | None]:
+    def drain_changes(self, next_offset: int, watermark_ms: int) -> dict[bytes, bytes | None]:
         """Sums that calibration learns from, names, ids."""
-        changes = self.recalibrating.take_changes(next_offset, watermark_ms // DAY_MS)
+        changes = self.recalibrating.drain_changes(next_offset, watermark_ms // DAY_MS)
         if self._tallies is not None:
-            changes |= self._tallies.take_changes(next_offset)
-        return changes | self.names.take_changes() | super().take_changes(next_offset, watermark_ms)
+            changes |= self._tallies.drain_changes(next_offset)
+        return changes | self.names.drain_changes() | super().drain_changes(next_offset, watermark_ms)
 
     def restore(self, records: Iterable[tuple[bytes, bytes]], meta: Mapping[str, Any], rules: Rules) -> None:
         """Take it back."""

@@ -111,7 +111,7 @@ class Waiting:
     _begun: list[tuple[Ints, Ints]] = field(default_factory=list)
     _ended: list[tuple[Ints, Ints, Ints]] = field(default_factory=list)
 
-    def take(
+    def observe(
         self, state: Rows, row: Ints, now_ms: Ints, score: Floats, ordered: Bools, counted: Bools | None = None
     ) -> None:
         """Due points of one step, no shopper twice, with their chance of no order within 15 days (as foretold, not

@@ -77,7 +77,7 @@ class CanaryWatch:
     other_cost: deque[float] = field(default_factory=lambda: deque(maxlen=COSTS_KEPT))
     error: str = ""
 
-    def take(self, compared: Compared) -> None:
+    def observe(self, compared: Compared) -> None:
         """Take a slice's due points."""
         known = np.isfinite(compared.other)
         self.rows += len(known)

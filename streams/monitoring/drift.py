@@ -65,7 +65,7 @@ class FromTraining:
         self._expected = {name: np.array(d["shares"]) for name, d in distributions.items()}
         self._counts = {name: np.zeros(len(shares)) for name, shares in self._expected.items()}
 
-    def take(self, values: Columns) -> None:
+    def observe(self, values: Columns) -> None:
         """Take a column of values per address or output, of the same rows; names that the card does not have are
         passed over."""
         for name, column in some(values).items():
@@ -99,7 +99,7 @@ class Drift:
         """Whether a whole comparison has been calm: from then on the index is told."""
         self._random = np.random.default_rng(0)
 
-    def take(self, values: Columns, day: int) -> None:
+    def observe(self, values: Columns, day: int) -> None:
         """Take a column of values per address or output, of the same rows, that are of a day of the log."""
         kept = {name: column for name, column in some(values).items() if name not in self._growing}
         rows = np.column_stack(list(kept.values())) if kept else np.empty((0, 0))
@@ -113,7 +113,7 @@ class Drift:
             oldest = day - LAST_DAYS - BEFORE_DAYS
             self._days = {d: held for d, held in self._days.items() if d > oldest}
         if day > self._last - LAST_DAYS - BEFORE_DAYS:  # else its partition is far behind the others
-            self._days.setdefault(day, _Day(len(self._names))).take(rows, self._random)
+            self._days.setdefault(day, _Day(len(self._names))).observe(rows, self._random)
             self._fresh += len(rows)
 
     def psi(self) -> dict[str, float]:
@@ -182,7 +182,7 @@ class _Day:
     def restore(self, rows: npt.NDArray[Any], seen: int) -> None:
         self._rows[: len(rows)], self.seen = rows, seen
 
-    def take(self, rows: npt.NDArray[Any], random: np.random.Generator) -> None:
+    def observe(self, rows: npt.NDArray[Any], random: np.random.Generator) -> None:
         free = rows[: max(0, ROWS_PER_DAY - self.seen)]
         self._rows[self.seen : self.seen + len(free)] = free
         rest = rows[len(free) :]

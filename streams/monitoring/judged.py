@@ -23,7 +23,7 @@ class Judged:
         self._answer, self._label = np.zeros((size, output.width)), np.zeros(size)
         self.count = 0
 
-    def take(self, labels: Labels, mask: npt.NDArray[np.bool_] | None = None) -> None:
+    def observe(self, labels: Labels, mask: npt.NDArray[np.bool_] | None = None) -> None:
         """Take labels as they become known."""
         answer, label = (labels.answer, labels.label) if mask is None else (labels.answer[mask], labels.label[mask])
         at = (self.count + np.arange(len(label))) % len(self._label)

@@ -28,7 +28,7 @@ class CategoryUnits:
         self._changed = False
         self._flushed_day: int | None = None
 
-    def take(self, offset: int, said: Mapping[str, int], day: int, said_day: int) -> None:
+    def add(self, offset: int, said: Mapping[str, int], day: int, said_day: int) -> None:
         """What a source says of a day, in the record at an offset."""
         if offset < self._until or not said:
             return
@@ -57,7 +57,7 @@ class CategoryUnits:
                 found.subtract(units)
         return found
 
-    def take_changes(self, next_offset: int, today: int) -> dict[bytes, bytes | None]:
+    def drain_changes(self, next_offset: int, today: int) -> dict[bytes, bytes | None]:
         """All of it, when it changed since this was last called, as a record of the feature table.
 
         Days are forgotten one flush after nothing asks for them: a crash may leave the rows a flush behind.

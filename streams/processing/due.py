@@ -50,7 +50,7 @@ class DueRows:
         """Take due points whose rows of ``state`` stand as they are to be read."""
         self._refresh(state, points)
         if len(points) < READ_AT_ONCE:
-            self._held.append(state.take(points.row))
+            self._held.append(state.copy(points.row))
             self._unread += len(points)
             self.points.append(points)
             if self._unread >= READ_AT_ONCE:
@@ -61,15 +61,15 @@ class DueRows:
         self.points.append(points)
         for a in range(0, len(points), READ_AT_ONCE):
             some = slice(a, a + READ_AT_ONCE)
-            self._take(state.pick(points.row[some]), points.now_ms[some])
+            self._read_some(state.pick(points.row[some]), points.now_ms[some])
 
     def _read_held(self) -> None:
         if self._held:
             now_ms = np.concatenate([points.now_ms for points in self.points[-len(self._held) :]])
-            self._take(Rows.join(self._held).pick(slice(None)), now_ms)
+            self._read_some(Rows.join(self._held).pick(slice(None)), now_ms)
             self._held, self._unread = [], 0
 
-    def _take(self, rows: Readable, now_ms: Ints) -> None:
+    def _read_some(self, rows: Readable, now_ms: Ints) -> None:
         self._features.append(self._read(rows, now_ms))
 
     def read(self) -> Features:

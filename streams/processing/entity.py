@@ -48,7 +48,7 @@ class Emitted:
 class Side(Protocol):
     """What one partition of an entity knows beside its rows: what time it is, which records came before, names, sums,
     and its deciders. All of it is a function of the log, and all that must survive a restart is in the feature table:
-    as records of its own (``take_changes``, ``restore``) and in the progress record (``progress``, ``recover``)."""
+    as records of its own (``drain_changes``, ``restore``) and in the progress record (``progress``, ``recover``)."""
 
     @property
     def deciders(self) -> Sequence[Decider]:
@@ -101,7 +101,7 @@ class Side(Protocol):
     def progress(self) -> dict[str, Any]:
         """What belongs into the progress record."""
 
-    def take_changes(self, next_offset: int, watermark_ms: int) -> dict[bytes, bytes | None]:
+    def drain_changes(self, next_offset: int, watermark_ms: int) -> dict[bytes, bytes | None]:
         """Records of the feature table that changed since this was last called, None deletes: before the rows."""
 
     def restore(self, records: Iterable[tuple[bytes, bytes]], meta: Mapping[str, Any], rules: Rules) -> None:

@@ -41,7 +41,7 @@ class CategoryNames:
         offset = int.from_bytes(value[:_OFFSET_BYTES], "big")
         self._keep(int.from_bytes(key[1:], "big"), offset, value[_OFFSET_BYTES:].decode())
 
-    def take_changes(self) -> dict[bytes, bytes]:
+    def drain_changes(self) -> dict[bytes, bytes]:
         """Names learned since this was last called, as records of the feature table."""
         changes, self._changes = self._changes, {}
         return changes

@@ -96,9 +96,9 @@ class Recalibrating:
         models[cells] = self.model
         ordered = group.event_type[mine] == ORDER
         counted = group.offset[mine] >= self._until
-        self._waiting.take(state, row, group.now_ms[mine], judged[mine], ordered, counted)
+        self._waiting.observe(state, row, group.now_ms[mine], judged[mine], ordered, counted)
 
-    def take_changes(self, next_offset: int, today: int) -> dict[bytes, bytes | None]:
+    def drain_changes(self, next_offset: int, today: int) -> dict[bytes, bytes | None]:
         """Sums that changed since this was last called, as records of the feature table; None deletes. To be written
         before the rows of the same flush."""
         tallies = self._waiting.sums()

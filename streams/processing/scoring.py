@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,12 +13,13 @@ import numpy.typing as npt
 from streams.columns.arrays import Bools, Floats, Ints
 from streams.features.catalogue import Catalogue
 from streams.features.feature import Feature
-from streams.features.meaning import CODES, OTHER, meanings
+from streams.features.meaning import CODES, OTHER
 from streams.features.wording import title
 from streams.monitoring.canary import Compared
+from streams.processing.model import Model
 from streams.processing.payloads import Block, Given, GivenOfRecords, Payloads
+from streams.processing.serving import Serving
 from streams.records.outcomes import Reason
-from streams.records.serving import Stages
 from streams.records.tags import tag_of
 
 Answers = dict[str, npt.NDArray[Any]]
@@ -28,194 +29,6 @@ TYPES = "sequence.types"
 NUMBERS_AT_ONCE = 1 << 22
 #: Rounded before anything is decided: another CPU's last bits must not decide differently.
 DECIMALS = 4
-
-
-class Output(Protocol):
-    """One named answer of a model."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def kind(self) -> str: ...
-    @property
-    def width(self) -> int: ...
-    @property
-    def horizon_days(self) -> int | None: ...
-    @property
-    def label(self) -> Any:
-        """What it is held against; None when nothing tells."""
-
-    @property
-    def scalar(self) -> bool:
-        """Whether it is one probability or number per row."""
-
-
-class Condition(Protocol):
-    """What must hold of a shopper for a model to judge them: a feature is at least so much."""
-
-    @property
-    def address(self) -> str: ...
-    @property
-    def least(self) -> float: ...
-
-
-class Model(Protocol):
-    """A model as the stream sees it; ``models.predictor.Predictor`` is one."""
-
-    task: str
-    version: str
-    digest: str
-    features: tuple[str, ...]
-    widths: tuple[int, ...]
-
-    @property
-    def distributions(self) -> Mapping[str, Mapping[str, list[float]]]:
-        """Of training, by feature address or output: ``edges`` and the ``shares`` between them."""
-
-    @property
-    def population(self) -> Sequence[Condition]:
-        """Whom it can judge: those of whom all of this holds. It was trained on no others and answers of no others."""
-
-    @property
-    def at(self) -> Sequence[str]:
-        """Types of the records that ask it; empty: it answers at every due point."""
-
-    @property
-    def meanings(self) -> Mapping[str, str]:
-        """feature address → what it meant when the model was trained, as ``streams.features.meaning`` digests it."""
-
-    @property
-    def codes(self) -> Mapping[str, int]:
-        """event type → its code in ``sequence.types`` when the model was trained."""
-
-    @property
-    def levels(self) -> Mapping[str, Any]:
-        """``output``, ``thresholds`` and the precision ``promised`` by level; empty where the card says none."""
-
-    @property
-    def reference(self) -> npt.NDArray[np.float32]:
-        """[sum of widths] a typical shopper."""
-
-    @property
-    def outputs(self) -> Sequence[Output]:
-        """What it answers; the first one's contributions can be told."""
-
-    @property
-    def upstream(self) -> Sequence[Model]:
-        """The models whose outputs it takes by address ``TASK.OUTPUT``."""
-
-    def score(self, x: npt.NDArray[np.float32]) -> dict[str, Floats]:
-        """[n] or [n, width] per output, for float32 [n, sum of widths]; no row's answer depends on the others."""
-
-    def contributions(self, x: npt.NDArray[np.float32]) -> Floats:
-        """[n, len(features)] how far each feature moved the first output against a typical shopper."""
-
-
-class Shelf(Protocol):
-    """Where models come from; ``models.store.Shelf`` is one."""
-
-    def tasks_of(self, entity: str) -> Sequence[str]:
-        """Every task about an entity that is served."""
-
-    def shipped(self, task: str) -> str:
-        """The version of a task that came with the package."""
-
-    def model(self, task: str, version: str | None = None) -> Model:
-        """A version, ready to score; of None, the one that came with the package. Raises when it must not serve."""
-
-
-@dataclass(frozen=True, slots=True)
-class Serving:
-    """The models of one task that score now."""
-
-    stages: Stages
-    live: Model
-    canary: Model | None = None
-    shadow: Model | None = None
-
-    @property
-    def staged(self) -> dict[str, Model]:
-        """The models by stage: live, canary, shadow."""
-        stages = (("live", self.live), ("canary", self.canary), ("shadow", self.shadow))
-        return {stage: model for stage, model in stages if model is not None}
-
-    @property
-    def whole(self) -> bool:
-        """Whether everything serves that was chosen."""
-        wanted = {"live": self.stages.live, "canary": self.stages.canary, "shadow": self.stages.shadow}
-        serving = {stage: model.version for stage, model in self.staged.items()}
-        return all(version is None or serving.get(stage) == version for stage, version in wanted.items())
-
-
-def shipped_stages(shelf: Shelf, entity: str) -> dict[str, Stages]:
-    """Every task's own version of the package, by name: what serves in a log that no operator chose for."""
-    return {task: Stages(change_id="", live=shelf.shipped(task)) for task in shelf.tasks_of(entity)}
-
-
-def widths(addresses: Sequence[str], features: Mapping[str, Feature], upstream: Sequence[Model] = ()) -> list[int]:
-    """How many numbers of a row each address takes: a feature's, or that of an output ``TASK.OUTPUT`` of an upstream
-    model. Raises ``ValueError`` for one that is neither."""
-    found = {address: feature.width for address, feature in features.items()}
-    found |= {f"{model.task}.{output.name}": output.width for model in upstream for output in model.outputs}
-    unknown = [address for address in addresses if address not in found]
-    if unknown:
-        raise ValueError(f"There is no feature {', '.join(unknown)}.")
-    return [found[address] for address in addresses]
-
-
-def load(shelf: Shelf, task: str, version: str | None, features: Mapping[str, Feature]) -> Model:
-    """A version that fits this code's features. Raises ``ValueError``, and what the shelf raises."""
-    model = shelf.model(task, version)
-    here = widths(model.features, features, model.upstream)
-    wrong = [a for a, ours, its in zip(model.features, here, model.widths, strict=True) if ours != its]
-    if wrong:
-        raise ValueError(
-            f"{task} {model.version} was trained on {', '.join(wrong)} of another width than they have here. "
-            f"Train it anew: offerstream train {task}"
-        )
-    now = meanings(features, model.features)
-    changed = [a for a, meant in now.items() if model.meanings.get(a) != meant]
-    moved = [name for name, code in model.codes.items() if CODES.get(name) != code]
-    if changed or moved:
-        raise ValueError(
-            f"{task} {model.version} was trained when {', '.join([*changed, *moved])} meant something else than here. "
-            f"Train it anew: offerstream train {task}"
-        )
-    return model
-
-
-def serve(
-    shelf: Shelf,
-    entity: str,
-    features: Mapping[str, Feature],
-    stages: Mapping[str, Stages],
-    refused: Callable[[str, str, Exception], None],
-    before: Sequence[Serving] = (),
-) -> list[Serving]:
-    """The models of every task that the stages name, as they want them. A version that cannot be loaded is told and
-    does not serve: as live, what served ``before`` goes on, after a restart what the log chose before, at last the
-    package's own."""
-
-    def loaded(task: str, version: str | None) -> Model | None:
-        try:
-            return load(shelf, task, version, features)
-        except Exception as error:
-            refused(task, str(version), error)
-            return None
-
-    served = {serving.live.task: serving.live for serving in before}
-    found = []
-    for task in shelf.tasks_of(entity):
-        if task not in stages:
-            continue
-        s = stages[task]
-        live = loaded(task, s.live) if s.live else None
-        if s.live and live is None:
-            live = served.get(task) or (loaded(task, s.previous) if s.previous else None)
-        canary = loaded(task, s.canary) if s.canary else None
-        shadow = loaded(task, s.shadow) if s.shadow else None
-        found.append(Serving(s, live or load(shelf, task, None, features), canary, shadow))
-    return found
 
 
 @dataclass(slots=True)
@@ -316,7 +129,7 @@ class Inputs:
                 blocks = {address: self._block(address, model.upstream) for address in model.features}
                 self._given[key] = GivenOfRecords(blocks, widths)
             else:
-                x = self.take(model.features, model.upstream)
+                x = self.matrix(model.features, model.upstream)
                 self._given[key] = Given(x, widths)
             last = max(model.codes.values(), default=len(CODES))
             if last < len(CODES) and TYPES in widths:
@@ -353,7 +166,7 @@ class Inputs:
         """By address, of records that say something that cannot be read: their ids, and why."""
         return self._payloads.unreadable(model.features)
 
-    def take(self, addresses: Sequence[str], upstream: Sequence[Model] = ()) -> npt.NDArray[np.float32]:
+    def matrix(self, addresses: Sequence[str], upstream: Sequence[Model] = ()) -> npt.NDArray[np.float32]:
         """[n, width of all addresses] features, and outputs ``TASK.OUTPUT`` of the upstream models, side by side."""
         places, features = self._places, self._features
         blocks = [features[:, places[a]] if a in places else self._block(a, upstream)(slice(None)) for a in addresses]

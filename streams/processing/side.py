@@ -91,9 +91,9 @@ class PlainSide:
         """How far time has come."""
         return {"newest_ms": self.newest_ms, "least_watermark_ms": self._least_watermark_ms}
 
-    def take_changes(self, next_offset: int, watermark_ms: int) -> dict[bytes, bytes | None]:
+    def drain_changes(self, next_offset: int, watermark_ms: int) -> dict[bytes, bytes | None]:
         """Ids."""
-        return self.applied_ids.take_changes(next_offset, watermark_ms)
+        return self.applied_ids.drain_changes(next_offset, watermark_ms)
 
     def restore(self, records: Iterable[tuple[bytes, bytes]], meta: Mapping[str, Any], rules: Rules) -> None:
         """Take it back."""

@@ -28,7 +28,7 @@ class Sources:
         self._mark, self._idle, self._sequence = [NO_TIME] * n, [False] * n, [-1] * n
         self.watermark_ms = NO_TIME
 
-    def take(self, said: Sequence[Source], n: int, lateness_ms: int) -> tuple[Ints, list[int]]:
+    def advance(self, said: Sequence[Source], n: int, lateness_ms: int) -> tuple[Ints, list[int]]:
         """[n] the watermark before each of n records, of which the sources said some (in log order); and the positions
         of those that are known already."""
         positions, steps, repeated = [0], [self.watermark_ms], []
@@ -92,7 +92,7 @@ class Carried:
         for i in np.flatnonzero(batch.identity != 0).tolist():
             origin = slice_.origin(int(batch.position[i]))
             place = f"{origin.topic}/{origin.partition}"
-            known[i], late_before[i] = self._take(place, origin.offset, int(batch.time_ms[i]), lateness_ms)
+            known[i], late_before[i] = self._note(place, origin.offset, int(batch.time_ms[i]), lateness_ms)
             if not known[i]:
                 by_topic.setdefault(origin.topic, []).append(i)
         for topic, index in by_topic.items():
@@ -105,7 +105,7 @@ class Carried:
         """The ids that are known of a topic."""
         return self.ids.setdefault(topic, AppliedIds(IDS + topic.encode() + b"\0"))
 
-    def _take(self, place: str, offset: int, time_ms: int, lateness_ms: int) -> tuple[bool, int]:
+    def _note(self, place: str, offset: int, time_ms: int, lateness_ms: int) -> tuple[bool, int]:
         """Whether a record was carried over before, and what is too old before it."""
         newest = self._newest.get(place, NO_TIME)
         known = offset < self._next.get(place, 0)

@@ -118,7 +118,7 @@ class Tallies:
         """Whether something waits for its minute to be closed."""
         return bool(self._open.item_ids)
 
-    def take(self, batch: EventBatch, applied: Ints, newest_ms: Ints, slice_: Slice, rules: Rules) -> list[Emitted]:
+    def count(self, batch: EventBatch, applied: Ints, newest_ms: Ints, slice_: Slice, rules: Rules) -> list[Emitted]:
         """Count the applied events of a slice (in log order); gives what the records of the slice close.
 
         ``newest_ms`` [len(slice)]: the newest event time up to and with each record.
@@ -249,7 +249,7 @@ class Tallies:
         self.idle = self._changed = True
         return emitted + [Emitted(self._entity, partition, value) for partition in range(self._partitions)]
 
-    def take_changes(self, next_offset: int) -> dict[bytes, bytes | None]:
+    def drain_changes(self, next_offset: int) -> dict[bytes, bytes | None]:
         """What is open, when it changed since this was last called, as a record of the feature table."""
         if not self._changed:
             return {}

@@ -102,7 +102,7 @@ class Sent:
     ends: dict[Place, int] = field(default_factory=dict)
     """Where they went: by topic and partition, the offset after the last of them."""
 
-    def take(self, time_ms: int | None, where: Any) -> None:
+    def add(self, time_ms: int | None, where: Any) -> None:
         """Kafka has a record. Called by the client's thread, one at a time."""
         self.records += 1
         place = (where.topic, where.partition)
@@ -168,7 +168,7 @@ def send(
         for record in chain([first], source):
             future = producer.send(record.topic, key=record.key, value=record.value)
             sent.handed += 1
-            future.add_callback(sent.take, record.time_ms)
+            future.add_callback(sent.add, record.time_ms)
             future.add_errback(failed.append)
             if failed:
                 break

@@ -82,7 +82,7 @@ class AppliedIds:
         self._added.append((ids[new], bucket[new]))
         return known
 
-    def take_changes(self, next_offset: int, watermark_ms: int) -> dict[bytes, bytes | None]:
+    def drain_changes(self, next_offset: int, watermark_ms: int) -> dict[bytes, bytes | None]:
         """Chunks of what was added since last time, and deletions of those that nothing needs any more.
 
         A chunk is deleted one flush after its time passed. Before, a worker that recovers what the last flush left

@@ -197,7 +197,7 @@ class Arena:
         rows = self.codec.unpack([value for _, value in block])
         room = max(0, self.limit - len(self._index))
         if room:
-            self._place([key for key, _ in block[:room]], rows.take(np.arange(min(room, len(block)))))
+            self._place([key for key, _ in block[:room]], rows.copy(np.arange(min(room, len(block)))))
         due = rows.column(TIMER.name)
         for i in range(room, len(block)):
             self._chill(block[i][0], int(due[i]))
@@ -265,7 +265,7 @@ class Arena:
             self.find(list(dict.fromkeys(passed)))
         return np.flatnonzero(self.timer[: len(self._key)] <= watermark_ms)
 
-    def take_dirty(self, next_offset: int) -> dict[bytes, bytes]:
+    def drain_dirty(self, next_offset: int) -> dict[bytes, bytes]:
         """Pack what changed since last time, by key; from here on it counts as clean."""
         changed = np.flatnonzero(self.dirty[: len(self._key)])
         self.rows.data[TIMER.name][changed] = self.timer[changed]

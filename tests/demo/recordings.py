@@ -71,7 +71,7 @@ def recording() -> Recording:
         offer("dan", "o3", day(35)),
         offer("fay", "o4", day(90)),
     ):
-        made.take(said)
+        made.add(said)
     made.judged = [
         Judged("bea", day(20), 0.02, False),
         Judged("bea", day(24), 0.1, True),

@@ -65,15 +65,15 @@ def test_lines_come_in_order_of_event_time_and_the_newest_stay() -> None:
     random.Random(7).shuffle(said)
     newest = Newest(10)
     for each in said:
-        newest.take(each)
+        newest.add(each)
     times = [each.event_time_ms for each in newest]
     assert times == sorted(times) == [day(k / 2) for k in range(8, 18)]
 
 
 def test_lines_say_day_shopper_and_reasons_in_words() -> None:
     newest = Newest()
-    newest.take(offer("s2", "o", day(1)))
-    newest.take(alert("s\x1b1", "a", at=day(0)))
+    newest.add(offer("s2", "o", day(1)))
+    newest.add(alert("s\x1b1", "a", at=day(0)))
     out = StringIO()
     Console(file=out, width=160).print(lines(newest))
     first, second = out.getvalue().splitlines()

@@ -93,7 +93,7 @@ def test_of_one_order_no_rhythm_is_told() -> None:
     made = Recording()
     for _ in made.passing([*orders("ann", 0, 70)]):
         pass
-    made.take(silent("ann", 21, "watch"))
+    made.add(silent("ann", 21, "watch"))
     lines = told(made)
     assert lines["What they did"].startswith("Ordered on 2023-11-14 for 10.00 USD.")
     assert lines["What silence meant"] == "No order after 2023-11-14."

@@ -231,10 +231,10 @@ def run(cuts, *, restarts=False):
     processor, world, tier = PartitionProcessor(SUPPLIER, 0, Rules(), shipped()), World(), DictTier()
     for slice_ in slices(cuts):
         if restarts:
-            tier.write(processor.take_changes())
+            tier.write(processor.drain_changes())
             processor = PartitionProcessor(SUPPLIER, 0, Rules(), shipped(), tier=tier)
         world.take_result(processor.apply(slice_))
-    tier.write(processor.take_changes())
+    tier.write(processor.drain_changes())
     world.packed = tier.held
     return processor, world
 
@@ -248,7 +248,7 @@ def test_features_due_points_and_outcomes():
     assert world.kinds == {"SupplierWarned": 2, "LateEvent": 1}
     said = [msgspec.json.decode(v) for v in world.outcomes.values() if b"supplier_id" in v]
     assert [one["due"]["ref"] for one in said if "due" in one] == ["d2", "d30"]
-    rows = processor.arena.rows.take(processor.arena.find(["s1", "s2"]))
+    rows = processor.arena.rows.copy(processor.arena.find(["s1", "s2"]))
     addresses = ("deliveries.count", "deliveries.units_7d", "deliveries.lateness", "deliveries.days_since")
     read = processor.catalogue.read(rows, np.full(2, NOON + 6 * DAY), addresses)
     np.testing.assert_allclose(read, [[24, 31, 104 / 24, 1], [1, 1, 0, 3]], rtol=1e-6)

@@ -36,7 +36,7 @@ def item_world(log: ItemLog, cuts: list[int], partition: int = 0) -> World:
     processor, world = PartitionProcessor(ITEM, partition, Rules(), shipped(), partitions=PARTITIONS), World()
     for slice_ in item_slices(log, partition, cuts):
         world.take_result(processor.apply(slice_))
-    world.packed = DictTier(processor.take_changes()).held
+    world.packed = DictTier(processor.drain_changes()).held
     return world
 
 
@@ -179,7 +179,7 @@ def test_a_crash_in_the_middle_of_a_flush_changes_nothing_of_items(
         assert processor.next_offset == start
         for slice_ in item_slices(log[start:stop], 0, range(50, stop - start, 50), start):
             world.take_result(processor.apply(slice_))
-        return processor.take_changes()
+        return processor.drain_changes()
 
     tier.write(run(0, crash // 2))
     unfinished = run(crash // 2, crash)
@@ -208,7 +208,7 @@ def test_a_crash_of_shoppers_loses_no_tally_and_says_none_twice(seed: int, crash
                     sequence = msgspec.json.decode(emitted.value)["sequence"]
                     # Said again, it says the same.
                     assert said[emitted.partition].setdefault(sequence, emitted.value) == emitted.value
-        return processor.take_changes()
+        return processor.drain_changes()
 
     tier.write(run(0, crash // 2))
     unfinished = run(crash // 2, crash)
@@ -267,7 +267,7 @@ def test_the_last_minute_of_a_history_is_told_once_wherever_the_worker_is_cut_of
         first = PartitionProcessor(SHOPPER, home, Rules(), partitions=PARTITIONS)
         for slice_ in shopper_slices(log, home, range(len(log)))[:flushed]:
             first.apply(slice_)
-        again = PartitionProcessor(SHOPPER, home, Rules(), tier=DictTier(first.take_changes()), partitions=PARTITIONS)
+        again = PartitionProcessor(SHOPPER, home, Rules(), tier=DictTier(first.drain_changes()), partitions=PARTITIONS)
         assert again.side.idle == (flushed > 1)
         emitted = [x.value for s in shopper_slices(log, home) for x in again.apply(s).emitted if x.partition == q]
         assert emitted == whole[home][q][-len(emitted) :]

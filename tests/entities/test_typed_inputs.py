@@ -15,7 +15,8 @@ from streams.entities.item import ITEM
 from streams.features.meaning import meanings
 from streams.processing.partition import PartitionProcessor
 from streams.processing.rules import Rules
-from streams.processing.scoring import score, serve, shipped_stages
+from streams.processing.scoring import score
+from streams.processing.serving import serve, shipped_stages
 from streams.records import items as i
 from tests.items import item_logs, item_slices
 from tests.shoppers import NOON

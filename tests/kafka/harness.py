@@ -246,7 +246,7 @@ class Cluster:
                 result = processor.apply(slice_)
                 world.take_result(result)
                 world.emitted += [(partition, emitted) for emitted in result.emitted]
-            world.packed |= {k: v for k, v in processor.take_changes().items() if k[:1] == b"s" and v is not None}
+            world.packed |= {k: v for k, v in processor.drain_changes().items() if k[:1] == b"s" and v is not None}
         return world
 
     def settings(self) -> Settings:

@@ -191,7 +191,7 @@ def test_a_backlog_before_a_change_is_told(cluster: Cluster, tmp_path: Path) -> 
     worker.process.send_signal(signal.SIGSTOP)
     cluster.send(random_history(57, 900, 30))
     versions = Versions(cluster.settings())
-    stages = versions.promote("churn", versions.take_in("churn", folder), "live", 0.0, "")
+    stages = versions.promote("churn", versions.admit("churn", folder), "live", 0.0, "")
     chosen = ModelsChosen(stages={"churn": stages})
     producer = Producer({"bootstrap.servers": cluster.bootstrap})
     for partition in range(cluster.partitions):  # as another worker would, which owns it for a moment

@@ -16,7 +16,7 @@ from typing import Any
 
 from streams.agents.entity_log import EntityLog
 from streams.processing import partition, scoring
-from streams.processing.partition import Applied
+from streams.processing.applied import Applied
 from streams.records.slices import Slice
 from streams.settings import Settings
 from streams.worker import run

@@ -126,7 +126,7 @@ class CategoryOracle:
         self.units: dict[str, int] = {}
         """By item."""
 
-    def take(self, log: ItemLog) -> None:
+    def apply(self, log: ItemLog) -> None:
         """Take the whole log."""
         marks: dict[int, int] = {}
         watermark = -(10**15)

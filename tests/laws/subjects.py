@@ -172,7 +172,7 @@ class State:
 def state_of(processors: list[PartitionProcessor]) -> State:
     """The rows of all partitions together."""
     keys = [sorted(p.arena.keys()) for p in processors]
-    rows = [p.arena.rows.take(p.arena.find(some)) for p, some in zip(processors, keys, strict=True)]
+    rows = [p.arena.rows.copy(p.arena.find(some)) for p, some in zip(processors, keys, strict=True)]
     return State(processors[0].catalogue, [key for some in keys for key in some], Rows.join(rows))
 
 

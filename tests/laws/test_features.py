@@ -44,7 +44,7 @@ def features_after(log: Log, later_ms: int = 0) -> dict[str, np.ndarray[tuple[in
         processor.apply(slice_of(log[a : a + 97], a))
     arena = processor.arena
     shoppers = sorted(arena.keys())
-    rows = arena.rows.take(arena.find(shoppers))
+    rows = arena.rows.copy(arena.find(shoppers))
     now = rows.column("last_event") + later_ms
     return dict(zip(shoppers, CATALOGUE.read(rows, now, ADDRESSES), strict=True))
 
@@ -110,7 +110,7 @@ def test_however_the_log_is_cut_every_feature_has_the_same_bits(subject: Subject
     # A row reads alone as it does among others.
     now, places = one.last_ms + HOUR, np.arange(len(one.keys))
     alone = [
-        one.catalogue.read(one.rows.take(places[k : k + 1]), now[k : k + 1], tuple(one.catalogue.features))
+        one.catalogue.read(one.rows.copy(places[k : k + 1]), now[k : k + 1], tuple(one.catalogue.features))
         for k in places[:3]
     ]
     assert one.read(now)[:3].tobytes() == np.concatenate(alone).tobytes()
@@ -175,7 +175,10 @@ def test_decayed_sums_agree_to_a_billionth_in_any_order() -> None:
 @BY_ENTITY
 def test_a_row_has_a_fixed_size_however_much_happens(subject: Subject) -> None:
     packed = [
-        v for p in subject.apply(subject.history(1, hostile=True)) for k, v in p.take_changes().items() if k[:1] == b"s"
+        v
+        for p in subject.apply(subject.history(1, hostile=True))
+        for k, v in p.drain_changes().items()
+        if k[:1] == b"s"
     ]
     size = row_layout(subject.entity).itemsize
     assert max(len(value or b"") for value in packed) <= HEADER_BYTES + size // 64 + 1 + size < 6000

@@ -70,9 +70,9 @@ def test_a_crash_in_the_middle_of_a_flush_changes_nothing(seed: int, crash: int,
         for a in range(start, stop, 100):
             world.take_result(processor.apply(slice_of(log[a : min(a + 100, stop)], a)))
             if stop != crash:
-                tier.write(processor.take_changes())
+                tier.write(processor.drain_changes())
                 processor.arena.evict()
-        return changes | processor.take_changes()
+        return changes | processor.drain_changes()
 
     tier.write(run(0, crash // 2))
     unfinished = run(crash // 2, crash)

@@ -83,7 +83,7 @@ def category_units(history: ItemHistory, rules: Rules) -> dict[str, int]:
     found: dict[str, int] = {}
     for log in item_logs(told(history.logs, (), rules), history.said, history.mixed).values():
         oracle = CategoryOracle(rules.time_zone)
-        oracle.take(log)
+        oracle.apply(log)
         found |= oracle.units
     return found
 
@@ -159,6 +159,6 @@ def test_the_only_item_of_a_category_has_all_of_its_share(days: int) -> None:
     q, records = alone(log, "i1")
     processor = PartitionProcessor(ITEM, q, Rules(), partitions=PARTITIONS)
     assert processor.apply(item_slices(records, q)[0]).due_kinds["day"] > 0
-    row, at = processor.arena.rows.take(processor.arena.find(["i1"])), (later // DAY + 1) * DAY
+    row, at = processor.arena.rows.copy(processor.arena.find(["i1"])), (later // DAY + 1) * DAY
     read = ITEM.catalogue.read(row, np.array([at]), ("sales.units_30d", "listing.category_share"))
     assert read.tolist() == [[2 if days < 29 else 1, 1]]

@@ -41,7 +41,7 @@ def test_a_window_of_any_length_equals_its_recomputation(seed: int, later: int) 
     for at, event in in_time_order(log):
         told.setdefault(event.shopper_id, []).append((at, event))
     shoppers = sorted(told)
-    rows = processor.arena.rows.take(processor.arena.find(shoppers))
+    rows = processor.arena.rows.copy(processor.arena.find(shoppers))
     now = rows.column("last_event") + later
     addresses = tuple(feature.address for feature in NEW)
     read = processor.catalogue.read(rows, now, addresses)

@@ -19,7 +19,8 @@ from streams.features.meaning import meanings
 from streams.features.payload.picture import Picture
 from streams.features.shopper import CATALOGUE
 from streams.features.shopper.signals import ORDERS, SPEND
-from streams.processing.scoring import Inputs, load
+from streams.processing.scoring import Inputs
+from streams.processing.serving import load
 from tests.models.doubles import Double
 from tests.worlds import shipped
 

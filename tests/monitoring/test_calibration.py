@@ -45,7 +45,7 @@ def tallies(points: list[tuple[int, int, float, bool]], step: int = 1) -> Tallie
     """Due points taken one by one; sums made after every ``step`` of them."""
     state, waiting = Rows.zeros(Layout(COLUMNS), 400), Waiting()
     for i, (at, shopper, score, ordered) in enumerate(points):
-        waiting.take(state, np.array([shopper]), np.array([at]), np.array([score]), np.array([ordered]))
+        waiting.observe(state, np.array([shopper]), np.array([at]), np.array([score]), np.array([ordered]))
         if i % step == 0:
             waiting.sums()
     return waiting.sums()

@@ -27,7 +27,7 @@ def after(drift: Drift, first_day: int, days: int, scale: float = 1.0) -> dict[s
     for day in range(first_day, first_day + days):
         for _ in range(3):
             values = {"spend": scale * RNG.gamma(2.0, 3.0, 100), "ever": np.full(100, float(day))}
-            drift.take(values, day)
+            drift.observe(values, day)
         found = drift.psi()
     return found
 
@@ -69,16 +69,16 @@ def test_what_moves_is_told_and_becomes_what_is_usual() -> None:
 def test_a_shop_that_fills_up_has_not_settled() -> None:
     drift = Drift()
     for day in range(60):
-        drift.take({"gaps": RNG.gamma(2.0 + day, 3.0, 100)}, day)
+        drift.observe({"gaps": RNG.gamma(2.0 + day, 3.0, 100)}, day)
         assert drift.psi() == {}
 
 
 def test_what_is_kept_is_bounded_and_partitions_far_behind_are_passed_over() -> None:
     drift = Drift()
     for day in range(100, 300):
-        drift.take({"spend": RNG.random(5000)}, day)
-        drift.take({"spend": RNG.random(100)}, day - LAST_DAYS - BEFORE_DAYS)
-        drift.take({"spend": RNG.random(100)}, day - 5)
+        drift.observe({"spend": RNG.random(5000)}, day)
+        drift.observe({"spend": RNG.random(100)}, day - LAST_DAYS - BEFORE_DAYS)
+        drift.observe({"spend": RNG.random(100)}, day - 5)
     assert len(drift._days) <= LAST_DAYS + BEFORE_DAYS
     assert all(len(day.rows) <= ROWS_PER_DAY for day in drift._days.values())
     assert min(drift._days) > 299 - LAST_DAYS - BEFORE_DAYS
@@ -87,7 +87,7 @@ def test_what_is_kept_is_bounded_and_partitions_far_behind_are_passed_over() -> 
 def test_rows_of_a_day_are_each_as_likely_kept() -> None:
     drift = Drift()
     for start in range(0, 10_000, 100):
-        drift.take({"n": np.arange(start, start + 100.0)}, 0)
+        drift.observe({"n": np.arange(start, start + 100.0)}, 0)
     kept = drift._days[0].rows[:, 0]
     assert len(np.unique(kept)) == ROWS_PER_DAY
     assert abs(float(kept.mean()) - 5000) < 4 * 10_000 / np.sqrt(12 * ROWS_PER_DAY)

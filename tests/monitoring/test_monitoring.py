@@ -38,7 +38,7 @@ def beside(live: np.ndarray, other: np.ndarray, cost: float = 1.0, error: str = 
 def verdict(*compared: Compared, **more: Calibration) -> str | None:
     watch = CanaryWatch()
     for each in compared:
-        watch.take(each)
+        watch.observe(each)
     found = watch.verdict(CanaryPolicy(), **more)
     return found and found[0]
 
@@ -97,7 +97,7 @@ def test_every_kind_of_answer_is_judged_by_its_labels() -> None:
     ):
         held = judged(kind, width, levels)
         assert held.measures() == {}
-        held.take(labels(np.asarray(answer, float), np.asarray(label)))
+        held.observe(labels(np.asarray(answer, float), np.asarray(label)))
         measured = held.measures()
         assert {name: round(measured[name], 6) for name in expected} == expected, kind
         assert bool(measured) is bool(expected)
@@ -109,11 +109,11 @@ def test_a_canary_whose_probabilities_are_right_is_not_rolled_back_by_chance() -
     for kind in rolled_back:
         for seed in range(100):
             rng, live, canary, watch = np.random.default_rng(seed), judged(), judged(), CanaryWatch()
-            watch.take(beside(np.full(1000, 0.5), np.full(1000, 0.5)))
+            watch.observe(beside(np.full(1000, 0.5), np.full(1000, 0.5)))
             for _ in range(40):
                 p, q = rng.beta(2, 2, 400), rng.beta(2, 2, 100)
-                live.take(labels(p, rng.random(400) < p))
-                canary.take(labels(q, rng.random(100) < (q if kind == "right" else q**2)))
+                live.observe(labels(p, rng.random(400) < p))
+                canary.observe(labels(q, rng.random(100) < (q if kind == "right" else q**2)))
                 if watch.verdict(CanaryPolicy(), live.calibration(), canary.calibration()):
                     rolled_back[kind] += 1
                     break
@@ -132,10 +132,10 @@ def test_rows_like_those_of_training_do_not_differ_from_it_and_others_do() -> No
     training = RNG.gamma(2.0, 3.0, 20_000)
     drift = FromTraining({"orders.count": distribution(training)})
     for _ in range(100):
-        drift.take({"orders.count": RNG.gamma(2.0, 3.0, 60), "not.on.the.card": np.ones(60)})
+        drift.observe({"orders.count": RNG.gamma(2.0, 3.0, 60), "not.on.the.card": np.ones(60)})
     assert drift.psi()["orders.count"] < 0.02
     for _ in range(1000):
-        drift.take({"orders.count": RNG.gamma(2.0, 9.0, 60)})
+        drift.observe({"orders.count": RNG.gamma(2.0, 9.0, 60)})
     assert drift.psi()["orders.count"] > 0.5
 
 
@@ -143,13 +143,13 @@ def test_what_drift_looks_at_is_like_all_that_was_scored() -> None:
     """Silences, then shoppers with few due points come first in a slice: the first rows are not like the rest."""
     log = random_history(43, 6000, 400, hostile=False)
     processor = PartitionProcessor(SHOPPER, 0, Rules(), shipped())
-    model = processor.models[1]
+    model = processor.in_force.models[1]
     assert model.task == "churn"
     seen = FromTraining(model.distributions)
     every: dict[str, list[np.ndarray]] = {}
     for slice_ in cut(log, range(1000, len(log), 1000)):
         columns = drift_columns(next(s for s in processor.apply(slice_).scores if s.models[0].task == "churn"))
-        seen.take(columns)
+        seen.observe(columns)
         for name, column in columns.items():
             every.setdefault(name, []).append(column)
     for name, blocks in every.items():

@@ -83,7 +83,7 @@ def test_after_a_crash_nothing_is_counted_twice_and_nothing_is_missing(seed: int
         assert processor.next_offset == start
         slice_ = cut(log, [])[0].cut(start, min(len(log), start + rng.randint(1, 120)))
         world.take_result(processor.apply(slice_))
-        changes = list(processor.take_changes().items())
+        changes = list(processor.drain_changes().items())
         arrived = rng.choice([len(changes), rng.randint(0, len(changes))])
         tier.write(dict(changes[:arrived]))
         start = processor.next_offset if arrived == len(changes) else start
@@ -96,13 +96,13 @@ def test_only_sums_that_may_still_change_are_written_again() -> None:
     written: list[int] = []
     for slice_ in cut(busy(60, 100), range(50, 1000, 50)):
         processor.apply(slice_)
-        changes = processor.take_changes()
+        changes = processor.drain_changes()
         written.append(sum(key[:1] == TALLY for key in changes))
         tier.write(changes)
     kept = sum(key[:1] == TALLY for key in tier.held)
     assert kept > 60
     assert sum(written) == kept + len(written) - 1  # each final day once, the others together each time
-    assert not any(key[:1] == TALLY for key in processor.take_changes())
+    assert not any(key[:1] == TALLY for key in processor.drain_changes())
 
 
 def test_what_was_learned_of_one_model_is_not_held_against_another(shelf: Any) -> None:  # noqa: F811

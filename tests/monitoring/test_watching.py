@@ -65,7 +65,7 @@ def worker(shelf: Any, folder: Path | None = None) -> EntityLog:
 def asked(change_id: str, live: str) -> Control:
     """An operator's wish for churn."""
     control, stages = Control(), Stages(change_id=change_id, live=live)
-    control.take(StagesSet(task="churn", stages=stages, reason="", changed_at_ms=0))
+    control.apply(StagesSet(task="churn", stages=stages, reason="", changed_at_ms=0))
     return control
 
 
@@ -162,7 +162,7 @@ def test_what_is_chosen_is_written_once_and_again_only_where_it_does_not_serve(s
     events.choices.choose(broken)
     (topic, value), *more = sent[1:]
     assert (topic, more) == (CONTROL.name, [])
-    broken.take(decode(value))
+    broken.apply(decode(value))
     said = broken.refusals("group", "churn")[0]
     assert (said.change_id, said.version) == ("y", "feedbeef0000")
     assert "feedbeef0000 cannot be read" in said.reason
@@ -173,7 +173,7 @@ def test_what_is_chosen_is_written_once_and_again_only_where_it_does_not_serve(s
 def test_a_change_that_serves_after_all_is_not_refused_any_more(shelf: Shelf) -> None:
     events, version = worker(shelf), variant(CHURN, 1.01).version
     control = asked("x", version)
-    control.take(
+    control.apply(
         ChangeRefused(
             task="churn", change_id="x", group="group", partition=0, version=version, reason="gone", decided_at_ms=0
         )
@@ -183,7 +183,7 @@ def test_a_change_that_serves_after_all_is_not_refused_any_more(shelf: Shelf) ->
     sent.clear()
     events.choices.choose(control)
     (value,) = (value for topic, value in sent if topic == CONTROL.name)
-    control.take(decode(value))
+    control.apply(decode(value))
     assert control.refusals("group", "churn") == {}
     sent.clear()
     events.choices.choose(control)

@@ -19,7 +19,8 @@ from streams.features.days import Days
 from streams.features.item import CATALOGUE as ITEM_CATALOGUE
 from streams.features.shopper import CATALOGUE
 from streams.processing.day_end import DayEnd
-from streams.processing.partition import OtherRules, PartitionProcessor, row_layout
+from streams.processing.in_force import OtherRules
+from streams.processing.partition import PartitionProcessor, row_layout
 from streams.processing.rules import Rules
 from streams.settings import Settings, SettingsError
 from streams.state.arena import NEVER
@@ -45,7 +46,7 @@ def days_of(zone: str, times: Iterable[int], now: int) -> list[float]:
     events = [viewed(at=t, event_id=f"v{t}") for t in times] + [ordered(at=t, event_id=f"o{t}") for t in times]
     processor = PartitionProcessor(SHOPPER, 0, Rules(time_zone=zone, allowed_lateness_ms=10**11))
     processor.apply(slice_of(log_of(*events)))
-    return processor.catalogue.read(processor.arena.rows.take(np.array([0])), np.array([now]), DAYS)[0].tolist()
+    return processor.catalogue.read(processor.arena.rows.copy(np.array([0])), np.array([now]), DAYS)[0].tolist()
 
 
 @settings(max_examples=200, deadline=None)
@@ -152,7 +153,7 @@ def test_days_of_two_zones_are_never_mixed() -> None:
     assert all("1d×30" in name for name in moved)
     first = PartitionProcessor(SHOPPER, 0, Rules())
     first.apply(slice_of(random_history(1, 300, 5)))
-    tier = DictTier(first.take_changes())
+    tier = DictTier(first.drain_changes())
     with pytest.raises(OtherRules, match="OFFERSTREAM_TIME_ZONE"):
         PartitionProcessor(SHOPPER, 0, Rules(time_zone="Asia/Shanghai"), tier=tier)
 

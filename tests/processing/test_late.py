@@ -24,7 +24,7 @@ LARGE = Rules(allowed_lateness_ms=3 * HOUR)
 
 
 def features(processor: PartitionProcessor) -> list[list[float]]:
-    rows = processor.arena.rows.take(processor.arena.find(["phone", "laptop"]))
+    rows = processor.arena.rows.copy(processor.arena.find(["phone", "laptop"]))
     return CATALOGUE.read(rows, np.full(2, NOON + HOUR), tuple(CATALOGUE.features)).tolist()
 
 

@@ -35,7 +35,7 @@ def back(event_id: str, order_id: str, *cents: int, at: int = NOON + HOUR, **mor
 def read(log: Log, cuts: Iterable[int], *addresses: str) -> list[float]:
     processor = PartitionProcessor(SHOPPER, 0, Rules())
     run_plain(cut(log, [c for c in cuts if c < len(log)]), processor=processor)
-    rows = processor.arena.rows.take(processor.arena.find(["s1"]))
+    rows = processor.arena.rows.copy(processor.arena.find(["s1"]))
     return CATALOGUE.read(rows, rows.column("last_event"), addresses)[0].tolist()
 
 

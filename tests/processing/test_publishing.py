@@ -53,5 +53,5 @@ def test_the_progress_record_counts_every_fate_however_the_log_is_cut() -> None:
     for slice_ in cut(log, [1, 77, 300]):
         processor = PartitionProcessor(SHOPPER, 0, Rules(), shipped(), tier=tier)  # as after a restart
         processor.apply(slice_)
-        tier.write(processor.take_changes())
+        tier.write(processor.drain_changes())
     assert processor.fates == fates

@@ -22,10 +22,12 @@ from streams.decisions.promotion import PromotionPolicy
 from streams.decisions.scores import Scores
 from streams.entities.shopper import SHOPPER
 from streams.features.shopper import CATALOGUE
+from streams.processing.in_force import OtherRules
 from streams.processing.names import CategoryNames
-from streams.processing.partition import OtherRules, PartitionProcessor, row_layout
+from streams.processing.partition import PartitionProcessor, row_layout
 from streams.processing.rules import DecodeRules, Rules
-from streams.processing.scoring import Serving, TaskScores, load, score
+from streams.processing.scoring import TaskScores, score
+from streams.processing.serving import Serving, load
 from streams.records.events import encode_event
 from streams.records.outcomes import Due, Scored
 from streams.records.serving import ModelsChosen, RulesChosen, Stages
@@ -131,7 +133,7 @@ class Away:
 
 
 def live_of(processor: PartitionProcessor) -> str:
-    return next(task.live.version for task in processor.serving if task.live.task == "churn")
+    return next(task.live.version for task in processor.in_force.serving if task.live.task == "churn")
 
 
 def test_what_served_goes_on_while_the_store_is_away_and_what_was_chosen_serves_when_chosen_again(shelf: Shelf) -> None:
@@ -141,15 +143,15 @@ def test_what_served_goes_on_while_the_store_is_away_and_what_was_chosen_serves_
     log = [*choose(live=old), *LOG[:50], *choose(live=new, previous=old), *LOG[50:100], *choose(live=new, previous=old)]
     slices = cut([*log, *LOG[100:150]], [51, 102])
     processor.apply(slices[0])
-    assert (live_of(processor), processor.missing) == (old, set())
+    assert (live_of(processor), processor.in_force.missing) == (old, set())
     processor.apply(slices[1])
-    assert (live_of(processor), processor.missing) == (old, {"churn"})
-    again = PartitionProcessor(SHOPPER, 0, Rules(), away, tier=DictTier(processor.take_changes()))
-    assert (live_of(again), again.missing) == (old, {"churn"})
+    assert (live_of(processor), processor.in_force.missing) == (old, {"churn"})
+    again = PartitionProcessor(SHOPPER, 0, Rules(), away, tier=DictTier(processor.drain_changes()))
+    assert (live_of(again), again.in_force.missing) == (old, {"churn"})
     away.away.clear()
     for each in (processor, again):
         each.apply(slices[2])
-        assert (live_of(each), each.missing) == (new, set())
+        assert (live_of(each), each.in_force.missing) == (new, set())
 
 
 def test_a_version_trained_on_features_of_another_width_does_not_serve(shelf: Shelf) -> None:
@@ -221,8 +223,8 @@ def test_what_serves_survives_a_restart(shelf: Shelf) -> None:
     first = PartitionProcessor(SHOPPER, 0, Rules(), shelf)
     slices = cut([*choose(live=new), *LOG], [400])
     first.apply(slices[0])
-    second = PartitionProcessor(SHOPPER, 0, Rules(), shelf, tier=DictTier(first.take_changes()))
-    assert [task.live.version for task in second.serving if task.live.task == "churn"] == [new]
+    second = PartitionProcessor(SHOPPER, 0, Rules(), shelf, tier=DictTier(first.drain_changes()))
+    assert [task.live.version for task in second.in_force.serving if task.live.task == "churn"] == [new]
     one, other = World(), World()
     one.take_result(first.apply(slices[1]))
     other.take_result(second.apply(slices[1]))
@@ -293,9 +295,9 @@ def test_rules_hold_from_where_they_stand_in_the_log_however_that_is_cut(size: i
     # After a restart the log's rules hold, not those that the worker would begin with.
     first = PartitionProcessor(SHOPPER, 0, Rules(), shipped())
     first.apply(cut(log, [])[0])
-    again = PartitionProcessor(SHOPPER, 0, Rules(cadence_ms=1), shipped(), tier=DictTier(first.take_changes()))
+    again = PartitionProcessor(SHOPPER, 0, Rules(cadence_ms=1), shipped(), tier=DictTier(first.drain_changes()))
     assert again.rules == calm
-    assert again.begun
+    assert again.in_force.begun
 
 
 def test_rules_that_are_none_are_a_dead_letter_and_newer_ones_stop_the_worker() -> None:
@@ -309,7 +311,7 @@ def test_rules_that_are_none_are_a_dead_letter_and_newer_ones_stop_the_worker() 
 def test_a_table_in_one_currency_is_not_added_to_in_another() -> None:
     dollars = PartitionProcessor(SHOPPER, 0, Rules(), shipped())
     dollars.apply(cut(LOG[:50], [])[0])
-    tier = DictTier(dollars.take_changes())
+    tier = DictTier(dollars.drain_changes())
     with pytest.raises(OtherRules, match="OFFERSTREAM_CURRENCY"):
         PartitionProcessor(SHOPPER, 0, Rules(decode=DecodeRules(currency="EUR")), shipped(), tier=tier)
 
@@ -322,7 +324,7 @@ def test_rules_of_a_group_with_another_currency_are_followed_in_the_table_s_own(
     processor = PartitionProcessor(SHOPPER, 0, euros, shipped())
     processor.apply(cut([(None, said)], [])[0])
     assert processor.rules == replace(euros, cadence_ms=5)
-    again = PartitionProcessor(SHOPPER, 0, euros, shipped(), tier=DictTier(processor.take_changes()))
+    again = PartitionProcessor(SHOPPER, 0, euros, shipped(), tier=DictTier(processor.drain_changes()))
     assert again.rules == processor.rules
 
 
@@ -339,7 +341,7 @@ def test_a_group_follows_others_until_its_own_first_choice() -> None:
     for slice_ in cut(log, [1, 2]):
         found[-1].apply(slice_)
         held.append(found[-1].rules.cadence_ms)
-        tier = DictTier(found[-1].take_changes())
+        tier = DictTier(found[-1].drain_changes())
         found.append(PartitionProcessor(SHOPPER, 0, Rules(), shipped(), tier=tier, group="ours"))
     assert held == [5, 6, 6]
     assert found[-1].rules.cadence_ms == 6
@@ -348,7 +350,7 @@ def test_a_group_follows_others_until_its_own_first_choice() -> None:
 def test_a_log_that_no_operator_chose_for_begins_with_the_package_by_name(shelf: Shelf) -> None:
     """Another version of the package takes over with other models: what the log began with goes on."""
     first = PartitionProcessor(SHOPPER, 0, Rules(), shelf)
-    tier = DictTier(first.take_changes())
+    tier = DictTier(first.drain_changes())
     newer: Any = SimpleNamespace(
         tasks=shelf.tasks, tasks_of=shelf.tasks_of, model=shelf.model, shipped=lambda _task: variant(CHURN, 0.5).version
     )
@@ -385,7 +387,7 @@ def test_where_rules_allow_more_lateness_the_watermark_stands_still_and_never_fa
     processor.apply(cut(log, [])[0].cut(0, 3))
     stood = processor.watermark_ms
     tier = DictTier()
-    tier.write(processor.take_changes())
+    tier.write(processor.drain_changes())
     assert (
         PartitionProcessor(SHOPPER, 0, Rules(), shipped(), tier=tier).watermark_ms
         == stood

@@ -88,7 +88,7 @@ def test_restarts_from_packed_rows_change_no_firing(
     for i, record in enumerate(log):
         due += processor.apply(slice_of([record], i)).due_kinds["silence"]
         if i in restarts:
-            tier.write(processor.take_changes())
+            tier.write(processor.drain_changes())
             processor = PartitionProcessor(SHOPPER, 0, rules, shipped(), tier=tier)
     assert due == whole.due["silence"] <= firings * len(days)
     assert int(processor.arena.rows.column(FIRED.name).max()) <= firings

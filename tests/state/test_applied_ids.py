@@ -76,7 +76,7 @@ def test_any_cut_flush_and_restart_knows_the_same_ids(
         known += applied_ids.admit(ids[a:b], time[a:b], watermark[a:b], late[a:b]).tolist()
         if rng.random() < flushed:
             now = int(newest[b - 1]) - lateness
-            tier.write(applied_ids.take_changes(b, now))
+            tier.write(applied_ids.drain_changes(b, now))
             if rng.random() < 0.5:
                 applied_ids = AppliedIds()
                 applied_ids.recover(tier.items(), b, now)
@@ -91,7 +91,7 @@ def test_ids_take_bounded_memory_and_their_chunks_are_deleted() -> None:
         log = log_of(*(viewed(f"s{j % 50}", NOON + i * HOUR + j * 720, f"e{i}-{j}") for j in range(5000)))
         for a in range(0, len(log), 1000):
             processor.apply(slice_of(log[a : a + 1000], i * 5000 + a))
-            tier.write(processor.take_changes())
+            tier.write(processor.drain_changes())
     chunks = [value for key, value in tier.held.items() if key[:1] == IDS]
     window = 5000 * (HOUR + BUCKET_MS) // HOUR
     assert window <= sum(map(len, chunks)) // 8 <= window + 1500
@@ -105,13 +105,13 @@ def test_chunks_ahead_of_the_progress_record_do_not_count() -> None:
     tier = DictTier()
     first = PartitionProcessor(SHOPPER, 0, Rules(), tier=tier)
     first.apply(slice_of(log[:100]))
-    tier.write(first.take_changes())
+    tier.write(first.drain_changes())
     first.apply(slice_of(log[100:], 100))
     # The flush was cut off: chunks arrived, neither rows nor the progress record did.
-    tier.write({key: value for key, value in first.take_changes().items() if key[:1] == IDS})
+    tier.write({key: value for key, value in first.drain_changes().items() if key[:1] == IDS})
     second = PartitionProcessor(SHOPPER, 0, Rules(), tier=tier)
     assert +second.apply(slice_of(log[100:], 100)).fates == {"applied": 100}
-    tier.write(second.take_changes())
+    tier.write(second.drain_changes())
     again = PartitionProcessor(SHOPPER, 0, Rules(), tier=tier)
     assert +again.apply(slice_of(log, 200)).fates == {"duplicate": 200}
 
@@ -126,12 +126,12 @@ def test_ids_are_deleted_only_when_the_progress_that_needs_them_is_gone() -> Non
     tier = DictTier()
     first = PartitionProcessor(SHOPPER, 0, Rules(), tier=tier)
     first.apply(slice_of(log[:1]))
-    tier.write(first.take_changes())
+    tier.write(first.drain_changes())
     first.apply(slice_of(log[1:], 1))
-    tier.write({key: value for key, value in first.take_changes().items() if key != PROGRESS})
+    tier.write({key: value for key, value in first.drain_changes().items() if key != PROGRESS})
     second = PartitionProcessor(SHOPPER, 0, Rules(), tier=tier)
     assert +second.apply(slice_of(log[1:2], 1)).fates == {"duplicate": 1}
     second.apply(slice_of(log[2:], 2))
-    tier.write(second.take_changes())
-    tier.write(second.take_changes())
+    tier.write(second.drain_changes())
+    tier.write(second.drain_changes())
     assert sum(key[:1] == IDS for key in tier.held) == 1

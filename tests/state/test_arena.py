@@ -61,13 +61,13 @@ def test_a_worker_with_another_catalogue_takes_over_the_rows() -> None:
     kept = [f for f in FEATURES if not f.address.startswith("searching.")]
     kept = [f for f in kept if not (isinstance(f.source, Ratio) and "searching." in f.source.numerator)]
     smaller = Catalogue(kept, always=(RhythmKind,))
-    new = PartitionProcessor(SHOPPER, 0, Rules(), catalogue=smaller, tier=DictTier(old.take_changes()))
+    new = PartitionProcessor(SHOPPER, 0, Rules(), catalogue=smaller, tier=DictTier(old.drain_changes()))
     assert new.next_offset == 200
     new.apply(slice_of(log[200:], 200))
     whole = PartitionProcessor(SHOPPER, 0, Rules(), catalogue=smaller)
     whole.apply(slice_of(log))
     assert row_layout(SHOPPER, smaller).digest != row_layout(SHOPPER).digest
-    ours, theirs = (DictTier(p.take_changes()).held for p in (new, whole))
+    ours, theirs = (DictTier(p.drain_changes()).held for p in (new, whole))
     touched = [key for key in ours if key[:1] == b"s"]
     assert len(touched) > 10
     assert all(row_bytes(ours[key]) == row_bytes(theirs[key]) for key in touched)
@@ -80,11 +80,11 @@ def test_evicted_rows_come_back_as_they_were() -> None:
     for a in range(0, len(log), 50):
         for processor in (small, large):
             processor.apply(slice_of(log[a : a + 50], a))
-        tier.write(small.take_changes())
+        tier.write(small.drain_changes())
         small.arena.evict()
         assert len(small.arena) <= 5
     assert small.arena.armed == large.arena.armed
-    changes = DictTier(large.take_changes()).held
+    changes = DictTier(large.drain_changes()).held
     assert {k for k in tier.held if k[:1] == b"s"} == {k for k in changes if k[:1] == b"s"}
     assert all(row_bytes(tier.held[k]) == row_bytes(v) for k, v in changes.items() if k[:1] == b"s")
 
@@ -97,11 +97,11 @@ def test_a_block_that_grows_while_timers_fire_loses_nothing() -> None:
     small, large = PartitionProcessor(SHOPPER, 0, Rules(), tier=tier, limit=10), PartitionProcessor(SHOPPER, 0, Rules())
     for processor in (small, large):
         processor.apply(slice_of(crowd))
-        tier.write(processor.take_changes() if processor is small else {})
+        tier.write(processor.drain_changes() if processor is small else {})
         processor.arena.evict()
         result = processor.apply(slice_of(late, 1000))
         assert result.due_kinds["silence"] == 2000  # each after 21 and after 26.25 days
-    ours, theirs = (DictTier(p.take_changes()).held for p in (small, large))
+    ours, theirs = (DictTier(p.drain_changes()).held for p in (small, large))
     assert all(row_bytes(ours[key]) == row_bytes(theirs[key]) for key in ours if key[:1] == b"s")
 
 
@@ -111,7 +111,7 @@ def test_each_timer_of_an_evicted_shopper_is_due_once_however_often_it_was_set()
     for i in range(3):  # each time they come back, their timer moves, and they are evicted again
         log = log_of(*(viewed(f"s{j}", NOON + i * DAY + j, f"e{i}-{j}") for j in range(50)))
         processor.apply(slice_of(log, 50 * i))
-        tier.write(processor.take_changes())
+        tier.write(processor.drain_changes())
         processor.arena.evict()
     assert processor.arena.armed == 50
     result = processor.apply(slice_of(log_of(viewed("late", NOON + 25 * DAY, "late")), 150))
@@ -132,7 +132,7 @@ def test_timers_that_were_left_behind_are_forgotten() -> None:
 def test_a_progress_record_from_before_logs_had_ids_is_read() -> None:
     first = PartitionProcessor(SHOPPER, 0, Rules())
     first.apply(slice_of(random_history(1, 50, 5)))
-    held = DictTier(first.take_changes()).held
+    held = DictTier(first.drain_changes()).held
     old = msgspec.json.decode(held[PROGRESS])
     del old["log_id"]
     second = PartitionProcessor(
@@ -144,7 +144,7 @@ def test_a_progress_record_from_before_logs_had_ids_is_read() -> None:
 def test_the_state_of_another_log_is_refused() -> None:
     first = PartitionProcessor(SHOPPER, 0, Rules(), log_id="one")
     first.apply(slice_of(random_history(1, 50, 5)))
-    tier = DictTier(first.take_changes())
+    tier = DictTier(first.drain_changes())
     assert PartitionProcessor(SHOPPER, 0, Rules(), tier=tier, log_id="one").next_offset == first.next_offset
     with pytest.raises(OtherLog, match="made anew"):
         PartitionProcessor(SHOPPER, 0, Rules(), tier=tier, log_id="other")

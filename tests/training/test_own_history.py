@@ -176,10 +176,10 @@ def test_rows_are_those_of_a_worker_with_the_shops_settings(tmp_path: Path) -> N
     for a in range(0, len(log), 97):
         processor.apply(slice_of(log[a : a + 97], a))
     buyers = [row[:-1] for row in served if row[-1] >= 1]
-    assert sorted(row.tobytes() for row in found.take(addresses)) == sorted(row.tobytes() for row in buyers)
+    assert sorted(row.tobytes() for row in found.matrix(addresses)) == sorted(row.tobytes() for row in buyers)
     assert len(buyers) > 100
     other = Job(task("churn"), (given,), 1).rows(CutHistory(of_files(path, Rules()), history, given.cut_ms), addresses)
-    assert {row.tobytes() for row in other.take(addresses)} != {row.tobytes() for row in found.take(addresses)}
+    assert {row.tobytes() for row in other.matrix(addresses)} != {row.tobytes() for row in found.matrix(addresses)}
 
 
 def test_a_snapshot_counts_the_days_of_the_shop() -> None:

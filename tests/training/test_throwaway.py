@@ -50,7 +50,7 @@ def train(job):
     table = job.rows(given, job.task.features)
     labels = ordered_within(table.history, table.rows, (7,))
     parts = split(table.rows, labels, given.cut_ms, 28 * DAY_MS)
-    x, y = table.take(job.task.features), labels.value
+    x, y = table.matrix(job.task.features), labels.value
     trained, test = parts.fit[:, 0], parts.test[:, 0]
     seed_everything(job.seed)
     network = tabular(x[trained], "returns_7d", (8,), 0.0)

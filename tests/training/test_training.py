@@ -454,7 +454,7 @@ def test_an_upstream_model_that_saw_beyond_the_cut_is_a_leak() -> None:
     job = Job(task, (september, november), 1)
     with pytest.raises(Leak, match="beyond the cut of late"):
         job.rows(september, task.features)
-    assert job.rows(november, task.features).take(task.features).shape[1] == 32
+    assert job.rows(november, task.features).matrix(task.features).shape[1] == 32
 
 
 def test_behaviour_needs_taobao_only_to_measure_on_it(small_data: Path, tmp_path: Path) -> None:

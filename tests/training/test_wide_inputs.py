@@ -22,7 +22,8 @@ from streams.features.payload.picture import Picture
 from streams.metrics import Metrics
 from streams.processing.partition import PartitionProcessor
 from streams.processing.rules import Rules
-from streams.processing.scoring import TaskScores, score, serve, shipped_stages
+from streams.processing.scoring import TaskScores, score
+from streams.processing.serving import serve, shipped_stages
 from streams.records import items as i
 from tests.features.files import picture, quarters, tone, wav
 from tests.items import item_logs, item_slices
@@ -165,7 +166,7 @@ def test_a_worker_counts_what_cannot_be_read_and_says_of_one_which_it_is(
 ) -> None:
     table, metrics = SimpleNamespace(partition_db=lambda _partition: {}), Metrics()
     writer = SimpleNamespace(send=lambda *_: None, say=lambda *_, **__: None, poll=lambda: None)
-    events = EntityLog(ITEM, Rules(), Models(*models.values()), table, writer, metrics, 1000)  # type: ignore[arg-type]
+    events = EntityLog(ITEM, "test", Rules(), Models(*models.values()), table, writer, metrics, 1000)  # type: ignore[arg-type]
     records = [listed(k, RED[:-20] if k % 2 else RED, HIGH, item_id="item-1") for k in range(6)]
     (log,) = [log for log in item_logs({}, [("catalog.items.v1", record) for record in records]).values() if log]
     for slice_ in item_slices(log, cuts=[3]):
@@ -189,7 +190,7 @@ def test_nothing_of_them_stays_in_a_row_or_beside_it(models: dict[str, Predictor
         processor = PartitionProcessor(ITEM, 0, Rules(), Models(*models.values()))
         for slice_ in item_slices(log, cuts=[1]):
             assert processor.apply(slice_).fates["applied"] == len(slice_)
-        return processor.take_changes()
+        return processor.drain_changes()
 
     same: dict[str, Any] = {"item_id": "item-1"}
     with_both = table([listed(1, RED, HIGH, **same), listed(2, RED, **same), listed(3, RED[:-20], **same)])

@@ -48,4 +48,4 @@ def rows_of(
     width = sum(place.stop - place.start for place in places.values())
     if beside.shape != (len(records), width):
         raise ValueError(f"Features of {task.name} are [{len(records)}, {width}], not {list(beside.shape)}.")
-    return Inputs(beside, places, records, catalogue.payloads).take(task.features)
+    return Inputs(beside, places, records, catalogue.payloads).matrix(task.features)

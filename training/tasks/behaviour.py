@@ -138,7 +138,7 @@ class Shop:
 
     def of(self, address: str, rows: npt.NDArray[np.bool_]) -> Floats32:
         """Some rows' values of a feature."""
-        return self.table.take((address,))[rows]
+        return self.table.matrix((address,))[rows]
 
 
 def _shop(job: Job, given: CutHistory) -> Shop:
@@ -156,7 +156,7 @@ def _shop(job: Job, given: CutHistory) -> Shop:
     return Shop(
         given=given,
         table=table,
-        x=table.take(job.task.features),
+        x=table.matrix(job.task.features),
         kind=np.where(comes, history.type[following], 0),
         category=np.where(category != 0, category % BUCKETS["category"] + 1, 0),
         wait_ms=np.where(comes, known, never) - rows.at_ms,
@@ -322,7 +322,7 @@ def _purchases(job: Job, shop: Shop, network: Any) -> dict[str, Any]:
         label = labels.value[:, 0]
         if test.sum() < 1000 or not 0.005 < label[test].mean() < 0.995:
             continue  # nothing to tell apart
-        rfm = shop.table.take(logistic.RFM)
+        rfm = shop.table.matrix(logistic.RFM)
         regression = logistic.fit(rfm[trained], label[trained], np.ones(int(trained.sum())))
         answer = partial(_answer, job, network, output)
         ours = answer(shop.x[test]).astype(np.float64)

@@ -117,13 +117,13 @@ def _shop(job: Job, given: CutHistory) -> Shop:
     features = tuple(dict.fromkeys((*job.task.features, *logistic.RFM, "orders.count")))
     whole = job.rows(given, features, snapshots_ms=_moments(given))
     # Only shoppers who ever ordered can lapse.
-    buyers = whole.take(("orders.count",))[:, 0] > 0
+    buyers = whole.matrix(("orders.count",))[:, 0] > 0
     table = whole.select(buyers)
     lapse, bins = lapsed_within(history, table.rows, HORIZONS), order_hazard(history, table.rows, EDGES)
     return Shop(
         given,
         table,
-        table.take(job.task.features),
+        table.matrix(job.task.features),
         lapse,
         bins,
         split(table.rows, lapse, cut_ms, VALIDATION_DAYS * DAY_MS),
@@ -176,7 +176,7 @@ def _baselines(job: Job, s: Shop, k: int) -> dict[str, Floats]:
     for."""
     found: dict[str, Floats] = {}
     fitted, held = s.parts.fit[:, k], s.parts.validate[:, k]
-    y, known, rfm = s.lapse.value[:, k], fitted | held, s.table.take(logistic.RFM)
+    y, known, rfm = s.lapse.value[:, k], fitted | held, s.table.matrix(logistic.RFM)
     if _both(y[fitted]) and _both(y[held]):
         rounds = boosting.rounds(s.x[fitted], y[fitted], s.x[held], y[held], job.seed)
         trees = boosting.fit(s.x[known], y[known], rounds, job.seed)
@@ -212,7 +212,7 @@ def _evaluate(job: Job, shops: list[Shop], network: Any) -> dict[str, Any]:
             label = s.lapse.value[s.test][:, k]
             if not np.isfinite(label).all():
                 continue  # the history ends before so many days after the cut
-            orders = s.table.take(("orders.count",))[s.test][:, 0]
+            orders = s.table.matrix(("orders.count",))[s.test][:, 0]
             scores = {"ours": ours[s.name][output].astype(np.float64)}
             if output in champion[s.name]:
                 scores["shipped"] = champion[s.name][output]
@@ -280,7 +280,7 @@ def _levels(job: Job, shops: list[Shop], network: Any) -> dict[str, Any]:
         name, due = s.name, s.table.rows.why != SNAPSHOT
         foretold = {output: v.astype(np.float64) for output, v in _answers(network, s.x[due]).items()}
         scores = recalibrated(points[name], foretold, horizons)
-        rfm = s.table.take(logistic.RFM)
+        rfm = s.table.matrix(logistic.RFM)
         fitted = (s.parts.fit | s.parts.validate)[:, 0]
         regression = logistic.fit(rfm[fitted], s.lapse.value[fitted, 0], np.ones(int(fitted.sum())))
         parts[name] = told(

@@ -1,0 +1,85 @@
+"""What a slice of an entity's log came to."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from streams.columns.arrays import Bools, EventBatch, Ints
+from streams.processing.decode import Decoded
+from streams.processing.entity import Emitted
+from streams.processing.fates import Fates
+from streams.processing.scoring import TaskScores
+from streams.records.outcomes import AnyOutcome, DeadLetter, LateEvent
+
+
+@dataclass(slots=True)
+class Applied:
+    """What a slice came to. ``fates`` counts its records; outputs are in deterministic order."""
+
+    fates: Counter[str] = field(default_factory=Counter)
+    types: Counter[tuple[int, str]] = field(default_factory=Counter)
+    """Events by code of their type, and fate."""
+    outcomes: list[AnyOutcome] = field(default_factory=list)
+    emitted: list[Emitted] = field(default_factory=list)
+    """Records for the logs of other entities, in order."""
+    late: list[LateEvent] = field(default_factory=list)
+    dead: list[DeadLetter] = field(default_factory=list)
+    suppressed: Counter[str] = field(default_factory=Counter)
+    """Alerts and offers that were decided but are too old to be published, by kind."""
+    seconds: dict[str, float] = field(default_factory=dict)
+    scores: list[TaskScores] = field(default_factory=list)
+    """What each task answered."""
+    due_kinds: Counter[str] = field(default_factory=Counter)
+    rounds: int = 0
+
+    def count(self, decoded: Decoded, fates: Fates, applied: Ints) -> dict[str, int]:
+        """Count what became of a decoded slice's records, which is returned. ``applied``: of its batch."""
+        self.dead, batch = decoded.dead, decoded.batch
+        counted = {
+            "applied": _records(batch, fates.applied),
+            "duplicate": _records(batch, fates.duplicate & ~_any(batch, fates.applied)),
+            "late": _records(batch, fates.late),
+            "dead": len(self.dead),
+            "tick": decoded.ticks,
+        }
+        self.fates.update(counted)
+        for fate, index in (("applied", applied), ("duplicate", fates.duplicate), ("late", fates.late)):
+            kinds = np.unique(batch.type[index], return_counts=True)
+            self.types.update({(kind, fate): n for kind, n in zip(*(a.tolist() for a in kinds), strict=True)})
+        return counted
+
+    def add(self, other: Applied) -> None:
+        """Take what the records after these came to."""
+        self.fates += other.fates
+        self.types += other.types
+        self.due_kinds += other.due_kinds
+        self.suppressed += other.suppressed
+        self.outcomes += other.outcomes
+        self.emitted += other.emitted
+        self.late += other.late
+        self.dead += other.dead
+        self.scores += other.scores
+        self.rounds += other.rounds
+        for name, seconds in other.seconds.items():
+            self.seconds[name] = self.seconds.get(name, 0.0) + seconds
+
+    @property
+    def due_points(self) -> int:
+        """Shoppers that were due in this slice."""
+        return self.due_kinds.total()
+
+
+def _records(batch: EventBatch, chosen: Bools) -> int:
+    """How many records the chosen rows of a batch come from."""
+    position = batch.position[chosen]
+    return int(np.count_nonzero(np.diff(position, prepend=-1)))
+
+
+def _any(batch: EventBatch, chosen: Bools) -> Bools:
+    """[n] whether any row of the same record is among the chosen."""
+    if len(batch) == 0 or batch.position[-1] - batch.position[0] + 1 == len(batch):
+        return chosen  # a row per record
+    return np.isin(batch.position, batch.position[chosen])

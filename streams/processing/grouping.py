@@ -1,0 +1,60 @@
+"""The due points of a slice as deciders are given them: in groups that hold no key twice, in the order of the log."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
+
+from streams.columns.arrays import EventBatch, Ints
+from streams.decisions.decider import Group, Seen
+from streams.features.kinds.decay import DAY_MS
+from streams.processing.due import DuePoints
+from streams.records.outcomes import Due
+
+
+def grouped(
+    due: Sequence[DuePoints],
+    keys: Sequence[str],
+    seen: Seen,
+    batch: EventBatch,
+    offsets: Ints,
+    watermark: Ints,
+    timer_kind: Literal["silence", "day"],
+) -> list[Group]:
+    """A group for each step of a slice. ``keys``: of all due points, one step after the other; ``offsets`` and
+    ``watermark`` [len(slice)]: of each record, the watermark once it was seen."""
+    groups, start = list[Group](), 0
+    for points in due:
+        span = slice(start, start := start + len(points))
+        # A timer fires at the record whose watermark passes it, before that record is applied.
+        by_timer = points.timer
+        position = np.searchsorted(watermark, points.now_ms) if by_timer else batch.position[points.event]
+        offset = offsets[position]
+        groups.append(
+            Group(
+                seen=seen,
+                span=span,
+                row=points.row,
+                now_ms=points.now_ms,
+                key=list(keys[span]),
+                due=_refs(points, batch, timer_kind),
+                event_type=np.zeros(len(points), np.int64) if by_timer else batch.type[points.event],
+                offset=offset,
+                day=watermark[position] // DAY_MS,
+                before=(offset if by_timer else offset + 1).tolist(),
+            )
+        )
+    return groups
+
+
+def records_of(due: Sequence[DuePoints], batch: EventBatch) -> list[Any]:
+    """[n] the record that made each due point due; None where a timer did."""
+    return [batch.records[i] if i >= 0 else None for points in due for i in points.event.tolist()]
+
+
+def _refs(points: DuePoints, batch: EventBatch, timer_kind: Literal["silence", "day"]) -> list[Due]:
+    if points.timer:
+        return [Due(kind=timer_kind, ref=str(now)) for now in points.now_ms.tolist()]
+    return [Due(kind="event", ref=batch.event_ids[i]) for i in points.event.tolist()]
