@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -161,10 +162,14 @@ def test_a_worker_that_is_told_to_stop_while_kafka_is_away_stops(kafka: Kafka, o
     own_cluster.assert_as_plain()
 
 
-def test_an_idle_worker_says_nothing(own_cluster: Cluster) -> None:
+def test_an_idle_worker_says_that_it_is_ready_and_nothing_else(own_cluster: Cluster) -> None:
     now = int(time.time() * 1000)
     own_cluster.send(log_of(*[viewed(f"s{i}", now - DAY + i, f"e{i}") for i in range(30)]))
     worker = own_cluster.worker(idle_tick_seconds="1", live_seconds="1000000", loglevel="WARNING")
     wait_for(lambda: fates([worker])["tick"] > 60, worker, 120)  # twenty seconds with three partitions
     worker.stop()
-    assert worker.log.read_text() == ""
+    ready = r"\[[\d: -]+\] Ready: reads .*storefront\.events\.v1 \(all 3 partitions\).*\. "
+    served = f"/metrics, /live and /ready are at http://127.0.0.1:{worker.port}. Ctrl-C stops it.\n"
+    said = worker.log.read_text()
+    assert re.fullmatch(ready + re.escape(served), said), said
+    assert "items" in said
