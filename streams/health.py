@@ -10,6 +10,7 @@ from faust.tables.manager import TableManager
 from faust.types import TP
 
 from streams.parts import Worker
+from streams.topics import CARRIED
 from streams.transport.sliced import Consumer
 from streams.web import Health
 
@@ -53,8 +54,12 @@ def ready_line(worker: Worker) -> str:
     owned: dict[str, list[int]] = {}
     for tp in sorted(worker.app.consumer.assignment()):
         owned.setdefault(tp.topic, []).append(tp.partition)
+    alike: dict[tuple[int, ...], list[str]] = {}
+    for topic in (*worker.logs, *(topic.name for topic in CARRIED)):
+        if topic in owned:
+            alike.setdefault(tuple(owned[topic]), []).append(topic)
     total = worker.kafka.partitions
-    read = "; ".join(f"{topic} ({_of(partitions, total)})" for topic, partitions in owned.items())
+    read = "; ".join(f"{', '.join(topics)} ({_of(partitions, total)})" for partitions, topics in alike.items())
     host = f"[{worker.settings.host}]" if ":" in worker.settings.host else worker.settings.host
     what = f"reads {read}" if read else "other workers have all partitions; takes over when one ends"
     return f"Ready: {what}. /metrics, /live and /ready are at http://{host}:{worker.port}. Ctrl-C stops it."
