@@ -154,6 +154,7 @@ def test_promoting_ends_when_the_workers_serve_it_or_says_why_they_do_not(cluste
     lines = run(cluster, "list", **elsewhere).splitlines()
     assert any(second in line and "canary (asked for, serves in 0 of 3 partitions, refused" in line for line in lines)
     assert any(line.startswith(f"churn: {second} is refused: ") and "cannot be read" in line for line in lines)
+    assert f'"version": "{first}"' in run(cluster, "show", "churn", **own)
     assert any(re.match(rf"churn +{first} +live  ", line) for line in run(cluster, "list", **own).splitlines())
     assert "is to serve" in run(cluster, "promote", "churn", second, "--to", "shadow", "--no-wait", **elsewhere)
     assert "Every partition serves it" in run(cluster, "rollback", "churn", "--stage", "shadow", **elsewhere)
