@@ -1,4 +1,4 @@
-"""What a worker says on its console when alerts, offers or dead letters come: in words, and never a flood."""
+"""What a worker says on its console: that it is ready, and what alerts, offers and dead letters come. Never a flood."""
 
 from __future__ import annotations
 
@@ -36,6 +36,7 @@ class Announcer:
     ) -> None:
         self._every, self._tell, self._clock = every_seconds, tell, clock
         self._kinds = {kind: _Kind() for kind in _NAMES}
+        self._standing = ""
 
     def observe(self, outcomes: Iterable[AnyOutcome], dead: Iterable[DeadLetter]) -> None:
         """Take note of what came."""
@@ -49,6 +50,12 @@ class Announcer:
                     kind.since = kind.since if kind.count else now
                     kind.count += 1
                     kind.example = record
+
+    def stands(self, line: str) -> None:
+        """Tell how the worker stands, unless that was told last."""
+        if line != self._standing:
+            self._standing = line
+            self._tell(line)
 
     def announce(self, *, last: bool = False) -> None:
         """Tell what is to be told by now; ``last``: everything, because no other time comes."""

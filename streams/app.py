@@ -18,7 +18,7 @@ from streams.announce import Announcer
 from streams.control import Watch
 from streams.entities import contents
 from streams.entities.item import ITEM
-from streams.health import health, measure_lags, pass_over_losses
+from streams.health import health, measure_lags, pass_over_losses, ready_line
 from streams.kafka_watch import Extent, KafkaWatch
 from streams.metrics import Metrics
 from streams.noise import quieten
@@ -117,7 +117,9 @@ def create_app(
         for entity in entities
     }
     durability = Durability(logs, writer, metrics, owns, confirm)
-    worker = Worker(app, logs, durability, writer, announcer or Announcer(0, print), control, kafka, metrics, settings)
+    worker = Worker(
+        app, logs, durability, writer, announcer or Announcer(0, lambda _line: None), control, kafka, metrics, settings
+    )
 
     async def read_from(committed: Mapping[TP, int]) -> Mapping[TP, int]:
         try:
@@ -196,7 +198,10 @@ def _declare_watch(worker: Worker) -> None:
 
     @app.timer(interval=1.0)  # type: ignore[untyped-decorator]
     async def watch() -> None:
-        worker.metrics.ready.set(health(worker).ready)
+        ready = health(worker).ready
+        worker.metrics.ready.set(ready)
+        if ready:
+            announcer.stands(ready_line(worker))
         announcer.announce()
         worker.writer.poll()  # deliveries are told also while nothing else happens
         kafka.report()

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import cast
 
 from faust.tables.manager import TableManager
 from faust.types import TP
 
 from streams.parts import Worker
+from streams.topics import CARRIED
 from streams.transport.sliced import Consumer
 from streams.web import Health
 
@@ -45,6 +47,34 @@ def health(worker: Worker) -> Health:
                 f"{idle:.0f} s",
             )
     return Health(True, True, "ready")
+
+
+def ready_line(worker: Worker) -> str:
+    """What a worker that is ready reads, and where it tells more."""
+    owned: dict[str, list[int]] = {}
+    for tp in sorted(worker.app.consumer.assignment()):
+        owned.setdefault(tp.topic, []).append(tp.partition)
+    alike: dict[tuple[int, ...], list[str]] = {}
+    for topic in (*worker.logs, *(topic.name for topic in CARRIED)):
+        if topic in owned:
+            alike.setdefault(tuple(owned[topic]), []).append(topic)
+    total = worker.kafka.partitions
+    read = "; ".join(f"{', '.join(topics)} ({_of(partitions, total)})" for partitions, topics in alike.items())
+    host = f"[{worker.settings.host}]" if ":" in worker.settings.host else worker.settings.host
+    what = f"reads {read}" if read else "other workers have all partitions; takes over when one ends"
+    return f"Ready: {what}. /metrics, /live and /ready are at http://{host}:{worker.port}. Ctrl-C stops it."
+
+
+def _of(partitions: Sequence[int], total: int) -> str:
+    """Which partitions of a topic, in words.
+
+    >>> _of([0, 1, 2], 3), _of([1], 3), _of([0, 2], 3)
+    ('all 3 partitions', 'partition 1 of 3', 'partitions 0, 2 of 3')
+    """
+    if len(partitions) == total:
+        return f"all {total} partitions" if total > 1 else "its only partition"
+    named = ", ".join(map(str, partitions))
+    return f"partition{'s' if len(partitions) > 1 else ''} {named} of {total}"
 
 
 def measure_lags(worker: Worker) -> None:

@@ -74,7 +74,7 @@ def wait(
             refused = [r for r in control.refusals(settings.app_id, task).values() if r.change_id == change_id]
             told(len(found) - len(behind))
             if refused:
-                raise NotServed(_in_words(refused, len(found), settings))
+                raise NotServed(_in_words(refused, control.stages[task], len(found), settings))
             if not behind or members(settings.access, settings.app_id) == 0:
                 return not behind
             if time.monotonic() > end:
@@ -94,12 +94,14 @@ def _read_on(reader: Reader, place: tuple[str, int], start: int, control: Contro
     return max(start, high)
 
 
-def _in_words(refused: Sequence[ChangeRefused], partitions: int, settings: Settings) -> str:
+def _in_words(refused: Sequence[ChangeRefused], asked: Stages, partitions: int, settings: Settings) -> str:
     reasons = list(dict.fromkeys(f"{said.version}: {said.reason}".rstrip(".") + "." for said in refused))
+    stages = [stage for stage in ("live", "canary", "shadow") if getattr(asked, stage) == refused[0].version]
+    back = f"offerstream models rollback {refused[0].task}" + (f" --stage {stages[0]}" if stages else "")
     return (
         f"Workers refuse it in {len(refused)} of {partitions} partitions; what served before goes on there. "
         f"{' '.join(reasons)} Does every worker read the same store, {settings.store} (OFFERSTREAM_MODELS)? They try "
-        "again every 30 s; offerstream models rollback takes the change back."
+        f"again every 30 s; to take the change back: {back}"
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -72,6 +73,14 @@ class Versions:
         """What the workers of this group serve now, by task."""
         with Reader(self.settings.access) as reader:
             return {task: served(reader, self.settings, task, self.control) for task in self.shelf.tasks}
+
+    def live(self, task: str) -> str:
+        """The version that serves everyone in most partitions; where no worker has run, the one that is to."""
+        wanted = self.stages(task).live or self.shelf.shipped(task)
+        held = Counter(
+            stages.live for stages in self.served()[task].held.values() if stages is not None and stages.live
+        )
+        return held.most_common(1)[0][0] or wanted if held else wanted
 
     def all(self, serve: Mapping[str, Served] | None = None) -> list[Version]:
         """Every version of every task, with the stages in which it is, by what ``serve``; None: not known."""

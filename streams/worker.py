@@ -64,7 +64,7 @@ def run(settings: Settings, loglevel: str = "WARNING", on_step: Callable[[str], 
     control = Watch(settings.access)
     kafka.start()
     # Who wants to read of errors only, wants to read of nothing else.
-    announcer = Announcer(0 if loglevel == "ERROR" else settings.announce_seconds, _say)
+    announcer = Announcer(settings.announce_seconds, _nobody if loglevel == "ERROR" else _say)
     worker = create_app(settings, entities, shelf, control, kafka, on_step, announcer)
     process = faust.Worker(
         worker.app,
@@ -88,6 +88,10 @@ def run(settings: Settings, loglevel: str = "WARNING", on_step: Callable[[str], 
             # The last line, behind all that the libraries say of it.
             print(f"error: {str(failure) or repr(failure)}", file=sys.stderr)
         return code if failure is None else 1
+
+
+def _nobody(_line: str) -> None:
+    """Tell nobody."""
 
 
 def _say(line: str) -> None:

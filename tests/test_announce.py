@@ -70,3 +70,11 @@ def test_it_can_be_told_to_be_silent() -> None:
     announcer.observe([alert()], [letter()])
     announcer.announce(last=True)
     assert not told
+
+
+def test_how_a_worker_stands_is_told_when_it_changes_whatever_else_is_told(clock: Clock) -> None:
+    told: list[str] = []
+    announcer = Announcer(0, told.append, clock)
+    for line in ("Ready: one", "Ready: one", "Ready: two", "Ready: one"):
+        announcer.stands(line)
+    assert told == ["Ready: one", "Ready: two", "Ready: one"]

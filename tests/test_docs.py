@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 
 from models.registry import TASKS
+from streams.features.shopper import CATALOGUE
 from streams.records.events import SHOPPER_EVENTS
 from streams.records.outcomes import ChurnAlerted, OfferMade
 from streams.records.produced import key_of
@@ -50,3 +51,35 @@ def test_what_a_history_must_have_is_what_training_asks_for() -> None:
         for need in trainer(each.name).NEEDS:
             assert f"{need.least:,}" in table, need.what
             assert f"{need.enough:,}" in table, need.what
+
+
+def test_the_readme_is_short_and_says_where_not_to_use_it() -> None:
+    assert len(README.splitlines()) <= 120
+    assert "## When not to use it" in README
+    assert "| AUC" not in README  # tables of models are in docs/models.md
+    for language, most in (("python", 10), ("json", 12)):
+        for code in blocks(language):
+            assert len(code.strip().splitlines()) <= most, code
+
+
+def test_the_readmes_reasons_are_worded_as_workers_word_them() -> None:
+    alert = msgspec.json.decode(blocks("json")[0], type=ChurnAlerted)
+    for reason in alert.reasons:
+        assert reason.value is not None
+        assert reason.typical is not None
+        assert reason.text == CATALOGUE.features[reason.feature].reason(reason.value, reason.typical)
+
+
+def test_the_share_of_alerts_that_came_true_has_the_interval_that_it_says() -> None:
+    said = re.search(r"\*\*(\d+)% of (\d+) critical alerts came true\*\*.*?95%: (\d+) to (\d+)%", README, re.DOTALL)
+    assert said
+    share, n, low, high = map(int, said.groups())
+    p, z = round(share * n / 100) / n, 1.96  # Wilson's interval
+    middle, half = p + z * z / (2 * n), z * (p * (1 - p) / n + z * z / (4 * n * n)) ** 0.5
+    assert (low, high) == tuple(round(100 * (middle + side * half) / (1 + z * z / n)) for side in (-1, 1))
+
+
+def test_a_rule_of_exit_codes_is_told() -> None:
+    operating = " ".join((ROOT / "docs/operating.md").read_text().split())
+    assert "Every command ends with 0" in operating
+    assert "with 2 when it cannot be meant so" in operating

@@ -86,7 +86,7 @@ def models_list(broker: str | None, as_json: bool) -> None:
 def models_show(task: str, version: str | None, broker: str | None) -> None:
     """Print the card of a version; default: the one that is live."""
     versions = _versions(broker)
-    chosen = versions.find(task, version) if version else versions.stages(task).live or versions.shelf.shipped(task)
+    chosen = versions.find(task, version) if version else versions.live(task)
     card = versions.shelf.artifact(task, chosen).card
     shown = {key: value for key, value in card.items() if key not in ("reference", "distributions")}
     click.echo(json.dumps(shown, indent=2))

@@ -15,6 +15,7 @@ from typing import Any
 import click
 import msgspec
 
+from streams.access import Access, Unreachable
 from streams.commands.common import BROKER, COUNT, TEXT, OneOf, Time
 from streams.reading import Place, Reader, Record
 from streams.records import words
@@ -40,6 +41,8 @@ REMEMBERED = 100_000
 IDS = ("outcome_id", "dead_letter_id", "late_id")
 #: How often topics that are not there yet are looked for.
 LOOK_SECONDS = 0.5
+#: While nothing comes, so often whether Kafka is there at all.
+PRESENCE_SECONDS = 3.0
 _KIND_OF = {topic.name: kind for kind, topics in KINDS.items() for topic in topics}
 #: Topics whose records are about items, as are dead and late ones that came in them.
 _OF_ITEMS = {topic.name for topic in (*CARRIED, ITEM_PROFILES)}
@@ -83,7 +86,9 @@ def watch(
         chosen = [topic for kind in dict.fromkeys(kinds or DEFAULT) for topic in KINDS[kind]]
         new, shown = _wait_for(reader, chosen), 0
         begins = ((topic, "beginning" if topic in new else start) for topic in chosen)
-        for seen in _seen(reader, {p: o for topic, since in begins for p, o in _starts(reader, topic, since)}):
+        for seen in _seen(
+            settings.access, reader, {p: o for topic, since in begins for p, o in _starts(reader, topic, since)}
+        ):
             if wanted and (seen.field, seen.whom) not in wanted:
                 continue
             click.echo(seen.as_json() if as_json else seen.as_text())
@@ -165,12 +170,37 @@ def _starts(reader: Reader, topic: Topic, since: str | int) -> Iterator[tuple[Pl
             yield place, low if since == "beginning" else high
 
 
-def _seen(reader: Reader, starts: dict[Place, int]) -> Iterator[Seen]:
+class Presence:
+    """Says once that Kafka went away, and that it is back."""
+
+    def __init__(self, access: Access) -> None:
+        self._access, self._away, self._looked_at = access, False, time.monotonic()
+
+    def look(self) -> None:
+        """Look once in a while, when nothing comes."""
+        if time.monotonic() - self._looked_at < PRESENCE_SECONDS:
+            return
+        try:
+            self._access.require()
+            said = "Kafka answers again." if self._away else ""
+            self._away = False
+        except Unreachable as error:
+            said = "" if self._away else f"{error} What comes is shown when it is back."
+            self._away = True
+        if said:
+            console.print(said, markup=False, highlight=False)
+        self._looked_at = time.monotonic()
+
+
+def _seen(access: Access, reader: Reader, starts: dict[Place, int]) -> Iterator[Seen]:
     """Every record once, as it comes; ends when nobody reads standard output any more."""
     ids: dict[str, None] = {}
+    presence = Presence(access)
     for records in reader.follow(starts):
         if not records and _closed():
             return
+        if not records:
+            presence.look()
         for record in records:
             kind = _KIND_OF[record.topic]
             try:

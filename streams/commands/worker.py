@@ -19,8 +19,8 @@ from streams.settings import Settings
 def worker(broker: str | None, data_dir: Path | None, port: int | None, log: str) -> None:
     """Run a worker until SIGTERM or Ctrl-C. Several at once share the partitions; missing topics are created.
 
-    When alerts, offers or dead letters come it says so, a line of each at most every OFFERSTREAM_ANNOUNCE_SECONDS (0:
-    never; nor with --log ERROR).
+    It says when it is ready, with what it reads and where it serves metrics; when alerts, offers or dead letters come,
+    a line of each at most every OFFERSTREAM_ANNOUNCE_SECONDS (0: never). With --log ERROR it says neither.
     """
     from streams.worker import run
 

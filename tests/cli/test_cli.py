@@ -79,16 +79,19 @@ def test_an_error_is_a_line_that_says_what_to_do(arguments: list[str], says: str
     assert "Traceback" not in done.stderr
 
 
-def test_a_file_with_a_bad_line_is_not_sent_and_raw_is_offered() -> None:
+@pytest.mark.parametrize("given", [("-",), ("-", "--format", "jsonl"), ("bad.jsonl",)])
+def test_a_file_with_a_bad_line_is_not_sent_and_raw_is_offered(given: tuple[str, ...], tmp_path: Path) -> None:
     good = '{"type":"item_viewed","event_id":"e","shopper_id":"s","event_time":1700000000000,"item_id":"i"}\n'
     with socket.socket() as silent:  # Somebody listens there; Kafka is asked nothing yet.
         silent.bind(("127.0.0.1", 0))
         silent.listen()
         broker = f"127.0.0.1:{silent.getsockname()[1]}"
-        done = offerstream("replay", "-", "--format", "jsonl", "--broker", broker, stdin=good + "{}\n")
+        (tmp_path / "bad.jsonl").write_text(good + "{}\n")
+        source, *more = (str(tmp_path / word) if word == "bad.jsonl" else word for word in given)
+        done = offerstream("replay", source, *more, "--broker", broker, stdin=good + "{}\n")
     said = " ".join(done.stderr.split())
     assert done.returncode == 1
-    assert "standard input:2: type: Object missing required field `type`" in said
+    assert ":2: type: Object missing required field `type`" in said
     assert "Nothing was sent: 1 of 2 records are bad." in said
     assert "--raw" in said
 

@@ -60,6 +60,11 @@ ENVIRONMENT = {
 }
 
 
+def in_the_background() -> None:
+    """As a shell starts a command in the background: SIGINT is ignored until the command says otherwise."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
 class Worker:
     """One worker process. ``kill_at`` is ``STEP:N``: it kills itself (-9) at the N-th time it takes that step."""
 

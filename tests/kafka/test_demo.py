@@ -20,7 +20,7 @@ import pytest
 from streams.demo.items import RANKINGS
 from streams.demo.systems import SYSTEMS
 from streams.topics import EVENTS
-from tests.kafka.harness import Cluster
+from tests.kafka.harness import Cluster, in_the_background
 from tests.shoppers import log_of, viewed
 
 pytestmark = pytest.mark.kafka
@@ -47,6 +47,7 @@ def start(marker: str, *arguments: str) -> subprocess.Popen[str]:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        preexec_fn=in_the_background,
     )
 
 

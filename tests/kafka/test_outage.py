@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -13,6 +14,7 @@ import pytest
 from streams.broker.cache import fetch_jars
 from streams.broker.embedded import Broker
 from tests.kafka.harness import Cluster, Worker, fates
+from tests.kafka.test_watch import Watching
 from tests.shoppers import DAY, log_of, random_history, viewed
 
 pytestmark = pytest.mark.kafka
@@ -161,10 +163,32 @@ def test_a_worker_that_is_told_to_stop_while_kafka_is_away_stops(kafka: Kafka, o
     own_cluster.assert_as_plain()
 
 
-def test_an_idle_worker_says_nothing(own_cluster: Cluster) -> None:
+def test_an_idle_worker_says_that_it_is_ready_and_nothing_else(own_cluster: Cluster) -> None:
     now = int(time.time() * 1000)
     own_cluster.send(log_of(*[viewed(f"s{i}", now - DAY + i, f"e{i}") for i in range(30)]))
     worker = own_cluster.worker(idle_tick_seconds="1", live_seconds="1000000", loglevel="WARNING")
     wait_for(lambda: fates([worker])["tick"] > 60, worker, 120)  # twenty seconds with three partitions
     worker.stop()
-    assert worker.log.read_text() == ""
+    ready = r"\[[\d: -]+\] Ready: reads .*storefront\.events\.v1, .*catalog\.reviews\.v1 \(all 3 partitions\)\. "
+    served = f"/metrics, /live and /ready are at http://127.0.0.1:{worker.port}. Ctrl-C stops it.\n"
+    said = worker.log.read_text()
+    assert re.fullmatch(ready + re.escape(served), said), said
+    assert "items" in said
+
+
+def test_watching_outlives_kafka_and_says_so(kafka: Kafka, own_cluster: Cluster) -> None:
+    watch = Watching(own_cluster, "events", "--from", "beginning", "--limit", "2")
+    try:
+        own_cluster.send(log_of(viewed("ann")))
+        assert "ann" in watch.lines.readline()
+        kafka.go(signal.SIGKILL)
+        said = watch.lines.readline()
+        assert said.startswith(f"No Kafka broker answers at {own_cluster.bootstrap}")
+        assert "What comes is shown when it is back." in said
+        kafka.come_back(signal.SIGKILL)
+        own_cluster.send(log_of(viewed("bob", event_id="e2")))
+        said, _ = watch.process.communicate(timeout=60)
+        assert re.search(r"^(Kafka answers again\.\n)?\S+ \S+ +bob +item viewed: [^\n]*\n$", said), said
+        assert watch.process.returncode == 0
+    finally:
+        watch.process.kill()

@@ -19,7 +19,7 @@ from confluent_kafka.admin import AdminClient
 from streams.entities.contents import changelogs
 from streams.records.outcomes import encode_outcome
 from streams.topics import ALERTS, DEAD_LETTERS, EVENTS, OFFERS, TOPIC_OF, create
-from tests.kafka.harness import Cluster
+from tests.kafka.harness import Cluster, in_the_background
 from tests.outcomes import alert, late, letter, offer, withheld
 from tests.shoppers import log_of, random_history, viewed
 
@@ -36,6 +36,7 @@ class Watching:
             stderr=subprocess.STDOUT,
             text=True,
             env={**os.environ, "COLUMNS": "80", "PYTHONUNBUFFERED": "1"},
+            preexec_fn=in_the_background,
         )
         assert self.process.stdout is not None
         self.lines = self.process.stdout
