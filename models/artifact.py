@@ -57,6 +57,12 @@ class ArtifactError(RuntimeError):
     """An artifact is missing, broken, tampered with, or not the one its card describes."""
 
 
+class UnknownName(ArtifactError):
+    """No task or version has the name that was given."""
+
+    exit_code = 2
+
+
 @dataclass(frozen=True, slots=True)
 class Artifact:
     """A model's bytes and card, checked against each other and the task."""

@@ -10,8 +10,8 @@ under ids that are digests of what they stand on (``records/outcomes.py``). ``ag
 then the changed rows, then commits.
 
 ``entities/`` says what goes this way: read ``shopper.py`` first. What shoppers do to items is told, minute by minute
-(``processing/tallies.py``), to ``items.log.v1``, where ``agents/carrier.py`` also carries what catalogues say; items go
-the same way from there.
+(``processing/tallies.py``), to the group's log of items, where ``agents/carrier.py`` also carries what catalogues say;
+items go the same way from there.
 
 Imports go one way, and ``LAYERS`` in ``tests/test_imports.py`` is the map: records, columns, state and features,
 decisions, monitoring, processing, entities (all pure but for state), then what speaks to Kafka, then the worker, then

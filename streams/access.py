@@ -72,7 +72,14 @@ class Access:
 
     def no_answer(self, why: str) -> str:
         """What to say when no broker answers."""
-        return f"No Kafka broker answers at {self.servers} (--broker, OFFERSTREAM_BROKER): {why}."
+        return f"No Kafka broker answers at {self.servers} (--broker, OFFERSTREAM_BROKER): {why}. {self._advice()}"
+
+    def _advice(self) -> str:
+        """What to do where no broker answers."""
+        hosts = {host for host, _ in self.addresses}
+        if hosts <= {"127.0.0.1", "::1", "localhost"}:
+            return "Start one in another terminal: offerstream broker; or name yours: --broker HOST:PORT."
+        return "Is the address right, does Kafka run there, and may this machine reach it?"
 
     def _silent(self) -> Iterator[str]:
         """Why each server accepts no connection; nothing once one does."""

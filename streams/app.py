@@ -16,6 +16,8 @@ from streams.agents.durability import Durability
 from streams.agents.entity_log import EntityLog
 from streams.announce import Announcer
 from streams.control import Watch
+from streams.entities import contents
+from streams.entities.item import ITEM
 from streams.health import health, take_lags, take_losses
 from streams.kafka_watch import Extent, KafkaWatch
 from streams.metrics import Metrics
@@ -27,7 +29,7 @@ from streams.records.slices import Slice
 from streams.settings import Settings
 from streams.state.write_behind import WriteBehind
 from streams.tables import Tables, entity_table
-from streams.topics import CARRIED, ITEMS, changelog_name
+from streams.topics import CARRIED, changelog_name
 from streams.transport.sliced import Consumer, SliceSchema, Transport
 from streams.web import serve
 
@@ -93,9 +95,11 @@ def create_app(
     async def confirm() -> Mapping[str, Extent]:
         return await asyncio.to_thread(kafka.confirm, app.give_up)
 
+    topics = contents.logs(settings.app_id)
     logs = {
-        entity.log: EntityLog(
+        topics[entity.name]: EntityLog(
             entity,
+            settings.app_id,
             settings.rules(),
             shelf,
             entity_table(
@@ -105,7 +109,7 @@ def create_app(
             metrics,
             settings.hot_rows // len(entities),
             settings.live_seconds,
-            kafka.identity(entity.log).topic_id,
+            kafka.identity(topics[entity.name]).topic_id,
             partitions,
             announcer,
             settings.data_dir,
@@ -127,9 +131,9 @@ def create_app(
     transport = cast(Transport, app.transport)
     transport.before_commit, transport.read_from = durability.flush, read_from
     for entity_log in logs.values():
-        _declare_agent(worker, entity_log.entity.log, entity_log.handle)
-    if ITEMS.name in logs:
-        carrier = Carrier(writer, partitions, settings.partitioner)
+        _declare_agent(worker, entity_log.topic, entity_log.handle)
+    if (items := topics[ITEM.name]) in logs:
+        carrier = Carrier(writer, items, partitions, settings.partitioner)
         for topic in CARRIED:
             _declare_agent(worker, topic.name, lambda slice_, _follows: carrier.carry(slice_))
     _declare_rebalances(worker)
@@ -212,6 +216,6 @@ def _declare_watch(worker: Worker) -> None:
             return  # What would be said now is said when it can be heard.
         take_losses(worker)
         for entity_log in logs:
-            entity_log.choices.choose(worker.control.stages)
+            entity_log.choices.choose(worker.control.control)
             if settings.idle_tick_seconds:
                 entity_log.tick(settings.idle_tick_seconds)

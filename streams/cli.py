@@ -15,6 +15,7 @@ from streams.commands.check import check
 from streams.commands.dead_letters import dead_letters
 from streams.commands.demo import demo
 from streams.commands.features import features
+from streams.commands.groups import Group
 from streams.commands.late_events import late_events
 from streams.commands.models import models
 from streams.commands.replay import replay
@@ -34,10 +35,11 @@ def main() -> None:
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal of another encoding shows what it can
     try:
-        cli()
+        cli(prog_name="offerstream")
     except told() as error:
         console.print("[red]error:[/]", escape(str(error)), highlight=False, soft_wrap=True)
-        sys.exit(1)
+        # As Click does for what it can tell by itself: 2 where the command cannot be meant so, 1 for what went wrong.
+        sys.exit(getattr(error, "exit_code", 1))
 
 
 def told() -> tuple[type[Exception], ...]:
@@ -69,12 +71,13 @@ def told() -> tuple[type[Exception], ...]:
     )
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(package_name="offerstream")
 def cli() -> None:
     """Real-time shopper features, churn alerts and promotion offers on Apache Kafka.
 
-    Start with `offerstream demo`. Settings come from OFFERSTREAM_… variables: `offerstream settings`.
+    Start with `offerstream demo`. Settings come from OFFERSTREAM_… variables: `offerstream settings`. Exit codes: 0, 1
+    for what went wrong, 2 for a command that cannot be meant so.
     """
 
 

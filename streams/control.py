@@ -11,7 +11,7 @@ import msgspec
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
 from streams.access import Access
-from streams.records.serving import CanaryRolledBack, ControlRecord, Stages, StagesSet, key_of
+from streams.records.serving import CanaryRolledBack, ChangeRefused, ControlRecord, Stages, StagesSet, key_of
 from streams.topics import CONTROL, TopicError
 
 log = logging.getLogger(__name__)
@@ -36,11 +36,15 @@ class Control:
         self.wanted: dict[str, StagesSet] = {}
         self.rolled_back: dict[tuple[str, str], CanaryRolledBack] = {}
         """By task and change."""
+        self.refused: dict[tuple[str, str, int], ChangeRefused] = {}
+        """By task, group and partition."""
 
     def take(self, record: ControlRecord) -> None:
         """Take a record; a later one of the same key replaces it. Whoever reads meanwhile sees all of it or none."""
         if isinstance(record, StagesSet):
             self.wanted = {**self.wanted, record.task: record}
+        elif isinstance(record, ChangeRefused):
+            self.refused = {**self.refused, (record.task, record.group, record.partition): record}
         else:
             self.rolled_back = {**self.rolled_back, (record.task, record.change_id): record}
 
@@ -53,6 +57,18 @@ class Control:
         """The rollback of the canary that is set now, if there was one."""
         wanted = self.wanted.get(task)
         return None if wanted is None else self.rolled_back.get((task, wanted.stages.change_id))
+
+    def refusals(self, group: str, task: str) -> dict[int, ChangeRefused]:
+        """Where the workers of a group cannot serve what is set for a task now: by partition."""
+        wanted = self.wanted.get(task)
+        return {
+            partition: said
+            for (of, whose, partition), said in self.refused.items()
+            if (of, whose) == (task, group)
+            and said.reason
+            and wanted is not None
+            and said.change_id == wanted.stages.change_id
+        }
 
     def _standing(self, task: str, stages: Stages) -> Stages:
         if self.verdict(task) is None:
@@ -131,6 +147,11 @@ def _records(kafka: Access, stop: Callable[[], bool], *, follow: bool) -> Iterat
         consumer.close()
 
 
+def decode(value: bytes) -> ControlRecord:
+    """A record of the control topic. Raises ``msgspec.DecodeError``."""
+    return _decoder.decode(value)
+
+
 class Watch:
     """Follows the control topic in a thread of its own, for as long as the worker lives.
 
@@ -150,6 +171,11 @@ class Watch:
     def stages(self) -> dict[str, Stages]:
         """What is to serve now."""
         return self._control.stages
+
+    @property
+    def control(self) -> Control:
+        """All that was said, as it stands now."""
+        return self._control
 
     def _follow(self) -> None:
         while not self._stopped.is_set():

@@ -89,7 +89,7 @@ def progress(reader: Reader, settings: Settings, entity: Entity = SHOPPER) -> di
     A progress record ends each flush, so it is read from the end of the changelog. Raises ``TopicError``.
     """
     topic = changelog_name(settings.app_id, entity.name)
-    found = dict.fromkeys(range(reader.partitions(entity.log)), Progress())
+    found = dict.fromkeys(range(reader.partitions(entity.topic(settings.app_id))), Progress())
     if not reader.exists(topic):
         return found
     for partition in range(reader.partitions(topic)):

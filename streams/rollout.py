@@ -1,15 +1,21 @@
-"""Whether the workers serve what operators chose: seen from outside, in what they flush."""
+"""Whether the workers serve what operators chose: seen from outside, in what they flush and what they refuse."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
+import msgspec
+
+from models.registry import task as task_of
+from streams.control import Control, decode
+from streams.entities.contents import find
 from streams.inspect import Progress, progress
 from streams.reading import Reader, members
-from streams.records.serving import Stages
+from streams.records.serving import ChangeRefused, Stages
 from streams.settings import Settings
-from streams.topics import EVENTS
+from streams.topics import CONTROL
 
 #: A choice that is in a partition's log is among its last records so many.
 LOOKED_AT = 5000
@@ -17,7 +23,33 @@ _NONE = Stages(change_id="")
 
 
 class NotServed(RuntimeError):
-    """Running workers have not come to a change in time."""
+    """Running workers have not come to a change in time, or cannot."""
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """What the workers of a group serve of a task, by partition of its entity's log."""
+
+    held: Mapping[int, Stages | None]
+    """The stages that each partition has come to; None where no worker has flushed yet."""
+    refused: Mapping[int, ChangeRefused] = field(default_factory=dict)
+    """Where what is set now cannot be served, and why."""
+
+    def by(self, stage: str, version: str) -> int:
+        """In how many partitions a version serves in a stage."""
+        return sum(
+            getattr(stages, stage) == version
+            for partition, stages in self.held.items()
+            if stages is not None
+            and not (partition in self.refused and self.refused[partition].change_id == stages.change_id)
+        )
+
+
+def served(reader: Reader, settings: Settings, task: str, control: Control) -> Served:
+    """What the group serves of a task, as of the last flush. Raises ``TopicError``, ``Unreachable``."""
+    found = progress(reader, settings, find(task_of(task).entity))
+    held = {partition: each.stages.get(task) for partition, each in found.items()}
+    return Served(held, control.refusals(settings.app_id, task))
 
 
 def wait(
@@ -27,27 +59,56 @@ def wait(
     seconds: float,
     told: Callable[[float], None] = lambda _n: None,
 ) -> bool:
-    """Wait until every partition has come to a change of a task's stages; ``told`` is told how many have. Returns
-    whether they have; where no worker runs, there is none to wait for. Raises ``NotServed`` with the reasons when they
-    have not after so many ``seconds``, ``TopicError`` and ``Unreachable``."""
+    """Wait until every partition of the log that a task is about has come to a change of its stages; ``told`` is told
+    how many have. Returns whether they have; where no worker runs, there is none to wait for. Raises ``NotServed`` with
+    the reasons at once when a worker refuses it, and when they have not come to it after so many ``seconds``;
+    ``TopicError`` and ``Unreachable``."""
     end = time.monotonic() + seconds
+    entity = find(task_of(task).entity)
+    place, control, read = (CONTROL.name, 0), Control(), 0
     with Reader(settings.access) as reader:
         while True:
-            found = progress(reader, settings)
+            read = _read_on(reader, place, read, control)
+            found = progress(reader, settings, entity)
             behind = {p: held for p, held in found.items() if held.stages.get(task, _NONE).change_id != change_id}
+            refused = [r for r in control.refusals(settings.app_id, task).values() if r.change_id == change_id]
             told(len(found) - len(behind))
+            if refused:
+                raise NotServed(_in_words(refused, len(found), settings))
             if not behind or members(settings.access, settings.app_id) == 0:
                 return not behind
             if time.monotonic() > end:
                 late = f"{len(behind)} of {len(found)} partitions do not serve it after {seconds:.0f} s."
-                raise NotServed(" ".join([late, *_reasons(reader, settings, behind, change_id)]))
+                raise NotServed(" ".join([late, *_reasons(reader, settings, entity.log, behind, change_id)]))
             time.sleep(0.3)
 
 
-def _reasons(reader: Reader, settings: Settings, behind: dict[int, Progress], change_id: str) -> Iterable[str]:
+def _read_on(reader: Reader, place: tuple[str, int], start: int, control: Control) -> int:
+    """Take what was said in the control topic since; returns where it ends now."""
+    low, high = reader.extent(place)
+    for record in reader.between(place, max(low, start), high):
+        try:
+            control.take(decode(record.value or b""))
+        except msgspec.DecodeError:
+            continue  # of a newer version
+    return max(start, high)
+
+
+def _in_words(refused: Sequence[ChangeRefused], partitions: int, settings: Settings) -> str:
+    reasons = list(dict.fromkeys(f"{said.version}: {said.reason}".rstrip(".") + "." for said in refused))
+    return (
+        f"Workers refuse it in {len(refused)} of {partitions} partitions; what served before goes on there. "
+        f"{' '.join(reasons)} Does every worker read the same store, {settings.store} (OFFERSTREAM_MODELS)? They try "
+        "again every 30 s; offerstream models rollback takes the change back."
+    )
+
+
+def _reasons(
+    reader: Reader, settings: Settings, log: str, behind: dict[int, Progress], change_id: str
+) -> Iterable[str]:
     unsaid = []
     for partition, held in behind.items():
-        place = (EVENTS.name, partition)
+        place = (log, partition)
         low, high = reader.extent(place)
         newest = reader.between(place, max(low, high - LOOKED_AT), high)
         said = [record.offset for record in newest if change_id.encode() in (record.value or b"")]
@@ -60,7 +121,6 @@ def _reasons(reader: Reader, settings: Settings, behind: dict[int, Progress], ch
             unsaid.append(str(partition))
     if unsaid:
         yield (
-            f"In {', '.join(unsaid)} no worker has chosen it. Is every worker ready? One that cannot load a version "
-            "refuses it, and its log says why (offerstream_models_refused_total): does it read the same store, "
-            f"{settings.store} (OFFERSTREAM_MODELS)?"
+            f"In {', '.join(unsaid)} no worker has chosen it. Is every worker ready (/ready)? Does every one read the "
+            f"same store, {settings.store} (OFFERSTREAM_MODELS)?"
         )

@@ -63,6 +63,8 @@ Time = Annotated[str, Meta(extra_json_schema={"unit": "ISO 8601"})]
 class SettingsError(ValueError):
     """A setting has a value that cannot be used."""
 
+    exit_code = 2
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:

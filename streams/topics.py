@@ -14,7 +14,7 @@ from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, Resourc
 
 from streams.access import Access
 from streams.records import items, outcomes, serving
-from streams.records.events import SHOPPER_EVENTS, ClockTicked
+from streams.records.events import SHOPPER_EVENTS, ClockTicked, LogIdled
 from streams.records.produced import FAMILIES
 from streams.records.serving import ModelsChosen, RulesChosen
 
@@ -49,7 +49,7 @@ EVENTS = Topic(
     "storefront.events.v1",
     "What shoppers did, from storefronts; ticks of the clock, choices of models and rules, from workers",
     "shopper_id",
-    (*SHOPPER_EVENTS, ClockTicked, ModelsChosen, RulesChosen),
+    (*SHOPPER_EVENTS, ClockTicked, LogIdled, ModelsChosen, RulesChosen),
     retention_days=30,
     # Append time is in the log and no producer can set it, so "too far in the future" replays alike.
     config={"message.timestamp.type": "LogAppendTime", "max.message.bytes": str(MAX_EVENT_MESSAGE)},
@@ -70,8 +70,8 @@ STOCK = Topic(
 REVIEWS = Topic(
     "catalog.reviews.v1", "What reviewers say of items", "item_id", (items.ItemReviewed,), 30, config=_LOGGED
 )
-ITEMS = Topic(
-    "items.log.v1",
+ITEMS_LOG = Topic(
+    "items-log",
     "All that happened to each item, from workers: catalogue records, and what shoppers did, minute by minute",
     "item_id, or none for tallies",
     (
@@ -89,6 +89,8 @@ ITEM_PROFILES = Topic(
     retention_days=0,
     compacted=True,
 )
+#: Logs that each group of workers has for itself: their names begin with its ``app_id``.
+INTERNAL = (ITEMS_LOG,)
 #: Topics that are carried over into the items' log.
 CARRIED = (CATALOG, STOCK, REVIEWS)
 #: Topics that others produce to: storefronts, catalogue systems, warehouses, reviewers.
@@ -119,13 +121,13 @@ CONTROL = Topic(
     "models.control.v1",
     "Which versions of which models are to serve, and canaries that were rolled back",
     "task, or task/rollback",
-    (serving.StagesSet, serving.CanaryRolledBack),
+    (serving.StagesSet, serving.CanaryRolledBack, serving.ChangeRefused),
     retention_days=0,
     partitions=1,
     compacted=True,
 )
 TOPICS = (
-    EVENTS, CATALOG, STOCK, REVIEWS, ITEMS, ALERTS, OFFERS, WITHHELD, SCORES, PROFILES, ITEM_PROFILES, LATE,
+    EVENTS, CATALOG, STOCK, REVIEWS, ALERTS, OFFERS, WITHHELD, SCORES, PROFILES, ITEM_PROFILES, LATE,
     DEAD_LETTERS, CONTROL,
 )  # fmt: skip
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,14 +13,16 @@ from typing import Any, Literal
 import msgspec
 import numpy as np
 
-from models.artifact import FILES, ArtifactError
+from models.artifact import FILES, ArtifactError, UnknownName
 from models.registry import task as task_of
 from models.registry import unknown
 from models.store import Shelf, Store
 from streams.control import Control, publish, read
 from streams.entities.contents import find
 from streams.processing.scoring import load
+from streams.reading import Reader
 from streams.records.serving import Stages, StagesSet
+from streams.rollout import Served, served
 from streams.settings import Settings
 
 Stage = Literal["shadow", "canary", "live"]
@@ -33,6 +36,7 @@ class Version:
     version: str
     where: str
     stages: tuple[str, ...]
+    """As they are in every partition; where they are asked for and are not so yet, that is said of each."""
     learned_until: str
     """The last day of what it was trained on, of the data set that goes furthest …"""
     measured: str
@@ -62,10 +66,15 @@ class Versions:
 
     def _known(self, task: str) -> None:
         if task not in self.shelf.tasks:
-            raise ArtifactError(unknown(task))
+            raise UnknownName(unknown(task))
 
-    def all(self) -> list[Version]:
-        """Every version of every task."""
+    def served(self) -> dict[str, Served]:
+        """What the workers of this group serve now, by task."""
+        with Reader(self.settings.access) as reader:
+            return {task: served(reader, self.settings, task, self.control) for task in self.shelf.tasks}
+
+    def all(self, serve: Mapping[str, Served] | None = None) -> list[Version]:
+        """Every version of every task, with the stages in which it is, by what ``serve``; None: not known."""
         found = []
         for task in self.shelf.tasks:
             stages, shipped = self.stages(task), self.shelf.shipped(task)
@@ -77,7 +86,7 @@ class Versions:
             }
             for version in dict.fromkeys([shipped, *self.store.versions(task)]):
                 where = "package" if version == shipped else self.settings.store
-                stage = tuple(name for name, v in named.items() if v == version)
+                stage = () if serve is None else tuple(_standing(serve[task], named, version))
                 found.append(Version(task, version, where, stage, *self._about(task, version)))
         return found
 
@@ -96,7 +105,7 @@ class Versions:
         fits = [v for v in known if v.startswith(version)]
         if len(fits) != 1:
             there = ", ".join(known)
-            raise ArtifactError(f"{len(fits)} versions of {task!r} start with {version!r}; there are: {there}.")
+            raise UnknownName(f"{len(fits)} versions of {task!r} start with {version!r}; there are: {there}.")
         return fits[0]
 
     def take_in(self, task: str, version_or_folder: str) -> str:
@@ -174,6 +183,25 @@ class Versions:
                     found.append((f"mean {output.name} on golden rows", f"{x.mean():.4f}", f"{y.mean():.4f}"))
                     found.append((f"mean distance of {output.name}", "", f"{np.abs(x - y).mean():.4f}"))
         return found
+
+
+def _standing(serve: Served, named: Mapping[str, str | None], version: str) -> Iterator[str]:
+    """In which stages a version is: a stage by its name alone is true of every partition."""
+    total, begun = len(serve.held), any(stages is not None for stages in serve.held.values())
+    for stage, wanted in named.items():
+        if stage == "previous":
+            if wanted == version:
+                yield stage
+            continue
+        count = serve.by(stage, version)
+        if wanted == version and begun and count == total:
+            yield stage
+        elif wanted == version:
+            refused = ", refused by workers" if serve.refused else ""
+            where = f"serves in {count} of {total} partitions" if begun else "no worker has run yet"
+            yield f"{stage} (asked for, {where}{refused})"
+        elif count:
+            yield f"{stage} (still, in {count} of {total} partitions)"
 
 
 #: Of what a card measures, what is told first.

@@ -20,13 +20,22 @@ from models.store import Shelf, Store
 from streams.announce import Announcer
 from streams.app import create_app
 from streams.control import Watch
-from streams.entities.contents import changelogs, find
+from streams.entities import contents
+from streams.entities.item import ITEM
 from streams.kafka_watch import KafkaWatch
 from streams.settings import Settings, SettingsError
-from streams.topics import CARRIED, ITEMS, TOPICS, changelog_name, create
+from streams.topics import CARRIED, changelog_name, create
 from streams.writable import why_not_folder
 
 log = logging.getLogger(__name__)
+
+
+class Taken(SettingsError):
+    """Another worker has what a setting names: right another time."""
+
+    exit_code = 1
+
+
 #: A worker that starts together with its Kafka waits for it so long.
 KAFKA_PATIENCE_SECONDS = 10.0
 
@@ -37,14 +46,13 @@ def run(settings: Settings, loglevel: str = "WARNING", on_step: Callable[[str], 
     _check_port(settings.host, settings.port)
     held = _own_folder(settings.data_dir)  # Until this process ends, however it does.
     settings.access.require(KAFKA_PATIENCE_SECONDS)
-    created = create(
-        settings.access, [*TOPICS, *changelogs(settings.app_id)], settings.partitions, settings.replication
-    )
+    app_id = settings.app_id
+    created = create(settings.access, contents.topics(app_id), settings.partitions, settings.replication)
     if created:
         log.warning("Created %s", ", ".join(created))
-    entities = [find(name) for name in settings.kept_entities]
-    tables = {entity.log: changelog_name(settings.app_id, entity.name) for entity in entities}
-    carried = [topic.name for topic in CARRIED] if ITEMS.name in tables else []
+    entities = [contents.find(name) for name in settings.kept_entities]
+    tables = {entity.topic(app_id): changelog_name(app_id, entity.name) for entity in entities}
+    carried = [topic.name for topic in CARRIED] if ITEM in entities else []
     kafka = KafkaWatch(settings.access, tables, carried)
     shelf = Shelf(Store(settings.models))
     for task in shelf.tasks:
@@ -112,7 +120,8 @@ def _check_port(host: str, port: int) -> None:
         except OSError as error:
             advice = {errno.EADDRINUSE: ": is another worker running? --port 0 takes a free one"}
             advice[errno.EADDRNOTAVAIL] = ": it is no address of this machine (OFFERSTREAM_HOST)"
-            raise SettingsError(
+            kind = Taken if error.errno == errno.EADDRINUSE else SettingsError
+            raise kind(
                 f"{host}:{port} cannot be served on ({error.strerror}){advice.get(error.errno or 0, '')}."
             ) from error
 
@@ -129,7 +138,7 @@ def _own_folder(folder: Path) -> IO[str]:
         held.seek(0)
         pid = held.read().strip() or "?"
         held.close()
-        raise SettingsError(
+        raise Taken(
             f"{folder.absolute()} is in use by another worker (process {pid}): each needs a folder of its own "
             "(--data-dir, OFFERSTREAM_DATA_DIR)."
         ) from error

@@ -59,7 +59,7 @@ def told(
         processor = PartitionProcessor(SHOPPER, p, rules or Rules(), partitions=PARTITIONS)
         for slice_ in shopper_slices(log, p, cuts):
             for emitted in processor.apply(slice_).emitted:
-                assert emitted.topic == ITEM.log
+                assert emitted.entity == ITEM.name
                 found[p][emitted.partition].append(emitted.value)
     return found
 

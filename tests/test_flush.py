@@ -50,7 +50,7 @@ class Writer:
 
 def shopper_log(writer: Writer) -> EntityLog:
     table = SimpleNamespace(partition_db=lambda _partition: {})
-    return EntityLog(SHOPPER, Rules(), None, table, writer, Metrics(), 1000, log_id="x")  # type: ignore[arg-type]
+    return EntityLog(SHOPPER, "test", Rules(), None, table, writer, Metrics(), 1000, log_id="x")  # type: ignore[arg-type]
 
 
 def durability(log: EntityLog, extent: Extent | None = None) -> Durability:

@@ -60,6 +60,7 @@ DOORS = {
         "training",
         "streams/worker.py",
         "streams/versions.py",
+        "streams/rollout.py",
         "streams/why.py",
         "streams/cli.py",
         "streams/commands",
@@ -79,7 +80,7 @@ PURE = (
 )
 #: Imports go one way: a package or module of ``streams`` imports from lines above its own, never below or beside.
 LAYERS = (
-    ("access", "metrics", "noise", "records", "terminal", "writable"),
+    ("access", "metrics", "nearest", "noise", "records", "terminal", "writable"),
     ("announce", "broker", "columns", "topics", "transport", "web"),
     ("control", "features", "state"),
     ("decisions", "reading", "tables"),
@@ -87,9 +88,9 @@ LAYERS = (
     ("processing",),
     ("entities",),
     ("kafka_watch", "settings"),
-    ("agents", "inspect", "late_events", "versions"),
+    ("agents", "inspect", "late_events"),
     ("parts", "producer", "rollout", "why"),
-    ("health",),
+    ("health", "versions"),
     ("app", "demo"),
     ("worker",),
     ("bench",),

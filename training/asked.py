@@ -10,7 +10,7 @@ from models.artifact import Artifact, ArtifactError
 from models.store import Store
 from streams.settings import Settings
 from training.datasets import DATASETS
-from training.errors import TrainingError
+from training.errors import Misuse, TrainingError
 from training.job import may_teach
 from training.source import Source, distinct, of_dataset, of_name, of_topic
 from training.tasks import Trainer
@@ -43,7 +43,7 @@ def histories(asked: Asked, settings: Settings, how: Trainer) -> list[Cut]:
     """What is trained on. Raises ``TrainingError``, also for what is missing of a history."""
     if not asked.own:
         if asked.cuts:
-            raise TrainingError("--cut says where a history is cut: name one with --history or --from-broker.")
+            raise Misuse("--cut says where a history is cut: name one with --history or --from-broker.")
         found = _datasets(how.SHIPPED, asked)
     else:
         sources = [of_name(text, asked.data, settings) for text in asked.histories]
@@ -77,12 +77,12 @@ def _cuts(asked: Asked, sources: Sequence[Source], how: Trainer) -> list[int]:
     if not asked.cuts and all(source.name in how.SHIPPED for source in sources):
         return [parse_time(how.SHIPPED[source.name]) for source in sources]
     if not asked.cuts:
-        raise TrainingError(
+        raise Misuse(
             "--cut DATE is missing: what is before it is trained on, what is after it tests. Leave as many days after "
             "it as the task looks ahead (churn: 90), such as --cut 2026-03-01."
         )
     if len(asked.cuts) not in (1, len(sources)):
-        raise TrainingError(
+        raise Misuse(
             f"There are {len(asked.cuts)} --cut for {len(sources)} histories: give one for all, or one for each in the "
             "same order (that of --from-broker is the last)."
         )

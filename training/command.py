@@ -23,6 +23,7 @@ from training.errors import TrainingError
 from training.fit import Tell
 from training.job import CutHistory, Job, upstream_of
 from training.progress import progress
+from training.quiet import without_notes
 from training.tables import alerts, challenge, summary, verdicts
 from training.tasks import Trainer, train, trainer
 from training.times import parse_time
@@ -44,7 +45,8 @@ def run(asked: Asked, settings: Settings, console: Console) -> Artifact:
     except KeyError as error:
         raise click.UsageError(error.args[0]) from error
     check_installed()
-    how = trainer(task.name)
+    with without_notes():  # it may import TensorFlow
+        how = trainer(task.name)
     given, besides = histories(asked, settings, how), measured(asked, how, say)
     keep = keeper(asked, settings)
     with progress(console) as tell:
@@ -129,10 +131,11 @@ def tell_of_champion(job: Job, say: Say) -> None:
 
 def tell_device(say: Say) -> None:
     """Say what TensorFlow computes on; from here on it says itself only what fails."""
-    import tensorflow as tf
+    with without_notes():
+        import tensorflow as tf
 
-    tf.get_logger().setLevel("ERROR")
-    found = [device.name for device in tf.config.list_physical_devices("GPU")]
+        tf.get_logger().setLevel("ERROR")
+        found = [device.name for device in tf.config.list_physical_devices("GPU")]
     say(f"Training on {', '.join(found) or 'the CPU: TensorFlow found no GPU'}.")
 
 

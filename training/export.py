@@ -20,6 +20,7 @@ from streams.monitoring.drift import distribution
 from streams.processing import scoring
 from training.canonical import canonical
 from training.errors import TrainingError
+from training.quiet import trial
 
 Rows: TypeAlias = npt.NDArray[np.float32]
 OPSET = 17
@@ -37,7 +38,8 @@ def to_onnx(model: Any, task: Task) -> bytes:
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.onnx"
-        model.export(path, format="onnx", verbose=False, opset_version=OPSET)
+        with trial():  # Keras asks NumPy for names that it deprecates
+            model.export(path, format="onnx", verbose=False, opset_version=OPSET)
         exported = onnx.load(path)
     form = canonical(exported, task.name, ("features",), task.output_names)
     for value in (*form.graph.input, *form.graph.output):

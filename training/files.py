@@ -16,7 +16,7 @@ import msgspec
 from streams.producer.lines import Lines, LinesError
 from streams.records.produced import key_of
 from streams.records.slices import Slice
-from training.errors import TrainingError
+from training.errors import Misuse, TrainingError
 from training.history import APPENDED_MS, BLOCK
 from training.records import Log
 
@@ -32,7 +32,7 @@ def files_of(path: Path) -> list[Path]:
     if path.is_file():
         return [path]
     if not path.is_dir():
-        raise TrainingError(f"{path} is neither a file nor a folder (looked for in {Path.cwd()}).")
+        raise Misuse(f"{path} is neither a file nor a folder (looked for in {Path.cwd()}).")
     found = sorted(p for p in path.rglob("*") if p.is_file() and _holds_events(p))
     if not found:
         there = ", ".join(sorted(p.name for p in path.iterdir())[:5])

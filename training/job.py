@@ -18,7 +18,7 @@ from models.task import AtLeast, Task
 from streams.entities.contents import find as entity
 from streams.features.shopper import CATALOGUE
 from streams.processing.scoring import Inputs
-from training.errors import TrainingError
+from training.errors import Misuse
 from training.history import History
 from training.replay import Rows, replay
 from training.source import Source
@@ -46,7 +46,7 @@ class CutHistory:
 def may_teach(source: Source) -> None:
     """Raises ``TrainingError`` for a history whose licence allows no artifact."""
     if not source.ship:
-        raise TrainingError(f"No model that was trained on {source.name} may be kept: {source.licence}.")
+        raise Misuse(f"No model that was trained on {source.name} may be kept: {source.licence}.")
 
 
 def upstream_of(task: Task) -> tuple[Predictor, ...]:

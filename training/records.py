@@ -109,7 +109,7 @@ def _decoded(log: Log, rules: Rules, tally: Tally) -> Iterator[tuple[EventBatch,
     for slice_ in log.slices:
         decoded = decode(slice_, rules.decode, log.partitions)
         tally.records += len(slice_)
-        tally.workers += decoded.ticks + len(decoded.chosen)
+        tally.workers += decoded.ticks + len(decoded.turns)
         for letter in decoded.dead:
             tally.dead[letter.reason] = tally.dead.get(letter.reason, 0) + 1
             where = f"{letter.source_topic}:{letter.source_offset}"

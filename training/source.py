@@ -20,7 +20,7 @@ from streams.settings import Settings
 from streams.topics import EVENTS
 from training import files, history, records, topic
 from training.datasets import DATASETS, Dataset
-from training.errors import TrainingError
+from training.errors import Misuse
 from training.history import History, HistoryError, Tell, history_of
 from training.records import Tally, history_of_logs
 
@@ -118,7 +118,7 @@ def of_name(text: str, data_dir: Path | None, settings: Settings) -> Source:
     if text in DATASETS:
         return of_dataset(DATASETS[text], data_dir)
     if not Path(text).exists():
-        raise TrainingError(
+        raise Misuse(
             f"--history {text}: there is no such file or folder (looked for in {Path.cwd()}), and no data set of that "
             f"name; these are: {', '.join(DATASETS)}."
         )

@@ -22,7 +22,7 @@ def check(kafka: Access) -> None:
     if all(low >= high for low, high in extents):
         raise TrainingError(
             f"{EVENTS.name} at {kafka.servers} holds no record. Have storefronts produce to it, or send a history: "
-            "offerstream replay FILE --format jsonl."
+            "offerstream replay FILE."
         )
 
 

@@ -8,14 +8,16 @@ from collections.abc import Mapping
 
 import msgspec
 
+from streams.control import Control
 from streams.metrics import Metrics
 from streams.processing.entity import Entity
 from streams.processing.partition import PartitionProcessor
 from streams.processing.rules import Rules
 from streams.processing.scoring import Shelf, load, shipped_stages
 from streams.records.events import encode_event
-from streams.records.serving import ModelsChosen, RulesChosen, Stages
+from streams.records.serving import ChangeRefused, ModelsChosen, RulesChosen, Stages, key_of
 from streams.state.write_behind import WriteBehind
+from streams.topics import CONTROL
 
 #: A choice that a partition has not come to is written again after this long.
 ASK_AGAIN_SECONDS = 30.0
@@ -30,13 +32,14 @@ class Choices:
     def __init__(
         self,
         entity: Entity,
+        app_id: str,
         rules: Rules,
         shelf: Shelf,
         writer: WriteBehind,
         metrics: Metrics,
         processors: Mapping[int, PartitionProcessor],
     ) -> None:
-        self.entity = entity
+        self.entity, self.app_id, self.topic = entity, app_id, entity.topic(app_id)
         self.rules, self.shelf, self.writer, self.metrics, self.processors = rules, shelf, writer, metrics, processors
         self._asked: dict[int, tuple[float, object]] = {}
         self._refused: set[tuple[str, str]] = set()
@@ -45,13 +48,14 @@ class Choices:
         """Partitions were revoked: what was asked of them is not known any more."""
         self._asked.clear()
 
-    def choose(self, stages: Mapping[str, Stages]) -> None:
+    def choose(self, control: Control) -> None:
         """Write into each partition which models are to serve and which rules are to hold, where that is not what
-        serves and holds. ``stages`` are the operators' wishes; where they have none, the package's own is to serve.
+        serves and holds. ``control`` has the operators' wishes; where they have none, the package's own is to serve.
 
-        Only versions that can serve are written. Asked again when the partition has not come to it for a while.
+        Only versions that can serve are written; of others the control topic is told, so that whoever asked for them
+        hears why. Asked again when the partition has not come to it for a while.
         """
-        now = time.monotonic()
+        now, stages = time.monotonic(), control.stages
         shipped = shipped_stages(self.shelf, self.entity.name)
         wanted = {task: _named(stages.get(task, own), own) for task, own in shipped.items()}
         for partition, processor in list(self.processors.items()):
@@ -59,26 +63,51 @@ class Choices:
             missing = processor.missing
             differing = {t: s for t, s in wanted.items() if s != processor.stages.get(t) or t in missing}
             rules = self.rules.digest if self.rules != processor.rules else None
+            self._take_back(partition, control, differing)
             if not differing and rules is None:
                 continue
             asked, what = self._asked.get(partition, (0.0, None))
             if what == (differing, rules) and now - asked < ASK_AGAIN_SECONDS:
                 continue
-            servable = {task: s for task, s in differing.items() if self._can_serve(task, s)}
+            servable = {task: s for task, s in differing.items() if self._can_serve(task, s, partition)}
             if servable:
-                self.writer.say(self.entity.log, encode_event(ModelsChosen(stages=dict(servable))), partition=partition)
+                models = ModelsChosen(group=self.app_id, stages=dict(servable))
+                self.writer.say(self.topic, encode_event(models), partition=partition)
             if rules is not None:
-                chosen = RulesChosen(digest=rules, rules=self.rules.described())
-                self.writer.say(self.entity.log, encode_event(chosen), partition=partition)
+                chosen = RulesChosen(group=self.app_id, digest=rules, rules=self.rules.described())
+                self.writer.say(self.topic, encode_event(chosen), partition=partition)
             self._asked[partition] = (now, (differing, rules))
 
-    def _can_serve(self, task: str, stages: Stages) -> bool:
+    def _take_back(self, partition: int, control: Control, differing: Mapping[str, Stages]) -> None:
+        """Say of changes that were refused before, by this worker or another, that they serve now."""
+        for (task, group, of), said in control.refused.items():
+            held = self.processors[partition].stages.get(task)
+            if (group, of) != (self.app_id, partition) or not said.reason or task in differing or held is None:
+                continue
+            if said.change_id == held.change_id:
+                self._say(msgspec.structs.replace(said, reason="", decided_at_ms=int(time.time() * 1000)))
+
+    def _say(self, record: ChangeRefused) -> None:
+        self.writer.say(CONTROL.name, msgspec.json.encode(record), key=key_of(record))
+
+    def _can_serve(self, task: str, stages: Stages, partition: int) -> bool:
         for version in (stages.live, stages.canary, stages.shadow):
             if version is not None:
                 try:
                     load(self.shelf, task, version, self.entity.catalogue.inputs)
                 except Exception as error:
                     self.refuse(task, version, error)
+                    self._say(
+                        ChangeRefused(
+                            task=task,
+                            change_id=stages.change_id,
+                            group=self.app_id,
+                            partition=partition,
+                            version=version,
+                            reason=" ".join(str(error).split()) or repr(error),
+                            decided_at_ms=int(time.time() * 1000),
+                        )
+                    )
                     return False
                 self._refused.discard((task, version))
         return True

@@ -11,13 +11,14 @@ from streams.agents.choices import Choices
 from streams.agents.model_watch import ModelWatch
 from streams.announce import Announcer
 from streams.columns.arrays import TYPE_CODE
+from streams.entities.contents import logs
 from streams.kafka_watch import Extent
 from streams.metrics import Metrics
 from streams.processing.entity import Entity
 from streams.processing.partition import Applied, OtherLog, PartitionProcessor
 from streams.processing.rules import Rules
 from streams.processing.scoring import Model, Shelf
-from streams.records.events import MAX_ID_LENGTH, ClockTicked, encode_event
+from streams.records.events import MAX_ID_LENGTH, ClockTicked, LogIdled, encode_event
 from streams.records.outcomes import ChurnAlerted, OfferWithheld, encode_outcome
 from streams.records.slices import Slice
 from streams.records.tags import tag_of
@@ -37,7 +38,8 @@ class TableBehind(RuntimeError):
 
 
 class EntityLog:
-    """Holds the processors of an entity's partitions that this worker owns, and moves slices through them.
+    """Holds the processors of an entity's partitions that this worker owns, and moves slices through them. ``app_id``
+    names the group of workers.
 
     A processor is made from the feature table when a rebalance is complete, and dropped when partitions are
     revoked: what another worker may have done meanwhile is then read back from the table.
@@ -46,6 +48,7 @@ class EntityLog:
     def __init__(
         self,
         entity: Entity,
+        app_id: str,
         rules: Rules,
         shelf: Shelf,
         table: EntityTable,
@@ -58,7 +61,9 @@ class EntityLog:
         announcer: Announcer | None = None,
         folder: Path | None = None,
     ) -> None:
-        self.entity = entity
+        self.entity, self._app_id = entity, app_id
+        self._logs = logs(app_id)
+        self.topic = self._logs[entity.name]
         self.announcer = announcer or Announcer(0, print)
         self._live_ms, self._log_id = int(live_seconds * 1000), log_id
         self._topic_partitions = topic_partitions
@@ -71,8 +76,7 @@ class EntityLog:
         """partition → when a slice of it was last applied, or nothing waited."""
         self._gaps: dict[int, list[tuple[int, int]]] = {}
         self._touched: dict[int, float] = {}
-        self._idle: set[int] = set()
-        self.choices = Choices(entity, rules, shelf, writer, metrics, self.processors)
+        self.choices = Choices(entity, app_id, rules, shelf, writer, metrics, self.processors)
         self.models = ModelWatch(entity.name, writer, metrics, self.processors, folder)
 
     def processor(self, partition: int) -> PartitionProcessor:
@@ -88,6 +92,7 @@ class EntityLog:
                 limit=max(1, self.hot_rows // max(self.partitions, len(self.processors) + 1)),
                 refused=self.choices.refuse,
                 log_id=self._log_id,
+                group=self._app_id,
                 partitions=self._topic_partitions,
             )
             self.processors[partition] = found
@@ -99,7 +104,6 @@ class EntityLog:
         """Drop all processors: partitions were revoked."""
         for by_partition in (self.processors, self._touched, self.progressed, self._gaps):
             by_partition.clear()
-        self._idle.clear()
         self.choices.forget()
         m = self.metrics
         for gauge in (m.rows, m.timers, m.applied_ids, m.watermark, m.lag, m.model_info):
@@ -116,7 +120,7 @@ class EntityLog:
         processor = self.processor(slice_.partition)
         if follows > processor.next_offset:
             raise StaleState(
-                f"{self.entity.log}, partition {slice_.partition}: records before {follows} were delivered, but the "
+                f"{self.topic}, partition {slice_.partition}: records before {follows} were delivered, but the "
                 f"state only holds those before {processor.next_offset}. A restart reads them again."
             )
         if 0 < processor.next_offset < (first := int(slice_.offsets[0])):
@@ -127,14 +131,13 @@ class EntityLog:
         done = time.perf_counter()
         result.seconds["produce"] = done - produce
         self._touched[slice_.partition] = self.progressed[slice_.partition] = time.monotonic()
-        self._idle.discard(slice_.partition)
         self._count(slice_, processor, result, done - arrived)
         return result
 
     def _send(self, result: Applied) -> None:
         send = self.writer.send
         for emitted in result.emitted:
-            send(emitted.topic, None, emitted.value, emitted.partition)
+            send(self._logs[emitted.entity], None, emitted.value, emitted.partition)
         for outcome in result.outcomes:
             send(TOPIC_OF[type(outcome)], outcome.key.encode(), encode_outcome(outcome))
         for late in result.late:
@@ -179,7 +182,7 @@ class EntityLog:
         end = extent.ends.get(partition, applied)
         if applied > end:
             raise OtherLog(
-                f"{self.entity.log}, partition {partition} ends before {end}, but records before {applied} were "
+                f"{self.topic}, partition {partition} ends before {end}, but records before {applied} were "
                 "applied: Kafka lost what it had accepted. Bring the log back, or start under another "
                 "OFFERSTREAM_APP_ID."
             )
@@ -190,7 +193,7 @@ class EntityLog:
             log.error(
                 "%s, partition %s: offsets %s to %s were deleted (retention, or delete-records) before they were "
                 "applied: %s records are lost. The state goes on from offset %s.",
-                self.entity.log, partition, first, after - 1, after - first, after,
+                self.topic, partition, first, after - 1, after - first, after,
             )  # fmt: skip
 
     def pass_over(self, partition: int, start: int) -> None:
@@ -209,7 +212,7 @@ class EntityLog:
         self._not_beyond(partition, applied, extent)
         if applied < min(committed, start):
             raise TableBehind(
-                f"{self.entity.log}, partition {partition}: the feature table holds records before {applied}, the "
+                f"{self.topic}, partition {partition}: the feature table holds records before {applied}, the "
                 f"group committed {committed}, and the log starts at {start}: state was lost (was the changelog "
                 "emptied or deleted?) and cannot be made anew from the log. Bring the changelog back, or start under "
                 "another OFFERSTREAM_APP_ID, which begins where the log does."
@@ -217,27 +220,28 @@ class EntityLog:
         if applied < committed:
             log.warning(
                 "%s, partition %s: the group committed %s, but the feature table holds records before %s: reading on "
-                "from there.", self.entity.log, partition, committed, applied,
+                "from there.", self.topic, partition, committed, applied,
             )  # fmt: skip
         return applied
 
     def tick(self, idle_seconds: float) -> None:
-        """Write the time into live partitions that have been idle, so that their timers fire; say to the logs that wait
-        for a partition which is no live one that it says nothing for now."""
+        """Write the time into live partitions that have been idle, so that their timers fire; into others that what is
+        read is all for now, where somebody waits for what comes next."""
         now = time.monotonic()
         for partition, touched in list(self._touched.items()):
-            processor = self.processors[partition]
             if now - touched < idle_seconds:
                 continue
-            if processor.side.ticks and processor.lag_ms <= self._live_ms and processor.next_offset:
-                if processor.arena.armed or processor.side.awaited:
-                    self._touched[partition] = now
-                    tick = ClockTicked(event_time=int(time.time() * 1000))
-                    self.writer.say(self.entity.log, encode_event(tick), partition=partition)
-            elif partition not in self._idle:
-                self._idle.add(partition)
-                for emitted in processor.side.idle(int(time.time() * 1000)):
-                    self.writer.say(emitted.topic, emitted.value, partition=emitted.partition)
+            processor = self.processors[partition]
+            side, at = processor.side, int(time.time() * 1000)
+            live = side.ticks and processor.next_offset and processor.lag_ms <= self._live_ms
+            said: ClockTicked | LogIdled | None = None
+            if live and (processor.arena.armed or side.awaited):
+                said = ClockTicked(event_time=at)
+            elif not side.idle:
+                said = LogIdled(event_time=at)
+            if said is not None:
+                self._touched[partition] = now
+                self.writer.say(self.topic, encode_event(said), partition=partition)
 
     def _show_models(self, partition: int, processor: PartitionProcessor) -> None:
         gauge, entity = self.metrics.model_info, self.entity.name

@@ -22,9 +22,9 @@ from streams.bench import inside
 from streams.bench.clickstream import clickstream
 from streams.bench.errors import BenchError
 from streams.broker.embedded import Broker
-from streams.entities.contents import changelogs
+from streams.entities import contents
 from streams.terminal import print_rows
-from streams.topics import EVENTS, TOPICS, create
+from streams.topics import EVENTS, create
 
 SHOPPERS = 20_000
 #: The peer is slower by more than ten times: it gets a tenth of the records, so that rounds take alike.
@@ -66,7 +66,7 @@ def _measure(jars: list[Path], name: str, records: list[tuple[bytes, bytes]]) ->
         Broker(Path(folder) / "kafka", jars) as broker,
     ):
         app_id = f"bench-{name.replace('_', '-')}"
-        create(Access(broker.bootstrap), [*TOPICS, *changelogs(app_id)], 4)
+        create(Access(broker.bootstrap), contents.topics(app_id), 4)
         producer = Producer(
             {"bootstrap.servers": broker.bootstrap, "partitioner": "murmur2", "linger.ms": 20, "log_level": 0}
         )

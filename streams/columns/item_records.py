@@ -74,7 +74,7 @@ class ItemColumns:
     def add(self, position: int, offset: int, time_ms: int, record: AnyItemRecord) -> bool:
         """Take a record. Raises ``Refused``."""
         if isinstance(record, SourceIdle):
-            self.sources.append(Source(position, record.source_partition, -1, time_ms, idle=True))
+            self.sources.append(Source(position, record.source_partition, record.sequence, time_ms, idle=True))
             return False
         if isinstance(record, ItemsTallied):
             self.sources.append(
@@ -136,5 +136,5 @@ class ItemColumns:
         return self._table.batch(Touches.none())
 
 
-#: What stands in ``items.log.v1``.
+#: What stands in the items' log.
 WIRE = Wire(AnyItemRecord | ModelsChosen | RulesChosen, ItemColumns, key="item_id", bytes=MAX_ITEM_BYTES)

@@ -15,6 +15,7 @@ from streams.records.events import (
     ConsentChanged,
     ItemViewed,
     ItemWishlisted,
+    LogIdled,
     OrderCancelled,
     OrderPlaced,
     OrderReturned,
@@ -147,4 +148,4 @@ class ShopperColumns:
 
 
 #: What stands in ``storefront.events.v1``: events of storefronts, and what workers write.
-WIRE = Wire(AnyShopperEvent | ClockTicked | ModelsChosen | RulesChosen, ShopperColumns, key="shopper_id")
+WIRE = Wire(AnyShopperEvent | ClockTicked | LogIdled | ModelsChosen | RulesChosen, ShopperColumns, key="shopper_id")

@@ -7,6 +7,7 @@ import json
 import click
 
 from streams.commands.common import JSON
+from streams.nearest import unknown
 from streams.settings import Settings
 from streams.terminal import print_rows
 
@@ -20,7 +21,7 @@ def schema(record: str | None) -> None:
 
     records = {cls.__name__: cls for topic in TOPICS for cls in topic.records}
     if record is not None and record not in records:
-        raise click.UsageError(f"There is no record {record}; there are: {', '.join(sorted(records))}.")
+        raise click.UsageError(unknown("record", record, sorted(records)))
     chosen = list(records.values()) if record is None else [records[record]]
     root = {"$ref": f"#/$defs/{record}"} if record else {}
     document = {"$schema": "https://json-schema.org/draft/2020-12/schema", **root, "$defs": schema_of(chosen)}

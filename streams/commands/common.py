@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from streams.nearest import unknown
 from streams.writable import why_not_file, why_not_folder
 
 
@@ -59,6 +60,41 @@ class Time(click.ParamType):
         return ms
 
 
+class TimeAsWritten(Time):
+    """ISO 8601, checked and left as it is."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The text."""
+        super().convert(value, param, ctx)
+        return str(value)
+
+
+class TaskName(click.ParamType):
+    """The name of a task."""
+
+    name = "task"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The name."""
+        from models.registry import task
+
+        try:
+            return task(value).name
+        except KeyError as error:
+            self.fail(error.args[0], param, ctx)
+
+
+class OneOf(click.Choice[str]):
+    """One of some words; of another word the nearest is told."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The word."""
+        for choice in self.choices:
+            if choice.lower() == str(value).lower():
+                return choice
+        self.fail(unknown("choice", str(value), self.choices), param, ctx)
+
+
 class Number(click.FloatRange):
     """A number within a range; NaN lies in none."""
 
@@ -98,7 +134,7 @@ class OutFolder(click.Path):
         return path
 
 
-TEXT, TIME, OUT_FILE, OUT_FOLDER = Text(), Time(), OutFile(), OutFolder()
+TEXT, TIME, OUT_FILE, OUT_FOLDER, TASK = Text(), Time(), OutFile(), OutFolder(), TaskName()
 PORT, COUNT = click.IntRange(0, 65535), click.IntRange(1)
 BROKER = click.option(
     "--broker", type=TEXT, metavar="HOST:PORT", help="Kafka; default $OFFERSTREAM_BROKER or 127.0.0.1:9092."

@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 import click
 
-from streams.commands.common import BROKER, JSON, TIME, window
+from streams.commands.common import BROKER, JSON, TIME, OneOf, window
 from streams.dead_letters import Group, original_line, read
 from streams.records.dead_reasons import DEAD_REASONS
 from streams.records.outcomes import DeadLetter
@@ -26,7 +26,7 @@ FIELDS = 8
 
 @click.command("dead-letters")
 @BROKER
-@click.option("--reason", type=click.Choice(sorted(DEAD_REASONS)), help="Only letters of this reason.")
+@click.option("--reason", type=OneOf(sorted(DEAD_REASONS)), help="Only letters of this reason.")
 @click.option("--from", "start", type=TIME, metavar="TIME", help="Only records that came from this time on.")
 @click.option("--to", "stop", type=TIME, metavar="TIME", help="Only records that came before this time.")
 @click.option("--originals", metavar="FILE", help="Write the originals there, one per line; - for standard output.")
@@ -36,8 +36,8 @@ def dead_letters(
 ) -> None:
     """Print the dead letters by reason: how many, since when, an example, and what to do.
 
-    To bring records back: --originals FILE, repair the file, `offerstream check FILE`, `offerstream replay FILE
-    --format jsonl`. Letters stay in dead-letters.v1 for 90 days: --from leaves out those repaired before.
+    To bring records back: --originals FILE, repair the file, `offerstream check FILE`, `offerstream replay FILE`.
+    Letters stay in dead-letters.v1 for 90 days: --from leaves out those repaired before.
     """
     settings = Settings.from_environment(broker=broker)
     first, last = window(start, stop)
@@ -131,9 +131,9 @@ def _print(groups: dict[str, Group], *, err: bool) -> None:
 
 def _tell_originals(name: str, written: int, left_out: list[str]) -> None:
     where = (
-        "" if name == "-" else f" to {name}. Repair it, then: offerstream check {name}, and offerstream replay {name} "
+        "" if name == "-" else f" to {name}. Repair it, then: offerstream check {name}, and offerstream replay {name}"
     )
-    console.print(f"{written:,} originals written{where}{'' if name == '-' else '--format jsonl'}", markup=False)
+    console.print(f"{written:,} originals written{where}", markup=False)
     if left_out:
         some = ", ".join(left_out[:NAMED]) + (", …" if len(left_out) > NAMED else "")
         told = f"{len(left_out):,} are no lines of text, empty or too large to be kept: they stay at {some}"

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import click
 
 from streams.commands.common import BROKER, JSON, TEXT, TIME
+from streams.commands.groups import Group
 from streams.entities.contents import ENTITIES, find
 from streams.processing.entity import Entity
 from streams.records.words import printable
@@ -15,7 +16,7 @@ from streams.settings import Settings
 from streams.terminal import print_rows, shown_number
 
 
-@click.group()
+@click.group(cls=Group)
 def features() -> None:
     """The features: what they mean, and the current values of a shopper or an item."""
 

@@ -22,7 +22,7 @@ from streams.settings import Settings
 @click.option(
     "--originals",
     type=OUT_FILE,
-    help="Write them here as they were sent, one per line, for `replay FILE --format jsonl`.",
+    help="Write them here as they were sent, one per line, for `replay FILE`.",
 )
 @JSON
 def late_events(broker: str | None, since: int | None, originals: Path | None, as_json: bool) -> None:

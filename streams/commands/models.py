@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from streams.access import Unreachable
-from streams.commands.common import BROKER, JSON, Number
+from streams.commands.common import BROKER, JSON, TASK, Number, OneOf
+from streams.commands.groups import Group
 from streams.control import Control
 from streams.records.serving import Stages
 from streams.settings import Settings
@@ -24,7 +25,7 @@ WAIT = click.option("--wait-seconds", type=Number(0), default=60.0, show_default
 NO_WAIT = click.option("--no-wait", is_flag=True, help="Do not wait for workers.")
 
 
-@click.group()
+@click.group(cls=Group)
 def models() -> None:
     """Versions of models: which there are, which serve, and changing that without a restart.
 
@@ -45,17 +46,21 @@ def _versions(broker: str | None) -> Versions:
 def models_list(broker: str | None, as_json: bool) -> None:
     """Print every version, where it is kept, in which stages it is, and what its card says first.
 
+    A stage by its name alone is what the workers of OFFERSTREAM_APP_ID serve in every partition, as of their last
+    flush; what was asked for and is not served, or not everywhere, says so.
+
     Where no broker answers, the stages are not known; the rest is told all the same.
     """
     versions = _versions(broker)
-    unknown = ""
+    unknown, serve = "", None
     try:
-        _ = versions.control
+        serve = versions.served()
     except (TopicError, Unreachable) as error:
         unknown, versions.control = str(error), Control()
     rows = []
-    for v in versions.all():
-        share = f"{versions.stages(v.task).canary_share:.0%}" if "canary" in v.stages else ""
+    for v in versions.all(serve):
+        stages_set = versions.stages(v.task)
+        share = f"{stages_set.canary_share:.0%}" if serve is not None and v.version == stages_set.canary else ""
         stages = "not known" if unknown else ", ".join(v.stages)
         rows.append((v.task, v.version, stages, share, v.learned_until, v.measured, v.where, v.about))
     columns = ("task", "version", "stage", "share", "learned until", "measured", "kept in", "trained on")
@@ -67,10 +72,15 @@ def models_list(broker: str | None, as_json: bool) -> None:
         if verdict is not None:
             told = f"{task}: canary {verdict.version} was rolled back for {verdict.reason}: {verdict.detail}"
             click.echo(told, err=as_json)  # standard output is one document
+        for reason in dict.fromkeys(
+            f"{task}: {said.version} is refused: {said.reason}"
+            for said in (serve[task].refused.values() if serve is not None else ())
+        ):
+            click.echo(reason, err=as_json)
 
 
 @models.command("show")
-@click.argument("task")
+@click.argument("task", type=TASK)
 @click.argument("version", required=False)
 @BROKER
 def models_show(task: str, version: str | None, broker: str | None) -> None:
@@ -83,9 +93,9 @@ def models_show(task: str, version: str | None, broker: str | None) -> None:
 
 
 @models.command("promote")
-@click.argument("task")
+@click.argument("task", type=TASK)
 @click.argument("version")
-@click.option("--to", type=click.Choice(["shadow", "canary", "live"]), required=True)
+@click.option("--to", type=OneOf(["shadow", "canary", "live"]), required=True)
 @click.option(
     "--share", type=Number(0, 1, min_open=True), default=0.05, show_default=True, help="A canary's, of shoppers."
 )
@@ -107,7 +117,7 @@ def models_promote(
 
     shadow: scored beside live, never acted on. canary: serves a share of the shoppers; rolled back by itself when it
     fails, is slow or says something else. live: serves everyone; the version before is kept for `rollback`. Waits until
-    the running workers serve it; exit code 1 when they do not, with the reason.
+    the running workers serve it; exit code 1 when they do not or refuse it, with the reason.
     """
     versions = _versions(broker)
     _ = versions.control  # before a version is proven for nothing
@@ -119,10 +129,8 @@ def models_promote(
 
 
 @models.command("rollback")
-@click.argument("task")
-@click.option(
-    "--stage", type=click.Choice(["shadow", "canary", "live"]), help="Default: canary if there is one, else live."
-)
+@click.argument("task", type=TASK)
+@click.option("--stage", type=OneOf(["shadow", "canary", "live"]), help="Default: canary if there is one, else live.")
 @click.option("--reason", default="", help="Kept with the change.")
 @WAIT
 @NO_WAIT
@@ -150,7 +158,7 @@ def _wait(settings: Settings, task: str, stages: Stages, seconds: float) -> None
 
 
 @models.command("diff")
-@click.argument("task")
+@click.argument("task", type=TASK)
 @click.argument("one")
 @click.argument("other")
 @JSON

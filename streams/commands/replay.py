@@ -12,7 +12,8 @@ from typing import Any
 import click
 
 from streams.commands.check import LIMIT, as_text, print_summary, report
-from streams.commands.common import BROKER, DATA, TEXT, TIME, Number, window
+from streams.commands.common import BROKER, DATA, TEXT, TIME, Number, OneOf, window
+from streams.nearest import unknown
 from streams.producer.fates import Standing, in_words, refuse_late, standing, wait
 from streams.producer.lines import Lines
 from streams.producer.replay import Record, ReplayError, Sent, between, paced, records_of, records_of_lines, send
@@ -26,7 +27,9 @@ from streams.terminal import console, interruptible, progress_bar
 @click.argument("source", type=TEXT)
 @BROKER
 @DATA
-@click.option("--format", "format_", type=click.Choice(["dataset", "jsonl"]), default="dataset", show_default=True)
+@click.option(
+    "--format", "format_", type=OneOf(["dataset", "jsonl"]), help="Default: jsonl for a file that is there, or -."
+)
 @click.option("--raw", is_flag=True, help="Check nothing: send every line as it is.")
 @click.option("--force", is_flag=True, help="Send also what is older than its partition's watermark: it will be late.")
 @click.option("--wait", "wait_", is_flag=True, help="Wait until workers have applied it, and print what became of it.")
@@ -39,7 +42,7 @@ def replay(
     source: str,
     broker: str | None,
     data: Path | None,
-    format_: str,
+    format_: str | None,
     raw: bool,
     force: bool,
     wait_: bool,
@@ -49,14 +52,15 @@ def replay(
 ) -> None:
     """Send a history: shoppers' events, and what is told of items, each record to the topic of its type.
 
-    SOURCE is a data set (complete_journey, online_retail, taobao, online_shoppers), or with --format jsonl a file
-    of wire records, one per line, or - for standard input. A file is checked first, as `offerstream check` does, and
+    SOURCE is a data set (complete_journey, online_retail, taobao, online_shoppers, cdnow), or a file of wire records,
+    one per line, or - for standard input. A file is checked first, as `offerstream check` does, and
     nothing is sent when a record in it is bad; nor when records are older than what their partitions have come to, so
     that they would count for nothing. Ends by saying what Kafka has taken, also when it is cut off, and with --wait
     what became of it.
     """
     settings = Settings.from_environment(broker=broker)
     start, stop = window(start, stop)
+    format_ = format_ or ("jsonl" if source == "-" or Path(source).is_file() else "dataset")
     with ExitStack() as stack:
         if format_ == "jsonl":
             lines = stack.enter_context(Lines(source, raw=raw))
@@ -99,9 +103,7 @@ def _dataset(source: str, settings: Settings) -> Any:
     from training.datasets import DATASETS
 
     if source not in DATASETS:
-        raise ReplayError(
-            f"There is no data set {source!r}; there are: {', '.join(DATASETS)}. For a file: --format jsonl."
-        )
+        raise click.UsageError(f"{unknown('data set', source, DATASETS)} Nor is there such a file.")
     dataset = DATASETS[source]
     if dataset.currency != settings.currency:
         console.print(

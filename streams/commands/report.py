@@ -6,23 +6,24 @@ from pathlib import Path
 
 import click
 
-from streams.commands.common import OUT_FILE
+from streams.commands.common import OUT_FILE, TASK
 from streams.settings import Settings
 from streams.writable import why_not_file
 
 
 @click.command()
-@click.argument("task")
+@click.argument("task", type=TASK)
 @click.argument("version", required=False)
 @click.option("--out", type=OUT_FILE, help="Default: build/TASK-VERSION.html.")
 def report(task: str, version: str | None, out: Path | None) -> None:
     """Write what a model's card says as one HTML page: curves, calibration, segments, importance, baselines.
 
-    VERSION: one that OFFERSTREAM_MODELS holds, or a folder that `train` wrote; default: the package's own.
+    VERSION: one that OFFERSTREAM_MODELS holds (or the start of its name), or a folder that `train`
+    wrote; default: the package's own.
     """
     from models.artifact import load_artifact
     from models.registry import task as find
-    from models.store import Shelf, Store
+    from streams.versions import Versions
 
     try:
         from training.report import page
@@ -36,7 +37,8 @@ def report(task: str, version: str | None, out: Path | None) -> None:
     if version is not None and Path(version).is_dir():
         artifact = load_artifact(found, Path(version))
     else:
-        artifact = Shelf(Store(Settings.from_environment().models)).artifact(task, version)
+        versions = Versions(Settings.from_environment())
+        artifact = versions.shelf.artifact(task, None if version is None else versions.find(task, version))
     out = out or Path("build") / f"{task}-{artifact.version}.html"
     if why := why_not_file(out):
         raise click.UsageError(f"{out} cannot be written (--out): {why}.")

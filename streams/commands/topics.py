@@ -7,13 +7,14 @@ import sys
 import click
 
 from streams.commands.common import BROKER, COUNT, JSON
-from streams.entities.contents import changelogs
+from streams.commands.groups import Group
+from streams.entities import contents
 from streams.settings import Settings
 from streams.terminal import print_rows
-from streams.topics import TOPICS, check, create
+from streams.topics import check, create
 
 
-@click.group()
+@click.group(cls=Group)
 def topics() -> None:
     """The topics: what they hold and how the broker keeps them."""
 
@@ -24,7 +25,7 @@ def topics_list(as_json: bool) -> None:
     """Print the catalogue."""
     settings = Settings.from_environment()
     rows = []
-    for topic in [*TOPICS, *changelogs(settings.app_id)]:
+    for topic in contents.topics(settings.app_id):
         kept = "compacted" if topic.compacted else f"{topic.retention_days} days"
         names = (
             ", ".join(r.__name__ for r in topic.records) if len(topic.records) < 4 else f"{len(topic.records)} types"
@@ -42,7 +43,7 @@ def topics_list(as_json: bool) -> None:
 def topics_create(broker: str | None, partitions: int | None) -> None:
     """Create what is missing."""
     settings = Settings.from_environment(broker=broker, partitions=partitions)
-    wanted = [*TOPICS, *changelogs(settings.app_id)]
+    wanted = contents.topics(settings.app_id)
     created = create(settings.access, wanted, settings.partitions, settings.replication)
     click.echo("\n".join(f"created {name}" for name in created) or "All topics exist.")
 
@@ -52,6 +53,6 @@ def topics_create(broker: str | None, partitions: int | None) -> None:
 def topics_check(broker: str | None) -> None:
     """Compare the broker with the catalogue; exit code 1 when they differ."""
     settings = Settings.from_environment(broker=broker)
-    found = check(settings.access, [*TOPICS, *changelogs(settings.app_id)])
+    found = check(settings.access, contents.topics(settings.app_id))
     click.echo("\n".join(found) or "All topics are as catalogued.")
     sys.exit(bool(found))

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import click
 
-from streams.commands.common import BROKER, DATA, OUT_FOLDER
+from streams.commands.common import BROKER, DATA, OUT_FOLDER, TASK, TimeAsWritten
 from streams.settings import Settings
 from streams.terminal import console, interruptible
 
 
 @click.command()
-@click.argument("task")
+@click.argument("task", type=TASK)
 @click.option(
     "--history",
     "histories",
@@ -27,6 +27,7 @@ from streams.terminal import console, interruptible
     "--cut",
     "cuts",
     multiple=True,
+    type=TimeAsWritten(),
     metavar="DATE",
     help="Trained on what is before it, tested on what is after it. Once for all histories, or once for each.",
 )

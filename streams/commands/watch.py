@@ -6,7 +6,8 @@ import json
 import os
 import select
 import sys
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -14,13 +15,13 @@ from typing import Any
 import click
 import msgspec
 
-from streams.commands.common import BROKER, COUNT, TEXT, Time
+from streams.commands.common import BROKER, COUNT, TEXT, OneOf, Time
 from streams.reading import Place, Reader, Record
 from streams.records import words
 from streams.records.events import decode_event
 from streams.records.items import item_decoder
 from streams.settings import Settings
-from streams.terminal import interruptible
+from streams.terminal import console, interruptible
 from streams.topics import ALERTS, CARRIED, DEAD_LETTERS, EVENTS, ITEM_PROFILES, LATE, OFFERS, WITHHELD, Topic
 
 KINDS: dict[str, tuple[Topic, ...]] = {
@@ -37,6 +38,8 @@ DEFAULT = ("alerts", "offers", "dead")
 #: After a crash a worker says an outcome again under the same id: so many ids are remembered.
 REMEMBERED = 100_000
 IDS = ("outcome_id", "dead_letter_id", "late_id")
+#: How often topics that are not there yet are looked for.
+LOOK_SECONDS = 0.5
 _KIND_OF = {topic.name: kind for kind, topics in KINDS.items() for topic in topics}
 #: Topics whose records are about items, as are dead and late ones that came in them.
 _OF_ITEMS = {topic.name for topic in (*CARRIED, ITEM_PROFILES)}
@@ -48,7 +51,7 @@ _DECODERS: dict[str, Callable[[bytes], object]] = {
 
 
 @click.command()
-@click.argument("kinds", nargs=-1, type=click.Choice(list(KINDS)))
+@click.argument("kinds", nargs=-1, type=OneOf(list(KINDS)))
 @BROKER
 @click.option("--shopper", type=TEXT, metavar="ID", help="Only records that concern this shopper.")
 @click.option("--item", type=TEXT, metavar="ID", help="Only records that concern this item.")
@@ -71,15 +74,16 @@ def watch(
 
     KINDS: of shoppers events, alerts, offers, withheld; of items items (their profiles) and catalogue (what others tell
     of them: catalogue, stock, reviews); of both dead, late. Several at once; default: alerts offers dead. The time of
-    a line is the event time that it stands on. Ctrl-C ends it.
+    a line is the event time that it stands on. Waits for topics that are not there yet. Ctrl-C ends it.
     """
     wanted = {("shopper_id", shopper), ("item_id", item)} - {("shopper_id", None), ("item_id", None)}
     settings = Settings.from_environment(broker=broker)
     interruptible()
     with suppress(KeyboardInterrupt, BrokenPipeError), Reader(settings.access) as reader:
         chosen = [topic for kind in dict.fromkeys(kinds or DEFAULT) for topic in KINDS[kind]]
-        shown = 0
-        for seen in _seen(reader, {p: o for topic in chosen for p, o in _starts(reader, topic, start)}):
+        new, shown = _wait_for(reader, chosen), 0
+        begins = ((topic, "beginning" if topic in new else start) for topic in chosen)
+        for seen in _seen(reader, {p: o for topic, since in begins for p, o in _starts(reader, topic, since)}):
             if wanted and (seen.field, seen.whom) not in wanted:
                 continue
             click.echo(seen.as_json() if as_json else seen.as_text())
@@ -132,6 +136,23 @@ class Seen:
             "record": json.loads(value) if self.said is not None else value.decode(errors="replace"),
         }
         return json.dumps(found | ({"fault": self.fault} if self.fault else {}))
+
+
+def _wait_for(reader: Reader, topics: Sequence[Topic]) -> list[Topic]:
+    """Wait until topics are there, and say once which are not. Returns those that came: all in them is from now on."""
+    missing = [topic for topic in topics if not reader.exists(topic.name)]
+    if missing:
+        names = ", ".join(topic.name for topic in missing)
+        console.print(
+            f"Waiting for {names}: not there yet. The first worker creates them (offerstream worker), or: offerstream "
+            "topics create. Ctrl-C ends it.",
+            markup=False, highlight=False,
+        )  # fmt: skip
+    while not all(reader.exists(topic.name) for topic in missing):
+        if _closed():
+            raise BrokenPipeError
+        time.sleep(LOOK_SECONDS)
+    return missing
 
 
 def _starts(reader: Reader, topic: Topic, since: str | int) -> Iterator[tuple[Place, int]]:

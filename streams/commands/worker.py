@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from streams.commands.common import BROKER, OUT_FOLDER, PORT
+from streams.commands.common import BROKER, OUT_FOLDER, PORT, OneOf
 from streams.settings import Settings
 
 
@@ -15,7 +15,7 @@ from streams.settings import Settings
 @BROKER
 @click.option("--data-dir", type=OUT_FOLDER, help="Where the feature table's local copy lives.")
 @click.option("--port", type=PORT, help="For /metrics, /live and /ready; 0 takes a free one.")
-@click.option("--log", default="WARNING", show_default=True, type=click.Choice(["DEBUG", "INFO", "WARNING", "ERROR"]))
+@click.option("--log", default="WARNING", show_default=True, type=OneOf(["DEBUG", "INFO", "WARNING", "ERROR"]))
 def worker(broker: str | None, data_dir: Path | None, port: int | None, log: str) -> None:
     """Run a worker until SIGTERM or Ctrl-C. Several at once share the partitions; missing topics are created.
 

@@ -55,7 +55,7 @@ def _run(stack: ExitStack, broker: str | None, start_ms: int | None, stop_ms: in
     stage = set_up(stack, folder, broker)
     recording = Recording()
     reader = stack.enter_context(Reader(stage.kafka))
-    starts, log = systems.ends(reader), ItemsLog(reader)
+    starts, log = systems.ends(reader), ItemsLog(reader, stage.app_id)
     watch = Watch(stage.kafka, recording)
     stack.callback(watch.stop)
     catalogue = Catalogue(stage.kafka, start_ms, stop_ms)

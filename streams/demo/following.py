@@ -11,11 +11,11 @@ from streams.demo.scrape import RECORD_FATES, Samples, by, records, scrape, valu
 from streams.demo.sending import Catalogue, Lane, Sending
 from streams.demo.stage import DemoError, Stage, console
 from streams.demo.watching import Watch
+from streams.entities.item import ITEM
 from streams.reading import Reader
 from streams.records.items import ITEM_RECORDS
 from streams.records.tags import tag_of
 from streams.terminal import TELL_SECONDS
-from streams.topics import ITEMS
 
 #: The slowest step has no end in sight for longer than this only when something is wrong.
 PATIENCE_SECONDS = 150
@@ -43,9 +43,9 @@ class Followed:
 class ItemsLog:
     """The items' log, from outside: how many records of this run it holds, and whether all are applied."""
 
-    def __init__(self, reader: Reader) -> None:
-        self._reader = reader
-        self._places = [(ITEMS.name, p) for p in range(reader.partitions(ITEMS.name))]
+    def __init__(self, reader: Reader, app_id: str) -> None:
+        self._reader, log = reader, ITEM.topic(app_id)
+        self._places = [(log, p) for p in range(reader.partitions(log))]
         self._start = self._end()
 
     def __len__(self) -> int:
@@ -70,12 +70,13 @@ class ItemsLog:
 def follow(stage: Stage, sending: Sending, catalogue: Catalogue, watch: Watch, log: ItemsLog) -> Followed:
     """Show what comes until the worker is through with all that was sent and with what followed from it. Raises
     ``DemoError``, ``BrokerError``."""
-    found = Followed()
+    found, samples = Followed(), Samples()
     began = changed = told = time.monotonic()
     quiet, counted = began, (0, 0)
     with Live(console=console, refresh_per_second=4, transient=False) as live:
         while True:
-            samples, now = scrape(stage.port), time.monotonic()
+            # A worker that is busy for seconds has the numbers it had.
+            samples, now = scrape(stage.port) or samples, time.monotonic()
             done, items = counted_now = records(samples), records(samples, "item", ITEM_FATES)
             if counted_now != counted:
                 counted, changed = counted_now, now

@@ -16,9 +16,9 @@ from rich.console import Console
 from streams.access import Access
 from streams.broker.embedded import Broker, free_ports
 from streams.demo.scrape import get
-from streams.entities.contents import changelogs
+from streams.entities import contents
 from streams.settings import Settings
-from streams.topics import EVENTS, TOPICS, create, records_in
+from streams.topics import EVENTS, create, records_in
 
 console = Console()
 
@@ -31,6 +31,7 @@ class DemoError(RuntimeError):
 class Stage:
     """Kafka and a worker that is ready; its metrics are on ``port``."""
 
+    app_id: str
     kafka: Access
     broker: Broker | None
     """None for one that was there before."""
@@ -51,9 +52,10 @@ def set_up(stack: ExitStack, folder: Path, broker: str | None) -> Stage:
     else:
         running, app_id = None, f"offerstream-demo-{os.getpid()}"
         kafka, replication = _named(broker)
-    create(kafka, [*TOPICS, *changelogs(app_id)], 4, replication)
+    create(kafka, contents.topics(app_id), 4, replication)
     (port,) = free_ports(1)
-    stage = Stage(kafka, running, _start_worker(stack, folder, kafka, port, app_id), port, folder / "worker.log")
+    worker = _start_worker(stack, folder, kafka, port, app_id)
+    stage = Stage(app_id, kafka, running, worker, port, folder / "worker.log")
     with console.status("Waiting for the worker…"):
         _wait_ready(stage)
     console.print(f"A worker is ready: http://127.0.0.1:{port}/metrics")

@@ -1,12 +1,15 @@
-"""The table of contents of all entities, and their feature tables' topics. A new one is a file beside this one, and a
+"""The table of contents of all entities, and the topics that they need. A new one is a file beside this one, and a
 line here."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from streams.entities.item import ITEM
 from streams.entities.shopper import SHOPPER
+from streams.nearest import unknown
 from streams.processing.entity import Entity
-from streams.topics import Topic, changelog_name, table_name
+from streams.topics import INTERNAL, TOPICS, Topic, changelog_name, table_name
 
 ENTITIES: tuple[Entity, ...] = (SHOPPER, ITEM)
 
@@ -16,7 +19,19 @@ def find(name: str) -> Entity:
     for entity in ENTITIES:
         if entity.name == name:
             return entity
-    raise KeyError(f"There is no entity {name!r}; there are: {', '.join(entity.name for entity in ENTITIES)}.")
+    raise KeyError(unknown("entity", name, (entity.name for entity in ENTITIES)))
+
+
+def logs(app_id: str) -> dict[str, str]:
+    """The topic that is each entity's log, by its name, for a group of workers."""
+    return {entity.name: entity.topic(app_id) for entity in ENTITIES}
+
+
+def topics(app_id: str) -> tuple[Topic, ...]:
+    """Every topic of a group of workers: those that all groups share, its own logs, and its changelogs."""
+    internal = {topic.name: topic for topic in INTERNAL}
+    own = [replace(internal[e.log], name=e.topic(app_id)) for e in ENTITIES if e.internal]
+    return (*TOPICS, *own, *changelogs(app_id))
 
 
 def changelogs(app_id: str) -> tuple[Topic, ...]:

@@ -41,6 +41,7 @@ class ItemSide:
 
     ticks = False
     awaited = False
+    idle = True
 
     def __init__(self, start: Start) -> None:
         self.newest_ms = NO_TIME
@@ -89,8 +90,8 @@ class ItemSide:
         """Items say nothing to other logs."""
         return []
 
-    def idle(self, now_ms: int) -> list[Emitted]:
-        """Nobody waits for items."""
+    def fall_idle(self, offset: int, rules: Rules) -> list[Emitted]:
+        """Items say nothing to other logs."""
         return []
 
     def refresh(self, state: Rows, points: DuePoints) -> None:
@@ -147,7 +148,8 @@ class ItemSide:
 
 ITEM = Entity(
     name="item",
-    log="items.log.v1",
+    log="items-log",
+    internal=True,
     wire=WIRE,
     records=ITEM_RECORDS,
     catalogue=CATALOGUE,

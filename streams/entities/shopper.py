@@ -32,8 +32,8 @@ from streams.records import events as e
 from streams.records.slices import Slice
 from streams.state import keys
 
-#: The log of the items that events touch.
-ITEMS_LOG = "items.log.v1"
+#: The entity that events touch, and are told to.
+TOUCHED = "item"
 
 
 class ShopperSide(PlainSide):
@@ -43,7 +43,7 @@ class ShopperSide(PlainSide):
         self.names = CategoryNames()
         self.recalibrating = Recalibrating()
         self.late_labels, self.alert_labels = LateLabels(start.outputs), AlertLabels()
-        self._tallies = None if start.partitions is None else Tallies(start.partition, start.partitions, ITEMS_LOG)
+        self._tallies = None if start.partitions is None else Tallies(start.partition, start.partitions, TOUCHED)
         super().__init__(start)
 
     def under(self, rules: Rules, watermark_ms: int) -> None:
@@ -79,9 +79,14 @@ class ShopperSide(PlainSide):
             return []
         return self._tallies.take(batch, applied, judged.newest_ms, slice_, rules)
 
-    def idle(self, now_ms: int) -> list[Emitted]:
-        """Items need not wait for this partition."""
-        return [] if self._tallies is None else self._tallies.idle(now_ms)
+    @property
+    def idle(self) -> bool:
+        """Whether items do not wait for this partition."""
+        return self._tallies is None or self._tallies.idle
+
+    def fall_idle(self, offset: int, rules: Rules) -> list[Emitted]:
+        """What is open is told, and items need not wait for this partition."""
+        return [] if self._tallies is None else self._tallies.fall_idle(offset, rules)
 
     def correct(self, state: Rows, groups: Sequence[Group], scores: Mapping[str, TaskScores]) -> None:
         """What models foretell is corrected by what became of their forecasts."""

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from streams.columns.arrays import Floats, Ints
 from streams.columns.layout import Readable
+from streams.features.wording import beside, spoken, title
 
 
 class Read(Protocol):
@@ -153,14 +154,20 @@ class Feature:
         return getattr(self.source, "grows", False)
 
     def in_words(self, value: float) -> str:
-        """A value with its unit, for people; money in whole units of the shop's currency.
+        """A value with its unit, for people; money in whole units of the shop's currency. A source may have ``words``
+        for values of its own that stand for something else than a number.
 
         >>> Feature("orders.gap_mean", "Mean gap", "days", None).in_words(12.34)
         '12.3 days'
         >>> Feature("orders.spend", "Money spent", "cents", None).in_words(123456)
         '1,234.56'
         """
-        if self.unit == "cents":
-            return f"{value / 100:,.2f}"
-        shown = f"{value:,.0f}" if abs(value) >= 100 else f"{value:.1f}".removesuffix(".0")
-        return shown if self.unit in ("ratio", "flag", "nats") else f"{shown} {self.unit}"
+        return spoken(value, self.unit, self.meaning, self.high, getattr(self.source, "words", {}))
+
+    def reason(self, value: float, typical: float) -> str:
+        """Why a value stands out, for people.
+
+        >>> Feature("orders.count_30d", "Orders in 30 days", "orders", None).reason(1, 0)
+        'Orders in 30 days: 1 order (typical: none)'
+        """
+        return f"{title(self.meaning)}: {beside(self.in_words(value), self.in_words(typical))}"

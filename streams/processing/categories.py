@@ -6,7 +6,7 @@ property of the log, however it is cut.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Mapping
 
 import msgspec
@@ -18,26 +18,44 @@ DAYS = 30
 
 
 class CategoryUnits:
-    """Units by category, by the day of the sale and the watermark's day when it was said."""
+    """Units by the day of the sale and the watermark's day when it was said, by category."""
 
     def __init__(self) -> None:
-        self._held: dict[int, dict[tuple[int, int], int]] = defaultdict(lambda: defaultdict(int))
+        self._held: dict[tuple[int, int], Counter[int]] = {}
+        self._sums: dict[int, Counter[int]] = {}
+        """By day that was asked for: what is said from now on is said on that day or later, so they stay."""
         self._until = 0
         self._changed = False
         self._flushed_day: int | None = None
 
     def take(self, offset: int, said: Mapping[str, int], day: int, said_day: int) -> None:
         """What a source says of a day, in the record at an offset."""
-        if offset < self._until:
+        if offset < self._until or not said:
             return
+        held = self._held.setdefault((day, said_day), Counter())
         for name, units in said.items():
-            self._held[category_code(name)][day, said_day] += units
-            self._changed = True
+            held[category_code(name)] += units
+        self._changed = True
 
     def units(self, code: int, day: int) -> int:
         """Units of a category in the 30 days up to a day, as of its begin: nothing of the day itself."""
-        held = self._held.get(code)
-        return 0 if held is None else sum(n for (d, s), n in held.items() if day - DAYS < d < day and s < day)
+        found = self._sums.get(day)
+        if found is None:
+            found = self._sums_of(day)
+            if len(self._sums) > DAYS:
+                self._sums.clear()
+            self._sums[day] = found
+        return found[code]
+
+    def _sums_of(self, day: int) -> Counter[int]:
+        found = Counter(self._sums.get(day - 1))
+        since = day - 1 if day - 1 in self._sums else 0
+        for (d, s), units in self._held.items():
+            if day - DAYS < d and since <= max(d, s) < day:
+                found.update(units)
+            elif since and d == day - DAYS and s < since:
+                found.subtract(units)
+        return found
 
     def take_changes(self, next_offset: int, today: int) -> dict[bytes, bytes | None]:
         """All of it, when it changed since this was last called, as a record of the feature table.
@@ -49,17 +67,12 @@ class CategoryUnits:
             return {}
         self._changed, self._until = False, next_offset
         oldest = 0 if flushed_day is None else flushed_day - DAYS - 2
-        for code, held in list(self._held.items()):
-            kept = {key: n for key, n in held.items() if key[0] >= oldest}
-            if kept:
-                self._held[code] = defaultdict(int, kept)
-            else:
-                del self._held[code]
-        plain = [(code, d, s, n) for code, held in sorted(self._held.items()) for (d, s), n in sorted(held.items())]
+        self._held = {key: units for key, units in self._held.items() if key[0] >= oldest}
+        plain = sorted((code, *key, n) for key, units in self._held.items() for code, n in units.items())
         return {OPEN: next_offset.to_bytes(8, "big") + msgspec.msgpack.encode(plain)}
 
     def restore(self, value: bytes) -> None:
         """Take it back."""
         self._until = int.from_bytes(value[:8], "big")
         for code, day, said_day, n in msgspec.msgpack.decode(value[8:]):
-            self._held[code][day, said_day] = n
+            self._held.setdefault((day, said_day), Counter())[code] = n

@@ -16,6 +16,7 @@ from streams.columns.shopper_events import WIRE
 from streams.processing import hints
 from streams.processing.partitioning import homes, misplaced
 from streams.processing.rules import DecodeRules, Rules
+from streams.records.events import LogIdled
 from streams.records.outcomes import DeadLetter, outcome_id
 from streams.records.serving import ModelsChosen, RulesChosen
 from streams.records.slices import Slice
@@ -27,8 +28,9 @@ MIN_EVENT_TIME_MS = 631_152_000_000
 #: A time that moves no watermark: what a dead record counts as.
 NO_TIME = np.iinfo(np.int64).min // 2
 
-#: Records of workers after which the partition's log is treated otherwise.
+#: Records of workers after which something else holds in the partition's log.
 Choice = ModelsChosen | RulesChosen
+Turn = Choice | LogIdled
 _FIELD = re.compile(r" - at `\$\.?([^`]*)`$")
 _MISSING = re.compile(r"^Object missing required field `([^`]*)`$")
 #: What is told of a wrong value is short, however long the value.
@@ -43,7 +45,7 @@ class Decoded:
     clock_ms: Ints
     """[len(slice)] event time of every usable record (also clock ticks), ``NO_TIME`` for the others."""
     ticks: int
-    chosen: list[tuple[int, Choice]] = field(default_factory=list)
+    turns: list[tuple[int, Turn]] = field(default_factory=list)
     """Position in the slice, and what holds after it."""
     dead: list[DeadLetter] = field(default_factory=list)
     columns: Columns | None = None
@@ -102,7 +104,7 @@ def decode(slice_: Slice, rules: DecodeRules, partitions: int | None = None, wir
     columns, astray = wire.columns(slice_, rules.currency), _astray(slice_, rules, partitions)
     dead: list[DeadLetter] = []
     ticks = 0
-    chosen: list[tuple[int, Choice]] = []
+    turns: list[tuple[int, Turn]] = []
     decode_one = wire.decoder.decode
     times: list[int] = []
     usable: list[int] = []
@@ -114,10 +116,10 @@ def decode(slice_: Slice, rules: DecodeRules, partitions: int | None = None, wir
             if len(value) > most:
                 raise Refused("too_large", f"{len(value)} bytes; at most {most} are read.")
             record = decode_one(value)
-            if isinstance(record, (ModelsChosen, RulesChosen)):
+            if isinstance(record, Turn):
                 if isinstance(record, RulesChosen):
                     Rules.of(record.rules)
-                chosen.append((i, record))
+                turns.append((i, record))
                 continue
             time = record.event_time
             if type(time) is not int:
@@ -157,7 +159,7 @@ def decode(slice_: Slice, rules: DecodeRules, partitions: int | None = None, wir
             dead.append(dead_letter(slice_, i, "not_json", "JSON nested too deeply."))
     if usable:
         clock[usable] = times
-    return Decoded(columns.batch(), clock, ticks, chosen, dead, columns)
+    return Decoded(columns.batch(), clock, ticks, turns, dead, columns)
 
 
 def _astray(slice_: Slice, rules: DecodeRules, partitions: int | None) -> dict[int, int]:

@@ -38,9 +38,9 @@ class Timer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Emitted:
-    """A record for the log of another entity: its topic, the partition there, and its bytes."""
+    """A record for the log of another ``entity``: the partition there, and its bytes."""
 
-    topic: str
+    entity: str
     partition: int
     value: bytes
 
@@ -82,8 +82,12 @@ class Side(Protocol):
     def emit(self, batch: EventBatch, applied: Ints, judged: Judged, slice_: Slice, rules: Rules) -> list[Emitted]:
         """What the records of a slice say to the logs of other entities. ``applied``: of the batch, in log order."""
 
-    def idle(self, now_ms: int) -> list[Emitted]:
-        """What tells other logs that this partition has nothing to say for now (``now_ms``: the wall clock)."""
+    @property
+    def idle(self) -> bool:
+        """Whether nobody waits for what this partition has to say next."""
+
+    def fall_idle(self, offset: int, rules: Rules) -> list[Emitted]:
+        """What tells other logs at this offset that this partition has nothing to say for now."""
 
     def refresh(self, state: Rows, points: DuePoints) -> None:
         """Write what is known beside the rows into rows that are about to be read."""
@@ -123,7 +127,7 @@ class Entity:
     name: str
     """Also of its feature table; in lower case, one word."""
     log: str
-    """The topic that its records stand in, by key."""
+    """The topic that its records stand in, by key; of an ``internal`` one, the end of its name."""
     wire: Wire
     """Its records, and what they say in whole numbers."""
     records: tuple[type, ...]
@@ -141,6 +145,12 @@ class Entity:
     deciders: tuple[type[Decider], ...]
     """What decides, in order; a partition's own are made by ``side``."""
     side: Callable[[Start], Side]
+    internal: bool = False
+    """Whether workers write the whole log: each group has one of its own, which keeps to the group's rules."""
+
+    def topic(self, app_id: str) -> str:
+        """The topic that is its log, for a group of workers; its own is named as Faust names its changelogs."""
+        return f"{app_id}-{self.log}" if self.internal else self.log
 
     @property
     def row_columns(self) -> tuple[Column, ...]:

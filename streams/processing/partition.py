@@ -23,7 +23,7 @@ from streams.features.catalogue import Catalogue
 from streams.features.kinds.decay import DAY_MS
 from streams.monitoring.known import Known
 from streams.monitoring.late_labels import Waits
-from streams.processing.decode import Choice, Decoded, decode
+from streams.processing.decode import Choice, Decoded, Turn, decode
 from streams.processing.due import DuePoints, Features
 from streams.processing.entity import Emitted, Entity, Start, outcomes
 from streams.processing.fates import APPLIED, Judged
@@ -32,6 +32,7 @@ from streams.processing.rounds import BUCKET
 from streams.processing.rules import Rules
 from streams.processing.scoring import Model, Serving, Shelf, TaskScores, score, serve, shipped_stages
 from streams.processing.silence import FIRED
+from streams.records.events import LogIdled
 from streams.records.outcomes import AnyOutcome, ChurnAlerted, DeadLetter, Due, LateEvent, OfferMade, outcome_id
 from streams.records.serving import ModelsChosen, Stages
 from streams.records.slices import Slice
@@ -111,8 +112,10 @@ class PartitionProcessor:
     remembers which. Without a shelf nothing is scored; a ``collector`` (the training replay) takes the due points
     instead, with the features ``collected``. ``refused`` is told of versions that were chosen and cannot serve.
     ``log_id`` names the log whose offsets the state counts: a topic deleted and made anew is another log, and taking
-    its records for known ones would lose them (``OtherLog``). ``room``: how many shoppers to make room for at once.
-    ``partitions``: how many the topic has; None where it is not judged whether a record is in the partition of its key.
+    its records for known ones would lose them (``OtherLog``). ``group`` names the workers that keep the state: what
+    others chose in a log that they share is followed until the first choice of its own. ``room``: how many shoppers to
+    make room for at once. ``partitions``: how many the topic has; None where it is not judged whether a record is in
+    the partition of its key.
     """
 
     def __init__(
@@ -130,10 +133,11 @@ class PartitionProcessor:
         collected: tuple[str, ...] = (),
         refused: Callable[[str, str, Exception], None] = lambda _task, _version, _error: None,
         log_id: str = "",
+        group: str = "",
         room: int = 1024,
         partitions: int | None = None,
     ) -> None:
-        self.entity, self.partition, self.rules, self.log_id = entity, partition, rules, log_id
+        self.entity, self.partition, self.rules, self.log_id, self.group = entity, partition, rules, log_id, group
         self.catalogue = (catalogue or entity.catalogue).in_zone(rules.time_zone)
         self._partitions = partitions
         self._shelf, self._collector, self._collected = shelf, collector, collected
@@ -154,6 +158,8 @@ class PartitionProcessor:
         self._new_records: dict[bytes, bytes] = {keys.LAYOUT + self.codec.name: self.codec.layout.describe()}
         self.begun = False
         """Whether the state was taken back from the tier, with the rules and versions that its log began with."""
+        self.chose = False
+        """Whether the group has chosen in this log: what others choose is theirs from then on."""
         self.side = entity.side(Start(partition, partitions, rules, outputs))
         if tier is not None:
             self._recover(tier)
@@ -168,11 +174,16 @@ class PartitionProcessor:
 
     def _choose(self, choice: Choice) -> None:
         """From here on in the log other versions serve, or other rules hold."""
+        own = choice.group in ("", self.group)
+        if self.chose and not own:
+            return
+        self.chose |= own
         if isinstance(choice, ModelsChosen):
             self._serve(self.stages | {task: self._standing(task, s) for task, s in choice.stages.items()})
         else:
             stood = self.watermark_ms
-            self.rules = self._rules_of(choice.digest, choice.rules)
+            # Another group that shares this log may add up another currency, and count other days.
+            self.rules = self._rules_of(choice.digest, choice.rules).in_units_of(self.rules)
             self.side.under(self.rules, stood)
 
     def _standing(self, task: str, stages: Stages) -> Stages:
@@ -187,16 +198,18 @@ class PartitionProcessor:
                 f"The log of partition {self.partition} is under rules {digest} of a newer version, which decide what "
                 "this one does not know. Run that version."
             )
+        return rules
+
+    def _check_units(self, table: Rules) -> None:
         for what, name, held, ours in (
-            ("adds up", "CURRENCY", rules.decode.currency, self.rules.decode.currency),
-            ("counts days of", "TIME_ZONE", rules.time_zone, self.rules.time_zone),
+            ("adds up", "CURRENCY", table.decode.currency, self.rules.decode.currency),
+            ("counts days of", "TIME_ZONE", table.time_zone, self.rules.time_zone),
         ):
             if held != ours:
                 raise OtherRules(
                     f"The feature table of partition {self.partition} {what} {held}, this worker is set to {ours}. Set "
                     f"OFFERSTREAM_{name} back, or start under another OFFERSTREAM_APP_ID."
                 )
-        return rules
 
     def _serve(self, stages: dict[str, Stages]) -> None:
         self.stages = stages
@@ -288,10 +301,12 @@ class PartitionProcessor:
                 )
             self.next_offset, self.lag_ms = meta["next_offset"], meta["lag_ms"]
             self.fates = Counter(meta.get("fates", {}))
+            self.chose = meta.get("chose", False)
             self.stages = msgspec.convert(meta.get("stages", {}), dict[str, Stages])
             if "rules" in meta:
-                self.rules = self._rules_of(meta["rules_digest"], meta["rules"])
-                self.begun = True
+                rules = self._rules_of(meta["rules_digest"], meta["rules"])
+                self._check_units(rules)
+                self.rules, self.begun = rules, True
         self.side.restore(beside, meta, self.rules)
 
     def take_changes(self) -> dict[bytes, bytes | None]:
@@ -310,6 +325,7 @@ class PartitionProcessor:
                 "lag_ms": self.lag_ms,
                 "fates": self.fates,
                 "stages": self.stages,
+                "chose": self.chose,
                 "rules_digest": self.rules.digest,
                 "rules": self.rules.described(),
                 "log_id": self.log_id,
@@ -334,19 +350,27 @@ class PartitionProcessor:
         clock = time.perf_counter
         t0 = clock()
         decoded = decode(slice_, self.rules.decode, self._partitions, self.entity.wire)
-        if decoded.chosen and len(slice_) > 1:
-            return self._apply_around(slice_, [i for i, _ in decoded.chosen], result)
+        if decoded.turns and len(slice_) > 1:
+            return self._apply_around(slice_, [i for i, _ in decoded.turns], result)
         t1 = clock()
         rows = self.arena.find(decoded.batch.keys)
         t2 = clock()
         self._take(decoded, rows, slice_, result)
         result.seconds["decode"] = t1 - t0
         result.seconds["fold"] += t2 - t1
-        if decoded.chosen:
-            result.fates["choice"] += 1
-            self.fates["choice"] += 1
-            self._choose(decoded.chosen[0][1])
+        for _, said in decoded.turns:
+            self._turn(said, result)
         return result
+
+    def _turn(self, said: Turn, result: Applied) -> None:
+        """From here on something else holds."""
+        fate = "tick" if isinstance(said, LogIdled) else "choice"
+        result.fates[fate] += 1
+        self.fates[fate] += 1
+        if not isinstance(said, LogIdled):
+            self._choose(said)
+        elif self._collector is None:
+            result.emitted += self.side.fall_idle(self.next_offset - 1, self.rules)
 
     def apply_history(self, batch: EventBatch, rows: Ints) -> Applied:
         """Apply events that were decoded before, all of them there: offsets follow on one another. ``rows`` [n] are
@@ -400,9 +424,9 @@ class PartitionProcessor:
             kinds = np.unique(batch.type[index], return_counts=True)
             result.types.update({(kind, fate): n for kind, n in zip(*(a.tolist() for a in kinds), strict=True)})
 
-    def _apply_around(self, slice_: Slice, chosen: list[int], result: Applied) -> Applied:
+    def _apply_around(self, slice_: Slice, turns: list[int], result: Applied) -> Applied:
         """Apply a slice in parts, so that each choice of models holds from where it stands in the log."""
-        bounds = sorted({0, *chosen, *(i + 1 for i in chosen), len(slice_)})
+        bounds = sorted({0, *turns, *(i + 1 for i in turns), len(slice_)})
         for start, stop in itertools.pairwise(bounds):
             result.add(self.apply(slice_.cut(start, stop)))
         return result

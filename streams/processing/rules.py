@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import msgspec
@@ -46,6 +46,15 @@ class Rules:
     silence: SilencePolicy = field(default_factory=SilencePolicy)
     churn_alert: ChurnAlertPolicy = field(default_factory=ChurnAlertPolicy)
     promotion: PromotionPolicy = field(default_factory=PromotionPolicy)
+
+    def in_units_of(self, own: Rules) -> Rules:
+        """These rules in the currency and time zone of ``own``: what was added up stands in them.
+
+        >>> Rules(cadence_ms=5).in_units_of(Rules(time_zone="Asia/Shanghai")).time_zone
+        'Asia/Shanghai'
+        """
+        decode = replace(self.decode, currency=own.decode.currency)
+        return replace(self, decode=decode, time_zone=own.time_zone)
 
     def described(self) -> dict[str, Any]:
         """The rules as plain values, as they go over the wire."""

@@ -14,6 +14,7 @@ from streams.columns.arrays import Bools, Floats, Ints
 from streams.features.catalogue import Catalogue
 from streams.features.feature import Feature
 from streams.features.meaning import CODES, OTHER, meanings
+from streams.features.wording import title
 from streams.monitoring.canary import Compared
 from streams.processing.payloads import Block, Given, GivenOfRecords, Payloads
 from streams.records.outcomes import Reason
@@ -269,11 +270,22 @@ def _reason(
     address, start = model.features[j], sum(model.widths[:j])
     feature = features.get(address)
     if model.widths[j] != 1 or feature is None:
-        meaning = address if feature is None else feature.meaning
-        return Reason(feature=address, value=None, typical=None, contribution=effect, text=f"{meaning}: unusual")
+        text = f"{_upstream(address) if feature is None else title(feature.meaning)}: unusual"
+        return Reason(feature=address, value=None, typical=None, contribution=effect, text=text)
     value, typical = float(row[start]), float(model.reference[start])
-    text = f"{feature.meaning}: {feature.in_words(value)} (typical: {feature.in_words(typical)})"
-    return Reason(feature=address, value=value, typical=typical, contribution=effect, text=text)
+    return Reason(
+        feature=address, value=value, typical=typical, contribution=effect, text=feature.reason(value, typical)
+    )
+
+
+def _upstream(address: str) -> str:
+    """What another task answered, named TASK.OUTPUT.
+
+    >>> _upstream("behaviour.next_type")
+    'What the model behaviour says of next type'
+    """
+    task, _, output = address.partition(".")
+    return f"What the model {task} says of {output.replace('_', ' ')}"
 
 
 class Inputs:

@@ -68,8 +68,13 @@ class PlainSide:
         """Nothing is said to other logs."""
         return []
 
-    def idle(self, now_ms: int) -> list[Emitted]:
+    @property
+    def idle(self) -> bool:
         """Nobody waits for this partition."""
+        return True
+
+    def fall_idle(self, offset: int, rules: Rules) -> list[Emitted]:
+        """Nothing is said to other logs."""
         return []
 
     def refresh(self, state: Rows, points: DuePoints) -> None:

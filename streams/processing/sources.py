@@ -24,9 +24,8 @@ class Sources:
     """The sources of one partition, ``n`` of them. Until all have spoken or are idle, no time has passed."""
 
     def __init__(self, n: int) -> None:
-        self._mark: Ints = np.full(n, NO_TIME, np.int64)
-        self._idle = np.zeros(n, np.bool_)
-        self._sequence: Ints = np.full(n, -1, np.int64)
+        # A few numbers, changed one by one: lists are quicker than arrays.
+        self._mark, self._idle, self._sequence = [NO_TIME] * n, [False] * n, [-1] * n
         self.watermark_ms = NO_TIME
 
     def take(self, said: Sequence[Source], n: int, lateness_ms: int) -> tuple[Ints, list[int]]:
@@ -37,17 +36,17 @@ class Sources:
             p = source.partition
             if p >= len(self._mark):
                 self._grow(p + 1)
-            if source.idle:
-                self._idle[p] = True
-            elif source.sequence <= self._sequence[p]:
+            if source.sequence <= self._sequence[p]:
                 repeated.append(source.position)
                 continue
+            if source.idle:
+                self._idle[p] = True
             else:
                 self._sequence[p], self._idle[p] = source.sequence, False
-                self._mark[p] = max(int(self._mark[p]), source.time_ms)
-            awaited = self._mark[~self._idle]
-            if len(awaited):
-                self.watermark_ms = max(self.watermark_ms, int(awaited.min()) - lateness_ms)
+                self._mark[p] = max(self._mark[p], source.time_ms)
+            awaited = [mark for mark, idle in zip(self._mark, self._idle, strict=True) if not idle]
+            if awaited:
+                self.watermark_ms = max(self.watermark_ms, min(awaited) - lateness_ms)
             positions.append(source.position)
             steps.append(self.watermark_ms)
         # What a record says of its source's time holds from the next one on: what was done came before.
@@ -55,24 +54,22 @@ class Sources:
 
     def _grow(self, n: int) -> None:
         more = n - len(self._mark)
-        self._mark = np.r_[self._mark, np.full(more, NO_TIME)]
-        self._idle = np.r_[self._idle, np.ones(more, np.bool_)]
-        self._sequence = np.r_[self._sequence, np.full(more, -1)]
+        self._mark += [NO_TIME] * more
+        self._idle += [True] * more
+        self._sequence += [-1] * more
 
     def progress(self) -> dict[str, Any]:
         """What belongs into the progress record."""
         return {
-            "mark": self._mark.tolist(),
-            "idle": self._idle.tolist(),
-            "sequence": self._sequence.tolist(),
+            "mark": self._mark,
+            "idle": self._idle,
+            "sequence": self._sequence,
             "watermark_ms": self.watermark_ms,
         }
 
     def restore(self, held: dict[str, Any]) -> None:
         """Take it back."""
-        self._mark = np.array(held["mark"], np.int64)
-        self._idle = np.array(held["idle"], np.bool_)
-        self._sequence = np.array(held["sequence"], np.int64)
+        self._mark, self._idle, self._sequence = held["mark"], held["idle"], held["sequence"]
         self.watermark_ms = held["watermark_ms"]
 
 

@@ -1,9 +1,10 @@
 """What shoppers of one partition did to items, added up per item and minute, and told to the items' logs.
 
-A minute is closed by the first record that carries the partition's newest event time beyond it, so what is told, and in
-which records, is a property of the shoppers' log. Events that come later for a minute that was closed are told with the
-next closing. Whatever was done since the last closing waits in the feature table; it is written before the rows, so a
-crash between the two leaves it ahead of all of them, and records that are in it are not counted again.
+A minute is closed by the first record that carries the partition's newest event time beyond it, or by one that says
+that nothing more came for a while; so what is told, and in which records, is a property of the shoppers' log. Events
+that come later for a minute that was closed are told with the next closing. Whatever was done since the last closing
+waits in the feature table; it is written before the rows, so a crash between the two leaves it ahead of all of them,
+and records that are in it are not counted again.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import numpy as np
 from streams.columns.arrays import TYPE_CODE, EventBatch, Ints
 from streams.columns.shopper_events import category_code
 from streams.features.days import Days
+from streams.processing.decode import MIN_EVENT_TIME_MS
 from streams.processing.entity import Emitted
 from streams.processing.partitioning import homes
 from streams.processing.rules import Rules
@@ -99,16 +101,18 @@ class _Tallied:
 
 
 class Tallies:
-    """The open minute of one partition of shoppers. ``partitions``: of the items' log ``topic``."""
+    """The open minute of one partition of shoppers. ``partitions``: of the log of the ``entity`` that is told."""
 
-    def __init__(self, partition: int, partitions: int, topic: str) -> None:
-        self._partition, self._partitions, self._topic = partition, partitions, topic
+    def __init__(self, partition: int, partitions: int, entity: str) -> None:
+        self._partition, self._partitions, self._entity = partition, partitions, entity
         self._minute = -1
         """The minute that is open; -1 before the first event."""
         self._open = _Tallied.none()
         self._categories: Counter[str] = Counter()
         self._until = 0
         self._changed = False
+        self.idle = False
+        """Whether items were told not to wait for this partition."""
 
     def __bool__(self) -> bool:
         """Whether something waits for its minute to be closed."""
@@ -120,7 +124,7 @@ class Tallies:
         ``newest_ms`` [len(slice)]: the newest event time up to and with each record.
         """
         start = int(np.searchsorted(np.asarray(slice_.offsets), self._until))
-        minutes = np.maximum(newest_ms[start:] // MINUTE_MS, -1)
+        minutes = np.maximum(newest_ms[start:] // MINUTE_MS, self._minute)
         if not len(minutes):
             return []
         before = np.r_[self._minute, minutes[:-1]]
@@ -130,7 +134,8 @@ class Tallies:
         found.closing = np.searchsorted(closes, found.closing, side="right")
         self._open.closing = np.zeros(len(self._open.closing), np.int64)
         both = (self._open + found).merged()
-        self._changed |= bool(found.item_ids) or int(minutes[-1]) != self._minute
+        self._changed |= bool(found.item_ids) or int(minutes[-1]) != self._minute or self.idle
+        self.idle = False
         emitted = self._close(both, closes, before, minutes, rules)
         self._open = both.select(both.closing == len(closes))
         self._minute = int(minutes[-1])
@@ -221,13 +226,28 @@ class Tallies:
                 tallies=tallies,
                 categories=daily if part == 0 else None,
             )
-            found.append(Emitted(self._topic, partition, encode_item_record(record)))
+            found.append(Emitted(self._entity, partition, encode_item_record(record)))
         return found
 
-    def idle(self, now_ms: int) -> list[Emitted]:
-        """What tells every partition of items not to wait for this one."""
-        record = encode_item_record(SourceIdle(source_partition=self._partition, event_time=now_ms))
-        return [Emitted(self._topic, partition, record) for partition in range(self._partitions)]
+    def fall_idle(self, offset: int, rules: Rules) -> list[Emitted]:
+        """Close what is open though its minute may go on, and tell every partition of items not to wait for this one:
+        the log holds nothing more for now, as its record at ``offset`` says."""
+        if offset < self._until:
+            return []
+        emitted: list[Emitted] = []
+        if self:
+            now = np.array([self._minute + 1])
+            self._open.closing = np.zeros(len(self._open.closing), np.int64)
+            emitted = self._close(self._open, np.array([0]), now - 1, now, rules)
+            self._open, self._minute = _Tallied.none(), self._minute + 1
+        record = SourceIdle(
+            source_partition=self._partition,
+            sequence=max(self._minute, 0) * PARTS,
+            event_time=max(self._minute * MINUTE_MS, MIN_EVENT_TIME_MS),
+        )
+        value = encode_item_record(record)
+        self.idle = self._changed = True
+        return emitted + [Emitted(self._entity, partition, value) for partition in range(self._partitions)]
 
     def take_changes(self, next_offset: int) -> dict[bytes, bytes | None]:
         """What is open, when it changed since this was last called, as a record of the feature table."""
@@ -237,6 +257,7 @@ class Tallies:
         o = self._open
         held: dict[str, Any] = {
             "minute": self._minute,
+            "idle": self.idle,
             "categories": self._categories,
             "items": o.item_ids,
             "names": o.categories,
@@ -250,7 +271,7 @@ class Tallies:
         """Take it back."""
         held = msgspec.msgpack.decode(value[8:])
         self._until, self._minute = int.from_bytes(value[:8], "big"), held["minute"]
-        self._categories = Counter(held["categories"])
+        self._categories, self.idle = Counter(held["categories"]), held.get("idle", False)
         n = len(held["items"])
         self._open = _Tallied(
             np.zeros(n, np.int64),

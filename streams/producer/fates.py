@@ -88,7 +88,8 @@ Standing = Mapping[str, Mapping[int, Progress]]
 def standing(reader: Reader, settings: Settings) -> Standing:
     """How far the group has come with the log of each entity that it keeps. Raises ``TopicError``."""
     kept = [find(name) for name in settings.kept_entities]
-    return {entity.name: progress(reader, settings, entity) for entity in kept if reader.exists(entity.log)}
+    there = [entity for entity in kept if reader.exists(entity.topic(settings.app_id))]
+    return {entity.name: progress(reader, settings, entity) for entity in there}
 
 
 def wait(
@@ -112,8 +113,8 @@ def wait(
                 offsets = committed(settings.access, settings.app_id, carried)
                 waiting = sum(max(0, end - offsets.get(place, 0)) for place, end in carried.items())
                 if not waiting:  # All of it is in the items' log: before its present end.
-                    log = range(reader.partitions(ITEM.log))
-                    ends[ITEM.name] = {p: reader.extent((ITEM.log, p))[1] for p in log}
+                    log = ITEM.topic(settings.app_id)
+                    ends[ITEM.name] = {p: reader.extent((log, p))[1] for p in range(reader.partitions(log))}
             now = standing(reader, settings)
             found: Counter[str] = Counter()
             for entity, until in ends.items():
@@ -143,12 +144,12 @@ def in_words(sent: int, found: Counter[str]) -> str:
     >>> print(in_words(4, Counter(applied=3, dead=1)))
     Fates: 3 applied, 0 duplicate, 0 late, 1 dead. Why, and what to do: offerstream dead-letters
     >>> print(in_words(3, Counter(applied=4, late=1)))
-    Fates: 4 applied, 0 duplicate, 1 late, 0 dead, with 2 that others sent or that waited before. Late ones count \
-in no feature; they are in late-events.v1.
+    Fates: 4 applied, 0 duplicate, 1 late, 0 dead, with 2 that workers or others wrote, or that waited before. \
+Late ones count in no feature; they are in late-events.v1.
     """
     text = "Fates: " + ", ".join(f"{found[fate]:,} {fate}" for fate in FATES)
     if (others := found.total() - sent) > 0:
-        text += f", with {others:,} that others sent or that waited before"
+        text += f", with {others:,} that workers or others wrote, or that waited before"
     text += "."
     if found["late"]:
         text += " Late ones count in no feature; they are in late-events.v1."

@@ -31,6 +31,12 @@ class LinesError(RuntimeError):
     """A file cannot be read as JSON lines."""
 
 
+class NoFile(LinesError):
+    """There is no such file, or it may not be read."""
+
+    exit_code = 2
+
+
 class Lines:
     """The lines of a file, or of standard input for ``-``; may be read several times.
 
@@ -61,7 +67,7 @@ class Lines:
         try:
             file = sys.stdin.buffer if source == "-" else self._stack.enter_context(Path(source).open("rb"))  # noqa: SIM115
         except OSError as error:
-            raise LinesError(f"{source}: {error.strerror}.") from error
+            raise NoFile(f"{source}: {error.strerror}.") from error
         if source != "-" and file.seekable():
             return file
         spool = self._stack.enter_context(tempfile.SpooledTemporaryFile(_IN_MEMORY))  # noqa: SIM115 (the stack closes it)

@@ -200,6 +200,17 @@ class ClockTicked(msgspec.Struct, tag_field="type", tag="clock_ticked", kw_only=
     event_time: EventTime
 
 
+class LogIdled(msgspec.Struct, tag_field="type", tag="log_idled", kw_only=True, frozen=True, gc=False):
+    """Nothing more stood in a partition for a while, and no clock ticks in it: it holds a history, or nothing that
+    waits for time. Written by the worker that owns it, never by storefronts.
+
+    It moves no event time. What the partition tells others minute by minute is told up to here, and others need not
+    wait for it.
+    """
+
+    event_time: Annotated[int, Meta(description="When that was found, UTC milliseconds since 1970.")]
+
+
 AnyShopperEvent = (
     ItemViewed
     | CartItemAdded
@@ -236,7 +247,7 @@ SHOPPER_EVENTS: tuple[type[ShopperEvent], ...] = (
 )
 
 #: What workers write into the events topic; storefronts never do.
-WorkerRecord = ClockTicked | ModelsChosen | RulesChosen
+WorkerRecord = ClockTicked | LogIdled | ModelsChosen | RulesChosen
 
 event_decoder: msgspec.json.Decoder[AnyShopperEvent | WorkerRecord] = msgspec.json.Decoder(
     AnyShopperEvent | WorkerRecord

@@ -1,7 +1,7 @@
 """What is known of items: what a shop's catalogue says, what is in stock, what reviewers write, and what shoppers did.
 
 Catalogue systems produce the first three to ``catalog.items.v1``, ``catalog.stock.v1`` and ``catalog.reviews.v1``,
-keyed by item. Workers carry them over into ``items.log.v1``, and write there what each partition of shoppers did to
+keyed by item. Workers carry them over into the items' log, and write there what each partition of shoppers did to
 each item, minute by minute: one log per partition, so that what an item comes to is a property of that log.
 """
 
@@ -133,7 +133,8 @@ class SourceIdle(msgspec.Struct, tag_field="type", tag="source_idle", kw_only=Tr
     """A partition of shoppers has nothing to say for now: time goes on without it until it speaks again."""
 
     source_partition: Annotated[int, Meta(description="The partition of shoppers.")]
-    event_time: Annotated[int, Meta(description="When that was found, UTC milliseconds since 1970.")]
+    sequence: Annotated[int, Meta(description="What the source says next is not below it.")]
+    event_time: Annotated[int, Meta(description="How far the source's event time has come, UTC ms since 1970.")]
 
 
 #: Their place is their code.
@@ -156,7 +157,7 @@ _encoder = msgspec.json.Encoder()
 def encode_item_record(record: AnyItemRecord) -> bytes:
     """One record as it goes over the wire; absent optional fields are left out.
 
-    >>> encode_item_record(SourceIdle(source_partition=1, event_time=2))
-    b'{"type":"source_idle","source_partition":1,"event_time":2}'
+    >>> encode_item_record(SourceIdle(source_partition=1, sequence=0, event_time=2))
+    b'{"type":"source_idle","source_partition":1,"sequence":0,"event_time":2}'
     """
     return _encoder.encode(record)

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from streams.records.events import SHOPPER_EVENTS, ClockTicked
+from streams.records.events import SHOPPER_EVENTS, ClockTicked, LogIdled
 from streams.records.items import CATALOG_RECORDS, ItemReviewed, ItemsTallied, SourceIdle, StockCounted
 from streams.records.serving import ModelsChosen, RulesChosen
 from streams.records.tags import tag_of
@@ -32,7 +32,9 @@ TYPES: dict[str, type] = {tag_of(record): record for family in FAMILIES.values()
 #: type → its family
 FAMILY_OF = {tag_of(record): name for name, family in FAMILIES.items() for record in family.records}
 #: Types that only workers write.
-WORKERS_TYPES = {tag_of(record) for record in (ClockTicked, ModelsChosen, RulesChosen, ItemsTallied, SourceIdle)}
+WORKERS_TYPES = {
+    tag_of(record) for record in (ClockTicked, LogIdled, ModelsChosen, RulesChosen, ItemsTallied, SourceIdle)
+}
 
 
 class _Named(msgspec.Struct):

@@ -13,6 +13,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
+Group = Annotated[str, Meta(description="The group of workers (OFFERSTREAM_APP_ID) that chose it.")]
 Share = Annotated[float, Meta(ge=0.0, le=1.0)]
 TaskName = Annotated[str, Meta(description="The task whose model it is, such as churn.")]
 
@@ -44,6 +45,7 @@ class Stages(msgspec.Struct, kw_only=True, frozen=True, gc=False, omit_defaults=
 class ModelsChosen(msgspec.Struct, tag_field="type", tag="models_chosen", kw_only=True, frozen=True, gc=False):
     """From here on in this partition these versions serve; written by the worker that owns it, never by storefronts."""
 
+    group: Group = ""
     stages: Annotated[dict[str, Stages], Meta(description="What serves from here on, by task.")]
 
 
@@ -51,6 +53,7 @@ class RulesChosen(msgspec.Struct, tag_field="type", tag="rules_chosen", kw_only=
     """From here on in this partition these rules hold: lateness, cadence, silence, policies, holdout. Written by the
     worker that owns the partition when its settings differ from what held, never by storefronts."""
 
+    group: Group = ""
     digest: Annotated[str, Meta(description="Names the rules.")]
     rules: Annotated[dict[str, Any], Meta(description="All of them; streams/processing/rules.py says what each means.")]
 
@@ -75,12 +78,27 @@ class CanaryRolledBack(msgspec.Struct, tag_field="type", tag="canary_rolled_back
     decided_at_ms: Annotated[int, Meta(description="When it was found, UTC milliseconds since 1970.")]
 
 
-ControlRecord = StagesSet | CanaryRolledBack
+class ChangeRefused(msgspec.Struct, tag_field="type", tag="change_refused", kw_only=True, frozen=True, gc=False):
+    """The worker that owns a partition cannot serve a change of stages; key: TASK/refused/GROUP/PARTITION. Said again
+    without a reason when it serves the change after all."""
+
+    task: TaskName
+    change_id: Annotated[str, Meta(description="The change that cannot be served.")]
+    group: Annotated[str, Meta(description="The workers' group, OFFERSTREAM_APP_ID.")]
+    partition: Annotated[int, Meta(ge=0, description="The partition in which it is not served.")]
+    version: Annotated[str, Meta(description="The version that cannot serve.")]
+    reason: Annotated[str, Meta(description="Why, in words; empty: it serves by now.")]
+    decided_at_ms: Annotated[int, Meta(description="When it was found, UTC milliseconds since 1970.")]
+
+
+ControlRecord = StagesSet | CanaryRolledBack | ChangeRefused
 
 
 def key_of(record: ControlRecord) -> bytes:
     """The record's key in the topic."""
     if isinstance(record, StagesSet):
         return record.task.encode()
+    if isinstance(record, ChangeRefused):
+        return f"{record.task}/refused/{record.group}/{record.partition}".encode()
     # A verdict over an older change, from a worker that reads a backlog, must not take the place of a newer one.
     return f"{record.task}/rollback/{record.change_id}".encode()

@@ -18,7 +18,7 @@ from streams.access import Access
 from streams.broker.cache import INSTEAD, fetch_jars
 from streams.broker.embedded import Broker, BrokerError
 from streams.broker.jars import JarError, fetch, read_lock
-from streams.entities.contents import changelogs
+from streams.entities import contents
 
 pytestmark = pytest.mark.kafka
 
@@ -76,11 +76,11 @@ def test_where_nothing_can_be_written_a_line_says_what_to_set(monkeypatch: pytes
 
 
 def test_topics_are_created_as_catalogued_and_differences_are_told(broker: Broker) -> None:
-    wanted = [*topics.TOPICS, *changelogs("told")]
+    wanted = contents.topics("told")
     topics.create(Access(broker.bootstrap), wanted, 3)
     assert topics.create(Access(broker.bootstrap), wanted, 3) == []
     assert topics.check(Access(broker.bootstrap), wanted) == []
-    assert topics.check(Access(broker.bootstrap), [changelogs("absent")[0]]) == [
+    assert topics.check(Access(broker.bootstrap), contents.changelogs("absent")[:1]) == [
         "absent-shoppers-changelog does not exist: offerstream topics create"
     ]
 

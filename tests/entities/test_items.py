@@ -20,6 +20,7 @@ from streams.processing.rules import Rules
 from streams.records import events as e
 from streams.records import items as i
 from streams.records.events import decode_event
+from streams.records.items import PARTS
 from streams.records.outcomes import ItemProfiled
 from streams.state.arena import Codec, row_bytes
 from streams.state.keys import OPEN, PROGRESS
@@ -234,7 +235,7 @@ def test_a_source_that_lags_behind_makes_nothing_late_and_holds_the_time() -> No
 
 def test_time_goes_on_without_a_source_that_is_idle() -> None:
     tallied = told(shopper_logs(11, 1500))
-    idle = i.encode_item_record(i.SourceIdle(source_partition=0, event_time=NOON))
+    idle = i.encode_item_record(i.SourceIdle(source_partition=0, sequence=0, event_time=NOON))
     log: ItemLog = [(None, idle, None), *((None, v, None) for v in tallied[1][0])]
     processor = PartitionProcessor(ITEM, 0, Rules(), shipped(), partitions=PARTITIONS)
     result = processor.apply(item_slices(log)[0])
@@ -246,10 +247,36 @@ def test_time_goes_on_without_a_source_that_is_idle() -> None:
     assert again.fates["applied"] > 20
 
 
+def test_the_last_minute_of_a_history_is_told_once_wherever_the_worker_is_cut_off() -> None:
+    """What is done in it later is told as well; what a worker said before it died is said again in the same words."""
+    home, q = homes([b"s", b"tea"], "murmur2", PARTITIONS).tolist()
+    idle = e.encode_event(e.LogIdled(event_time=NOON + DAY))
+    more = log_of(ordered("s", NOON + 5, "o2", item_id="tea"), viewed("s", NOON + 150_000, "e3", item_id="tea"))
+    log: Log = [*log_of(ordered("s", NOON, "o1", item_id="tea")), (None, idle), (None, idle), *more, (None, idle)]
+    whole = told({home: log})
+    for cuts in ([1], [2, 4], range(len(log))):
+        assert told({home: log}, cuts) == whole
+    said = [*map(i.item_decoder.decode, whole[home][q])]
+    tallies = [(r.sequence, t.units, t.views) for r in said if isinstance(r, i.ItemsTallied) for t in r.tallies]
+    minute = NOON // 60_000
+    assert tallies == [(minute * PARTS, 1, 0), ((minute + 1) * PARTS, 1, 0), ((minute + 2) * PARTS, 0, 1)]
+    processor = PartitionProcessor(ITEM, q, Rules(), partitions=PARTITIONS)
+    processor.apply(item_slices([(None, value, None) for value in whole[home][q]])[0])
+    assert processor.fates["applied"] == 3
+    for flushed in (1, 2, 3):
+        first = PartitionProcessor(SHOPPER, home, Rules(), partitions=PARTITIONS)
+        for slice_ in shopper_slices(log, home, range(len(log)))[:flushed]:
+            first.apply(slice_)
+        again = PartitionProcessor(SHOPPER, home, Rules(), tier=DictTier(first.take_changes()), partitions=PARTITIONS)
+        assert again.side.idle == (flushed > 1)
+        emitted = [x.value for s in shopper_slices(log, home) for x in again.apply(s).emitted if x.partition == q]
+        assert emitted == whole[home][q][-len(emitted) :]
+
+
 def alone(log: Log, item: str) -> tuple[int, ItemLog]:
     """The partition of an item, and what its log holds of one shopper's events, as if there were no others."""
     home, q = homes([log[0][0], item.encode()], "murmur2", PARTITIONS).tolist()
-    idle = [i.SourceIdle(source_partition=p, event_time=NOON) for p in range(PARTITIONS) if p != home]
+    idle = [i.SourceIdle(source_partition=p, sequence=0, event_time=NOON) for p in range(PARTITIONS) if p != home]
     values = [*map(i.encode_item_record, idle), *told({home: log})[home][q]]
     return q, [(None, value, None) for value in values]
 

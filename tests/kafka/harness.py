@@ -20,7 +20,7 @@ from confluent_kafka.admin import AdminClient
 
 from models.store import Shelf, Store
 from streams.broker.embedded import free_ports
-from streams.entities.contents import changelogs
+from streams.entities import contents
 from streams.entities.item import ITEM
 from streams.entities.shopper import SHOPPER
 from streams.inspect import changelog_values
@@ -37,7 +37,6 @@ from streams.topics import (
     DEAD_LETTERS,
     EVENTS,
     ITEM_PROFILES,
-    ITEMS,
     LATE,
     OFFERS,
     PROFILES,
@@ -158,7 +157,7 @@ class Cluster:
         end = time.monotonic() + 30
         while any(name in admin.list_topics(timeout=10).topics for name in names) and time.monotonic() < end:
             time.sleep(0.1)
-        create(self.settings().access, [*TOPICS, *changelogs(self.app_id)], self.partitions)
+        create(self.settings().access, contents.topics(self.app_id), self.partitions)
 
     def worker(self, kill_at: str = "", **settings: str) -> Worker:
         """Start a worker."""
@@ -234,9 +233,14 @@ class Cluster:
     def expected(self, rules: Rules | None = None, entity: Entity = SHOPPER) -> World:
         """What a plain loop makes of an entity's log as it stands, with models from the same store."""
         world, shelf = World(), Shelf(Store(self.models))
-        for partition, slices in self.slices(entity.log).items():
+        for partition, slices in self.slices(entity.topic(self.app_id)).items():
             processor = PartitionProcessor(
-                entity, partition, rules or self.settings().rules(), shelf, partitions=self.partitions
+                entity,
+                partition,
+                rules or self.settings().rules(),
+                shelf,
+                partitions=self.partitions,
+                group=self.app_id,
             )
             for slice_ in slices:
                 result = processor.apply(slice_)
@@ -306,13 +310,23 @@ class Cluster:
                 assert time.monotonic() < end, f"{topic.name} is not carried over.\n{self.workers[-1].tail()}"
                 time.sleep(0.2)
         # What these records said of items was delivered before that; now it is to be applied.
-        while (done := self.committed(ITEMS.name)) < (told := self.end(ITEMS.name)):
+        log = ITEM.topic(self.app_id)
+        while (done := self.committed(log)) < (told := self.end(log)):
             assert time.monotonic() < end, f"{done} of {told} of items committed.\n{self.workers[-1].tail()}"
             time.sleep(0.2)
 
+    def caught_up(self) -> bool:
+        """Whether the group has committed all that stands in its logs."""
+        logs = [*contents.logs(self.app_id).values(), *(topic.name for topic in CARRIED)]
+        return all(self.committed(log) == self.end(log) for log in logs)
+
+    def chosen(self) -> int:
+        """How many choices of rules stand in the shoppers' log, whoever made them."""
+        return sum(b"rules_chosen" in (value or b"") for *_, value in self.read(EVENTS.name))
+
     def end(self, topic: str) -> int:
         """How many records a topic holds."""
-        return records_in(self.settings().access, next(t for t in TOPICS if t.name == topic))
+        return records_in(self.settings().access, next(t for t in contents.topics(self.app_id) if t.name == topic))
 
     def _differences(self, entity: Entity, rows: dict[bytes, bytes], plain: dict[bytes, bytes]) -> list[str]:
         """Which columns of which rows differ."""
@@ -347,7 +361,7 @@ class Cluster:
         is new is said in order."""
         found: dict[tuple[int, int, int], bytes] = {}
         newest: dict[tuple[int, int], int] = {}
-        for partition, _, _, _, value in self.read(ITEMS.name):
+        for partition, _, _, _, value in self.read(ITEM.topic(self.app_id)):
             said = msgspec.json.decode(value or b"")
             if said["type"] == "items_tallied":
                 source, sequence = said["source_partition"], said["sequence"]

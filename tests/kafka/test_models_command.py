@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import signal
+import time
 from pathlib import Path
 
 import pytest
@@ -13,8 +15,11 @@ from confluent_kafka import Producer
 from models.artifact import ArtifactError
 from models.registry import task
 from models.store import Shelf, Store
+from streams import rollout
 from streams.cli import cli
-from streams.control import publish, read
+from streams.control import Control, publish, read
+from streams.entities.item import ITEM
+from streams.reading import Reader
 from streams.records.events import encode_event
 from streams.records.serving import CanaryRolledBack, ModelsChosen, Stages
 from streams.rollout import NotServed, wait
@@ -67,8 +72,8 @@ def test_versions_go_through_their_stages_and_back(cluster: Cluster, tmp_path: P
     run(cluster, "promote", "churn", other, "--to", "canary")
     lines = run(cluster, "list").splitlines()
     listed = {version: next(line for line in lines if version in line) for version in (first, second, shipped)}
-    assert "live" in listed[first]
-    assert "canary" in listed[second]
+    assert "live (asked for, no worker has run yet)" in listed[first]
+    assert "canary (asked for, no worker has run yet)" in listed[second]
     assert "previous" in listed[shipped]
     # A shadow is no reason not to go back.
     run(cluster, "promote", "churn", shipped, "--to", "shadow")
@@ -141,11 +146,39 @@ def test_promoting_ends_when_the_workers_serve_it_or_says_why_they_do_not(cluste
     assert {version for _, _, version in serving(worker)} == {first}
     # A store that the worker does not see.
     elsewhere = own | {"models": str(tmp_path / "elsewhere")}
-    with pytest.raises(NotServed, match=r"3 of 3 partitions do not serve it after 3 s.*OFFERSTREAM_MODELS"):
-        run(cluster, "promote", "churn", other, "--to", "canary", "--wait-seconds", "3", **elsewhere)
+    began = time.monotonic()
+    with pytest.raises(
+        NotServed, match=rf"refuse it in [123] of 3 partitions.*{second}: .*cannot be read.*OFFERSTREAM_MODELS"
+    ):
+        run(cluster, "promote", "churn", other, "--to", "canary", "--wait-seconds", "60", **elsewhere)
+    assert time.monotonic() - began < 30
+    lines = run(cluster, "list", **elsewhere).splitlines()
+    assert any(second in line and "canary (asked for, serves in 0 of 3 partitions, refused" in line for line in lines)
+    assert any(line.startswith(f"churn: {second} is refused: ") and "cannot be read" in line for line in lines)
+    assert any(re.match(rf"churn +{first} +live  ", line) for line in run(cluster, "list", **own).splitlines())
     assert "is to serve" in run(cluster, "promote", "churn", second, "--to", "shadow", "--no-wait", **elsewhere)
     assert "Every partition serves it" in run(cluster, "rollback", "churn", "--stage", "shadow", **elsewhere)
     assert {version for _, _, version in serving(worker)} == {first}
+    worker.stop()
+
+
+def test_a_change_of_a_model_about_items_is_looked_for_among_items(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    about_items = dataclasses.replace(CHURN, name="restock", entity="item", features=(), population=())
+    monkeypatch.setattr(rollout, "task_of", {"restock": about_items}.__getitem__)
+    settings, stages = cluster.settings(), Stages(change_id="c1", live="v1")
+    worker = cluster.worker()
+    worker.wait_ready()
+    with pytest.raises(NotServed, match="3 of 3 partitions do not serve it"):
+        wait(settings, "restock", "c1", 0)
+    producer = Producer({"bootstrap.servers": cluster.bootstrap})
+    for partition in range(cluster.partitions):  # as a worker whose package has the task
+        producer.produce(ITEM.log, encode_event(ModelsChosen(stages={"restock": stages})), partition=partition)
+    assert producer.flush(30) == 0
+    assert wait(settings, "restock", "c1", 60)
+    with Reader(settings.access) as reader:
+        assert rollout.served(reader, settings, "restock", Control()).by("live", "v1") == 3
     worker.stop()
 
 

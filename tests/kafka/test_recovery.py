@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import signal
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from streams.entities import contents
 from streams.entities.item import ITEM
+from streams.entities.shopper import SHOPPER
+from streams.processing.rules import Rules
 from streams.state.write_behind import STEPS
+from streams.topics import create
 from tests.items import catalogue
 from tests.kafka.harness import Cluster, fates
 from tests.shoppers import random_history
@@ -32,6 +37,31 @@ def test_a_worker_makes_of_a_log_what_the_plain_loop_makes(cluster: Cluster) -> 
     items = cluster.expected(entity=ITEM)
     assert items.due["day"] > 0
     assert items.kinds["ItemProfiled"] > 100
+
+
+def test_two_groups_share_the_shoppers_log_and_nothing_else(cluster: Cluster) -> None:
+    """The second counts days elsewhere. What one chooses, and what it tells items, is not the other's."""
+    other = replace(cluster, app_id=f"{cluster.app_id}-two")
+    create(other.settings().access, contents.topics(other.app_id), other.partitions)
+    log = random_history(2, 800, 30)
+    cluster.send_catalogue(catalogue(2, 60, 100))
+    for part, cadence in ((log[:400], 1800), (log[400:], 900)):
+        workers = [
+            cluster.worker(cadence_seconds=str(cadence), allowed_lateness_seconds=str(cadence)),
+            other.worker(time_zone="Asia/Shanghai", data="two"),
+        ]
+        cluster.send(part)
+        while not all(group.caught_up() for group in (cluster, other)) or cluster.chosen() < 3 * (cadence == 900):
+            time.sleep(0.2)
+        for worker in workers:
+            worker.stop()
+    # Each has chosen once where it differed from what the other chose, and neither again.
+    assert cluster.chosen() == 6
+    first = Rules(cadence_ms=1_800_000, allowed_lateness_ms=1_800_000)
+    for group, rules in ((cluster, first), (other, Rules(time_zone="Asia/Shanghai"))):
+        for entity in (SHOPPER, ITEM):
+            assert group.rows(entity) == group.expected(rules, entity).rows
+        assert group.told()
 
 
 def test_stopping_and_starting_again_loses_and_repeats_nothing(cluster: Cluster) -> None:

@@ -124,16 +124,40 @@ def refused(*arguments: str) -> str:
 
 
 def test_without_kafka_it_is_one_line() -> None:
-    assert refused("--broker", "127.0.0.1:1").startswith("error: No Kafka broker answers at 127.0.0.1:1")
+    said = refused("--broker", "127.0.0.1:1")
+    assert said.startswith("error: No Kafka broker answers at 127.0.0.1:1")
+    assert said.endswith("Start one in another terminal: offerstream broker; or name yours: --broker HOST:PORT.\n")
+    assert said.count("\n") == 1
 
 
-def test_topics_that_are_not_there_are_named(cluster: Cluster) -> None:
+def test_topics_that_are_not_there_are_named_once_and_waited_for(cluster: Cluster, watching: list[Watching]) -> None:
     admin = AdminClient({"bootstrap.servers": cluster.bootstrap})
     for future in admin.delete_topics([OFFERS.name]).values():
         future.result(30)
-    said = refused("--broker", cluster.bootstrap, "offers", "dead")
-    assert f"{OFFERS.name} does not exist" in said
+    watch = Watching(cluster, "offers", "dead")  # from now on
+    watching.append(watch)
+    said = watch.lines.readline()
+    assert said.startswith(f"Waiting for {OFFERS.name}: not there yet.")
     assert DEAD_LETTERS.name not in said
+    assert "offerstream topics create" in said
+    create(cluster.settings().access, [OFFERS], cluster.partitions)
+    say(cluster, offer("ann"))  # perhaps before it is seen that the topic is there
+    assert "ann               offer: 10% off tea" in watch.lines.readline()
+    watch.process.send_signal(signal.SIGINT)
+    assert watch.lines.read() == ""
+    assert watch.process.wait(30) == 0
+
+
+def test_topics_may_be_waited_for_in_vain(cluster: Cluster, watching: list[Watching]) -> None:
+    admin = AdminClient({"bootstrap.servers": cluster.bootstrap})
+    for future in admin.delete_topics([OFFERS.name]).values():
+        future.result(30)
+    watch = Watching(cluster, "offers")
+    watching.append(watch)
+    assert "Waiting for" in watch.lines.readline()
+    watch.process.send_signal(signal.SIGINT)
+    assert watch.lines.read() == ""
+    assert watch.process.wait(30) == 0
 
 
 def test_a_worker_says_in_words_what_came_and_not_when_told_not_to(cluster: Cluster) -> None:

@@ -94,5 +94,5 @@ def test_a_shopper_is_explained_as_the_worker_decided(cluster: Cluster) -> None:
     assert "in the holdout" in ask(cluster, holdout).splitlines()[-1]
     assert "they have never ordered" in ask(cluster, "new").splitlines()[-1]
     refused = ask(cluster, "nobody", code=1)
-    assert "Nothing is known of 'nobody'" in refused
+    assert "Nothing is known of shopper 'nobody'" in refused
     assert "offerstream watch events dead late --from beginning --shopper nobody" in refused

@@ -26,12 +26,12 @@ def note_rows(path: Path) -> None:
     """Append a line per scored due point: its shopper, and per task the bytes of the row that its model is given."""
     score = scoring.score
 
-    def noted(serving: Any, features: Any, places: Any, shopper: Any, catalogue: Any) -> Any:
-        found = score(serving, features, places, shopper, catalogue)
+    def noted(serving: Any, features: Any, places: Any, key: Any, *more: Any) -> Any:
+        found = score(serving, features, places, key, *more)
         with path.open("a") as out:
-            for i in range(len(features)):
+            for i in range(len(features) if found else 0):  # items have no task that ships
                 rows = {task: scores.inputs[0][i].tobytes().hex() for task, scores in found.items()}
-                out.write(json.dumps({"shopper": shopper(i), **rows}) + "\n")
+                out.write(json.dumps({"shopper": key(i), **rows}) + "\n")
         return found
 
     partition.score = noted  # type: ignore[assignment,attr-defined]

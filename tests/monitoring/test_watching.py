@@ -14,13 +14,14 @@ import pytest
 from models.registry import task
 from models.store import Shelf, Store
 from streams.agents.entity_log import EntityLog
+from streams.control import Control, decode
 from streams.entities.shopper import SHOPPER
 from streams.metrics import Metrics
 from streams.monitoring.canary import CanaryPolicy
 from streams.processing.rules import Rules
 from streams.records.events import encode_event
-from streams.records.serving import CanaryRolledBack, ModelsChosen, Stages
-from streams.topics import CONTROL
+from streams.records.serving import CanaryRolledBack, ChangeRefused, ModelsChosen, Stages, StagesSet
+from streams.topics import CONTROL, EVENTS
 from tests.models.doubles import Double
 from tests.models.variants import variant
 from tests.shoppers import Log, random_history
@@ -58,7 +59,14 @@ class Failing(Double):
 
 def worker(shelf: Any, folder: Path | None = None) -> EntityLog:
     table = SimpleNamespace(partition_db=lambda _partition: {})
-    return EntityLog(SHOPPER, Rules(), shelf, table, Writer(), Metrics(), 10_000, folder=folder)  # type: ignore[arg-type]
+    return EntityLog(SHOPPER, "group", Rules(), shelf, table, Writer(), Metrics(), 10_000, folder=folder)  # type: ignore[arg-type]
+
+
+def asked(change_id: str, live: str) -> Control:
+    """An operator's wish for churn."""
+    control, stages = Control(), Stages(change_id=change_id, live=live)
+    control.take(StagesSet(task="churn", stages=stages, reason="", changed_at_ms=0))
+    return control
 
 
 def run(events: EntityLog, log: Log, size: int = 600) -> list[CanaryRolledBack]:
@@ -145,11 +153,38 @@ def test_what_is_chosen_is_written_once_and_again_only_where_it_does_not_serve(s
     run(events, LOG[:200])
     sent = events.writer.sent  # type: ignore[attr-defined]
     sent.clear()
-    wanted = {"churn": Stages(change_id="x", live=variant(CHURN, 1.01).version)}
+    wanted = asked("x", variant(CHURN, 1.01).version)
     events.choices.choose(wanted)
     events.choices.choose(wanted)
-    assert len(sent) == 1
-    broken = {"churn": Stages(change_id="y", live="feedbeef0000")}
+    assert [topic for topic, _ in sent] == [EVENTS.name]
+    broken = asked("y", "feedbeef0000")
     events.choices.choose(broken)
-    assert len(sent) == 1
+    events.choices.choose(broken)
+    (topic, value), *more = sent[1:]
+    assert (topic, more) == (CONTROL.name, [])
+    broken.take(decode(value))
+    said = broken.refusals("group", "churn")[0]
+    assert (said.change_id, said.version) == ("y", "feedbeef0000")
+    assert "feedbeef0000 cannot be read" in said.reason
+    assert broken.refusals("another group", "churn") == {}
     assert events.metrics.registry.get_sample_value("offerstream_models_refused_total", {"task": "churn"}) == 1
+
+
+def test_a_change_that_serves_after_all_is_not_refused_any_more(shelf: Shelf) -> None:
+    events, version = worker(shelf), variant(CHURN, 1.01).version
+    control = asked("x", version)
+    control.take(
+        ChangeRefused(
+            task="churn", change_id="x", group="group", partition=0, version=version, reason="gone", decided_at_ms=0
+        )
+    )
+    run(events, [*LOG[:200], (None, encode_event(ModelsChosen(stages={"churn": control.stages["churn"]})))])
+    sent = events.writer.sent  # type: ignore[attr-defined]
+    sent.clear()
+    events.choices.choose(control)
+    (value,) = (value for topic, value in sent if topic == CONTROL.name)
+    control.take(decode(value))
+    assert control.refusals("group", "churn") == {}
+    sent.clear()
+    events.choices.choose(control)
+    assert sent == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -311,6 +312,37 @@ def test_a_table_in_one_currency_is_not_added_to_in_another() -> None:
     tier = DictTier(dollars.take_changes())
     with pytest.raises(OtherRules, match="OFFERSTREAM_CURRENCY"):
         PartitionProcessor(SHOPPER, 0, Rules(decode=DecodeRules(currency="EUR")), shipped(), tier=tier)
+
+
+def test_rules_of_a_group_with_another_currency_are_followed_in_the_table_s_own() -> None:
+    """Groups share the shoppers' log: a table made anew in euros reads the rules that the dollars' group chose."""
+    chosen = Rules(cadence_ms=5, time_zone="Asia/Shanghai")
+    said = encode_event(RulesChosen(digest=chosen.digest, rules=chosen.described()))
+    euros = Rules(decode=DecodeRules(currency="EUR"))
+    processor = PartitionProcessor(SHOPPER, 0, euros, shipped())
+    processor.apply(cut([(None, said)], [])[0])
+    assert processor.rules == replace(euros, cadence_ms=5)
+    again = PartitionProcessor(SHOPPER, 0, euros, shipped(), tier=DictTier(processor.take_changes()))
+    assert again.rules == processor.rules
+
+
+def test_a_group_follows_others_until_its_own_first_choice() -> None:
+    """Two live groups with other settings in one log would else overrule one another for ever."""
+
+    def choose(group: str, cadence_ms: int) -> tuple[bytes | None, bytes | None]:
+        rules = Rules(cadence_ms=cadence_ms)
+        return None, encode_event(RulesChosen(group=group, digest=rules.digest, rules=rules.described()))
+
+    log = [choose("theirs", 5), choose("ours", 6), choose("theirs", 7)]
+    found = [PartitionProcessor(SHOPPER, 0, Rules(), shipped(), group="ours")]
+    held = []
+    for slice_ in cut(log, [1, 2]):
+        found[-1].apply(slice_)
+        held.append(found[-1].rules.cadence_ms)
+        tier = DictTier(found[-1].take_changes())
+        found.append(PartitionProcessor(SHOPPER, 0, Rules(), shipped(), tier=tier, group="ours"))
+    assert held == [5, 6, 6]
+    assert found[-1].rules.cadence_ms == 6
 
 
 def test_a_log_that_no_operator_chose_for_begins_with_the_package_by_name(shelf: Shelf) -> None:

@@ -8,6 +8,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import betaln
 
+from training.quiet import trial
+
 Floats = npt.NDArray[np.float64]
 
 
@@ -62,13 +64,15 @@ class NotConverged(RuntimeError):
 def fit(x: Floats) -> BetaGeometric:
     """Fit by maximum likelihood with ``lifetimes``; the penalizer is the smallest under which the fit converges. Raises
     ``NotConverged``."""
-    from lifetimes import BetaGeoFitter
-    from lifetimes.utils import ConvergenceError
+    with trial():
+        from lifetimes import BetaGeoFitter
+        from lifetimes.utils import ConvergenceError
 
     for penalizer in (0.0, 0.001, 0.01, 0.1):
         fitter = BetaGeoFitter(penalizer_coef=penalizer)
         try:
-            fitter.fit(*x.T)
+            with trial():
+                fitter.fit(*x.T)
         except ConvergenceError:
             continue
         p = fitter.params_

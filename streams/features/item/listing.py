@@ -7,7 +7,7 @@ from streams.features.kinds.marks import MAX_DAYS, DaysSince
 from streams.features.kinds.newest import Newest
 
 FEATURES = (
-    Feature("listing.listed", "1 while it is for sale; 0 when delisted, or never listed", "flag", Newest("listed+1"), 0, 1),
+    Feature("listing.listed", "Whether it is for sale; 1 yes, 0 no: delisted, or never listed", "flag", Newest("listed+1"), 0, 1),
     Feature("listing.age_days", "Days since it was first listed", "days", DaysSince(LISTED, "first"), 0, MAX_DAYS),
     Feature("listing.days_since_changed", "Days since the catalogue last said something", "days", DaysSince(SAID), 0, MAX_DAYS, MAX_DAYS),
     Feature("listing.category", "Its category, as two halves of a hash", "code", Newest("category", halves=True), 0, 65535, width=2),

@@ -50,7 +50,7 @@ class LastN:
         tie = (run.fact("id_hash")[index].astype(np.uint64) & np.uint64(0xFFFF_FFFF)).astype(np.uint32)
         first = np.flatnonzero(np.r_[True, row[1:] != row[:-1]])
         size = np.diff(np.r_[first, len(row)])
-        rank = np.arange(len(row)) - np.repeat(first, size)
+        rank = _ranks(size)
         count = state.flat["u4"][state.cells(self._count, row)].astype(np.int64)
         # The event before: in the run, or for the first of each shopper the newest in the ring.
         newest = (count[first] - 1) % self.n
@@ -63,9 +63,8 @@ class LastN:
         unsorted = np.logical_or.reduceat(behind, first)
         in_order = ~np.repeat(unsorted, size)
         self._append(state, run, index[in_order], tie[in_order], (count + rank)[in_order])
-        for group in np.flatnonzero(unsorted):
-            span = slice(first[group], first[group] + size[group])
-            self._merge(state, run, index[span], tie[span])
+        if unsorted.any():
+            self._merge(state, run, index[~in_order], tie[~in_order], size[unsorted])
         np.add.at(state.flat["u4"], state.cells(self._count, row), np.uint32(1))
 
     def _append(self, state: Rows, run: Run, index: Ints, tie: npt.NDArray[np.uint32], at: Ints) -> None:
@@ -77,22 +76,28 @@ class LastN:
             flat = state.flat[column.code]
             flat[state.cells(column, row) + slot] = run.fact(name)[index].astype(flat.dtype)
 
-    def _merge(self, state: Rows, run: Run, index: Ints, tie: npt.NDArray[np.uint32]) -> None:
-        row = run.row[index[:1]]
-        count = int(state.flat["u4"][state.cells(self._count, row)][0])
-        kept = min(count, self.n)
-        slots = np.arange(count - kept, count) % self.n
-        total = count + len(index)
+    def _merge(self, state: Rows, run: Run, index: Ints, tie: npt.NDArray[np.uint32], size: Ints) -> None:
+        """Sort new events into what is held, of g shoppers at once: ``size`` [g] events of each, by shopper."""
+        rows = run.row[index[np.cumsum(size) - size]]
+        count = state.flat["u4"][state.cells(self._count, rows)].astype(np.int64)
+        kept = np.minimum(count, self.n)
+        held, new = np.repeat(np.arange(len(rows)), kept), np.repeat(np.arange(len(rows)), size)
+        group = np.r_[held, new]
+        slots = (np.repeat(count - kept, kept) + _ranks(kept)) % self.n
         columns: dict[Column, npt.NDArray[Any]] = {self._time: run.time_ms[index], self._tie: tie}
         columns |= {column: run.fact(name)[index] for name, column in self._fields.items()}
         merged = {}
-        for column, new in columns.items():
+        for column, values in columns.items():
             flat = state.flat[column.code]
-            merged[column] = np.concatenate([flat[state.cells(column, row) + slots], new.astype(flat.dtype)])
-        order = np.lexsort((merged[self._tie], merged[self._time]))[-self.n :]
-        target = np.arange(total - len(order), total) % self.n
+            merged[column] = np.r_[flat[state.cells(column, rows[held]) + slots], values.astype(flat.dtype)]
+        order = np.lexsort((merged[self._tie], merged[self._time], group))
+        # Of each shopper's, in order, the last n.
+        many = kept + size
+        stays = np.minimum(many, self.n)
+        order = order[_ranks(many) >= np.repeat(many - stays, many)]
+        target = (np.repeat(count + size - stays, stays) + _ranks(stays)) % self.n
         for column, values in merged.items():
-            state.flat[column.code][state.cells(column, row) + target] = values[order]
+            state.flat[column.code][state.cells(column, np.repeat(rows, stays)) + target] = values[order]
 
     def newest_first(self, rows: Readable, least: int = 0) -> tuple[Ints, Bools, Ints, dict[str, npt.NDArray[Any]]]:
         """Which k of the rows have seen so many events at ``least``; whether a slot is filled, the times, and the
@@ -110,6 +115,15 @@ class LastN:
             return rows.column(column.name).ravel()[cells]  # an empty slot holds 0
 
         return some, filled, ordered(self._time), {name: ordered(column) for name, column in self._fields.items()}
+
+
+def _ranks(size: Ints) -> Ints:
+    """0, 1, … within each of several groups in a row.
+
+    >>> _ranks(np.array([2, 0, 3])).tolist()
+    [0, 1, 0, 1, 2]
+    """
+    return np.arange(int(size.sum())) - np.repeat(np.cumsum(size) - size, size)
 
 
 def row_sum(values: npt.NDArray[Any]) -> Floats:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -16,6 +17,8 @@ from streams.records.events import ConsentChanged
 @dataclass(frozen=True, slots=True)
 class Consent:
     """1 when the shopper last allowed marketing, -1 when they forbade it, 0 (cold start) when they never said."""
+
+    words: ClassVar[dict[float, str]] = {1.0: "allowed", -1.0: "forbidden", 0.0: "never said"}
 
 
 class ConsentKind:

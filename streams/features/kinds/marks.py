@@ -28,6 +28,11 @@ class DaysSince:
         """See ``Feature.grows``."""
         return self.which == "first"
 
+    @property
+    def words(self) -> dict[float, str]:
+        """See ``Feature.in_words``."""
+        return {0.0: "not before now"} if self.which == "first" else {0.0: "just now", MAX_DAYS: "never"}
+
 
 @dataclass(frozen=True, slots=True)
 class Total:

@@ -30,6 +30,11 @@ class Rhythm:
 
     what: Literal["gaps", "mean", "spread", "newest", "overdue"]
 
+    @property
+    def words(self) -> dict[float, str]:
+        """See ``Feature.in_words``."""
+        return {0.0: {"spread": "none", "overdue": "not overdue"}.get(self.what, "none yet")}
+
 
 class Summary(NamedTuple):
     """[k] each, of the gaps between a row's last orders; all 0 where there is none."""

@@ -14,7 +14,7 @@ from streams.features.shopper.signals import (
 )
 
 FEATURES = (
-    Feature("offers.consent", "Marketing: 1 allowed, -1 forbidden, 0 never said", "flag", Consent(), -1, 1),
+    Feature("offers.consent", "Consent to marketing; 1 allowed, -1 forbidden, 0 never said", "flag", Consent(), -1, 1),
     Feature("offers.shown", "Offers shown ever", "offers", Total(OFFERS_SHOWN)),
     Feature("offers.clicked", "Offers clicked ever", "offers", Total(OFFERS_CLICKED)),
     Feature("offers.redeemed", "Offers redeemed ever", "offers", Total(OFFERS_REDEEMED)),

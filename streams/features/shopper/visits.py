@@ -15,7 +15,7 @@ FEATURES = (
     Feature("visits.active_hours_24h", "Hours with an event in 24 hours", "hours", ActiveBuckets(ANY, "24h"), 0, 24),
     Feature("visits.active_days_7d", "Days with an event in 7 days", "days", ActiveBuckets(ANY, "7d"), 0, 7),
     Feature("visits.active_days_30d", "Days with an event in 30 days", "days", ActiveBuckets(ANY, "30d"), 0, 30),
-    Feature("visits.session_open", "1 while the session is less than 30 minutes old", "flag", Session("open"), 0, 1),
+    Feature("visits.session_open", "Whether the newest session is less than 30 minutes old; 1 yes, 0 no", "flag", Session("open"), 0, 1),
     Feature("visits.session_minutes", "Length of the newest session", "minutes", Session("minutes")),
     Feature("visits.session_events", "Events of the newest session", "events", Session("events"), 0, EVENTS_KEPT),
     Feature("visits.session_views", "Views of the newest session", "views", Session("events", (ItemViewed,)), 0, EVENTS_KEPT),

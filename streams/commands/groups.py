@@ -1,0 +1,34 @@
+"""Groups of commands that know what was probably meant."""
+
+from __future__ import annotations
+
+import click
+
+from streams.nearest import nearest
+
+
+class Group(click.Group):
+    """A group that answers a name which none of its commands has with the nearest one, also of the groups within."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command; exit code 2 where there is none."""
+        if args and self.get_command(ctx, args[0]) is None and not args[0].startswith("-"):
+            meant = self.meant(args[0])
+            hint = f" Did you mean {ctx.command_path} {meant}?" if meant else ""
+            ctx.fail(f"There is no command {args[0]!r}.{hint}")
+        return super().resolve_command(ctx, args)
+
+    def meant(self, name: str) -> str | None:
+        """The words of the command that was probably meant."""
+        within = {
+            inner: f"{outer} {inner}"
+            for outer, group in self.commands.items()
+            if isinstance(group, click.Group)
+            for inner in group.commands
+        }
+        if name in within:
+            return within[name]
+        found = nearest(name, [*self.commands, *within])
+        return found if found is None or found in self.commands else within[found]
