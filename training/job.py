@@ -109,7 +109,7 @@ class Job:
         """
         of_records = [a for a in features if a in CATALOGUE.payloads]
         if of_records:
-            raise TrainingError(
+            raise Misuse(
                 f"A history that was read holds no records, of which {', '.join(of_records)} are made: read the "
                 "records and make rows of them with training.networks.inputs.rows_of."
             )
