@@ -18,7 +18,7 @@ from models.task import AtLeast, Task
 from streams.entities.contents import find as entity
 from streams.features.shopper import CATALOGUE
 from streams.processing.scoring import Inputs
-from training.errors import Misuse, TrainingError
+from training.errors import Misuse
 from training.history import History
 from training.replay import Rows, replay
 from training.source import Source
@@ -109,7 +109,7 @@ class Job:
         """
         of_records = [a for a in features if a in CATALOGUE.payloads]
         if of_records:
-            raise TrainingError(
+            raise Misuse(
                 f"A history that was read holds no records, of which {', '.join(of_records)} are made: read the "
                 "records and make rows of them with training.networks.inputs.rows_of."
             )

@@ -29,7 +29,7 @@ from tests.features.files import picture, quarters, tone, wav
 from tests.items import item_logs, item_slices
 from tests.shoppers import NOON
 from tests.training.wide import BOTH, HEAR, LOOK, TASKS, given, listed, listings, train
-from training.errors import TrainingError
+from training.errors import Misuse
 from training.job import Job, upstream_of
 from training.networks.inputs import rows_of
 
@@ -166,7 +166,7 @@ def test_a_worker_counts_what_cannot_be_read_and_says_of_one_which_it_is(
 ) -> None:
     table, metrics = SimpleNamespace(partition_db=lambda _partition: {}), Metrics()
     writer = SimpleNamespace(send=lambda *_: None, say=lambda *_, **__: None, poll=lambda: None)
-    events = EntityLog(ITEM, "test", Rules(), Models(*models.values()), table, writer, metrics, 1000)  # type: ignore[arg-type]
+    events = EntityLog(ITEM, "group", Rules(), Models(*models.values()), table, writer, metrics, 1000)  # type: ignore[arg-type]
     records = [listed(k, RED[:-20] if k % 2 else RED, HIGH, item_id="item-1") for k in range(6)]
     (log,) = [log for log in item_logs({}, [("catalog.items.v1", record) for record in records]).values() if log]
     for slice_ in item_slices(log, cuts=[3]):
@@ -280,7 +280,7 @@ def test_the_laws_of_every_model_hold_and_a_report_is_drawn(trained: dict[str, A
 def test_what_training_cannot_give_is_said() -> None:
     with pytest.raises(ValueError, match=r"Features of both are \[1, 2\], not \[1, 0\]"):
         rows_of(BOTH, [listed(1)])
-    with pytest.raises(TrainingError, match=r"holds no records, of which payload\.query are made"):
+    with pytest.raises(Misuse, match=r"holds no records, of which payload\.query are made"):
         Job(LOOK, (), 1).rows(None, ("payload.query",))  # type: ignore[arg-type]
     assert upstream_of(BOTH) == ()
 
