@@ -7,15 +7,11 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from sklearn import metrics
 
 from streams.monitoring.quality import auc, calibration, expected_calibration_error
 
 Floats = npt.NDArray[np.float64]
-
-
-def brier(label: npt.NDArray[Any], score: npt.NDArray[Any]) -> float:
-    """Mean squared distance of the probability from what happened."""
-    return float(np.mean((score - label) ** 2))
 
 
 def auc_interval(
@@ -53,47 +49,28 @@ def measure(label: npt.NDArray[Any], score: npt.NDArray[Any]) -> dict[str, float
         "rows": len(label),
         "base_rate": round(float(label.mean()), 4),
         "auc": round(auc(label, score), 4),
-        "average_precision": round(average_precision(label, score), 4),
-        "brier": round(brier(label, score), 4),
+        "average_precision": round(float(metrics.average_precision_score(label > 0.5, score)), 4),
+        "brier": round(float(metrics.brier_score_loss(label > 0.5, score)), 4),
         "ece": round(expected_calibration_error(label, score), 4),
     }
-
-
-def average_precision(label: npt.NDArray[Any], score: npt.NDArray[Any]) -> float:
-    """Area under the precision-recall curve, as a step function; rows of one score count together.
-
-    >>> round(average_precision(np.array([0, 1, 0, 1]), np.array([0.1, 0.9, 0.6, 0.5])), 4)
-    0.8333
-    """
-    _, hits, taken = _ranked(label, score)
-    if not len(hits) or not hits[-1]:
-        return float("nan")
-    return float((np.diff(np.r_[0, hits]) / hits[-1] * hits / taken).sum())
-
-
-def _ranked(label: npt.NDArray[Any], score: npt.NDArray[Any]) -> tuple[Floats, Floats, Floats]:
-    """Distinct scores, best first; positives among, and number of, the rows that score at least so."""
-    order = np.argsort(-score, kind="stable")
-    ranked = score[order]
-    last = np.flatnonzero(np.r_[ranked[1:] != ranked[:-1], True][: len(ranked)])
-    return ranked[last], np.cumsum(label[order] > 0.5)[last].astype(float), (last + 1).astype(float)
 
 
 def curves(label: npt.NDArray[Any], score: npt.NDArray[Any], points: int = 40) -> dict[str, list[list[float]]]:
     """What a report draws, a few points each: ``roc`` (false and true positive rate), ``pr`` (recall, precision),
     ``lift`` (share of rows taken, share of positives over that), ``calibration`` (mean score, share, rows)."""
-    _, hits, taken = _ranked(label, score)
+    false, true, _ = metrics.roc_curve(label > 0.5, score, drop_intermediate=False)
+    positives, negatives = int((label > 0.5).sum()), int((label <= 0.5).sum())
+    hits, taken = true[1:] * positives, true[1:] * positives + false[1:] * negatives
     some = np.unique(np.searchsorted(taken, np.linspace(0, len(label), points + 1)[1:]).clip(max=len(taken) - 1))
     hits, taken = hits[some], taken[some]
-    positives, negatives = max(1.0, float((label > 0.5).sum())), max(1.0, float((label <= 0.5).sum()))
 
     def pairs(x: Floats, y: Floats) -> list[list[float]]:
         return [[round(float(a), 4), round(float(b), 4)] for a, b in zip(x, y, strict=True)]
 
     return {
-        "roc": [[0.0, 0.0], *pairs((taken - hits) / negatives, hits / positives)],
-        "pr": pairs(hits / positives, hits / taken),
-        "lift": pairs(taken / len(label), hits / taken * len(label) / positives),
+        "roc": [[0.0, 0.0], *pairs(false[1:][some], true[1:][some])],
+        "pr": pairs(true[1:][some], hits / taken),
+        "lift": pairs(taken / len(label), hits / taken * len(label) / max(1, positives)),
         "calibration": [[round(v, 4) for v in bin_] for bin_ in calibration(label, score)],
     }
 

@@ -312,7 +312,9 @@ def test_another_seed_or_schedule_does_not_go_on_from_what_was_kept(tmp_path: Pa
 def test_the_metrics_are_right_on_a_case_done_by_hand() -> None:
     label, score = np.array([0, 0, 1, 1]), np.array([0.1, 0.4, 0.35, 0.8])
     assert quality.auc(label, score) == 0.75
-    assert evaluate.brier(label, score) == pytest.approx((0.01 + 0.16 + 0.4225 + 0.04) / 4)
+    measured = evaluate.measure(label, score)
+    assert measured["brier"] == pytest.approx((0.01 + 0.16 + 0.4225 + 0.04) / 4, abs=5e-5)
+    assert measured["average_precision"] == pytest.approx((1 + 2 / 3) / 2, abs=5e-5)
     assert quality.expected_calibration_error(label, score, 1) == pytest.approx(abs(0.4125 - 0.5))
 
 
