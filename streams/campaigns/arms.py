@@ -19,7 +19,8 @@ from streams.columns.arrays import Bools, Floats, Ints
 
 @dataclass(frozen=True, slots=True)
 class ItemFacts:
-    """What is known of the item that an arm would offer to each of k shoppers; NaN where unknown."""
+    """What is known of the item that each arm would offer to each of k shoppers, [A, k], or [1, k] where it is the same
+    one; NaN where unknown."""
 
     on_hand: Floats
     rating: Floats

@@ -65,7 +65,7 @@ class Inputs:
     left_cents: Mapping[str, int] = field(default_factory=dict)
     """What may be set aside for offers now; without it, no limit."""
     items: Mapping[str, ItemFacts] = field(default_factory=dict)
-    """[A, k] each: about the items that each arm would offer; without it, unknown."""
+    """About the items that each arm would offer; without it, unknown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +86,23 @@ class Decided:
     drawn: Draw
     due_again_ms: Ints
     """[n] when a shopper whom quiet hours hold back must be looked at again; 0 for the others."""
+
+    @staticmethod
+    def nobody(plan: Plan, why: Ints) -> Decided:
+        """What is decided where a campaign addresses nobody."""
+        arms = len(plan.arms)
+        no_money, none = np.zeros((arms, 0)), np.zeros(0, np.int64)
+        return Decided(
+            plan,
+            why,
+            at=none,
+            guards=np.zeros((len(SHOPPER_GUARDS), 0), np.bool_),
+            values=Values(no_money, no_money, no_money, no_money, no_money),
+            refused=np.zeros((arms, 0), np.int64),
+            price=0.0,
+            drawn=Draw(none, none, none.astype(np.bool_), none.astype(np.float64), none),
+            due_again_ms=none,
+        )
 
     @property
     def offered(self) -> Bools:
@@ -123,6 +140,10 @@ class _Whole:
     years: Floats
     ages: Ints
     live: Bools
+    hashes: Hashes
+    """[3, k] what is drawn by: the due point, the due point, the shopper."""
+    control: Bools
+    """[k] who is in the shop's control group."""
 
     @staticmethod
     def of(plans: Plans, moment: Moment, held: Held) -> _Whole:
@@ -134,6 +155,8 @@ class _Whole:
             years=np.full(len(moment), np.nan) if moment.age_years is None else moment.age_years,
             ages=Case.ages(held, moment.now_ms),
             live=(held.of != 0) & (held.until_ms > moment.now_ms[:, None]),
+            hashes=np.stack([moment.due, moment.due, moment.shopper]),
+            control=uniform(moment.shopper, plans.holdout_salt) < plans.shop.holdout_share,
         )
 
     def case(self, plan: Plan, at: Ints, taken: Bools) -> Case:
@@ -156,23 +179,33 @@ def _campaign(plan: Plan, whole: _Whole, said: Inputs, taken: Bools) -> Decided:
     moment = whole.moment
     why = addressed(plan, moment, whole.held)
     at = np.flatnonzero(why == Why.OFFERED)
+    if not len(at):
+        return Decided.nobody(plan, why)
     case = whole.case(plan, at, taken)
     uplift, items, left = said.uplift.get(plan.id), said.items.get(plan.id), said.left_cents.get(plan.id)
     basket = np.asarray(moment.columns(plan.campaign.economics.basket), np.float64)[at]
     values = Values.of(plan, basket, None if uplift is None else uplift[:, at])
     no_arm = refused(case, values, None if items is None else items.take(at), left)
     price = said.price.get(plan.id, 0.0)
+    whether, which, holdout = uniform(whole.hashes[:, at], plan.salts)
     chosen = draw(
         no_arm == 0,
         values.profit - price * values.cost,
         plan.campaign.exploration_share,
-        uniform(moment.due[at], plan.explore_salt),
-        uniform(moment.due[at], plan.arm_salt),
+        whether,
+        which,
     )
     guards = np.stack([guard(case) for _, guard in SHOPPER_GUARDS])
     clock = None if moment.clock_ms is None else moment.clock_ms[at]
     until = quiet_until(plan.quiet, whole.plans.days, case.now_ms, clock)
-    why[at] = _reasons(case, guards, no_arm, chosen, until, left)
+    found = _reasons(guards, no_arm, chosen, until)
+    own, shop = holdout < plan.campaign.holdout_share, whole.control[at]
+    if left is not None:
+        _spend(left, found, plan.arms.reserve[chosen.arm], shop | own)
+    would = found == Why.OFFERED
+    np.copyto(found, int(Why.CAMPAIGN_HOLDOUT), where=would & own)
+    np.copyto(found, int(Why.GLOBAL_HOLDOUT), where=would & shop)
+    why[at] = found
     due_again = np.where(why[at] == Why.QUIET_HOURS, until, 0)
     return Decided(plan, why, at, guards, values, no_arm, price, chosen, due_again)
 
@@ -203,7 +236,7 @@ def addressed(plan: Plan, moment: Moment, held: Held) -> Ints:
     return why
 
 
-def _reasons(case: Case, guards: Bools, no_arm: Ints, chosen: Draw, until: Ints, left_cents: int | None) -> Ints:
+def _reasons(guards: Bools, no_arm: Ints, chosen: Draw, until: Ints) -> Ints:
     """[n] the first reason that objects; ``Why.OFFERED`` where none does."""
     found = np.where(until > 0, int(Why.QUIET_HOURS), int(Why.OFFERED))
     nothing = np.where(chosen.explored, int(Why.EXPLORED_NOTHING), int(Why.NOT_WORTH_IT))
@@ -211,13 +244,6 @@ def _reasons(case: Case, guards: Bools, no_arm: Ints, chosen: Draw, until: Ints,
     found = np.where(chosen.admissible == 0, no_arm.max(axis=0, initial=0), found)
     for objects, (why, _) in zip(guards[::-1], SHOPPER_GUARDS[::-1], strict=True):
         np.copyto(found, int(why), where=objects)
-    shop = uniform(case.shopper, case.plans.holdout_salt) < case.plans.shop.holdout_share
-    own = uniform(case.shopper, case.plan.holdout_salt) < case.plan.campaign.holdout_share
-    if left_cents is not None:
-        _spend(left_cents, found, case.plan.arms.reserve[chosen.arm], shop | own)
-    would = found == Why.OFFERED
-    np.copyto(found, int(Why.CAMPAIGN_HOLDOUT), where=would & own)
-    np.copyto(found, int(Why.GLOBAL_HOLDOUT), where=would & shop)
     return found
 
 

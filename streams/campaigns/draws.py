@@ -34,14 +34,14 @@ def due_hashes(shoppers: Iterable[str], refs: Iterable[str]) -> Hashes:
     return np.array([xxh3_64_intdigest(f"{len(one)}:{one}{ref}".encode()) for one, ref in pairs], np.uint64)
 
 
-def uniform(hashes: Hashes, salt: int) -> Floats:
-    """[k] numbers in [0, 1), as good as independent for different salts: the finaliser of SplitMix64 over hash and
-    salt.
+def uniform(hashes: Hashes, salts: Hashes) -> Floats:
+    """Numbers in [0, 1), as good as independent for different salts: the finaliser of SplitMix64 over hash and salt.
+    ``salts``: of a shape that goes with that of ``hashes``.
 
-    >>> bool(uniform(np.array([5], np.uint64), 1)[0] == uniform(np.array([5], np.uint64), 1)[0])
-    True
+    >>> uniform(np.array([5, 5], np.uint64), np.array([1, 2], np.uint64)).round(3).tolist()
+    [0.717, 0.073]
     """
-    x = hashes ^ np.uint64(salt)
+    x = hashes ^ salts
     x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     x ^= x >> np.uint64(31)

@@ -18,9 +18,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 
 from streams.campaigns.lexer import ExpressionError, nearest
 from streams.campaigns.syntax import COMPARISONS, Address, Among, Node, Number, Operation, Truth, parse
@@ -28,7 +29,7 @@ from streams.campaigns.vocabulary import Known, Vocabulary
 from streams.columns.arrays import Bools, Floats
 
 #: Address → [k] or [k, width] values, NaN where unknown.
-Columns: TypeAlias = Callable[[str], Floats]
+Columns: TypeAlias = Callable[[str], npt.NDArray[np.floating[Any]]]
 #: [k] where it holds, [k] where it fails; unknown where neither.
 Three: TypeAlias = tuple[Bools, Bools]
 _Number: TypeAlias = Callable[[Columns, int], Floats]
@@ -52,9 +53,14 @@ class Expression:
     """A condition that was read and typed."""
 
     text: str
-    addresses: tuple[str, ...]
-    """Full addresses of what it reads, in the order in which they are named."""
+    reads: tuple[tuple[str, int | None], ...]
+    """What it reads, in the order in which it is named: full address, and which of its numbers (None: it is one)."""
     _judge: _Truth
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """Full addresses of what it reads."""
+        return tuple(dict.fromkeys(address for address, _ in self.reads))
 
     @staticmethod
     def of(text: str, words: Vocabulary, segments: Mapping[str, Expression] | None = None) -> Expression:
@@ -62,7 +68,7 @@ class Expression:
         names the column, what is wrong there and, of an unknown address, the nearest one."""
         typing = _Typing(words, segments or {})
         judge = typing.truth(parse(text))
-        return Expression(text, tuple(dict.fromkeys(typing.addresses)), judge)
+        return Expression(text, tuple(dict.fromkeys(typing.reads)), judge)
 
     def judge(self, columns: Columns, k: int) -> Three:
         """[k] for whom it holds and [k] for whom it fails; unknown for the others. Raises what ``columns`` raises."""
@@ -75,7 +81,7 @@ class _Typing:
 
     def __init__(self, words: Vocabulary, segments: Mapping[str, Expression]) -> None:
         self._words, self._segments = words, segments
-        self.addresses: list[str] = []
+        self.reads: list[tuple[str, int | None]] = []
 
     # -- conditions
 
@@ -106,7 +112,7 @@ class _Typing:
             there = sorted(f"segment.{name}" for name in self._segments)
             hint = nearest(node.name, there) if there else "; shop.segments names none."
             raise ExpressionError(node.column, f"There is no {node.name}{hint}")
-        self.addresses += found.addresses
+        self.reads += found.reads
         return found._judge
 
     def _known(self, node: Operation) -> _Truth:
@@ -204,7 +210,7 @@ class _Typing:
 
     def _address(self, node: Address) -> _Number:
         known, index = self._find(node), node.index
-        self.addresses.append(known.address)
+        self.reads.append((known.address, index))
         address = known.address
         if index is None:
             return lambda columns, _k: np.asarray(columns(address), np.float64)

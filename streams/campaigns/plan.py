@@ -168,9 +168,8 @@ class Plan:
     end_ms: int
     excluded: Hashes
     """Codes of campaigns whose live offer excludes one of this."""
-    holdout_salt: int
-    explore_salt: int
-    arm_salt: int
+    salts: Hashes
+    """[3, 1] of the draws whether to explore, which arm, and of the campaign's holdout."""
 
     @property
     def id(self) -> str:
@@ -191,7 +190,8 @@ class Plans:
     longest_ms: int
     """The longest time for which any of them asks what was offered before."""
     days: Days
-    holdout_salt: int
+    holdout_salt: Hashes
+    """[1] of the draw of the shop's holdout."""
     blocked: Hashes
 
     @staticmethod
@@ -213,7 +213,7 @@ class Plans:
             caps=caps,
             longest_ms=max([*lengths, *valid]),
             days=Days(chosen.shop.time_zone),
-            holdout_salt=digest("holdout", chosen.shop.holdout_salt),
+            holdout_salt=np.array([digest("holdout", chosen.shop.holdout_salt)], np.uint64),
             blocked=np.sort(shopper_hashes(chosen.shop.blocked_shoppers)),
         )
 
@@ -243,9 +243,9 @@ def _plan(campaign: Campaign, words: Vocabulary, segments: Mapping[str, Expressi
         start_ms=round(campaign.start.timestamp() * 1000),
         end_ms=round(campaign.end.timestamp() * 1000),
         excluded=np.array([code_of(other) for other in campaign.exclusions], np.uint64),
-        holdout_salt=digest("campaign holdout", campaign.id, campaign.salt),
-        explore_salt=digest("explore", campaign.id, campaign.salt),
-        arm_salt=digest("arm", campaign.id, campaign.salt),
+        salts=np.array(
+            [[digest(draw, campaign.id, campaign.salt)] for draw in ("explore", "arm", "campaign holdout")], np.uint64
+        ),
     )
 
 
