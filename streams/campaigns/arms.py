@@ -123,10 +123,10 @@ def draw(allowed: Bools, worth: Floats, share: float, whether: Floats, which: Fl
     masked = np.where(allowed, worth, -np.inf)
     best = np.argmax(masked, axis=0)
     best = np.where(masked[best, at] > 0, best, -1)
-    admissible = np.count_nonzero(allowed, axis=0)
+    nth = np.cumsum(allowed, axis=0)
+    admissible = nth[-1]
     explored = (whether < share) & (admissible > 0)
     place = np.minimum((which * (admissible + 1)).astype(np.int64), admissible)  # 0: no contact
-    nth = np.cumsum(allowed, axis=0)
     found = np.argmax(allowed & (nth == place), axis=0)
     picked = np.where(place > 0, found, -1)
     arm = np.where(explored, picked, best)

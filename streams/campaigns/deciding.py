@@ -27,6 +27,20 @@ from streams.campaigns.reasons import Why
 from streams.columns.arrays import Bools, Floats, Hashes, Ints
 from streams.columns.layout import Rows
 
+_GUARD_CODES = np.array([int(why) for why, _ in SHOPPER_GUARDS])
+#: numpy takes plain whole numbers, and is six times as slow with members of an enumeration.
+_OFFERED = int(Why.OFFERED)
+_CAMPAIGN_HOLDOUT = int(Why.CAMPAIGN_HOLDOUT)
+_GLOBAL_HOLDOUT = int(Why.GLOBAL_HOLDOUT)
+_QUIET_HOURS = int(Why.QUIET_HOURS)
+_NOT_RUNNING = int(Why.NOT_RUNNING)
+_NOT_TRIGGERED = int(Why.NOT_TRIGGERED)
+_AUDIENCE_UNKNOWN = int(Why.AUDIENCE_UNKNOWN)
+_NOT_IN_AUDIENCE = int(Why.NOT_IN_AUDIENCE)
+_EXPLORED_NOTHING = int(Why.EXPLORED_NOTHING)
+_NOT_WORTH_IT = int(Why.NOT_WORTH_IT)
+_BUDGET_SPENT = int(Why.BUDGET_SPENT)
+
 
 @dataclass(frozen=True, slots=True)
 class Moment:
@@ -107,7 +121,7 @@ class Decided:
     @property
     def offered(self) -> Bools:
         """[n] who gets an offer."""
-        return self.why[self.at] == Why.OFFERED
+        return self.why[self.at] == _OFFERED
 
     @property
     def spent_cents(self) -> int:
@@ -161,6 +175,11 @@ class _Whole:
 
     def case(self, plan: Plan, at: Ints, taken: Bools) -> Case:
         """The case of a campaign for some of them."""
+        if len(at) == len(self.ages):
+            now, shopper = self.moment.now_ms, self.moment.shopper
+            return Case(
+                self.plans, plan, now, shopper, self.consent, self.years, taken, self.held, self.ages, self.live
+            )
         return Case(
             self.plans,
             plan,
@@ -178,7 +197,7 @@ class _Whole:
 def _campaign(plan: Plan, whole: _Whole, said: Inputs, taken: Bools) -> Decided:
     moment = whole.moment
     why = addressed(plan, moment, whole.held)
-    at = np.flatnonzero(why == Why.OFFERED)
+    at = np.flatnonzero(why == _OFFERED)
     if not len(at):
         return Decided.nobody(plan, why)
     case = whole.case(plan, at, taken)
@@ -195,25 +214,27 @@ def _campaign(plan: Plan, whole: _Whole, said: Inputs, taken: Bools) -> Decided:
         whether,
         which,
     )
-    guards = np.stack([guard(case) for _, guard in SHOPPER_GUARDS])
+    guards = np.empty((len(SHOPPER_GUARDS), len(at)), np.bool_)
+    for place, (_, guard) in enumerate(SHOPPER_GUARDS):
+        guards[place] = guard(case)
     clock = None if moment.clock_ms is None else moment.clock_ms[at]
     until = quiet_until(plan.quiet, whole.plans.days, case.now_ms, clock)
     found = _reasons(guards, no_arm, chosen, until)
     own, shop = holdout < plan.campaign.holdout_share, whole.control[at]
     if left is not None:
         _spend(left, found, plan.arms.reserve[chosen.arm], shop | own)
-    would = found == Why.OFFERED
-    np.copyto(found, int(Why.CAMPAIGN_HOLDOUT), where=would & own)
-    np.copyto(found, int(Why.GLOBAL_HOLDOUT), where=would & shop)
+    would = found == _OFFERED
+    np.copyto(found, _CAMPAIGN_HOLDOUT, where=would & own)
+    np.copyto(found, _GLOBAL_HOLDOUT, where=would & shop)
     why[at] = found
-    due_again = np.where(why[at] == Why.QUIET_HOURS, until, 0)
+    due_again = np.where(why[at] == _QUIET_HOURS, until, 0)
     return Decided(plan, why, at, guards, values, no_arm, price, chosen, due_again)
 
 
 def addressed(plan: Plan, moment: Moment, held: Held) -> Ints:
     """[k] ``Why.OFFERED`` for whom a campaign is meant at this moment, or why it is not."""
     k, campaign = len(moment), plan.campaign
-    why = np.full(k, int(Why.NOT_RUNNING))
+    why = np.full(k, _NOT_RUNNING)
     if campaign.approval != "approved":
         return why
     running = (moment.now_ms >= plan.start_ms) & (moment.now_ms < plan.end_ms)
@@ -226,35 +247,34 @@ def addressed(plan: Plan, moment: Moment, held: Held) -> Ints:
     if again.any():
         waited = (held.wait_of == plan.code) & (held.wait_until_ms <= moment.now_ms[:, None])
         triggered |= again & waited.any(axis=1)
-    why[running] = Why.NOT_TRIGGERED
+    why[running] = _NOT_TRIGGERED
     meant = running & triggered
     if meant.any():
         holds, fails = plan.audience.judge(moment.columns, k)
-        why[meant] = Why.AUDIENCE_UNKNOWN
-        why[meant & fails] = Why.NOT_IN_AUDIENCE
-        why[meant & holds] = Why.OFFERED
+        why[meant] = _AUDIENCE_UNKNOWN
+        why[meant & fails] = _NOT_IN_AUDIENCE
+        why[meant & holds] = _OFFERED
     return why
 
 
 def _reasons(guards: Bools, no_arm: Ints, chosen: Draw, until: Ints) -> Ints:
     """[n] the first reason that objects; ``Why.OFFERED`` where none does."""
-    found = np.where(until > 0, int(Why.QUIET_HOURS), int(Why.OFFERED))
-    nothing = np.where(chosen.explored, int(Why.EXPLORED_NOTHING), int(Why.NOT_WORTH_IT))
+    found = np.where(until > 0, _QUIET_HOURS, _OFFERED)
+    nothing = np.where(chosen.explored, _EXPLORED_NOTHING, _NOT_WORTH_IT)
     found = np.where(chosen.arm < 0, nothing, found)
     found = np.where(chosen.admissible == 0, no_arm.max(axis=0, initial=0), found)
-    for objects, (why, _) in zip(guards[::-1], SHOPPER_GUARDS[::-1], strict=True):
-        np.copyto(found, int(why), where=objects)
-    return found
+    first = guards.argmax(axis=0)
+    return np.where(guards[first, np.arange(len(first))], _GUARD_CODES[first], found)
 
 
 def _spend(left_cents: int, reason: Ints, reserve: Ints, control: Bools) -> None:
     """Note for whom too little is left once those before them have theirs; control groups take nothing."""
-    asks = np.flatnonzero(reason == Why.OFFERED)
+    asks = np.flatnonzero(reason == _OFFERED)
     if int(reserve[asks].sum()) <= left_cents:
         return
     for i in asks.tolist():
         if int(reserve[i]) > left_cents:
-            reason[i] = Why.BUDGET_SPENT
+            reason[i] = _BUDGET_SPENT
         elif not control[i]:
             left_cents -= int(reserve[i])
 

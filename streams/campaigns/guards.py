@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from streams.campaigns.memory import OFFERS, Held
+from streams.campaigns.memory import Held
 from streams.campaigns.plan import MINUTE_MS, Plan, Plans, Quiet, Window
 from streams.campaigns.reasons import Why
 from streams.columns.arrays import Bools, Floats, Hashes, Ints
@@ -80,7 +80,7 @@ def _full(since_ms: Ints, counted: Bools | None, windows: Iterable[Window]) -> B
     full = np.zeros(len(since_ms), np.bool_)
     for window in windows:
         within = since_ms < window.length_ms
-        full |= np.count_nonzero(within if counted is None else within & counted, axis=1) >= window.offers
+        full |= (within if counted is None else within & counted).sum(axis=1) >= window.offers
     return full
 
 
@@ -96,7 +96,7 @@ def campaign_cap(case: Case) -> Bools:
 
 def memory_full(case: Case) -> Bools:
     """No offer is forgotten that a cap would still count."""
-    return np.count_nonzero(case.since_ms < case.plans.longest_ms, axis=1) >= OFFERS
+    return np.all(case.since_ms < case.plans.longest_ms, axis=1)
 
 
 def live_offer(case: Case) -> Bools:

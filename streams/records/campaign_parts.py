@@ -204,7 +204,7 @@ class Coupons(_Part, kw_only=True, frozen=True):
         Meta(description="How generated codes begin: capitals, digits, dashes, at most 16; default: empty."),
     ] = ""
     length: Annotated[
-        int, Meta(ge=8, le=32, description="Characters of a generated code after the prefix, 8 to 32; default 12.")
+        int, Meta(ge=12, le=32, description="Characters of a generated code after the prefix, 12 to 32; default 12.")
     ] = 12
 
 
