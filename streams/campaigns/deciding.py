@@ -20,7 +20,7 @@ from streams.campaigns import memory
 from streams.campaigns.arms import Draw, ItemFacts, Values, draw, refused
 from streams.campaigns.draws import uniform
 from streams.campaigns.expression import Columns
-from streams.campaigns.guards import SHOPPER_GUARDS, Case, quiet_until
+from streams.campaigns.guards import EVERY_GUARD, SHOPPER_GUARDS, Case, quiet_until
 from streams.campaigns.memory import Held
 from streams.campaigns.plan import CONSENT, DEFERRED, Plan, Plans
 from streams.campaigns.reasons import Why
@@ -92,7 +92,7 @@ class Decided:
     """[k] codes of ``Why``, for all."""
     at: Ints
     guards: Bools
-    """[G, n] whom each of ``SHOPPER_GUARDS`` holds back."""
+    """[G, n] whom each of ``EVERY_GUARD`` holds back."""
     values: Values
     refused: Ints
     """[A, n] codes of ``Why`` an arm may not be offered; 0 where it may."""
@@ -110,7 +110,7 @@ class Decided:
             plan,
             why,
             at=none,
-            guards=np.zeros((len(SHOPPER_GUARDS), 0), np.bool_),
+            guards=np.zeros((len(EVERY_GUARD), 0), np.bool_),
             values=Values(no_money, no_money, no_money, no_money, no_money),
             refused=np.zeros((arms, 0), np.int64),
             price=0.0,
@@ -214,13 +214,16 @@ def _campaign(plan: Plan, whole: _Whole, said: Inputs, taken: Bools) -> Decided:
         whether,
         which,
     )
-    guards = np.empty((len(SHOPPER_GUARDS), len(at)), np.bool_)
+    guards = np.empty((len(EVERY_GUARD), len(at)), np.bool_)
     for place, (_, guard) in enumerate(SHOPPER_GUARDS):
         guards[place] = guard(case)
     clock = None if moment.clock_ms is None else moment.clock_ms[at]
     until = quiet_until(plan.quiet, whole.plans.days, case.now_ms, clock)
-    found = _reasons(guards, no_arm, chosen, until)
-    own, shop = holdout < plan.campaign.holdout_share, whole.control[at]
+    quiet, own, shop = guards[-3:]
+    np.greater(until, 0, out=quiet)
+    np.less(holdout, plan.campaign.holdout_share, out=own)
+    np.copyto(shop, whole.control[at])
+    found = _reasons(guards, no_arm, chosen)
     if left is not None:
         _spend(left, found, plan.arms.reserve[chosen.arm], shop | own)
     would = found == _OFFERED
@@ -257,12 +260,13 @@ def addressed(plan: Plan, moment: Moment, held: Held) -> Ints:
     return why
 
 
-def _reasons(guards: Bools, no_arm: Ints, chosen: Draw, until: Ints) -> Ints:
-    """[n] the first reason that objects; ``Why.OFFERED`` where none does."""
-    found = np.where(until > 0, _QUIET_HOURS, _OFFERED)
+def _reasons(guards: Bools, no_arm: Ints, chosen: Draw) -> Ints:
+    """[n] the first reason that objects, but for budget and control groups; ``Why.OFFERED`` where none does."""
+    found = np.where(guards[-3], _QUIET_HOURS, _OFFERED)
     nothing = np.where(chosen.explored, _EXPLORED_NOTHING, _NOT_WORTH_IT)
     found = np.where(chosen.arm < 0, nothing, found)
     found = np.where(chosen.admissible == 0, no_arm.max(axis=0, initial=0), found)
+    guards = guards[: len(SHOPPER_GUARDS)]
     first = guards.argmax(axis=0)
     return np.where(guards[first, np.arange(len(first))], _GUARD_CODES[first], found)
 

@@ -110,7 +110,7 @@ class _Typing:
         found = self._segments.get(node.name[len("segment.") :])
         if found is None:
             there = sorted(f"segment.{name}" for name in self._segments)
-            hint = nearest(node.name, there) if there else "; shop.segments names none."
+            hint = nearest(node.name, there) if there else ": no segments are known here; write the condition out."
             raise ExpressionError(node.column, f"There is no {node.name}{hint}")
         self.reads += found.reads
         return found._judge

@@ -132,6 +132,14 @@ SHOPPER_GUARDS: tuple[tuple[Why, Callable[[Case], Bools]], ...] = (
     (Why.OUTRANKED, outranked),
 )
 
+#: Those and what is asked once an arm is chosen.
+EVERY_GUARD = (
+    *(why for why, _ in SHOPPER_GUARDS),
+    Why.QUIET_HOURS,
+    Why.CAMPAIGN_HOLDOUT,
+    Why.GLOBAL_HOLDOUT,
+)
+
 
 def quiet_until(quiet: Quiet | None, days: Days, now_ms: Ints, clock_ms: Floats | None) -> Ints:
     """[n] when the quiet hours end in which each time lies, UTC milliseconds; 0 where it lies in none.

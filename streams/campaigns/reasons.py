@@ -9,7 +9,8 @@ from enum import IntEnum
 
 
 class Why(IntEnum):
-    """What became of a shopper at a due point, as one campaign sees it. Codes stand in rows: append, never renumber."""
+    """What became of a shopper at a due point, as one campaign sees it. Codes follow the order of the guards; records
+    hold words, rows hold codes only to say a reason once, so a new reason takes its place among the others."""
 
     OFFERED = 0
     # Not addressed.
@@ -46,11 +47,6 @@ class Why(IntEnum):
     BUDGET_SPENT = 28
     CAMPAIGN_HOLDOUT = 29
     GLOBAL_HOLDOUT = 30
-
-    @property
-    def addressed(self) -> bool:
-        """Whether the campaign was meant for the shopper at all."""
-        return self == Why.OFFERED or self > Why.AUDIENCE_UNKNOWN
 
     @property
     def word(self) -> str:

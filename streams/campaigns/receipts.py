@@ -10,7 +10,7 @@ import numpy as np
 
 from streams.campaigns.deciding import Decided, Moment
 from streams.campaigns.draws import digest, uniform
-from streams.campaigns.guards import SHOPPER_GUARDS
+from streams.campaigns.guards import EVERY_GUARD
 from streams.campaigns.plan import CONSENT, Plan, Plans
 from streams.campaigns.reasons import Why
 from streams.columns.arrays import Ints
@@ -64,7 +64,7 @@ def _receipt(plans: Plans, moment: Moment, decided: Decided, whom: Whom, i: int,
         chosen, again = int(decided.drawn.arm[n]), int(decided.due_again_ms[n])
         arm = plan.campaign.arms[chosen].id if chosen >= 0 else None
         propensity = _rounded(decided.drawn.propensity[n]) if decided.drawn.admissible[n] else None
-        for (guard, _), objects in zip(SHOPPER_GUARDS, decided.guards[:, n].tolist(), strict=True):
+        for guard, objects in zip(EVERY_GUARD, decided.guards[:, n].tolist(), strict=True):
             (held_back if objects else passed).append(guard.word)
         if why.word not in held_back and why > Why.OUTRANKED:
             held_back.append(why.word)

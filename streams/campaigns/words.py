@@ -6,6 +6,9 @@ from streams.campaigns.reasons import Why
 from streams.records.receipts import ArmWeighed, Receipt
 from streams.records.words import money, printable, shown_time
 
+#: Reason → sentence; one of a newer version stands as it is.
+_SENTENCES = {why.word: why.sentence for why in Why}
+
 
 def in_words(receipt: Receipt) -> list[str]:
     """A receipt in plain lines: what came of it, what was known, what each arm would have brought, what objected."""
@@ -39,7 +42,7 @@ def in_words(receipt: Receipt) -> list[str]:
 
 def _arm(receipt: Receipt, arm: ArmWeighed) -> str:
     if arm.refused is not None:
-        return f"{arm.arm} may not be offered: {Why[arm.refused.upper()].sentence}."
+        return f"{arm.arm} may not be offered: {_SENTENCES.get(arm.refused, arm.refused)}."
     lift = f"{100 * arm.uplift:+.1f} orders per 100 shoppers" if arm.uplift is not None else "unknown"
     cost, profit = _money(arm.cost_cents, receipt), _money(arm.profit_cents, receipt)
     worth = ""

@@ -15,7 +15,7 @@ Days = Annotated[float, Meta(ge=0.0, le=365.0)]
 Minutes = Annotated[int, Meta(ge=1, le=10_080)]
 
 
-class _Part(msgspec.Struct, kw_only=True, frozen=True, gc=False, forbid_unknown_fields=True, omit_defaults=True):
+class _Part(msgspec.Struct, kw_only=True, frozen=True, gc=False, forbid_unknown_fields=True):
     """Fields that are not known are refused: a misspelt guard must not go unnoticed."""
 
 

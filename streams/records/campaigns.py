@@ -38,7 +38,7 @@ ExpressionText = Annotated[str, Meta(min_length=1, max_length=MAX_EXPRESSION)]
 AwareTime = Annotated[datetime, Meta(tz=True)]
 
 
-class Campaign(msgspec.Struct, kw_only=True, frozen=True, gc=False, forbid_unknown_fields=True, omit_defaults=True):
+class Campaign(msgspec.Struct, kw_only=True, frozen=True, gc=False, forbid_unknown_fields=True):
     """One campaign."""
 
     id: Annotated[
@@ -131,7 +131,7 @@ class Campaign(msgspec.Struct, kw_only=True, frozen=True, gc=False, forbid_unkno
     ] = None
 
 
-class Shop(msgspec.Struct, kw_only=True, frozen=True, gc=False, forbid_unknown_fields=True, omit_defaults=True):
+class Shop(msgspec.Struct, kw_only=True, frozen=True, gc=False, forbid_unknown_fields=True):
     """What holds for all campaigns together."""
 
     time_zone: Annotated[
@@ -179,7 +179,7 @@ class Shop(msgspec.Struct, kw_only=True, frozen=True, gc=False, forbid_unknown_f
     ] = 0.01
 
 
-class CampaignSet(msgspec.Struct, kw_only=True, frozen=True, gc=False, forbid_unknown_fields=True, omit_defaults=True):
+class CampaignSet(msgspec.Struct, kw_only=True, frozen=True, gc=False, forbid_unknown_fields=True):
     """All campaigns of a shop, and what holds for them together."""
 
     shop: Annotated[Shop, Meta(description="What holds for all campaigns; default: as each field says.")] = Shop()
@@ -189,7 +189,8 @@ class CampaignSet(msgspec.Struct, kw_only=True, frozen=True, gc=False, forbid_un
 
     @property
     def digest(self) -> str:
-        """12 hex digits that name these campaigns; the order in which they are listed does not matter."""
+        """12 hex digits that name these campaigns, what they leave to defaults included; the order in which they are
+        listed does not matter."""
         ordered = msgspec.structs.replace(self, campaigns=tuple(sorted(self.campaigns, key=lambda each: each.id)))
         return hashlib.blake2b(encode(ordered), digest_size=6).hexdigest()
 

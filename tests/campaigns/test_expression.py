@@ -173,7 +173,7 @@ def test_the_grammar_binds_as_people_read(text: str, same: str) -> None:
         ("behaviour.next_type > 0.5", 1, "write which: behaviour.next_type[0] to [15]"),
         ("next_type[16] > 0.5", 1, "to [15]"),
         ("orders.count[0] > 1", 1, "leave out [0]"),
-        ("segment.vip", 1, "names none"),
+        ("segment.vip", 1, "no segments are known here"),
         ("exec(1) > 0", 1, "There is no function exec"),
         ("orders.__class__ > 0", 1, "There is no feature or answer 'orders.__class__'"),
         ("min(1) > 0", 1, "takes 2 to 8 arguments, not 1"),
