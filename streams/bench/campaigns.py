@@ -17,8 +17,9 @@ from models.registry import TASKS
 from streams.campaigns import examples, memory
 from streams.campaigns.deciding import Moment, decide, remember
 from streams.campaigns.draws import due_hashes, shopper_hashes
-from streams.campaigns.plan import KINDS, Plans
+from streams.campaigns.plan import Plans
 from streams.campaigns.reading import campaigns_of
+from streams.campaigns.terms import KINDS
 from streams.campaigns.vocabulary import vocabulary
 from streams.columns.layout import Layout, Rows
 from streams.features.shopper import CATALOGUE

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from streams.campaigns.guards import Case
-from streams.campaigns.plan import Plan
 from streams.campaigns.reasons import Why
+from streams.campaigns.table import Table
 from streams.columns.arrays import Bools, Floats, Ints
 
 
@@ -26,14 +26,10 @@ class ItemFacts:
     rating: Floats
     """Mean stars; 0 or NaN without reviews."""
 
-    def take(self, chosen: Ints) -> ItemFacts:
-        """Of some of the shoppers."""
-        return ItemFacts(self.on_hand[..., chosen], self.rating[..., chosen])
-
 
 @dataclass(frozen=True, slots=True)
 class Values:
-    """A arms for n shoppers, [A, n] each; money in cents."""
+    """A arms of n pairs of campaign and shopper, [A, n] each; money in cents."""
 
     uplift: Floats
     discount: Floats
@@ -46,57 +42,56 @@ class Values:
     """Share of the order's value that stays margin after the discount."""
 
     @staticmethod
-    def of(plan: Plan, basket: Floats, uplift: Floats | None) -> Values:
-        """``basket``: [n] what an order of each comes to, NaN or 0 where unknown. ``uplift``: [A, n] how much likelier
-        an order becomes, NaN where unknown; None: as the campaign assumes."""
-        arms, money = plan.arms, plan.campaign.economics
-        order = np.maximum(np.where(basket > 0, basket, money.basket_cents), arms.least_order)
-        discount = np.minimum(order * arms.rate + arms.fixed, np.minimum(arms.most, order))
-        cost = arms.redemption * discount + money.contact_cents
-        lift = np.broadcast_to(arms.uplift, discount.shape) if uplift is None else uplift
-        profit = lift * money.gross_margin * order - cost
+    def of(table: Table, campaign: Ints, basket: Floats, uplift: Floats) -> Values:
+        """``campaign``: [n] places in the table. ``basket``: [n] what an order of each shopper comes to, NaN or 0 where
+        unknown. ``uplift``: [A, n] how much likelier an order becomes, NaN where unknown."""
+        usual = np.where(basket > 0, basket, table.basket_cents[campaign])
+        order = np.maximum(usual, table.least_order[:, campaign])
+        most = np.minimum(table.most[:, campaign], order)
+        discount = np.minimum(order * table.rate[:, campaign] + table.fixed[:, campaign], most)
+        cost = table.redemption[:, campaign] * discount + table.contact_cents[campaign]
+        margin = table.gross_margin[campaign]
         with np.errstate(divide="ignore", invalid="ignore"):
-            left = money.gross_margin - np.where(order > 0, discount / order, np.nan)
-        return Values(lift, discount, cost, profit, left)
+            left = margin - np.where(order > 0, discount / order, np.nan)
+        return Values(uplift, discount, cost, uplift * margin * order - cost, left)
+
+    def select(self, arms: int, pairs: slice) -> Values:
+        """Of the first arms of some pairs."""
+        return Values(*(getattr(self, name)[:arms, pairs] for name in self.__dataclass_fields__))
 
 
-def refused(case: Case, values: Values, items: ItemFacts | None, budget_left: int | None) -> Ints:
-    """[A, n] why each arm may not be offered to each shopper, the first reason in this order; 0 where it may.
+def refused(case: Case, values: Values, items: ItemFacts, left_cents: Ints) -> Ints:
+    """[A, n] why each arm may not be offered to each shopper, the first reason in this order; 0 where it may, and where
+    there is no such arm. ``left_cents``: [C] what of each budget may be set aside.
 
     Never an offer that makes an order less likely, eats the margin, is for what cannot be bought or what others
     complain of, is worse than what the shopper holds, or may cost more than is left.
     """
-    money, arms = case.plan.campaign.economics, case.plan.arms
+    table, campaign = case.table, case.campaign
     found = np.zeros(values.profit.shape, np.int64)
 
     def note(why: Why, objects: Bools) -> None:
         np.copyto(found, int(why), where=objects)
 
     # From the last to the first, so that the first stays.
-    if budget_left is not None:
-        note(Why.BUDGET, np.broadcast_to((arms.reserve > budget_left)[:, None], found.shape))
-    best = np.where(case.live, case.held.worth, 0).max(axis=1, initial=0)
-    note(Why.WORSE_THAN_HELD, np.floor(values.discount) < best)
-    if arms.of_items.any():
-        of_items = arms.of_items[:, None]
-        if items is None:
-            nothing = np.full(found.shape, np.nan)
-            items = ItemFacts(nothing, nothing)
-        if money.min_rating > 0:
-            note(Why.BAD_REVIEWS, of_items & (items.rating > 0) & (items.rating < money.min_rating))
-        if money.min_stock > 0:
-            note(Why.OUT_OF_STOCK, of_items & ~(items.on_hand >= money.min_stock))
+    note(Why.BUDGET, (table.reserve > left_cents)[:, campaign])
+    note(Why.WORSE_THAN_HELD, np.floor(values.discount) < case.best_held)
+    if table.of_items.any():
+        of_items, stars, units = table.of_items[:, campaign], table.min_rating[campaign], table.min_stock[campaign]
+        note(Why.BAD_REVIEWS, of_items & (items.rating > 0) & (items.rating < stars))
+        note(Why.OUT_OF_STOCK, of_items & (units > 0) & ~(items.on_hand >= units))
     # A share such as 0.3 - 0.2 must count as 0.1.
-    note(Why.BELOW_MARGIN, values.left < money.margin_floor - 1e-9)
+    note(Why.BELOW_MARGIN, values.left < table.margin_floor[campaign] - 1e-9)
     note(Why.BASKET_UNKNOWN, np.isnan(values.left))
     note(Why.NEGATIVE_UPLIFT, values.uplift < 0)
     note(Why.UPLIFT_UNKNOWN, np.isnan(values.uplift))
+    found *= table.arm_is[:, campaign]
     return found
 
 
 @dataclass(frozen=True, slots=True)
 class Draw:
-    """What was chosen for n shoppers."""
+    """What was chosen for n pairs of campaign and shopper."""
 
     arm: Ints
     """[n] -1: no contact."""
@@ -108,14 +103,18 @@ class Draw:
     admissible: Ints
     """[n] how many arms might have been offered."""
 
+    def select(self, pairs: slice) -> Draw:
+        """Of some pairs."""
+        return Draw(*(getattr(self, name)[pairs] for name in self.__dataclass_fields__))
 
-def draw(allowed: Bools, worth: Floats, share: float, whether: Floats, which: Floats) -> Draw:
-    """Choose for n shoppers: the admissible arm worth most, if that is more than nothing; with the probability
+
+def draw(allowed: Bools, worth: Floats, share: Floats, whether: Floats, which: Floats) -> Draw:
+    """Choose for n pairs: the admissible arm worth most, if that is more than nothing; with the probability
     ``share`` instead one of the admissible arms or no contact, all alike. ``whether``, ``which``: [n] uniform in [0,
     1).
 
     >>> one = np.array([[True]]), np.array([[5.0]])
-    >>> draw(*one, 0.5, np.array([0.5]), np.array([0.0])).propensity.tolist()
+    >>> draw(*one, np.array([0.5]), np.array([0.5]), np.array([0.0])).propensity.tolist()
     [0.75]
     """
     n = allowed.shape[1]

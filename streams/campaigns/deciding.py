@@ -11,8 +11,9 @@ stands beside them, but for a budget that runs out among them: it goes to those 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 
@@ -20,10 +21,11 @@ from streams.campaigns import memory
 from streams.campaigns.arms import Draw, ItemFacts, Values, draw, refused
 from streams.campaigns.draws import uniform
 from streams.campaigns.expression import Columns
-from streams.campaigns.guards import EVERY_GUARD, SHOPPER_GUARDS, Case, quiet_until
+from streams.campaigns.guards import EVERY_GUARD, LONG_AGO, SHOPPER_GUARDS, Case, quiet_until
 from streams.campaigns.memory import Held
-from streams.campaigns.plan import CONSENT, DEFERRED, Plan, Plans
+from streams.campaigns.plan import CONSENT, Plan, Plans
 from streams.campaigns.reasons import Why
+from streams.campaigns.terms import DEFERRED
 from streams.columns.arrays import Bools, Floats, Hashes, Ints
 from streams.columns.layout import Rows
 
@@ -40,6 +42,10 @@ _NOT_IN_AUDIENCE = int(Why.NOT_IN_AUDIENCE)
 _EXPLORED_NOTHING = int(Why.EXPLORED_NOTHING)
 _NOT_WORTH_IT = int(Why.NOT_WORTH_IT)
 _BUDGET_SPENT = int(Why.BUDGET_SPENT)
+_OUTRANKED = int(Why.OUTRANKED)
+_OUTRANKED_AT = EVERY_GUARD.index(Why.OUTRANKED)
+#: More than any budget.
+_PLENTY = 1 << 62
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +54,7 @@ class Moment:
 
     now_ms: Ints
     kind: Ints
-    """[k] code of what made each due, a place in ``plan.KINDS``."""
+    """[k] code of what made each due, a place in ``terms.KINDS``."""
     event_type: Ints
     """[k] code of the event that did; 0 for a timer."""
     amount: Floats
@@ -104,15 +110,14 @@ class Decided:
     @staticmethod
     def nobody(plan: Plan, why: Ints) -> Decided:
         """What is decided where a campaign addresses nobody."""
-        arms = len(plan.arms)
-        no_money, none = np.zeros((arms, 0)), np.zeros(0, np.int64)
+        money, none = np.zeros((len(plan.arms), 0)), np.zeros(0, np.int64)
         return Decided(
             plan,
             why,
             at=none,
             guards=np.zeros((len(EVERY_GUARD), 0), np.bool_),
-            values=Values(no_money, no_money, no_money, no_money, no_money),
-            refused=np.zeros((arms, 0), np.int64),
+            values=Values(money, money, money, money, money),
+            refused=money.astype(np.int64),
             price=0.0,
             drawn=Draw(none, none, none.astype(np.bool_), none.astype(np.float64), none),
             due_again_ms=none,
@@ -132,154 +137,170 @@ class Decided:
 def decide(plans: Plans, moment: Moment, held: Held, inputs: Inputs | None = None) -> list[Decided]:
     """Decide for every campaign, in the order of ``plans``; changes nothing. ``held``: what the k shoppers' rows
     remember. Raises ``KeyError`` for a column that is not there."""
-    said = Inputs() if inputs is None else inputs
-    taken = np.zeros(len(moment), np.bool_)
-    whole = _Whole.of(plans, moment, held)
-    decided = []
-    for plan in plans.plans:
-        found = _campaign(plan, whole, said, taken)
-        taken[found.at[found.offered]] = True
-        decided.append(found)
-    return decided
+    if not plans.plans:
+        return []
+    why = addressed(plans, moment, held)
+    if not (why == _OFFERED).any():
+        return [Decided.nobody(plan, each) for plan, each in zip(plans.plans, why, strict=True)]
+    pairs = _Pairs(plans, moment, held, inputs or Inputs(), why)
+    pairs.settle(why)
+    return list(pairs.decided(why))
 
 
-@dataclass(frozen=True, slots=True)
-class _Whole:
-    """What guards look at of all k, made once for all campaigns."""
-
-    plans: Plans
-    moment: Moment
-    held: Held
-    consent: Floats
-    years: Floats
-    ages: Ints
-    live: Bools
-    hashes: Hashes
-    """[3, k] what is drawn by: the due point, the due point, the shopper."""
-    control: Bools
-    """[k] who is in the shop's control group."""
-
-    @staticmethod
-    def of(plans: Plans, moment: Moment, held: Held) -> _Whole:
-        return _Whole(
-            plans,
-            moment,
-            held,
-            consent=np.asarray(moment.columns(CONSENT), np.float64),
-            years=np.full(len(moment), np.nan) if moment.age_years is None else moment.age_years,
-            ages=Case.ages(held, moment.now_ms),
-            live=(held.of != 0) & (held.until_ms > moment.now_ms[:, None]),
-            hashes=np.stack([moment.due, moment.due, moment.shopper]),
-            control=uniform(moment.shopper, plans.holdout_salt) < plans.shop.holdout_share,
-        )
-
-    def case(self, plan: Plan, at: Ints, taken: Bools) -> Case:
-        """The case of a campaign for some of them."""
-        if len(at) == len(self.ages):
-            now, shopper = self.moment.now_ms, self.moment.shopper
-            return Case(
-                self.plans, plan, now, shopper, self.consent, self.years, taken, self.held, self.ages, self.live
-            )
-        return Case(
-            self.plans,
-            plan,
-            self.moment.now_ms[at],
-            self.moment.shopper[at],
-            self.consent[at],
-            self.years[at],
-            taken[at],
-            self.held.take(at),
-            self.ages[at],
-            self.live[at],
-        )
-
-
-def _campaign(plan: Plan, whole: _Whole, said: Inputs, taken: Bools) -> Decided:
-    moment = whole.moment
-    why = addressed(plan, moment, whole.held)
-    at = np.flatnonzero(why == _OFFERED)
-    if not len(at):
-        return Decided.nobody(plan, why)
-    case = whole.case(plan, at, taken)
-    uplift, items, left = said.uplift.get(plan.id), said.items.get(plan.id), said.left_cents.get(plan.id)
-    basket = np.asarray(moment.columns(plan.campaign.economics.basket), np.float64)[at]
-    values = Values.of(plan, basket, None if uplift is None else uplift[:, at])
-    no_arm = refused(case, values, None if items is None else items.take(at), left)
-    price = said.price.get(plan.id, 0.0)
-    whether, which, holdout = uniform(whole.hashes[:, at], plan.salts)
-    chosen = draw(
-        no_arm == 0,
-        values.profit - price * values.cost,
-        plan.campaign.exploration_share,
-        whether,
-        which,
-    )
-    guards = np.empty((len(EVERY_GUARD), len(at)), np.bool_)
-    for place, (_, guard) in enumerate(SHOPPER_GUARDS):
-        guards[place] = guard(case)
-    clock = None if moment.clock_ms is None else moment.clock_ms[at]
-    until = quiet_until(plan.quiet, whole.plans.days, case.now_ms, clock)
-    quiet, own, shop = guards[-3:]
-    np.greater(until, 0, out=quiet)
-    np.less(holdout, plan.campaign.holdout_share, out=own)
-    np.copyto(shop, whole.control[at])
-    found = _reasons(guards, no_arm, chosen)
-    if left is not None:
-        _spend(left, found, plan.arms.reserve[chosen.arm], shop | own)
-    would = found == _OFFERED
-    np.copyto(found, _CAMPAIGN_HOLDOUT, where=would & own)
-    np.copyto(found, _GLOBAL_HOLDOUT, where=would & shop)
-    why[at] = found
-    due_again = np.where(why[at] == _QUIET_HOURS, until, 0)
-    return Decided(plan, why, at, guards, values, no_arm, price, chosen, due_again)
-
-
-def addressed(plan: Plan, moment: Moment, held: Held) -> Ints:
-    """[k] ``Why.OFFERED`` for whom a campaign is meant at this moment, or why it is not."""
-    k, campaign = len(moment), plan.campaign
-    why = np.full(k, _NOT_RUNNING)
-    if campaign.approval != "approved":
-        return why
-    running = (moment.now_ms >= plan.start_ms) & (moment.now_ms < plan.end_ms)
-    triggered = plan.kinds[moment.kind]
-    if plan.types is not None:
-        triggered &= plan.types[moment.event_type]
-    if plan.least > 0:
-        triggered &= moment.amount >= plan.least
-    again = moment.kind == DEFERRED
+def addressed(plans: Plans, moment: Moment, held: Held) -> Ints:
+    """[C, k] ``Why.OFFERED`` for whom a campaign is meant at this moment, or why it is not."""
+    table, now, kind = plans.table, moment.now_ms, moment.kind
+    running = table.approved[:, None] & (now >= table.start_ms[:, None]) & (now < table.end_ms[:, None])
+    triggered = table.kinds[:, kind] & table.types[:, moment.event_type]
+    least = table.least[:, None]
+    triggered &= (moment.amount >= least) | (least == -np.inf)
+    again = kind == DEFERRED
     if again.any():
-        waited = (held.wait_of == plan.code) & (held.wait_until_ms <= moment.now_ms[:, None])
-        triggered |= again & waited.any(axis=1)
-    why[running] = _NOT_TRIGGERED
+        over = held.wait_until_ms <= now[:, None]
+        waited = ((held.wait_of == table.code[:, None, None]) & over).any(axis=2)
+        triggered |= again & waited
     meant = running & triggered
-    if meant.any():
-        holds, fails = plan.audience.judge(moment.columns, k)
-        why[meant] = _AUDIENCE_UNKNOWN
-        why[meant & fails] = _NOT_IN_AUDIENCE
-        why[meant & holds] = _OFFERED
+    why = np.where(running, _NOT_TRIGGERED, _NOT_RUNNING)
+    for c in np.flatnonzero(meant.any(axis=1)).tolist():
+        holds, fails = plans.plans[c].audience.judge(moment.columns, len(moment))
+        judged = np.where(holds, _OFFERED, np.where(fails, _NOT_IN_AUDIENCE, _AUDIENCE_UNKNOWN))
+        np.copyto(why[c], judged, where=meant[c])
     return why
 
 
-def _reasons(guards: Bools, no_arm: Ints, chosen: Draw) -> Ints:
-    """[n] the first reason that objects, but for budget and control groups; ``Why.OFFERED`` where none does."""
-    found = np.where(guards[-3], _QUIET_HOURS, _OFFERED)
-    nothing = np.where(chosen.explored, _EXPLORED_NOTHING, _NOT_WORTH_IT)
-    found = np.where(chosen.arm < 0, nothing, found)
-    found = np.where(chosen.admissible == 0, no_arm.max(axis=0, initial=0), found)
-    guards = guards[: len(SHOPPER_GUARDS)]
-    first = guards.argmax(axis=0)
-    return np.where(guards[first, np.arange(len(first))], _GUARD_CODES[first], found)
+class _Pairs:
+    """The n pairs of a campaign and a shopper whom it addresses, those of one campaign beside each other."""
+
+    def __init__(self, plans: Plans, moment: Moment, held: Held, said: Inputs, why: Ints) -> None:
+        self.plans, self.moment, self.said = plans, moment, said
+        self.campaign, self.at = np.nonzero(why == _OFFERED)
+        ends = np.searchsorted(self.campaign, np.arange(len(plans.plans) + 1)).tolist()
+        self.spans = [slice(start, stop) for start, stop in pairwise(ends)]
+        table, at, campaign = plans.table, self.at, self.campaign
+        self.left = np.array([said.left_cents.get(plan.id, _PLENTY) for plan in plans.plans])
+        self.price = np.array([said.price.get(plan.id, 0.0) for plan in plans.plans])
+        case = self._case(held)
+        self.values = Values.of(table, campaign, self._baskets(), self._uplift())
+        self.refused = refused(case, self.values, self._items(), self.left)
+        hashes = np.stack([moment.due, moment.due, moment.shopper])
+        whether, which, holdout = uniform(hashes[:, at], table.salts[:, campaign])
+        self.drawn = draw(
+            (self.refused == 0) & table.arm_is[:, campaign],
+            self.values.profit - self.price[campaign] * self.values.cost,
+            table.exploration_share[campaign],
+            whether,
+            which,
+        )
+        clock = None
+        if moment.clock_ms is not None:
+            clock = np.where(table.shoppers_clock[campaign], moment.clock_ms[at], np.nan)
+        start, end = table.quiet_start[campaign], table.quiet_end[campaign]
+        self.until = quiet_until(start, end, plans.days, case.now_ms, clock)
+        self.guards = np.zeros((len(EVERY_GUARD), len(at)), np.bool_)
+        for place, (_, guard) in enumerate(SHOPPER_GUARDS):
+            self.guards[place] = guard(case)
+        self.guards[-3] = self.until > 0
+        self.guards[-2] = holdout < table.holdout_share[campaign]
+        self.guards[-1] = (uniform(moment.shopper, plans.holdout_salt) < plans.shop.holdout_share)[at]
+
+    def _case(self, held: Held) -> Case:
+        moment, at = self.moment, self.at
+        live = (held.of != 0) & (held.until_ms > moment.now_ms[:, None])
+        years = moment.age_years
+        return Case(
+            self.plans,
+            self.campaign,
+            moment.now_ms[at],
+            moment.shopper[at],
+            consent=np.asarray(moment.columns(CONSENT), np.float64)[at],
+            age_years=np.full(len(at), np.nan) if years is None else years[at],
+            did_ms=held.did_ms[at],
+            offer_of=held.of[at],
+            since_ms=np.where(held.of != 0, moment.now_ms[:, None] - held.at_ms, LONG_AGO)[at],
+            live=live[at],
+            best_held=np.where(live, held.worth, 0).max(axis=1)[at],
+        )
+
+    def _baskets(self) -> Floats:
+        """[n] what an order of each comes to."""
+        found = np.empty(len(self.at))
+        for plan, span in zip(self.plans.plans, self.spans, strict=True):
+            if span.stop > span.start:
+                found[span] = self.moment.columns(plan.campaign.economics.basket)[self.at[span]]
+        return found
+
+    def _uplift(self) -> Floats:
+        """[A, n] as models say, or as assumed."""
+        found = self.plans.table.uplift[:, self.campaign]
+        for plan, span in zip(self.plans.plans, self.spans, strict=True):
+            if plan.id in self.said.uplift:
+                found[: len(plan.arms), span] = self.said.uplift[plan.id][:, self.at[span]]
+        return found
+
+    def _items(self) -> ItemFacts:
+        """[A, n] about the items that each arm would offer."""
+        shape = (len(self.plans.table.arm_is), len(self.at))
+        found = ItemFacts(np.full(shape, np.nan), np.full(shape, np.nan))
+        for plan, span in zip(self.plans.plans, self.spans, strict=True):
+            if plan.id in self.said.items:
+                items, at = self.said.items[plan.id], self.at[span]
+                found.on_hand[: len(plan.arms), span] = items.on_hand[:, at]
+                found.rating[: len(plan.arms), span] = items.rating[:, at]
+        return found
+
+    def settle(self, why: Ints) -> None:
+        """Write the reason of every pair into ``why``; campaigns of higher priority come first."""
+        reason = self._reasons()
+        reserve = self.plans.table.reserve[self.drawn.arm, self.campaign]
+        taken = np.zeros(len(self.moment), np.bool_)
+        for c, span in enumerate(self.spans):
+            at, mine = self.at[span], reason[span]
+            self.guards[_OUTRANKED_AT, span] = gone = taken[at]
+            np.copyto(mine, _OUTRANKED, where=gone & ((mine == _OFFERED) | (mine > _OUTRANKED)))
+            if self.left[c] != _PLENTY:
+                _spend(int(self.left[c]), mine, reserve[span])
+            taken[at[mine == _OFFERED]] = True
+        why[self.campaign, self.at] = reason
+        self.until *= reason == _QUIET_HOURS
+
+    def _reasons(self) -> Ints:
+        """[n] the first reason that objects, were there no other campaign and plenty of money."""
+        drawn, (quiet, own, shop) = self.drawn, self.guards[-3:]
+        found = np.where(own, _CAMPAIGN_HOLDOUT, _OFFERED)
+        np.copyto(found, _GLOBAL_HOLDOUT, where=shop)
+        np.copyto(found, _QUIET_HOURS, where=quiet)
+        np.copyto(found, np.where(drawn.explored, _EXPLORED_NOTHING, _NOT_WORTH_IT), where=drawn.arm < 0)
+        np.copyto(found, self.refused.max(axis=0), where=drawn.admissible == 0)
+        guards = self.guards[: len(SHOPPER_GUARDS)]
+        first = guards.argmax(axis=0)
+        return np.where(guards[first, np.arange(len(first))], _GUARD_CODES[first], found)
+
+    def decided(self, why: Ints) -> Iterator[Decided]:
+        """What each campaign decided."""
+        for c, (plan, span) in enumerate(zip(self.plans.plans, self.spans, strict=True)):
+            arms = len(plan.arms)
+            yield Decided(
+                plan,
+                why[c],
+                self.at[span],
+                self.guards[:, span],
+                self.values.select(arms, span),
+                self.refused[:arms, span],
+                float(self.price[c]),
+                self.drawn.select(span),
+                self.until[span],
+            )
 
 
-def _spend(left_cents: int, reason: Ints, reserve: Ints, control: Bools) -> None:
+def _spend(left_cents: int, reason: Ints, reserve: Ints) -> None:
     """Note for whom too little is left once those before them have theirs; control groups take nothing."""
-    asks = np.flatnonzero(reason == _OFFERED)
+    asks = np.flatnonzero((reason == _OFFERED) | (reason >= _CAMPAIGN_HOLDOUT))
     if int(reserve[asks].sum()) <= left_cents:
         return
     for i in asks.tolist():
         if int(reserve[i]) > left_cents:
             reason[i] = _BUDGET_SPENT
-        elif not control[i]:
+        elif reason[i] == _OFFERED:
             left_cents -= int(reserve[i])
 
 
@@ -287,6 +308,8 @@ def remember(state: Rows, rows: Ints, moment: Moment, decided: list[Decided], of
     """Note in the k shoppers' rows what was offered and what waits. ``offers``: per campaign [n] 64-bit hash of the id
     that each offer has (anything where there is none)."""
     for found, ids in zip(decided, offers, strict=True):
+        if not len(found.at):
+            continue
         made = np.flatnonzero(found.offered)
         if len(made):
             at, arm = found.at[made], found.drawn.arm[made]

@@ -45,7 +45,26 @@ _COMPARE = {
 _OPPOSITE = {"<": ">=", "<=": ">", ">": "<=", ">=": "<", "==": "!=", "!=": "=="}
 #: a < b is b > a
 _TURNED = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "==": "==", "!=": "!="}
-_ARITHMETIC = {"+": np.add, "-": np.subtract, "*": np.multiply, "/": np.divide, "min": np.minimum, "max": np.maximum}
+
+
+def _finite(operate: Callable[[Floats, Floats], Floats]) -> Callable[[Floats, Floats], Floats]:
+    """The same, unknown where it gives no number: what is divided by 0 must not become 0 when it divides in turn."""
+
+    def value(a: Floats, b: Floats) -> Floats:
+        result = operate(a, b)
+        return np.where(np.isfinite(result), result, np.nan)
+
+    return value
+
+
+_ARITHMETIC: dict[str, Callable[[Floats, Floats], Floats]] = {
+    "+": np.add,
+    "-": np.subtract,
+    "*": _finite(np.multiply),
+    "/": _finite(np.divide),
+    "min": np.minimum,
+    "max": np.maximum,
+}
 
 
 @dataclass(frozen=True, slots=True)

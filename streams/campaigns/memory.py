@@ -50,18 +50,6 @@ class Held:
     wait_until_ms: Ints
     """[k, 4] until when."""
 
-    def take(self, chosen: Ints) -> Held:
-        """Some of the rows."""
-        return Held(
-            self.at_ms[chosen],
-            self.of[chosen],
-            self.until_ms[chosen],
-            self.worth[chosen],
-            self.did_ms[chosen],
-            self.wait_of[chosen],
-            self.wait_until_ms[chosen],
-        )
-
 
 def _cells(state: Rows, column: Column, rows: Ints) -> Ints:
     return state.cells(column, rows)[:, None] + np.arange(column.cells)

@@ -11,7 +11,7 @@ import msgspec
 from streams.campaigns.checking import problems
 from streams.campaigns.expression import Expression
 from streams.campaigns.lexer import ExpressionError, nearest
-from streams.campaigns.plan import EVENT_CODES
+from streams.campaigns.terms import EVENT_CODES
 from streams.campaigns.vocabulary import Vocabulary
 from streams.campaigns.yaml_lines import Path, Problem, Tree, read, shown
 from streams.features.days import Days

@@ -13,7 +13,8 @@ from models.registry import TASKS
 from streams.campaigns import memory
 from streams.campaigns.deciding import Moment
 from streams.campaigns.draws import due_hashes, shopper_hashes
-from streams.campaigns.plan import EVENT, Plans
+from streams.campaigns.plan import Plans
+from streams.campaigns.terms import EVENT
 from streams.campaigns.vocabulary import vocabulary
 from streams.columns.layout import Layout, Rows
 from streams.features.shopper import CATALOGUE

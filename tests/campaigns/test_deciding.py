@@ -11,9 +11,10 @@ from streams.campaigns import memory
 from streams.campaigns.deciding import Inputs, decide, remember
 from streams.campaigns.draws import shopper_hashes, uniform
 from streams.campaigns.guards import quiet_until
-from streams.campaigns.plan import CART, DEFERRED, EVENT, OVERDUE, PRICE, SILENCE, STOCK, Plans, Quiet
+from streams.campaigns.plan import Plans
 from streams.campaigns.reasons import SENTENCES, Why
-from streams.columns.arrays import TYPE_CODE
+from streams.campaigns.terms import CART, DEFERRED, EVENT, OVERDUE, PRICE, SILENCE, STOCK
+from streams.columns.arrays import TYPE_CODE, Ints
 from streams.features.days import Days
 from streams.records.events import CartItemAdded, OrderPlaced
 from tests.campaigns.builders import CONTENT, DAY, HOUR, NOON, PERCENT, campaign, moment, plans, rows
@@ -116,7 +117,7 @@ def test_nobody_is_decided_otherwise_for_who_stands_beside() -> None:
 def test_holdouts_are_as_large_as_said_stay_for_ever_and_know_nothing_of_each_other() -> None:
     ready = plans(campaign(id="a", holdout_share=0.2), campaign(id="b", holdout_share=0.2), holdout_share=0.1)
     shoppers = shopper_hashes(MANY)
-    own = [uniform(shoppers, plan.salts[2]) < 0.2 for plan in ready.plans]
+    own = [uniform(shoppers, salt) < 0.2 for salt in ready.table.salts[2]]
     shop = uniform(shoppers, ready.holdout_salt) < 0.1
     spread = 4 / len(MANY) ** 0.5
     for share, where in ((0.2, own[0]), (0.2, own[1]), (0.1, shop)):
@@ -124,7 +125,7 @@ def test_holdouts_are_as_large_as_said_stay_for_ever_and_know_nothing_of_each_ot
     assert abs((own[0] & own[1]).mean() - 0.04) < spread
     assert abs((own[0] & shop).mean() - 0.02) < spread
     salted = plans(campaign(id="a", holdout_share=0.2, salt="2"))
-    assert (uniform(shoppers, salted.plans[0].salts[2]) < 0.2).tolist() != own[0].tolist()
+    assert (uniform(shoppers, salted.table.salts[2]) < 0.2).tolist() != own[0].tolist()
     # None of them gets anything, whatever made them due.
     for ref in ("event:a", "event:b"):
         first, second = decide(ready, moment(MANY, ref=ref), memory.read(rows(len(MANY)), np.arange(len(MANY))))
@@ -239,16 +240,19 @@ def test_four_campaigns_may_wait_at_once_those_of_the_highest_priority() -> None
 )
 def test_quiet_hours_end_outside_themselves_however_clocks_change(zone: str, start: str, end: str) -> None:
     """Every quarter of an hour of a year with both changes of the clocks."""
-    from streams.records.campaign_parts import QuietHours
-
-    quiet, days = Quiet.of(QuietHours(start=start, end=end)), Days(zone)
+    days, minutes = Days(zone), [int(text[:2]) * 60 + int(text[3:]) for text in (start, end)]
     now = np.arange(int(datetime(2017, 1, 1, tzinfo=UTC).timestamp() * 1000), NOON - 5 * 365 * DAY, 900_000)
-    until = quiet_until(quiet, days, now, None)
+
+    def ends(times: Ints) -> Ints:
+        first, last = (np.full(len(times), each) for each in minutes)
+        return quiet_until(first, last, days, times)
+
+    until = ends(now)
     inside = until > 0
     assert 0 < inside.mean() < 1
     assert (until[inside] > now[inside]).all()
     assert (until[inside] - now[inside] <= 13 * HOUR).all()
-    assert not quiet_until(quiet, days, until[inside], None).any()
+    assert not ends(until[inside]).any()
 
 
 def test_a_shoppers_own_clock_counts_where_it_is_known() -> None:

@@ -14,9 +14,10 @@ from streams.campaigns import examples, memory
 from streams.campaigns.arms import ItemFacts
 from streams.campaigns.deciding import Decided, Inputs, Moment, decide
 from streams.campaigns.draws import due_hashes, shopper_hashes
-from streams.campaigns.plan import BROWSE, CART, EVENT, OVERDUE, PRICE, STOCK, Plans
+from streams.campaigns.plan import Plans
 from streams.campaigns.reading import campaigns_of
 from streams.campaigns.reasons import Why
+from streams.campaigns.terms import BROWSE, CART, EVENT, OVERDUE, PRICE, STOCK
 from streams.columns.arrays import TYPE_CODE, Ints
 from streams.entities.shopper import SHOPPER
 from streams.processing.partition import PartitionProcessor

@@ -144,6 +144,7 @@ def test_many_rows_are_judged_as_each_is_by_hand(condition: Judged) -> None:
         ("abs(a.x) == 2", "a.x == -2 or a.x == 2"),
         ("min(a.x, a.y, b.z) > 0", "a.x > 0 and a.y > 0 and b.z > 0 or min(a.x, a.y, b.z) > 0"),
         ("a.x\n  <\t1", "a.x < 1"),
+        ("known(a.x / (a.x / a.y))", "known(a.x / a.y) and a.x != 0"),
     ],
 )
 def test_the_grammar_binds_as_people_read(text: str, same: str) -> None:

@@ -16,8 +16,9 @@ from streams.campaigns import memory
 from streams.campaigns.arms import ItemFacts
 from streams.campaigns.deciding import Decided, Inputs, decide, remember
 from streams.campaigns.draws import shopper_hashes
-from streams.campaigns.plan import KINDS, Plans
+from streams.campaigns.plan import Plans
 from streams.campaigns.reasons import Why
+from streams.campaigns.terms import KINDS
 from streams.columns.arrays import TYPE_CODE
 from streams.records.campaigns import CampaignSet
 from streams.records.events import ItemViewed, OfferDismissed, OrderPlaced, OrderReturned
