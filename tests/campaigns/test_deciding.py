@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from streams.campaigns import memory
+from streams.campaigns.coupons import ALPHABET, generated
 from streams.campaigns.deciding import Inputs, decide, remember
 from streams.campaigns.draws import shopper_hashes, uniform
 from streams.campaigns.guards import quiet_until
@@ -16,6 +17,7 @@ from streams.campaigns.reasons import SENTENCES, Why
 from streams.campaigns.terms import CART, DEFERRED, EVENT, OVERDUE, PRICE, SILENCE, STOCK
 from streams.columns.arrays import TYPE_CODE, Ints
 from streams.features.days import Days
+from streams.records.campaign_parts import Coupons
 from streams.records.events import CartItemAdded, OrderPlaced
 from tests.campaigns.builders import CONTENT, DAY, HOUR, NOON, PERCENT, campaign, moment, plans, rows
 
@@ -259,6 +261,14 @@ def test_a_shoppers_own_clock_counts_where_it_is_known() -> None:
     ready = plans(campaign(quiet_hours={"start": "21:00", "end": "08:00", "clock": "shopper"}))
     clock = np.array([0.0, 10.0 * HOUR, -5.0 * HOUR, np.nan])
     assert whys(ready, MANY[:4], NOON, clock_ms=clock) == ["offered", "quiet_hours", "quiet_hours", "offered"]
+
+
+def test_a_coupon_code_is_given_once_and_alike_in_a_replay() -> None:
+    coupons = Coupons(source="generated", prefix="HI-", length=12)
+    codes = [generated(coupons, "welcome", f"offer-{i}") for i in range(20_000)]
+    assert len(set(codes)) == len(codes)
+    assert codes[7] == generated(coupons, "welcome", "offer-7") != generated(coupons, "other", "offer-7")
+    assert all(len(code) == 15 and set(code[3:]) <= set(ALPHABET) for code in codes)
 
 
 def test_every_reason_has_its_sentence() -> None:
