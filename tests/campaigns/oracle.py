@@ -64,6 +64,10 @@ class Due:
     stock: float
     rating: float
     uplift: dict[str, list[float]]
+    asked_with: dict[str, int]
+    """What was left of each campaign's budget before anybody of the group was decided; not there: plenty."""
+    left: dict[str, int]
+    """What is left of it now: the same for all of a group."""
 
 
 def decide(chosen: CampaignSet, shopper: Shopper, due: Due, price: float) -> dict[str, tuple[str, str | None]]:
@@ -116,18 +120,30 @@ def _one(
     if guard is not None:
         return guard, arm, 0
     if not allowed:
-        order = "uplift_unknown negative_uplift basket_unknown below_margin out_of_stock bad_reviews worse_than_held"
+        order = "uplift_unknown negative_uplift basket_unknown below_margin out_of_stock bad_reviews worse_than_held "
+        order += "budget"
         return max((r for r in reasons if r), key=order.split().index), arm, 0
     if arm is None:
         return ("explored_nothing" if explored else "not_worth_it"), arm, 0
     until = _quiet_until(chosen, campaign, due.now)
     if until:
         return "quiet_hours", arm, until
+    reserve = _reserve(campaign, next(a for a in campaign.arms if a.id == arm))
+    if reserve > due.left.get(campaign.id, reserve):
+        return "budget_spent", arm, 0
     if uniform(shopper_hash, digest("holdout", chosen.shop.holdout_salt)) < chosen.shop.holdout_share:
         return "global_holdout", arm, 0
     if uniform(shopper_hash, digest("campaign holdout", campaign.id, campaign.salt)) < campaign.holdout_share:
         return "campaign_holdout", arm, 0
+    if campaign.id in due.left:
+        due.left[campaign.id] -= reserve
     return "offered", arm, 0
+
+
+def _reserve(campaign: Campaign, arm: object) -> int:
+    """What an offer may cost at most."""
+    names = ("max_discount_cents", "amount_cents", "shipping_cents", "discount_cents")
+    return sum(getattr(arm, name, 0) for name in names) + campaign.economics.contact_cents
 
 
 def _guard(
@@ -187,6 +203,9 @@ def _choose(campaign: Campaign, made: list[Made], due: Due, price: float) -> tup
                 reason = "bad_reviews"
         if reason is None and int(discount) < held:
             reason = "worse_than_held"
+        reserve = _reserve(campaign, arm)
+        if reason is None and reserve > due.asked_with.get(campaign.id, reserve):
+            reason = "budget"
         reasons.append(reason)
         worth = uplift * economics.gross_margin * order - cost - price * cost
         if reason is None and worth > most:

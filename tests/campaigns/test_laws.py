@@ -99,6 +99,8 @@ def due_at(rng: random.Random, chosen: CampaignSet, now: int, step: int) -> orac
         stock=rng.choice([0, 5, 100, nan]),
         rating=rng.choice([0, 3, 4.5, nan]),
         uplift={c.id: [rng.choice([-0.1, 0.02, 0.3, 0.3, nan]) for _ in c.arms] for c in chosen.campaigns},
+        asked_with={},
+        left={},
     )
 
 
@@ -119,11 +121,18 @@ class World:
         at = np.array(sorted(rng.sample(range(len(SHOPPERS)), rng.randint(1, len(SHOPPERS)))))
         dues = [due_at(rng, self.chosen, self.now - rng.choice([0, 0, HOUR]), number) for _ in at]
         price = rng.choice([0.0, 0.5])
+        left = {c.id: rng.choice([0, 120, 500, 5100, 8000]) for c in self.chosen.campaigns if rng.random() < 0.5}
+        remaining = dict(left)
+        for due in dues:
+            due.asked_with, due.left = left, remaining
         decided = self._decide(at, dues, price)
         for n, i in enumerate(at.tolist()):
             wanted = oracle.decide(self.chosen, self.oracles[i], dues[n], price)
             for found in decided:
                 self._same(found, n, *wanted[found.plan.id], dues[n], i)
+        for found in decided:
+            if found.plan.id in left:
+                assert 0 <= left[found.plan.id] - found.spent_cents == remaining[found.plan.id]
 
     def _decide(self, at: np.ndarray, dues: list[oracle.Due], price: float) -> list[Decided]:
         events = np.array([0 if d.event is None else TYPE_CODE[d.event] for d in dues])
@@ -144,6 +153,7 @@ class World:
         inputs = Inputs(
             uplift={c.id: np.array([d.uplift[c.id] for d in dues]).T for c in self.chosen.campaigns},
             price={c.id: price for c in self.chosen.campaigns},
+            left_cents=dues[0].asked_with,
             items={
                 c.id: ItemFacts(
                     np.tile([d.stock for d in dues], (len(c.arms), 1)),
