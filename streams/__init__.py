@@ -13,7 +13,9 @@ then the changed rows, then commits.
 (``processing/tallies.py``), to the group's log of items, where ``agents/carrier.py`` also carries what catalogues say;
 items go the same way from there.
 
+``campaigns/`` reads what marketing writes and decides what to offer whom under it; ``deciding.py`` there is the core.
+
 Imports go one way, and ``LAYERS`` in ``tests/test_imports.py`` is the map: records, columns, state and features,
-decisions, monitoring, processing, entities (all pure but for state), then what speaks to Kafka, then the worker, then
-commands.
+campaigns, decisions, monitoring, processing, entities (all pure but for state), then what speaks to Kafka, then the
+worker, then commands.
 """

@@ -10,6 +10,7 @@ from rich.markup import escape
 
 from streams.commands.bench import bench
 from streams.commands.broker import broker
+from streams.commands.campaigns import campaigns
 from streams.commands.catalogues import metrics, schema, settings
 from streams.commands.check import check
 from streams.commands.dead_letters import dead_letters
@@ -96,6 +97,7 @@ for command in (
     dead_letters,
     late_events,
     features,
+    campaigns,
     models,
     train,
     report,

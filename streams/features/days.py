@@ -45,11 +45,15 @@ class Days:
         >>> Days("America/Sao_Paulo").start_ms(np.array([17454])).tolist() == [17454 * DAY_MS + 3 * 3_600_000]
         True
         """
-        local = number * DAY_MS
+        return self.utc_ms(number * DAY_MS)
+
+    def utc_ms(self, local: Ints) -> Ints:
+        """[n] when the zone's clocks first show each time (milliseconds since 1970 there), UTC milliseconds; where they
+        leave it out, when they first show a later one."""
         if self._offsets is None:
             return local
         since_ms, offset_ms = self._offsets
-        # What the clocks have shown at most when each offset ends: the first one under which they come to the day.
+        # What the clocks have shown at most when each offset ends: the first one under which they come to the time.
         shown = np.maximum.accumulate(since_ms[1:] + offset_ms[:-1])
         first = np.searchsorted(shown, local, side="right")
         return np.maximum(since_ms[first], local - offset_ms[first])

@@ -1,0 +1,85 @@
+"""Campaigns made ready to decide: expressions read, everything in numbers, in the order of their priority."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from streams.campaigns.draws import digest, shopper_hashes
+from streams.campaigns.expression import Expression
+from streams.campaigns.table import Table, code_of
+from streams.campaigns.terms import Arms, Window
+from streams.campaigns.vocabulary import Vocabulary
+from streams.columns.arrays import Hashes
+from streams.features.days import Days
+from streams.records.campaigns import Campaign, CampaignSet, Shop
+
+CONSENT = "offers.consent"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One campaign, ready to decide."""
+
+    campaign: Campaign
+    code: int
+    """64 bits that stand for it in rows; never 0."""
+    audience: Expression
+    arms: Arms
+
+    @property
+    def id(self) -> str:
+        """The campaign's id."""
+        return self.campaign.id
+
+
+@dataclass(frozen=True, slots=True)
+class Plans:
+    """All campaigns of a shop, ready to decide, in the order in which they decide: by priority, then by id."""
+
+    shop: Shop
+    plans: tuple[Plan, ...]
+    table: Table
+    digest: str
+    addresses: tuple[str, ...]
+    """What they read: features, outputs of tasks, baskets, consent."""
+    caps: tuple[Window, ...]
+    longest_ms: int
+    """The longest time for which any of them asks what was offered before."""
+    days: Days
+    holdout_salt: Hashes
+    """[1] of the draw of the shop's holdout."""
+    blocked: Hashes
+
+    @staticmethod
+    def of(chosen: CampaignSet, words: Vocabulary) -> Plans:
+        """Make a set ready. Raises ``ExpressionError`` where an expression is wrong; ``reading.py`` tells it with its
+        line, and tells the rest that can be wrong."""
+        segments = {name: Expression.of(text, words) for name, text in chosen.shop.segments.items()}
+        ordered = sorted(chosen.campaigns, key=lambda each: (-each.priority, each.id))
+        plans = tuple(
+            Plan(
+                each,
+                code_of(each.id),
+                Expression.of(each.audience, words, segments),
+                Arms.of(each.arms, each.economics.contact_cents),
+            )
+            for each in ordered
+        )
+        caps = Window.of(chosen.shop.caps)
+        lengths = [w.length_ms for w in (*caps, *(w for each in ordered for w in Window.of(each.caps)))]
+        valid = [int(plan.arms.valid_ms.max()) for plan in plans]
+        read = [a for p in plans for a in (*p.audience.addresses, p.campaign.economics.basket)]
+        return Plans(
+            shop=chosen.shop,
+            plans=plans,
+            table=Table.of(ordered, [plan.arms for plan in plans]),
+            digest=chosen.digest,
+            addresses=tuple(dict.fromkeys([CONSENT, *read])),
+            caps=caps,
+            longest_ms=max([*lengths, *valid]),
+            days=Days(chosen.shop.time_zone),
+            holdout_salt=np.array([digest("holdout", chosen.shop.holdout_salt)], np.uint64),
+            blocked=np.sort(shopper_hashes(chosen.shop.blocked_shoppers)),
+        )
