@@ -78,7 +78,7 @@ def columns_at(events: list[Any], shoppers: list[str], now: Ints) -> Callable[[s
     every = sorted([*granted, *events], key=lambda event: event.event_time)
     processor = PartitionProcessor(SHOPPER, 0, Rules())
     processor.apply(slice_of(log_of(*every)))
-    at = processor.arena.rows.take(processor.arena.find(shoppers))
+    at = processor.arena.rows.copy(processor.arena.find(shoppers))
     catalogue, (churn,) = SHOPPER.catalogue, [task for task in TASKS if task.name == "churn"]
     answers = shipped().model("churn").score(catalogue.read(at, now, churn.features))
     # As in a stream: of whom the task cannot judge nothing is answered.
