@@ -13,6 +13,8 @@ then the changed rows, then commits.
 (``processing/tallies.py``), to ``items.log.v1``, where ``agents/carrier.py`` also carries what catalogues say; items go
 the same way from there.
 
+``effects/`` says what campaigns brought beyond their holdout (``docs/effect.md``); nothing above feeds it yet.
+
 Imports go one way, and ``LAYERS`` in ``tests/test_imports.py`` is the map: records, columns, state and features,
 decisions, monitoring, processing, entities (all pure but for state), then what speaks to Kafka, then the worker, then
 commands.

@@ -73,6 +73,7 @@ PURE = (
     "streams/columns",
     "streams/features",
     "streams/decisions",
+    "streams/effects",
     "streams/monitoring",
     "streams/processing",
 )
@@ -80,7 +81,7 @@ PURE = (
 LAYERS = (
     ("access", "metrics", "noise", "records", "terminal", "writable"),
     ("announce", "broker", "columns", "topics", "transport", "web"),
-    ("control", "features", "state"),
+    ("control", "effects", "features", "state"),
     ("decisions", "reading", "tables"),
     ("dead_letters", "monitoring"),
     ("processing",),
