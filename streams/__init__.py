@@ -15,6 +15,8 @@ items go the same way from there.
 
 ``campaigns/`` reads what marketing writes and decides what to offer whom under it; ``deciding.py`` there is the core.
 
+``effects/`` says what campaigns brought beyond their holdout (``docs/effect.md``); nothing above feeds it yet.
+
 Imports go one way, and ``LAYERS`` in ``tests/test_imports.py`` is the map: records, columns, state and features,
 campaigns, decisions, monitoring, processing, entities (all pure but for state), then what speaks to Kafka, then the
 worker, then commands.

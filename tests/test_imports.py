@@ -77,6 +77,7 @@ PURE = (
     "streams/features",
     "streams/campaigns",
     "streams/decisions",
+    "streams/effects",
     "streams/monitoring",
     "streams/processing",
 )
@@ -84,7 +85,7 @@ PURE = (
 LAYERS = (
     ("access", "metrics", "nearest", "noise", "records", "terminal", "writable"),
     ("announce", "broker", "columns", "topics", "transport", "web"),
-    ("control", "features", "state"),
+    ("control", "effects", "features", "state"),
     ("campaigns",),
     ("decisions", "reading", "tables"),
     ("dead_letters", "monitoring"),

@@ -1,0 +1,1 @@
+"""Programs that measure what tests are too short for: ``python -m training.checks.effect``."""
