@@ -3,8 +3,8 @@
 A storefront produces it to ``storefront.events.v1`` keyed by shopper, and ``transport/sliced.py`` hands the agent in
 ``agents/entity_log.py`` a slice of its partition. ``processing/decode.py`` turns the slice into columns
 (``columns/shopper_events.py``) or dead letters, ``processing/fates.py`` drops what was applied before or is late, and
-``processing/rounds.py`` finds each row's due points; ``processing/partition.py`` has this order of things, under the
-rules and models that ``processing/in_force.py`` keeps as the log chose them. ``features/`` folds the columns into packed
+``processing/rounds.py`` finds each row's due points; ``processing/partition.py`` has this order, under the rules
+and models that ``processing/in_force.py`` keeps as the log chose them. ``features/`` folds the columns into packed
 rows (``state/arena.py``) up to each due point and reads the features there. The due rows of a slice that a model can
 judge go through it in one run (``models/``), and ``decisions/`` alerts, offers, or withholds with a reason. Outcomes
 leave under ids that are digests of what they stand on (``records/outcomes.py``). ``agents/durability.py`` has them
