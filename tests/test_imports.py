@@ -70,6 +70,7 @@ DOORS = {
 IMPURE = ("streams.app", "streams.agents", "streams.transport", "streams.tables", "streams.topics", "streams.settings")
 PURE = (
     "streams/records",
+    "streams/budget",
     "streams/columns",
     "streams/features",
     "streams/decisions",
@@ -81,6 +82,7 @@ LAYERS = (
     ("access", "metrics", "noise", "records", "terminal", "writable"),
     ("announce", "broker", "columns", "topics", "transport", "web"),
     ("control", "features", "state"),
+    ("budget",),
     ("decisions", "reading", "tables"),
     ("dead_letters", "monitoring"),
     ("processing",),
