@@ -190,7 +190,7 @@ class Account(msgspec.Struct):
         """Time went on: the price moves by what was committed beyond the plan."""
         plan, committed = self.plan(), self.committed_on(self.newest)
         share = plan.share(now_ms, book.starts_ms, book.ends_ms)
-        if book.now_ms and book.cents:
+        if book.now_ms and book.cents and self.budget.pacing != "asap":
             left = plan.share(self.until_ms(book), book.starts_ms, book.ends_ms) - book.share
             passed = share - book.share
             planned = max(book.cents - book.committed, 0) * passed // left if left > 0 else 0

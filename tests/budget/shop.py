@@ -6,11 +6,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+import msgspec
 import numpy as np
 
 from streams.budget.candidates import Candidates, SliceTimes
 from streams.budget.ledger import Ledger
 from streams.budget.purses import Purses
+from streams.features.days import Days
 from streams.records.budget import (
     AnyBudgetRecord,
     BudgetSet,
@@ -90,7 +92,7 @@ class Shoppers:
     @property
     def end_ms(self) -> int:
         """Newest time in the log."""
-        return max((_time(record) for record in self.log), default=MIDNIGHT)
+        return max([MIDNIGHT, *map(_time, self.log)])
 
     def work(self, stop: int, cut: int = 0) -> list[SpendReported]:
         """Apply the log up to an offset as one slice; ``cut``: offers are asked for in two calls."""
@@ -126,14 +128,14 @@ class Shoppers:
             elif isinstance(record, Redeemed) and at >= before.get(record.shopper, 0):
                 self._redeem(at, record, record.time_ms < int(times.watermark_ms[i]))
         self.next_offset, self.newest_ms = start + len(records), int(newest[-1])
-        said = self.purses.end()
-        for report in said:
+        reports = self.purses.end()
+        for report in reports:
             self.truth.agree(self.truth.reports, (self.partition, report.sequence), report)
         purse = self.purses.purse(CAMPAIGN, CURRENCY)
         if purse is not None:
             held_back = max(self.truth.released.get(self.partition, 0), purse.released)
             self.truth.released[self.partition] = held_back
-        return said
+        return reports
 
     def _afford(self, asked: list[tuple[int, int, int, float, int]]) -> list[bool]:
         if not asked:
@@ -154,7 +156,7 @@ class Shoppers:
         assert 0 <= charged <= min(reserved, record.cost)
 
     def flush(self, upto: int) -> None:
-        """Write what is known; ``upto``: 0 nothing arrives, 1 the purses, 2 and every other row, 3 all, 4 and progress."""
+        """Write what is known. ``upto``: 0 nothing comes, 1 the purses, 2 and some rows, 3 and all, 4 and progress."""
         held, rows, progress, newest = self.durable
         value = self.purses.take_changes(self.next_offset)
         if upto >= 1:
@@ -201,14 +203,10 @@ class Campaigns:
 
     def flush(self) -> None:
         """Write what the ledger came to, as JSON, with the offset in one record."""
-        import msgspec
-
         self.durable = msgspec.json.encode(self.ledger.progress()), self.applied
 
     def crash(self) -> Ledger:
         """Another owner begins with what is durable; gives the one that is taken for dead."""
-        import msgspec
-
         late, self.ledger = self.ledger, Ledger(ZONE)
         held, self.applied = self.durable
         self.ledger.restore(msgspec.json.decode(held))
@@ -229,6 +227,4 @@ def _time(record: Asked | Redeemed | LeaseGranted | int) -> int:
 
 
 def _day(time_ms: int) -> int:
-    from streams.features.days import Days
-
     return int(Days(ZONE).number(np.array([time_ms // MINUTE * MINUTE]))[0])

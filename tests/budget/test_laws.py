@@ -10,7 +10,19 @@ from hypothesis import strategies as st
 
 from streams.budget.ledger import Ledger
 from streams.budget.purses import Purses
-from tests.budget.shop import CAMPAIGN, CURRENCY, HOUR, MINUTE, ZONE, Asked, Campaigns, Redeemed, Shoppers, Truth, budget
+from tests.budget.shop import (
+    CAMPAIGN,
+    CURRENCY,
+    HOUR,
+    MINUTE,
+    ZONE,
+    Asked,
+    Campaigns,
+    Redeemed,
+    Shoppers,
+    Truth,
+    budget,
+)
 
 #: Total and daily budget, in cents: large ones, and such as are soon empty.
 SIZES = ((8_000, 4_000), (60_000, 20_000), (3_000, 9_000), (2_000, 1_000))
@@ -66,10 +78,11 @@ class Budgets:
             self.campaigns.lead(random.choice((10**6, 2)))
 
     def time(self) -> None:
-        """Much time passes."""
-        hours = self.random.choice((1, 4, 9, 26))
+        """Much time passes, for some sooner than for others."""
+        latest = max(shoppers.end_ms for shoppers in self.shoppers) + self.random.choice((1, 4, 9, 15)) * HOUR
         for shoppers in self.shoppers:
-            shoppers.log.append(shoppers.end_ms + hours * HOUR)
+            if self.random.random() < 0.7:
+                shoppers.log.append(latest)
 
     def flush(self) -> None:
         """A worker flushes, to the end or not: then it begins anew."""
@@ -114,8 +127,8 @@ class Budgets:
                 assert purse.committed == sum(purse.reserved.values()) + purse.settled + purse.released
 
     def end(self) -> None:
-        """The campaign is stopped and time passes: all comes back but what was spent; and the logs, applied once more from
-        their begin and as they are, say the same."""
+        """The campaign is stopped and time passes: all comes back but what was spent; and the logs, applied once more
+        from their begin and as they are, say the same."""
         self.set_the_budget(False)
         for _ in range(6):
             latest = max(shoppers.end_ms for shoppers in self.shoppers)
@@ -123,7 +136,6 @@ class Budgets:
             for shoppers in self.shoppers:
                 shoppers.log.append(latest + 5 * HOUR)
                 self.campaigns.log += shoppers.work(10**6)
-                assert latest == max(shoppers.end_ms for shoppers in self.shoppers) - 5 * HOUR
         self.campaigns.lead()
         balance, spent = self.campaigns.ledger.balance(CAMPAIGN, CURRENCY), sum(self.truth.charged.values())
         assert balance[1:] == (balance.budget_cents - spent, 0, spent)
@@ -152,7 +164,7 @@ HAPPENS: tuple[Callable[[Budgets], None], ...] = (
 )  # fmt: skip
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(
     seed=st.integers(0, 2**32),
     pacing=st.sampled_from(["even", "asap", "front_loaded"]),
