@@ -45,18 +45,17 @@ class _Log:
 
 
 class World:
-    """``partitions`` of shoppers and one ledger; ``crashes``: how many of a thousand steps kill each worker."""
+    """Partitions of shoppers and one ledger; ``crashes``: how many of a thousand steps kill each worker."""
 
-    def __init__(self, budget: BudgetSet, partitions: int, crashes: int, seed: int = 0) -> None:
-        self._random, self._crashes = Random(seed), crashes
-        self._logs = [_Log(p, Purses(p, ZONE)) for p in range(partitions)]
+    def __init__(self, budget: BudgetSet, crashes: int, step_ms: int = STEP_MS, seed: int = 0) -> None:
+        self._random, self._crashes, self._step_ms = Random(seed), crashes, step_ms
+        self._logs = [_Log(p, Purses(p, ZONE)) for p in range(budget.partitions)]
         self.ledger, self._campaigns = Ledger(ZONE), list[AnyBudgetRecord]()
         self._applied = 0
         self._flushed: tuple[int, Any] = (0, [])
         self._loads: list[Load] = []
         self._accepted: dict[int, bool] = {}
         self.crashed = 0
-        self.seconds = 0.0
         self._campaigns.append(budget)
 
     def day(self, load: Load) -> Bools:
@@ -65,8 +64,8 @@ class World:
         first, place = len(self._accepted), 0
         self._loads.append(load)
         home = np.random.default_rng(day).integers(0, len(self._logs), len(load.time_ms))
-        for now in range(0, DAY_MS, STEP_MS):
-            stop = int(np.searchsorted(load.time_ms, now + STEP_MS))
+        for now in range(0, DAY_MS, self._step_ms):
+            stop = int(np.searchsorted(load.time_ms, now + self._step_ms))
             for log in self._logs:
                 if now % MINUTE_MS == 0:
                     self._append(log, day * DAY_MS + now, -1)
@@ -74,8 +73,8 @@ class World:
                 self._append(self._logs[home[i]], day * DAY_MS + int(load.time_ms[i]), i)
             place = stop
             for log in self._logs:
-                self._work(log, now // STEP_MS)
-            self._lead(now // STEP_MS)
+                self._work(log, now // self._step_ms)
+            self._lead(now // self._step_ms)
         return np.array([self._accepted[first + i] for i in range(len(load.time_ms))])
 
     def _append(self, log: _Log, time_ms: int, offer: int) -> None:

@@ -83,6 +83,16 @@ def subgradient(load: Load) -> float:
     return brought
 
 
+def split_subgradient(load: Load, partitions: int) -> float:
+    """The same where each partition has an equal part of the budget and a price of its own, with nothing in between."""
+    home = np.random.default_rng(partitions).integers(0, partitions, len(load.time_ms))
+    part = load.budget_cents // partitions
+    return sum(
+        subgradient(Load(load.time_ms[some], load.cost_cents[some], load.value[some], part))
+        for some in (home == p for p in range(partitions))
+    )
+
+
 def accepted_value(load: Load, accepted: Bools) -> float:
     """What accepted offers bring, as a share of the optimum in hindsight."""
     return float(load.value[accepted].sum()) / load.optimum()

@@ -32,8 +32,8 @@ class Holder(msgspec.Struct):
     settled: int = 0
     released: int = 0
     short: int = 0
-    costliest: int = 0
     demand: int = 0
+    offers: int = 0
     day: int = -1
     reported: int = -1
     """Sequence of the newest report."""
@@ -101,6 +101,11 @@ class Account(msgspec.Struct):
         there = (h.granted - h.returned - h.committed_before for h in self.holders if h.day == day)
         return self.closed.get(day, 0) + sum(there)
 
+    @property
+    def usual_cost(self) -> int:
+        """What an offer costs on average, rounded up; 0 before there is one."""
+        return -(-sum(h.committed for h in self.holders) // max(sum(h.offers for h in self.holders), 1))
+
     def plan(self) -> DayPlan:
         """How a day is spread."""
         return DayPlan(self.weights, self.budget.pacing)
@@ -146,7 +151,7 @@ class Account(msgspec.Struct):
         holder.returned, holder.committed = report.returned_cents, report.committed_cents
         holder.committed_before, holder.short = report.committed_before_cents, report.short_cents
         holder.settled, holder.released = report.settled_cents, report.released_cents
-        holder.costliest = report.costliest_cents
+        holder.offers = report.offers
         demand, holder.demand = report.demand_cents - holder.demand, report.demand_cents
         if report.day >= max(self.newest - 1, 0) and report.day not in self.books:
             self._open(report.day, days)

@@ -1,7 +1,8 @@
 """How much a partition is leased when it reports.
 
 A lease is what the partition needs for a quarter of an hour at the plan's pace, with three standard deviations more,
-because nobody knows where shoppers will come. Where not much is left of the day, the margin goes to whoever came short.
+because nobody knows where shoppers will come, as far as there is an equal share for each; whoever came short gets that
+as well. Where a share would not pay for one offer, only they get more than the plan's pace.
 A lease ends after that quarter of an hour of the partition's own time, with its day, and with the campaign. A partition
 that is more than a day behind the newest is leased nothing: nobody makes offers for the past.
 """
@@ -54,9 +55,9 @@ def _need(account: Account, holder: Holder, report: SpendReported) -> tuple[int,
     left = max(book.cents - account.committed_on(report.day), 0)
     planned = left * (min(then, last) - share) // (last - share) if last > share else left
     need = -(-planned // n)
-    if _room(account, report.day) >= 2 * n * holder.costliest:
-        # As many offers as come at random vary by the root of their number.
-        need += 3 * isqrt(need * holder.costliest) + holder.costliest
-    elif holder.wanted:
-        need = max(need, holder.costliest)
-    return min(need, left), expires
+    usual, fair = account.usual_cost, left // n
+    # As many offers as come at random vary by the root of their number.
+    margin = 3 * isqrt(need * usual) + 2 * usual
+    if fair >= usual:
+        need = max(need, min(need + margin, fair))
+    return min(max(need, holder.wanted), left), expires

@@ -45,9 +45,9 @@ class _Standing(NamedTuple):
     committed: int
     committed_before: int
     short: int
-    costliest: int
     demand: int
     candidates: int
+    offers: int
     answered: bool
     """Whether something was granted since the closing before."""
 
@@ -71,9 +71,9 @@ class Purse(msgspec.Struct):
     settled: int = 0
     released: int = 0
     short: int = 0
-    costliest: int = 0
     demand: int = 0
     candidates: int = 0
+    offers: int = 0
     minute: int = -1
     """The log's, since 1970."""
     day: int = -1
@@ -106,13 +106,13 @@ class Purse(msgspec.Struct):
         """The log comes to another minute: what must not be spent any more goes back."""
         if closing.day != self.day:
             self.returned += self.free
-            self.day, self.committed_before, self.costliest = closing.day, self.committed, 0
+            self.day, self.committed_before = closing.day, self.committed
         self.minute = closing.minute
         self.returned += self.free - self.spendable
         answered, self.answered = self.answered, False
         return _Standing(
-            closing, self.granted, self.returned, self.committed, self.committed_before, self.short, self.costliest,
-            self.demand, self.candidates, answered,
+            closing, self.granted, self.returned, self.committed, self.committed_before, self.short, self.demand,
+            self.candidates, self.offers, answered,
         )  # fmt: skip
 
     def take(self, grant: LeaseGranted) -> None:
@@ -133,9 +133,9 @@ class Purse(msgspec.Struct):
         accepted = np.zeros(len(some), np.bool_)
         accepted[passing[taken]] = True
         self.candidates += len(some)
+        self.offers += int(np.count_nonzero(taken))
         self.demand += int(cost[worth > cost * self.reference].sum())
         if len(passing):
-            self.costliest = max(self.costliest, int(cost[passing].max()))
             self.short += int(cost[passing[~taken]].sum())
         for ends, cents in zip(some.expires_at_ms[accepted].tolist(), cost[accepted].tolist(), strict=True):
             bucket = bucket_of(ends)
@@ -189,7 +189,7 @@ class Purse(msgspec.Struct):
             settled_cents=self.settled,
             released_cents=self.released,
             short_cents=s.short,
-            costliest_cents=s.costliest,
             demand_cents=s.demand,
             candidates=s.candidates,
+            offers=s.offers,
         )

@@ -119,9 +119,9 @@ class SpendReported(_Record, tag="spend_reported", frozen=True, kw_only=True):
     short_cents: Annotated[
         Amount, Meta(description="Cost of offers worth their price that no lease was left for, a sum.")
     ]
-    costliest_cents: Annotated[Amount, Meta(description="The dearest offer worth its price of the day.")]
     demand_cents: Annotated[Amount, Meta(description="Cost of all offers worth the reference price, a sum.")]
     candidates: Annotated[Count, Meta(description="Offers that were considered, a sum.")]
+    offers: Annotated[Count, Meta(description="Offers that were accepted, a sum.")]
 
 
 BUDGET_RECORDS: tuple[type[msgspec.Struct], ...] = (BudgetSet, LeaseGranted, SpendReported)

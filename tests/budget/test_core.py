@@ -129,9 +129,7 @@ def test_an_older_budget_does_not_come_back() -> None:
 
 
 def report(partition: int, sequence: int, at: int, day: int = TODAY, **sums: int) -> SpendReported:
-    fields = (
-        "granted", "returned", "committed", "committed_before", "settled", "released", "short", "costliest", "demand"
-    )  # fmt: skip
+    fields = ("granted", "returned", "committed", "committed_before", "settled", "released", "short", "demand")
     plain = {f"{name}_cents": sums.get(name, 0) for name in fields}
     return SpendReported(
         campaign=CAMPAIGN,
@@ -141,6 +139,7 @@ def report(partition: int, sequence: int, at: int, day: int = TODAY, **sums: int
         event_time=at,
         day=day,
         candidates=0,
+        offers=0,
         **plain,
     )
 
