@@ -1,8 +1,8 @@
 """What pacing a budget through leases is worth and costs: ``python -m streams.bench.budget``.
 
-Of three days that are made up, the share of the hindsight optimum: in one place with nothing in between, through leases,
-and through leases while workers and ledgers are killed. How far real days stray from even pacing. Microseconds per
-decision.
+Of three days that are made up, the share of the hindsight optimum: in one place with nothing in between, through
+leases, and through leases while workers and ledgers are killed. How far real days stray from even pacing. Microseconds
+per decision.
 """
 
 from __future__ import annotations
