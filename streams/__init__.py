@@ -14,6 +14,6 @@ then the changed rows, then commits.
 the same way from there.
 
 Imports go one way, and ``LAYERS`` in ``tests/test_imports.py`` is the map: records, columns, state and features,
-budgets, decisions, monitoring, processing, entities (all pure but for state), then what speaks to Kafka, then the worker, then
-commands.
+budgets, decisions, monitoring, processing, entities (all pure but for state), then what speaks to Kafka, then the
+worker, then commands.
 """
