@@ -147,12 +147,12 @@ def report(partition: int, sequence: int, at: int, day: int = TODAY, **sums: int
 def test_a_day_that_was_spent_by_those_who_are_past_it_is_not_spent_again() -> None:
     ledger = Ledger(ZONE)
     ledger.apply(budget(pacing="asap", partitions=2, daily_cents=4_000))
-    [first] = ledger.apply(report(0, 0, NOON))
+    [first] = ledger.apply(report(0, 0, NOON, short=3_000))
     got = first.granted_cents
-    assert got > 0
-    ledger.apply(report(0, 1, NOON + DAY, TODAY + 1, granted=got, committed=got, committed_before=got))
-    granted_late = sum(g.granted_cents for g in ledger.apply(report(1, 0, NOON)))
-    assert 0 < granted_late <= 4_000 - got
+    assert got == 3_000
+    ledger.apply(report(0, 1, NOON + DAY, TODAY + 1, short=3_000, granted=got, committed=got, committed_before=got))
+    [second] = ledger.apply(report(1, 0, NOON, short=3_000))
+    assert second.granted_cents == 1_000
 
 
 def test_a_stopped_campaign_calls_its_leases_back() -> None:
