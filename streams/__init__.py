@@ -18,7 +18,9 @@ items go the same way from there.
 
 ``effects/`` says what campaigns brought beyond their holdout (``docs/effect.md``); nothing above feeds it yet.
 
+``budget/`` leases what campaigns may spend to partitions (``docs/decisions/0013``); nothing above feeds it yet.
+
 Imports go one way, and ``LAYERS`` in ``tests/test_imports.py`` is the map: records, columns, state and features,
-campaigns, decisions, monitoring, processing, entities (all pure but for state), then what speaks to Kafka, then the
-worker, then commands.
+budgets and campaigns, decisions, monitoring, processing, entities (all pure but for state), then what speaks to Kafka,
+then the worker, then commands.
 """
