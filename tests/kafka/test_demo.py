@@ -179,11 +179,11 @@ def test_ctrl_c_stops_everything_that_the_demo_started(moment: str, tmp_path: Pa
     if moment == "is ready":
         next(line for line in demo.stdout if moment in line)
     else:  # Kafka is on its way.
-        while not children_of(f"ctrl-c-{len(moment)}"):
+        while {pid for pid, _ in children_of(f"ctrl-c-{len(moment)}")} <= {demo.pid}:
             time.sleep(0.05)
     demo.send_signal(signal.SIGINT)
-    demo.stdout.read()
-    assert demo.wait(60) == 130
+    said = demo.stdout.read()
+    assert demo.wait(60) == 130, said
     end = time.monotonic() + 10
     while (left := children_of(f"ctrl-c-{len(moment)}")) and time.monotonic() < end:
         time.sleep(0.2)
