@@ -173,8 +173,9 @@ def test_a_change_of_a_model_about_items_is_looked_for_among_items(
     with pytest.raises(NotServed, match="3 of 3 partitions do not serve it"):
         wait(settings, "restock", "c1", 0)
     producer = Producer({"bootstrap.servers": cluster.bootstrap})
+    log, chosen = ITEM.topic(cluster.app_id), encode_event(ModelsChosen(stages={"restock": stages}))
     for partition in range(cluster.partitions):  # as a worker whose package has the task
-        producer.produce(ITEM.topic(cluster.app_id), encode_event(ModelsChosen(stages={"restock": stages})), partition=partition)
+        producer.produce(log, chosen, partition=partition)
     assert producer.flush(30) == 0
     assert wait(settings, "restock", "c1", 60)
     with Reader(settings.access) as reader:
