@@ -1,4 +1,7 @@
-"""What a worker says on its console: that it is ready, and what alerts, offers and dead letters come. Never a flood."""
+"""What a worker says on its console: that it is ready, and what alerts, offers, dead letters and late events come.
+
+Never a flood.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +10,14 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from streams.records import words
-from streams.records.outcomes import AnyOutcome, ChurnAlerted, DeadLetter, OfferMade
+from streams.records.outcomes import AnyOutcome, ChurnAlerted, DeadLetter, LateEvent, OfferMade
 
 #: By record: what it is called, one and many.
 _NAMES: dict[type, tuple[str, str]] = {
     ChurnAlerted: ("alert", "alerts"),
     OfferMade: ("offer", "offers"),
     DeadLetter: ("dead letter", "dead letters"),
+    LateEvent: ("late event, which counts in no feature", "late events, which count in no feature,"),
 }
 
 
@@ -23,7 +27,7 @@ class _Kind:
 
     count: int = 0
     since: float = 0.0
-    example: AnyOutcome | DeadLetter | None = None
+    example: AnyOutcome | DeadLetter | LateEvent | None = None
     told: float = float("-inf")
 
 
@@ -38,12 +42,12 @@ class Announcer:
         self._kinds = {kind: _Kind() for kind in _NAMES}
         self._standing = ""
 
-    def observe(self, outcomes: Iterable[AnyOutcome], dead: Iterable[DeadLetter]) -> None:
+    def observe(self, *came: Iterable[AnyOutcome | DeadLetter | LateEvent]) -> None:
         """Take note of what came."""
         if self._every <= 0:
             return
         now = self._clock()
-        for records in (outcomes, dead):
+        for records in came:
             for record in records:
                 kind = self._kinds.get(type(record))
                 if kind is not None:

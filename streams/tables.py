@@ -85,7 +85,7 @@ def set_aside(path: Path, why: str) -> None:
     """Rename a local copy that cannot be used, so that it is made anew from the changelog."""
     to = path.with_name(f"{path.name}.aside-{time.strftime('%Y%m%dT%H%M%S')}-{time.monotonic_ns()}")
     path.rename(to)
-    log.error(
+    log.warning(
         "The local copy %s %s. It was set aside as %s and is made anew from the changelog.",
         path.absolute(),
         why,

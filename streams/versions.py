@@ -114,7 +114,10 @@ class Versions:
         fits = [v for v in known if v.startswith(version)]
         if len(fits) != 1:
             there = ", ".join(known)
-            raise UnknownName(f"{len(fits)} versions of {task!r} start with {version!r}; there are: {there}.")
+            raise UnknownName(
+                f"{len(fits)} versions of {task!r} start with {version!r}; there are: {there} (the store is "
+                f"{self.settings.store}: OFFERSTREAM_MODELS)."
+            )
         return fits[0]
 
     def admit(self, task: str, version_or_folder: str) -> str:
@@ -159,7 +162,8 @@ class Versions:
         if stage == "live":
             if now.live is None and now.previous is None:
                 raise ArtifactError(f"{task} serves the package's own version, and none was live before.")
-            back = {"live": now.previous, "previous": now.live, "canary": None, "canary_share": 0.0}
+            # What was rolled back is not what to go back to: a second rollback must not bring it back.
+            back = {"live": now.previous, "previous": None, "canary": None, "canary_share": 0.0}
         elif getattr(now, stage) is None:
             raise ArtifactError(f"{task} has no {stage}.")
         else:

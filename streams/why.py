@@ -143,12 +143,17 @@ def missing(policy: PromotionPolicy, prospect: Prospect, times: Ints, silence_du
     """Everything that keeps a shopper from an offer, each in words; nothing where ``policy`` would make one. A score
     below 0 stands for none."""
     if prospect.orders < 1:
-        yield "they have never ordered, and offers are for those who did"
+        yield (
+            "they have never ordered, and offers are for those who did (orders that came too late do not count: "
+            f"offerstream watch late --from beginning --shopper {prospect.shopper_id})"
+        )
     elif prospect.score < 0:
         again = "" if silence_due_ms is None else f", on {shown_day(silence_due_ms)} at the latest"
         yield f"no score of theirs is in scores.v1, which keeps 7 days: the next comes when they are due again{again}"
     elif prospect.score < prospect.threshold:
-        yield f"score {prospect.score:.2f} is below watch {prospect.threshold:.2f}"
+        near = abs(prospect.score - prospect.threshold) < 0.01
+        digits = 4 if near else 2
+        yield f"score {prospect.score:.{digits}f} is below watch {prospect.threshold:.{digits}f}"
     if not policy.consents(prospect.consent):
         yield f"no consent ({'forbidden' if prospect.consent < 0 else 'never said'})"
     if policy.in_holdout(prospect.shopper_id):

@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from streams.announce import Announcer
+from streams.records.outcomes import LateEvent
 from tests.outcomes import alert, letter, offer, withheld
+from tests.shoppers import DAY, NOON
 
 
 class Clock:
@@ -51,6 +53,18 @@ def test_what_comes_is_told_in_words_with_counts_once_in_a_while(clock: Clock) -
     clock.now = 60.0
     announcer.announce()
     assert not told
+
+
+def test_late_events_are_told_with_what_it_means(clock: Clock) -> None:
+    told: list[str] = []
+    announcer = Announcer(5.0, told.append, clock)
+    late = LateEvent(
+        late_id="1", key="ann", event_id="e", event_time_ms=NOON - 3 * DAY, watermark_ms=NOON,
+        source_topic="storefront.events.v1", source_partition=2, source_offset=17, original=b"",
+    )  # fmt: skip
+    announcer.observe([], [], [late])
+    announcer.announce()
+    assert told[0].startswith("1 late event, which counts in no feature: ann: event e came 3.0 days behind")
 
 
 def test_at_the_end_everything_is_told(clock: Clock) -> None:

@@ -71,7 +71,9 @@ def test_the_readmes_reasons_are_worded_as_workers_word_them() -> None:
 
 
 def test_the_share_of_alerts_that_came_true_has_the_interval_that_it_says() -> None:
-    said = re.search(r"\*\*(\d+)% of (\d+) critical alerts came true\*\*.*?95%: (\d+) to (\d+)%", README, re.DOTALL)
+    said = re.search(
+        r"\*\*(\d+)% of (\d+) critical\s+alerts\s+came\s+true\*\*.*?95%: (\d+) to (\d+)%", README, re.DOTALL
+    )
     assert said
     share, n, low, high = map(int, said.groups())
     p, z = round(share * n / 100) / n, 1.96  # Wilson's interval

@@ -146,7 +146,7 @@ class EntityLog:
         for dead in result.dead:
             key = dead.original_key if len(dead.original_key or b"") <= MAX_ID_LENGTH else None
             send(TOPIC_OF[type(dead)], key, encode_outcome(dead))
-        self.announcer.observe(result.outcomes, result.dead)
+        self.announcer.observe(result.outcomes, result.dead, result.late)
         self.writer.poll()
 
     def changes(self, partitions: Iterable[int]) -> list[Change]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-import threading
+import time
 from pathlib import Path
 
 import click
@@ -32,7 +32,9 @@ def broker(port: int, folder: Path) -> None:
 
 def wait_for_signal() -> None:
     """Return on SIGINT or SIGTERM."""
-    stop = threading.Event()
+    came: list[int] = []
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
-    stop.wait()
+        # No lock is taken in a handler: a second signal that interrupts the first would wait for it for ever.
+        signal.signal(number, lambda number, _: came.append(number))
+    while not came:
+        time.sleep(0.2)

@@ -54,7 +54,9 @@ def features_show(key: tuple[str, ...], broker: str | None, at: int | None, as_j
         click.echo(json.dumps({entity.wire.key: whom, "as_of_ms": now, "features": values}, indent=2))
         return
     click.echo(f"{printable(whom)} as of {datetime.fromtimestamp(now / 1000, UTC).isoformat()}")
-    print_rows(("address", "value"), [(a, " ".join(map(shown_number, numbers))) for a, numbers in values.items()])
+    units = {address: feature.unit for address, feature in entity.catalogue.features.items()}
+    rows = [(a, " ".join(map(shown_number, numbers)), units[a]) for a, numbers in values.items()]
+    print_rows(("address", "value", "unit"), rows)
 
 
 def _found(name: str) -> Entity:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 
 import click
@@ -50,9 +51,10 @@ def topics_create(broker: str | None, partitions: int | None) -> None:
 
 @topics.command("check")
 @BROKER
-def topics_check(broker: str | None) -> None:
+@JSON
+def topics_check(broker: str | None, as_json: bool) -> None:
     """Compare the broker with the catalogue; exit code 1 when they differ."""
     settings = Settings.from_environment(broker=broker)
     found = check(settings.access, contents.topics(settings.app_id))
-    click.echo("\n".join(found) or "All topics are as catalogued.")
+    click.echo(json.dumps(found, indent=2) if as_json else "\n".join(found) or "All topics are as catalogued.")
     sys.exit(bool(found))

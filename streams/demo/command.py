@@ -61,7 +61,10 @@ def _run(stack: ExitStack, broker: str | None, start_ms: int | None, stop_ms: in
     catalogue = Catalogue(stage.kafka, start_ms, stop_ms)
     sending = Sending(stage.kafka, recording, start_ms, stop_ms, after=catalogue.listed)
     console.print(f"Replaying Complete Journey ({COMPLETE_JOURNEY.meaning}){sending.part}.")
-    console.print("Alerts and offers as they come:\n")
+    console.print("Items are told of each order, so there are more records of items than events.")
+    console.print(
+        f"The newest alerts and offers {'as they come' if console.is_terminal else 'are shown at the end'}:\n"
+    )
     watch.start()
     catalogue.start()
     sending.start()

@@ -84,11 +84,12 @@ def follow(stage: Stage, sending: Sending, catalogue: Catalogue, watch: Watch, l
             if found.progress[-1][2] < sent or not sending.lane.finished.is_set():
                 found.progress.append((now - began, sent, done))
             catalogue.reached(1000 * min(values(samples, "offerstream_watermark_seconds", "shopper"), default=0))
-            status = watch.status(sent, done, items, now - began)
+            held = len(log) if sending.lane.finished.is_set() else None
+            status = watch.status(sent, done, items, held, now - began)
             live.update(watch.view(status))
             if not console.is_terminal and now - told >= TELL_SECONDS:
                 told = now
-                console.print(status, highlight=False)
+                console.print(status, highlight=False, soft_wrap=True)
             _fail(stage, (sending.lane, catalogue.lane), now - changed)
             if sending.lane.finished.is_set() and done >= sending.lane.sent:
                 catalogue.reached(float("inf"))

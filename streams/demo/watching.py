@@ -104,10 +104,11 @@ class Watch:
         """What to show right now."""
         return Group(lines(self._newest), Text(f"\n{status}", style="bold"))
 
-    def status(self, sent: int, done: int, items: int, seconds: float) -> str:
-        """How far it is."""
+    def status(self, sent: int, done: int, items: int, held: int | None, seconds: float) -> str:
+        """How far it is; ``held``: how many records of items there are, once that is known."""
         numbers = ", ".join(f"{n:,} {kind}" for kind, n in self.read().items())
-        return f"{seconds:5.1f} s   {sent:,} sent, {done:,} processed, {items:,} of items   {numbers}"
+        of_all = "" if held is None else f" of {held:,}"
+        return f"{seconds:5.1f} s   {sent:,} sent, {done:,} processed, {items:,}{of_all} of items   {numbers}"
 
 
 def lines(outcomes: Newest) -> Table:

@@ -140,8 +140,10 @@ def decode(slice_: Slice, rules: DecodeRules, partitions: int | None = None, wir
             if about is not None:
                 key = slice_.keys[i]
                 if key != about.encode():
-                    shown = "no key" if key is None else repr(key[:64])
-                    raise Refused("key_mismatch", f"The record's key ({shown}) is not its {wire.key}.", wire.key)
+                    shown = "no key" if key is None else f"the key {key[:64].decode(errors='replace')!r}"
+                    raise Refused(
+                        "key_mismatch", f"The record has {shown}, but its {wire.key} is {about[:64]!r}.", wire.key
+                    )
                 if i in astray:
                     raise Refused("wrong_partition", misplaced(astray[i], rules.partitioner, partitions or 1))
             if not columns.add(i, int(slice_.offsets[i]), time, record):

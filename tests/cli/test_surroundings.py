@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -43,3 +45,15 @@ def test_a_file_that_is_not_there_is_told_in_any_encoding() -> None:
     done = run_all([["check", "é茶.jsonl"]], PYTHONIOENCODING="ascii")
     assert done.returncode == 1
     assert done.stderr.startswith(b"error: ??.jsonl: No such file")
+
+
+def test_a_broker_that_is_told_to_stop_twice_at_once_stops() -> None:
+    """A service manager's SIGTERM may come with a terminal's SIGINT."""
+    code = (
+        "import os, threading\n"
+        "from streams.commands.broker import wait_for_signal\n"
+        "threading.Timer(0.2, lambda: [os.kill(os.getpid(), n) for n in (2, 15, 2, 15)]).start()\n"
+        "wait_for_signal()"
+    )
+    for _ in range(3):
+        assert subprocess.run([sys.executable, "-c", code], timeout=30, check=False).returncode == 0
