@@ -22,9 +22,10 @@ def grouped(
     offsets: Ints,
     watermark: Ints,
     timer_kind: Literal["silence", "day"],
+    records: Sequence[Any],
 ) -> list[Group]:
-    """A group for each step of a slice. ``keys``: of all due points, one step after the other; ``offsets`` and
-    ``watermark`` [len(slice)]: of each record, the watermark once it was seen."""
+    """A group for each step of a slice. ``keys`` and ``records``: of all due points, one step after the other;
+    ``offsets`` and ``watermark`` [len(slice)]: of each record, the watermark once it was seen."""
     groups, start = list[Group](), 0
     for points in due:
         span = slice(start, start := start + len(points))
@@ -44,6 +45,8 @@ def grouped(
                 offset=offset,
                 day=watermark[position] // DAY_MS,
                 before=(offset if by_timer else offset + 1).tolist(),
+                record=records[span],
+                amount=np.full(len(points), np.nan),
             )
         )
     return groups
