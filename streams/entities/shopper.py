@@ -20,10 +20,11 @@ from streams.features.shopper import CATALOGUE
 from streams.monitoring.alert_labels import AlertLabels
 from streams.monitoring.known import Known
 from streams.monitoring.late_labels import LateLabels
-from streams.processing import order_book, recalibrating
+from streams.processing import alarms, order_book, recalibrating
+from streams.processing.alarms import Alarms
 from streams.processing.decode import NO_TIME, Decoded
 from streams.processing.entity import Emitted, Entity, Start
-from streams.processing.fates import Fates, Judged, judge
+from streams.processing.fates import Fates, Judged, judge, watermarks
 from streams.processing.names import CategoryNames
 from streams.processing.recalibrating import Recalibrating
 from streams.processing.reserved import Reserved
@@ -73,7 +74,24 @@ class ShopperSide(PlainSide):
     def plan(self, plans: Plans | None) -> None:
         """From here on these campaigns hold, and the built-in offer says nothing."""
         self._plans = plans
+        self.alarms = None if plans is None else Alarms.of(plans)
         self.under(self._rules, NO_TIME)
+
+    def cuts(self, decoded: Decoded, rules: Rules) -> list[int]:
+        """Where quiet hours end, for which decisions before may wait."""
+        if self.alarms is None or not self.alarms.quiet_ends:
+            return []
+        return self.alarms.cuts(self._watermarks(decoded.clock_ms, rules))
+
+    def steps(self, decoded: Decoded, rules: Rules) -> Ints:
+        """Ends of quiet hours that the first record passes at once."""
+        stood = self.watermark_ms(rules)
+        if self.alarms is None or not self.alarms.quiet_ends or stood <= 0:
+            return super().steps(decoded, rules)
+        return self.alarms.ends(stood, int(self._watermarks(decoded.clock_ms[:1], rules)[0]))
+
+    def _watermarks(self, clock_ms: Ints, rules: Rules) -> Ints:
+        return watermarks(clock_ms, self.newest_ms, rules.allowed_lateness_ms, self._least_watermark_ms)[2]
 
     def left_cents(self, campaign: Campaign) -> int:
         """What may be set aside for offers of a campaign: its whole budget less what this partition has reserved."""
@@ -168,7 +186,7 @@ SHOPPER = Entity(
     ),
     cadence_ms=lambda rules: rules.cadence_ms,
     timer=lambda rules: rules.silence,
-    columns=(*order_book.COLUMNS, *recalibrating.COLUMNS),
+    columns=(*order_book.COLUMNS, *recalibrating.COLUMNS, *alarms.COLUMNS),
     deciders=(LateLabels, Scores, Profiles, ChurnAlerts, AlertLabels, Promotions, CampaignOffers),
     side=ShopperSide,
     campaigns=True,

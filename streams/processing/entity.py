@@ -14,6 +14,7 @@ from streams.columns.layout import Column, Readable, Rows
 from streams.decisions.decider import Arranging, Decider, Group
 from streams.features.catalogue import Catalogue
 from streams.monitoring.known import Known
+from streams.processing.alarms import Alarms
 from streams.processing.decode import Decoded
 from streams.processing.due import DuePoints
 from streams.processing.fates import Judged
@@ -76,6 +77,17 @@ class Side(Protocol):
 
     def under(self, rules: Rules, watermark_ms: int) -> None:
         """From here on these rules hold; where they allow more lateness, the watermark stands still for a while."""
+
+    @property
+    def alarms(self) -> Alarms | None:
+        """What makes due besides records and the timer; None: nothing."""
+
+    def cuts(self, decoded: Decoded, rules: Rules) -> list[int]:
+        """Places in a slice before which all must be decided before it goes on."""
+
+    def steps(self, decoded: Decoded, rules: Rules) -> Ints:
+        """Times that the watermark passes with the first record of a slice, before each of which all must be decided
+        that comes before it; ascending."""
 
     def plan(self, plans: Plans | None) -> None:
         """From here on these campaigns hold; None: the log chose none."""

@@ -46,7 +46,7 @@ def grouped(
                 day=watermark[position] // DAY_MS,
                 before=(offset if by_timer else offset + 1).tolist(),
                 record=records[span],
-                amount=np.full(len(points), np.nan),
+                amount=np.full(len(points), np.nan) if points.amount is None else points.amount,
             )
         )
     return groups
@@ -59,5 +59,6 @@ def records_of(due: Sequence[DuePoints], batch: EventBatch) -> list[Any]:
 
 def _refs(points: DuePoints, batch: EventBatch, timer_kind: Literal["silence", "day"]) -> list[Due]:
     if points.timer:
-        return [Due(kind=timer_kind, ref=str(now)) for now in points.now_ms.tolist()]
+        kinds: Sequence[Any] = points.kinds or [timer_kind] * len(points)
+        return [Due(kind=kind, ref=str(now)) for kind, now in zip(kinds, points.now_ms.tolist(), strict=True)]
     return [Due(kind="event", ref=batch.event_ids[i]) for i in points.event.tolist()]

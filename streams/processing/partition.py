@@ -223,11 +223,15 @@ class PartitionProcessor:
         clock = time.perf_counter
         t0 = clock()
         decoded = decode(slice_, self.rules.decode, self._partitions, self.entity.wire)
-        if decoded.turns and len(slice_) > 1:
-            return self._apply_around(slice_, [i for i, _ in decoded.turns], result)
+        if len(slice_) > 1:
+            turns = [i for i, _ in decoded.turns]
+            cuts = {*turns, *(i + 1 for i in turns), *self.side.cuts(decoded, self.rules)}
+            if cuts:
+                return self._apply_parts(slice_, cuts, result)
         t1 = clock()
         rows = self.arena.find(decoded.batch.keys)
         t2 = clock()
+        self._step(decoded, slice_, result)
         self._apply_decoded(decoded, rows, slice_, result)
         result.seconds["decode"] = t1 - t0
         result.seconds["fold"] += t2 - t1
@@ -262,6 +266,20 @@ class PartitionProcessor:
         self._apply_decoded(Decoded(batch, batch.time_ms, 0), rows, slice_, result)
         return result
 
+    def _step(self, decoded: Decoded, slice_: Slice, result: Applied) -> None:
+        """Decide what timers make due before each end of quiet hours that the first record's watermark passes at once:
+        a decision may wait for that end."""
+        ends, arena = self.side.steps(decoded, self.rules), self.arena
+        while len(ends := ends[ends > arena.next_timer()]):
+            watermark, nothing = ends[:1] - 1, decode(slice_.cut(0, 0), self.rules.decode, wire=self.entity.wire).batch
+            none, passed = np.zeros(0, np.int64), Applied()
+            due = self._folding.fold(nothing, none, none, watermark, self.rules, self._read)
+            if due.points and self._collector is None:
+                self._score_and_decide(due.points, due.read(), nothing, slice_.cut(0, 1), watermark, passed)
+            passed.count_due(due.points, self._timer_kind)
+            result.add(passed)
+            ends = ends[1:]
+
     def _apply_decoded(self, decoded: Decoded, rows: Ints, slice_: Slice, result: Applied) -> None:
         """Take a decoded slice, of which nothing was applied before."""
         clock = time.perf_counter
@@ -286,14 +304,13 @@ class PartitionProcessor:
                 self._score_and_decide(due.points, features, batch, slice_, watermark, result)
             late = np.flatnonzero(fates.late).tolist()
             result.late = [self._late(slice_, batch, self.arena.key(int(rows[i])), i, judged) for i in late]
-        result.rounds = len(due.points)
-        for points in due.points:
-            result.due_kinds[self._timer_kind if points.timer else "event"] += len(points)
+        result.count_due(due.points, self._timer_kind)
         self.fates.update(result.count(decoded, fates, applied))
 
-    def _apply_around(self, slice_: Slice, turns: list[int], result: Applied) -> Applied:
-        """Apply a slice in parts, so that each choice of models holds from where it stands in the log."""
-        bounds = sorted({0, *turns, *(i + 1 for i in turns), len(slice_)})
+    def _apply_parts(self, slice_: Slice, cuts: set[int], result: Applied) -> Applied:
+        """Apply a slice in parts, so that each choice holds from where it stands in the log, and what decisions wait
+        for is known before it comes."""
+        bounds = sorted({0, *cuts, len(slice_)})
         for start, stop in itertools.pairwise(bounds):
             result.add(self.apply(slice_.cut(start, stop)))
         return result
@@ -341,9 +358,11 @@ class PartitionProcessor:
         groups = grouped(due, keys_, seen, batch, offsets, watermark, self._timer_kind, made_due)
         self.side.correct(arena.rows, groups, scores)
         t1 = clock()
-        result.outcomes = self._published(outcomes(self.side.deciders, arena.rows, groups), result)
+        result.outcomes += self._published(outcomes(self.side.deciders, arena.rows, groups), result)
+        for points in due:
+            self._folding.set_decided(points.row, self.rules)
         result.seconds |= {"score": t1 - t0, "decide": clock() - t1}
-        result.scores = list(scores.values())
+        result.scores += scores.values()
 
     def _published(self, decided: list[AnyOutcome], result: Applied) -> list[AnyOutcome]:
         """The outcomes without alerts and offers that are too old for marketing; those are counted."""

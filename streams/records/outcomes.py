@@ -21,8 +21,12 @@ class Due(msgspec.Struct, kw_only=True, frozen=True, gc=False):
     """What made it due: a record about it, or a time that came."""
 
     kind: Annotated[
-        Literal["event", "silence", "day"],
-        Meta(description="A record about it; silence after a shopper's last event; the end of an item's day."),
+        Literal["event", "silence", "day", "cart_abandoned", "browse_abandoned", "overdue", "deferred"],
+        Meta(
+            description="A record about it; silence after a shopper's last event; the end of an item's day; what "
+            "campaigns wait for: a cart or goods looked at that were left, a shopper's overdue point, the end of quiet "
+            "hours."
+        ),
     ]
     ref: Annotated[str, Meta(description="The record's id, or the due time in milliseconds since 1970.")]
 

@@ -67,6 +67,24 @@ def choose(found: CampaignSet, group: str = "") -> Log:
 
 
 SET = chosen(LEAVING, CART)
+#: One for everything that makes due without an event.
+WAITING = chosen(
+    LEAVING,
+    *(
+        campaign(id=name, trigger=trigger, economics={"basket_cents": 3000}, caps=[{"offers": 3, "days": 5}], **more)
+        for name, trigger, more in (
+            (
+                "left-cart",
+                {"kind": "cart_abandoned", "minutes": 60},
+                {"quiet_hours": {"start": "20:00", "end": "09:30"}},
+            ),
+            ("left-goods", {"kind": "browse_abandoned", "minutes": 45}, {}),
+            ("overdue", {"kind": "overdue", "gaps": 1.5}, {"quiet_hours": {"start": "12:00", "end": "12:30"}}),
+            ("night", {"kind": "event", "types": ["cart_item_added"]}, {"quiet_hours": {}, "priority": 300}),
+        )
+    ),
+    holdout_share=0,
+)
 
 
 def of(world: World, kind: type[Any]) -> list[Any]:
@@ -95,7 +113,7 @@ def with_choices(log: Log, *at: tuple[int, CampaignSet]) -> Log:
 @given(seed=st.integers(0, 10**6), cuts=st.lists(st.integers(1, 501), max_size=40))
 def test_any_cut_of_the_log_gives_the_same_bits_and_the_same_outcomes(seed: int, cuts: list[int]) -> None:
     """Also around choices: other campaigns read other features."""
-    log = with_choices(random_history(seed, 500, 20), (60, SET), (300, chosen(CART)))
+    log = with_choices(random_history(seed, 500, 20), (60, SET), (200, WAITING), (400, chosen(CART)))
     whole, parts = run_plain(cut(log, [])), run_plain(cut(log, cuts))
     assert parts.rows == whole.rows
     assert parts.outcomes == whole.outcomes
@@ -116,7 +134,7 @@ def test_who_gets_the_rest_of_a_budget_does_not_depend_on_the_cut(seed: int, cut
 @given(seed=st.integers(0, 10**6), crash=st.integers(2, 500), lost=st.floats(0, 1))
 def test_a_crash_in_the_middle_of_a_flush_changes_nothing(seed: int, crash: int, lost: float) -> None:
     """Some of the last flush reached the table, the progress record did not; campaigns change all along."""
-    log = with_choices(random_history(seed, 500, 20), (10, SET), (200, chosen(CART)), (350, chosen(LEAVING)))
+    log = with_choices(random_history(seed, 500, 20), (10, SET), (100, chosen(CART)), (150, WAITING))
     whole = run_plain(cut(log, []))
     tier, world, rng = DictTier(), World(), random.Random(seed)
 
@@ -134,6 +152,16 @@ def test_a_crash_in_the_middle_of_a_flush_changes_nothing(seed: int, crash: int,
     tier.write(run(crash // 2, len(log)))
     assert {key: row_bytes(value) for key, value in tier.held.items() if key[:1] == b"s"} == whole.rows
     assert world.outcomes == whole.outcomes
+
+
+def test_one_record_at_a_time_gives_the_same_as_all_at_once_where_campaigns_wait() -> None:
+    log = with_choices(random_history(11, 900, 15), (0, WAITING))
+    whole, single = run_plain(cut(log, [])), run_plain(cut(log, range(1, len(log))))
+    assert single.rows == whole.rows
+    assert single.outcomes == whole.outcomes
+    made = {(offer.campaign, offer.due.kind) for offer in of(whole, OfferMade)}
+    assert {("left-cart", "cart_abandoned"), ("left-goods", "browse_abandoned"), ("overdue", "overdue")} <= made
+    assert {("left-cart", "deferred"), ("night", "deferred")} <= made
 
 
 @pytest.fixture(scope="module")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from pathlib import Path
 
@@ -106,6 +107,13 @@ def test_campaigns_are_applied_and_paused_without_a_restart_and_a_killed_worker_
     assert (shown["state"], shown["campaign"]["approved_by"]) == ("paused", "marketing")
     receipts = {str(r["outcome_id"]): r for r in said(cluster, RECEIPTS.name)}
     assert {str(r["offer_id"]) for r in receipts.values() if r["decision"] == "offered"} == unique
+    last = next(offer for offer in reversed(after) if offer["campaign"] == "carts")
+    assert f"An offer was made: {last['arm']}" in run(cluster, "why", str(last["outcome_id"])).output
+    asked = run(cluster, "why", str(last["shopper_id"])).output
+    assert "campaign carts (paused): " in asked
+    assert re.search(r"Last decisions: carts: \w+", asked)
+    nothing = next(w for w in reversed(said(cluster, WITHHELD.name)) if w["reason"] == "global_holdout")
+    assert "the shopper is in the shop's control group" in run(cluster, "why", str(nothing["shopper_id"])).output
     worker.stop()
     cluster.assert_as_plain()
     assert choices(cluster) == 2 * cluster.partitions
