@@ -74,6 +74,9 @@ def _records(kafka: Access, board: Board[Any], stop: Callable[[], bool], *, foll
         }
     )
     try:
+        made = time.monotonic() + 2  # one that was made just now is not known to all brokers at once
+        while name not in consumer.list_topics(timeout=10).topics and time.monotonic() < made:
+            time.sleep(0.1)
         if name not in consumer.list_topics(timeout=10).topics:
             raise TopicError(f"{name} does not exist: offerstream topics create")
         consumer.assign([TopicPartition(name, 0, 0)])

@@ -121,7 +121,7 @@ def wait_until(settings: Settings, awaited: Awaited, seconds: float, told: Calla
                 return not behind
             if time.monotonic() > end:
                 late = f"{len(behind)} of {len(found)} partitions do not {awaited.does} after {seconds:.0f} s."
-                raise NotServed(" ".join([late, *_reasons(reader, awaited, behind)]))
+                raise NotServed(" ".join([late, *_reasons(reader, settings, awaited, behind)]))
             time.sleep(0.3)
 
 
@@ -147,10 +147,10 @@ def _in_words(refused: Sequence[ChangeRefused], asked: Stages, partitions: int, 
     )
 
 
-def _reasons(reader: Reader, awaited: Awaited, behind: dict[int, Progress]) -> Iterable[str]:
+def _reasons(reader: Reader, settings: Settings, awaited: Awaited, behind: dict[int, Progress]) -> Iterable[str]:
     unsaid = []
     for partition, held in behind.items():
-        place = (awaited.entity.log, partition)
+        place = (awaited.entity.topic(settings.app_id), partition)
         low, high = reader.extent(place)
         newest = reader.between(place, max(low, high - LOOKED_AT), high)
         said = [record.offset for record in newest if awaited.name.encode() in (record.value or b"")]

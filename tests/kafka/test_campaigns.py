@@ -38,6 +38,18 @@ campaigns:
     end: 2036-01-01T00:00:00Z
     caps: [{offers: 2, days: 3}]
     exploration_share: 0.3
+  - id: left
+    approval: approved
+    approved_by: marketing
+    audience: orders.count_24h < 1
+    trigger: {kind: cart_abandoned, minutes: 60}
+    arms:
+      - {id: ship, kind: free_shipping, shipping_cents: 400, assumed_uplift: 0.2}
+    economics: {basket_cents: 6000}
+    budget: {USD: {total_cents: 10000000}}
+    start: 2016-01-01T00:00:00Z
+    end: 2036-01-01T00:00:00Z
+    quiet_hours: {start: "19:00", end: "09:00"}
 """
 
 
@@ -70,7 +82,7 @@ def test_campaigns_are_applied_and_paused_without_a_restart_and_a_killed_worker_
     applied = run(cluster, "campaigns", "apply", str(file), "--reason", "spring", "--json")
     assert applied.exit_code == 0, applied.output
     told = json.loads(applied.stdout)
-    assert (told["holds"], told["campaigns"]) == (True, ["carts: new, approved"])
+    assert (told["holds"], told["campaigns"]) == (True, ["carts: new, approved", "left: new, approved"])
     assert choices(cluster) == cluster.partitions
     before = Counter(str(offer["campaign"]) for offer in said(cluster, OFFERS.name))
     cluster.send(log[600:1200])
@@ -91,29 +103,34 @@ def test_campaigns_are_applied_and_paused_without_a_restart_and_a_killed_worker_
     paused = run(cluster, "campaigns", "pause", "carts")
     assert "carts: paused\nThey hold in every partition" in paused.output
     stood = cluster.committed()
-    count = len(said(cluster, OFFERS.name))
+    count = len([offer for offer in said(cluster, OFFERS.name) if offer["campaign"] == "carts"])
     cluster.send(log[1800:])
     cluster.wait_committed(stood + 600)
     after = said(cluster, OFFERS.name)
-    assert len(after) == count
+    assert len([offer for offer in after if offer["campaign"] == "carts"]) == count
+    waited = Counter(str(offer["due"]["kind"]) for offer in after if offer["campaign"] == "left")  # type: ignore[index]
+    assert waited["cart_abandoned"] > 3
+    assert waited["deferred"] > 3
     # The built-in offer spoke before the campaigns, and not since.
     assert Counter(str(offer["campaign"]) for offer in after)["win-back"] == before["win-back"]
     assert {said_["campaign"] for said_ in said(cluster, WITHHELD.name)} >= {"carts"}
     listed = run(cluster, "campaigns", "list", "--json")
-    (row,) = json.loads(listed.stdout)
+    row, _ = json.loads(listed.stdout)
     unique = {str(offer["outcome_id"]) for offer in after if offer["campaign"] == "carts"}
     assert (row["campaign"], row["state"], row["offers"]) == ("carts", "paused", str(len(unique)))
     shown = json.loads(run(cluster, "campaigns", "show", "carts").stdout)
     assert (shown["state"], shown["campaign"]["approved_by"]) == ("paused", "marketing")
     receipts = {str(r["outcome_id"]): r for r in said(cluster, RECEIPTS.name)}
-    assert {str(r["offer_id"]) for r in receipts.values() if r["decision"] == "offered"} == unique
+    assert {
+        str(r["offer_id"]) for r in receipts.values() if (r["decision"], r["campaign"]) == ("offered", "carts")
+    } == unique
     last = next(offer for offer in reversed(after) if offer["campaign"] == "carts")
     assert f"An offer was made: {last['arm']}" in run(cluster, "why", str(last["outcome_id"])).output
     asked = run(cluster, "why", str(last["shopper_id"])).output
     assert "campaign carts (paused): " in asked
     assert re.search(r"Last decisions: carts: \w+", asked)
-    lucky = {offer["shopper_id"] for offer in after if offer["campaign"] == "carts"}
-    nothing = next(w for w in said(cluster, WITHHELD.name) if w["campaign"] == "carts" and w["shopper_id"] not in lucky)
+    newest = {r["shopper_id"]: r for r in sorted(receipts.values(), key=lambda r: int(str(r["event_time_ms"])))}
+    nothing = next(r for r in newest.values() if r["decision"] != "offered")
     assert "No offer, because" in run(cluster, "why", str(nothing["shopper_id"])).output
     worker.stop()
     cluster.assert_as_plain()

@@ -174,7 +174,9 @@ def test_a_change_of_a_model_about_items_is_looked_for_among_items(
         wait(settings, "restock", "c1", 0)
     producer = Producer({"bootstrap.servers": cluster.bootstrap})
     for partition in range(cluster.partitions):  # as a worker whose package has the task
-        producer.produce(ITEM.log, encode_event(ModelsChosen(stages={"restock": stages})), partition=partition)
+        producer.produce(
+            ITEM.topic(cluster.app_id), encode_event(ModelsChosen(stages={"restock": stages})), partition=partition
+        )
     assert producer.flush(30) == 0
     assert wait(settings, "restock", "c1", 60)
     with Reader(settings.access) as reader:
