@@ -68,6 +68,8 @@ def note_events(state: Rows, rows: Ints, now_ms: Ints, event_type: Ints) -> None
     """Remember purchases, returns and complaints; to be called before anything is decided. No row stands twice."""
     for place, types in enumerate(_DEEDS):
         mine = types[event_type]
+        if not mine.any():
+            continue
         cells = state.cells(DID, rows[mine]) + place
         state.flat["i8"][cells] = np.maximum(state.flat["i8"][cells], now_ms[mine])
 

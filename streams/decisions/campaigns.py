@@ -15,7 +15,7 @@ from streams.campaigns.plan import Plan, Plans
 from streams.campaigns.reasons import Why
 from streams.campaigns.receipts import Whom, receipts
 from streams.campaigns.terms import KINDS
-from streams.columns.arrays import Ints
+from streams.columns.arrays import Ints, of_types
 from streams.columns.layout import Column, Rows
 from streams.decisions.campaign_outcomes import Naming, made, withheld
 from streams.decisions.decider import Group, Names, Said, in_log_order
@@ -25,6 +25,8 @@ from streams.records.events import OfferDismissed, OfferRedeemed
 from streams.records.outcomes import ModelUsed
 
 _OFFERED, _FIRST_WITHHELD = int(Why.OFFERED), int(Why.BLOCKED)
+#: Events after which an offer is live no more.
+_CLOSING = of_types(OfferRedeemed, OfferDismissed)
 _CODE = {kind: code for code, kind in enumerate(KINDS)}
 
 
@@ -64,13 +66,13 @@ class CampaignOffers:
 
     def decide(self, state: Rows, group: Group) -> Iterable[Said]:
         memory.note_events(state, group.row, group.now_ms, group.event_type)
-        self._close(state, group)
         if self._plans is None or not self._plans.plans:
             return []
+        self._close(state, group)
         return list(self._decide(state, group, self._plans))
 
     def _close(self, state: Rows, group: Group) -> None:
-        over = [i for i, each in enumerate(group.record) if isinstance(each, (OfferRedeemed, OfferDismissed))]
+        over = np.flatnonzero(_CLOSING[group.event_type]).tolist()
         if over:
             offers = shopper_hashes([group.record[i].offer_id for i in over])
             memory.close_offers(state, group.row[over], offers, group.now_ms[over])

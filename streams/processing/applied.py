@@ -57,7 +57,10 @@ class Applied:
         """Count what became due, by what made it so."""
         self.rounds += len(due)
         for points in due:
-            self.due_kinds.update(points.kinds or [timer_kind if points.timer else "event"] * len(points))
+            if points.kinds is None:
+                self.due_kinds[timer_kind if points.timer else "event"] += len(points)
+            else:
+                self.due_kinds.update(points.kinds)
 
     def add(self, other: Applied) -> None:
         """Take what the records after these came to."""

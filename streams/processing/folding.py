@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -150,7 +150,8 @@ class Folding:
             at = np.minimum(at, alarms.next(state, row, self.catalogue, last)[0])
         self.arena.timer[row] = at
 
-    def set_decided(self, row: Ints, rules: Rules) -> None:
+    def set_decided(self, due: Sequence[DuePoints], rules: Rules) -> None:
         """Set the timers of rows about which something was decided: an offer may wait for quiet hours to end."""
         if self._side.alarms is not None and self._side.alarms.quiet_ends:
+            row = np.unique(np.concatenate([points.row for points in due]))
             self._set(row, self._entity.timer(rules))

@@ -359,8 +359,7 @@ class PartitionProcessor:
         self.side.correct(arena.rows, groups, scores)
         t1 = clock()
         result.outcomes += self._published(outcomes(self.side.deciders, arena.rows, groups), result)
-        for points in due:
-            self._folding.set_decided(points.row, self.rules)
+        self._folding.set_decided(due, self.rules)
         result.seconds |= {"score": t1 - t0, "decide": clock() - t1}
         result.scores += scores.values()
 
