@@ -14,7 +14,8 @@ delivered, then the changed rows, then commits.
 (``processing/tallies.py``), to the group's log of items, where ``agents/carrier.py`` also carries what catalogues say;
 items go the same way from there.
 
-``campaigns/`` reads what marketing writes and decides what to offer whom under it; ``deciding.py`` there is the core.
+``campaigns/`` reads what marketing writes and decides what to offer whom under it; ``deciding.py`` there is the core,
+which ``decisions/campaigns.py`` asks at due points.
 
 ``effects/`` says what campaigns brought beyond their holdout (``docs/effect.md``); nothing above feeds it yet.
 

@@ -15,7 +15,9 @@ from streams.agents.carrier import Carrier
 from streams.agents.durability import Durability
 from streams.agents.entity_log import EntityLog
 from streams.announce import Announcer
-from streams.control import Watch
+from streams.campaign_book import CampaignBook
+from streams.compacted import Watch
+from streams.control import Control
 from streams.entities import contents
 from streams.entities.item import ITEM
 from streams.health import health, measure_lags, pass_over_losses, ready_line
@@ -49,7 +51,8 @@ def create_app(
     settings: Settings,
     entities: Sequence[Entity],
     shelf: Shelf,
-    control: Watch,
+    control: Watch[Control],
+    campaigns: Watch[CampaignBook],
     kafka: KafkaWatch,
     on_step: Callable[[str], None] | None = None,
     announcer: Announcer | None = None,
@@ -117,9 +120,8 @@ def create_app(
         for entity in entities
     }
     durability = Durability(logs, writer, metrics, owns, confirm)
-    worker = Worker(
-        app, logs, durability, writer, announcer or Announcer(0, lambda _line: None), control, kafka, metrics, settings
-    )
+    silent = announcer or Announcer(0, lambda _line: None)
+    worker = Worker(app, logs, durability, writer, silent, control, campaigns, kafka, metrics, settings)
 
     async def read_from(committed: Mapping[TP, int]) -> Mapping[TP, int]:
         try:
@@ -221,6 +223,6 @@ def _declare_watch(worker: Worker) -> None:
             return  # What would be said now is said when it can be heard.
         pass_over_losses(worker)
         for entity_log in logs:
-            entity_log.choices.choose(worker.control.control)
+            entity_log.choices.choose(worker.control.newest, worker.campaigns.newest)
             if settings.idle_tick_seconds:
                 entity_log.tick(settings.idle_tick_seconds)

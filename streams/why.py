@@ -7,9 +7,14 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import msgspec
+import numpy as np
+import numpy.typing as npt
 
 from models.artifact import ArtifactError
+from models.registry import TASKS
 from models.store import Shelf, Store
+from streams.campaigns.plan import Plans
+from streams.campaigns.vocabulary import vocabulary
 from streams.columns.arrays import Ints
 from streams.decisions import churn_alert, promotion
 from streams.decisions.promotion import PromotionPolicy, Prospect
@@ -19,13 +24,27 @@ from streams.processing.partition import PartitionProcessor
 from streams.processing.partitioning import homes
 from streams.reading import Reader
 from streams.records.outcomes import AnyOutcome, ChurnAlerted, OfferMade, OfferWithheld, Scored
+from streams.records.receipts import Receipt
 from streams.records.serving import Stages
 from streams.records.words import guard_in_words, shown_day
 from streams.settings import Settings
 from streams.state.arena import NEVER
-from streams.topics import TOPIC_OF
+from streams.topics import RECEIPTS, TOPIC_OF
 
 _T = TypeVar("_T", bound=AnyOutcome)
+
+
+@dataclass(frozen=True, slots=True)
+class CampaignSeen:
+    """How a campaign sees a shopper."""
+
+    campaign: str
+    approval: str
+    addressed: bool | None
+    """Whether its audience would hold now, by their features and last answers; None: what it asks for is not known."""
+    audience: str
+    receipt: Receipt | None = None
+    """Its last decision that left one; decision.receipts.v1 keeps them for 30 days."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +87,8 @@ class Standing:
     """What is missing for an offer, each thing in words; empty: nothing."""
     percent: int | None = None
     """How large an offer would be."""
+    campaigns: list[CampaignSeen] | None = None
+    """How each campaign that holds in their partition sees them; None: the built-in offer is made."""
 
 
 def standing(settings: Settings, shopper: str) -> Standing:
@@ -88,6 +109,7 @@ def standing(settings: Settings, shopper: str) -> Standing:
         scored = _last(reader, shopper, Scored)
         alerts, offers = _last(reader, shopper, ChurnAlerted), _last(reader, shopper, OfferMade)
         withheld = _last(reader, shopper, OfferWithheld)
+        receipts = _receipts(reader, shopper) if state.in_force.campaigns is not None else {}
     policy, times = rules.promotion, promotion.offer_times(rows, int(row[0]))
     closed = policy.closed_until_ms(times)
     timer = int(state.arena.timer[row][0])
@@ -136,7 +158,60 @@ def standing(settings: Settings, shopper: str) -> Standing:
         last_withheld=withheld[-1] if withheld else None,
         missing=[*too_old, *missing(policy, prospect, times, None if timer == NEVER else timer)],
         percent=None if score is None else policy.percent(prospect),
+        campaigns=_seen(state, features_of(state, shopper, now), scored[-1] if scored else None, receipts),
     )
+
+
+def offer(settings: Settings, offer_id: str) -> Receipt | None:
+    """The receipt of an offer; None where there is none, or no more. Raises ``TopicError``, ``Unreachable``."""
+    wanted = offer_id.encode()
+    with Reader(settings.access) as reader:
+        for partition in range(reader.partitions(RECEIPTS.name)):
+            place = (RECEIPTS.name, partition)
+            for record in reader.newest(place, lambda record: wanted in (record.value or b""), least=2000):
+                found = msgspec.json.decode(record.value or b"", type=Receipt)
+                if found.offer_id == offer_id:
+                    return found
+    return None
+
+
+def _receipts(reader: Reader, shopper: str) -> dict[str, Receipt]:
+    """The last receipts of a shopper by campaign."""
+    key = shopper.encode()
+    (home,) = homes([key], "murmur2", reader.partitions(RECEIPTS.name)).tolist()
+    place = (RECEIPTS.name, home)
+    mine = (record for record in reader.between(place, *reader.extent(place)) if record.key == key)
+    found = [msgspec.json.decode(record.value or b"", type=Receipt) for record in mine]
+    # A worker that was killed may have said older ones again.
+    return {each.campaign: each for each in sorted(found, key=lambda each: each.event_time_ms)}
+
+
+def _seen(
+    state: PartitionProcessor,
+    features: dict[str, list[float]],
+    scored: Scored | None,
+    receipts: dict[str, Receipt],
+) -> list[CampaignSeen] | None:
+    chosen = state.in_force.campaigns
+    if chosen is None:
+        return None
+    answers = {
+        f"{task}.{output}": value
+        for task, answer in (scored.answers if scored else {}).items()
+        for output, value in answer.scores.items()
+    }
+
+    def column(address: str) -> npt.NDArray[np.float64]:
+        known = features.get(address) or answers.get(address, float("nan"))
+        return np.array([known if isinstance(known, float) else known[0] if len(known) == 1 else known])
+
+    found = []
+    for plan in Plans.of(chosen, vocabulary(state.catalogue.features.values(), TASKS)).plans:
+        holds, fails = plan.audience.judge(column, 1)
+        addressed = True if holds[0] else False if fails[0] else None
+        campaign = plan.campaign
+        found.append(CampaignSeen(plan.id, campaign.approval, addressed, campaign.audience, receipts.get(plan.id)))
+    return found
 
 
 def missing(policy: PromotionPolicy, prospect: Prospect, times: Ints, silence_due_ms: int | None) -> Iterator[str]:

@@ -320,4 +320,5 @@ def remember(state: Rows, rows: Ints, moment: Moment, decided: list[Decided], of
         waits = np.flatnonzero(found.due_again_ms)
         if len(waits):
             memory.remember_waits(state, rows[found.at[waits]], found.plan.code, found.due_again_ms[waits])
-    memory.clear_waits(state, rows, moment.now_ms)
+    again = moment.kind == DEFERRED
+    memory.clear_waits(state, rows[again], moment.now_ms[again])

@@ -68,6 +68,8 @@ def note_events(state: Rows, rows: Ints, now_ms: Ints, event_type: Ints) -> None
     """Remember purchases, returns and complaints; to be called before anything is decided. No row stands twice."""
     for place, types in enumerate(_DEEDS):
         mine = types[event_type]
+        if not mine.any():
+            continue
         cells = state.cells(DID, rows[mine]) + place
         state.flat["i8"][cells] = np.maximum(state.flat["i8"][cells], now_ms[mine])
 
@@ -111,10 +113,10 @@ def clear_waits(state: Rows, rows: Ints, now_ms: Ints) -> None:
     state.flat["i8"][until[over]] = 0
 
 
-def next_wait_ms(state: Rows, rows: Ints, never: int = 2**62) -> Ints:
-    """[k] when the first of what waits in each row must be looked at again; ``never`` where nothing waits."""
+def read_waits(state: Rows, rows: Ints) -> Ints:
+    """[k, 4] until when campaigns wait in each row; 0: none does."""
     of, until = _cells(state, WAIT_OF, rows), _cells(state, WAIT_UNTIL, rows)
-    return np.where(state.flat["u8"][of] != 0, state.flat["i8"][until], never).min(axis=1)
+    return np.where(state.flat["u8"][of] != 0, state.flat["i8"][until], 0)
 
 
 def newly_said(state: Rows, rows: Ints, code: int, reason: Ints) -> Bools:

@@ -3,41 +3,75 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 
 import click
 import msgspec
 
+from streams.campaigns.words import in_words
 from streams.commands.common import BROKER, JSON, TEXT
 from streams.decisions.churn_alert import OUTPUT, TASK
 from streams.records import words
 from streams.records.words import money, shown_day, shown_time
 from streams.settings import Settings
-from streams.why import Standing, standing
+from streams.why import CampaignSeen, Standing, offer, standing
+
+_OFFER = re.compile("[0-9a-f]{32}")
 
 
 @click.command()
-@click.argument("shopper", type=TEXT)
+@click.argument("shopper", type=TEXT, metavar="SHOPPER|OFFER_ID")
 @BROKER
 @JSON
 def why(shopper: str, broker: str | None, as_json: bool) -> None:
-    """Print what is known of a shopper, why they got what they got, and what is missing for an offer.
+    """Print what is known of a shopper, why they got what they got or nothing, and what is missing for an offer.
 
-    Scores, the levels of the model that serves them, consent, favourite category, holdout, cooldown and frequency cap,
-    their last alert and offers, and when their silence is looked at next. As of the last flush; times are event time.
+    Scores, the levels of the model that serves them, consent, favourite category, their last alert and offers, and when
+    they are looked at next; of each campaign whether it addresses them now and how it decided last, or of the built-in
+    offer holdout, cooldown and frequency cap. As of the last flush; times are event time.
+
+    Of the id of a campaign's offer: how it came to be made.
     """
-    found = standing(Settings.from_environment(broker=broker), shopper)
+    settings = Settings.from_environment(broker=broker)
+    if _OFFER.fullmatch(shopper) and (receipt := offer(settings, shopper)) is not None:
+        lines = in_words(receipt)
+        click.echo(json.dumps(msgspec.to_builtins(receipt), indent=2) if as_json else "\n".join(lines))
+        return
+    found = standing(settings, shopper)
     if as_json:
         click.echo(json.dumps(msgspec.to_builtins(found), indent=2))
         return
     click.echo(words.printable(f"{shopper} as of {shown_time(found.as_of_ms)}, the newest event of their partition"))
     for name, value in _rows(found):
         click.echo(words.printable(f"  {name:<14} {value}"))
+    for seen in found.campaigns or ():
+        for line in _campaign(seen):
+            click.echo(words.printable(line))
     click.echo(words.printable(verdict(found)))
+
+
+def _campaign(seen: CampaignSeen) -> Iterator[str]:
+    now = {True: "addresses them now", False: "does not address them now", None: "it is not known if it means them"}
+    state = "" if seen.approval == "approved" else f" ({seen.approval})"
+    yield f"  campaign {seen.campaign}{state}: {now[seen.addressed]} ({' '.join(seen.audience.split())})"
+    if seen.receipt is None:
+        yield "    no decision about them in 30 days left a receipt: nothing triggered it, or they were not addressed"
+        return
+    first, *lines = in_words(seen.receipt)
+    yield f"    last decided {first}"
+    yield from (f"      {line}" for line in lines)
 
 
 def verdict(found: Standing) -> str:
     """What is missing for an offer, in one sentence."""
+    if found.campaigns is not None:
+        told = [
+            f"{seen.campaign}: {'an offer was made' if seen.receipt.decision == 'offered' else seen.receipt.reason}"
+            for seen in found.campaigns
+            if seen.receipt is not None
+        ]
+        return f"Last decisions: {'; '.join(told)}." if told else "No campaign has decided about them of late."
     if found.missing:
         return f"Missing for an offer: {'; '.join(found.missing)}."
     return f"Nothing is missing: {found.percent}% off is offered when they are next due, unless it is by an order."
@@ -65,10 +99,11 @@ def _rows(found: Standing) -> Iterator[tuple[str, str]]:
     default = "" if found.consent != "never_said" else f", so by default {'allowed' if found.may_write else 'not'}"
     yield "consent", words.CONSENT.get(found.consent, found.consent) + default
     yield "favourite", found.favourite_category or "not known"
-    yield "holdout", "yes: never gets an offer" if found.holdout else "no"
-    made = ", ".join(map(shown_day, found.offers_ms)) or "none yet"
-    possible = "now" if found.next_offer_ms is None else shown_time(found.next_offer_ms)
-    yield "offers", f"{made}; cooldown and frequency cap allow one: {possible}"
+    if found.campaigns is None:
+        yield "holdout", "yes: never gets an offer" if found.holdout else "no"
+        made = ", ".join(map(shown_day, found.offers_ms)) or "none yet"
+        possible = "now" if found.next_offer_ms is None else shown_time(found.next_offer_ms)
+        yield "offers", f"{made}; cooldown and frequency cap allow one: {possible}"
     for name, outcome in (
         ("last alert", found.last_alert),
         ("last offer", found.last_offer),

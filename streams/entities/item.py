@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from streams.campaigns.plan import Plans
 from streams.columns.arrays import EventBatch, Ints
 from streams.columns.item_records import WIRE, ItemColumns
 from streams.columns.layout import Rows
@@ -19,6 +20,7 @@ from streams.features.kinds.held import column
 from streams.features.kinds.newest import NewestKind
 from streams.monitoring.known import Known
 from streams.monitoring.late_labels import LateLabels
+from streams.processing.alarms import Alarms
 from streams.processing.categories import CategoryUnits
 from streams.processing.day_end import DayEnd
 from streams.processing.decode import NO_TIME, Decoded
@@ -41,6 +43,7 @@ class ItemSide:
 
     ticks = False
     awaited = False
+    alarms: Alarms | None = None
     idle = True
 
     def __init__(self, start: Start) -> None:
@@ -65,6 +68,17 @@ class ItemSide:
         self._days = Days(rules.time_zone)
         profiles = ItemProfiles(rules.decode.currency, rules.digest, self._names)
         self.deciders = (self._late_labels, Scores("item"), profiles)
+
+    def plan(self, plans: Plans | None) -> None:
+        """Campaigns decide about shoppers only."""
+
+    def cuts(self, decoded: Decoded, rules: Rules) -> list[int]:
+        """Nothing that is decided changes when something is due."""
+        return []
+
+    def steps(self, decoded: Decoded, rules: Rules) -> Ints:
+        """Nothing that is decided changes when something is due."""
+        return np.zeros(0, np.int64)
 
     def judge(self, decoded: Decoded, rows: Ints, state: Rows, slice_: Slice, rules: Rules) -> Judged:
         """What shoppers did comes once and is never late. What a catalogue says comes once, and is late by its own

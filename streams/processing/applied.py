@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from streams.columns.arrays import Bools, EventBatch, Ints
 from streams.processing.decode import Decoded
+from streams.processing.due import DuePoints
 from streams.processing.entity import Emitted
 from streams.processing.fates import Fates
 from streams.processing.scoring import TaskScores
@@ -50,6 +52,15 @@ class Applied:
             kinds = np.unique(batch.type[index], return_counts=True)
             self.types.update({(kind, fate): n for kind, n in zip(*(a.tolist() for a in kinds), strict=True)})
         return counted
+
+    def count_due(self, due: Sequence[DuePoints], timer_kind: str) -> None:
+        """Count what became due, by what made it so."""
+        self.rounds += len(due)
+        for points in due:
+            if points.kinds is None:
+                self.due_kinds[timer_kind if points.timer else "event"] += len(points)
+            else:
+                self.due_kinds.update(points.kinds)
 
     def add(self, other: Applied) -> None:
         """Take what the records after these came to."""

@@ -16,9 +16,10 @@ from streams.columns.shopper_events import WIRE
 from streams.processing import hints
 from streams.processing.partitioning import homes, misplaced
 from streams.processing.rules import DecodeRules, Rules
+from streams.records.campaigns import CampaignSet
 from streams.records.events import LogIdled
 from streams.records.outcomes import DeadLetter, outcome_id
-from streams.records.serving import ModelsChosen, RulesChosen
+from streams.records.serving import CampaignsChosen, ModelsChosen, RulesChosen
 from streams.records.slices import Slice
 
 #: Of a record larger than this, a dead letter keeps only length and digest: with base64 it must fit into its topic.
@@ -29,7 +30,7 @@ MIN_EVENT_TIME_MS = 631_152_000_000
 NO_TIME = np.iinfo(np.int64).min // 2
 
 #: Records of workers after which something else holds in the partition's log.
-Choice = ModelsChosen | RulesChosen
+Choice = ModelsChosen | RulesChosen | CampaignsChosen
 Turn = Choice | LogIdled
 _FIELD = re.compile(r" - at `\$\.?([^`]*)`$")
 _MISSING = re.compile(r"^Object missing required field `([^`]*)`$")
@@ -119,6 +120,8 @@ def decode(slice_: Slice, rules: DecodeRules, partitions: int | None = None, wir
             if isinstance(record, Turn):
                 if isinstance(record, RulesChosen):
                     Rules.of(record.rules)
+                elif isinstance(record, CampaignsChosen):
+                    CampaignSet.of(record.campaigns)
                 turns.append((i, record))
                 continue
             time = record.event_time

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from streams.columns.arrays import Ints
+from streams.columns.arrays import Floats, Ints
 from streams.columns.layout import Readable, Rows
 
 Features = npt.NDArray[np.float32]
@@ -27,6 +27,10 @@ class DuePoints:
     """Whether a timer made them due, and not a record."""
     event: Ints
     """Index into the batch, -1 for a timer."""
+    kinds: list[str] | None = None
+    """[k] what the timer of each was for; None: all for what the entity's timer is for."""
+    amount: Floats | None = None
+    """[k] what it measured, NaN where nothing; None: nothing of any."""
 
     def __len__(self) -> int:
         return len(self.row)

@@ -7,12 +7,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
+from streams.campaigns.plan import Plans
 from streams.columns.arrays import Bools, EventBatch, Ints, of_types
 from streams.columns.building import Wire
 from streams.columns.layout import Column, Readable, Rows
-from streams.decisions.decider import Decider, Group
+from streams.decisions.decider import Arranging, Decider, Group
 from streams.features.catalogue import Catalogue
 from streams.monitoring.known import Known
+from streams.processing.alarms import Alarms
 from streams.processing.decode import Decoded
 from streams.processing.due import DuePoints
 from streams.processing.fates import Judged
@@ -75,6 +77,20 @@ class Side(Protocol):
 
     def under(self, rules: Rules, watermark_ms: int) -> None:
         """From here on these rules hold; where they allow more lateness, the watermark stands still for a while."""
+
+    @property
+    def alarms(self) -> Alarms | None:
+        """What makes due besides records and the timer; None: nothing."""
+
+    def cuts(self, decoded: Decoded, rules: Rules) -> list[int]:
+        """Places in a slice before which all must be decided before it goes on."""
+
+    def steps(self, decoded: Decoded, rules: Rules) -> Ints:
+        """Times that the watermark passes with the first record of a slice, before each of which all must be decided
+        that comes before it; ascending."""
+
+    def plan(self, plans: Plans | None) -> None:
+        """From here on these campaigns hold; None: the log chose none."""
 
     def judge(self, decoded: Decoded, rows: Ints, state: Rows, slice_: Slice, rules: Rules) -> Judged:
         """Every record's fate, and the watermark before and after each; remembers what was seen."""
@@ -145,6 +161,8 @@ class Entity:
     deciders: tuple[type[Decider], ...]
     """What decides, in order; a partition's own are made by ``side``."""
     side: Callable[[Start], Side]
+    campaigns: bool = False
+    """Whether campaigns decide about it."""
     internal: bool = False
     """Whether workers write the whole log: each group has one of its own, which keeps to the group's rules."""
 
@@ -169,10 +187,15 @@ class Entity:
 
 
 def outcomes(deciders: Sequence[Decider], state: Rows, groups: Sequence[Group]) -> list[AnyOutcome]:
-    """Everything to be said, in order of the due points; moves the deciders' columns of ``state``."""
+    """Everything to be said, in order of the due points; last by those that are given them in an order of their own.
+    Moves the deciders' columns of ``state``."""
     found: list[AnyOutcome] = []
+    plain = [decider for decider in deciders if not isinstance(decider, Arranging)]
     for group in groups:
-        said = [one for decider in deciders for one in decider.decide(state, group)]
+        said = [one for decider in plain for one in decider.decide(state, group)]
         said.sort(key=lambda one: one[0])  # stable: of one row in the deciders' order
         found += [outcome for _, outcome in said]
+    for decider in deciders:
+        if isinstance(decider, Arranging):
+            found += [one for group in decider.arrange(groups) for _, one in decider.decide(state, group)]
     return found

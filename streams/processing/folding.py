@@ -1,15 +1,17 @@
-"""Folds slices into the rows of one partition, up to each due point, and fires the timers of silences."""
+"""Folds slices into the rows of one partition, up to each due point, and fires their timers."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from streams.columns.arrays import EventBatch, Ints, stable_order
+from streams.campaigns.terms import KINDS
+from streams.columns.arrays import Bools, EventBatch, Ints, stable_order
 from streams.columns.layout import Column, Readable
 from streams.features.catalogue import Catalogue
 from streams.features.signals import Run, entries
+from streams.processing.alarms import RUNG
 from streams.processing.due import DuePoints, DueRows, Features
 from streams.processing.entity import Entity, Side, Timer
 from streams.processing.rounds import BUCKET, Plan, plan
@@ -42,7 +44,7 @@ class Folding:
         watermarks pass; gives every due point, and what ``read`` reads of its row as it stood then."""
         arena, state = self.arena, self.arena.rows
         timer, cadence_ms = self._entity.timer(rules), self._entity.cadence_ms(rules)
-        steps = plan(batch, applied, rows, state, watermark, self._decisive, cadence_ms, timer)
+        steps = plan(batch, applied, rows, state, watermark, self._decisive, cadence_ms, timer, self._side.alarms)
         due = DueRows(read, self._side.refresh)
         self._fire_waiting(steps, watermark, timer, due)
         state = arena.rows  # firing may load rows and grow the block
@@ -80,8 +82,9 @@ class Folding:
             arena.dirty[shoppers] = True
             last = flat[state.cells(LAST_EVENT, shoppers)]
             state.flat["u1"][state.cells(FIRED, shoppers)] = 0
-            held, never = state.pick(shoppers), np.zeros(len(shoppers), np.int64)
-            arena.timer[shoppers] = timer.due_ms(held, self.catalogue, last, never)
+            if self._side.alarms is not None:
+                self._side.alarms.note(state, run)
+            self._set(shoppers, timer)
             index = np.flatnonzero(steps.due[a:b])
             if len(index):
                 at = np.searchsorted(shoppers, row[index])
@@ -111,10 +114,44 @@ class Folding:
         while len(fires := np.flatnonzero(arena.timer[row] <= watermark)):
             row, watermark = row[fires], watermark[fires]
             arena.dirty[row] = True
-            nobody = np.full(len(row), -1, np.int64)
-            due.add(DuePoints(row, arena.timer[row], timer=True, event=nobody), state)
-            counts, cells = state.flat["u1"], state.cells(FIRED, row)
-            counts[cells] += 1
+            now = arena.timer[row]
             last = state.flat["i8"][state.cells(LAST_EVENT, row)]
-            fired = counts[cells].astype(np.int64)
-            arena.timer[row] = timer.due_ms(state.pick(row), self.catalogue, last, fired)
+            counts, cells = state.flat["u1"], state.cells(FIRED, row)
+            plain = timer.due_ms(state.pick(row), self.catalogue, last, counts[cells].astype(np.int64)) <= now
+            self._add_fired(row, now, last, plain, timer, due)
+            counts[cells[plain]] += 1
+            self._set(row, timer)
+
+    def _add_fired(self, row: Ints, now: Ints, last: Ints, plain: Bools, timer: Timer, due: DueRows) -> None:
+        """Take the due points of timers that fired: ``plain`` for what the entity's timer is for, the others for an
+        alarm, or for what campaigns wait for no more."""
+        state, alarms = self.arena.rows, self._side.alarms
+        nobody = np.full(len(row), -1, np.int64)
+        if alarms is None:
+            if plain.any():
+                due.add(DuePoints(row[plain], now[plain], timer=True, event=nobody[plain]), state)
+            return
+        at, code, amount = alarms.next(state, row, self.catalogue, last)
+        real = plain | (at <= now)
+        kinds = [timer.kind if p else KINDS[c] for p, c in zip(plain[real].tolist(), code[real].tolist(), strict=True)]
+        measured = np.where(plain, np.nan, amount)[real]
+        if real.any():
+            due.add(DuePoints(row[real], now[real], True, nobody[real], kinds, measured), state)
+        # An alarm for the same moment rings after the silence.
+        state.flat["i8"][state.cells(RUNG, row)] = np.where(plain, now - 1, now)
+
+    def _set(self, row: Ints, timer: Timer) -> None:
+        """Set the timers of these rows to what comes first: the entity's timer, or an alarm."""
+        state, alarms = self.arena.rows, self._side.alarms
+        last = state.flat["i8"][state.cells(LAST_EVENT, row)]
+        fired = state.flat["u1"][state.cells(FIRED, row)].astype(np.int64)
+        at = timer.due_ms(state.pick(row), self.catalogue, last, fired)
+        if alarms is not None:
+            at = np.minimum(at, alarms.next(state, row, self.catalogue, last)[0])
+        self.arena.timer[row] = at
+
+    def set_decided(self, due: Sequence[DuePoints], rules: Rules) -> None:
+        """Set the timers of rows about which something was decided: an offer may wait for quiet hours to end."""
+        if self._side.alarms is not None and self._side.alarms.quiet_ends:
+            row = np.unique(np.concatenate([points.row for points in due]))
+            self._set(row, self._entity.timer(rules))

@@ -22,9 +22,10 @@ def grouped(
     offsets: Ints,
     watermark: Ints,
     timer_kind: Literal["silence", "day"],
+    records: Sequence[Any],
 ) -> list[Group]:
-    """A group for each step of a slice. ``keys``: of all due points, one step after the other; ``offsets`` and
-    ``watermark`` [len(slice)]: of each record, the watermark once it was seen."""
+    """A group for each step of a slice. ``keys`` and ``records``: of all due points, one step after the other;
+    ``offsets`` and ``watermark`` [len(slice)]: of each record, the watermark once it was seen."""
     groups, start = list[Group](), 0
     for points in due:
         span = slice(start, start := start + len(points))
@@ -44,6 +45,8 @@ def grouped(
                 offset=offset,
                 day=watermark[position] // DAY_MS,
                 before=(offset if by_timer else offset + 1).tolist(),
+                record=records[span],
+                amount=np.full(len(points), np.nan) if points.amount is None else points.amount,
             )
         )
     return groups
@@ -56,5 +59,6 @@ def records_of(due: Sequence[DuePoints], batch: EventBatch) -> list[Any]:
 
 def _refs(points: DuePoints, batch: EventBatch, timer_kind: Literal["silence", "day"]) -> list[Due]:
     if points.timer:
-        return [Due(kind=timer_kind, ref=str(now)) for now in points.now_ms.tolist()]
+        kinds: Sequence[Any] = points.kinds or [timer_kind] * len(points)
+        return [Due(kind=kind, ref=str(now)) for kind, now in zip(kinds, points.now_ms.tolist(), strict=True)]
     return [Due(kind="event", ref=batch.event_ids[i]) for i in points.event.tolist()]

@@ -154,6 +154,7 @@ class PartitionProcessor:
     def _recover(self, tier: Tier) -> None:
         beside: list[tuple[bytes, bytes]] = []
         meta: dict[str, Any] = {}
+        sets: dict[bytes, bytes] = {}
 
         def rows() -> Iterator[tuple[bytes, bytes]]:
             # In order of keys: layouts come before the rows that need them.
@@ -165,6 +166,8 @@ class PartitionProcessor:
                     meta.update(msgspec.json.decode(value))
                 elif kind == keys.ROW:
                     yield key, value
+                elif kind == keys.CAMPAIGNS:
+                    sets[key] = value
                 else:
                     beside.append((key, value))
 
@@ -178,7 +181,8 @@ class PartitionProcessor:
                 )
             self.next_offset, self.lag_ms = meta["next_offset"], meta["lag_ms"]
             self.fates = Counter(meta.get("fates", {}))
-            self.in_force.restore(meta)
+            self.in_force.restore(meta, sets)
+        self.side.plan(self.in_force.plans)
         self.side.restore(beside, meta, self.rules)
 
     def drain_changes(self) -> dict[bytes, bytes | None]:
@@ -189,7 +193,7 @@ class PartitionProcessor:
         durable before they do.
         """
         changes = self.side.drain_changes(self.next_offset, self.watermark_ms)
-        changes |= self._new_records | self.arena.drain_dirty(self.next_offset)
+        changes |= self.in_force.drain_changes() | self._new_records | self.arena.drain_dirty(self.next_offset)
         self._new_records = {}
         if changes or self.next_offset:
             progress = {
@@ -219,11 +223,15 @@ class PartitionProcessor:
         clock = time.perf_counter
         t0 = clock()
         decoded = decode(slice_, self.rules.decode, self._partitions, self.entity.wire)
-        if decoded.turns and len(slice_) > 1:
-            return self._apply_around(slice_, [i for i, _ in decoded.turns], result)
+        if len(slice_) > 1:
+            turns = [i for i, _ in decoded.turns]
+            cuts = {*turns, *(i + 1 for i in turns), *self.side.cuts(decoded, self.rules)}
+            if cuts:
+                return self._apply_parts(slice_, cuts, result)
         t1 = clock()
         rows = self.arena.find(decoded.batch.keys)
         t2 = clock()
+        self._step(decoded, slice_, result)
         self._apply_decoded(decoded, rows, slice_, result)
         result.seconds["decode"] = t1 - t0
         result.seconds["fold"] += t2 - t1
@@ -237,8 +245,10 @@ class PartitionProcessor:
         result.fates[fate] += 1
         self.fates[fate] += 1
         if not isinstance(said, LogIdled):
-            stood, before = self.watermark_ms, self.rules
+            stood, before, planned = self.watermark_ms, self.rules, self.in_force.plans
             self.in_force.follow(said)
+            if self.in_force.plans is not planned:
+                self.side.plan(self.in_force.plans)
             if self.rules is not before:
                 self.side.under(self.rules, stood)
             self._places = self._places_read()
@@ -255,6 +265,20 @@ class PartitionProcessor:
         result = Applied()
         self._apply_decoded(Decoded(batch, batch.time_ms, 0), rows, slice_, result)
         return result
+
+    def _step(self, decoded: Decoded, slice_: Slice, result: Applied) -> None:
+        """Decide what timers make due before each end of quiet hours that the first record's watermark passes at once:
+        a decision may wait for that end."""
+        ends, arena = self.side.steps(decoded, self.rules), self.arena
+        while len(ends := ends[ends > arena.next_timer()]):
+            watermark, nothing = ends[:1] - 1, decode(slice_.cut(0, 0), self.rules.decode, wire=self.entity.wire).batch
+            none, passed = np.zeros(0, np.int64), Applied()
+            due = self._folding.fold(nothing, none, none, watermark, self.rules, self._read)
+            if due.points and self._collector is None:
+                self._score_and_decide(due.points, due.read(), nothing, slice_.cut(0, 1), watermark, passed)
+            passed.count_due(due.points, self._timer_kind)
+            result.add(passed)
+            ends = ends[1:]
 
     def _apply_decoded(self, decoded: Decoded, rows: Ints, slice_: Slice, result: Applied) -> None:
         """Take a decoded slice, of which nothing was applied before."""
@@ -280,14 +304,13 @@ class PartitionProcessor:
                 self._score_and_decide(due.points, features, batch, slice_, watermark, result)
             late = np.flatnonzero(fates.late).tolist()
             result.late = [self._late(slice_, batch, self.arena.key(int(rows[i])), i, judged) for i in late]
-        result.rounds = len(due.points)
-        for points in due.points:
-            result.due_kinds[self._timer_kind if points.timer else "event"] += len(points)
+        result.count_due(due.points, self._timer_kind)
         self.fates.update(result.count(decoded, fates, applied))
 
-    def _apply_around(self, slice_: Slice, turns: list[int], result: Applied) -> Applied:
-        """Apply a slice in parts, so that each choice of models holds from where it stands in the log."""
-        bounds = sorted({0, *turns, *(i + 1 for i in turns), len(slice_)})
+    def _apply_parts(self, slice_: Slice, cuts: set[int], result: Applied) -> Applied:
+        """Apply a slice in parts, so that each choice holds from where it stands in the log, and what decisions wait
+        for is known before it comes."""
+        bounds = sorted({0, *cuts, len(slice_)})
         for start, stop in itertools.pairwise(bounds):
             result.add(self.apply(slice_.cut(start, stop)))
         return result
@@ -327,18 +350,18 @@ class PartitionProcessor:
         t0 = clock()
         arena = self.arena
         keys_ = [arena.key(row) for points in due for row in points.row.tolist()]
-        scores = score(
-            self.in_force.serving, features, self._places, keys_.__getitem__, self.catalogue, records_of(due, batch)
-        )
+        made_due = records_of(due, batch)
+        scores = score(self.in_force.serving, features, self._places, keys_.__getitem__, self.catalogue, made_due)
         for points in due:
             arena.dirty[points.row] = True
         seen, offsets = Seen(features, self._places, scores), np.asarray(slice_.offsets, np.int64)
-        groups = grouped(due, keys_, seen, batch, offsets, watermark, self._timer_kind)
+        groups = grouped(due, keys_, seen, batch, offsets, watermark, self._timer_kind, made_due)
         self.side.correct(arena.rows, groups, scores)
         t1 = clock()
-        result.outcomes = self._published(outcomes(self.side.deciders, arena.rows, groups), result)
+        result.outcomes += self._published(outcomes(self.side.deciders, arena.rows, groups), result)
+        self._folding.set_decided(due, self.rules)
         result.seconds |= {"score": t1 - t0, "decide": clock() - t1}
-        result.scores = list(scores.values())
+        result.scores += scores.values()
 
     def _published(self, decided: list[AnyOutcome], result: Applied) -> list[AnyOutcome]:
         """The outcomes without alerts and offers that are too old for marketing; those are counted."""

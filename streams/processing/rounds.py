@@ -13,6 +13,7 @@ import numpy as np
 
 from streams.columns.arrays import Bools, EventBatch, Ints, stable_order
 from streams.columns.layout import Column, Rows
+from streams.processing.alarms import Alarms
 from streams.processing.entity import Timer
 
 BUCKET = Column("due/bucket", "i8")
@@ -48,6 +49,7 @@ def plan(
     decisive: Bools,
     cadence_ms: int,
     timer: Timer,
+    alarms: Alarms | None = None,
 ) -> Plan:
     """Plan the rounds of a slice. ``applied``: its applied events by shopper, in log order. ``watermark[i]`` is the
     watermark once the slice's record i was seen."""
@@ -68,7 +70,10 @@ def plan(
     before[1:] = np.where(starts[1:], before[1:], np.maximum(before[1:], running[:-1] - lift[1:]))
     due = decisive[batch.type[event]] | (bucket > before)
     seen_then = watermark[np.minimum(next_position, len(watermark) - 1)] if len(row) else time
-    ends = due | timer.may_fire(np.maximum(time, watermark[position]), seen_then)
+    heard_of = np.maximum(time, watermark[position])
+    ends = due | timer.may_fire(heard_of, seen_then)
+    if alarms is not None:
+        ends |= alarms.may_ring(heard_of, seen_then)
 
     earlier: Ints = np.cumsum(ends) - ends
     first = np.flatnonzero(starts)

@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
+from streams.campaigns.plan import Plans
 from streams.columns.arrays import EventBatch, Ints
 from streams.columns.layout import Rows
 from streams.decisions.decider import Decider, Group
 from streams.monitoring.known import Known
+from streams.processing.alarms import Alarms
 from streams.processing.decode import NO_TIME, Decoded
 from streams.processing.due import DuePoints
 from streams.processing.entity import Emitted, Start
@@ -25,6 +29,7 @@ class PlainSide:
     more, says something to other logs or decides something extends it."""
 
     ticks = True
+    alarms: Alarms | None = None
     deciders: Sequence[Decider] = ()
 
     def __init__(self, start: Start) -> None:
@@ -50,6 +55,17 @@ class PlainSide:
     def under(self, rules: Rules, watermark_ms: int) -> None:
         """From here on these rules hold: what has deciders makes them here."""
         self._least_watermark_ms = max(self._least_watermark_ms, watermark_ms)
+
+    def plan(self, plans: Plans | None) -> None:
+        """Campaigns decide about shoppers only."""
+
+    def cuts(self, decoded: Decoded, rules: Rules) -> list[int]:
+        """Nothing that is decided changes when something is due."""
+        return []
+
+    def steps(self, decoded: Decoded, rules: Rules) -> Ints:
+        """Nothing that is decided changes when something is due."""
+        return np.zeros(0, np.int64)
 
     def judge(self, decoded: Decoded, rows: Ints, state: Rows, slice_: Slice, rules: Rules) -> Judged:
         """Records come once, and not older than the watermark."""

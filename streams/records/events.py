@@ -16,7 +16,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from streams.records.serving import ModelsChosen, RulesChosen
+from streams.records.serving import CampaignsChosen, ModelsChosen, RulesChosen
 
 MAX_ID_LENGTH = 256
 MAX_CENTS = 10**10
@@ -247,7 +247,7 @@ SHOPPER_EVENTS: tuple[type[ShopperEvent], ...] = (
 )
 
 #: What workers write into the events topic; storefronts never do.
-WorkerRecord = ClockTicked | LogIdled | ModelsChosen | RulesChosen
+WorkerRecord = ClockTicked | LogIdled | ModelsChosen | RulesChosen | CampaignsChosen
 
 event_decoder: msgspec.json.Decoder[AnyShopperEvent | WorkerRecord] = msgspec.json.Decoder(
     AnyShopperEvent | WorkerRecord

@@ -8,7 +8,7 @@ import msgspec
 
 from streams.records.events import SHOPPER_EVENTS, ClockTicked, LogIdled
 from streams.records.items import CATALOG_RECORDS, ItemReviewed, ItemsTallied, SourceIdle, StockCounted
-from streams.records.serving import ModelsChosen, RulesChosen
+from streams.records.serving import CampaignsChosen, ModelsChosen, RulesChosen
 from streams.records.tags import tag_of
 
 
@@ -33,7 +33,8 @@ TYPES: dict[str, type] = {tag_of(record): record for family in FAMILIES.values()
 FAMILY_OF = {tag_of(record): name for name, family in FAMILIES.items() for record in family.records}
 #: Types that only workers write.
 WORKERS_TYPES = {
-    tag_of(record) for record in (ClockTicked, LogIdled, ModelsChosen, RulesChosen, ItemsTallied, SourceIdle)
+    tag_of(record)
+    for record in (ClockTicked, LogIdled, ModelsChosen, RulesChosen, CampaignsChosen, ItemsTallied, SourceIdle)
 }
 
 

@@ -254,6 +254,11 @@ class Arena:
         self._used = np.concatenate([self._used, np.zeros(capacity - len(self.rows), np.int64)])
         self.rows = rows
 
+    def next_timer(self) -> int:
+        """No timer fires before this; ``NEVER`` where none is set."""
+        first = int(self.timer[: len(self._key)].min(initial=NEVER))
+        return min(first, self._cold_order[0][0]) if self._cold_order else first
+
     def due(self, watermark_ms: int) -> Ints:
         """Rows whose timer is at or before the watermark, ascending by key's place; loads evicted ones."""
         order, passed = self._cold_order, []

@@ -89,7 +89,8 @@ def decide(chosen: CampaignSet, shopper: Shopper, due: Due, price: float) -> dic
             )
         if why == "quiet_hours":
             shopper.waits[campaign.id] = until
-    shopper.waits = {name: at for name, at in shopper.waits.items() if at > due.now}
+    if due.kind == "deferred":
+        shopper.waits = {name: at for name, at in shopper.waits.items() if at > due.now}
     return found
 
 

@@ -8,9 +8,11 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import click
 
+from streams.campaigns import examples
 from streams.cli import cli
 
 #: Values of what must be given.
@@ -18,6 +20,7 @@ GIVEN = {
     "shopper": "s1",
     "source": "complete_journey",
     "file": "-",
+    "campaign": "win-back",
     "key": "s1",
     "task": "churn",
     "version": "v",
@@ -25,6 +28,7 @@ GIVEN = {
     "other": "v",
     "to": "live",
 }
+A_CAMPAIGN = str(Path(examples.__file__).parent / "welcome.yaml")
 _CALLS = """
 import json, os, sys
 from streams.cli import main
@@ -54,7 +58,9 @@ def called(words: Sequence[str], command: click.Command, but: str = "") -> list[
     for param in command.params:
         if param.required and param.name != but:
             assert param.name is not None
-            found += [GIVEN[param.name]] if isinstance(param, click.Argument) else [param.opts[0], GIVEN[param.name]]
+            # What is sent to a broker must be good before that is asked.
+            given = A_CAMPAIGN if (*words, param.name) == ("campaigns", "apply", "file") else GIVEN[param.name]
+            found += [given] if isinstance(param, click.Argument) else [param.opts[0], given]
     return found
 
 
