@@ -73,6 +73,7 @@ DOORS = {
 IMPURE = ("streams.app", "streams.agents", "streams.transport", "streams.tables", "streams.topics", "streams.settings")
 PURE = (
     "streams/records",
+    "streams/budget",
     "streams/columns",
     "streams/features",
     "streams/campaigns",
@@ -86,6 +87,7 @@ LAYERS = (
     ("access", "metrics", "nearest", "noise", "records", "terminal", "writable"),
     ("announce", "broker", "columns", "topics", "transport", "web"),
     ("control", "effects", "features", "state"),
+    ("budget",),
     ("campaigns",),
     ("decisions", "reading", "tables"),
     ("dead_letters", "monitoring"),
