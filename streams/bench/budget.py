@@ -199,7 +199,11 @@ def main(offers: int, partitions: int, as_json: bool) -> None:
         return
     kinds = ("new_leases", "new_crashes", "known_leases", "known_crashes")
     rows = [
-        (row["load"], *(f"{row[n]:.3f}" for n in ("greedy", "fixed", "plain")), *(f"{row[k]['share']:.3f}" for k in kinds))
+        (
+            row["load"],
+            *(f"{row[n]:.3f}" for n in ("greedy", "fixed", "plain")),
+            *(f"{row[k]['share']:.3f}" for k in kinds),
+        )
         for row in found["synthetic"]
     ]
     new, old = "new shape", "known shape"

@@ -93,7 +93,7 @@ class Group:
 
     seen: Seen
     span: slice
-    """Where they stand among the slice's due points."""
+    """Where they stand among the slice's due points, when that is side by side."""
     row: Ints
     now_ms: Ints
     key: list[str]
@@ -107,21 +107,27 @@ class Group:
     """Day (since 1970) of the watermark once that record was seen: what is known of earlier days is final."""
     before: list[int]
     """What the log says from this offset on must not be used: that after its event, that which passed its silence."""
+    place: Ints | None = None
+    """[k] where they stand among the slice's due points, in groups that are in the order of the log."""
 
     def __len__(self) -> int:
         return len(self.row)
 
+    @property
+    def _at(self) -> slice | Ints:
+        return self.span if self.place is None else self.place
+
     def feature(self, address: str) -> npt.NDArray[np.float32]:
         """[k] a feature."""
-        return self.seen.feature(address)[self.span]
+        return self.seen.feature(address)[self._at]
 
     def answer(self, task: str, output: str) -> Floats:
         """[k] an answer; NaN where the task answered nothing."""
-        return self.seen.answer(task, output)[self.span]
+        return self.seen.answer(task, output)[self._at]
 
     def model(self, task: str, i: int) -> ModelUsed:
         """Whose answer it is."""
-        return self.seen.used(task)[self.span.start + i]
+        return self.seen.used(task)[self.span.start + i if self.place is None else int(self.place[i])]
 
     def ref(self, i: int) -> str:
         """What outcome ids say of what made the i-th due."""
@@ -140,7 +146,10 @@ class Names(Protocol):
 
 class Decider(Protocol):
     """One thing that is decided, or only said or noted, at every due point. Deciders run in the order in which
-    ``streams.processing.deciding`` lists them, over one group after the other, so each sees what it decided before."""
+    ``streams.processing.deciding`` lists them, over one group after the other, so each sees what it decided before.
+
+    One with ``in_log_order = True`` shares something between keys, such as a budget: it comes after all others, over
+    groups that follow one another as the log does (``streams.processing.grouping.in_log_order``)."""
 
     @property
     def columns(self) -> tuple[Column, ...]:

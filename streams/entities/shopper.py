@@ -27,13 +27,14 @@ from streams.processing.recalibrating import Recalibrating
 from streams.processing.rules import Rules
 from streams.processing.scoring import TaskScores
 from streams.processing.side import PlainSide
+from streams.processing.spending import PURSES, Spending
 from streams.processing.tallies import Tallies
 from streams.records import events as e
 from streams.records.slices import Slice
 from streams.state import keys
 
-#: The entity that events touch, and are told to.
-TOUCHED = "item"
+#: The entity that events touch, and are told to; the one whose budgets are spent here.
+TOUCHED, SPENT = "item", "campaign"
 
 
 class ShopperSide(PlainSide):
@@ -44,6 +45,7 @@ class ShopperSide(PlainSide):
         self.recalibrating = Recalibrating()
         self.late_labels, self.alert_labels = LateLabels(start.outputs), AlertLabels()
         self._tallies = None if start.partitions is None else Tallies(start.partition, start.partitions, TOUCHED)
+        self.spending = None if start.partitions is None else _spending(start)
         super().__init__(start)
 
     def under(self, rules: Rules, watermark_ms: int) -> None:
@@ -63,21 +65,25 @@ class ShopperSide(PlainSide):
     def judge(self, decoded: Decoded, rows: Ints, state: Rows, slice_: Slice, rules: Rules) -> Judged:
         """Events come once, and not older than the watermark; an order is placed once."""
         self.names.learn(decoded.names)
-        return super().judge(decoded, rows, state, slice_, rules)
+        judged = super().judge(decoded, rows, state, slice_, rules)
+        if self.spending is not None:
+            self.spending.begin(decoded, judged, slice_)
+        return judged
 
     def _fates(self, batch: EventBatch, rows: Ints, state: Rows, late_before: Ints) -> tuple[EventBatch, Fates]:
         return judge(batch, rows, state, self.applied_ids, late_before)
 
     @property
     def awaited(self) -> bool:
-        """Whether tallies wait for their minute to be closed."""
-        return bool(self._tallies)
+        """Whether tallies wait for their minute to be closed, or leases and reservations for their end."""
+        return bool(self._tallies) or (self.spending is not None and self.spending.awaited)
 
     def emit(self, batch: EventBatch, applied: Ints, judged: Judged, slice_: Slice, rules: Rules) -> list[Emitted]:
-        """What was done to items, minute by minute."""
-        if self._tallies is None:
+        """What was done to items, minute by minute; what became of campaigns' budgets."""
+        if self._tallies is None or self.spending is None:
             return []
-        return self._tallies.count(batch, applied, judged.newest_ms, slice_, rules)
+        told = self._tallies.count(batch, applied, judged.newest_ms, slice_, rules)
+        return told + self.spending.end(rules.decode.partitioner)
 
     @property
     def idle(self) -> bool:
@@ -104,6 +110,8 @@ class ShopperSide(PlainSide):
         changes = self.recalibrating.drain_changes(next_offset, watermark_ms // DAY_MS)
         if self._tallies is not None:
             changes |= self._tallies.drain_changes(next_offset)
+        if self.spending is not None:
+            changes |= self.spending.drain_changes(next_offset)
         return changes | self.names.drain_changes() | super().drain_changes(next_offset, watermark_ms)
 
     def restore(self, records: Iterable[tuple[bytes, bytes]], meta: Mapping[str, Any], rules: Rules) -> None:
@@ -112,11 +120,18 @@ class ShopperSide(PlainSide):
         for key, value in held:
             if key[:1] == keys.NAME:
                 self.names.restore(key, value)
-            elif key[:1] == keys.OPEN and self._tallies is not None:
+            elif key == keys.OPEN and self._tallies is not None:
                 self._tallies.restore(value)
+            elif key == PURSES and self.spending is not None:
+                self.spending.restore(value)
         self.recalibrating.restore([(key, value) for key, value in held if key[:1] == keys.TALLY])
         super().restore(held, meta, rules)
         self.late_labels.swept_ms = self.alert_labels.swept_ms = max(0, self.watermark_ms(rules))
+
+
+def _spending(start: Start) -> Spending:
+    assert start.partitions is not None
+    return Spending(start.partition, start.partitions, start.group, SPENT, start.rules.time_zone)
 
 
 SHOPPER = Entity(

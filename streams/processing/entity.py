@@ -16,6 +16,7 @@ from streams.monitoring.known import Known
 from streams.processing.decode import Decoded
 from streams.processing.due import DuePoints
 from streams.processing.fates import Judged
+from streams.processing.grouping import in_log_order
 from streams.processing.rules import Rules
 from streams.processing.scoring import TaskScores
 from streams.records.outcomes import AnyOutcome
@@ -80,7 +81,8 @@ class Side(Protocol):
         """Every record's fate, and the watermark before and after each; remembers what was seen."""
 
     def emit(self, batch: EventBatch, applied: Ints, judged: Judged, slice_: Slice, rules: Rules) -> list[Emitted]:
-        """What the records of a slice say to the logs of other entities. ``applied``: of the batch, in log order."""
+        """What the records of a slice say to the logs of other entities, and what was decided at them; called once it
+        was. ``applied``: of the batch, in log order."""
 
     @property
     def idle(self) -> bool:
@@ -116,6 +118,8 @@ class Start:
     partitions: int | None
     """How many the topic has; None where nothing is said to other logs and no record's place is judged."""
     rules: Rules
+    group: str = ""
+    """The workers that keep it: a log that several groups share also holds what others say."""
     outputs: Mapping[str, Sequence[Any]] = field(default_factory=dict)
     """By task, what it answers: some say what they are held against."""
 
@@ -170,6 +174,14 @@ class Entity:
 
 def outcomes(deciders: Sequence[Decider], state: Rows, groups: Sequence[Group]) -> list[AnyOutcome]:
     """Everything to be said, in order of the due points; moves the deciders' columns of ``state``."""
+    shared = [decider for decider in deciders if getattr(decider, "in_log_order", False)]
+    if not shared:
+        return _outcomes(deciders, state, groups)
+    alone = [decider for decider in deciders if decider not in shared]
+    return _outcomes(alone, state, groups) + _outcomes(shared, state, in_log_order(groups))
+
+
+def _outcomes(deciders: Sequence[Decider], state: Rows, groups: Sequence[Group]) -> list[AnyOutcome]:
     found: list[AnyOutcome] = []
     for group in groups:
         said = [one for decider in deciders for one in decider.decide(state, group)]

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from streams.records.budget import BUDGET_RECORDS
 from streams.records.events import SHOPPER_EVENTS, ClockTicked, LogIdled
 from streams.records.items import CATALOG_RECORDS, ItemReviewed, ItemsTallied, SourceIdle, StockCounted
 from streams.records.serving import ModelsChosen, RulesChosen
@@ -33,7 +34,8 @@ TYPES: dict[str, type] = {tag_of(record): record for family in FAMILIES.values()
 FAMILY_OF = {tag_of(record): name for name, family in FAMILIES.items() for record in family.records}
 #: Types that only workers write.
 WORKERS_TYPES = {
-    tag_of(record) for record in (ClockTicked, LogIdled, ModelsChosen, RulesChosen, ItemsTallied, SourceIdle)
+    tag_of(record)
+    for record in (ClockTicked, LogIdled, ModelsChosen, RulesChosen, ItemsTallied, SourceIdle, *BUDGET_RECORDS)
 }
 
 
