@@ -1,7 +1,8 @@
 """What pacing a budget through leases is worth and costs: ``python -m streams.bench.budget``.
 
-Of three synthetic days, the share of the hindsight optimum: in one place with nothing in between, through leases, and
-through leases while workers and ledgers are killed. How far real days stray from even pacing. Microseconds per decision.
+Of three days that are made up, the share of the hindsight optimum: in one place with nothing in between, through
+leases, and through leases while workers and ledgers are killed. How far real days stray from even pacing. Microseconds
+per decision.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import json
 import statistics
 import time
+from pathlib import Path
 from typing import Any
 
 import click
@@ -26,7 +28,7 @@ from streams.bench.loads import (
     subgradient,
     synthetic,
 )
-from streams.bench.real_days import LEARNED, real_days
+from streams.bench.real_days import clickstream_days, grocery_days
 from streams.budget.account import Account
 from streams.budget.candidates import DAY_MS, MINUTE_MS, Candidates, SliceTimes
 from streams.budget.plan import WHOLE
@@ -102,14 +104,13 @@ def off_pace(load: Load, accepted: Bools, account: Account) -> tuple[float, floa
     return float(np.abs(spent - planned).max()), float(np.abs(spent - place / len(load.time_ms)).max())
 
 
-def replayed(partitions: int, crashes: int) -> dict[str, Any]:
-    """Real days, one after the other."""
-    days = real_days()
+def replayed(days: list[Load], learned: int, partitions: int, crashes: int) -> dict[str, Any]:
+    """Real days, one after the other; the first ones are learned from."""
     world = World(budget_of(days[0].budget_cents, partitions), crashes, MINUTE_MS)
     from_plan, from_traffic, unused, shares, over = [], [], [], [], 0
     for number, load in enumerate(days):
         accepted = world.day(load)
-        if number < LEARNED:
+        if number < learned:
             continue
         account = msgspec.convert(msgspec.to_builtins(world.ledger.progress()), list[Account], strict=False)[0]
         assert account.newest == FIRST_DAY + number
@@ -122,7 +123,7 @@ def replayed(partitions: int, crashes: int) -> dict[str, Any]:
         over = max(over, spent - load.budget_cents)
     return {
         "days": len(from_plan),
-        "offers_per_day": round(statistics.mean(len(load.time_ms) for load in days[LEARNED:])),
+        "offers_per_day": round(statistics.mean(len(load.time_ms) for load in days[learned:])),
         "accepted_per_day": round(days[0].budget_cents / statistics.mean(d.cost_cents.mean() for d in days)),
         "off_plan_median": round(statistics.median(from_plan), 4),
         "off_plan_max": round(max(from_plan), 4),
@@ -174,7 +175,7 @@ def microseconds() -> dict[str, float]:
     return {"afford": round(statistics.median(asking), 3), "slice": round(statistics.median(whole), 3)}
 
 
-def measure(offers: int, partitions: int) -> dict[str, Any]:
+def measure(offers: int, partitions: int, data: Path | None) -> dict[str, Any]:
     """All of it."""
     status = Console(stderr=True).status
     with status("Days that are made up …"):
@@ -183,27 +184,34 @@ def measure(offers: int, partitions: int) -> dict[str, Any]:
         found: dict[str, Any] = {"offers": offers, "partitions": partitions, "own_price_iid": own}
         found["synthetic"] = synthetic_days(offers, partitions)
     with status("Real days …"):
-        found["real"] = {name: replayed(partitions, n) for name, n in (("leases", 0), ("crashes", CRASHES))}
+        real = {"grocery": (grocery_days(14, 28), 14)}
+        if data is not None:
+            real["clickstream"] = clickstream_days(data, 3, 6), 3
+        for name, (days, learned) in real.items():
+            for kind, crashes in (("leases", 0), ("crashes", CRASHES)):
+                found[f"{name}_{kind}"] = replayed(days, learned, partitions, crashes)
     return found | {"microseconds": microseconds()}
 
 
 @click.command()
 @click.option("--offers", type=click.IntRange(1_000), default=20_000, show_default=True, help="Considered per day.")
 @click.option("--partitions", type=click.IntRange(1), default=4, show_default=True, help="Of shoppers.")
+@click.option(
+    "--data",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Folder that holds taobao_userbehavior: its days as well.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def main(offers: int, partitions: int, as_json: bool) -> None:
+def main(offers: int, partitions: int, data: Path | None, as_json: bool) -> None:
     """Measure and print."""
-    found = measure(offers, partitions)
+    found = measure(offers, partitions, data)
     if as_json:
         click.echo(json.dumps(found, indent=2))
         return
+    plain = ("greedy", "fixed", "plain")
     kinds = ("new_leases", "new_crashes", "known_leases", "known_crashes")
     rows = [
-        (
-            row["load"],
-            *(f"{row[n]:.3f}" for n in ("greedy", "fixed", "plain")),
-            *(f"{row[k]['share']:.3f}" for k in kinds),
-        )
+        (row["load"], *(f"{row[n]:.3f}" for n in plain), *(f"{row[kind]['share']:.3f}" for kind in kinds))
         for row in found["synthetic"]
     ]
     new, old = "new shape", "known shape"
@@ -213,8 +221,8 @@ def main(offers: int, partitions: int, as_json: bool) -> None:
     over = max(row[kind]["overspent_cents"] for row in found["synthetic"] for kind in kinds)
     click.echo(f"At most {unused:.1%} of a day's budget unused, {over} cents overspent.")
     click.echo(f"Alike days, a price of its own in each of 4, 16, 64 partitions: {found['own_price_iid']}")
-    for name, real in found["real"].items():
-        click.echo(f"Real days, {name}: " + ", ".join(f"{key} {value}" for key, value in real.items()))
+    for name in [name for name in found if name.startswith(("grocery", "clickstream"))]:
+        click.echo(f"Real days, {name}: " + ", ".join(f"{key} {value}" for key, value in found[name].items()))
     click.echo(f"CPU microseconds per decision: {found['microseconds']}")
 
 

@@ -66,6 +66,11 @@ class Book(msgspec.Struct):
     """Of the plan, up to the last step of the price."""
     committed: int = 0
     """Up to the last step of the price."""
+    stepped: int = 0
+    """Demand up to the last step of the price."""
+    came: int = 0
+    """Demand lately, faded; and what would have been usual."""
+    usual: int = 0
     prices: int = 0
     """Sum over steps of price and share."""
     shares: int = 0
@@ -196,11 +201,26 @@ class Account(msgspec.Struct):
         plan, committed = self.plan(), self.committed_on(self.newest)
         share = plan.share(now_ms, book.starts_ms, book.ends_ms)
         if book.now_ms and book.cents and self.budget.pacing != "asap":
-            left = plan.share(self.until_ms(book), book.starts_ms, book.ends_ms) - book.share
             passed = share - book.share
-            planned = max(book.cents - book.committed, 0) * passed // left if left > 0 else 0
+            planned = self._planned(book, passed, plan.share(self.until_ms(book), book.starts_ms, book.ends_ms) - share)
             beyond = GAIN * (committed - book.committed - planned)
             beyond = min(max(beyond, -book.cents // 2), book.cents // 2)
             self.price = min(max(self.price + self.price * beyond // book.cents, LEAST_PRICE), MOST_PRICE)
             book.prices, book.shares = book.prices + self.price * passed, book.shares + passed
-        book.now_ms, book.share, book.committed = now_ms, share, committed
+        book.now_ms, book.share, book.committed, book.stepped = now_ms, share, committed, sum(book.demand)
+
+    def _planned(self, book: Book, passed: int, ahead: int) -> int:
+        """What should have been committed since the last step, of what was left of the day's budget: half by the clock,
+        ``passed`` of what was still to come of the plan's shares; half by what came, of the demand still to come then.
+        At the reference price the demand of a usual day is its budget; how far today's is from that, the last eighth
+        of a day of demand tells. By the clock alone, a quiet hour would make offers cheap for the next one; by demand
+        alone, a day on which everything is worth more would be spent by noon."""
+        left = max(book.cents - book.committed, 0)
+        came, usual = sum(book.demand) - book.stepped, book.cents * passed // WHOLE
+        window = max(book.cents // 8, 1)
+        faded = max(window - usual, 0)
+        book.came, book.usual = book.came * faded // window + came, book.usual * faded // window + usual
+        prior = window // 2 + 1
+        awaited = book.cents * max(ahead, 0) // WHOLE * (book.came + prior) // (book.usual + prior)
+        by_clock = left * passed // (passed + ahead) if ahead > 0 else left
+        return (by_clock + left * came // max(came + awaited, 1)) // 2

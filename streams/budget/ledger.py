@@ -64,11 +64,7 @@ class Ledger:
         return self._accounts[campaign, currency].price
 
     def _set(self, account: Account | None, budget: BudgetSet) -> list[LeaseGranted]:
-        if budget.arithmetic != ARITHMETIC:
-            raise OtherArithmetic(
-                f"The budget of {budget.campaign} is kept under arithmetic {budget.arithmetic}, this version knows "
-                f"{ARITHMETIC}. Run the version that the campaign began with."
-            )
+        _refuse_others(budget)
         if account is None:
             account = Account(budget=budget, price=budget.first_price_micros, reference=budget.first_price_micros)
             self._accounts[budget.campaign, budget.currency] = account
@@ -96,6 +92,15 @@ class Ledger:
         return list(self._accounts.values())
 
     def restore(self, held: object) -> None:
-        """Take it back, as it was or as it came out of JSON."""
+        """Take it back, as it was or as it came out of JSON. Raises ``OtherArithmetic``."""
         for account in msgspec.convert(msgspec.to_builtins(held), list[Account], strict=False):
+            _refuse_others(account.budget)
             self._accounts[account.budget.campaign, account.budget.currency] = account
+
+
+def _refuse_others(budget: BudgetSet) -> None:
+    if budget.arithmetic != ARITHMETIC:
+        raise OtherArithmetic(
+            f"The budget of {budget.campaign} is kept under arithmetic {budget.arithmetic}, this version knows "
+            f"{ARITHMETIC}. Run the version that the campaign began with."
+        )

@@ -14,6 +14,7 @@ from tests.budget.shop import (
     CAMPAIGN,
     CURRENCY,
     HOUR,
+    MIDNIGHT,
     MINUTE,
     ZONE,
     Asked,
@@ -24,8 +25,8 @@ from tests.budget.shop import (
     budget,
 )
 
-#: Total and daily budget, in cents: large ones, and such as are soon empty.
-SIZES = ((8_000, 4_000), (60_000, 20_000), (3_000, 9_000), (2_000, 1_000))
+#: Total and daily budget, in cents: large ones, such as are soon empty, and one that is spread until it ends.
+SIZES = ((8_000, 4_000), (60_000, 20_000), (3_000, 9_000), (2_000, 1_000), (5_000, None))
 
 
 class Budgets:
@@ -51,10 +52,10 @@ class Budgets:
 
     def set_the_budget(self, open_: bool) -> None:
         total, daily = self.random.choice(SIZES)
-        self.most_total, self.most_daily = max(self.most_total, total), max(self.most_daily, daily)
-        self.campaigns.log.append(
-            budget(revision=self.revision, total_cents=total, daily_cents=daily, open=open_, pacing=self.pacing)
-        )
+        self.most_total, self.most_daily = max(self.most_total, total), max(self.most_daily, daily or total)
+        changed = {"revision": self.revision, "total_cents": total, "daily_cents": daily, "pacing": self.pacing}
+        ends = None if daily else MIDNIGHT + 40 * HOUR
+        self.campaigns.log.append(budget(open=open_, ends_at_ms=ends, **changed))
         self.revision += 1
 
     def shop(self) -> None:
