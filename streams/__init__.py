@@ -17,7 +17,10 @@ items go the same way from there.
 
 ``effects/`` says what campaigns brought beyond their holdout (``docs/effect.md``); nothing above feeds it yet.
 
+``budget/`` keeps campaigns' budgets: a ledger in the campaigns' log leases amounts to partitions of shoppers
+(``entities/campaign.py``), which spend them (``processing/spending.py``).
+
 Imports go one way, and ``LAYERS`` in ``tests/test_imports.py`` is the map: records, columns, state and features,
-budgets, campaigns, decisions, monitoring, processing, entities (all pure but for state), then what speaks to Kafka, then
-the worker, then commands.
+budgets, campaigns, decisions, monitoring, processing, entities (all pure but for state), then what speaks to Kafka,
+then the worker, then commands.
 """

@@ -1,4 +1,4 @@
-"""Reads what is known of a shopper or an item from the outside: from its table's changelog, without asking a worker."""
+"""Reads what is known of a shopper, an item or a campaign from the outside: from its table's changelog, without asking a worker."""
 
 from __future__ import annotations
 
@@ -161,11 +161,13 @@ def state_of(settings: Settings, key: str, entity: Entity = SHOPPER) -> Partitio
                 return PartitionProcessor(entity, partition, rules, tier=_Held(values), room=1)
             except OtherRules as error:
                 raise TopicError(str(error)) from error
-    kinds = "events" if entity is SHOPPER else "catalogue"
+    hint = ""
+    if entity.wire.key:
+        kinds = "events" if entity is SHOPPER else "catalogue"
+        hint = f" What came of it: offerstream watch {kinds} dead late --from beginning --{entity.name} {key}"
     raise TopicError(
         f"Nothing is known of {entity.name} {key!r}: group {settings.app_id!r} has applied no record of it. Is the id "
-        "right (case counts)? Does a worker run, and is it ready? What came of it: "
-        f"offerstream watch {kinds} dead late --from beginning --{entity.name} {key}"
+        f"right (case counts)? Does a worker run, and is it ready?{hint}"
     )
 
 

@@ -79,14 +79,15 @@ class CampaignSide(PlainSide):
         facts = np.zeros((len(FACTS), len(batch)), np.int64)
         for i, record in enumerate(batch.records):
             duplicate[i] |= not self._take(record, facts[:, i])
-        # Time is what shoppers' logs have come to, not when a budget was set.
+        # What time it is, shoppers say; a budget is set at whatever time that is.
         clock = np.full(len(slice_), NO_TIME)
         reported = batch.type == TYPE_CODE[SpendReported]
         clock[batch.position[reported]] = batch.time_ms[reported]
         newest, before, after = watermarks(clock, self.newest_ms, rules.allowed_lateness_ms, self._least_watermark_ms)
         self.newest_ms = int(newest[-1])
         never_late = np.full(len(batch), NO_TIME)
-        batch = replace(batch, facts=dict(zip(FACTS, facts, strict=True)))
+        time_ms = np.where(reported, batch.time_ms, np.maximum(newest[batch.position], 0))
+        batch = replace(batch, time_ms=time_ms, facts=dict(zip(FACTS, facts, strict=True)))
         return Judged(batch, Fates(duplicate, np.zeros(len(batch), np.bool_)), newest, before, after, never_late)
 
     def _take(self, record: BudgetSet | SpendReported, facts: Ints) -> bool:
