@@ -1,4 +1,5 @@
-"""Reads what is known of a shopper, an item or a campaign from the outside: from its table's changelog, without asking a worker."""
+"""Reads what is known of a shopper, an item or a campaign from the outside: from its table's changelog; no worker is
+asked."""
 
 from __future__ import annotations
 

@@ -13,10 +13,11 @@ from confluent_kafka import Consumer, KafkaException, TopicCollection, TopicPart
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType  # type: ignore[attr-defined]
 
 from streams.access import Access
-from streams.records import budget, items, outcomes, serving
+from streams.records import budget, campaign_changes, items, outcomes, serving
 from streams.records.events import SHOPPER_EVENTS, ClockTicked, LogIdled
 from streams.records.produced import FAMILIES
-from streams.records.serving import ModelsChosen, RulesChosen
+from streams.records.receipts import Receipt
+from streams.records.serving import CampaignsChosen, ModelsChosen, RulesChosen
 
 DAY_MS = 86_400_000
 _CHANGELOG = "-changelog"
@@ -47,9 +48,9 @@ class Topic:
 
 EVENTS = Topic(
     "storefront.events.v1",
-    "What shoppers did, from storefronts; ticks of the clock, choices of models and rules, leases, from workers",
+    "What shoppers did, from storefronts; ticks, choices of models, rules and campaigns, leases, from workers",
     "shopper_id",
-    (*SHOPPER_EVENTS, ClockTicked, LogIdled, ModelsChosen, RulesChosen, budget.LeaseGranted),
+    (*SHOPPER_EVENTS, ClockTicked, LogIdled, ModelsChosen, RulesChosen, CampaignsChosen, budget.LeaseGranted),
     retention_days=30,
     # Append time is in the log and no producer can set it, so "too far in the future" replays alike.
     config={"message.timestamp.type": "LogAppendTime", "max.message.bytes": str(MAX_EVENT_MESSAGE)},
@@ -134,14 +135,30 @@ CONTROL = Topic(
     partitions=1,
     compacted=True,
 )
+CAMPAIGNS = Topic(
+    "campaigns.v1",
+    "Campaigns as operators set them, and what holds for all of them",
+    "campaign, or /shop",
+    (campaign_changes.CampaignApplied, campaign_changes.ShopApplied),
+    retention_days=0,
+    partitions=1,
+    compacted=True,
+)
+RECEIPTS = Topic(
+    "decision.receipts.v1",
+    "How campaigns decided about shoppers: what was known, weighed and held against it",
+    "shopper_id",
+    (Receipt,),
+    30,
+)
 TOPICS = (
     EVENTS, CATALOG, STOCK, REVIEWS, ALERTS, OFFERS, WITHHELD, SCORES, PROFILES, ITEM_PROFILES, LATE,
-    DEAD_LETTERS, CONTROL,
+    DEAD_LETTERS, CONTROL, CAMPAIGNS, RECEIPTS,
 )  # fmt: skip
 
 #: outcome record → its topic
 TOPIC_OF: dict[type[msgspec.Struct], str] = {
-    record: topic.name for topic in TOPICS for record in topic.records if record in outcomes.OUTCOMES
+    record: topic.name for topic in TOPICS for record in topic.records if record in (*outcomes.OUTCOMES, Receipt)
 }
 #: family of what others produce → the topic that it goes to
 SOURCES: dict[str, Topic] = dict(zip(FAMILIES, PRODUCED, strict=True))

@@ -4,7 +4,7 @@ that ledgers can be held against them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -13,7 +13,7 @@ from xxhash import xxh3_64_intdigest
 from streams.budget.candidates import Candidates
 from streams.columns.arrays import TYPE_CODE, Ints
 from streams.columns.layout import Column, Rows
-from streams.decisions.decider import Group, Said
+from streams.decisions.decider import Group, Said, in_log_order
 from streams.entities.shopper import SHOPPER, ShopperSide
 from streams.processing.entity import Entity
 from streams.processing.rules import Rules
@@ -34,10 +34,13 @@ class Spender:
 
     columns = (RESERVED, ENDS, OF, *COMMITTED, *SPENT)
     reads: tuple[str, ...] = ()
-    in_log_order = True
 
     def __init__(self, spending: Spending) -> None:
         self._spending = spending
+
+    def arrange(self, groups: Sequence[Group]) -> Sequence[Group]:
+        """In the order of the log: who gets the rest of a lease must not depend on how that was cut."""
+        return in_log_order(groups)
 
     def decide(self, state: Rows, group: Group) -> Iterable[Said]:
         """Redeem, or offer."""

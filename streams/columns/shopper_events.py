@@ -22,7 +22,7 @@ from streams.records.events import (
     OrderReturned,
     Searched,
 )
-from streams.records.serving import ModelsChosen, RulesChosen
+from streams.records.serving import CampaignsChosen, ModelsChosen, RulesChosen
 from streams.records.slices import Slice
 
 #: ``cents``: money, the net total of an order's lines (of a cancellation or return: what it refunds, once
@@ -150,7 +150,7 @@ class ShopperColumns:
 
 #: What stands in ``storefront.events.v1``: events of storefronts, and what workers write.
 WIRE = Wire(
-    AnyShopperEvent | ClockTicked | LogIdled | ModelsChosen | RulesChosen | LeaseGranted,
+    AnyShopperEvent | ClockTicked | LogIdled | ModelsChosen | RulesChosen | CampaignsChosen | LeaseGranted,
     ShopperColumns,
     key="shopper_id",
 )

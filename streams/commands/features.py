@@ -42,7 +42,7 @@ def features_list(entity: str | None, as_json: bool) -> None:
 @click.option("--at", type=TIME, metavar="TIME", help="ISO 8601; default: the newest event of their partition.")
 @JSON
 def features_show(key: tuple[str, ...], broker: str | None, at: int | None, as_json: bool) -> None:
-    """Print the values of a shopper, an item or a campaign, read from its table's changelog. KEY: its id; alone, a shopper's."""
+    """Print the values of a shopper, item or campaign, from its table's changelog. KEY: its id; alone, a shopper's."""
     from streams.inspect import features_at
 
     if len(key) > 2:

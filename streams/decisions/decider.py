@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -93,7 +93,7 @@ class Group:
 
     seen: Seen
     span: slice
-    """Where they stand among the slice's due points, when that is side by side."""
+    """Where they stand among the slice's due points."""
     row: Ints
     now_ms: Ints
     key: list[str]
@@ -107,31 +107,94 @@ class Group:
     """Day (since 1970) of the watermark once that record was seen: what is known of earlier days is final."""
     before: list[int]
     """What the log says from this offset on must not be used: that after its event, that which passed its silence."""
-    place: Ints | None = None
-    """[k] where they stand among the slice's due points, in groups that are in the order of the log."""
+    record: Sequence[Any] = ()
+    """[k] the record that made each due; None for a timer's."""
+    amount: Floats = field(default_factory=lambda: np.zeros(0))
+    """[k] what a timer measured: minutes of silence, mean gaps since the last order; NaN where nothing."""
 
     def __len__(self) -> int:
         return len(self.row)
 
-    @property
-    def _at(self) -> slice | Ints:
-        return self.span if self.place is None else self.place
-
     def feature(self, address: str) -> npt.NDArray[np.float32]:
         """[k] a feature."""
-        return self.seen.feature(address)[self._at]
+        return self.seen.feature(address)[self.span]
 
     def answer(self, task: str, output: str) -> Floats:
         """[k] an answer; NaN where the task answered nothing."""
-        return self.seen.answer(task, output)[self._at]
+        return self.seen.answer(task, output)[self.span]
 
     def model(self, task: str, i: int) -> ModelUsed:
         """Whose answer it is."""
-        return self.seen.used(task)[self.span.start + i if self.place is None else int(self.place[i])]
+        return self.seen.used(task)[self.span.start + i]
 
     def ref(self, i: int) -> str:
         """What outcome ids say of what made the i-th due."""
         return f"{self.due[i].kind}:{self.due[i].ref}"
+
+
+class Rearranged(Seen):
+    """The same due points in another order: ``order`` [n] are their places."""
+
+    def __init__(self, seen: Seen, order: Ints) -> None:
+        self._seen, self._order = seen, order
+        self.scores, self._made = seen.scores, {}
+
+    def feature(self, address: str) -> npt.NDArray[np.float32]:
+        """[n] or [n, width]."""
+        return self._seen.feature(address)[self._order]
+
+    def answer(self, task: str, output: str) -> Floats:
+        """[n] or [n, width]."""
+        return self._seen.answer(task, output)[self._order]
+
+    def _used(self, task: str) -> list[ModelUsed]:
+        used = self._seen.used(task)
+        return [used[i] for i in self._order.tolist()]
+
+
+def in_log_order(groups: Sequence[Group]) -> list[Group]:
+    """The due points of a slice one after the other as the log has them, however it was cut: those beside each other
+    in one group until a key comes again. At one record timers come first, by their times, then by key."""
+    if not groups:
+        return []
+    offset, now = (np.concatenate([getattr(group, name) for group in groups]) for name in ("offset", "now_ms"))
+    key = [each for group in groups for each in group.key]
+    due = [each for group in groups for each in group.due]
+    row = np.concatenate([group.row for group in groups])
+    places = sorted(range(len(key)), key=lambda i: (offset[i], due[i].kind == "event", now[i], key[i]))
+    order, seen, found = np.array(places, np.int64), groups[0].seen, list[Group]()
+    starts, taken = [0], set[int]()
+    for place, each in enumerate(row[order].tolist()):
+        if each in taken:
+            starts.append(place)
+            taken = set()
+        taken.add(each)
+    rearranged = Rearranged(seen, order)
+    whole = {
+        name: np.concatenate([getattr(group, name) for group in groups])[order]
+        for name in ("event_type", "day", "amount")
+    }
+    before, record = ([each for group in groups for each in getattr(group, name)] for name in ("before", "record"))
+    for start, stop in zip(starts, [*starts[1:], len(order)], strict=True):
+        some, span = order[start:stop], slice(start, stop)
+        at = some.tolist()
+        found.append(
+            Group(
+                seen=rearranged,
+                span=span,
+                row=row[some],
+                now_ms=now[some],
+                key=[key[i] for i in at],
+                due=[due[i] for i in at],
+                event_type=whole["event_type"][span],
+                offset=offset[some],
+                day=whole["day"][span],
+                before=[before[i] for i in at],
+                record=[record[i] for i in at],
+                amount=whole["amount"][span],
+            )
+        )
+    return found
 
 
 class Names(Protocol):
@@ -144,12 +207,17 @@ class Names(Protocol):
         """Of each bucket the first category named of those that share it, if it was named before an offset."""
 
 
+@runtime_checkable
+class Arranging(Protocol):
+    """A decider for which the order of due points may matter."""
+
+    def arrange(self, groups: Sequence[Group]) -> Sequence[Group]:
+        """The groups of a slice as it is to be given them."""
+
+
 class Decider(Protocol):
     """One thing that is decided, or only said or noted, at every due point. Deciders run in the order in which
-    ``streams.processing.deciding`` lists them, over one group after the other, so each sees what it decided before.
-
-    One with ``in_log_order = True`` shares something between keys, such as a budget: it comes after all others, over
-    groups that follow one another as the log does (``streams.processing.grouping.in_log_order``)."""
+    ``streams.processing.deciding`` lists them, over one group after the other, so each sees what it decided before."""
 
     @property
     def columns(self) -> tuple[Column, ...]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from streams.campaigns.plan import Plans
 from streams.columns.arrays import EventBatch, Ints
 from streams.columns.item_records import WIRE, ItemColumns
 from streams.columns.layout import Rows
@@ -65,6 +66,9 @@ class ItemSide:
         self._days = Days(rules.time_zone)
         profiles = ItemProfiles(rules.decode.currency, rules.digest, self._names)
         self.deciders = (self._late_labels, Scores("item"), profiles)
+
+    def plan(self, plans: Plans | None) -> None:
+        """Campaigns decide about shoppers only."""
 
     def judge(self, decoded: Decoded, rows: Ints, state: Rows, slice_: Slice, rules: Rules) -> Judged:
         """What shoppers did comes once and is never late. What a catalogue says comes once, and is late by its own

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from streams.campaigns.plan import Plans
 from streams.columns.arrays import EventBatch, Ints
 from streams.columns.layout import Rows
 from streams.columns.shopper_events import WIRE
+from streams.decisions.campaigns import CampaignOffers
 from streams.decisions.churn_alert import ChurnAlerts
-from streams.decisions.decider import Group
+from streams.decisions.decider import Decider, Group
 from streams.decisions.profile import Profiles
 from streams.decisions.promotion import Promotions
 from streams.decisions.scores import Scores
@@ -19,17 +21,19 @@ from streams.monitoring.alert_labels import AlertLabels
 from streams.monitoring.known import Known
 from streams.monitoring.late_labels import LateLabels
 from streams.processing import order_book, recalibrating
-from streams.processing.decode import Decoded
+from streams.processing.decode import NO_TIME, Decoded
 from streams.processing.entity import Emitted, Entity, Start
 from streams.processing.fates import Fates, Judged, judge
 from streams.processing.names import CategoryNames
 from streams.processing.recalibrating import Recalibrating
+from streams.processing.reserved import Reserved
 from streams.processing.rules import Rules
 from streams.processing.scoring import TaskScores
 from streams.processing.side import PlainSide
 from streams.processing.spending import PURSES, Spending
 from streams.processing.tallies import Tallies
 from streams.records import events as e
+from streams.records.campaigns import Campaign
 from streams.records.slices import Slice
 from streams.state import keys
 
@@ -43,6 +47,8 @@ class ShopperSide(PlainSide):
     def __init__(self, start: Start) -> None:
         self.names = CategoryNames()
         self.recalibrating = Recalibrating()
+        self._plans: Plans | None = None
+        self._reserved = Reserved()
         self.late_labels, self.alert_labels = LateLabels(start.outputs), AlertLabels()
         self._tallies = None if start.partitions is None else Tallies(start.partition, start.partitions, TOUCHED)
         self.spending = None if start.partitions is None else _spending(start)
@@ -53,14 +59,32 @@ class ShopperSide(PlainSide):
         super().under(rules, watermark_ms)
         currency, digest, names = rules.decode.currency, rules.digest, self.names
         alerts, promotion = rules.churn_alert, rules.promotion
-        self.deciders = (
+        self._rules = rules
+        offers = CampaignOffers(self._plans, self, currency, digest, names)
+        built_in = Promotions(promotion, alerts.thresholds, currency, digest, names)
+        self.deciders: Sequence[Decider] = (
             self.late_labels,
             Scores("shopper"),
             Profiles(names),
             ChurnAlerts(alerts, currency, promotion.gross_margin, digest, names),
             self.alert_labels,
-            Promotions(promotion, alerts.thresholds, currency, digest, names),
+            *((built_in,) if self._plans is None else ()),
+            offers,
         )
+
+    def plan(self, plans: Plans | None) -> None:
+        """From here on these campaigns hold, and the built-in offer says nothing."""
+        self._plans = plans
+        self.under(self._rules, NO_TIME)
+
+    def left_cents(self, campaign: Campaign) -> int:
+        """What may be set aside for offers of a campaign: its whole budget less what this partition has reserved."""
+        budget = campaign.budget.get(self._rules.decode.currency)
+        return 0 if budget is None else max(0, budget.total_cents - self._reserved[campaign.id])
+
+    def reserve(self, campaign: Campaign, cents: int, offset: int) -> None:
+        """Set something aside for an offer that was decided at an offset of the log."""
+        self._reserved.add(campaign.id, cents, offset)
 
     def judge(self, decoded: Decoded, rows: Ints, state: Rows, slice_: Slice, rules: Rules) -> Judged:
         """Events come once, and not older than the watermark; an order is placed once."""
@@ -106,12 +130,13 @@ class ShopperSide(PlainSide):
         )
 
     def drain_changes(self, next_offset: int, watermark_ms: int) -> dict[bytes, bytes | None]:
-        """Sums that calibration learns from, names, ids."""
+        """Sums that calibration learns from, what offers have set aside, names, ids."""
         changes = self.recalibrating.drain_changes(next_offset, watermark_ms // DAY_MS)
         if self._tallies is not None:
             changes |= self._tallies.drain_changes(next_offset)
         if self.spending is not None:
             changes |= self.spending.drain_changes(next_offset)
+        changes |= self._reserved.drain_changes(next_offset)
         return changes | self.names.drain_changes() | super().drain_changes(next_offset, watermark_ms)
 
     def restore(self, records: Iterable[tuple[bytes, bytes]], meta: Mapping[str, Any], rules: Rules) -> None:
@@ -125,6 +150,7 @@ class ShopperSide(PlainSide):
             elif key == PURSES and self.spending is not None:
                 self.spending.restore(value)
         self.recalibrating.restore([(key, value) for key, value in held if key[:1] == keys.TALLY])
+        self._reserved.restore(held)
         super().restore(held, meta, rules)
         self.late_labels.swept_ms = self.alert_labels.swept_ms = max(0, self.watermark_ms(rules))
 
@@ -154,6 +180,6 @@ SHOPPER = Entity(
     cadence_ms=lambda rules: rules.cadence_ms,
     timer=lambda rules: rules.silence,
     columns=(*order_book.COLUMNS, *recalibrating.COLUMNS),
-    deciders=(LateLabels, Scores, Profiles, ChurnAlerts, AlertLabels, Promotions),
+    deciders=(LateLabels, Scores, Profiles, ChurnAlerts, AlertLabels, Promotions, CampaignOffers),
     side=ShopperSide,
 )

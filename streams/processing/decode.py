@@ -18,9 +18,10 @@ from streams.processing import hints
 from streams.processing.partitioning import homes, misplaced
 from streams.processing.rules import DecodeRules, Rules
 from streams.records.budget import LeaseGranted
+from streams.records.campaigns import CampaignSet
 from streams.records.events import LogIdled
 from streams.records.outcomes import DeadLetter, outcome_id
-from streams.records.serving import ModelsChosen, RulesChosen
+from streams.records.serving import CampaignsChosen, ModelsChosen, RulesChosen
 from streams.records.slices import Slice
 
 #: Of a record larger than this, a dead letter keeps only length and digest: with base64 it must fit into its topic.
@@ -31,7 +32,7 @@ MIN_EVENT_TIME_MS = 631_152_000_000
 NO_TIME = np.iinfo(np.int64).min // 2
 
 #: Records of workers after which something else holds in the partition's log.
-Choice = ModelsChosen | RulesChosen
+Choice = ModelsChosen | RulesChosen | CampaignsChosen
 Turn = Choice | LogIdled
 #: What is said to a partition, not of anybody in it.
 _TO_PARTITION = (LeaseGranted, *get_args(Turn))
@@ -130,6 +131,8 @@ def decode(slice_: Slice, rules: DecodeRules, partitions: int | None = None, wir
                     continue
                 if isinstance(record, RulesChosen):
                     Rules.of(record.rules)
+                elif isinstance(record, CampaignsChosen):
+                    CampaignSet.of(record.campaigns)
                 turns.append((i, record))
                 continue
             appended = slice_.origin(i).time_ms if slice_.origins else slice_.timestamps_ms[i]

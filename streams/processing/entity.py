@@ -7,16 +7,16 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
+from streams.campaigns.plan import Plans
 from streams.columns.arrays import Bools, EventBatch, Ints, of_types
 from streams.columns.building import Wire
 from streams.columns.layout import Column, Readable, Rows
-from streams.decisions.decider import Decider, Group
+from streams.decisions.decider import Arranging, Decider, Group
 from streams.features.catalogue import Catalogue
 from streams.monitoring.known import Known
 from streams.processing.decode import Decoded
 from streams.processing.due import DuePoints
 from streams.processing.fates import Judged
-from streams.processing.grouping import in_log_order
 from streams.processing.rules import Rules
 from streams.processing.scoring import TaskScores
 from streams.records.outcomes import AnyOutcome
@@ -76,6 +76,9 @@ class Side(Protocol):
 
     def under(self, rules: Rules, watermark_ms: int) -> None:
         """From here on these rules hold; where they allow more lateness, the watermark stands still for a while."""
+
+    def plan(self, plans: Plans | None) -> None:
+        """From here on these campaigns hold; None: the log chose none."""
 
     def judge(self, decoded: Decoded, rows: Ints, state: Rows, slice_: Slice, rules: Rules) -> Judged:
         """Every record's fate, and the watermark before and after each; remembers what was seen."""
@@ -173,18 +176,15 @@ class Entity:
 
 
 def outcomes(deciders: Sequence[Decider], state: Rows, groups: Sequence[Group]) -> list[AnyOutcome]:
-    """Everything to be said, in order of the due points; moves the deciders' columns of ``state``."""
-    shared = [decider for decider in deciders if getattr(decider, "in_log_order", False)]
-    if not shared:
-        return _outcomes(deciders, state, groups)
-    alone = [decider for decider in deciders if decider not in shared]
-    return _outcomes(alone, state, groups) + _outcomes(shared, state, in_log_order(groups))
-
-
-def _outcomes(deciders: Sequence[Decider], state: Rows, groups: Sequence[Group]) -> list[AnyOutcome]:
+    """Everything to be said, in order of the due points; last by those that are given them in an order of their own.
+    Moves the deciders' columns of ``state``."""
     found: list[AnyOutcome] = []
+    plain = [decider for decider in deciders if not isinstance(decider, Arranging)]
     for group in groups:
-        said = [one for decider in deciders for one in decider.decide(state, group)]
+        said = [one for decider in plain for one in decider.decide(state, group)]
         said.sort(key=lambda one: one[0])  # stable: of one row in the deciders' order
         found += [outcome for _, outcome in said]
+    for decider in deciders:
+        if isinstance(decider, Arranging):
+            found += [one for group in decider.arrange(groups) for _, one in decider.decide(state, group)]
     return found

@@ -6,9 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
-from xxhash import xxh3_64_intdigest
 
-from streams.budget.candidates import runs
 from streams.columns.arrays import EventBatch, Ints
 from streams.decisions.decider import Group, Seen
 from streams.features.kinds.decay import DAY_MS
@@ -24,9 +22,10 @@ def grouped(
     offsets: Ints,
     watermark: Ints,
     timer_kind: Literal["silence", "day"],
+    records: Sequence[Any],
 ) -> list[Group]:
-    """A group for each step of a slice. ``keys``: of all due points, one step after the other; ``offsets`` and
-    ``watermark`` [len(slice)]: of each record, the watermark once it was seen."""
+    """A group for each step of a slice. ``keys`` and ``records``: of all due points, one step after the other;
+    ``offsets`` and ``watermark`` [len(slice)]: of each record, the watermark once it was seen."""
     groups, start = list[Group](), 0
     for points in due:
         span = slice(start, start := start + len(points))
@@ -46,51 +45,11 @@ def grouped(
                 offset=offset,
                 day=watermark[position] // DAY_MS,
                 before=(offset if by_timer else offset + 1).tolist(),
+                record=records[span],
+                amount=np.full(len(points), np.nan),
             )
         )
     return groups
-
-
-def in_log_order(groups: Sequence[Group]) -> list[Group]:
-    """The due points of a slice in the order of the log, cut into as few groups as can be that hold no key twice:
-    however the log is cut into slices, what is decided group after group is decided in this order.
-
-    At one record, timers come first, the earliest before others, then the record itself; of timers of one moment the
-    key decides.
-    """
-    if not groups:
-        return []
-    row, now, offset, event_type, day = (
-        np.concatenate([getattr(group, name) for group in groups])
-        for name in ("row", "now_ms", "offset", "event_type", "day")
-    )
-    keys = [key for group in groups for key in group.key]
-    due = [one for group in groups for one in group.due]
-    before = [one for group in groups for one in group.before]
-    place = np.concatenate([np.arange(group.span.start, group.span.stop) for group in groups])
-    hashed = np.array([xxh3_64_intdigest(key.encode()) for key in keys], np.uint64)
-    by_event = event_type != 0
-    order = np.lexsort((hashed, now, by_event, offset))
-    found = []
-    for run in runs(row[order]):
-        index = order[run]
-        chosen = index.tolist()
-        found.append(
-            Group(
-                seen=groups[0].seen,
-                span=slice(0, 0),
-                place=place[index],
-                row=row[index],
-                now_ms=now[index],
-                key=[keys[i] for i in chosen],
-                due=[due[i] for i in chosen],
-                event_type=event_type[index],
-                offset=offset[index],
-                day=day[index],
-                before=[before[i] for i in chosen],
-            )
-        )
-    return found
 
 
 def records_of(due: Sequence[DuePoints], batch: EventBatch) -> list[Any]:

@@ -1,25 +1,40 @@
-"""Which rules hold in a partition and which models serve, as its log chose them."""
+"""Which rules and campaigns hold in a partition and which models serve, as its log chose them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
+from streams.campaigns.lexer import ExpressionError
+from streams.campaigns.plan import Plans
+from streams.campaigns.vocabulary import vocabulary
 from streams.features.catalogue import Catalogue
 from streams.processing.decode import Choice
 from streams.processing.model import Model, Shelf
 from streams.processing.rules import Rules
 from streams.processing.serving import Serving, serve, shipped_stages
-from streams.records.serving import ModelsChosen, Stages
+from streams.records.campaigns import CampaignSet, encode
+from streams.records.serving import CampaignsChosen, ModelsChosen, Stages
+from streams.state.keys import CAMPAIGNS
 
 #: Told of a version that was chosen and cannot serve: task, version, why.
 Refused = Callable[[str, str, Exception], None]
 
 
 class OtherRules(RuntimeError):
-    """The log names rules that this version or this worker's settings cannot keep."""
+    """The log names rules or campaigns that this version or this worker's settings cannot keep."""
+
+
+@dataclass(frozen=True, slots=True)
+class _About:
+    """A task as the words of campaigns' audiences know it."""
+
+    name: str
+    entity: str
+    outputs: Sequence[Any]
 
 
 class InForce:
@@ -41,6 +56,11 @@ class InForce:
         """Which versions serve, as the log chose; tasks that it never chose for serve the package's own."""
         self.serving: list[Serving] = []
         """What scores now, by task."""
+        self.campaigns: CampaignSet | None = None
+        """The campaigns that the log chose; None: it never chose any, and the built-in offer is made."""
+        self.plans: Plans | None = None
+        """The same, ready to decide; None also where nothing is scored."""
+        self._kept: tuple[set[str], str] = set(), ""
         self.chose = False
         """Whether the group has chosen in this log: what others choose is theirs from then on."""
         self.begun = False
@@ -55,6 +75,8 @@ class InForce:
         if isinstance(choice, ModelsChosen):
             self.stages |= {task: self._standing(task, stages) for task, stages in choice.stages.items()}
             self.serve()
+        elif isinstance(choice, CampaignsChosen):
+            self._hold(self._campaigns_of(choice.digest, choice.campaigns))
         else:
             # Another group that shares this log may add up another currency, and count other days.
             self.rules = self._rules_of(choice.digest, choice.rules).in_units_of(self.rules)
@@ -72,6 +94,28 @@ class InForce:
                 "this one does not know. Run that version."
             )
         return rules
+
+    def _campaigns_of(self, digest: str, described: dict[str, Any]) -> CampaignSet:
+        found = CampaignSet.of(described)
+        if found is None or found.digest != digest:
+            raise OtherRules(
+                f"The log of partition {self._partition} is under campaigns {digest} of a newer version, which decide "
+                "what this one does not know. Run that version."
+            )
+        return found
+
+    def _hold(self, chosen: CampaignSet) -> None:
+        self.campaigns = chosen
+        if self._shelf is None:
+            return
+        tasks = [_About(t, self._entity, self._shelf.model(t).outputs) for t in self._shelf.tasks_of(self._entity)]
+        try:
+            self.plans = Plans.of(chosen, vocabulary(self._catalogue.features.values(), tasks, self._entity))
+        except ExpressionError as error:
+            raise OtherRules(
+                f"Campaigns {chosen.digest} of partition {self._partition} ask for what this version does not have: "
+                f"{error} Run the version that they were checked with."
+            ) from error
 
     def serve(self) -> None:
         """Load the versions that were chosen."""
@@ -95,8 +139,9 @@ class InForce:
 
     @property
     def addresses(self) -> list[str]:
-        """Every feature that these models read; some more than once."""
-        found: list[str] = []
+        """Every feature that these models and campaigns read; some more than once."""
+        asked = () if self.plans is None else self.plans.addresses
+        found = [a for a in asked if a in self._catalogue.features]
 
         def read_by(model: Model) -> None:
             found.extend(a for a in model.features if a in self._catalogue.features)
@@ -115,15 +160,33 @@ class InForce:
             "chose": self.chose,
             "rules_digest": self.rules.digest,
             "rules": self.rules.described(),
+            "campaigns": None if self.campaigns is None else self.campaigns.digest,
         }
 
-    def restore(self, held: Mapping[str, Any]) -> None:
-        """Take it back. Raises ``OtherRules``."""
+    def drain_changes(self) -> dict[bytes, bytes | None]:
+        """Sets of campaigns that the progress record will name, as records of the feature table: before it. They may be
+        large, so they are written once. One that it names no more is deleted only after it was last written without:
+        a crash may bring the one before back."""
+        written, last = self._kept
+        now = "" if self.campaigns is None else self.campaigns.digest
+        changes = dict[bytes, bytes | None]()
+        if self.campaigns is not None and now not in written:
+            changes[CAMPAIGNS + now.encode()] = encode(self.campaigns)
+        gone = written - {now, last}
+        self._kept = (written - gone) | ({now} if now else set()), now
+        return changes | {CAMPAIGNS + digest.encode(): None for digest in gone}
+
+    def restore(self, held: Mapping[str, Any], sets: Mapping[bytes, bytes]) -> None:
+        """Take it back; ``sets``: of campaigns, by key. Raises ``OtherRules``."""
         if "rules" in held:
             table = self._rules_of(held["rules_digest"], held["rules"])
             self._check_units(table)
             self.rules, self.begun, self.chose = table, True, held.get("chose", False)
             self.stages = msgspec.convert(held["stages"], dict[str, Stages])
+        named = held.get("campaigns")
+        self._kept = {key[1:].decode() for key in sets}, named or ""
+        if named is not None and (raw := sets.get(CAMPAIGNS + named.encode())) is not None:
+            self._hold(self._campaigns_of(named, msgspec.json.decode(raw)))
 
     def begin(self) -> None:
         """Serve what the log chose last, or in a new one what came with the package."""

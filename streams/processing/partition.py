@@ -154,6 +154,7 @@ class PartitionProcessor:
     def _recover(self, tier: Tier) -> None:
         beside: list[tuple[bytes, bytes]] = []
         meta: dict[str, Any] = {}
+        sets: dict[bytes, bytes] = {}
 
         def rows() -> Iterator[tuple[bytes, bytes]]:
             # In order of keys: layouts come before the rows that need them.
@@ -165,6 +166,8 @@ class PartitionProcessor:
                     meta.update(msgspec.json.decode(value))
                 elif kind == keys.ROW:
                     yield key, value
+                elif kind == keys.CAMPAIGNS:
+                    sets[key] = value
                 else:
                     beside.append((key, value))
 
@@ -178,7 +181,8 @@ class PartitionProcessor:
                 )
             self.next_offset, self.lag_ms = meta["next_offset"], meta["lag_ms"]
             self.fates = Counter(meta.get("fates", {}))
-            self.in_force.restore(meta)
+            self.in_force.restore(meta, sets)
+        self.side.plan(self.in_force.plans)
         self.side.restore(beside, meta, self.rules)
 
     def drain_changes(self) -> dict[bytes, bytes | None]:
@@ -189,7 +193,7 @@ class PartitionProcessor:
         durable before they do.
         """
         changes = self.side.drain_changes(self.next_offset, self.watermark_ms)
-        changes |= self._new_records | self.arena.drain_dirty(self.next_offset)
+        changes |= self.in_force.drain_changes() | self._new_records | self.arena.drain_dirty(self.next_offset)
         self._new_records = {}
         if changes or self.next_offset:
             progress = {
@@ -237,8 +241,10 @@ class PartitionProcessor:
         result.fates[fate] += 1
         self.fates[fate] += 1
         if not isinstance(said, LogIdled):
-            stood, before = self.watermark_ms, self.rules
+            stood, before, planned = self.watermark_ms, self.rules, self.in_force.plans
             self.in_force.follow(said)
+            if self.in_force.plans is not planned:
+                self.side.plan(self.in_force.plans)
             if self.rules is not before:
                 self.side.under(self.rules, stood)
             self._places = self._places_read()
@@ -327,13 +333,12 @@ class PartitionProcessor:
         t0 = clock()
         arena = self.arena
         keys_ = [arena.key(row) for points in due for row in points.row.tolist()]
-        scores = score(
-            self.in_force.serving, features, self._places, keys_.__getitem__, self.catalogue, records_of(due, batch)
-        )
+        made_due = records_of(due, batch)
+        scores = score(self.in_force.serving, features, self._places, keys_.__getitem__, self.catalogue, made_due)
         for points in due:
             arena.dirty[points.row] = True
         seen, offsets = Seen(features, self._places, scores), np.asarray(slice_.offsets, np.int64)
-        groups = grouped(due, keys_, seen, batch, offsets, watermark, self._timer_kind)
+        groups = grouped(due, keys_, seen, batch, offsets, watermark, self._timer_kind, made_due)
         self.side.correct(arena.rows, groups, scores)
         t1 = clock()
         result.outcomes = self._published(outcomes(self.side.deciders, arena.rows, groups), result)

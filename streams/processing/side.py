@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from streams.campaigns.plan import Plans
 from streams.columns.arrays import EventBatch, Ints
 from streams.columns.layout import Rows
 from streams.decisions.decider import Decider, Group
@@ -50,6 +51,9 @@ class PlainSide:
     def under(self, rules: Rules, watermark_ms: int) -> None:
         """From here on these rules hold: what has deciders makes them here."""
         self._least_watermark_ms = max(self._least_watermark_ms, watermark_ms)
+
+    def plan(self, plans: Plans | None) -> None:
+        """Campaigns decide about shoppers only."""
 
     def judge(self, decoded: Decoded, rows: Ints, state: Rows, slice_: Slice, rules: Rules) -> Judged:
         """Records come once, and not older than the watermark."""

@@ -2,7 +2,7 @@
 
 Of a slice: ``begin`` when its records are judged, then what is decided asks ``afford`` and tells ``settle``, then
 ``end`` gives what the campaigns' log is to be told. Deciders that spend do so in the order of the log
-(``Decider.in_log_order``). A partition that was never leased anything keeps nothing and does nothing.
+(``streams.decisions.decider.in_log_order``). A partition that was never leased anything keeps nothing and does nothing.
 """
 
 from __future__ import annotations

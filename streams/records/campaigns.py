@@ -194,6 +194,26 @@ class CampaignSet(msgspec.Struct, kw_only=True, frozen=True, gc=False, forbid_un
         ordered = msgspec.structs.replace(self, campaigns=tuple(sorted(self.campaigns, key=lambda each: each.id)))
         return hashlib.blake2b(encode(ordered), digest_size=6).hexdigest()
 
+    def described(self) -> dict[str, Any]:
+        """The set as plain values, as it goes over the wire."""
+        found: dict[str, Any] = msgspec.to_builtins(self)
+        return found
+
+    @staticmethod
+    def of(described: dict[str, Any]) -> CampaignSet | None:
+        """The set that ``described`` gave; None where it says what this version does not know, which may decide. Raises
+        ``msgspec.ValidationError`` for values that are none.
+
+        >>> CampaignSet.of(CampaignSet().described()) == CampaignSet()
+        True
+        """
+        try:
+            return msgspec.convert(described, CampaignSet)
+        except msgspec.ValidationError as error:
+            if "contains unknown field" in str(error):
+                return None
+            raise
+
 
 def encode(record: CampaignSet | Campaign) -> bytes:
     """A campaign, or a set, as JSON: the same bytes for the same content."""

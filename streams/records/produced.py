@@ -9,7 +9,7 @@ import msgspec
 from streams.records.budget import BUDGET_RECORDS
 from streams.records.events import SHOPPER_EVENTS, ClockTicked, LogIdled
 from streams.records.items import CATALOG_RECORDS, ItemReviewed, ItemsTallied, SourceIdle, StockCounted
-from streams.records.serving import ModelsChosen, RulesChosen
+from streams.records.serving import CampaignsChosen, ModelsChosen, RulesChosen
 from streams.records.tags import tag_of
 
 
@@ -35,7 +35,16 @@ FAMILY_OF = {tag_of(record): name for name, family in FAMILIES.items() for recor
 #: Types that only workers write.
 WORKERS_TYPES = {
     tag_of(record)
-    for record in (ClockTicked, LogIdled, ModelsChosen, RulesChosen, ItemsTallied, SourceIdle, *BUDGET_RECORDS)
+    for record in (
+        ClockTicked,
+        LogIdled,
+        ModelsChosen,
+        RulesChosen,
+        CampaignsChosen,
+        ItemsTallied,
+        SourceIdle,
+        *BUDGET_RECORDS,
+    )
 }
 
 

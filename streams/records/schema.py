@@ -23,6 +23,10 @@ def schema_of(records: Iterable[type[msgspec.Struct]]) -> dict[str, Any]:
             # The tag is no field of the struct, so it cannot be described where fields are declared.
             properties = components[record.__name__]["properties"]
             properties[tag] = {"description": "Which record it is.", **properties[tag]}
+    for component in components.values():
+        for field, told in component.get("properties", {}).items():
+            if "description" not in told and len(told.get("enum", ())) == 1:  # the tag of what a record holds
+                component["properties"][field] = {"description": "Which kind it is.", **told}
     return components
 
 

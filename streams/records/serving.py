@@ -1,8 +1,8 @@
-"""Which version of which model serves and which rules hold, and what changes them.
+"""Which version of which model serves, which rules and campaigns hold, and what changes them.
 
 Operators' wishes are in the compacted topic ``models.control.v1`` and in the settings. The worker that owns a
-partition writes them into the partition's own log as ``ModelsChosen`` and ``RulesChosen``, so what decided at a due
-point is a property of the log.
+partition writes them into the partition's own log as ``ModelsChosen``, ``RulesChosen`` and ``CampaignsChosen``, so what
+decided at a due point is a property of the log.
 """
 
 from __future__ import annotations
@@ -56,6 +56,20 @@ class RulesChosen(msgspec.Struct, tag_field="type", tag="rules_chosen", kw_only=
     group: Group = ""
     digest: Annotated[str, Meta(description="Names the rules.")]
     rules: Annotated[dict[str, Any], Meta(description="All of them; streams/processing/rules.py says what each means.")]
+
+
+class CampaignsChosen(msgspec.Struct, tag_field="type", tag="campaigns_chosen", kw_only=True, frozen=True, gc=False):
+    """From here on in this partition of shoppers these campaigns hold, and no others; the built-in offer says nothing
+    any more. Written by the worker that owns the partition when operators set campaigns, never by storefronts."""
+
+    group: Group = ""
+    digest: Annotated[str, Meta(description="Names the campaigns.")]
+    campaigns: Annotated[
+        dict[str, Any],
+        Meta(
+            description="All of them, and what holds for the shop; streams/records/campaigns.py says what each means."
+        ),
+    ]
 
 
 class StagesSet(msgspec.Struct, tag_field="type", tag="stages_set", kw_only=True, frozen=True, gc=False):

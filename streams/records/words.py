@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 
 import msgspec
+from msgspec import UNSET
 
 from streams.records.events import (
     ClockTicked,
@@ -36,7 +37,7 @@ from streams.records.outcomes import (
     OfferWithheld,
     ProfileUpdated,
 )
-from streams.records.serving import ModelsChosen, RulesChosen
+from streams.records.serving import CampaignsChosen, ModelsChosen, RulesChosen
 
 DAY_MS = 86_400_000
 #: Why an offer was made.
@@ -44,6 +45,8 @@ OFFER_REASONS = {
     "likely_to_lapse": "likely to leave",
     "buys_on_discount": "buys on discount",
     "uses_coupons": "uses coupons",
+    "worth_most": "worth most of what the campaign may offer",
+    "explored": "drawn, to learn",
 }
 #: Why one was held back.
 GUARDS = {
@@ -92,8 +95,8 @@ def reasons_in_words(reasons: Iterable[str]) -> str:
 
 
 def guard_in_words(reason: str) -> str:
-    """Why an offer was held back; a reason of a newer version as it is."""
-    return GUARDS.get(reason, reason)
+    """Why an offer was held back; one of a campaign as docs/campaigns.md names it."""
+    return GUARDS.get(reason, reason.replace("_", " "))
 
 
 #: What each record is called, where its content does not say so by itself.
@@ -120,13 +123,9 @@ def about(record: object, reasons: int = 3) -> str:
         why = "; ".join(reason.text for reason in record.reasons[:reasons])
         return f"{record.level}, {record.score:.2f}" + (f", {why}" if why else "")
     if isinstance(record, OfferMade):
-        until = shown_day(record.expires_at_ms)
-        return (
-            f"{record.discount_percent}% off {record.category or 'anything'}, at most "
-            f"{money(record.max_discount_cents, record.currency)}, until {until}: {reasons_in_words(record.reasons)}"
-        )
+        return _offer(record)
     if isinstance(record, OfferWithheld):
-        return f"{guard_in_words(record.reason)} (would be {record.discount_percent}%, score {record.score:.2f})"
+        return _withheld(record)
     if isinstance(record, ProfileUpdated):
         return _profile(record)
     if isinstance(record, ItemProfiled):
@@ -139,6 +138,31 @@ def about(record: object, reasons: int = 3) -> str:
         behind = f"{days:.1f} days" if days >= 2 else f"{24 * days:.1f} hours"
         return f"event {record.event_id} came {behind} behind the watermark [{place(record)}]"
     return _event(record)
+
+
+def _offer(record: OfferMade) -> str:
+    what = ", ".join(record.items or ()) or record.category or "anything"
+    most = money(record.max_discount_cents, record.currency)
+    if record.discount_percent is not UNSET:
+        given = f"{record.discount_percent}% off {what}, at most {most}"
+    elif record.amount_cents is not UNSET:
+        kind = "free shipping for" if record.benefit == "free_shipping" else f"{most} off"
+        given = f"{kind} {what}"
+    else:
+        given = f"a message about {what}"
+    if record.coupon_code:
+        given += f", code {record.coupon_code}"
+    of = "" if record.arm is UNSET else f" [{record.campaign}, {record.arm}]"
+    return f"{given}, until {shown_day(record.expires_at_ms)}: {reasons_in_words(record.reasons)}{of}"
+
+
+def _withheld(record: OfferWithheld) -> str:
+    percent = None if record.discount_percent is UNSET else f"{record.discount_percent}%"
+    would = record.arm if record.arm is not UNSET else percent
+    score = None if record.score is None else f"score {record.score:.2f}"
+    more = ", ".join(each for each in (would and f"would be {would}", score) if each)
+    of = "" if record.arm is UNSET else f" [{record.campaign}]"
+    return guard_in_words(record.reason) + (f" ({more})" if more else "") + of
 
 
 def _profile(record: ProfileUpdated) -> str:
@@ -188,6 +212,9 @@ def _event(record: object) -> str:
         return "models chosen: " + ", ".join(f"{task} {s.live or 'as before'}" for task, s in record.stages.items())
     if isinstance(record, RulesChosen):
         return f"rules chosen: {record.digest}"
+    if isinstance(record, CampaignsChosen):
+        ids = ", ".join(str(each.get("id")) for each in record.campaigns.get("campaigns", ()))
+        return f"campaigns chosen: {record.digest}, {ids or 'none'}"
     return _type(record)
 
 
