@@ -20,7 +20,7 @@ from streams.processing.rules import Rules
 from streams.processing.spending import Spending
 from streams.records.events import CartItemAdded, OfferRedeemed
 
-CAMPAIGNS, CURRENCY = ("win-back", "welcome"), "USD"
+CAMPAIGNS, CURRENCY = ("win-back", "back-in-stock"), "USD"
 HOUR = 3_600_000
 #: Of the open offer: what was set aside, when it ends, of which campaign (place + 1).
 RESERVED, ENDS, OF = (Column(f"spender/{name}", "i8") for name in ("reserved", "ends", "of"))

@@ -27,10 +27,11 @@ SIZES = st.sampled_from(((60_000, 40_000), (8_000, 3_000), (200_000, None)))
 def ran(
     seed: int, trouble: float, total: int = 60_000, daily: int | None = 40_000, n: int = 250, pacing: str = "even"
 ) -> Stream:
-    """A day of shoppers, settled."""
-    stream = Stream(seed)
+    """A day of shoppers, settled; some came before the budgets were set."""
+    stream, log = Stream(seed), history(seed, n)
+    stream.run(log[:20], 30, trouble)
     stream.set(budgets(total_cents=total, daily_cents=daily, pacing=pacing))
-    stream.run(history(seed, n), 30, trouble)
+    stream.run(log[20:], 30, trouble)
     stream.settle(NOON + 3 * HOUR)
     return stream
 
