@@ -3,11 +3,12 @@
 A storefront produces it to ``storefront.events.v1`` keyed by shopper, and ``transport/sliced.py`` hands the agent in
 ``agents/entity_log.py`` a slice of its partition. ``processing/decode.py`` turns the slice into columns
 (``columns/shopper_events.py``) or dead letters, ``processing/fates.py`` drops what was applied before or is late, and
-``processing/rounds.py`` finds each row's due points. ``features/`` folds the columns into packed rows
-(``state/arena.py``) up to each due point and reads the features there. The due rows of a slice that a model can judge
-go through it in one run (``models/``), and ``decisions/`` alerts, offers, or withholds with a reason. Outcomes leave
-under ids that are digests of what they stand on (``records/outcomes.py``). ``agents/durability.py`` has them delivered,
-then the changed rows, then commits.
+``processing/rounds.py`` finds each row's due points; ``processing/partition.py`` has this order, under the rules
+and models that ``processing/in_force.py`` keeps as the log chose them. ``features/`` folds the columns into packed
+rows (``state/arena.py``) up to each due point and reads the features there. The due rows of a slice that a model can
+judge go through it in one run (``models/``), and ``decisions/`` alerts, offers, or withholds with a reason. Outcomes
+leave under ids that are digests of what they stand on (``records/outcomes.py``). ``agents/durability.py`` has them
+delivered, then the changed rows, then commits.
 
 ``entities/`` says what goes this way: read ``shopper.py`` first. What shoppers do to items is told, minute by minute
 (``processing/tallies.py``), to the group's log of items, where ``agents/carrier.py`` also carries what catalogues say;
@@ -17,10 +18,10 @@ items go the same way from there.
 
 ``effects/`` says what campaigns brought beyond their holdout (``docs/effect.md``); nothing above feeds it yet.
 
-``budget/`` keeps campaigns' budgets: a ledger in the campaigns' log leases amounts to partitions of shoppers
-(``entities/campaign.py``), which spend them (``processing/spending.py``).
+``budget/`` keeps what campaigns may spend (``docs/decisions/0013``): a ledger in the campaigns' log leases it to
+partitions of shoppers (``entities/campaign.py``), which spend it (``processing/spending.py``).
 
 Imports go one way, and ``LAYERS`` in ``tests/test_imports.py`` is the map: records, columns, state and features,
-budgets, campaigns, decisions, monitoring, processing, entities (all pure but for state), then what speaks to Kafka,
+budgets and campaigns, decisions, monitoring, processing, entities (all pure but for state), then what speaks to Kafka,
 then the worker, then commands.
 """

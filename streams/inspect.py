@@ -151,7 +151,8 @@ def state_of(settings: Settings, key: str, entity: Entity = SHOPPER) -> Partitio
     def where(partitions: int) -> Iterable[int]:
         # Where producers place keys as they like, a shopper may be anywhere; workers place items as they always do.
         known = settings.partitioner != "any" or entity is not SHOPPER
-        return homes([key.encode()], settings.partitioner, partitions).tolist() if known else range(partitions)
+        partitioner = settings.partitioner if entity.wire.key else "murmur2"
+        return homes([key.encode()], partitioner, partitions).tolist() if known else range(partitions)
 
     found = changelog_values(settings, lambda k: k in (ours, PROGRESS) or k[:1] in kept, where, entity.name)
     for partition, values in found.items():

@@ -79,7 +79,8 @@ def wait(
                 return not behind
             if time.monotonic() > end:
                 late = f"{len(behind)} of {len(found)} partitions do not serve it after {seconds:.0f} s."
-                raise NotServed(" ".join([late, *_reasons(reader, settings, entity.log, behind, change_id)]))
+                log = entity.topic(settings.app_id)
+                raise NotServed(" ".join([late, *_reasons(reader, settings, log, behind, change_id)]))
             time.sleep(0.3)
 
 

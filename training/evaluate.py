@@ -50,7 +50,7 @@ def measure(label: npt.NDArray[Any], score: npt.NDArray[Any]) -> dict[str, float
         "base_rate": round(float(label.mean()), 4),
         "auc": round(auc(label, score), 4),
         "average_precision": round(float(metrics.average_precision_score(label > 0.5, score)), 4),
-        "brier": round(float(metrics.brier_score_loss(label > 0.5, score)), 4),
+        "brier": round(float(metrics.mean_squared_error(label, score)), 4),
         "ece": round(expected_calibration_error(label, score), 4),
     }
 

@@ -171,7 +171,7 @@ def microseconds() -> dict[str, float]:
         purses.end()
         whole.append((time.thread_time() - began) / DUE * 1e6)
         asking.append((after - middle) / DUE * 1e6)
-        purses.take_changes((i + 1) * SLICE)
+        purses.drain_changes((i + 1) * SLICE)
     return {"afford": round(statistics.median(asking), 3), "slice": round(statistics.median(whole), 3)}
 
 

@@ -1,7 +1,8 @@
 """A campaign's budget in the loop: partitions of shoppers with their logs, a ledger with its own, and crashes.
 
-What stands in the logs is all there is: whoever crashes is made anew from its last flush and reads on from there,
-saying again what it had said. A ledger that was taken for dead goes on for a while beside the one that took over.
+What stands in the logs is all there is: whoever crashes is made anew from its last flush, a while later, and reads on
+from there, saying again what it had said. A ledger that was taken for dead goes on for a while beside the one that took
+over.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ CAMPAIGN, CURRENCY, ZONE = "win-back", "USD", "UTC"
 FIRST_DAY = 20_500
 #: A worker takes what has come in so many milliseconds as one slice, and flushes after so many slices.
 STEP_MS, FLUSH = 20_000, 9
+#: Steps until another worker has taken over from one that was killed.
+DOWN = 3
 WEEK_MS = 7 * DAY_MS
 
 
@@ -41,6 +44,8 @@ class _Log:
     """Which offer each record asks for; -1: none."""
     grants: list[tuple[int, LeaseGranted]] = field(default_factory=list)
     next_offset: int = 0
+    down: int = 0
+    """Steps until somebody takes over."""
     flushed: tuple[int, bytes] = (0, b"")
 
 
@@ -51,7 +56,7 @@ class World:
         self._random, self._crashes, self._step_ms = Random(seed), crashes, step_ms
         self._logs = [_Log(p, Purses(p, ZONE)) for p in range(budget.partitions)]
         self.ledger, self._campaigns = Ledger(ZONE), list[AnyBudgetRecord]()
-        self._applied = 0
+        self._applied, self._down = 0, 0
         self._flushed: tuple[int, Any] = (0, [])
         self._loads: list[Load] = []
         self._accepted: dict[int, bool] = {}
@@ -75,6 +80,9 @@ class World:
             for log in self._logs:
                 self._work(log, now // self._step_ms)
             self._lead(now // self._step_ms)
+        for log in self._logs:
+            log.down = 0
+            self._campaigns += self._apply(log)
         return np.array([self._accepted[first + i] for i in range(len(load.time_ms))])
 
     def _append(self, log: _Log, time_ms: int, offer: int) -> None:
@@ -84,16 +92,22 @@ class World:
     def _work(self, log: _Log, step: int) -> None:
         if self._random.randrange(1000) < self._crashes:
             self.crashed += 1
+            log.down = DOWN
             log.purses = Purses(log.partition, ZONE)
             log.next_offset, held = log.flushed
             if held:
                 log.purses.restore(held)
+        if log.down > 0:
+            log.down -= 1
+            return
         self._campaigns += self._apply(log)
         if step % FLUSH == log.partition % FLUSH:
-            log.flushed = log.next_offset, log.purses.take_changes(log.next_offset)
+            log.flushed = log.next_offset, log.purses.drain_changes(log.next_offset)
 
     def _apply(self, log: _Log) -> Sequence[AnyBudgetRecord]:
         start, stop = log.next_offset, len(log.time_ms)
+        if start == stop:
+            return []
         offset = np.arange(start, stop)
         newest = np.maximum.accumulate(np.array(log.time_ms[start:stop]))
         offers = np.array(log.offer[start:stop])
@@ -127,6 +141,10 @@ class World:
                 self._grant(late.apply(record))
             self._applied, held = self._flushed
             self.ledger.restore(held)
+            self._down = DOWN
+        if self._down > 0:
+            self._down -= 1
+            return
         for record in self._campaigns[self._applied :]:
             self._grant(self.ledger.apply(record))
         self._applied = len(self._campaigns)

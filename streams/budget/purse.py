@@ -50,6 +50,8 @@ class _Standing(NamedTuple):
     offers: int
     answered: bool
     """Whether something was granted since the closing before."""
+    active: bool
+    """Whether the campaign has not ended."""
 
 
 def bucket_of(expires_at_ms: int) -> int:
@@ -110,9 +112,10 @@ class Purse(msgspec.Struct):
         self.minute = closing.minute
         self.returned += self.free - self.spendable
         answered, self.answered = self.answered, False
+        active = self.ends_at_ms is None or closing.minute * MINUTE_MS < self.ends_at_ms
         return _Standing(
             closing, self.granted, self.returned, self.committed, self.committed_before, self.short, self.demand,
-            self.candidates, self.offers, answered,
+            self.candidates, self.offers, answered, active,
         )  # fmt: skip
 
     def take(self, grant: LeaseGranted) -> None:
@@ -167,8 +170,7 @@ class Purse(msgspec.Struct):
         telling = (closing.day, s.returned, s.committed, s.short, self.settled, self.released)
         if s.answered:
             self.beat = BEAT
-        active = self.ends_at_ms is None or closing.minute * MINUTE_MS < self.ends_at_ms
-        beaten = active and closing.minute - self.told_minute >= self.beat
+        beaten = s.active and closing.minute - self.told_minute >= self.beat
         if telling == self.told and not beaten:
             return None
         if telling == self.told:

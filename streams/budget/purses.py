@@ -188,7 +188,7 @@ class Purses:
         self._open = {}
         return [report for _, report in sorted(told, key=lambda one: (one[0], one[1].campaign, one[1].currency))]
 
-    def take_changes(self, next_offset: int) -> bytes:
+    def drain_changes(self, next_offset: int) -> bytes:
         """All purses, as a record of the feature table (first the offset before which it stands, 8 bytes); to be
         written before the rows of the same flush. Not within a slice. When this is called again, the flush before has
         come to its end."""

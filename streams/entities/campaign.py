@@ -58,10 +58,10 @@ class CampaignSide(PlainSide):
         self._granted: list[LeaseGranted] = []
         super().__init__(start)
 
-    def budget(self, campaign: str) -> BudgetSet | None:
-        """What was set last; None where nothing was."""
-        found = self._accounts.get(campaign)
-        return None if found is None else found.budget
+    @property
+    def budgets(self) -> dict[str, BudgetSet]:
+        """What was set last, by campaign."""
+        return {campaign: account.budget for campaign, account in self._accounts.items()}
 
     def balances(self) -> dict[str, tuple[Balance, int]]:
         """By campaign: where its budget is, and its price (``Ledger.price_micros``)."""

@@ -107,7 +107,7 @@ class ShopperSide(PlainSide):
         if self._tallies is None or self.spending is None:
             return []
         told = self._tallies.count(batch, applied, judged.newest_ms, slice_, rules)
-        return told + self.spending.end(rules.decode.partitioner)
+        return told + self.spending.end()
 
     @property
     def idle(self) -> bool:

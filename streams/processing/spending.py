@@ -7,6 +7,8 @@ Of a slice: ``begin`` when its records are judged, then what is decided asks ``a
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 
 from streams.budget.candidates import Candidates, SliceTimes
@@ -23,6 +25,13 @@ from streams.state.keys import OPEN
 
 #: The key of all purses in the feature table.
 PURSES = OPEN + b"purses"
+
+
+def homes_of(campaigns: Iterable[str], partitions: int) -> list[int]:
+    """The partition of the campaigns' log that keeps each campaign, however a shop's producers place their keys."""
+    names = [campaign.encode() for campaign in campaigns]
+    found: list[int] = homes(names, "murmur2", partitions).tolist() if names else []
+    return found
 
 
 class Spending:
@@ -82,15 +91,13 @@ class Spending:
         """An offer was redeemed by the record at ``offset``: what the campaign pays of it, in cents; see ``Purses``."""
         return self._purses.settle(campaign, currency, offset, at_ms, reserved_cents, ends_ms, cost_cents)
 
-    def end(self, partitioner: str) -> list[Emitted]:
+    def end(self) -> list[Emitted]:
         """The slice is over: what each campaign's ledger is told."""
         if not self._begun:
             return []
         self._begun = False
         reports = self._purses.end()
-        if not reports:
-            return []
-        home = homes([report.campaign.encode() for report in reports], partitioner, self._partitions).tolist()
+        home = homes_of([report.campaign for report in reports], self._partitions)
         return [
             Emitted(self._entity, partition, encode_budget_record(report))
             for partition, report in zip(home, reports, strict=True)
@@ -98,7 +105,7 @@ class Spending:
 
     def drain_changes(self, next_offset: int) -> dict[bytes, bytes | None]:
         """All purses as a record of the feature table, which goes before the rows."""
-        return {PURSES: self._purses.take_changes(next_offset)} if self._leased else {}
+        return {PURSES: self._purses.drain_changes(next_offset)} if self._leased else {}
 
     def restore(self, value: bytes) -> None:
         """Take them back."""

@@ -158,7 +158,7 @@ class Shoppers:
     def flush(self, upto: int) -> None:
         """Write what is known. ``upto``: 0 nothing comes, 1 the purses, 2 and some rows, 3 and all, 4 and progress."""
         held, rows, progress, newest = self.durable
-        value = self.purses.take_changes(self.next_offset)
+        value = self.purses.drain_changes(self.next_offset)
         if upto >= 1:
             held = value
         if upto >= 2:

@@ -18,7 +18,7 @@ from streams.processing.entity import Emitted, Entity
 from streams.processing.partition import PartitionProcessor
 from streams.processing.partitioning import homes
 from streams.processing.rules import Rules
-from streams.processing.spending import Spending
+from streams.processing.spending import Spending, homes_of
 from streams.records import events as e
 from streams.records.budget import BudgetSet, encode_budget_record
 from streams.records.slices import Slice
@@ -29,6 +29,8 @@ from tests.worlds import DictTier
 
 PARTITIONS = 2
 MINUTE, HOUR = 60_000, 3_600_000
+#: After midnight: all of it is one day.
+START = NOON + 2 * HOUR
 RULES = Rules(allowed_lateness_ms=10 * MINUTE)
 APPENDED = NOON + 10**9
 
@@ -59,7 +61,7 @@ def history(seed: int, n: int, shoppers: int = 30, hours: float = 2.0) -> Log:
     """Carts, views and redemptions of some hours, with duplicates and disorder."""
     rng, found = random.Random(seed), list[e.ShopperEvent]()
     for k in range(n):
-        at = NOON + int(k / n * hours * HOUR) - rng.randint(0, 5 * MINUTE) * (rng.random() < 0.2)
+        at = START + int(k / n * hours * HOUR) - rng.randint(0, 5 * MINUTE) * (rng.random() < 0.2)
         base = {"event_id": f"e{k}", "shopper_id": f"shopper-{rng.randrange(shoppers)}", "event_time": at}
         kind = rng.random()
         if kind < 0.6:
@@ -149,7 +151,7 @@ class Stream:
     def set(self, some: Iterable[BudgetSet]) -> None:
         """An operator sets budgets."""
         for budget in some:
-            (q,) = homes([budget.campaign.encode()], "murmur2", PARTITIONS).tolist()
+            (q,) = homes_of([budget.campaign], PARTITIONS)
             self.campaigns[q].log.append((None, encode_budget_record(budget)))
             self.total[budget.campaign] = max(self.total[budget.campaign], budget.total_cents)
 
@@ -203,8 +205,8 @@ class Stream:
     def settle(self, at_ms: int) -> None:
         """The campaigns are paused, and time goes on without shoppers until all is told and every lease is back."""
         sides = [owner.processor.side for owner in self.campaigns]
-        held = [side.budget(c) for side in sides if isinstance(side, CampaignSide) for c in CAMPAIGNS]
-        self.set(msgspec.structs.replace(b, revision=b.revision + 1, open=False) for b in held if b is not None)
+        held = [b for side in sides if isinstance(side, CampaignSide) for b in side.budgets.values()]
+        self.set(msgspec.structs.replace(b, revision=b.revision + 1, open=False) for b in held)
         for k in range(0, 4 * HOUR, 20 * MINUTE):
             for owner in self.shoppers:
                 owner.log += log_of(e.ClockTicked(event_time=at_ms + k))

@@ -104,6 +104,25 @@ def test_what_is_beyond_the_lease_goes_back_at_once() -> None:
     assert (purse.free, purse.returned) == (300, 700)
 
 
+def test_a_lease_says_nothing_of_what_came_before_it_in_its_slice() -> None:
+    """That the campaign ends, said at offset 2, does not keep offset 1 from being told."""
+    ends = granted(1)
+    ends = LeaseGranted(**({name: getattr(ends, name) for name in ends.__struct_fields__} | {"ends_at_ms": NOON}))
+    at = np.array([NOON + 70 * MINUTE, NOON + 70 * MINUTE, NOON + 200 * MINUTE])
+    told: list[list[SpendReported]] = []
+    for cut in ([slice(0, 3)], [slice(0, 1), slice(1, 3)], [slice(0, 1), slice(1, 2), slice(2, 3)]):
+        purses = leased(granted())
+        asked(purses, 1, NOON + MINUTE)
+        asked(purses, 2, NOON + 20 * MINUTE)
+        told.append([])
+        for some in cut:
+            offset = np.arange(3, 6)[some]
+            purses.begin(SliceTimes(offset, at[some], at[some]), [(4, ends)] if 4 in offset else [])
+            told[-1] += purses.end()
+    assert told[0] == told[1] == told[2]
+    assert [report.event_time for report in told[0]][:1] == [NOON + 70 * MINUTE]
+
+
 def test_offers_must_be_asked_for_in_order_of_the_log() -> None:
     purses = leased(granted())
     purses.begin(SliceTimes.at([7, 8], NOON))
@@ -154,12 +173,12 @@ def report(partition: int, sequence: int, at: int, day: int = TODAY, **sums: int
 def test_a_day_that_was_spent_by_those_who_are_past_it_is_not_spent_again() -> None:
     ledger = Ledger(ZONE)
     ledger.apply(budget(pacing="asap", partitions=2, daily_cents=4_000))
-    [first] = ledger.apply(report(0, 0, NOON))
+    [first] = ledger.apply(report(0, 0, NOON, short=3_000))
     got = first.granted_cents
-    assert got > 0
-    ledger.apply(report(0, 1, NOON + DAY, TODAY + 1, granted=got, committed=got, committed_before=got))
-    granted_late = sum(g.granted_cents for g in ledger.apply(report(1, 0, NOON)))
-    assert 0 < granted_late <= 4_000 - got
+    assert got == 3_000
+    ledger.apply(report(0, 1, NOON + DAY, TODAY + 1, short=3_000, granted=got, committed=got, committed_before=got))
+    [second] = ledger.apply(report(1, 0, NOON, short=3_000))
+    assert second.granted_cents == 1_000
 
 
 def test_a_stopped_campaign_calls_its_leases_back() -> None:

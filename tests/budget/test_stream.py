@@ -17,22 +17,28 @@ from streams.records import events as e
 from streams.records.budget import LeaseGranted, budget_decoder
 from streams.state.arena import row_bytes
 from streams.state.keys import OPEN
-from tests.budget.stream import HOUR, Owner, Stream, budgets, by_home, history, spending, summed
-from tests.shoppers import NOON, log_of
+from tests.budget.stream import HOUR, START, Owner, Stream, budgets, by_home, history, spending, summed
+from tests.shoppers import log_of
 from tests.spender import CAMPAIGNS, COMMITTED, CURRENCY, SPENT
 
 SIZES = st.sampled_from(((60_000, 40_000), (8_000, 3_000), (200_000, None)))
 
 
 def ran(
-    seed: int, trouble: float, total: int = 60_000, daily: int | None = 40_000, n: int = 250, pacing: str = "even"
+    seed: int,
+    trouble: float,
+    total: int = 60_000,
+    daily: int | None = 40_000,
+    n: int = 250,
+    pacing: str = "even",
+    chunk: int = 30,
 ) -> Stream:
     """A day of shoppers, settled; some came before the budgets were set."""
     stream, log = Stream(seed), history(seed, n)
     stream.run(log[:20], 30, trouble)
     stream.set(budgets(total_cents=total, daily_cents=daily, pacing=pacing))
-    stream.run(log[20:], 30, trouble)
-    stream.settle(NOON + 3 * HOUR)
+    stream.run(log[20:], chunk, trouble)
+    stream.settle(START + 3 * HOUR)
     return stream
 
 
@@ -79,10 +85,10 @@ def assert_as_plain(stream: Stream, cuts: list[int]) -> None:
 
 
 def test_a_campaign_spends_its_budget_and_no_cent_more() -> None:
-    stream = ran(1, 0.0, 8_000, 3_000, pacing="asap")
+    stream = ran(1, 0.0, 30_000, 12_000, pacing="asap", chunk=4)
     assert_adds_up(stream)
     processors = [owner.processor for owner in stream.shoppers]
-    assert all(2_000 < summed(processors, column) <= 3_000 for column in COMMITTED)
+    assert all(10_000 < summed(processors, column) <= 12_000 for column in COMMITTED)
     assert all(summed(processors, column) > 0 for column in SPENT)
 
 
@@ -135,8 +141,8 @@ def test_a_lease_goes_back_when_its_partition_is_silent() -> None:
     stream = Stream(3)
     stream.set(budgets())
     stream.run(history(3, 120, hours=1.0), 10)
-    owner = stream.shoppers[0]
-    campaign = CAMPAIGNS[0]
+    owner, campaign = stream.shoppers[0], CAMPAIGNS[0]
+    owner.work()
     purse = spending(owner.processor).purse(campaign, CURRENCY)
     assert purse is not None
     assert purse.free > 0

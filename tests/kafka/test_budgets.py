@@ -18,8 +18,7 @@ from streams.entities.campaign import CAMPAIGN, CampaignSide
 from streams.inspect import changelog_values
 from streams.processing.entity import Entity
 from streams.processing.partition import PartitionProcessor
-from streams.processing.partitioning import homes
-from streams.processing.spending import PURSES, Spending
+from streams.processing.spending import PURSES, Spending, homes_of
 from streams.records import events as e
 from streams.records.budget import BudgetSet, LeaseGranted, SpendReported, budget_decoder, encode_budget_record
 from streams.records.events import encode_event
@@ -27,9 +26,9 @@ from streams.state.arena import row_bytes
 from streams.state.keys import PROGRESS
 from streams.state.write_behind import STEPS
 from streams.topics import EVENTS
-from tests.budget.stream import HOUR, MINUTE, budgets, history, spending, summed
+from tests.budget.stream import HOUR, MINUTE, START, budgets, history, spending, summed
 from tests.kafka.harness import Cluster, Worker
-from tests.shoppers import NOON, Log
+from tests.shoppers import Log
 from tests.spender import CAMPAIGNS, COMMITTED, CURRENCY, SPENDERS, SPENT
 
 pytestmark = pytest.mark.kafka
@@ -63,7 +62,7 @@ class Shop:
     def budget(self, some: Iterable[BudgetSet]) -> None:
         """An operator sets budgets."""
         values = [(budget.campaign, encode_budget_record(budget)) for budget in some]
-        home = homes([name.encode() for name, _ in values], "murmur2", self.cluster.partitions).tolist()
+        home = homes_of([name for name, _ in values], self.cluster.partitions)
         self.say(self.campaigns_log, [(p, value) for p, (_, value) in zip(home, values, strict=True)])
 
     def tick(self, at_ms: int) -> None:
@@ -97,7 +96,7 @@ class Shop:
         """The campaigns are paused, and time goes on until every lease is back."""
         self.budget(budgets(3, revision=1, open=False, total_cents=TOTAL, daily_cents=DAILY, pacing="asap"))
         for k in range(10):
-            self.tick(NOON + 3 * HOUR + k * 25 * MINUTE)
+            self.tick(START + 3 * HOUR + k * 25 * MINUTE)
             self.wait()
 
     def plain(self, entity: Entity) -> tuple[list[PartitionProcessor], set[tuple[str, int, bytes]]]:

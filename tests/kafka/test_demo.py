@@ -178,8 +178,9 @@ def test_ctrl_c_stops_everything_that_the_demo_started(moment: str, tmp_path: Pa
     assert demo.stdout is not None
     if moment == "is ready":
         next(line for line in demo.stdout if moment in line)
-    else:
-        time.sleep(3)
+    else:  # Kafka is on its way.
+        while not children_of(f"ctrl-c-{len(moment)}"):
+            time.sleep(0.05)
     demo.send_signal(signal.SIGINT)
     demo.stdout.read()
     assert demo.wait(60) == 130

@@ -128,7 +128,9 @@ def test_silence_is_noticed_in_an_idle_partition(cluster: Cluster) -> None:
         time.sleep(0.5)
         scores = [msgspec.json.decode(value) for *_, value in cluster.read(SCORES.name) if value is not None]
         silent = [s for s in scores if s["due"]["kind"] == "silence" and "churn" in s["answers"]]
-    time.sleep(3)
+    ticks = fates([worker])["tick"]
+    while fates([worker])["tick"] < ticks + 3:
+        time.sleep(0.2)
     scores = [msgspec.json.decode(value) for *_, value in cluster.read(SCORES.name) if value is not None]
     silent = [s for s in scores if s["due"]["kind"] == "silence" and "churn" in s["answers"]]
     assert sorted(str(s["key"]) for s in silent) == ["s1", "s1", "s2", "s2"]
@@ -201,13 +203,15 @@ def test_what_a_transaction_took_back_does_not_count_and_its_markers_are_no_lag(
             producer.commit_transaction(30)
         else:
             producer.abort_transaction(30)
-    worker = cluster.worker(stalled_seconds="3")
+    worker = cluster.worker(stalled_seconds="1")
     worker.wait_ready()
     end = time.monotonic() + 30
     while fates([worker])["applied"] < 20 and time.monotonic() < end:
         time.sleep(0.2)
-    time.sleep(6)  # longer than it may be stalled
-    assert worker.get("/ready") == (200, "ready\n")
+    end = time.monotonic() + 3  # longer than it may be stalled
+    while time.monotonic() < end:
+        assert worker.get("/ready") == (200, "ready\n")
+        time.sleep(0.2)
     assert +fates([worker]) == {"applied": 20}
     lags = [line for line in worker.get("/metrics")[1].splitlines() if line.startswith("offerstream_lag_records{")]
     assert [float(line.rsplit(" ", 1)[1]) for line in lags] == [0.0] * 2 * cluster.partitions  # both entities

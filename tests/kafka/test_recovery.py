@@ -86,8 +86,8 @@ def test_kill_9_between_any_two_steps_of_a_flush_and_mid_slice(cluster: Cluster)
         worker = cluster.worker(kill_at=f"{step}:2", data=f"data-{i // 2}")
         if step != "mid_slice":
             # The second flush needs something to flush: more records once the first was committed.
-            worker.wait_ready()
-            time.sleep(0.8)
+            while worker.process.poll() is None and not cluster.caught_up():
+                time.sleep(0.1)
             cluster.send(log[sent : sent + 50])
             sent += 50
         worker.wait_killed()

@@ -73,12 +73,13 @@ def test_a_topic_that_did_not_opt_in_is_delivered_message_by_message(cluster: Cl
         seen = json.loads(line[line.index("{") :])
         assert seen["plain"] == [f"m{i}" for i in range(50)]
         assert seen["sliced"] == 200
-        time.sleep(1.5)
+        cluster.app_id = "mixed"
+        while cluster.committed() < 200:
+            time.sleep(0.1)
     finally:
         watchdog.cancel()
         app.terminate()
         assert app.wait(30) == 0
-    cluster.app_id = "mixed"
     assert cluster.committed() == 200
 
 
