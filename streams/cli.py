@@ -50,6 +50,7 @@ def told() -> tuple[type[Exception], ...]:
     from streams.bench.errors import BenchError
     from streams.broker.embedded import BrokerError
     from streams.broker.jars import JarError
+    from streams.campaigning import ChangeError, UnknownCampaign
     from streams.producer.lines import LinesError
     from streams.producer.replay import ReplayError
     from streams.rollout import NotServed
@@ -65,6 +66,8 @@ def told() -> tuple[type[Exception], ...]:
         ReplayError,
         TopicError,
         NotServed,
+        ChangeError,
+        UnknownCampaign,
         TrainingError,
         ArtifactError,
         BenchError,

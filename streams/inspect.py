@@ -81,6 +81,10 @@ class Progress:
     """What became of these records."""
     stages: dict[str, Stages] = field(default_factory=dict)
     """Which versions serve from there on, by task."""
+    campaigns: str | None = None
+    """Digest of the campaigns that hold from there on; None: the log chose none."""
+    reserved: dict[str, tuple[int, int]] = field(default_factory=dict)
+    """By campaign, offers made and the cents that they set aside."""
     carried_ms: dict[str, int] = field(default_factory=dict)
     """Of what was carried over from other topics, the newest event time by ``topic/partition``."""
 
@@ -108,6 +112,8 @@ def progress(reader: Reader, settings: Settings, entity: Entity = SHOPPER) -> di
                 side.watermark_ms(rules),
                 Counter(meta.get("fates", {})),
                 msgspec.convert(meta.get("stages", {}), dict[str, Stages]),
+                meta.get("campaigns"),
+                msgspec.convert(meta.get("reserved", {}), dict[str, tuple[int, int]]),
                 meta.get("carried", {}).get("newest", {}),
             )
     return found
@@ -146,7 +152,7 @@ class _Held:
 def state_of(settings: Settings, key: str, entity: Entity = SHOPPER) -> PartitionProcessor:
     """The partition of a shopper or item as its owner flushed it last, with no row but theirs. Raises ``TopicError``
     when there is none."""
-    ours, kept = row_key(key), (keys.LAYOUT, keys.NAME)
+    ours, kept = row_key(key), (keys.LAYOUT, keys.NAME, keys.CAMPAIGNS)
 
     def where(partitions: int) -> Iterable[int]:
         # Where producers place keys as they like, a shopper may be anywhere; workers place items as they always do.

@@ -15,7 +15,9 @@ from faust.types import TP
 from streams.agents.durability import Durability
 from streams.agents.entity_log import EntityLog
 from streams.announce import Announcer
-from streams.control import Watch
+from streams.campaign_book import CampaignBook
+from streams.compacted import Watch
+from streams.control import Control
 from streams.kafka_watch import KafkaWatch
 from streams.metrics import Metrics
 from streams.settings import Settings
@@ -70,7 +72,8 @@ class Worker:
     durability: Durability
     writer: WriteBehind
     announcer: Announcer
-    control: Watch
+    control: Watch[Control]
+    campaigns: Watch[CampaignBook]
     kafka: KafkaWatch
     metrics: Metrics
     settings: Settings

@@ -11,7 +11,7 @@ from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, KafkaError, 
 from confluent_kafka.admin import AdminClient
 
 from streams.access import Access
-from streams.control import PASSING
+from streams.compacted import PASSING
 from streams.topics import TopicError
 
 PATIENCE_SECONDS = 30.0

@@ -11,7 +11,9 @@ import msgspec
 from models.registry import task as task_of
 from streams.control import Control, decode
 from streams.entities.contents import find
+from streams.entities.shopper import SHOPPER
 from streams.inspect import Progress, progress
+from streams.processing.entity import Entity
 from streams.reading import Reader, members
 from streams.records.serving import ChangeRefused, Stages
 from streams.settings import Settings
@@ -59,28 +61,67 @@ def wait(
     seconds: float,
     told: Callable[[float], None] = lambda _n: None,
 ) -> bool:
-    """Wait until every partition of the log that a task is about has come to a change of its stages; ``told`` is told
-    how many have. Returns whether they have; where no worker runs, there is none to wait for. Raises ``NotServed`` with
-    the reasons at once when a worker refuses it, and when they have not come to it after so many ``seconds``;
-    ``TopicError`` and ``Unreachable``."""
-    end = time.monotonic() + seconds
-    entity = find(task_of(task).entity)
+    """Wait until every partition of the log that a task is about has come to a change of its stages; as ``wait_until``
+    does, and raises ``NotServed`` with the reasons at once when a worker refuses it."""
     place, control, read = (CONTROL.name, 0), Control(), 0
+
+    def refused(reader: Reader, partitions: int) -> str:
+        nonlocal read
+        read = _read_on(reader, place, read, control)
+        found = [r for r in control.refusals(settings.app_id, task).values() if r.change_id == change_id]
+        return _in_words(found, control.stages[task], partitions, settings) if found else ""
+
+    def holds(held: Progress) -> bool:
+        return held.stages.get(task, _NONE).change_id == change_id
+
+    store = f"Does every one read the same store, {settings.store} (OFFERSTREAM_MODELS)?"
+    awaited = Awaited(find(task_of(task).entity), change_id, holds, "serve it", store, refused)
+    return wait_until(settings, awaited, seconds, told)
+
+
+def wait_campaigns(
+    settings: Settings, digest: str, seconds: float, told: Callable[[float], None] = lambda _n: None
+) -> bool:
+    """Wait until these campaigns hold in every partition of shoppers; as ``wait_until`` does."""
+    why = "Does its log say that these campaigns cannot hold?"
+    awaited = Awaited(SHOPPER, digest, lambda held: held.campaigns == digest, "hold them", why)
+    return wait_until(settings, awaited, seconds, told)
+
+
+@dataclass(frozen=True, slots=True)
+class Awaited:
+    """A change that every partition of an entity's log is to come to."""
+
+    entity: Entity
+    name: str
+    """What the choice in the log is known by."""
+    holds: Callable[[Progress], bool]
+    does: str
+    """What a partition does that came to it, in words."""
+    otherwise: str
+    """What to look at where no worker has chosen it."""
+    refused: Callable[[Reader, int], str] = lambda _reader, _partitions: ""
+    """Why workers refuse it, told how many partitions there are; empty: they do not."""
+
+
+def wait_until(settings: Settings, awaited: Awaited, seconds: float, told: Callable[[float], None]) -> bool:
+    """Wait until every partition has come to a change; ``told`` is told how many have. Returns whether they have; where
+    no worker runs, there is none to wait for. Raises ``NotServed`` with the reasons when it is refused, and when they
+    have not come to it after so many ``seconds``; ``TopicError`` and ``Unreachable``."""
+    end = time.monotonic() + seconds
     with Reader(settings.access) as reader:
         while True:
-            read = _read_on(reader, place, read, control)
-            found = progress(reader, settings, entity)
-            behind = {p: held for p, held in found.items() if held.stages.get(task, _NONE).change_id != change_id}
-            refused = [r for r in control.refusals(settings.app_id, task).values() if r.change_id == change_id]
+            found = progress(reader, settings, awaited.entity)
+            refused = awaited.refused(reader, len(found))
+            behind = {p: held for p, held in found.items() if not awaited.holds(held)}
             told(len(found) - len(behind))
             if refused:
-                raise NotServed(_in_words(refused, control.stages[task], len(found), settings))
+                raise NotServed(refused)
             if not behind or members(settings.access, settings.app_id) == 0:
                 return not behind
             if time.monotonic() > end:
-                late = f"{len(behind)} of {len(found)} partitions do not serve it after {seconds:.0f} s."
-                log = entity.topic(settings.app_id)
-                raise NotServed(" ".join([late, *_reasons(reader, settings, log, behind, change_id)]))
+                late = f"{len(behind)} of {len(found)} partitions do not {awaited.does} after {seconds:.0f} s."
+                raise NotServed(" ".join([late, *_reasons(reader, awaited, settings, behind)]))
             time.sleep(0.3)
 
 
@@ -106,15 +147,13 @@ def _in_words(refused: Sequence[ChangeRefused], asked: Stages, partitions: int, 
     )
 
 
-def _reasons(
-    reader: Reader, settings: Settings, log: str, behind: dict[int, Progress], change_id: str
-) -> Iterable[str]:
+def _reasons(reader: Reader, awaited: Awaited, settings: Settings, behind: dict[int, Progress]) -> Iterable[str]:
     unsaid = []
     for partition, held in behind.items():
-        place = (log, partition)
+        place = (awaited.entity.topic(settings.app_id), partition)
         low, high = reader.extent(place)
         newest = reader.between(place, max(low, high - LOOKED_AT), high)
-        said = [record.offset for record in newest if change_id.encode() in (record.value or b"")]
+        said = [record.offset for record in newest if awaited.name.encode() in (record.value or b"")]
         if said and held.next_offset <= said[0]:
             yield (
                 f"Partition {partition} has {said[0] - held.next_offset:,} records to apply before it comes to it: "
@@ -123,7 +162,4 @@ def _reasons(
         else:
             unsaid.append(str(partition))
     if unsaid:
-        yield (
-            f"In {', '.join(unsaid)} no worker has chosen it. Is every worker ready (/ready)? Does every one read the "
-            f"same store, {settings.store} (OFFERSTREAM_MODELS)?"
-        )
+        yield (f"In {', '.join(unsaid)} no worker has chosen it. Is every worker ready (/ready)? {awaited.otherwise}")

@@ -19,7 +19,9 @@ from models.artifact import ArtifactError
 from models.store import Shelf, Store
 from streams.announce import Announcer
 from streams.app import create_app
-from streams.control import Watch
+from streams.campaign_book import BOARD as CAMPAIGNS
+from streams.compacted import Watch
+from streams.control import BOARD as CONTROL
 from streams.entities import contents
 from streams.entities.item import ITEM
 from streams.kafka_watch import KafkaWatch
@@ -61,11 +63,12 @@ def run(settings: Settings, loglevel: str = "WARNING", on_step: Callable[[str], 
         shelf.keep_shipped()
     except ArtifactError as error:
         log.warning("Workers of another version cannot serve this package's models: %s", error)
-    control = Watch(settings.access)
+    control = Watch(settings.access, CONTROL)
+    campaigns = Watch(settings.access, CAMPAIGNS)
     kafka.start()
     # Who wants to read of errors only, wants to read of nothing else.
     announcer = Announcer(settings.announce_seconds, _nobody if loglevel == "ERROR" else _say)
-    worker = create_app(settings, entities, shelf, control, kafka, on_step, announcer)
+    worker = create_app(settings, entities, shelf, control, campaigns, kafka, on_step, announcer)
     process = faust.Worker(
         worker.app,
         loglevel=loglevel,
@@ -80,6 +83,7 @@ def run(settings: Settings, loglevel: str = "WARNING", on_step: Callable[[str], 
     except SystemExit as stop:
         announcer.announce(last=True)
         control.stop()
+        campaigns.stop()
         kafka.stop()
         held.close()
         code = stop.code if isinstance(stop.code, int) else 1

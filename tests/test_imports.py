@@ -26,7 +26,7 @@ DOORS = {
     "confluent_kafka": {
         "streams/state/write_behind.py",
         "streams/topics.py",
-        "streams/control.py",
+        "streams/compacted.py",
         "streams/kafka_watch.py",
         "streams/reading.py",
         "streams/worker.py",
@@ -86,7 +86,8 @@ PURE = (
 LAYERS = (
     ("access", "metrics", "nearest", "noise", "records", "terminal", "writable"),
     ("announce", "broker", "columns", "topics", "transport", "web"),
-    ("control", "effects", "features", "state"),
+    ("compacted", "effects", "features", "state"),
+    ("campaign_book", "control"),
     ("budget", "campaigns"),
     ("decisions", "reading", "tables"),
     ("dead_letters", "monitoring"),
@@ -95,7 +96,7 @@ LAYERS = (
     ("kafka_watch", "settings"),
     ("agents", "inspect", "late_events"),
     ("parts", "producer", "rollout", "why"),
-    ("health", "versions"),
+    ("campaigning", "health", "versions"),
     ("app", "demo"),
     ("worker",),
     ("bench",),

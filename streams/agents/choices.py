@@ -1,4 +1,4 @@
-"""Writes into partitions what is to decide in them: models and rules."""
+"""Writes into partitions what is to decide in them: models, rules and campaigns."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from collections.abc import Mapping
 
 import msgspec
 
+from streams.campaign_book import CampaignBook
+from streams.campaigns.lexer import ExpressionError
 from streams.control import Control
 from streams.metrics import Metrics
 from streams.processing.entity import Entity
@@ -15,8 +17,9 @@ from streams.processing.model import Shelf
 from streams.processing.partition import PartitionProcessor
 from streams.processing.rules import Rules
 from streams.processing.serving import load, shipped_stages
+from streams.records.campaigns import CampaignSet, encode
 from streams.records.events import encode_event
-from streams.records.serving import ChangeRefused, ModelsChosen, RulesChosen, Stages, key_of
+from streams.records.serving import CampaignsChosen, ChangeRefused, ModelsChosen, RulesChosen, Stages, key_of
 from streams.state.write_behind import WriteBehind
 from streams.topics import CONTROL
 
@@ -44,20 +47,23 @@ class Choices:
         self.rules, self.shelf, self.writer, self.metrics, self.processors = rules, shelf, writer, metrics, processors
         self._asked: dict[int, tuple[float, object]] = {}
         self._refused: set[tuple[str, str]] = set()
+        self._possible: dict[str, bool] = {}
 
     def forget(self) -> None:
         """Partitions were revoked: what was asked of them is not known any more."""
         self._asked.clear()
 
-    def choose(self, control: Control) -> None:
-        """Write into each partition which models are to serve and which rules are to hold, where that is not what
-        serves and holds. ``control`` has the operators' wishes; where they have none, the package's own is to serve.
+    def choose(self, control: Control, book: CampaignBook) -> None:
+        """Write into each partition which models are to serve and which rules and campaigns are to hold, where that is
+        not what serves and holds. ``control`` and ``book`` have the operators' wishes; where they have none of models,
+        the package's own is to serve.
 
         Only versions that can serve are written; of others the control topic is told, so that whoever asked for them
         hears why. Asked again when the partition has not come to it for a while.
         """
         now, stages = time.monotonic(), control.stages
         shipped = shipped_stages(self.shelf, self.entity.name)
+        campaigns = book.wanted if self.entity.campaigns else None
         wanted = {task: _named(stages.get(task, own), own) for task, own in shipped.items()}
         for partition, processor in list(self.processors.items()):
             # Chosen again where what was chosen does not serve: the store may have been away.
@@ -65,10 +71,11 @@ class Choices:
             differing = {t: s for t, s in wanted.items() if s != processor.in_force.stages.get(t) or t in missing}
             rules = self.rules.digest if self.rules != processor.rules else None
             self._withdraw(partition, control, differing)
-            if not differing and rules is None:
+            offers = None if campaigns is None else self._campaigns(campaigns, processor)
+            if not differing and rules is None and offers is None:
                 continue
             asked, what = self._asked.get(partition, (0.0, None))
-            if what == (differing, rules) and now - asked < ASK_AGAIN_SECONDS:
+            if what == (differing, rules, offers and offers.digest) and now - asked < ASK_AGAIN_SECONDS:
                 continue
             servable = {task: s for task, s in differing.items() if self._can_serve(task, s, partition)}
             if servable:
@@ -77,7 +84,33 @@ class Choices:
             if rules is not None:
                 chosen = RulesChosen(group=self.app_id, digest=rules, rules=self.rules.described())
                 self.writer.say(self.topic, encode_event(chosen), partition=partition)
-            self._asked[partition] = (now, (differing, rules))
+            if offers is not None:
+                self.writer.say(self.topic, encode_event(offers), partition=partition)
+            self._asked[partition] = (now, (differing, rules, offers and offers.digest))
+
+    def _campaigns(self, wanted: CampaignSet, processor: PartitionProcessor) -> CampaignsChosen | None:
+        """What to write where other campaigns hold than are wanted; None where they hold, or cannot."""
+        held, digest = processor.in_force.campaigns, wanted.digest
+        if held is not None and held.digest == digest:
+            return None
+        if digest not in self._possible:
+            why = self._why_not(wanted, processor)
+            self._possible = {digest: not why}
+            if why:
+                log.error("Campaigns %s cannot hold; those before go on: %s", digest, why)
+        if not self._possible[digest]:
+            return None
+        return CampaignsChosen(group=self.app_id, digest=digest, campaigns=wanted.described())
+
+    def _why_not(self, wanted: CampaignSet, processor: PartitionProcessor) -> str:
+        size, most = len(encode(wanted)) + 1000, self.rules.decode.max_event_bytes
+        if size > most:
+            return f"they take {size:,} bytes, and at most {most:,} are read (OFFERSTREAM_MAX_EVENT_BYTES)."
+        try:
+            processor.in_force.plans_of(wanted)
+        except ExpressionError as error:
+            return f"this version does not have what they ask for: {error}"
+        return ""
 
     def _withdraw(self, partition: int, control: Control, differing: Mapping[str, Stages]) -> None:
         """Say of changes that were refused before, by this worker or another, that they serve now."""

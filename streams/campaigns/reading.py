@@ -169,6 +169,12 @@ def campaigns_of(text: str, words: Vocabulary, currency: str | None = None) -> C
     raise CampaignError(sorted(found, key=lambda each: each.line))
 
 
+def says_shop(text: str) -> bool:
+    """Whether a YAML text says what holds for the shop."""
+    value = read(text).value
+    return isinstance(value, dict) and "shop" in value
+
+
 def _expressions(tree: Tree, words: Vocabulary) -> Iterator[Problem]:
     """What is wrong with the audiences of a file of which other things are wrong, too."""
     campaigns = tree.value.get("campaigns") if isinstance(tree.value, dict) else None

@@ -80,7 +80,7 @@ class ShopperSide(PlainSide):
     def left_cents(self, campaign: Campaign) -> int:
         """What may be set aside for offers of a campaign: its whole budget less what this partition has reserved."""
         budget = campaign.budget.get(self._rules.decode.currency)
-        return 0 if budget is None else max(0, budget.total_cents - self._reserved[campaign.id])
+        return 0 if budget is None else max(0, budget.total_cents - self._reserved.cents[campaign.id])
 
     def reserve(self, campaign: Campaign, cents: int, offset: int) -> None:
         """Set something aside for an offer that was decided at an offset of the log."""
@@ -128,6 +128,10 @@ class ShopperSide(PlainSide):
         return Known(
             self.late_labels.sweep(state, places, watermark_ms), self.alert_labels.known(state, places, watermark_ms)
         )
+
+    def progress(self) -> dict[str, Any]:
+        """How far time has come, and what offers have set aside, for people to look at."""
+        return {**super().progress(), "reserved": self._reserved.described()}
 
     def drain_changes(self, next_offset: int, watermark_ms: int) -> dict[bytes, bytes | None]:
         """Sums that calibration learns from, what offers have set aside, names, ids."""
@@ -182,4 +186,5 @@ SHOPPER = Entity(
     columns=(*order_book.COLUMNS, *recalibrating.COLUMNS),
     deciders=(LateLabels, Scores, Profiles, ChurnAlerts, AlertLabels, Promotions, CampaignOffers),
     side=ShopperSide,
+    campaigns=True,
 )

@@ -152,6 +152,8 @@ class Entity:
     deciders: tuple[type[Decider], ...]
     """What decides, in order; a partition's own are made by ``side``."""
     side: Callable[[Start], Side]
+    campaigns: bool = False
+    """Whether campaigns decide about it."""
     internal: bool = False
     """Whether workers write the whole log: each group has one of its own, which keeps to the group's rules."""
 

@@ -106,16 +106,20 @@ class InForce:
 
     def _hold(self, chosen: CampaignSet) -> None:
         self.campaigns = chosen
-        if self._shelf is None:
-            return
-        tasks = [_About(t, self._entity, self._shelf.model(t).outputs) for t in self._shelf.tasks_of(self._entity)]
         try:
-            self.plans = Plans.of(chosen, vocabulary(self._catalogue.features.values(), tasks, self._entity))
+            self.plans = self.plans_of(chosen)
         except ExpressionError as error:
             raise OtherRules(
                 f"Campaigns {chosen.digest} of partition {self._partition} ask for what this version does not have: "
                 f"{error} Run the version that they were checked with."
             ) from error
+
+    def plans_of(self, chosen: CampaignSet) -> Plans | None:
+        """Campaigns ready to decide; None where nothing is scored. Raises ``ExpressionError``."""
+        if self._shelf is None:
+            return None
+        tasks = [_About(t, self._entity, self._shelf.model(t).outputs) for t in self._shelf.tasks_of(self._entity)]
+        return Plans.of(chosen, vocabulary(self._catalogue.features.values(), tasks, self._entity))
 
     def serve(self) -> None:
         """Load the versions that were chosen."""

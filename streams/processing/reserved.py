@@ -11,20 +11,22 @@ from streams.state.keys import RESERVED
 
 
 class Reserved:
-    """Cents by campaign. Written before the rows of the same flush: when a crash leaves rows ahead of the progress
-    record, the sums are ahead of all of them, and offers that are in them already are not counted again."""
+    """How many offers each campaign made, and the cents that they set aside.
+
+    Written before the rows of the same flush: when a crash leaves rows ahead of the progress record, the sums are ahead
+    of all of them, and offers that are in them already are not counted again.
+    """
 
     def __init__(self) -> None:
-        self._cents: Counter[str] = Counter()
+        self.offers: Counter[str] = Counter()
+        self.cents: Counter[str] = Counter()
         self._until, self._changed = 0, False
-
-    def __getitem__(self, campaign: str) -> int:
-        return self._cents[campaign]
 
     def add(self, campaign: str, cents: int, offset: int) -> None:
         """Set something aside for an offer that was decided at an offset of the log."""
-        if offset >= self._until and cents:
-            self._cents[campaign] += cents
+        if offset >= self._until:
+            self.offers[campaign] += 1
+            self.cents[campaign] += cents
             self._changed = True
 
     def drain_changes(self, next_offset: int) -> dict[bytes, bytes | None]:
@@ -32,11 +34,18 @@ class Reserved:
         if not self._changed:
             return {}
         self._changed, self._until = False, next_offset
-        return {RESERVED: next_offset.to_bytes(8, "big") + msgspec.json.encode(self._cents, order="deterministic")}
+        return {RESERVED: next_offset.to_bytes(8, "big") + msgspec.json.encode(self.described(), order="deterministic")}
 
     def restore(self, records: Iterable[tuple[bytes, bytes]]) -> None:
         """Take the sums back."""
         for key, value in records:
             if key == RESERVED:
                 self._until = int.from_bytes(value[:8], "big")
-                self._cents = Counter(msgspec.json.decode(value[8:], type=dict[str, int]))
+                for campaign, (offers, cents) in msgspec.json.decode(
+                    value[8:], type=dict[str, tuple[int, int]]
+                ).items():
+                    self.offers[campaign], self.cents[campaign] = offers, cents
+
+    def described(self) -> dict[str, tuple[int, int]]:
+        """By campaign, offers and cents."""
+        return {campaign: (n, self.cents[campaign]) for campaign, n in sorted(self.offers.items())}

@@ -18,6 +18,7 @@ GIVEN = {
     "shopper": "s1",
     "source": "complete_journey",
     "file": "-",
+    "campaign": "win-back",
     "key": "s1",
     "task": "churn",
     "version": "v",

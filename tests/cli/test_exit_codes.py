@@ -10,6 +10,7 @@ import click
 import pytest
 
 from streams import worker
+from streams.campaigns import examples
 from streams.cli import cli, main
 from tests.cli.harness import called, commands, reaches
 
@@ -77,7 +78,8 @@ def test_a_broker_that_is_away_went_wrong_and_what_to_do_is_said(
 ) -> None:
     if words in (("models", "list"), ("train",)) or not any(param.name == "broker" for param in command.params):
         return  # those two need none
-    given = [str(Path(__file__)) if word == "-" else word for word in called(words, command)]
+    a_file = Path(examples.__file__).parent / "welcome.yaml" if words[0] == "campaigns" else Path(__file__)
+    given = [str(a_file) if word == "-" else word for word in called(words, command)]
     assert code(monkeypatch, *given, "--broker=127.0.0.1:1") == 1
     assert "in another terminal: offerstream broker; or name yours: --broker" in capsys.readouterr().err
     monkeypatch.setenv("OFFERSTREAM_DATA_DIR", "another")  # the first is locked for as long as this process lives

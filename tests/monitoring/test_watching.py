@@ -14,6 +14,7 @@ import pytest
 from models.registry import task
 from models.store import Shelf, Store
 from streams.agents.entity_log import EntityLog
+from streams.campaign_book import CampaignBook
 from streams.control import Control, decode
 from streams.entities.shopper import SHOPPER
 from streams.metrics import Metrics
@@ -154,12 +155,12 @@ def test_what_is_chosen_is_written_once_and_again_only_where_it_does_not_serve(s
     sent = events.writer.sent  # type: ignore[attr-defined]
     sent.clear()
     wanted = asked("x", variant(CHURN, 1.01).version)
-    events.choices.choose(wanted)
-    events.choices.choose(wanted)
+    events.choices.choose(wanted, CampaignBook())
+    events.choices.choose(wanted, CampaignBook())
     assert [topic for topic, _ in sent] == [EVENTS.name]
     broken = asked("y", "feedbeef0000")
-    events.choices.choose(broken)
-    events.choices.choose(broken)
+    events.choices.choose(broken, CampaignBook())
+    events.choices.choose(broken, CampaignBook())
     (topic, value), *more = sent[1:]
     assert (topic, more) == (CONTROL.name, [])
     broken.apply(decode(value))
@@ -181,10 +182,10 @@ def test_a_change_that_serves_after_all_is_not_refused_any_more(shelf: Shelf) ->
     run(events, [*LOG[:200], (None, encode_event(ModelsChosen(stages={"churn": control.stages["churn"]})))])
     sent = events.writer.sent  # type: ignore[attr-defined]
     sent.clear()
-    events.choices.choose(control)
+    events.choices.choose(control, CampaignBook())
     (value,) = (value for topic, value in sent if topic == CONTROL.name)
     control.apply(decode(value))
     assert control.refusals("group", "churn") == {}
     sent.clear()
-    events.choices.choose(control)
+    events.choices.choose(control, CampaignBook())
     assert sent == []

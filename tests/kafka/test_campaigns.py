@@ -1,0 +1,132 @@
+"""Campaigns on Apache Kafka: applied and paused while workers run and are killed, and every offer is the log's."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from streams.cli import cli
+from streams.topics import EVENTS, OFFERS, RECEIPTS, WITHHELD
+from tests.kafka.harness import Cluster
+from tests.shoppers import random_history
+
+pytestmark = pytest.mark.kafka
+FILE = """
+shop:
+  default_consent: true
+  holdout_share: 0.1
+  receipt_share: 0.1
+  caps: [{offers: 5, days: 30}]
+campaigns:
+  - id: carts
+    approval: approved
+    approved_by: marketing
+    audience: carts.adds_24h >= 1
+    trigger: {kind: event, types: [cart_item_added]}
+    arms:
+      - {id: ten, kind: percent, percent: 10, max_discount_cents: 1000, applies_to: favourite, assumed_uplift: 0.2}
+      - {id: hello, kind: content, assumed_uplift: 0.01, assumed_redemption: 0}
+    economics: {basket_cents: 3000, min_stock: 0}
+    coupons: {source: generated}
+    budget: {USD: {total_cents: 10000000}}
+    start: 2016-01-01T00:00:00Z
+    end: 2036-01-01T00:00:00Z
+    caps: [{offers: 2, days: 3}]
+    exploration_share: 0.3
+"""
+
+
+def run(cluster: Cluster, *arguments: str) -> Result:
+    environment = {"OFFERSTREAM_BROKER": cluster.bootstrap, "OFFERSTREAM_MODELS": cluster.models, "COLUMNS": "250"}
+    found = CliRunner().invoke(cli, arguments, env=environment | {"OFFERSTREAM_APP_ID": cluster.app_id})
+    if found.exception is not None and not isinstance(found.exception, SystemExit):
+        raise found.exception
+    return found
+
+
+def said(cluster: Cluster, topic: str) -> list[dict[str, object]]:
+    return [json.loads(value or b"") for *_, value in cluster.read(topic)]
+
+
+def choices(cluster: Cluster) -> int:
+    return sum(b'"campaigns_chosen"' in (value or b"") for *_, value in cluster.read(EVENTS.name))
+
+
+def test_campaigns_are_applied_and_paused_without_a_restart_and_a_killed_worker_changes_nothing(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    file = tmp_path / "campaigns.yaml"
+    file.write_text(FILE)
+    log = random_history(81, 2400, 60, hostile=False)
+    cluster.send(log[:600])
+    worker = cluster.worker()
+    worker.wait_ready()
+    cluster.wait_committed(600)
+    applied = run(cluster, "campaigns", "apply", str(file), "--reason", "spring", "--json")
+    assert applied.exit_code == 0, applied.output
+    told = json.loads(applied.stdout)
+    assert (told["holds"], told["campaigns"]) == (True, ["carts: new, approved"])
+    assert choices(cluster) == cluster.partitions
+    before = Counter(str(offer["campaign"]) for offer in said(cluster, OFFERS.name))
+    cluster.send(log[600:1200])
+    cluster.wait_committed(1200 + cluster.partitions)
+    offers = [offer for offer in said(cluster, OFFERS.name) if offer["campaign"] == "carts"]
+    assert len(offers) > 8
+    assert all(offer["campaigns"] == told["digest"] and offer["coupon_code"] for offer in offers)
+    assert {offer["benefit"] for offer in offers} == {"percent", "content"}
+    # Another worker takes over what one left in the middle of a flush, and of a slice.
+    worker.stop()
+    for step in ("changelog_half:1", "mid_slice:2"):
+        killed = cluster.worker(step)
+        cluster.send(log[1200:1500] if step.startswith("changelog") else log[1500:1800])
+        killed.wait_killed()
+    worker = cluster.worker()
+    worker.wait_ready()
+    cluster.wait_committed(1800 + cluster.partitions)
+    paused = run(cluster, "campaigns", "pause", "carts")
+    assert "carts: paused\nThey hold in every partition" in paused.output
+    stood = cluster.committed()
+    count = len(said(cluster, OFFERS.name))
+    cluster.send(log[1800:])
+    cluster.wait_committed(stood + 600)
+    after = said(cluster, OFFERS.name)
+    assert len(after) == count
+    # The built-in offer spoke before the campaigns, and not since.
+    assert Counter(str(offer["campaign"]) for offer in after)["win-back"] == before["win-back"]
+    assert {said_["campaign"] for said_ in said(cluster, WITHHELD.name)} >= {"carts"}
+    listed = run(cluster, "campaigns", "list", "--json")
+    (row,) = json.loads(listed.stdout)
+    unique = {str(offer["outcome_id"]) for offer in after if offer["campaign"] == "carts"}
+    assert (row["campaign"], row["state"], row["offers"]) == ("carts", "paused", str(len(unique)))
+    shown = json.loads(run(cluster, "campaigns", "show", "carts").stdout)
+    assert (shown["state"], shown["campaign"]["approved_by"]) == ("paused", "marketing")
+    receipts = {str(r["outcome_id"]): r for r in said(cluster, RECEIPTS.name)}
+    assert {str(r["offer_id"]) for r in receipts.values() if r["decision"] == "offered"} == unique
+    worker.stop()
+    cluster.assert_as_plain()
+    assert choices(cluster) == 2 * cluster.partitions
+
+
+def test_what_cannot_be_applied_says_why_and_sends_nothing(cluster: Cluster, tmp_path: Path) -> None:
+    file = tmp_path / "campaigns.yaml"
+    file.write_text(FILE.replace("carts.adds_24h", "carts.ads_24h").replace("percent: 10", "percent: 1000"))
+    wrong = run(cluster, "campaigns", "apply", str(file))
+    assert wrong.exit_code == 2
+    assert "did you mean carts.adds_24h" in wrong.output
+    assert "percent" in wrong.output
+    with pytest.raises(KeyError, match="none yet"):
+        run(cluster, "campaigns", "pause", "carts")
+    file.write_text(FILE.replace("approval: approved", "approval: draft"))
+    assert "Only drafts" in run(cluster, "campaigns", "apply", str(file)).output
+    file.write_text(FILE)
+    assert "No worker of group" in run(cluster, "campaigns", "apply", str(file)).output
+    assert "unchanged" in run(cluster, "campaigns", "apply", str(file)).output
+    with pytest.raises(ValueError, match="is approved already"):
+        run(cluster, "campaigns", "resume", "carts")
+    assert "carts: stopped" in run(cluster, "campaigns", "stop", "carts").output
+    with pytest.raises(ValueError, match="was stopped, which is for good"):
+        run(cluster, "campaigns", "apply", str(file))
