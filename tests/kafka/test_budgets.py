@@ -196,7 +196,7 @@ def test_kill_9_between_any_two_steps_of_a_flush(shop: Shop) -> None:
         end = time.monotonic() + 60
         while worker.process.poll() is None:
             assert time.monotonic() < end, worker.tail()
-            shop.come(0.01)
+            shop.come(0.003)
             time.sleep(0.2)
         worker.wait_killed()
     last = shop.worker(data="data-last")
