@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,19 +15,22 @@ from confluent_kafka import Producer
 
 from models.store import Shelf, Store
 from streams.budget.ledger import Balance
+from streams.campaign_book import publish
 from streams.entities.campaign import CAMPAIGN, CampaignSide
-from streams.inspect import changelog_values
+from streams.inspect import changelog_values, features_at
 from streams.processing.entity import Entity
 from streams.processing.partition import PartitionProcessor
 from streams.processing.spending import PURSES, Spending, homes_of
 from streams.records import events as e
 from streams.records.budget import BudgetSet, LeaseGranted, SpendReported, budget_decoder, encode_budget_record
+from streams.records.campaign_changes import CampaignApplied, CampaignChange
 from streams.records.events import encode_event
 from streams.state.arena import row_bytes
 from streams.state.keys import PROGRESS
 from streams.state.write_behind import STEPS
-from streams.topics import EVENTS
+from streams.topics import EVENTS, TopicError
 from tests.budget.stream import HOUR, MINUTE, START, budgets, history, spending, summed
+from tests.budget.test_budgets import campaign as one_campaign
 from tests.kafka.harness import Cluster, Worker
 from tests.shoppers import Log
 from tests.spender import CAMPAIGNS, COMMITTED, CURRENCY, SPENDERS, SPENT
@@ -179,6 +183,52 @@ def shop(cluster: Cluster) -> Shop:
     found = Shop(cluster)
     found.budget(budgets(3, total_cents=TOTAL, daily_cents=DAILY, pacing="asap"))
     return found
+
+
+def test_what_operators_apply_is_a_budget_that_is_leased(cluster: Cluster) -> None:
+    worker = cluster.worker()
+    cluster.send(history(3, 60))
+
+    def apply(**changed: Any) -> None:
+        changes: list[CampaignChange] = [
+            CampaignApplied(campaign=one_campaign(name, **changed), change_id="1", reason="", changed_at_ms=0)
+            for name in CAMPAIGNS
+        ]
+        publish(cluster.settings().access, changes)
+
+    def wait(total: float) -> None:
+        """Until the ledger of each campaign says so."""
+        end = time.monotonic() + 60
+        for name in CAMPAIGNS:
+            found = -1.0
+            while found != total:
+                assert time.monotonic() < end, worker.tail()
+                time.sleep(0.2)
+                with suppress(TopicError):
+                    found = features_at(cluster.settings(), name, None, CAMPAIGN)[1]["budget.total"][0]
+
+    apply()
+    wait(5_000)
+    apply(budget={"USD": {"total_cents": 9_000}})
+    wait(9_000)
+    end = time.monotonic() + 30
+    lines = [
+        line
+        for name in CAMPAIGNS
+        for line in (
+            f'offerstream_campaign_budget_cents{{campaign="{name}",part="remaining"}} 9000.0',
+            f'offerstream_campaign_price{{campaign="{name}"}} 1.0',
+        )
+    ]
+    while not all(line in worker.get("/metrics")[1] for line in lines):
+        assert time.monotonic() < end, worker.get("/metrics")[1]
+        time.sleep(0.2)
+    # Every partition of shoppers knows both.
+    values = [value or b"" for *_, value in cluster.read(EVENTS.name)]
+    leases = [budget_decoder.decode(value) for value in values if b'"lease_granted"' in value]
+    told = {(lease.campaign, lease.partition, lease.group) for lease in leases if isinstance(lease, LeaseGranted)}
+    assert told == {(name, p, cluster.app_id) for name in CAMPAIGNS for p in range(cluster.partitions)}
+    worker.stop()
 
 
 def test_a_day_of_two_campaigns(shop: Shop) -> None:
