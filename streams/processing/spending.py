@@ -14,17 +14,32 @@ import numpy as np
 from streams.budget.candidates import Candidates, SliceTimes
 from streams.budget.purse import Purse
 from streams.budget.purses import Purses
-from streams.columns.arrays import Bools
+from streams.columns.arrays import Bools, Floats, Ints
 from streams.processing.decode import Decoded
 from streams.processing.entity import Emitted
 from streams.processing.fates import Judged
 from streams.processing.partitioning import homes
-from streams.records.budget import PRICE_UNIT, encode_budget_record
+from streams.records.budget import encode_budget_record
 from streams.records.slices import Slice
 from streams.state.keys import OPEN
 
 #: The key of all purses in the feature table.
 PURSES = OPEN + b"purses"
+
+
+def worth(profit: Floats, cost: Floats, reserve: Ints, explored: Bools) -> Floats:
+    """[k] values of offers as ``Candidates`` wants them, in cents: beyond the price of what is reserved where the
+    expected profit is beyond the price of the expected cost.
+
+    ``profit`` and ``cost``: expected, in cents; ``reserve``: the most that each can cost, in cents; what is offered to
+    learn (``explored``) need not be worth its price.
+
+    >>> no = np.zeros(2, np.bool_)
+    >>> worth(np.array([30.0, 30.0]), np.array([10.0, 0.0]), np.array([500, 0]), no).tolist()
+    [1500.0, 30.0]
+    """
+    scaled = profit * np.divide(reserve, cost, out=np.ones(len(cost)), where=cost > 0)
+    return np.where(explored, np.inf, scaled)
 
 
 def homes_of(campaigns: Iterable[str], partitions: int) -> list[int]:
@@ -61,19 +76,6 @@ class Spending:
         offsets = np.asarray(slice_.offsets, np.int64)
         times = SliceTimes(offsets, judged.newest_ms, judged.before_ms)
         self._purses.begin(times, [(int(offsets[i]), lease) for i, lease in leases])
-
-    def left_cents(self, campaign: str, currency: str) -> int:
-        """What may be set aside for a campaign's offers where the slice begins, in cents; 0 for one that was leased
-        nothing. Whether there is room for an offer when its turn comes, ``afford`` says."""
-        purse = self._purses.purse(campaign, currency)
-        return 0 if purse is None else purse.spendable
-
-    def price(self, campaign: str, currency: str) -> float:
-        """What a cent of cost must bring, in cents, where the slice begins; 0 for a campaign that was leased nothing.
-
-        An offer is worth it when ``value > price × cost``."""
-        purse = self._purses.purse(campaign, currency)
-        return 0.0 if purse is None else purse.price / PRICE_UNIT
 
     def purse(self, campaign: str, currency: str) -> Purse | None:
         """How it stands; None where nothing was ever leased."""
