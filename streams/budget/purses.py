@@ -99,6 +99,11 @@ class Purses:
         """Whether something waits for time to go on: leases and reservations go back by the log's time."""
         return any(purse.free or any(purse.reserved.values()) for purse in self._purses.values())
 
+    @property
+    def keys(self) -> list[tuple[str, str]]:
+        """Campaign and currency of every purse."""
+        return list(self._purses)
+
     def purse(self, campaign: str, currency: str) -> Purse | None:
         """How a campaign's purse stands; None where nothing was ever leased."""
         return self._purses.get((campaign, currency))

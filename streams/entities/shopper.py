@@ -5,8 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
+from streams.budget.candidates import Candidates
+from streams.campaigns.deciding import Asked
 from streams.campaigns.plan import Plans
-from streams.columns.arrays import EventBatch, Ints
+from streams.campaigns.table import code_of
+from streams.columns.arrays import Bools, EventBatch, Hashes, Ints
 from streams.columns.layout import Rows
 from streams.columns.shopper_events import WIRE
 from streams.decisions.campaigns import CampaignOffers
@@ -30,7 +35,7 @@ from streams.processing.reserved import Reserved
 from streams.processing.rules import Rules
 from streams.processing.scoring import TaskScores
 from streams.processing.side import PlainSide
-from streams.processing.spending import PURSES, Spending
+from streams.processing.spending import PURSES, Spending, worth
 from streams.processing.tallies import Tallies
 from streams.records import events as e
 from streams.records.campaigns import Campaign
@@ -84,7 +89,35 @@ class ShopperSide(PlainSide):
 
     def reserve(self, campaign: Campaign, cents: int, offset: int) -> None:
         """Set something aside for an offer that was decided at an offset of the log."""
-        self._reserved.add(campaign.id, cents, offset)
+        if self.spending is None:
+            self._reserved.add(campaign.id, cents, offset)
+
+    @property
+    def leased(self) -> bool:
+        """Whether budgets are leased here: not where nothing is said to other logs."""
+        return self.spending is not None
+
+    def afford(self, asked: Asked, offset: Ints, now_ms: Ints, due: Hashes) -> Bools:
+        """[n] which offers there is money for; what it costs to send them is spent at once."""
+        assert self.spending is not None
+        campaign, currency = asked.plan.campaign, self._rules.decode.currency
+        reserve, ends = asked.plan.arms.reserve[asked.arm], now_ms + asked.plan.arms.valid_ms[asked.arm]
+        value = worth(asked.profit, asked.cost, reserve, asked.explored)
+        yes = self.spending.afford(campaign.id, currency, Candidates(offset, due, reserve, value, ends))
+        contact = campaign.economics.contact_cents
+        if contact:
+            for i in np.flatnonzero(yes).tolist():
+                at, until = int(now_ms[i]), int(ends[i])
+                self.spending.settle(campaign.id, currency, int(offset[i]), at, contact, until, contact)
+        return yes
+
+    def redeem(self, code: int, offset: int, at_ms: int, reserved_cents: int, ends_ms: int) -> None:
+        """An offer was used: all that was set aside for it counts as spent, because no record says what it came to."""
+        if self.spending is None:
+            return
+        for campaign, currency in self.spending.keys:
+            if code_of(campaign) == code and currency == self._rules.decode.currency:
+                self.spending.settle(campaign, currency, offset, at_ms, reserved_cents, ends_ms, reserved_cents)
 
     def judge(self, decoded: Decoded, rows: Ints, state: Rows, slice_: Slice, rules: Rules) -> Judged:
         """Events come once, and not older than the watermark; an order is placed once."""

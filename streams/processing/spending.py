@@ -81,6 +81,11 @@ class Spending:
         """How it stands; None where nothing was ever leased."""
         return self._purses.purse(campaign, currency)
 
+    @property
+    def keys(self) -> list[tuple[str, str]]:
+        """Campaign and currency of all that was ever leased here."""
+        return self._purses.keys
+
     def afford(self, campaign: str, currency: str, some: Candidates) -> Bools:
         """[k] which offers of a campaign are accepted: worth more than their price, and set aside for from here on.
 

@@ -21,6 +21,7 @@ from streams.processing.rules import Rules
 from streams.processing.spending import Spending, homes_of
 from streams.records import events as e
 from streams.records.budget import BudgetSet, encode_budget_record
+from streams.records.outcomes import encode_outcome
 from streams.records.slices import Slice
 from streams.state.keys import OPEN, PROGRESS, TALLY
 from tests.shoppers import NOON, Log, log_of
@@ -101,17 +102,23 @@ class Owner:
     rules: Rules = RULES
     log: Log = field(default_factory=list)
     tier: DictTier = field(default_factory=DictTier)
-    said: list[Emitted] = field(default_factory=list)
-    """What is not delivered yet."""
+    outcomes: dict[str, bytes] = field(default_factory=dict)
+    """By id; the same id must always say the same."""
 
     def __post_init__(self) -> None:
         self.processor = self.begin()
 
-    def begin(self) -> PartitionProcessor:
-        """A processor that goes on from what is durable."""
+    def begin(self, tier: DictTier | None = None) -> PartitionProcessor:
+        """A processor that goes on from what is durable, or from a copy of it."""
         return PartitionProcessor(
-            self.entity, self.partition, self.rules, NoModels(), tier=self.tier, partitions=PARTITIONS, group="shop"  # type: ignore[arg-type]
-        )  # fmt: skip
+            self.entity,
+            self.partition,
+            self.rules,
+            NoModels(),  # type: ignore[arg-type]
+            tier=tier or self.tier,
+            partitions=PARTITIONS,
+            group="shop",
+        )
 
     def work(self, cuts: Iterable[int] = (), processor: PartitionProcessor | None = None) -> list[Emitted]:
         """Apply all that waits."""
@@ -121,6 +128,9 @@ class Owner:
             result = processor.apply(slice_)
             assert not result.dead
             found += result.emitted
+            for outcome in result.outcomes:
+                value = encode_outcome(outcome)
+                assert self.outcomes.setdefault(outcome.outcome_id, value) == value
         return found
 
     def die(self, rng: random.Random, lost: float) -> None:
@@ -164,7 +174,8 @@ class Stream:
 
     def step(self, owner: Owner, trouble: float = 0.0) -> None:
         """An owner applies what waits; it flushes, or dies in one, or wakes up late and says all again."""
-        zombie = owner.begin() if self.rng.random() < trouble / 2 else None
+        # With a store of its own, as another worker's is.
+        zombie = owner.begin(DictTier(owner.tier.held)) if self.rng.random() < trouble / 2 else None
         n = len(owner.log)
         cuts = [self.rng.randrange(n) for _ in range(self.rng.randint(0, 3))] if n else []
         said = owner.work(cuts)
