@@ -19,7 +19,8 @@ which ``decisions/campaigns.py`` asks at due points.
 
 ``effects/`` says what campaigns brought beyond their holdout (``docs/effect.md``); nothing above feeds it yet.
 
-``budget/`` leases what campaigns may spend to partitions (``docs/decisions/0013``); nothing above feeds it yet.
+``budget/`` keeps what campaigns may spend (``docs/decisions/0013``): a ledger in the campaigns' log leases it to
+partitions of shoppers (``entities/campaign.py``), which spend it (``processing/spending.py``).
 
 Imports go one way, and ``LAYERS`` in ``tests/test_imports.py`` is the map: records, columns, state and features,
 budgets and campaigns, decisions, monitoring, processing, entities (all pure but for state), then what speaks to Kafka,

@@ -11,6 +11,7 @@ from faust.auth import Credentials, SASLCredentials, SSLCredentials
 from faust.types import TP
 
 from streams.access import Access
+from streams.agents.budgets import Budgets
 from streams.agents.carrier import Carrier
 from streams.agents.durability import Durability
 from streams.agents.entity_log import EntityLog
@@ -19,6 +20,7 @@ from streams.campaign_book import CampaignBook
 from streams.compacted import Watch
 from streams.control import Control
 from streams.entities import contents
+from streams.entities.campaign import CAMPAIGN
 from streams.entities.item import ITEM
 from streams.health import health, measure_lags, pass_over_losses, ready_line
 from streams.kafka_watch import Extent, KafkaWatch
@@ -198,6 +200,9 @@ def _declare_watch(worker: Worker) -> None:
 
     app.before_recovery = started
 
+    campaigns = worker.logs.get(contents.logs(settings.app_id)[CAMPAIGN.name])
+    budgets = None if campaigns is None else Budgets(campaigns, kafka.partitions)
+
     @app.timer(interval=1.0)  # type: ignore[untyped-decorator]
     async def watch() -> None:
         ready = health(worker).ready
@@ -219,6 +224,8 @@ def _declare_watch(worker: Worker) -> None:
         measure_lags(worker)
         for entity_log in logs:
             entity_log.models.watch()
+        if budgets is not None:
+            budgets.show()
         if kafka.silent_seconds or kafka.missing:
             return  # What would be said now is said when it can be heard.
         pass_over_losses(worker)
@@ -226,3 +233,5 @@ def _declare_watch(worker: Worker) -> None:
             entity_log.choices.choose(worker.control.newest, worker.campaigns.newest)
             if settings.idle_tick_seconds:
                 entity_log.tick(settings.idle_tick_seconds)
+        if budgets is not None and (wanted := worker.campaigns.newest.wanted) is not None:
+            budgets.set(wanted)

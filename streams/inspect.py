@@ -1,4 +1,5 @@
-"""Reads what is known of a shopper or an item from the outside: from its table's changelog, without asking a worker."""
+"""Reads what is known of a shopper, an item or a campaign from the outside: from its table's changelog; no worker is
+asked."""
 
 from __future__ import annotations
 
@@ -156,7 +157,8 @@ def state_of(settings: Settings, key: str, entity: Entity = SHOPPER) -> Partitio
     def where(partitions: int) -> Iterable[int]:
         # Where producers place keys as they like, a shopper may be anywhere; workers place items as they always do.
         known = settings.partitioner != "any" or entity is not SHOPPER
-        return homes([key.encode()], settings.partitioner, partitions).tolist() if known else range(partitions)
+        partitioner = settings.partitioner if entity.wire.key else "murmur2"
+        return homes([key.encode()], partitioner, partitions).tolist() if known else range(partitions)
 
     found = changelog_values(settings, lambda k: k in (ours, PROGRESS) or k[:1] in kept, where, entity.name)
     for partition, values in found.items():
@@ -167,11 +169,13 @@ def state_of(settings: Settings, key: str, entity: Entity = SHOPPER) -> Partitio
                 return PartitionProcessor(entity, partition, rules, tier=_Held(values), room=1)
             except OtherRules as error:
                 raise TopicError(str(error)) from error
-    kinds = "events" if entity is SHOPPER else "catalogue"
+    hint = ""
+    if entity.wire.key:
+        kinds = "events" if entity is SHOPPER else "catalogue"
+        hint = f" What came of it: offerstream watch {kinds} dead late --from beginning --{entity.name} {key}"
     raise TopicError(
         f"Nothing is known of {entity.name} {key!r}: group {settings.app_id!r} has applied no record of it. Is the id "
-        "right (case counts)? Does a worker run, and is it ready? What came of it: "
-        f"offerstream watch {kinds} dead late --from beginning --{entity.name} {key}"
+        f"right (case counts)? Does a worker run, and is it ready?{hint}"
     )
 
 

@@ -190,6 +190,19 @@ class Metrics:
             "stage",
             "measure",
         )
+        self.campaign_budget = gauge(
+            "campaign_budget_cents",
+            "cents",
+            "Where a campaign's budget is: total = remaining + leased (to partitions, with open offers) + spent.",
+            "campaign",
+            "part",
+        )
+        self.campaign_price = gauge(
+            "campaign_price",
+            "cents per cent",
+            "What a cent of cost must bring for an offer of a campaign: high where money is short.",
+            "campaign",
+        )
         self.models_refused = counter("models_refused", "refusals", "Times a chosen version could not serve.", "task")
 
     def catalogue(self) -> list[tuple[str, str, str, tuple[str, ...], str]]:

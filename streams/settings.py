@@ -91,8 +91,8 @@ class Settings:
         Name, _says("The store of model versions: a folder that every worker sees, or any URL that fsspec knows.")
     ] = "build/models"
     entities: Annotated[
-        str, _says("What the worker keeps, by name: shopper, item. Without item, no catalogue is read.")
-    ] = "shopper item"
+        str, _says("What the worker keeps, by name: shopper, item, campaign. Without item, no catalogue is read.")
+    ] = "shopper item campaign"
     host: Annotated[
         Name, _says("Where /metrics, /live and /ready are served. Loopback unless you decide otherwise.")
     ] = "127.0.0.1"

@@ -13,7 +13,7 @@ from confluent_kafka import Consumer, KafkaException, TopicCollection, TopicPart
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType  # type: ignore[attr-defined]
 
 from streams.access import Access
-from streams.records import campaign_changes, items, outcomes, serving
+from streams.records import budget, campaign_changes, items, outcomes, serving
 from streams.records.events import SHOPPER_EVENTS, ClockTicked, LogIdled
 from streams.records.produced import FAMILIES
 from streams.records.receipts import Receipt
@@ -48,9 +48,9 @@ class Topic:
 
 EVENTS = Topic(
     "storefront.events.v1",
-    "What shoppers did, from storefronts; ticks of the clock, choices of models, rules and campaigns, from workers",
+    "What shoppers did, from storefronts; ticks, choices of models, rules and campaigns, leases, from workers",
     "shopper_id",
-    (*SHOPPER_EVENTS, ClockTicked, LogIdled, ModelsChosen, RulesChosen, CampaignsChosen),
+    (*SHOPPER_EVENTS, ClockTicked, LogIdled, ModelsChosen, RulesChosen, CampaignsChosen, budget.LeaseGranted),
     retention_days=30,
     # Append time is in the log and no producer can set it, so "too far in the future" replays alike.
     config={"message.timestamp.type": "LogAppendTime", "max.message.bytes": str(MAX_EVENT_MESSAGE)},
@@ -82,6 +82,14 @@ ITEMS_LOG = Topic(
     retention_days=30,
     config=_LOGGED,
 )  # fmt: skip
+CAMPAIGNS_LOG = Topic(
+    "campaigns-log",
+    "What happens to each campaign's budget, from workers: what was set, and what each partition of shoppers spent",
+    "none",
+    (budget.BudgetSet, budget.SpendReported, ModelsChosen, RulesChosen),
+    retention_days=30,
+    config=_LOGGED,
+)
 ITEM_PROFILES = Topic(
     "item.profiles.v1",
     "Each item's newest numbers: what it sells, its price, how long its stock lasts",
@@ -91,7 +99,7 @@ ITEM_PROFILES = Topic(
     compacted=True,
 )
 #: Logs that each group of workers has for itself: their names begin with its ``app_id``.
-INTERNAL = (ITEMS_LOG,)
+INTERNAL = (ITEMS_LOG, CAMPAIGNS_LOG)
 #: Topics that are carried over into the items' log.
 CARRIED = (CATALOG, STOCK, REVIEWS)
 #: Topics that others produce to: storefronts, catalogue systems, warehouses, reviewers.

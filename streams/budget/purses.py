@@ -42,6 +42,8 @@ class _Open:
 
     def __init__(self, purse: Purse, steps: list[_Step]) -> None:
         self.purse, self.steps, self.taken, self.asked = purse, steps, 0, -1
+        self.since = 0
+        """Offset of its first lease, where that is in this slice: before it nothing is asked of it."""
         self.standings: list[_Standing] = []
         self.settlements: list[Settlement] = []
 
@@ -97,6 +99,11 @@ class Purses:
         """Whether something waits for time to go on: leases and reservations go back by the log's time."""
         return any(purse.free or any(purse.reserved.values()) for purse in self._purses.values())
 
+    @property
+    def keys(self) -> list[tuple[str, str]]:
+        """Campaign and currency of every purse."""
+        return list(self._purses)
+
     def purse(self, campaign: str, currency: str) -> Purse | None:
         """How a campaign's purse stands; None where nothing was ever leased."""
         return self._purses.get((campaign, currency))
@@ -126,6 +133,9 @@ class Purses:
         order = {key: sorted(steps, key=lambda step: (step[0], isinstance(step[1], LeaseGranted)))
                  for key, steps in found.items()}  # fmt: skip
         self._open = {key: _Open(self._purses[key], steps) for key, steps in order.items()}
+        for key, opened in self._open.items():
+            if opened.purse.seen < 0 and order[key]:
+                opened.since = next(at for at, step in order[key] if isinstance(step, LeaseGranted))
         if len(minute):
             self._minute, self._day = int(minute[-1]), int(day[-1])
 
@@ -149,7 +159,7 @@ class Purses:
             )
         opened.asked = int(some.offset[-1])
         place = self._places[campaign, currency]
-        again = int(np.searchsorted(some.offset, self._until))
+        again = int(np.searchsorted(some.offset, max(self._until, opened.since)))
         keys, offsets = some.key.tolist(), some.offset.tolist()
         accepted[:again] = [(o, k, place) in self._known for o, k in zip(offsets[:again], keys[:again], strict=True)]
         bounds = [again + bound for bound in opened.bounds(offsets[again:])]

@@ -11,7 +11,7 @@ stands beside them, but for a budget that runs out among them: it goes to those 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -75,6 +75,21 @@ class Moment:
 
 
 @dataclass(frozen=True, slots=True)
+class Asked:
+    """n offers of a campaign that nothing holds back but money."""
+
+    plan: Plan
+    at: Ints
+    """[n] the due points, ascending."""
+    arm: Ints
+    profit: Floats
+    """[n] expected, in cents, as is ``cost``."""
+    cost: Floats
+    explored: Bools
+    """[n] whether it is offered to learn from."""
+
+
+@dataclass(frozen=True, slots=True)
 class Inputs:
     """What others say to a campaign, by its id; what is not there is as if nobody said anything."""
 
@@ -84,6 +99,9 @@ class Inputs:
     """The dual price of the budget: an arm is worth its profit less this times its expected cost; 0 or more."""
     left_cents: Mapping[str, int] = field(default_factory=dict)
     """What may be set aside for offers now; without it, no limit."""
+    afford: Callable[[Asked], Bools] | None = None
+    """Asks for money for offers that nothing else holds back, in their order: [n] who gets it. Where it is there, it
+    decides instead of ``left_cents``."""
     items: Mapping[str, ItemFacts] = field(default_factory=dict)
     """About the items that each arm would offer; without it, unknown."""
 
@@ -257,11 +275,21 @@ class _Pairs:
             at, mine = self.at[span], reason[span]
             self.guards[_OUTRANKED_AT, span] = gone = taken[at]
             np.copyto(mine, _OUTRANKED, where=gone & ((mine == _OFFERED) | (mine > _OUTRANKED)))
-            if self.left[c] != _PLENTY:
+            if self.said.afford is not None:
+                self._ask(self.said.afford, c, span.start + np.flatnonzero(mine == _OFFERED), reason)
+            elif self.left[c] != _PLENTY:
                 _spend(int(self.left[c]), mine, reserve[span])
             taken[at[mine == _OFFERED]] = True
         why[self.campaign, self.at] = reason
         self.until *= reason == _QUIET_HOURS
+
+    def _ask(self, afford: Callable[[Asked], Bools], c: int, n: Ints, reason: Ints) -> None:
+        if not len(n):
+            return
+        arm, values = self.drawn.arm[n], self.values
+        profit, cost = values.profit[arm, n], values.cost[arm, n]
+        yes = afford(Asked(self.plans.plans[c], self.at[n], arm, profit, cost, self.drawn.explored[n]))
+        reason[n[~yes]] = _BUDGET_SPENT
 
     def _reasons(self) -> Ints:
         """[n] the first reason that objects, were there no other campaign and plenty of money."""
@@ -316,7 +344,8 @@ def remember(state: Rows, rows: Ints, moment: Moment, decided: list[Decided], of
             now = moment.now_ms[at]
             worth = np.floor(found.values.discount[arm, made]).astype(np.int64)
             until = now + found.plan.arms.valid_ms[arm]
-            memory.remember_offers(state, rows[at], found.plan.code, now, until, worth, ids[made])
+            reserve = found.plan.arms.reserve[arm] - found.plan.campaign.economics.contact_cents
+            memory.remember_offers(state, rows[at], found.plan.code, now, until, worth, ids[made], reserve)
         waits = np.flatnonzero(found.due_again_ms)
         if len(waits):
             memory.remember_waits(state, rows[found.at[waits]], found.plan.code, found.due_again_ms[waits])

@@ -21,13 +21,15 @@ OF = Column("campaigns/of", "u8", OFFERS)
 UNTIL = Column("campaigns/until", "i8", OFFERS)
 OFFER = Column("campaigns/offer", "u8", OFFERS)
 WORTH = Column("campaigns/worth", "u4", OFFERS)
+RESERVED = Column("campaigns/reserved", "u4", OFFERS)
+"""Cents that are set aside for it; 0 once it was used."""
 DID = Column("campaigns/did", "i8", 3)
 """When the shopper last ordered, returned and complained (turned an offer away)."""
 WAIT_OF = Column("campaigns/wait_of", "u8", WAITS)
 WAIT_UNTIL = Column("campaigns/wait_until", "i8", WAITS)
 SAID = Column("campaigns/said", "u4", SAYINGS)
 """Per slot the campaign's tag (24 bits) and the code of the reason said last (8 bits)."""
-COLUMNS = (AT, OF, UNTIL, OFFER, WORTH, DID, WAIT_OF, WAIT_UNTIL, SAID)
+COLUMNS = (AT, OF, UNTIL, OFFER, WORTH, RESERVED, DID, WAIT_OF, WAIT_UNTIL, SAID)
 _DEEDS = tuple(of_types(cls) for cls in (OrderPlaced, OrderReturned, OfferDismissed))
 
 
@@ -83,12 +85,25 @@ def close_offers(state: Rows, rows: Ints, offers: Hashes, now_ms: Ints) -> None:
     state.flat["i8"][until] = np.minimum(state.flat["i8"][until], now_ms[at])
 
 
+def take_reserved(state: Rows, rows: Ints, offers: Hashes) -> tuple[Ints, Hashes, Ints, Ints]:
+    """Offers that were used, once each: [m] which of the k rows, whose it was, what was set aside, until when it held.
+    To be called before they are closed."""
+    found = (state.flat["u8"][_cells(state, OFFER, rows)] == offers[:, None]) & (offers[:, None] != 0)
+    cells = _cells(state, RESERVED, rows)
+    at, slot = np.nonzero(found & (state.flat["u4"][cells] != 0))
+    reserved = state.flat["u4"][cells[at, slot]].astype(np.int64)
+    of, until = (state.flat[c.code][_cells(state, c, rows)[at, slot]] for c in (OF, UNTIL))
+    state.flat["u4"][cells[at, slot]] = 0
+    return at, of, reserved, until
+
+
 def remember_offers(
-    state: Rows, rows: Ints, code: int, now_ms: Ints, until_ms: Ints, worth: Ints, offers: Hashes
+    state: Rows, rows: Ints, code: int, now_ms: Ints, until_ms: Ints, worth: Ints, offers: Hashes, reserved: Ints
 ) -> None:
     """Offers of one campaign that were made, in the slot of each row's oldest. No row stands twice."""
+    worth, reserved = np.minimum(worth, 2**32 - 1), np.minimum(reserved, 2**32 - 1)
     slot = np.argmin(state.flat["i8"][_cells(state, AT, rows)], axis=1)
-    for column, values in ((AT, now_ms), (UNTIL, until_ms), (OFFER, offers), (WORTH, np.minimum(worth, 2**32 - 1))):
+    for column, values in ((AT, now_ms), (UNTIL, until_ms), (OFFER, offers), (WORTH, worth), (RESERVED, reserved)):
         state.flat[column.code][state.cells(column, rows) + slot] = values
     state.flat["u8"][state.cells(OF, rows) + slot] = code
 

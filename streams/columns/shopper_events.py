@@ -7,6 +7,7 @@ from xxhash import xxh3_64_intdigest, xxh32_intdigest
 
 from streams.columns.arrays import TYPE_CODE, EventBatch, Touches
 from streams.columns.building import MAX_ORDER_CENTS, Refused, Table, Wire, hashes_of
+from streams.records.budget import LeaseGranted
 from streams.records.events import (
     AnyShopperEvent,
     CartItemAdded,
@@ -149,7 +150,7 @@ class ShopperColumns:
 
 #: What stands in ``storefront.events.v1``: events of storefronts, and what workers write.
 WIRE = Wire(
-    AnyShopperEvent | ClockTicked | LogIdled | ModelsChosen | RulesChosen | CampaignsChosen,
+    AnyShopperEvent | ClockTicked | LogIdled | ModelsChosen | RulesChosen | CampaignsChosen | LeaseGranted,
     ShopperColumns,
     key="shopper_id",
 )

@@ -1,4 +1,4 @@
-"""``offerstream features``: what they mean, and how one shopper or item stands in them."""
+"""``offerstream features``: what they mean, and how one shopper, item or campaign stands in them."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from streams.terminal import print_rows, shown_number
 
 @click.group(cls=Group)
 def features() -> None:
-    """The features: what they mean, and the current values of a shopper or an item."""
+    """The features: what they mean, and the current values of a shopper, an item or a campaign."""
 
 
 @features.command("list")
 @click.argument("entity", type=TEXT, required=False)
 @JSON
 def features_list(entity: str | None, as_json: bool) -> None:
-    """Print the catalogue: of all entities, or of ENTITY (shopper, item)."""
+    """Print the catalogue: of all entities, or of ENTITY (shopper, item, campaign)."""
     chosen = ENTITIES if entity is None else (_found(entity),)
     rows = []
     for name, f in [(each.name, f) for each in chosen for f in each.catalogue.inputs.values()]:
@@ -37,21 +37,23 @@ def features_list(entity: str | None, as_json: bool) -> None:
 
 
 @features.command("show")
-@click.argument("key", nargs=-1, required=True, type=TEXT, metavar="[shopper|item] KEY")
+@click.argument("key", nargs=-1, required=True, type=TEXT, metavar="[shopper|item|campaign] KEY")
 @BROKER
 @click.option("--at", type=TIME, metavar="TIME", help="ISO 8601; default: the newest event of their partition.")
 @JSON
 def features_show(key: tuple[str, ...], broker: str | None, at: int | None, as_json: bool) -> None:
-    """Print the values of a shopper or an item, read from its table's changelog. KEY: its id; alone, a shopper's."""
+    """Print the values of a shopper, item or campaign, from its table's changelog. KEY: its id; alone, a shopper's."""
     from streams.inspect import features_at
 
     if len(key) > 2:
-        raise click.UsageError(f"One shopper or item at a time, such as: features show {key[0]} {key[1]}")
+        raise click.UsageError(f"One shopper, item or campaign at a time, such as: features show {key[0]} {key[1]}")
     name, whom = ("shopper", *key)[-2:]
     entity = _found(name)
     now, values = features_at(Settings.from_environment(broker=broker), whom, at, entity)
     if as_json:
-        click.echo(json.dumps({entity.wire.key: whom, "as_of_ms": now, "features": values}, indent=2))
+        click.echo(
+            json.dumps({entity.wire.key or f"{entity.name}_id": whom, "as_of_ms": now, "features": values}, indent=2)
+        )
         return
     click.echo(f"{printable(whom)} as of {datetime.fromtimestamp(now / 1000, UTC).isoformat()}")
     units = {address: feature.unit for address, feature in entity.catalogue.features.items()}

@@ -9,13 +9,13 @@ import numpy as np
 import numpy.typing as npt
 
 from streams.campaigns import memory
-from streams.campaigns.deciding import Decided, Inputs, Moment, decide, remember
+from streams.campaigns.deciding import Asked, Decided, Inputs, Moment, decide, remember
 from streams.campaigns.draws import due_hashes, shopper_hashes
 from streams.campaigns.plan import Plan, Plans
 from streams.campaigns.reasons import Why
 from streams.campaigns.receipts import Whom, receipts
 from streams.campaigns.terms import KINDS
-from streams.columns.arrays import Ints, of_types
+from streams.columns.arrays import Bools, Hashes, Ints, of_types
 from streams.columns.layout import Column, Rows
 from streams.decisions.campaign_outcomes import Naming, made, withheld
 from streams.decisions.decider import Group, Names, Said, in_log_order
@@ -39,6 +39,17 @@ class Purse(Protocol):
     def reserve(self, campaign: Campaign, cents: int, offset: int) -> None:
         """Set something aside for an offer that was decided at an offset of the log."""
 
+    @property
+    def leased(self) -> bool:
+        """Whether offers are asked for one by one: budgets are leased to the partition. Else ``left_cents`` says it."""
+
+    def afford(self, asked: Asked, offset: Ints, now_ms: Ints, due: Hashes) -> Bools:
+        """[n] which offers there is money for, asked in the order of the log; sets it aside. ``offset`` and ``now_ms``
+        [n] of each, ``due`` [n] what tells them apart."""
+
+    def redeem(self, code: int, offset: int, at_ms: int, reserved_cents: int, ends_ms: int) -> None:
+        """An offer of the campaign of this code was used at an offset of the log."""
+
 
 class CampaignOffers:
     """Every campaign that holds, at every due point. Without any (``plans`` None) it only remembers what cooldowns will
@@ -55,6 +66,8 @@ class CampaignOffers:
     def arrange(self, groups: Sequence[Group]) -> Sequence[Group]:
         """The groups as they are, or in the order of the log where a budget may come to its end among them: who gets
         the rest must not depend on how the log was cut."""
+        if self._purse.leased:
+            return in_log_order(groups) if self._plans is not None else groups
         most = sum(len(group) for group in groups)
         plans = () if self._plans is None else self._plans.plans
         return in_log_order(groups) if any(self._tight(plan, most) for plan in plans) else groups
@@ -75,9 +88,30 @@ class CampaignOffers:
         over = np.flatnonzero(_CLOSING[group.event_type]).tolist()
         if over:
             offers = shopper_hashes([group.record[i].offer_id for i in over])
+            self._redeem(state, group, np.array(over), offers)
             memory.close_offers(state, group.row[over], offers, group.now_ms[over])
 
+    def _redeem(self, state: Rows, group: Group, over: Ints, offers: Hashes) -> None:
+        used = np.array([isinstance(group.record[i], OfferRedeemed) for i in over.tolist()])
+        rows, at = group.row[over[used]], over[used]
+        found = memory.take_reserved(state, rows, offers[used])
+        for i, code, cents, ends in zip(*(column.tolist() for column in found), strict=True):
+            self._purse.redeem(code, int(group.offset[at[i]]), int(group.now_ms[at[i]]), cents, ends)
+
+    def _leased(self, state: Rows, group: Group, plans: Plans) -> Iterator[Said]:
+        moment = self._moment(group, slice(0, len(group)))
+
+        def afford(asked: Asked) -> Bools:
+            at = asked.at
+            return self._purse.afford(asked, group.offset[at], moment.now_ms[at], moment.due[at])
+
+        decided = decide(plans, moment, memory.read(state, group.row), Inputs(afford=afford))
+        yield from self._say(state, group, 0, group.row, moment, decided)
+
     def _decide(self, state: Rows, group: Group, plans: Plans) -> Iterator[Said]:
+        if self._purse.leased:
+            yield from self._leased(state, group, plans)
+            return
         start = 0
         while start < len(group):
             moment = self._moment(group, slice(start, len(group)))

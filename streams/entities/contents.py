@@ -5,13 +5,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from streams.entities.campaign import CAMPAIGN
 from streams.entities.item import ITEM
 from streams.entities.shopper import SHOPPER
 from streams.nearest import unknown
 from streams.processing.entity import Entity
 from streams.topics import INTERNAL, TOPICS, Topic, changelog_name, table_name
 
-ENTITIES: tuple[Entity, ...] = (SHOPPER, ITEM)
+ENTITIES: tuple[Entity, ...] = (SHOPPER, ITEM, CAMPAIGN)
 
 
 def find(name: str) -> Entity:

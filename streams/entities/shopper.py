@@ -5,8 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
+from streams.budget.candidates import Candidates
+from streams.campaigns.deciding import Asked
 from streams.campaigns.plan import Plans
-from streams.columns.arrays import EventBatch, Ints
+from streams.campaigns.table import code_of
+from streams.columns.arrays import Bools, EventBatch, Hashes, Ints
 from streams.columns.layout import Rows
 from streams.columns.shopper_events import WIRE
 from streams.decisions.campaigns import CampaignOffers
@@ -31,14 +36,15 @@ from streams.processing.reserved import Reserved
 from streams.processing.rules import Rules
 from streams.processing.scoring import TaskScores
 from streams.processing.side import PlainSide
+from streams.processing.spending import PURSES, Spending, worth
 from streams.processing.tallies import Tallies
 from streams.records import events as e
 from streams.records.campaigns import Campaign
 from streams.records.slices import Slice
 from streams.state import keys
 
-#: The entity that events touch, and are told to.
-TOUCHED = "item"
+#: The entity that events touch, and are told to; the one whose budgets are spent here.
+TOUCHED, SPENT = "item", "campaign"
 
 
 class ShopperSide(PlainSide):
@@ -51,6 +57,7 @@ class ShopperSide(PlainSide):
         self._reserved = Reserved()
         self.late_labels, self.alert_labels = LateLabels(start.outputs), AlertLabels()
         self._tallies = None if start.partitions is None else Tallies(start.partition, start.partitions, TOUCHED)
+        self.spending = None if start.partitions is None else _spending(start)
         super().__init__(start)
 
     def under(self, rules: Rules, watermark_ms: int) -> None:
@@ -100,26 +107,58 @@ class ShopperSide(PlainSide):
 
     def reserve(self, campaign: Campaign, cents: int, offset: int) -> None:
         """Set something aside for an offer that was decided at an offset of the log."""
-        self._reserved.add(campaign.id, cents, offset)
+        if self.spending is None:
+            self._reserved.add(campaign.id, cents, offset)
+
+    @property
+    def leased(self) -> bool:
+        """Whether budgets are leased here: not where nothing is said to other logs."""
+        return self.spending is not None
+
+    def afford(self, asked: Asked, offset: Ints, now_ms: Ints, due: Hashes) -> Bools:
+        """[n] which offers there is money for; what it costs to send them is spent at once."""
+        assert self.spending is not None
+        campaign, currency = asked.plan.campaign, self._rules.decode.currency
+        reserve, ends = asked.plan.arms.reserve[asked.arm], now_ms + asked.plan.arms.valid_ms[asked.arm]
+        value = worth(asked.profit, asked.cost, reserve, asked.explored)
+        yes = self.spending.afford(campaign.id, currency, Candidates(offset, due, reserve, value, ends))
+        contact = campaign.economics.contact_cents
+        if contact:
+            for i in np.flatnonzero(yes).tolist():
+                at, until = int(now_ms[i]), int(ends[i])
+                self.spending.settle(campaign.id, currency, int(offset[i]), at, contact, until, contact)
+        return yes
+
+    def redeem(self, code: int, offset: int, at_ms: int, reserved_cents: int, ends_ms: int) -> None:
+        """An offer was used: all that was set aside for it counts as spent, because no record says what it came to."""
+        if self.spending is None:
+            return
+        for campaign, currency in self.spending.keys:
+            if code_of(campaign) == code and currency == self._rules.decode.currency:
+                self.spending.settle(campaign, currency, offset, at_ms, reserved_cents, ends_ms, reserved_cents)
 
     def judge(self, decoded: Decoded, rows: Ints, state: Rows, slice_: Slice, rules: Rules) -> Judged:
         """Events come once, and not older than the watermark; an order is placed once."""
         self.names.learn(decoded.names)
-        return super().judge(decoded, rows, state, slice_, rules)
+        judged = super().judge(decoded, rows, state, slice_, rules)
+        if self.spending is not None:
+            self.spending.begin(decoded, judged, slice_)
+        return judged
 
     def _fates(self, batch: EventBatch, rows: Ints, state: Rows, late_before: Ints) -> tuple[EventBatch, Fates]:
         return judge(batch, rows, state, self.applied_ids, late_before)
 
     @property
     def awaited(self) -> bool:
-        """Whether tallies wait for their minute to be closed."""
-        return bool(self._tallies)
+        """Whether tallies wait for their minute to be closed, or leases and reservations for their end."""
+        return bool(self._tallies) or (self.spending is not None and self.spending.awaited)
 
     def emit(self, batch: EventBatch, applied: Ints, judged: Judged, slice_: Slice, rules: Rules) -> list[Emitted]:
-        """What was done to items, minute by minute."""
-        if self._tallies is None:
+        """What was done to items, minute by minute; what became of campaigns' budgets."""
+        if self._tallies is None or self.spending is None:
             return []
-        return self._tallies.count(batch, applied, judged.newest_ms, slice_, rules)
+        told = self._tallies.count(batch, applied, judged.newest_ms, slice_, rules)
+        return told + self.spending.end()
 
     @property
     def idle(self) -> bool:
@@ -150,6 +189,8 @@ class ShopperSide(PlainSide):
         changes = self.recalibrating.drain_changes(next_offset, watermark_ms // DAY_MS)
         if self._tallies is not None:
             changes |= self._tallies.drain_changes(next_offset)
+        if self.spending is not None:
+            changes |= self.spending.drain_changes(next_offset)
         changes |= self._reserved.drain_changes(next_offset)
         return changes | self.names.drain_changes() | super().drain_changes(next_offset, watermark_ms)
 
@@ -159,12 +200,19 @@ class ShopperSide(PlainSide):
         for key, value in held:
             if key[:1] == keys.NAME:
                 self.names.restore(key, value)
-            elif key[:1] == keys.OPEN and self._tallies is not None:
+            elif key == keys.OPEN and self._tallies is not None:
                 self._tallies.restore(value)
+            elif key == PURSES and self.spending is not None:
+                self.spending.restore(value)
         self.recalibrating.restore([(key, value) for key, value in held if key[:1] == keys.TALLY])
         self._reserved.restore(held)
         super().restore(held, meta, rules)
         self.late_labels.swept_ms = self.alert_labels.swept_ms = max(0, self.watermark_ms(rules))
+
+
+def _spending(start: Start) -> Spending:
+    assert start.partitions is not None
+    return Spending(start.partition, start.partitions, start.group, SPENT, start.rules.time_zone)
 
 
 SHOPPER = Entity(

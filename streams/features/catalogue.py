@@ -30,6 +30,7 @@ from streams.features.kinds.prices import Price, PriceKind
 from streams.features.kinds.recent import RecentKind, Session
 from streams.features.kinds.recent import Sequence as EventSequence
 from streams.features.kinds.rhythm import Rhythm, RhythmKind
+from streams.features.kinds.stated import Stated, StatedKind
 from streams.features.kinds.stock import Stock, StockKind
 from streams.features.kinds.windows import ActiveBuckets, Windowed, WindowKind
 from streams.features.signals import Run, Signal
@@ -49,6 +50,7 @@ _KINDS: dict[type[Kind], tuple[type, ...]] = {
     StockKind: (Stock,),
     CycleKind: (Cycle,),
     HeldKind: (Held,),
+    StatedKind: (Stated,),
 }
 _K = TypeVar("_K", bound=Kind)
 

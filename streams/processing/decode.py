@@ -6,6 +6,7 @@ import base64
 import hashlib
 import re
 from dataclasses import dataclass, field
+from typing import Any, get_args
 
 import msgspec
 import numpy as np
@@ -16,6 +17,7 @@ from streams.columns.shopper_events import WIRE
 from streams.processing import hints
 from streams.processing.partitioning import homes, misplaced
 from streams.processing.rules import DecodeRules, Rules
+from streams.records.budget import LeaseGranted
 from streams.records.campaigns import CampaignSet
 from streams.records.events import LogIdled
 from streams.records.outcomes import DeadLetter, outcome_id
@@ -32,6 +34,8 @@ NO_TIME = np.iinfo(np.int64).min // 2
 #: Records of workers after which something else holds in the partition's log.
 Choice = ModelsChosen | RulesChosen | CampaignsChosen
 Turn = Choice | LogIdled
+#: What is said to a partition, not of anybody in it.
+_TO_PARTITION = (LeaseGranted, *get_args(Turn))
 _FIELD = re.compile(r" - at `\$\.?([^`]*)`$")
 _MISSING = re.compile(r"^Object missing required field `([^`]*)`$")
 #: What is told of a wrong value is short, however long the value.
@@ -48,6 +52,8 @@ class Decoded:
     ticks: int
     turns: list[tuple[int, Turn]] = field(default_factory=list)
     """Position in the slice, and what holds after it."""
+    leases: list[tuple[int, LeaseGranted]] = field(default_factory=list)
+    """Position in the slice, and what may be spent from there on."""
     dead: list[DeadLetter] = field(default_factory=list)
     columns: Columns | None = None
     """What collected them: it may know more than goes into columns. None for a history."""
@@ -106,6 +112,7 @@ def decode(slice_: Slice, rules: DecodeRules, partitions: int | None = None, wir
     dead: list[DeadLetter] = []
     ticks = 0
     turns: list[tuple[int, Turn]] = []
+    leases: list[tuple[int, LeaseGranted]] = []
     decode_one = wire.decoder.decode
     times: list[int] = []
     usable: list[int] = []
@@ -117,21 +124,26 @@ def decode(slice_: Slice, rules: DecodeRules, partitions: int | None = None, wir
             if len(value) > most:
                 raise Refused("too_large", f"{len(value)} bytes; at most {most} are read.")
             record = decode_one(value)
-            if isinstance(record, Turn):
+            if isinstance(record, _TO_PARTITION):
+                if isinstance(record, LeaseGranted):
+                    leases.append((i, record))
+                    ticks += 1
+                    continue
                 if isinstance(record, RulesChosen):
                     Rules.of(record.rules)
                 elif isinstance(record, CampaignsChosen):
                     CampaignSet.of(record.campaigns)
                 turns.append((i, record))
                 continue
-            time = record.event_time
+            appended = slice_.origin(i).time_ms if slice_.origins else slice_.timestamps_ms[i]
+            # What says no time of its own is from when it was appended.
+            time: Any = getattr(record, "event_time", appended)
             if type(time) is not int:
                 time = int(time.timestamp() * 1000)
             if time < MIN_EVENT_TIME_MS:
                 raise Refused(
                     "event_time_too_old", f"{time} ms is before 1990: {hints.of_old_time(time)}", "event_time"
                 )
-            appended = slice_.origin(i).time_ms if slice_.origins else slice_.timestamps_ms[i]
             if time > appended + rules.future_tolerance_ms:
                 raise Refused(
                     "event_time_in_future",
@@ -164,7 +176,7 @@ def decode(slice_: Slice, rules: DecodeRules, partitions: int | None = None, wir
             dead.append(dead_letter(slice_, i, "not_json", "JSON nested too deeply."))
     if usable:
         clock[usable] = times
-    return Decoded(columns.batch(), clock, ticks, turns, dead, columns)
+    return Decoded(columns.batch(), clock, ticks, turns, leases, dead, columns)
 
 
 def _astray(slice_: Slice, rules: DecodeRules, partitions: int | None) -> dict[int, int]:

@@ -96,7 +96,8 @@ class Side(Protocol):
         """Every record's fate, and the watermark before and after each; remembers what was seen."""
 
     def emit(self, batch: EventBatch, applied: Ints, judged: Judged, slice_: Slice, rules: Rules) -> list[Emitted]:
-        """What the records of a slice say to the logs of other entities. ``applied``: of the batch, in log order."""
+        """What the records of a slice say to the logs of other entities, and what was decided at them; called once it
+        was. ``applied``: of the batch, in log order."""
 
     @property
     def idle(self) -> bool:
@@ -132,6 +133,8 @@ class Start:
     partitions: int | None
     """How many the topic has; None where nothing is said to other logs and no record's place is judged."""
     rules: Rules
+    group: str = ""
+    """The workers that keep it: a log that several groups share also holds what others say."""
     outputs: Mapping[str, Sequence[Any]] = field(default_factory=dict)
     """By task, what it answers: some say what they are held against."""
 

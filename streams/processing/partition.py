@@ -110,7 +110,7 @@ class PartitionProcessor:
         self.lag_ms = 0
         """How long after the newest event time the newest record was appended: small in a live partition."""
         self._new_records: dict[bytes, bytes] = {keys.LAYOUT + self.codec.name: self.codec.layout.describe()}
-        self.side = entity.side(Start(partition, partitions, rules, outputs))
+        self.side = entity.side(Start(partition, partitions, rules, group, outputs))
         if tier is not None:
             self._recover(tier)
         self.in_force.begin()
@@ -299,9 +299,9 @@ class PartitionProcessor:
         if self._collector is not None:
             self._collector(due.points, features)
         else:
-            result.emitted = self.side.emit(batch, np.sort(applied), judged, slice_, self.rules)
             if due.points:
                 self._score_and_decide(due.points, features, batch, slice_, watermark, result)
+            result.emitted = self.side.emit(batch, np.sort(applied), judged, slice_, self.rules)
             late = np.flatnonzero(fates.late).tolist()
             result.late = [self._late(slice_, batch, self.arena.key(int(rows[i])), i, judged) for i in late]
         result.count_due(due.points, self._timer_kind)

@@ -74,6 +74,10 @@ class LeaseGranted(_Record, tag="lease_granted", frozen=True, kw_only=True):
     """From here on in this partition of shoppers so much may be committed. Written by the owner of the campaign's
     partition; what it says is a function of that partition's log, so two owners say the same under one sequence."""
 
+    group: Annotated[
+        Annotated[str, Meta(max_length=249)],
+        Meta(description="The workers (OFFERSTREAM_APP_ID) whose ledger granted it; others pass over it."),
+    ] = ""
     partition: Annotated[int, Meta(description="The partition of shoppers that it is for.")]
     sequence: Annotated[
         Annotated[int, Meta(ge=0)],

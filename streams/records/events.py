@@ -16,6 +16,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from streams.records.budget import LeaseGranted
 from streams.records.serving import CampaignsChosen, ModelsChosen, RulesChosen
 
 MAX_ID_LENGTH = 256
@@ -247,7 +248,7 @@ SHOPPER_EVENTS: tuple[type[ShopperEvent], ...] = (
 )
 
 #: What workers write into the events topic; storefronts never do.
-WorkerRecord = ClockTicked | LogIdled | ModelsChosen | RulesChosen | CampaignsChosen
+WorkerRecord = ClockTicked | LogIdled | ModelsChosen | RulesChosen | CampaignsChosen | LeaseGranted
 
 event_decoder: msgspec.json.Decoder[AnyShopperEvent | WorkerRecord] = msgspec.json.Decoder(
     AnyShopperEvent | WorkerRecord

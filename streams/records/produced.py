@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from streams.records.budget import BUDGET_RECORDS
 from streams.records.events import SHOPPER_EVENTS, ClockTicked, LogIdled
 from streams.records.items import CATALOG_RECORDS, ItemReviewed, ItemsTallied, SourceIdle, StockCounted
 from streams.records.serving import CampaignsChosen, ModelsChosen, RulesChosen
@@ -34,7 +35,16 @@ FAMILY_OF = {tag_of(record): name for name, family in FAMILIES.items() for recor
 #: Types that only workers write.
 WORKERS_TYPES = {
     tag_of(record)
-    for record in (ClockTicked, LogIdled, ModelsChosen, RulesChosen, CampaignsChosen, ItemsTallied, SourceIdle)
+    for record in (
+        ClockTicked,
+        LogIdled,
+        ModelsChosen,
+        RulesChosen,
+        CampaignsChosen,
+        ItemsTallied,
+        SourceIdle,
+        *BUDGET_RECORDS,
+    )
 }
 
 

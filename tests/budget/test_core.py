@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -19,7 +21,12 @@ TODAY = 20_520
 
 
 def granted(sequence: int = 0, cents: int = 1000, at: int = NOON, **changed: int) -> LeaseGranted:
-    plain = {"day": TODAY, "expires_at_ms": at + 15 * MINUTE, "price_micros": 1_000_000, "lease_cents": cents}
+    plain: dict[str, Any] = {
+        "day": TODAY,
+        "expires_at_ms": at + 15 * MINUTE,
+        "price_micros": 1_000_000,
+        "lease_cents": cents,
+    }
     return LeaseGranted(
         campaign=CAMPAIGN,
         currency=CURRENCY,

@@ -64,9 +64,12 @@ def offerstream(*arguments: str, stdin: str = "") -> subprocess.CompletedProcess
         (["topics", "check", "--broker", "127.0.0.1:1"], "No Kafka broker answers"),
         (["features", "show", "s1", "--broker", "127.0.0.1:1"], "No Kafka broker answers"),
         (["features", "show", "item", "i1", "--broker", "127.0.0.1:1"], "No Kafka broker answers"),
-        (["features", "show", "store", "i1"], "There is no entity 'store'; there are: shopper, item."),
-        (["features", "show", "item", "i1", "i2"], "One shopper or item at a time, such as: features show item i1"),
-        (["features", "list", "store"], "There is no entity 'store'; there are: shopper, item."),
+        (["features", "show", "store", "i1"], "There is no entity 'store'; there are: shopper, item, campaign."),
+        (
+            ["features", "show", "item", "i1", "i2"],
+            "One shopper, item or campaign at a time, such as: features show item i1",
+        ),
+        (["features", "list", "store"], "There is no entity 'store'; there are: shopper, item, campaign."),
         (["replay", "[/x]"], "no data set '[/x]'"),  # not markup
         (["train", "nothing"], "there are: behaviour, churn"),
         (["schema", "Nothing"], "there are: AdClicked"),

@@ -330,7 +330,7 @@ SUBJECTS: tuple'''
 LINES = {
     "tests/laws/subjects.py": [
         ("SUBJECTS: tuple", SUBJECT),
-        ("(Shoppers(), Items())", "(Shoppers(), Items(), Suppliers())"),
+        ("(Shoppers(), Items(), Campaigns())", "(Shoppers(), Items(), Campaigns(), Suppliers())"),
         ("import numpy as np", "import msgspec\nimport numpy as np"),
         ("from streams.features", "from streams.entities.supplier import SUPPLIER\nfrom streams.features"),
         (
@@ -343,7 +343,7 @@ LINES = {
         ),
     ],
     "streams/entities/contents.py": [
-        ("(SHOPPER, ITEM)", "(SHOPPER, ITEM, SUPPLIER)"),
+        ("(SHOPPER, ITEM, CAMPAIGN)", "(SHOPPER, ITEM, CAMPAIGN, SUPPLIER)"),
         ("from streams.processing", "from streams.entities.supplier import SUPPLIER\nfrom streams.processing"),
     ],
     "streams/processing/rules.py": [

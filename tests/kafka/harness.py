@@ -75,7 +75,7 @@ class Worker:
         data = folder / settings.pop("data", "data")
         data.mkdir(parents=True, exist_ok=True)
         rows_to, sleeps = settings.pop("rows_to", ""), settings.pop("sleeps", "")
-        loglevel = settings.pop("loglevel", "INFO")
+        loglevel, spends = settings.pop("loglevel", "INFO"), settings.pop("spends", "")
         more = {f"OFFERSTREAM_{name.upper()}": value for name, value in settings.items()}
         command = [sys.executable, "-m", "tests.kafka.worker_main", bootstrap, str(data), str(self.port)]
         with self.log.open("wb") as log:
@@ -88,6 +88,7 @@ class Worker:
                     "KILL_AT": kill_at,
                     "ROWS_TO": rows_to,
                     "SLEEPS": sleeps,
+                    "SPENDS": spends,
                     "LOGLEVEL": loglevel,
                 },
                 stdout=log,

@@ -1,7 +1,7 @@
 """A worker that kills itself at a named step (``raise``: fails there), or notes what it gives its models, if told to.
 
-BOOTSTRAP DATA_DIR PORT, ``KILL_AT=STEP:N`` (with ``SLEEPS``: stops itself there until it is continued) and
-``ROWS_TO=FILE``.
+BOOTSTRAP DATA_DIR PORT, ``KILL_AT=STEP:N`` (with ``SLEEPS``: stops itself there until it is continued),
+``ROWS_TO=FILE``, and ``SPENDS`` (with the decision of ``tests/spender.py``).
 """
 
 from __future__ import annotations
@@ -15,11 +15,13 @@ from pathlib import Path
 from typing import Any
 
 from streams.agents.entity_log import EntityLog
+from streams.entities import contents
 from streams.processing import partition, scoring
 from streams.processing.applied import Applied
 from streams.records.slices import Slice
 from streams.settings import Settings
 from streams.worker import run
+from tests.spender import SPENDERS
 
 
 def note_rows(path: Path) -> None:
@@ -62,6 +64,8 @@ def main() -> int:
 
     if rows_to := os.environ.get("ROWS_TO"):
         note_rows(Path(rows_to))
+    if os.environ.get("SPENDS"):
+        contents.ENTITIES = (SPENDERS, *contents.ENTITIES[1:])
     EntityLog.handle = watched  # type: ignore[method-assign]
     settings = Settings.from_environment(broker=bootstrap, data_dir=Path(data_dir), port=int(port))
     return run(settings, os.environ.get("LOGLEVEL", "INFO"), reached)

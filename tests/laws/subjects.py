@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from streams.columns.arrays import Ints
 from streams.columns.layout import Column, Rows
+from streams.entities.campaign import CAMPAIGN
 from streams.entities.item import ITEM
 from streams.entities.shopper import SHOPPER
 from streams.features.catalogue import Catalogue
@@ -20,7 +21,10 @@ from streams.processing.partition import PartitionProcessor
 from streams.processing.rules import Rules
 from streams.records import events as e
 from streams.records import items as i
+from streams.records.budget import budget_decoder
 from streams.records.events import decode_event
+from tests.budget.stream import Stream, budgets, slices
+from tests.budget.stream import history as budget_history
 from tests.items import ITEMS, PARTITIONS, catalogue, item_logs, item_slices, shopper_logs, told
 from tests.shoppers import DAY, HOUR, NOON, Log, log_of, random_history, viewed
 from tests.worlds import cut
@@ -143,7 +147,50 @@ class Items:
         return found
 
 
-SUBJECTS: tuple[Subject, ...] = (Shoppers(), Items())
+class Campaigns:
+    """The budgets of two campaigns, of which two partitions of shoppers spend."""
+
+    entity = CAMPAIGN
+    ordered: Mapping[str, str] = dict.fromkeys(
+        ("budget.remaining", "budget.leased", "budget.price", "budget.price_micros"),
+        "who reports first is leased first, and the price follows what was reported",
+    )
+    ordered_columns = frozenset({"stated/remaining", "stated/leased", "stated/price"})
+
+    def history(self, seed: int, *, hostile: bool = False) -> dict[int, Log]:
+        """What ledgers came to read; when hostile, some of it twice."""
+        stream, rng = Stream(seed), random.Random(seed)
+        stream.set(budgets(total_cents=100_000))
+        stream.run(budget_history(seed, 200), 30)
+        logs = {owner.partition: owner.log for owner in stream.campaigns}
+        for log in logs.values():
+            for k in range(0, len(log), 10 if hostile else 10**9):
+                log.insert(rng.randrange(k, len(log)) + 1, log[k])
+        return logs
+
+    def disordered(self, history: dict[int, Log], seed: int) -> dict[int, Log]:
+        """What each source says in its order, the sources mixed otherwise; a budget is set before all."""
+        return {q: sorted(log, key=lambda one: _source(one[1])) for q, log in history.items()}
+
+    def apply(
+        self, history: dict[int, Log], cuts: Iterable[int] = (), rules: Rules | None = None
+    ) -> list[PartitionProcessor]:
+        """Two partitions."""
+        cuts, found = list(cuts), []
+        for q, log in history.items():
+            processor = PartitionProcessor(CAMPAIGN, q, rules or Rules(), partitions=PARTITIONS)
+            for slice_ in slices(CAMPAIGN, q, log, 0, cuts):
+                processor.apply(slice_)
+            found.append(processor)
+        return found
+
+
+def _source(value: bytes | None) -> int:
+    """The partition of shoppers that says it; -1 for a budget that is set."""
+    return int(getattr(budget_decoder.decode(value or b""), "source_partition", -1))
+
+
+SUBJECTS: tuple[Subject, ...] = (Shoppers(), Items(), Campaigns())
 
 
 @dataclass(frozen=True, slots=True)
