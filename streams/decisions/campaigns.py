@@ -39,6 +39,12 @@ class Purse(Protocol):
     def reserve(self, campaign: Campaign, cents: int, offset: int) -> None:
         """Set something aside for an offer that was decided at an offset of the log."""
 
+    def mark(self) -> Any:
+        """What is set aside now, to go back to."""
+
+    def go_back(self, mark: Any) -> None:
+        """Forget what was set aside since a mark."""
+
     @property
     def leased(self) -> bool:
         """Whether offers are asked for one by one: budgets are leased to the partition. Else ``left_cents`` says it."""
@@ -63,14 +69,29 @@ class CampaignOffers:
         self._plans, self._purse, self._currency = plans, purse, currency
         self._naming = Naming(currency, rules, names, "" if plans is None else plans.digest)
 
-    def arrange(self, groups: Sequence[Group]) -> Sequence[Group]:
-        """The groups as they are, or in the order of the log where a budget may come to its end among them: who gets
-        the rest must not depend on how the log was cut."""
+    def decide_slice(self, state: Rows, groups: Sequence[Group]) -> list[Said]:
+        """Decide for the groups as they are; where that took an arm out of reach of a budget, anew in the order of the
+        log: who gets the rest must not depend on how the log was cut."""
         if self._purse.leased:
-            return in_log_order(groups) if self._plans is not None else groups
-        most = sum(len(group) for group in groups)
+            ordered = groups if self._plans is None else in_log_order(groups)
+            return [one for group in ordered for one in self.decide(state, group)]
         plans = () if self._plans is None else self._plans.plans
-        return in_log_order(groups) if any(self._tight(plan, most) for plan in plans) else groups
+        most = sum(len(group) for group in groups)
+        if not any(self._tight(plan, most) for plan in plans):
+            return [one for group in groups for one in self.decide(state, group)]
+        rows = np.unique(np.concatenate([group.row for group in groups]))
+        held, mark, before = state.words[rows].copy(), self._purse.mark(), self._within_reach()
+        said = [one for group in groups for one in self.decide(state, group)]
+        if self._within_reach() == before:
+            return said
+        state.words[rows] = held
+        self._purse.go_back(mark)
+        return [one for group in in_log_order(groups) for one in self.decide(state, group)]
+
+    def _within_reach(self) -> list[int]:
+        """How many arms of each campaign what is left allows."""
+        plans = () if self._plans is None else self._plans.plans
+        return [int((plan.arms.reserve <= self._purse.left_cents(plan.campaign)).sum()) for plan in plans]
 
     def _tight(self, plan: Plan, offers: int) -> bool:
         """Whether so many offers may make an arm too dear for what is left."""

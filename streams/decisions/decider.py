@@ -209,10 +209,10 @@ class Names(Protocol):
 
 @runtime_checkable
 class Arranging(Protocol):
-    """A decider for which the order of due points may matter."""
+    """A decider for which the order of due points may matter. It comes last."""
 
-    def arrange(self, groups: Sequence[Group]) -> Sequence[Group]:
-        """The groups of a slice as it is to be given them."""
+    def decide_slice(self, state: Rows, groups: Sequence[Group]) -> list[Said]:
+        """Decide for all groups of a slice, in whatever order; moves its own columns of ``state``."""
 
 
 class Decider(Protocol):

@@ -137,6 +137,14 @@ class ShopperSide(PlainSide):
             if code_of(campaign) == code and currency == self._rules.decode.currency:
                 self.spending.settle(campaign, currency, offset, at_ms, reserved_cents, ends_ms, reserved_cents)
 
+    def mark(self) -> Any:
+        """What is set aside now, to go back to."""
+        return self._reserved.mark()
+
+    def go_back(self, mark: Any) -> None:
+        """Forget what was set aside since a mark."""
+        self._reserved.go_back(mark)
+
     def judge(self, decoded: Decoded, rows: Ints, state: Rows, slice_: Slice, rules: Rules) -> Judged:
         """Events come once, and not older than the watermark; an order is placed once."""
         self.names.learn(decoded.names)

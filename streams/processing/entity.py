@@ -200,5 +200,5 @@ def outcomes(deciders: Sequence[Decider], state: Rows, groups: Sequence[Group]) 
         found += [outcome for _, outcome in said]
     for decider in deciders:
         if isinstance(decider, Arranging):
-            found += [one for group in decider.arrange(groups) for _, one in decider.decide(state, group)]
+            found += [outcome for _, outcome in decider.decide_slice(state, groups)]
     return found

@@ -29,6 +29,14 @@ class Reserved:
             self.cents[campaign] += cents
             self._changed = True
 
+    def mark(self) -> tuple[Counter[str], Counter[str]]:
+        """What stands now, to go back to."""
+        return self.offers.copy(), self.cents.copy()
+
+    def go_back(self, mark: tuple[Counter[str], Counter[str]]) -> None:
+        """Forget what was added since a mark."""
+        self.offers, self.cents = mark
+
     def drain_changes(self, next_offset: int) -> dict[bytes, bytes | None]:
         """The sums as a record of the feature table, if they changed."""
         if not self._changed:
