@@ -107,8 +107,7 @@ class ShopperSide(PlainSide):
 
     def reserve(self, campaign: Campaign, cents: int, offset: int) -> None:
         """Set something aside for an offer that was decided at an offset of the log."""
-        if self.spending is None:
-            self._reserved.add(campaign.id, cents, offset)
+        self._reserved.add(campaign.id, cents, offset)
 
     @property
     def leased(self) -> bool:

@@ -252,7 +252,7 @@ class Cluster:
             for slice_ in slices:
                 result = processor.apply(slice_)
                 world.take_result(result)
-                world.emitted += [(partition, emitted) for emitted in result.emitted]
+                world.emitted += [(partition, one) for one in result.emitted if one.entity == ITEM.name]
             world.packed |= {k: v for k, v in processor.drain_changes().items() if k[:1] == b"s" and v is not None}
         return world
 
