@@ -322,6 +322,16 @@ class Cluster:
             assert time.monotonic() < end, f"{done} of {told} of items committed.\n{self.workers[-1].tail()}"
             time.sleep(0.2)
 
+    def wait_quiet(self, seconds: float = 90) -> None:
+        """Wait until nobody has anything to say to any log any more: leases answer reports, and reports leases."""
+        end, quiet, before = time.monotonic() + seconds, 0, list[int]()
+        while quiet < 2:
+            assert time.monotonic() < end, self.workers[-1].tail()
+            now = [self.end(log) for log in contents.logs(self.app_id).values()]
+            quiet = quiet + 1 if now == before and self.caught_up() else 0
+            before = now
+            time.sleep(0.1)
+
     def caught_up(self) -> bool:
         """Whether the group has committed all that stands in its logs."""
         logs = [*contents.logs(self.app_id).values(), *(topic.name for topic in CARRIED)]

@@ -12,8 +12,8 @@ from click.testing import CliRunner, Result
 
 from streams.cli import cli
 from streams.topics import EVENTS, OFFERS, RECEIPTS, WITHHELD
+from tests.budget.stream import history
 from tests.kafka.harness import Cluster
-from tests.shoppers import random_history
 
 pytestmark = pytest.mark.kafka
 FILE = """
@@ -29,11 +29,12 @@ campaigns:
     audience: carts.adds_24h >= 1
     trigger: {kind: event, types: [cart_item_added]}
     arms:
-      - {id: ten, kind: percent, percent: 10, max_discount_cents: 1000, applies_to: favourite, assumed_uplift: 0.2}
+      - {id: ten, kind: percent, percent: 10, max_discount_cents: 1000, assumed_uplift: 0.2}
       - {id: hello, kind: content, assumed_uplift: 0.01, assumed_redemption: 0}
     economics: {basket_cents: 3000, min_stock: 0}
     coupons: {source: generated}
-    budget: {USD: {total_cents: 10000000}}
+    budget: {USD: {total_cents: 10000000, daily_cents: 300000}}
+    pacing: asap
     start: 2016-01-01T00:00:00Z
     end: 2036-01-01T00:00:00Z
     caps: [{offers: 2, days: 3}]
@@ -46,7 +47,8 @@ campaigns:
     arms:
       - {id: ship, kind: free_shipping, shipping_cents: 400, assumed_uplift: 0.2}
     economics: {basket_cents: 6000}
-    budget: {USD: {total_cents: 10000000}}
+    budget: {USD: {total_cents: 10000000, daily_cents: 300000}}
+    pacing: asap
     start: 2016-01-01T00:00:00Z
     end: 2036-01-01T00:00:00Z
     quiet_hours: {start: "19:00", end: "09:00"}
@@ -74,38 +76,41 @@ def test_campaigns_are_applied_and_paused_without_a_restart_and_a_killed_worker_
 ) -> None:
     file = tmp_path / "campaigns.yaml"
     file.write_text(FILE)
-    log = random_history(81, 2400, 60, hostile=False)
-    cluster.send(log[:600])
+    log = history(81, 1600, 60, hours=30)
+    cluster.send(log[:150])
     worker = cluster.worker()
     worker.wait_ready()
-    cluster.wait_committed(600)
+    cluster.wait_quiet()
     applied = run(cluster, "campaigns", "apply", str(file), "--reason", "spring", "--json")
     assert applied.exit_code == 0, applied.output
     told = json.loads(applied.stdout)
     assert (told["holds"], told["campaigns"]) == (True, ["carts: new, approved", "left: new, approved"])
     assert choices(cluster) == cluster.partitions
     before = Counter(str(offer["campaign"]) for offer in said(cluster, OFFERS.name))
-    cluster.send(log[600:1200])
-    cluster.wait_committed(1200 + cluster.partitions)
+    # Some minutes at a time: leases are answered in between.
+    for k in range(150, 800, 25):
+        cluster.wait_quiet()
+        cluster.send(log[k : k + 25])
+    cluster.wait_quiet()
     offers = [offer for offer in said(cluster, OFFERS.name) if offer["campaign"] == "carts"]
-    assert len(offers) > 8
+    assert len(offers) > 4
     assert all(offer["campaigns"] == told["digest"] and offer["coupon_code"] for offer in offers)
     assert {offer["benefit"] for offer in offers} == {"percent", "content"}
     # Another worker takes over what one left in the middle of a flush, and of a slice.
     worker.stop()
     for step in ("changelog_half:1", "mid_slice:2"):
         killed = cluster.worker(step)
-        cluster.send(log[1200:1500] if step.startswith("changelog") else log[1500:1800])
+        cluster.send(log[800:1000] if step.startswith("changelog") else log[1000:1200])
         killed.wait_killed()
     worker = cluster.worker()
     worker.wait_ready()
-    cluster.wait_committed(1800 + cluster.partitions)
+    cluster.wait_quiet()
     paused = run(cluster, "campaigns", "pause", "carts")
     assert "carts: paused\nThey hold in every partition" in paused.output
-    stood = cluster.committed()
+    cluster.wait_quiet()
     count = len([offer for offer in said(cluster, OFFERS.name) if offer["campaign"] == "carts"])
-    cluster.send(log[1800:])
-    cluster.wait_committed(stood + 600)
+    cluster.send(log[1200:])
+    cluster.wait_quiet()
     after = said(cluster, OFFERS.name)
     assert len([offer for offer in after if offer["campaign"] == "carts"]) == count
     waited = Counter(str(offer["due"]["kind"]) for offer in after if offer["campaign"] == "left")  # type: ignore[index]
