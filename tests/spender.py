@@ -38,9 +38,9 @@ class Spender:
     def __init__(self, spending: Spending) -> None:
         self._spending = spending
 
-    def arrange(self, groups: Sequence[Group]) -> Sequence[Group]:
+    def decide_slice(self, state: Rows, groups: Sequence[Group]) -> list[Said]:
         """In the order of the log: who gets the rest of a lease must not depend on how that was cut."""
-        return in_log_order(groups)
+        return [said for group in in_log_order(groups) for said in self.decide(state, group)]
 
     def decide(self, state: Rows, group: Group) -> Iterable[Said]:
         """Redeem, or offer."""
