@@ -14,6 +14,7 @@ from streams.campaigns.reading import CampaignError, campaigns_of
 from streams.campaigns.vocabulary import Vocabulary, vocabulary
 from streams.campaigns.yaml_lines import MAX_BYTES, Problem
 from streams.commands.common import JSON
+from streams.commands.groups import Group
 from streams.records.campaigns import CampaignSet, json_schema
 from streams.records.tags import tag_of
 from streams.records.words import money, printable
@@ -21,7 +22,7 @@ from streams.settings import Settings
 from streams.terminal import print_rows
 
 
-@click.group()
+@click.group(cls=Group)
 def campaigns() -> None:
     """Campaigns: whom they address, what they may offer, for how much money. docs/campaigns.md says how to write
     one."""
