@@ -50,8 +50,11 @@ class ShopperColumns:
         self._category_hash: dict[str | None, int] = {None: 0}
         self._table = Table(FACTS)
         self._hashes: list[tuple[int, int]] = []
-        self._touches: list[tuple[int, int, int, int, int, int]] = []
-        self._touched: list[tuple[str, str | None]] = []
+        # Of each touch: its event, category, cents, quantity and discount; the item, its id, its category's name.
+        self._touches: list[tuple[int, ...]] = []
+        self._items: list[int] = []
+        self._item_ids: list[str] = []
+        self._names: list[str | None] = []
 
     def _category(self, name: str | None, offset: int) -> int:
         try:
@@ -81,9 +84,9 @@ class ShopperColumns:
             item, category = xxh3_64_intdigest(event.item_id.encode()), self._category(event.category, offset)
             cents = event.unit_price_cents or 0
             dwell = int((event.dwell_seconds or 0.0) * 1000)
-            self._touch(event.item_id, event.category, index, item, category, cents, 1, 0)
+            self._touch(event.item_id, event.category, item, (index, category, cents, 1, 0))
         elif isinstance(event, (OrderPlaced, OrderCancelled, OrderReturned)):
-            dearest = -1
+            dearest, start = -1, len(self._touches)
             quantity = 0
             order = xxh3_64_intdigest(event.order_id.encode()) or 1
             for line in event.lines or ():
@@ -92,25 +95,16 @@ class ShopperColumns:
                     self._category(line.category, offset),
                 )
                 net = max(0, line.unit_price_cents * line.quantity - line.discount_cents)
-                self._touch(
-                    line.item_id,
-                    line.category,
-                    index,
-                    line_item,
-                    line_category,
-                    net,
-                    line.quantity,
-                    line.discount_cents,
-                )
+                numbers = index, line_category, net, line.quantity, line.discount_cents
+                self._touch(line.item_id, line.category, line_item, numbers)
                 cents += net
                 discount += line.discount_cents
                 quantity += line.quantity
                 if net > dearest:
                     dearest, item, category = net, line_item, line_category
             if cents > MAX_ORDER_CENTS or discount > MAX_ORDER_CENTS:
-                while self._touches and self._touches[-1][0] == index:
-                    self._touches.pop()
-                    self._touched.pop()
+                for held in (self._touches, self._items, self._item_ids, self._names):
+                    del held[start:]
                 raise Refused("order_too_large", f"The lines add up to {cents} cents.", "lines")
             if isinstance(event, OrderPlaced):
                 flag = int(event.coupon_code is not None)
@@ -118,10 +112,10 @@ class ShopperColumns:
             item, category = xxh3_64_intdigest(event.item_id.encode()), self._category(event.category, offset)
             quantity = event.quantity
             cents = min((event.unit_price_cents or 0) * quantity, MAX_ORDER_CENTS)
-            self._touch(event.item_id, event.category, index, item, category, cents, quantity, 0)
+            self._touch(event.item_id, event.category, item, (index, category, cents, quantity, 0))
         elif isinstance(event, ItemWishlisted):
             item, category = xxh3_64_intdigest(event.item_id.encode()), self._category(event.category, offset)
-            self._touch(event.item_id, event.category, index, item, category, 0, 1, 0)
+            self._touch(event.item_id, event.category, item, (index, category, 0, 1, 0))
         elif isinstance(event, Searched):
             flag = int(event.result_count == 0)
         elif isinstance(event, ConsentChanged):
@@ -133,18 +127,18 @@ class ShopperColumns:
         self._hashes.append((item, order))
         return True
 
-    def _touch(self, item_id: str, name: str | None, index: int, *numbers: int) -> None:
-        self._touches.append((index, *numbers))  # type: ignore[arg-type]
-        self._touched.append((item_id, name))
+    def _touch(self, item_id: str, name: str | None, item: int, numbers: tuple[int, ...]) -> None:
+        self._touches.append(numbers)
+        self._items.append(item)
+        self._item_ids.append(item_id)
+        self._names.append(name)
 
     def batch(self) -> EventBatch:
         """What was taken."""
         item, order = np.array(self._hashes, np.uint64).reshape(-1, 2).T.copy().view(np.int64)
-        items = np.array([touch[1] for touch in self._touches], np.uint64)
-        numbers = np.array([(t[0], *t[2:]) for t in self._touches], np.int64).reshape(-1, 5).T.copy()
-        event, category, cents, quantity, discount = numbers
-        names = [touched[0] for touched in self._touched], [touched[1] for touched in self._touched]
-        touches = Touches(event, items, category, cents, quantity, discount, *names)
+        items = np.array(self._items, np.uint64)
+        event, category, cents, quantity, discount = np.array(self._touches, np.int64).reshape(-1, 5).T.copy()
+        touches = Touches(event, items, category, cents, quantity, discount, self._item_ids, self._names)
         return self._table.batch(touches, {"item": item, "order": order})
 
 

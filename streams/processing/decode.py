@@ -113,11 +113,13 @@ def decode(slice_: Slice, rules: DecodeRules, partitions: int | None = None, wir
     ticks = 0
     turns: list[tuple[int, Turn]] = []
     leases: list[tuple[int, LeaseGranted]] = []
-    decode_one = wire.decoder.decode
+    decode_one, add, about_what = wire.decoder.decode, columns.add, wire.key
+    values, keys, stamps, offsets = slice_.values, slice_.keys, slice_.timestamps_ms, slice_.offsets
+    origins = slice_.origins
     times: list[int] = []
     usable: list[int] = []
     for i in range(n):
-        value = slice_.values[i]
+        value = values[i]
         try:
             if value is None:
                 raise Refused("empty", "The record has no value; such records are never tombstones.")
@@ -135,7 +137,7 @@ def decode(slice_: Slice, rules: DecodeRules, partitions: int | None = None, wir
                     CampaignSet.of(record.campaigns)
                 turns.append((i, record))
                 continue
-            appended = slice_.origin(i).time_ms if slice_.origins else slice_.timestamps_ms[i]
+            appended = slice_.origin(i).time_ms if origins else stamps[i]
             # What says no time of its own is from when it was appended.
             time: Any = getattr(record, "event_time", appended)
             if type(time) is not int:
@@ -151,9 +153,9 @@ def decode(slice_: Slice, rules: DecodeRules, partitions: int | None = None, wir
                     + hints.of_future_time(time - appended),
                     "event_time",
                 )
-            about = getattr(record, wire.key, None)
+            about = getattr(record, about_what, None)
             if about is not None:
-                key = slice_.keys[i]
+                key = keys[i]
                 if key != about.encode():
                     shown = "no key" if key is None else f"the key {key[:64].decode(errors='replace')!r}"
                     raise Refused(
@@ -161,7 +163,7 @@ def decode(slice_: Slice, rules: DecodeRules, partitions: int | None = None, wir
                     )
                 if i in astray:
                     raise Refused("wrong_partition", misplaced(astray[i], rules.partitioner, partitions or 1))
-            if not columns.add(i, int(slice_.offsets[i]), time, record):
+            if not add(i, int(offsets[i]), time, record):
                 ticks += 1
             usable.append(i)
             times.append(time)
