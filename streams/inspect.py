@@ -19,7 +19,7 @@ from streams.processing.entity import Entity, Start
 from streams.processing.folding import LAST_EVENT
 from streams.processing.in_force import OtherRules
 from streams.processing.partition import PartitionProcessor
-from streams.processing.partitioning import homes
+from streams.processing.partitioning import WORKERS, homes
 from streams.processing.rules import Rules
 from streams.processing.side import watermark_of
 from streams.reading import Reader
@@ -157,7 +157,7 @@ def state_of(settings: Settings, key: str, entity: Entity = SHOPPER) -> Partitio
     def where(partitions: int) -> Iterable[int]:
         # Where producers place keys as they like, a shopper may be anywhere; workers place items as they always do.
         known = settings.partitioner != "any" or entity is not SHOPPER
-        partitioner = settings.partitioner if entity.wire.key else "murmur2"
+        partitioner = settings.partitioner if entity.wire.key else WORKERS
         return homes([key.encode()], partitioner, partitions).tolist() if known else range(partitions)
 
     found = changelog_values(settings, lambda k: k in (ours, PROGRESS) or k[:1] in kept, where, entity.name)

@@ -21,8 +21,8 @@ from streams.decisions.promotion import PromotionPolicy, Prospect
 from streams.inspect import favourite_category, features_of, newest_ms, state_of
 from streams.processing.folding import LAST_EVENT
 from streams.processing.partition import PartitionProcessor
-from streams.processing.partitioning import homes
-from streams.reading import Reader
+from streams.processing.partitioning import WORKERS, homes
+from streams.reading import Place, Reader
 from streams.records.outcomes import AnyOutcome, ChurnAlerted, OfferMade, OfferWithheld, Scored
 from streams.records.receipts import Receipt
 from streams.records.serving import Stages
@@ -177,9 +177,7 @@ def offer(settings: Settings, offer_id: str) -> Receipt | None:
 
 def _receipts(reader: Reader, shopper: str) -> dict[str, Receipt]:
     """The last receipts of a shopper by campaign."""
-    key = shopper.encode()
-    (home,) = homes([key], "murmur2", reader.partitions(RECEIPTS.name)).tolist()
-    place = (RECEIPTS.name, home)
+    key, place = shopper.encode(), _place(reader, RECEIPTS.name, shopper)
     mine = (record for record in reader.between(place, *reader.extent(place)) if record.key == key)
     found = [msgspec.json.decode(record.value or b"", type=Receipt) for record in mine]
     # A worker that was killed may have said older ones again.
@@ -256,7 +254,12 @@ def _model(shelf: Shelf, state: PartitionProcessor, shopper: str) -> Any:
 
 def _last(reader: Reader, shopper: str, kind: type[_T]) -> list[_T]:
     """The last outcomes of a kind of a shopper, in order: at least one where there is one."""
-    topic, key = TOPIC_OF[kind], shopper.encode()
-    (home,) = homes([key], "murmur2", reader.partitions(topic)).tolist()  # as workers place them
-    found = reader.newest((topic, home), lambda record: record.key == key, least=2000)
+    key, place = shopper.encode(), _place(reader, TOPIC_OF[kind], shopper)
+    found = reader.newest(place, lambda record: record.key == key, least=2000)
     return [msgspec.json.decode(record.value or b"", type=kind) for record in found]
+
+
+def _place(reader: Reader, topic: str, shopper: str) -> Place:
+    """Where workers put what they say of a shopper."""
+    (home,) = homes([shopper.encode()], WORKERS, reader.partitions(topic)).tolist()
+    return topic, home

@@ -75,7 +75,8 @@ class Choices:
             if not differing and rules is None and offers is None:
                 continue
             asked, what = self._asked.get(partition, (0.0, None))
-            if what == (differing, rules, offers and offers.digest) and now - asked < ASK_AGAIN_SECONDS:
+            wish = differing, rules, offers and offers.digest
+            if what == wish and now - asked < ASK_AGAIN_SECONDS:
                 continue
             servable = {task: s for task, s in differing.items() if self._can_serve(task, s, partition)}
             if servable:
@@ -86,7 +87,7 @@ class Choices:
                 self.writer.say(self.topic, encode_event(chosen), partition=partition)
             if offers is not None:
                 self.writer.say(self.topic, encode_event(offers), partition=partition)
-            self._asked[partition] = (now, (differing, rules, offers and offers.digest))
+            self._asked[partition] = (now, wish)
 
     def _campaigns(self, wanted: CampaignSet, processor: PartitionProcessor) -> CampaignsChosen | None:
         """What to write where other campaigns hold than are wanted; None where they hold, or cannot."""

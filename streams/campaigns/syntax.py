@@ -99,7 +99,7 @@ class _Parser:
     def _next(self) -> Token:
         return self._tokens[self._at]
 
-    def _take(self, *texts: str) -> Token | None:
+    def _accept(self, *texts: str) -> Token | None:
         """The next token where it is one of these words or signs."""
         token = self._next
         if token.kind not in ("word", "sign") or token.text not in texts:
@@ -108,7 +108,7 @@ class _Parser:
         return token
 
     def _need(self, text: str, why: str) -> None:
-        if self._take(text) is None:
+        if self._accept(text) is None:
             raise ExpressionError(self._next.column, f"{text!r} is missing before {self._next.shown}; {why}.")
 
     def _deeper(self, rule: Callable[[], Node]) -> Node:
@@ -131,7 +131,7 @@ class _Parser:
 
     def _chain(self, rule: Callable[[], Node], word: str) -> Node:
         parts, column = [rule()], self._next.column
-        while self._take(word):
+        while self._accept(word):
             parts.append(rule())
         return parts[0] if len(parts) == 1 else Operation(word, tuple(parts), column)
 
@@ -142,7 +142,7 @@ class _Parser:
         return self._chain(self._opposite, "and")
 
     def _opposite(self) -> Node:
-        token = self._take("not")
+        token = self._accept("not")
         if token is not None:
             return Operation("not", (self._deeper(self._opposite),), token.column)
         return self._comparison()
@@ -150,13 +150,13 @@ class _Parser:
     def _comparison(self) -> Node:
         left = self._sum()
         column = self._next.column
-        if self._take("in"):
+        if self._accept("in"):
             return self._among(left, column)
-        if self._take("not"):
+        if self._accept("not"):
             self._need("in", "write not before the whole condition, or x not in [1, 2]")
             return Operation("not", (self._among(left, column),), column)
         found: list[Node] = []
-        while (token := self._take(*COMPARISONS)) is not None:
+        while (token := self._accept(*COMPARISONS)) is not None:
             right = self._sum()
             found.append(Operation(token.text, (left, right), token.column))
             left = right  # 0.2 < x < 0.5
@@ -165,13 +165,13 @@ class _Parser:
     def _among(self, part: Node, column: int) -> Node:
         self._need("[", "a list is [1, 2, 3]")
         values = [self._number()]
-        while self._take(","):
+        while self._accept(","):
             values.append(self._number())
         self._need("]", "a list is [1, 2, 3]")
         return Among(part, tuple(values), column)
 
     def _number(self) -> float:
-        sign = -1.0 if self._take("-") else 1.0
+        sign = -1.0 if self._accept("-") else 1.0
         token = self._next
         if token.kind != "number":
             raise ExpressionError(token.column, f"A number must stand here, not {token.shown}.")
@@ -182,7 +182,7 @@ class _Parser:
 
     def _arithmetic(self, rule: Callable[[], Node], *signs: str) -> Node:
         node = rule()
-        while (token := self._take(*signs)) is not None:
+        while (token := self._accept(*signs)) is not None:
             node = Operation(token.text, (node, rule()), token.column)
         return node
 
@@ -193,25 +193,25 @@ class _Parser:
         return self._arithmetic(self._signed, "*", "/")
 
     def _signed(self) -> Node:
-        token = self._take("-")
+        token = self._accept("-")
         return Operation("negate", (self._deeper(self._signed),), token.column) if token else self._atom()
 
     def _atom(self) -> Node:
         token = self._next
         if token.kind == "number":
             return Number(self._number(), token.column)
-        if self._take("true", "false"):
+        if self._accept("true", "false"):
             return Truth(token.text == "true", token.column)
-        if self._take("("):
+        if self._accept("("):
             node = self._deeper(self._either)
             self._need(")", f"the parenthesis of column {token.column} is open")
             return node
         if token.kind != "name":
             raise ExpressionError(token.column, f"A number, an address or ( must stand here, not {token.shown}.")
         self._at += 1
-        if self._take("("):
+        if self._accept("("):
             return self._function(token)
-        if self._take("["):
+        if self._accept("["):
             at, index = self._next.column, self._number()
             if index != int(index) or index < 0:
                 raise ExpressionError(at, "Between [ and ] stands a whole number from 0 on.")
@@ -225,7 +225,7 @@ class _Parser:
                 name.column, f"There is no function {name.text}; there are: {', '.join(sorted(FUNCTIONS))}."
             )
         parts = [self._deeper(self._either)]
-        while self._take(","):
+        while self._accept(","):
             parts.append(self._deeper(self._either))
         self._need(")", f"the arguments of {name.text} end with it")
         least, most = FUNCTIONS[name.text]

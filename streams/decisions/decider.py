@@ -217,7 +217,8 @@ class Arranging(Protocol):
 
 class Decider(Protocol):
     """One thing that is decided, or only said or noted, at every due point. Deciders run in the order in which
-    ``streams.processing.deciding`` lists them, over one group after the other, so each sees what it decided before."""
+    their entity lists them (``streams/entities``), over one group after the other, so each sees what it decided before;
+    those that are ``Arranging`` come last."""
 
     @property
     def columns(self) -> tuple[Column, ...]:

@@ -54,17 +54,16 @@ class ItemsLog:
     def _end(self) -> int:
         return sum(self._reader.extent(place)[1] for place in self._places)
 
-    def applied(self, samples: Samples, carried: int) -> int | None:
-        """How many records the log holds, when the worker has applied them all and ``carried`` of a catalogue among
-        them; else None."""
+    def applied(self, samples: Samples, carried: int, held: int) -> bool:
+        """Whether the worker has applied all records that the log holds (``held``), and ``carried`` of a catalogue
+        among them."""
         kinds = by(samples, "offerstream_events_total", "type", entity="item")
         dead = by(samples, "offerstream_records_total", "fate", entity="item")["dead"]
         if sum(kinds[kind] for kind in CATALOGUE_TYPES) + dead < carried:
-            return None
+            return False
         if any(values(samples, "offerstream_lag_records", "item")):
-            return None
-        held = len(self)
-        return held if held == records(samples, "item", ITEM_FATES) else None
+            return False
+        return held == records(samples, "item", ITEM_FATES)
 
 
 def follow(stage: Stage, sending: Sending, catalogue: Catalogue, watch: Watch, log: ItemsLog) -> Followed:
@@ -93,9 +92,9 @@ def follow(stage: Stage, sending: Sending, catalogue: Catalogue, watch: Watch, l
             _fail(stage, (sending.lane, catalogue.lane), now - changed)
             if sending.lane.finished.is_set() and done >= sending.lane.sent:
                 catalogue.reached(float("inf"))
-                held = log.applied(samples, catalogue.lane.sent) if catalogue.lane.finished.is_set() else None
-                if held is None or held != found.items_in:
-                    quiet, found.items_in, found.items_seconds = now, held or 0, now - began
+                whole = catalogue.lane.finished.is_set() and log.applied(samples, catalogue.lane.sent, held or 0)
+                if not whole or held != found.items_in:
+                    quiet, found.items_in, found.items_seconds = now, (held or 0) * whole, now - began
                 elif now - quiet >= QUIET_SECONDS:
                     found.samples = samples
                     break

@@ -78,7 +78,7 @@ class CampaignSide(PlainSide):
         duplicate = batch.offset < state.flat["i8"][state.cells(APPLIED, rows)]
         facts = np.zeros((len(FACTS), len(batch)), np.int64)
         for i, record in enumerate(batch.records):
-            duplicate[i] |= not self._take(record, facts[:, i])
+            duplicate[i] |= not self._enter(record, facts[:, i])
         # What time it is, shoppers say; a budget is set at whatever time that is.
         clock = np.full(len(slice_), NO_TIME)
         reported = batch.type == TYPE_CODE[SpendReported]
@@ -90,8 +90,8 @@ class CampaignSide(PlainSide):
         batch = replace(batch, time_ms=time_ms, facts=dict(zip(FACTS, facts, strict=True)))
         return Judged(batch, Fates(duplicate, np.zeros(len(batch), np.bool_)), newest, before, after, never_late)
 
-    def _take(self, record: BudgetSet | SpendReported, facts: Ints) -> bool:
-        """The ledger takes a record; whether it says something new. ``facts`` [FACTS]: to be filled in."""
+    def _enter(self, record: BudgetSet | SpendReported, facts: Ints) -> bool:
+        """Enter a record into the ledger; whether it says something new. ``facts`` [FACTS]: to be filled in."""
         campaign, account = record.campaign, self._accounts.get(record.campaign)
         if isinstance(record, BudgetSet):
             new = account is None or record.revision > account.budget.revision

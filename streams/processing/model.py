@@ -10,23 +10,14 @@ import numpy.typing as npt
 
 from streams.columns.arrays import Floats
 from streams.features.feature import Feature
+from streams.monitoring.late_labels import Answer
 
 
-class Output(Protocol):
-    """One named answer of a model."""
+class Output(Answer, Protocol):
+    """One named answer of a model; its label is None when nothing tells."""
 
-    @property
-    def name(self) -> str: ...
-    @property
-    def kind(self) -> str: ...
-    @property
-    def width(self) -> int: ...
     @property
     def horizon_days(self) -> int | None: ...
-    @property
-    def label(self) -> Any:
-        """What it is held against; None when nothing tells."""
-
     @property
     def scalar(self) -> bool:
         """Whether it is one probability or number per row."""

@@ -21,6 +21,8 @@ from streams.records.events import MAX_ID_LENGTH
 
 #: How producers place a key. ``any``: each as it likes, and nothing is judged.
 Partitioner = Literal["murmur2", "crc32", "any"]
+#: How workers place keys of their own records, whatever producers do.
+WORKERS: Partitioner = "murmur2"
 #: What makes a client place keys as Java's does.
 MURMUR2_SETTINGS = {
     "Java, kafka-python, aiokafka, franz-go, KafkaJS 2": "the default",

@@ -18,7 +18,7 @@ from streams.columns.arrays import Bools, Floats, Ints
 from streams.processing.decode import Decoded
 from streams.processing.entity import Emitted
 from streams.processing.fates import Judged
-from streams.processing.partitioning import homes
+from streams.processing.partitioning import WORKERS, homes
 from streams.records.budget import encode_budget_record
 from streams.records.slices import Slice
 from streams.state.keys import OPEN
@@ -45,7 +45,7 @@ def worth(profit: Floats, cost: Floats, reserve: Ints, explored: Bools) -> Float
 def homes_of(campaigns: Iterable[str], partitions: int) -> list[int]:
     """The partition of the campaigns' log that keeps each campaign, however a shop's producers place their keys."""
     names = [campaign.encode() for campaign in campaigns]
-    found: list[int] = homes(names, "murmur2", partitions).tolist() if names else []
+    found: list[int] = homes(names, WORKERS, partitions).tolist() if names else []
     return found
 
 
