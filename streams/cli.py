@@ -27,7 +27,7 @@ from streams.commands.watch import watch
 from streams.commands.why import why
 from streams.commands.worker import worker
 from streams.settings import SettingsError
-from streams.terminal import console
+from streams.terminal import console, interrupted
 
 
 def main() -> None:
@@ -41,6 +41,11 @@ def main() -> None:
         console.print("[red]error:[/]", escape(str(error)), highlight=False, soft_wrap=True)
         # As Click does for what it can tell by itself: 2 where the command cannot be meant so, 1 for what went wrong.
         sys.exit(getattr(error, "exit_code", 1))
+    except Exception:
+        if not interrupted():
+            raise
+        console.print("Stopped.")
+        sys.exit(130)
 
 
 def told() -> tuple[type[Exception], ...]:

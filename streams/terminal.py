@@ -7,6 +7,7 @@ import signal
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from types import FrameType
 
 import click
 import numpy as np
@@ -76,8 +77,24 @@ def shown_number(value: float) -> str:
 
 def interruptible() -> None:
     """Let SIGINT and SIGTERM raise ``KeyboardInterrupt``: a shell makes a command in the background ignore SIGINT."""
+    _stops.clear()
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.default_int_handler)
+        signal.signal(number, _stop)
+
+
+#: Signals that came since a command was made interruptible.
+_stops: list[int] = []
+
+
+def _stop(number: int, frame: FrameType | None) -> None:
+    _stops.append(number)
+    signal.default_int_handler(number, frame)
+
+
+def interrupted() -> bool:
+    """Whether a command that is ``interruptible`` was told to stop. A library in C may have made another error of the
+    ``KeyboardInterrupt`` that came while it was at work."""
+    return bool(_stops)
 
 
 @contextmanager

@@ -57,3 +57,24 @@ def test_a_broker_that_is_told_to_stop_twice_at_once_stops() -> None:
     )
     for _ in range(3):
         assert subprocess.run([sys.executable, "-c", code], timeout=30, check=False).returncode == 0
+
+
+def test_ctrl_c_is_no_error_of_a_library_that_it_interrupts() -> None:
+    """confluent-kafka raises ``TypeError`` where a signal comes while it reads its settings."""
+    code = (
+        "import os, signal\n"
+        "from streams import cli\n"
+        "from streams.terminal import interruptible\n"
+        "def command(**_):\n"
+        "    interruptible()\n"
+        "    try:\n"
+        "        signal.raise_signal(signal.SIGINT)\n"
+        "    except KeyboardInterrupt:\n"
+        "        raise TypeError('expected configuration property name') from None\n"
+        "cli.cli = command\n"
+        "cli.main()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 130
+    assert "Stopped." in done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
