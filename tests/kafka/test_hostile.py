@@ -13,6 +13,7 @@ import pytest
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient
 
+from streams.entities.contents import ENTITIES
 from streams.inspect import features_at
 from streams.processing.decode import original_bytes
 from streams.records.events import encode_event
@@ -214,7 +215,7 @@ def test_what_a_transaction_took_back_does_not_count_and_its_markers_are_no_lag(
         time.sleep(0.2)
     assert +fates([worker]) == {"applied": 20}
     lags = [line for line in worker.get("/metrics")[1].splitlines() if line.startswith("offerstream_lag_records{")]
-    assert [float(line.rsplit(" ", 1)[1]) for line in lags] == [0.0] * 2 * cluster.partitions  # both entities
+    assert [float(line.rsplit(" ", 1)[1]) for line in lags] == [0.0] * len(ENTITIES) * cluster.partitions
     worker.stop()
 
 
