@@ -113,7 +113,7 @@ def progress(reader: Reader, settings: Settings, entity: Entity = SHOPPER) -> di
                 Counter(meta.get("fates", {})),
                 msgspec.convert(meta.get("stages", {}), dict[str, Stages]),
                 meta.get("campaigns"),
-                msgspec.convert(meta.get("reserved", {}), dict[str, tuple[int, int]]),
+                msgspec.convert(meta.get("offers", {}), dict[str, tuple[int, int]]),
                 meta.get("carried", {}).get("newest", {}),
             )
     return found

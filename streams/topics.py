@@ -13,7 +13,7 @@ from confluent_kafka import Consumer, KafkaException, TopicCollection, TopicPart
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType  # type: ignore[attr-defined]
 
 from streams.access import Access
-from streams.records import budget, campaign_changes, items, outcomes, serving
+from streams.records import budget, campaign_changes, effects, items, outcomes, serving
 from streams.records.events import SHOPPER_EVENTS, ClockTicked, LogIdled
 from streams.records.produced import FAMILIES
 from streams.records.receipts import Receipt
@@ -84,9 +84,9 @@ ITEMS_LOG = Topic(
 )  # fmt: skip
 CAMPAIGNS_LOG = Topic(
     "campaigns-log",
-    "What happens to each campaign's budget, from workers: what was set, and what each partition of shoppers spent",
+    "What happens to each campaign, from workers: budgets, what partitions of shoppers spent, and what offers brought",
     "none",
-    (budget.BudgetSet, budget.SpendReported, ModelsChosen, RulesChosen),
+    (budget.BudgetSet, budget.SpendReported, effects.EffectReported, ModelsChosen, RulesChosen),
     retention_days=30,
     config=_LOGGED,
 )
@@ -151,14 +151,32 @@ RECEIPTS = Topic(
     (Receipt,),
     30,
 )
+OFFER_OUTCOMES = Topic(
+    "offer.outcomes.v1",
+    "What became of offers, and of shoppers in the holdout, once the time for which it counts was over",
+    "shopper_id",
+    (effects.OfferOutcome,),
+    365,
+)
+EFFECTS = Topic(
+    "campaign.effects.v1",
+    "What campaigns brought beyond their holdout so far, day by day",
+    "campaign",
+    (effects.EffectMeasured,),
+    730,
+    partitions=1,
+)
 TOPICS = (
     EVENTS, CATALOG, STOCK, REVIEWS, ALERTS, OFFERS, WITHHELD, SCORES, PROFILES, ITEM_PROFILES, LATE,
-    DEAD_LETTERS, CONTROL, CAMPAIGNS, RECEIPTS,
+    DEAD_LETTERS, CONTROL, CAMPAIGNS, RECEIPTS, OFFER_OUTCOMES, EFFECTS,
 )  # fmt: skip
 
 #: outcome record → its topic
 TOPIC_OF: dict[type[msgspec.Struct], str] = {
-    record: topic.name for topic in TOPICS for record in topic.records if record in (*outcomes.OUTCOMES, Receipt)
+    record: topic.name
+    for topic in TOPICS
+    for record in topic.records
+    if issubclass(record, outcomes.AnyOutcome) or record in outcomes.OUTCOMES
 }
 #: family of what others produce → the topic that it goes to
 SOURCES: dict[str, Topic] = dict(zip(FAMILIES, PRODUCED, strict=True))

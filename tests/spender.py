@@ -55,7 +55,7 @@ class Spender:
             cost = 100 + (draw[at] // 2 % 900).astype(np.int64)
             value = cost * (draw[at] // 4096 % 300) / 100.0
             ends = group.now_ms[at] + 2 * HOUR
-            some = Candidates(group.offset[at], draw[at], cost, value, ends)
+            some = Candidates(group.offset[at], draw[at], cost, value, ends, np.zeros(len(at), np.bool_))
             yes = self._spending.afford(campaign, CURRENCY, some)
             row = group.row[at[yes]]
             for column, said in ((RESERVED, cost[yes]), (ENDS, ends[yes]), (OF, np.full(len(row), c + 1))):

@@ -161,7 +161,12 @@ def microseconds() -> dict[str, float]:
         due = slice(i * DUE, (i + 1) * DUE)
         at = np.sort(np.random.default_rng(i).integers(0, SLICE, DUE))
         some = Candidates(
-            offset[at], np.arange(DUE, dtype=np.uint64), load.cost_cents[due], load.value[due], newest[at] + 7 * DAY_MS
+            offset[at],
+            np.arange(DUE, dtype=np.uint64),
+            load.cost_cents[due],
+            load.value[due],
+            newest[at] + 7 * DAY_MS,
+            np.zeros(DUE, np.bool_),
         )
         began = time.thread_time()
         purses.begin(SliceTimes(offset, newest, newest), [] if i else [(0, grant)])

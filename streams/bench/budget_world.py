@@ -117,7 +117,9 @@ class World:
         asked = np.flatnonzero(offers >= 0)
         which = offers[asked]
         cost, value = self._of(which.tolist())
-        some = Candidates(offset[asked], which.astype(np.uint64), cost, value, newest[asked] + WEEK_MS)
+        some = Candidates(
+            offset[asked], which.astype(np.uint64), cost, value, newest[asked] + WEEK_MS, np.zeros(len(which), np.bool_)
+        )
         for one, accepted in zip(which.tolist(), log.purses.afford(CAMPAIGN, CURRENCY, some).tolist(), strict=True):
             assert self._accepted.setdefault(one, accepted) == accepted, "the log did not decide"
         log.next_offset = stop

@@ -44,6 +44,8 @@ class Candidates:
     """[k] what each is expected to bring, in cents; not a number: never accepted."""
     expires_at_ms: Ints
     """[k] until when each can be redeemed, UTC milliseconds, beyond the log's time."""
+    held: Bools
+    """[k] which are for shoppers of a control group: they are asked for as all others are, and set nothing aside."""
 
     @staticmethod
     def of(
@@ -51,7 +53,8 @@ class Candidates:
     ) -> Candidates:
         """From plain lists, with an end that is far beyond any log (``days_valid`` from 2100): for examples."""
         ends = np.full(len(offset), 4_102_444_800_000 + int(days_valid * DAY_MS))
-        return Candidates(np.array(offset), np.array(key, np.uint64), np.array(cost_cents), np.array(value), ends)
+        held = np.zeros(len(offset), np.bool_)
+        return Candidates(np.array(offset), np.array(key, np.uint64), np.array(cost_cents), np.array(value), ends, held)
 
     def __len__(self) -> int:
         return len(self.offset)
@@ -60,26 +63,37 @@ class Candidates:
         """The candidates from ``start`` to before ``stop``."""
         some = slice(start, stop)
         return Candidates(
-            self.offset[some], self.key[some], self.cost_cents[some], self.value[some], self.expires_at_ms[some]
+            self.offset[some],
+            self.key[some],
+            self.cost_cents[some],
+            self.value[some],
+            self.expires_at_ms[some],
+            self.held[some],
         )
 
 
-def fit(cost_cents: Ints, free_cents: int) -> Bools:
-    """[k] which of k amounts are taken from ``free_cents`` when each in turn is taken where it still fits.
+def fit(cost_cents: Ints, held: Bools, free_cents: int) -> Bools:
+    """[k] which of k amounts fit into ``free_cents`` when each in turn is taken from it where it still fits; those that
+    are ``held`` are taken from nothing.
 
-    >>> fit(np.array([40, 70, 50, 20, 10]), 100).tolist()
+    >>> nobody = np.zeros(5, np.bool_)
+    >>> fit(np.array([40, 70, 50, 20, 10]), nobody, 100).tolist()
     [True, False, True, False, True]
+    >>> fit(np.array([40, 70, 50, 20, 10]), np.array([True, False, False, False, False]), 100).tolist()
+    [True, True, False, True, True]
     """
-    taken = np.zeros(len(cost_cents), np.bool_)
+    fits = np.zeros(len(cost_cents), np.bool_)
     left = np.flatnonzero(cost_cents <= free_cents)
     while len(left):
-        sums = np.cumsum(cost_cents[left])
-        n = int(np.searchsorted(sums, free_cents, side="right"))
-        taken[left[:n]] = True
-        free_cents -= int(sums[n - 1]) if n else 0
+        cost = cost_cents[left]
+        taken = np.cumsum(np.where(held[left], 0, cost))
+        beyond = np.r_[0, taken[:-1]] + cost > free_cents
+        n = int(beyond.argmax()) if beyond.any() else len(left)
+        fits[left[:n]] = True
+        free_cents -= int(taken[n - 1]) if n else 0
         rest = left[n + 1 :]
         left = rest[cost_cents[rest] <= free_cents]
-    return taken
+    return fits
 
 
 def runs(row: Ints) -> list[slice]:

@@ -132,15 +132,16 @@ class Purse(msgspec.Struct):
         price, and covered by what is left when their turn comes."""
         cost, worth = some.cost_cents, some.value * PRICE_UNIT
         passing = np.flatnonzero(worth > cost * self.price)
-        taken = fit(cost[passing], self.spendable)
+        fits = fit(cost[passing], some.held[passing], self.spendable)
         accepted = np.zeros(len(some), np.bool_)
-        accepted[passing[taken]] = True
-        self.candidates += len(some)
+        accepted[passing[fits]] = True
+        taken = accepted & ~some.held
+        self.candidates += int(np.count_nonzero(~some.held))
         self.offers += int(np.count_nonzero(taken))
-        self.demand += int(cost[worth > cost * self.reference].sum())
-        if len(passing):
-            self.short += int(cost[passing[~taken]].sum())
-        for ends, cents in zip(some.expires_at_ms[accepted].tolist(), cost[accepted].tolist(), strict=True):
+        self.demand += int(cost[(worth > cost * self.reference) & ~some.held].sum())
+        short = passing[~fits]
+        self.short += int(cost[short[~some.held[short]]].sum())
+        for ends, cents in zip(some.expires_at_ms[taken].tolist(), cost[taken].tolist(), strict=True):
             bucket = bucket_of(ends)
             self.reserved[bucket] = self.reserved.get(bucket, 0) + cents
             self.committed += cents

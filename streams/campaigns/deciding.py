@@ -87,6 +87,8 @@ class Asked:
     cost: Floats
     explored: Bools
     """[n] whether it is offered to learn from."""
+    held: Bools
+    """[n] who is in a control group: asked for as all others are, but nothing is set aside."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,7 +278,8 @@ class _Pairs:
             self.guards[_OUTRANKED_AT, span] = gone = taken[at]
             np.copyto(mine, _OUTRANKED, where=gone & ((mine == _OFFERED) | (mine > _OUTRANKED)))
             if self.said.afford is not None:
-                self._ask(self.said.afford, c, span.start + np.flatnonzero(mine == _OFFERED), reason)
+                asks = (mine == _OFFERED) | (mine >= _CAMPAIGN_HOLDOUT)
+                self._ask(self.said.afford, c, span.start + np.flatnonzero(asks), reason)
             elif self.left[c] != _PLENTY:
                 _spend(int(self.left[c]), mine, reserve[span])
             taken[at[mine == _OFFERED]] = True
@@ -288,7 +291,8 @@ class _Pairs:
             return
         arm, values = self.drawn.arm[n], self.values
         profit, cost = values.profit[arm, n], values.cost[arm, n]
-        yes = afford(Asked(self.plans.plans[c], self.at[n], arm, profit, cost, self.drawn.explored[n]))
+        held = reason[n] != _OFFERED
+        yes = afford(Asked(self.plans.plans[c], self.at[n], arm, profit, cost, self.drawn.explored[n], held))
         reason[n[~yes]] = _BUDGET_SPENT
 
     def _reasons(self) -> Ints:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from streams.campaigns.draws import digest, shopper_hashes
-from streams.campaigns.expression import Expression
+from streams.campaigns.expression import Columns, Expression
 from streams.campaigns.table import Table, code_of
 from streams.campaigns.terms import Arms, Window
 from streams.campaigns.vocabulary import Vocabulary
@@ -27,6 +27,15 @@ class Plan:
     """64 bits that stand for it in rows; never 0."""
     audience: Expression
     arms: Arms
+    segments: tuple[tuple[str, Expression], ...] = ()
+    """Those whose effect is measured by itself, in their order."""
+
+    def segment(self, columns: Columns) -> str:
+        """The first of its segments that a shopper is in; empty: none. ``columns``: address → [1] or [1, width]."""
+        for name, condition in self.segments:
+            if condition.judge(columns, 1)[0][0]:
+                return name
+        return ""
 
     @property
     def id(self) -> str:
@@ -64,6 +73,7 @@ class Plans:
                 code_of(each.id),
                 Expression.of(each.audience, words, segments),
                 Arms.of(each.arms, each.economics.contact_cents),
+                tuple((name, segments[name]) for name in each.effect.segments),
             )
             for each in ordered
         )
@@ -71,6 +81,7 @@ class Plans:
         lengths = [w.length_ms for w in (*caps, *(w for each in ordered for w in Window.of(each.caps)))]
         valid = [int(plan.arms.valid_ms.max()) for plan in plans]
         read = [a for p in plans for a in (*p.audience.addresses, p.campaign.economics.basket)]
+        read += [a for p in plans for _, condition in p.segments for a in condition.addresses]
         return Plans(
             shop=chosen.shop,
             plans=plans,

@@ -63,6 +63,10 @@ class _Checks:
             yield from self._times_and_money(at, campaign)
             yield from self._trigger(at, campaign)
             yield from self._arms(at, campaign)
+            for j, name in enumerate(campaign.effect.segments):
+                if name not in chosen.shop.segments:
+                    near = nearest(name, list(chosen.shop.segments))
+                    yield (*at, "effect", "segments", j), name, f"shop.segments has no such segment{near}"
             for j, other in enumerate(campaign.exclusions):
                 if other == campaign.id:
                     yield (*at, "exclusions", j), other, "a campaign cannot exclude itself"

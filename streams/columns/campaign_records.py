@@ -1,15 +1,16 @@
-"""What records about campaigns' budgets say in whole numbers, once the ledger has filled in what it made of each."""
+"""What records about campaigns say in whole numbers, once the ledger has filled in what it made of each."""
 
 from __future__ import annotations
 
 from streams.columns.arrays import TYPE_CODE, EventBatch, Touches, number
 from streams.columns.building import Refused, Table, Wire, hashes_of
 from streams.records.budget import BudgetSet, SpendReported
+from streams.records.effects import EffectReported
 from streams.records.serving import ModelsChosen, RulesChosen
 from streams.records.slices import Slice
 
 #: What may stand in the campaigns' log, besides choices of models and rules.
-CAMPAIGN_RECORDS: tuple[type, ...] = (BudgetSet, SpendReported)
+CAMPAIGN_RECORDS: tuple[type, ...] = (BudgetSet, SpendReported, EffectReported)
 number(CAMPAIGN_RECORDS)
 #: How the campaign's budget stands once a record was taken: ``total``, ``remaining``, ``leased`` and ``spent`` in
 #: cents, ``price`` in millionths of a cent of value per cent of cost. ``committed`` (cents) and ``offers``: how many
@@ -18,14 +19,14 @@ FACTS = ("total", "remaining", "leased", "spent", "price", "committed", "offers"
 
 
 class CampaignColumns:
-    """Collects records about campaigns' budgets into columns."""
+    """Collects records about campaigns into columns."""
 
     def __init__(self, slice_: Slice, currency: str) -> None:
         self._currency = currency
         self.names: dict[int, tuple[int, str]] = {}
         self._table = Table(FACTS)
 
-    def add(self, position: int, offset: int, time_ms: int, record: BudgetSet | SpendReported) -> bool:
+    def add(self, position: int, offset: int, time_ms: int, record: BudgetSet | SpendReported | EffectReported) -> bool:
         """Take a record. Raises ``Refused``."""
         if record.currency != self._currency:
             raise Refused(
@@ -47,4 +48,4 @@ class CampaignColumns:
 
 
 #: What stands in the campaigns' log. No record has a key: workers write them where they belong.
-WIRE = Wire(BudgetSet | SpendReported | ModelsChosen | RulesChosen, CampaignColumns, key="")
+WIRE = Wire(BudgetSet | SpendReported | EffectReported | ModelsChosen | RulesChosen, CampaignColumns, key="")

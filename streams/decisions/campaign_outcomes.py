@@ -15,6 +15,7 @@ from streams.decisions import churn_alert
 from streams.decisions.decider import Group, Names
 from streams.decisions.favourite import favourite
 from streams.records.campaign_parts import Amount, AnyArm, Bundle, ContentOnly, FreeShipping, Percent
+from streams.records.campaigns import Campaign
 from streams.records.outcomes import ModelUsed, OfferMade, OfferWithheld, outcome_id
 from streams.records.tags import tag_of
 
@@ -33,7 +34,7 @@ class Naming:
 def made(naming: Naming, group: Group, i: int, found: Decided, n: int, offer_id: str) -> OfferMade:
     """The offer of the i-th of a group, the n-th whom the campaign addresses."""
     plan, chosen = found.plan, int(found.drawn.arm[n])
-    arm, coupons = plan.campaign.arms[chosen], plan.campaign.coupons
+    arm = plan.campaign.arms[chosen]
     now, (model, score) = int(group.now_ms[i]), _lapse(group, i)
     return OfferMade(
         outcome_id=offer_id,
@@ -47,7 +48,7 @@ def made(naming: Naming, group: Group, i: int, found: Decided, n: int, offer_id:
         **_target(naming, group, i, arm),
         **_discount(arm),
         max_discount_cents=int(plan.arms.most[chosen]),
-        coupon_code=generated(coupons, plan.id, offer_id) if coupons.source == "generated" else UNSET,
+        coupon_code=coupon(plan.campaign, offer_id) or UNSET,
         currency=naming.currency,
         expires_at_ms=now + int(plan.arms.valid_ms[chosen]),
         propensity=round(float(found.drawn.propensity[n]), 6),
@@ -58,6 +59,12 @@ def made(naming: Naming, group: Group, i: int, found: Decided, n: int, offer_id:
         rules=naming.rules,
         campaigns=naming.campaigns,
     )
+
+
+def coupon(campaign: Campaign, offer_id: str) -> str | None:
+    """The code of an offer's coupon; None: the campaign gives none."""
+    coupons = campaign.coupons
+    return generated(coupons, campaign.id, offer_id) if coupons.source == "generated" else None
 
 
 def withheld(naming: Naming, group: Group, i: int, found: Decided, n: int) -> OfferWithheld:

@@ -25,6 +25,7 @@ from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 from streams.records.effects import Measured, OfferOutcome
+from streams.records.outcomes import Due, outcome_id
 
 DAY_MS = 86_400_000
 Stage = Literal["shown", "clicked", "redeemed", "dismissed"]
@@ -71,6 +72,7 @@ class Opened:
     segment: str = ""
     contact_cents: int = 0
     """What it costs to make it, redeemed or not."""
+    coupon_code: str = ""
     before_orders: int = 0
     before_revenue_cents: int = 0
     """What the shopper did in a period before, equally long for everyone: makes the interval narrower."""
@@ -83,6 +85,17 @@ class Reacted:
     offer_id: str
     stage: Stage
     at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Used:
+    """The shop says in which order an offer was used; the first one of each offer counts."""
+
+    offer_id: str
+    order_id: str
+    at_ms: int
+    discount_cents: int | None = None
+    """What it took off that order; None: what the order says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +125,7 @@ class Returned:
     margin_cents: int = 0
 
 
-Fact: TypeAlias = Opened | Reacted | Ordered | Returned
+Fact: TypeAlias = Opened | Reacted | Used | Ordered | Returned
 
 
 @dataclass(slots=True)
@@ -141,6 +154,7 @@ class Journeys:
     opened: dict[str, Opened] = field(default_factory=dict)
     reacted: dict[tuple[str, Stage], tuple[int, ...]] = field(default_factory=dict)
     """When a stage was reached: the first time since the offer was made; all times while the offer is not known."""
+    used: dict[str, Used] = field(default_factory=dict)
     ordered: dict[str, Ordered] = field(default_factory=dict)
     returned: dict[str, Returned] = field(default_factory=dict)
     entered: dict[str, int] = field(default_factory=dict)
@@ -156,6 +170,10 @@ class Journeys:
                     self._reach(fact.offer_id, stage, ())
         elif isinstance(fact, Reacted):
             self._reach(fact.offer_id, fact.stage, (fact.at_ms,))
+        elif isinstance(fact, Used):
+            said = self.used.get(fact.offer_id)
+            if said is None or _earlier(fact, said):
+                self.used[fact.offer_id] = fact
         elif isinstance(fact, Ordered):
             old = self.ordered.get(fact.order_id)
             if old is None or _earlier(fact, old):
@@ -205,6 +223,9 @@ class Journeys:
         used = self._used(offer, left, end)
         shown, clicked, redeemed, dismissed = (self._when(offer, stage, end) for stage in STAGES)
         return OfferOutcome(
+            outcome_id=outcome_id("offer_closed", offer.shopper_id, f"window:{offer.offer_id}", offer.campaign),
+            event_time_ms=closed,
+            due=Due(kind="window", ref=offer.offer_id),
             offer_id=offer.offer_id,
             shopper_id=offer.shopper_id,
             campaign=offer.campaign,
@@ -212,7 +233,6 @@ class Journeys:
             segment=offer.segment,
             held=offer.held,
             opened_ms=start,
-            closed_ms=closed,
             shown_ms=shown,
             clicked_ms=clicked,
             redeemed_ms=used.order.at_ms if redeemed is None and used is not None else redeemed,
@@ -257,7 +277,9 @@ class Journeys:
         if offer.held:
             return None
         orders = [each for each in left.values() if offer.at_ms <= each.order.at_ms < end]
-        named = [each for each in orders if each.order.offer_id == offer.offer_id]
+        said = self.used.get(offer.offer_id)
+        named = [each for each in orders if said is not None and each.order.order_id == said.order_id]
+        named = named or [each for each in orders if each.order.offer_id == offer.offer_id]
         if named:
             return min(named, key=lambda each: (each.order.at_ms, each.order.order_id))
         at = self._when(offer, "redeemed", end)
@@ -269,8 +291,10 @@ class Journeys:
 
     def _left(self, start: int, end: int, closed: int) -> dict[str, _Left]:
         """Orders in [start, end), less the returns before ``closed``, none returned more than once."""
+        told = [said for said in self.used.values() if said.discount_cents is not None]
+        off = {said.order_id: sum(s.discount_cents or 0 for s in told if s.order_id == said.order_id) for said in told}
         left = {
-            o.order_id: _Left(o, o.units, o.revenue_cents, o.margin_cents, o.discount_cents)
+            o.order_id: _Left(o, o.units, o.revenue_cents, o.margin_cents, off.get(o.order_id, o.discount_cents))
             for o in self.ordered.values()
             if start <= o.at_ms < end
         }
@@ -301,6 +325,7 @@ class Journeys:
             for key, times in self.reacted.items()
             if key[0] in self.opened or times[-1] >= watermark_ms
         }
+        self.used = {key: said for key, said in self.used.items() if key in self.opened or said.at_ms >= watermark_ms}
         self.returned = {
             key: r for key, r in self.returned.items() if r.at_ms >= watermark_ms or r.order_id in self.ordered
         }

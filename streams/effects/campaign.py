@@ -30,6 +30,7 @@ from streams.effects.moments import Moments
 from streams.effects.sums import MEASURES, Cell, Sums
 from streams.effects.words import about
 from streams.records.effects import EffectMeasured, Range
+from streams.records.outcomes import Due, outcome_id
 from streams.records.words import money
 
 EVERY = "*"
@@ -83,6 +84,7 @@ def measure(
     currency: str,
     *,
     at_ms: int,
+    ref: str = "",
     shoppers_per_day: float | None = None,
 ) -> list[EffectMeasured]:
     """Every estimate of the plan, the whole campaign's first, from the sums of its cells (those of others are left
@@ -90,11 +92,12 @@ def measure(
 
     An arm is held against the shoppers of the holdout who would have got it; where the holdout does not say (arm ""),
     because arms are drawn and not chosen, against all of it. ``shoppers_per_day``: how fast windows close, to say how
-    long it still takes. ``at_ms``: windows that closed before are in the sums.
+    long it still takes. ``at_ms``: windows that closed before are in the sums; ``ref`` names the record that brought
+    the last of them.
     """
     mine = {cell: sums for cell, sums in cells.items() if cell.campaign == campaign}
     return [
-        _told(campaign, arm, segment, _sides(mine, arm, segment), plan, currency, at_ms, shoppers_per_day)
+        _told(campaign, arm, segment, _sides(mine, arm, segment), plan, currency, (at_ms, ref), shoppers_per_day)
         for arm, segment in plan.rows()
     ]
 
@@ -118,7 +121,7 @@ def _told(
     sides: _Sides,
     plan: Plan,
     currency: str,
-    at_ms: int,
+    at: tuple[int, str],
     per_day: float | None,
 ) -> EffectMeasured:
     alpha, n = plan.alpha_of(arm, segment), sides.treated.shoppers
@@ -147,10 +150,12 @@ def _told(
         "loses": _shown("It loses", profit, n, currency),
     }[verdict]
     return EffectMeasured(
+        outcome_id=outcome_id("effect_measured", campaign, f"event:{at[1]}", f"{arm}/{segment}"),
+        event_time_ms=at[0],
+        due=Due(kind="event", ref=at[1]),
         campaign=campaign,
         arm=arm,
         segment=segment,
-        event_time_ms=at_ms,
         currency=currency,
         shoppers=n,
         held=sides.held.shoppers,

@@ -1,8 +1,9 @@
-"""A campaign: the ledger of its budget. What was set and what partitions of shoppers spent comes in, leases go out."""
+"""A campaign: the ledger of its budget and of its effect. What was set, and what partitions of shoppers spent and saw
+come of offers, comes in; leases go out to them, and what the campaign brought is told."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -11,22 +12,27 @@ import numpy as np
 
 from streams.budget.account import Account
 from streams.budget.ledger import Balance, Ledger
-from streams.columns.arrays import TYPE_CODE, Bools, EventBatch, Ints
+from streams.columns.arrays import Bools, EventBatch, Ints, of_types
 from streams.columns.campaign_records import CAMPAIGN_RECORDS, FACTS, WIRE
 from streams.columns.layout import Readable, Rows
+from streams.effects.account import Effects
 from streams.features.campaign import CATALOGUE
 from streams.features.catalogue import Catalogue
 from streams.processing.decode import NO_TIME, Decoded
-from streams.processing.entity import Emitted, Entity, Start
+from streams.processing.entity import Emitted, Entity, Start, Told
 from streams.processing.fates import APPLIED, Fates, Judged, watermarks
 from streams.processing.rules import Rules
 from streams.processing.side import PlainSide
 from streams.records.budget import BudgetSet, LeaseGranted, SpendReported, encode_budget_record
+from streams.records.effects import EffectMeasured, EffectReported
 from streams.records.slices import Slice
 from streams.state.arena import NEVER
+from streams.state.keys import EFFECT
 
 #: The entity whose partitions spend.
 SPENDING = "shopper"
+#: What says what time it is.
+_REPORTS = of_types(SpendReported, EffectReported)
 
 
 class NoTimer:
@@ -47,7 +53,7 @@ class NoTimer:
 
 
 class CampaignSide(PlainSide):
-    """What a partition of campaigns knows beside their rows: the ledger of each."""
+    """What a partition of campaigns knows beside their rows: the ledger of each, and its effect."""
 
     ticks = False
 
@@ -55,7 +61,9 @@ class CampaignSide(PlainSide):
         self._group, self._told = start.group, start.partitions is not None
         self._ledger = Ledger(start.rules.time_zone)
         self._accounts: dict[str, Account] = {}
+        self._effects = Effects()
         self._granted: list[LeaseGranted] = []
+        self._measured: list[EffectMeasured] = []
         super().__init__(start)
 
     @property
@@ -81,7 +89,7 @@ class CampaignSide(PlainSide):
             duplicate[i] |= not self._enter(record, facts[:, i])
         # What time it is, shoppers say; a budget is set at whatever time that is.
         clock = np.full(len(slice_), NO_TIME)
-        reported = batch.type == TYPE_CODE[SpendReported]
+        reported = _REPORTS[batch.type]
         clock[batch.position[reported]] = batch.time_ms[reported]
         newest, before, after = watermarks(clock, self.newest_ms, rules.allowed_lateness_ms, self._least_watermark_ms)
         self.newest_ms = int(newest[-1])
@@ -90,9 +98,15 @@ class CampaignSide(PlainSide):
         batch = replace(batch, time_ms=time_ms, facts=dict(zip(FACTS, facts, strict=True)))
         return Judged(batch, Fates(duplicate, np.zeros(len(batch), np.bool_)), newest, before, after, never_late)
 
-    def _enter(self, record: BudgetSet | SpendReported, facts: Ints) -> bool:
+    def _enter(self, record: BudgetSet | SpendReported | EffectReported, facts: Ints) -> bool:
         """Enter a record into the ledger; whether it says something new. ``facts`` [FACTS]: to be filled in."""
         campaign, account = record.campaign, self._accounts.get(record.campaign)
+        if isinstance(record, EffectReported):
+            measured = self._effects.take(record)
+            self._measured += measured or []
+            if measured is not None and account is not None:
+                self._fill(facts, record, account, (0, 0))
+            return measured is not None
         if isinstance(record, BudgetSet):
             new = account is None or record.revision > account.budget.revision
             before = (0, 0)
@@ -107,23 +121,45 @@ class CampaignSide(PlainSide):
         if account is None:
             self._list_accounts()
         committed = (0, 0) if isinstance(record, BudgetSet) else (record.committed_cents, record.offers)
-        balance, price = self._ledger.balance(campaign, record.currency), self._accounts[campaign].price
-        held = (balance.budget_cents, balance.remaining_cents, balance.leased_cents, balance.spent_cents, price)
-        facts[:] = (*held, committed[0] - before[0], committed[1] - before[1])
+        self._fill(facts, record, self._accounts[campaign], (committed[0] - before[0], committed[1] - before[1]))
         return True
+
+    def _fill(
+        self,
+        facts: Ints,
+        record: BudgetSet | SpendReported | EffectReported,
+        account: Account,
+        committed: tuple[int, int],
+    ) -> None:
+        balance = self._ledger.balance(record.campaign, account.budget.currency)
+        held = (balance.budget_cents, balance.remaining_cents, balance.leased_cents, balance.spent_cents)
+        facts[:] = (*held, account.price, *committed)
 
     def _list_accounts(self) -> None:
         self._accounts = {account.budget.campaign: account for account in self._ledger.progress()}
 
-    def emit(self, batch: EventBatch, applied: Ints, judged: Judged, slice_: Slice, rules: Rules) -> list[Emitted]:
-        """Leases, each into the log of the partition of shoppers that it is for."""
+    def emit(self, batch: EventBatch, applied: Ints, judged: Judged, slice_: Slice, rules: Rules) -> Told:
+        """Leases, each into the log of the partition of shoppers that it is for; what campaigns brought."""
         granted, self._granted = self._granted, []
-        if not self._told:
-            return []
-        return [
+        measured, self._measured = self._measured, []
+        leases = [
             Emitted(SPENDING, one.partition, encode_budget_record(msgspec.structs.replace(one, group=self._group)))
             for one in granted
         ]
+        return Told(leases if self._told else [], list(measured))
+
+    @property
+    def effects(self) -> Mapping[str, Sequence[EffectMeasured]]:
+        """By campaign, what it brought when that was measured last."""
+        return self._effects.newest
+
+    def drain_changes(self, next_offset: int, watermark_ms: int) -> dict[bytes, bytes | None]:
+        """Effects, ids."""
+        stands = next_offset.to_bytes(8, "big")
+        changes: dict[bytes, bytes | None] = {
+            EFFECT + campaign.encode(): stands + value for campaign, value in self._effects.drain_changes().items()
+        }
+        return changes | super().drain_changes(next_offset, watermark_ms)
 
     def progress(self) -> dict[str, Any]:
         """How far time has come, and every account."""
@@ -131,9 +167,13 @@ class CampaignSide(PlainSide):
 
     def restore(self, records: Iterable[tuple[bytes, bytes]], meta: Mapping[str, Any], rules: Rules) -> None:
         """Take it back."""
+        held = list(records)
+        for key, value in held:
+            if key[:1] == EFFECT:
+                self._effects.restore(key[1:].decode(), value[8:])
         self._ledger.restore(meta.get("ledger", []))
         self._list_accounts()
-        super().restore(records, meta, rules)
+        super().restore(held, meta, rules)
 
 
 CAMPAIGN = Entity(

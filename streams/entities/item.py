@@ -25,7 +25,7 @@ from streams.processing.categories import CategoryUnits
 from streams.processing.day_end import DayEnd
 from streams.processing.decode import NO_TIME, Decoded
 from streams.processing.due import DuePoints
-from streams.processing.entity import Emitted, Entity, Start
+from streams.processing.entity import Emitted, Entity, Start, Told
 from streams.processing.fates import APPLIED, Fates, Judged
 from streams.processing.names import CategoryNames
 from streams.processing.rules import Rules
@@ -100,9 +100,9 @@ class ItemSide:
         late = batch.time_ms < late_before
         return Judged(batch, Fates(duplicate, late & ~duplicate), newest, before, before, late_before)
 
-    def emit(self, batch: EventBatch, applied: Ints, judged: Judged, slice_: Slice, rules: Rules) -> list[Emitted]:
+    def emit(self, batch: EventBatch, applied: Ints, judged: Judged, slice_: Slice, rules: Rules) -> Told:
         """Items say nothing to other logs."""
-        return []
+        return Told([], [])
 
     def fall_idle(self, offset: int, rules: Rules) -> list[Emitted]:
         """Items say nothing to other logs."""

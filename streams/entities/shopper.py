@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from streams.budget.candidates import Candidates
@@ -14,12 +15,13 @@ from streams.campaigns.table import code_of
 from streams.columns.arrays import Bools, EventBatch, Hashes, Ints
 from streams.columns.layout import Rows
 from streams.columns.shopper_events import WIRE
-from streams.decisions.campaigns import CampaignOffers
+from streams.decisions.campaigns import CampaignOffers, SetAside
 from streams.decisions.churn_alert import ChurnAlerts
 from streams.decisions.decider import Decider, Group
 from streams.decisions.profile import Profiles
 from streams.decisions.promotion import Promotions
 from streams.decisions.scores import Scores
+from streams.effects.attribution import Opened
 from streams.features.kinds.decay import DAY_MS
 from streams.features.shopper import CATALOGUE
 from streams.monitoring.alert_labels import AlertLabels
@@ -28,18 +30,20 @@ from streams.monitoring.late_labels import LateLabels
 from streams.processing import alarms, order_book, recalibrating
 from streams.processing.alarms import Alarms
 from streams.processing.decode import NO_TIME, Decoded
-from streams.processing.entity import Emitted, Entity, Start
+from streams.processing.entity import Emitted, Entity, Start, Told
 from streams.processing.fates import Fates, Judged, judge, watermarks
 from streams.processing.names import CategoryNames
+from streams.processing.offer_windows import OfferWindows
 from streams.processing.recalibrating import Recalibrating
-from streams.processing.reserved import Reserved
 from streams.processing.rules import Rules
 from streams.processing.scoring import TaskScores
 from streams.processing.side import PlainSide
-from streams.processing.spending import PURSES, Spending, worth
+from streams.processing.spending import PURSES, Spending, homes_of, worth
 from streams.processing.tallies import Tallies
 from streams.records import events as e
+from streams.records.budget import AnyBudgetRecord
 from streams.records.campaigns import Campaign
+from streams.records.effects import EffectReported
 from streams.records.slices import Slice
 from streams.state import keys
 
@@ -54,16 +58,18 @@ class ShopperSide(PlainSide):
         self.names = CategoryNames()
         self.recalibrating = Recalibrating()
         self._plans: Plans | None = None
-        self._reserved = Reserved()
         self.late_labels, self.alert_labels = LateLabels(start.outputs), AlertLabels()
         self._tallies = None if start.partitions is None else Tallies(start.partition, start.partitions, TOUCHED)
-        self.spending = None if start.partitions is None else _spending(start)
+        self._partitions = start.partitions
+        self.spending = Spending(start.partition, start.group, start.rules.time_zone)
+        self.windows = OfferWindows(start.partition, start.rules.decode.currency)
         super().__init__(start)
 
     def under(self, rules: Rules, watermark_ms: int) -> None:
         """From here on these rules hold."""
         super().under(rules, watermark_ms)
         currency, digest, names = rules.decode.currency, rules.digest, self.names
+        self.windows.currency = currency
         alerts, promotion = rules.churn_alert, rules.promotion
         self._rules = rules
         offers = CampaignOffers(self._plans, self, currency, digest, names)
@@ -83,6 +89,7 @@ class ShopperSide(PlainSide):
         self._plans = plans
         self.alarms = None if plans is None else Alarms.of(plans)
         self.under(self._rules, NO_TIME)
+        self.windows.forget([] if plans is None else [plan.id for plan in plans.plans])
 
     def cuts(self, decoded: Decoded, rules: Rules) -> list[int]:
         """Where quiet hours end, for which decisions before may wait."""
@@ -100,56 +107,38 @@ class ShopperSide(PlainSide):
     def _watermarks(self, clock_ms: Ints, rules: Rules) -> Ints:
         return watermarks(clock_ms, self.newest_ms, rules.allowed_lateness_ms, self._least_watermark_ms)[2]
 
-    def left_cents(self, campaign: Campaign) -> int:
-        """What may be set aside for offers of a campaign: its whole budget less what this partition has reserved."""
-        budget = campaign.budget.get(self._rules.decode.currency)
-        return 0 if budget is None else max(0, budget.total_cents - self._reserved.cents[campaign.id])
-
-    def reserve(self, campaign: Campaign, cents: int, offset: int) -> None:
-        """Set something aside for an offer that was decided at an offset of the log."""
-        self._reserved.add(campaign.id, cents, offset)
-
-    @property
-    def leased(self) -> bool:
-        """Whether budgets are leased here: not where nothing is said to other logs."""
-        return self.spending is not None
-
     def afford(self, asked: Asked, offset: Ints, now_ms: Ints, due: Hashes) -> Bools:
         """[n] which offers there is money for; what it costs to send them is spent at once."""
-        assert self.spending is not None
         campaign, currency = asked.plan.campaign, self._rules.decode.currency
         reserve, ends = asked.plan.arms.reserve[asked.arm], now_ms + asked.plan.arms.valid_ms[asked.arm]
         value = worth(asked.profit, asked.cost, reserve, asked.explored)
-        yes = self.spending.afford(campaign.id, currency, Candidates(offset, due, reserve, value, ends))
+        yes = self.spending.afford(campaign.id, currency, Candidates(offset, due, reserve, value, ends, asked.held))
         contact = campaign.economics.contact_cents
         if contact:
-            for i in np.flatnonzero(yes).tolist():
+            for i in np.flatnonzero(yes & ~asked.held).tolist():
                 at, until = int(now_ms[i]), int(ends[i])
                 self.spending.settle(campaign.id, currency, int(offset[i]), at, contact, until, contact)
         return yes
 
-    def redeem(self, code: int, offset: int, at_ms: int, reserved_cents: int, ends_ms: int) -> None:
-        """An offer was used: all that was set aside for it counts as spent, because no record says what it came to."""
-        if self.spending is None:
-            return
+    def redeem(self, code: int, offset: int, at_ms: int, set_aside: SetAside, cost_cents: int | None) -> None:
+        """An offer was used: what it came to is spent, all that was set aside for it where the record does not say."""
+        cents, ends_ms = set_aside
         for campaign, currency in self.spending.keys:
             if code_of(campaign) == code and currency == self._rules.decode.currency:
-                self.spending.settle(campaign, currency, offset, at_ms, reserved_cents, ends_ms, reserved_cents)
+                cost = cents if cost_cents is None else cost_cents
+                self.spending.settle(campaign, currency, offset, at_ms, cents, ends_ms, cost)
 
-    def mark(self) -> Any:
-        """What is set aside now, to go back to."""
-        return self._reserved.mark()
-
-    def go_back(self, mark: Any) -> None:
-        """Forget what was set aside since a mark."""
-        self._reserved.go_back(mark)
+    def open(self, campaign: Campaign, opened: Opened, offset: int) -> None:
+        """A shopper was made an offer, or kept back by the campaign's holdout alone: what follows counts. An offer that
+        is too old to be published reaches nobody."""
+        if opened.at_ms >= self._rules.publish_from_ms:
+            self.windows.open(campaign, opened, offset)
 
     def judge(self, decoded: Decoded, rows: Ints, state: Rows, slice_: Slice, rules: Rules) -> Judged:
         """Events come once, and not older than the watermark; an order is placed once."""
         self.names.learn(decoded.names)
         judged = super().judge(decoded, rows, state, slice_, rules)
-        if self.spending is not None:
-            self.spending.begin(decoded, judged, slice_)
+        self.spending.begin(decoded, judged, slice_)
         return judged
 
     def _fates(self, batch: EventBatch, rows: Ints, state: Rows, late_before: Ints) -> tuple[EventBatch, Fates]:
@@ -157,24 +146,37 @@ class ShopperSide(PlainSide):
 
     @property
     def awaited(self) -> bool:
-        """Whether tallies wait for their minute to be closed, or leases and reservations for their end."""
-        return bool(self._tallies) or (self.spending is not None and self.spending.awaited)
+        """Whether tallies wait for their minute to be closed, or leases, reservations and windows for their end."""
+        return bool(self._tallies) or self.spending.awaited or self.windows.awaited
 
-    def emit(self, batch: EventBatch, applied: Ints, judged: Judged, slice_: Slice, rules: Rules) -> list[Emitted]:
-        """What was done to items, minute by minute; what became of campaigns' budgets."""
-        if self._tallies is None or self.spending is None:
+    def emit(self, batch: EventBatch, applied: Ints, judged: Judged, slice_: Slice, rules: Rules) -> Told:
+        """What was done to items, minute by minute; what became of campaigns' budgets, and of their offers."""
+        self.windows.feed(batch, applied)
+        closed, reports = self.windows.close(judged, slice_)
+        said: list[AnyBudgetRecord | EffectReported] = [*self.spending.end(), *reports]
+        tallied = [] if self._tallies is None else self._tallies.count(batch, applied, judged.newest_ms, slice_, rules)
+        return Told([*tallied, *self._to_campaigns(said)], list(closed))
+
+    def _to_campaigns(self, said: Sequence[AnyBudgetRecord | EffectReported]) -> list[Emitted]:
+        """Each into the partition of its campaign."""
+        if self._partitions is None:
             return []
-        told = self._tallies.count(batch, applied, judged.newest_ms, slice_, rules)
-        return told + self.spending.end()
+        home = homes_of([record.campaign for record in said], self._partitions)
+        return [
+            Emitted(SPENT, partition, msgspec.json.encode(record)) for partition, record in zip(home, said, strict=True)
+        ]
 
     @property
     def idle(self) -> bool:
-        """Whether items do not wait for this partition."""
-        return self._tallies is None or self._tallies.idle
+        """Whether neither items nor campaigns wait for this partition."""
+        return self._tallies is None or (self._tallies.idle and self.windows.told)
 
     def fall_idle(self, offset: int, rules: Rules) -> list[Emitted]:
-        """What is open is told, and items need not wait for this partition."""
-        return [] if self._tallies is None else self._tallies.fall_idle(offset, rules)
+        """What is open is told, and nobody need wait for this partition."""
+        if self._tallies is None:
+            return []
+        told = self._tallies.fall_idle(offset, rules)
+        return told + self._to_campaigns(self.windows.fall_idle(self.watermark_ms(rules)))
 
     def correct(self, state: Rows, groups: Sequence[Group], scores: Mapping[str, TaskScores]) -> None:
         """What models foretell is corrected by what became of their forecasts."""
@@ -189,16 +191,14 @@ class ShopperSide(PlainSide):
 
     def progress(self) -> dict[str, Any]:
         """How far time has come, and what offers have set aside, for people to look at."""
-        return {**super().progress(), "reserved": self._reserved.described()}
+        return {**super().progress(), "offers": self.spending.described()}
 
     def drain_changes(self, next_offset: int, watermark_ms: int) -> dict[bytes, bytes | None]:
-        """Sums that calibration learns from, what offers have set aside, names, ids."""
+        """Sums that calibration learns from, tallies, budgets, what became of offers, names, ids."""
         changes = self.recalibrating.drain_changes(next_offset, watermark_ms // DAY_MS)
         if self._tallies is not None:
             changes |= self._tallies.drain_changes(next_offset)
-        if self.spending is not None:
-            changes |= self.spending.drain_changes(next_offset)
-        changes |= self._reserved.drain_changes(next_offset)
+        changes |= self.spending.drain_changes(next_offset) | self.windows.drain_changes(next_offset)
         return changes | self.names.drain_changes() | super().drain_changes(next_offset, watermark_ms)
 
     def restore(self, records: Iterable[tuple[bytes, bytes]], meta: Mapping[str, Any], rules: Rules) -> None:
@@ -209,17 +209,12 @@ class ShopperSide(PlainSide):
                 self.names.restore(key, value)
             elif key == keys.OPEN and self._tallies is not None:
                 self._tallies.restore(value)
-            elif key == PURSES and self.spending is not None:
+            elif key == PURSES:
                 self.spending.restore(value)
         self.recalibrating.restore([(key, value) for key, value in held if key[:1] == keys.TALLY])
-        self._reserved.restore(held)
+        self.windows.restore(dict(held))
         super().restore(held, meta, rules)
         self.late_labels.swept_ms = self.alert_labels.swept_ms = max(0, self.watermark_ms(rules))
-
-
-def _spending(start: Start) -> Spending:
-    assert start.partitions is not None
-    return Spending(start.partition, start.partitions, start.group, SPENT, start.rules.time_zone)
 
 
 SHOPPER = Entity(

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 from streams.campaigns.plan import Plans
 from streams.columns.arrays import Bools, EventBatch, Ints, of_types
@@ -36,6 +36,15 @@ class Timer(Protocol):
 
     def may_fire(self, time_ms: Ints, seen_ms: Ints) -> Bools:
         """[n] whether it may fire between a record of this time and a watermark of ``seen_ms``."""
+
+
+class Told(NamedTuple):
+    """What a partition says when a slice is over."""
+
+    emitted: list[Emitted]
+    """To the logs of other entities."""
+    outcomes: list[AnyOutcome]
+    """To whoever reads outcomes, besides what was decided."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,9 +104,9 @@ class Side(Protocol):
     def judge(self, decoded: Decoded, rows: Ints, state: Rows, slice_: Slice, rules: Rules) -> Judged:
         """Every record's fate, and the watermark before and after each; remembers what was seen."""
 
-    def emit(self, batch: EventBatch, applied: Ints, judged: Judged, slice_: Slice, rules: Rules) -> list[Emitted]:
-        """What the records of a slice say to the logs of other entities, and what was decided at them; called once it
-        was. ``applied``: of the batch, in log order."""
+    def emit(self, batch: EventBatch, applied: Ints, judged: Judged, slice_: Slice, rules: Rules) -> Told:
+        """What the records of a slice come to, and what was decided at them; called once it was. ``applied``: of the
+        batch, in log order."""
 
     @property
     def idle(self) -> bool:

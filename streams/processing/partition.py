@@ -231,7 +231,6 @@ class PartitionProcessor:
         t1 = clock()
         rows = self.arena.find(decoded.batch.keys)
         t2 = clock()
-        self._step(decoded, slice_, result)
         self._apply_decoded(decoded, rows, slice_, result)
         result.seconds["decode"] = t1 - t0
         result.seconds["fold"] += t2 - t1
@@ -266,10 +265,10 @@ class PartitionProcessor:
         self._apply_decoded(Decoded(batch, batch.time_ms, 0), rows, slice_, result)
         return result
 
-    def _step(self, decoded: Decoded, slice_: Slice, result: Applied) -> None:
+    def _step(self, ends: Ints, slice_: Slice, result: Applied) -> None:
         """Decide what timers make due before each end of quiet hours that the first record's watermark passes at once:
         a decision may wait for that end."""
-        ends, arena = self.side.steps(decoded, self.rules), self.arena
+        arena = self.arena
         while len(ends := ends[ends > arena.next_timer()]):
             watermark, nothing = ends[:1] - 1, decode(slice_.cut(0, 0), self.rules.decode, wire=self.entity.wire).batch
             none, passed = np.zeros(0, np.int64), Applied()
@@ -284,7 +283,9 @@ class PartitionProcessor:
         """Take a decoded slice, of which nothing was applied before."""
         clock = time.perf_counter
         t0 = clock()
+        steps = self.side.steps(decoded, self.rules)
         judged = self.side.judge(decoded, rows, self.arena.rows, slice_, self.rules)
+        self._step(steps, slice_, result)
         batch, fates, watermark = judged.batch, judged.fates, judged.watermark_ms
         by_row = stable_order(rows)
         applied = by_row[fates.applied[by_row]]
@@ -301,7 +302,8 @@ class PartitionProcessor:
         else:
             if due.points:
                 self._score_and_decide(due.points, features, batch, slice_, watermark, result)
-            result.emitted = self.side.emit(batch, np.sort(applied), judged, slice_, self.rules)
+            told = self.side.emit(batch, np.sort(applied), judged, slice_, self.rules)
+            result.emitted, result.outcomes = told.emitted, result.outcomes + told.outcomes
             late = np.flatnonzero(fates.late).tolist()
             result.late = [self._late(slice_, batch, self.arena.key(int(rows[i])), i, judged) for i in late]
         result.count_due(due.points, self._timer_kind)

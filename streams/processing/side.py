@@ -15,7 +15,7 @@ from streams.monitoring.known import Known
 from streams.processing.alarms import Alarms
 from streams.processing.decode import NO_TIME, Decoded
 from streams.processing.due import DuePoints
-from streams.processing.entity import Emitted, Start
+from streams.processing.entity import Emitted, Start, Told
 from streams.processing.fates import Fates, Judged, once, watermarks
 from streams.processing.rules import Rules
 from streams.processing.scoring import TaskScores
@@ -80,9 +80,9 @@ class PlainSide:
     def _fates(self, batch: EventBatch, rows: Ints, state: Rows, late_before: Ints) -> tuple[EventBatch, Fates]:
         return batch, once(batch, rows, state, self.applied_ids, late_before)
 
-    def emit(self, batch: EventBatch, applied: Ints, judged: Judged, slice_: Slice, rules: Rules) -> list[Emitted]:
-        """Nothing is said to other logs."""
-        return []
+    def emit(self, batch: EventBatch, applied: Ints, judged: Judged, slice_: Slice, rules: Rules) -> Told:
+        """Nothing is said."""
+        return Told([], [])
 
     @property
     def idle(self) -> bool:

@@ -16,10 +16,9 @@ from streams.budget.purse import Purse
 from streams.budget.purses import Purses
 from streams.columns.arrays import Bools, Floats, Ints
 from streams.processing.decode import Decoded
-from streams.processing.entity import Emitted
 from streams.processing.fates import Judged
 from streams.processing.partitioning import WORKERS, homes
-from streams.records.budget import encode_budget_record
+from streams.records.budget import SpendReported
 from streams.records.slices import Slice
 from streams.state.keys import OPEN
 
@@ -50,11 +49,11 @@ def homes_of(campaigns: Iterable[str], partitions: int) -> list[int]:
 
 
 class Spending:
-    """``group``: the workers that keep the partition: leases that others were granted are passed over. ``partitions``:
-    of the log of the ``entity`` that is told; ``time_zone``: whose days a daily budget is of."""
+    """``group``: the workers that keep the partition: leases that others were granted are passed over. ``time_zone``:
+    whose days a daily budget is of."""
 
-    def __init__(self, partition: int, partitions: int, group: str, entity: str, time_zone: str) -> None:
-        self._partitions, self._group, self._entity = partitions, group, entity
+    def __init__(self, partition: int, group: str, time_zone: str) -> None:
+        self._group = group
         self._purses = Purses(partition, time_zone)
         self._leased = self._begun = False
 
@@ -98,17 +97,15 @@ class Spending:
         """An offer was redeemed by the record at ``offset``: what the campaign pays of it, in cents; see ``Purses``."""
         return self._purses.settle(campaign, currency, offset, at_ms, reserved_cents, ends_ms, cost_cents)
 
-    def end(self) -> list[Emitted]:
+    def end(self) -> list[SpendReported]:
         """The slice is over: what each campaign's ledger is told."""
-        if not self._begun:
-            return []
-        self._begun = False
-        reports = self._purses.end()
-        home = homes_of([report.campaign for report in reports], self._partitions)
-        return [
-            Emitted(self._entity, partition, encode_budget_record(report))
-            for partition, report in zip(home, reports, strict=True)
-        ]
+        begun, self._begun = self._begun, False
+        return self._purses.end() if begun else []
+
+    def described(self) -> dict[str, tuple[int, int]]:
+        """By campaign, how many offers were made, and the cents that were set aside for them."""
+        purses = {key: self._purses.purse(*key) for key in self.keys}
+        return {campaign: (of.offers, of.committed) for (campaign, _), of in sorted(purses.items()) if of is not None}
 
     def drain_changes(self, next_offset: int) -> dict[bytes, bytes | None]:
         """All purses as a record of the feature table, which goes before the rows."""

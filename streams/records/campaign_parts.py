@@ -217,6 +217,36 @@ class Budget(_Part, kw_only=True, frozen=True):
     ] = None
 
 
+class Effect(_Part, kw_only=True, frozen=True):
+    """How what the campaign brings is measured. It is fixed before the start: whoever changes it by what they see
+    finds effects where none are."""
+
+    window_days: Annotated[
+        float,
+        Meta(gt=0.0, le=366.0, description="What a shopper does counts for so many days after entering; default 14."),
+    ] = 14.0
+    return_days: Annotated[
+        float, Meta(ge=0.0, le=366.0, description="Returns are waited for so many days after that; default 14.")
+    ] = 14.0
+    expected_shoppers: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=10**9,
+            description="How many shoppers are expected to enter, holdout and all: intervals are narrowest there, and "
+            "valid everywhere; default 10,000.",
+        ),
+    ] = 10_000
+    segments: Annotated[
+        tuple[str, ...],
+        Meta(
+            max_length=4,
+            description="Segments of the shop, at most 4, that get an estimate of their own: a shopper counts in the "
+            "first that they are in when they enter; default: none.",
+        ),
+    ] = ()
+
+
 class Cap(_Part, kw_only=True, frozen=True):
     """At most so many offers in so many days: a window that slides, not a calendar's."""
 

@@ -25,6 +25,7 @@ from streams.records.campaign_parts import (
     Cooldown,
     Coupons,
     Economics,
+    Effect,
     Name,
     QuietHours,
     Share,
@@ -118,6 +119,9 @@ class Campaign(msgspec.Struct, kw_only=True, frozen=True, gc=False, forbid_unkno
             "that other arms are learnt about; default 0.05."
         ),
     ] = 0.05
+    effect: Annotated[Effect, Meta(description="How what it brings is measured; default: as each field says.")] = (
+        Effect()
+    )
     salt: Annotated[
         Text, Meta(description="Another salt draws another holdout and other explorations; default: empty.")
     ] = ""

@@ -8,9 +8,11 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from streams.records.events import Cents
+from streams.records.events import Cents, EpochMillis
+from streams.records.outcomes import AnyOutcome, ShopperOutcome
 
 Count = Annotated[int, Meta(ge=0)]
+Name = Annotated[str, Meta(min_length=1, max_length=200)]
 
 
 class Measured(msgspec.Struct, kw_only=True, frozen=True, gc=False):
@@ -35,16 +37,16 @@ class Measured(msgspec.Struct, kw_only=True, frozen=True, gc=False):
     before_revenue_cents: Annotated[Cents, Meta(description="Revenue in the period before entry, at most 10^10.")]
 
 
-class OfferOutcome(msgspec.Struct, kw_only=True, frozen=True, gc=False):
+class OfferOutcome(ShopperOutcome, kw_only=True, frozen=True):
     """What became of an offer, or of the offer that a shopper of the holdout was to get, once its window had closed.
 
-    A function of the shopper's records alone, in whatever order they came. Said again it is the same record.
+    A function of the shopper's records alone, in whatever order they came. Said again it is the same record. Its time
+    is the end of the window and of the time for returns.
     """
 
     offer_id: Annotated[
         str, Meta(description="Outcome id of the offer, or of the withheld offer of a shopper in the holdout.")
     ]
-    shopper_id: Annotated[str, Meta(description="Whom it was for; the record's key as well.")]
     campaign: Annotated[str, Meta(description="The campaign that it belongs to.")]
     arm: Annotated[
         str,
@@ -53,9 +55,6 @@ class OfferOutcome(msgspec.Struct, kw_only=True, frozen=True, gc=False):
     segment: Annotated[str, Meta(description="The shopper's segment when it was decided; empty: none.")]
     held: Annotated[bool, Meta(description="Whether the shopper is in the holdout and got nothing.")]
     opened_ms: Annotated[int, Meta(description="When it was decided, UTC milliseconds since 1970.")]
-    closed_ms: Annotated[
-        int, Meta(description="End of the window and of the time for returns, UTC milliseconds since 1970.")
-    ]
     shown_ms: Annotated[int | None, Meta(description="When it first reached the shopper; null: not in the window.")]
     clicked_ms: Annotated[int | None, Meta(description="When the shopper first followed it; null: not in the window.")]
     redeemed_ms: Annotated[int | None, Meta(description="When the shopper used it; null: not in the window.")]
@@ -75,6 +74,15 @@ class OfferOutcome(msgspec.Struct, kw_only=True, frozen=True, gc=False):
             "first, whose counts and cost are part of the first one's where they fall into its window."
         ),
     ]
+
+
+class EffectPlan(msgspec.Struct, kw_only=True, frozen=True, gc=False):
+    """What is fixed before a campaign starts: intervals hold for that, however often they are looked at."""
+
+    shoppers: Annotated[int, Meta(ge=1, description="How many are expected to enter it, holdout and all.")]
+    holdout_share: Annotated[float, Meta(ge=0, le=1, description="Share of these who are to be in the holdout.")]
+    arms: Annotated[tuple[str, ...], Meta(description="Arms with an estimate of their own.")]
+    segments: Annotated[tuple[str, ...], Meta(description="Segments with an estimate of their own.")] = ()
 
 
 class EffectTallied(msgspec.Struct, kw_only=True, frozen=True, gc=False):
@@ -103,6 +111,26 @@ class EffectTallied(msgspec.Struct, kw_only=True, frozen=True, gc=False):
     ]
 
 
+class EffectReported(msgspec.Struct, tag_field="type", tag="effect_reported", kw_only=True, frozen=True, gc=False):
+    """What a partition of shoppers knows of a campaign's effect: sums since it began, so that the newest one says it
+    all. Written into the campaigns' log once a day of event time in which something became known."""
+
+    campaign: Annotated[Name, Meta(description="The campaign.")]
+    currency: Annotated[str, Meta(description="ISO 4217: of all money in it.")]
+    source_partition: Annotated[int, Meta(ge=0, description="The partition of shoppers.")]
+    sequence: Annotated[
+        int, Meta(ge=0, description="Grows with every report of a source; what is not larger is known.")
+    ]
+    event_time: Annotated[
+        EpochMillis, Meta(description="Windows closed before are counted, UTC milliseconds since 1970.")
+    ]
+    last: Annotated[bool, Meta(description="Whether the source has nothing more to say for now.")]
+    plan: Annotated[EffectPlan, Meta(description="What was fixed for it in the campaign's file.")]
+    entered: Annotated[Count, Meta(description="Shoppers who entered the campaign and get its offers.")]
+    entered_held: Annotated[Count, Meta(description="Shoppers of the holdout who entered it.")]
+    tallies: Annotated[list[EffectTallied], Meta(description="Sums over the windows that closed.")]
+
+
 class Range(msgspec.Struct, kw_only=True, frozen=True, gc=False):
     """An estimate with its interval."""
 
@@ -111,8 +139,9 @@ class Range(msgspec.Struct, kw_only=True, frozen=True, gc=False):
     high: Annotated[float | None, Meta(description="Upper end; null: without bound, or too few buyers to say.")]
 
 
-class EffectMeasured(msgspec.Struct, kw_only=True, frozen=True, gc=False):
-    """What a campaign brought beyond its holdout so far, of one arm and segment. The newest one holds.
+class EffectMeasured(AnyOutcome, kw_only=True, frozen=True):
+    """What a campaign brought beyond its holdout so far, of one arm and segment. The newest one holds. Windows that
+    closed before its time are counted.
 
     Intervals hold at all times at once: whoever looks after every shopper and stops when they like is wrong about any
     of one measure's with the chance ``alpha`` at most, for all arms and segments together.
@@ -121,7 +150,6 @@ class EffectMeasured(msgspec.Struct, kw_only=True, frozen=True, gc=False):
     campaign: Annotated[str, Meta(description="The campaign.")]
     arm: Annotated[str, Meta(description="Its arm; *: all arms.")]
     segment: Annotated[str, Meta(description="The segment; *: all segments.")]
-    event_time_ms: Annotated[int, Meta(description="Windows closed before are counted, UTC milliseconds since 1970.")]
     currency: Annotated[str, Meta(description="ISO 4217.")]
     shoppers: Annotated[Count, Meta(description="Shoppers who entered it and whose window has closed.")]
     held: Annotated[Count, Meta(description="Shoppers of the holdout whose window has closed.")]
@@ -147,3 +175,11 @@ class EffectMeasured(msgspec.Struct, kw_only=True, frozen=True, gc=False):
         float,
         Meta(description="Share of the profit's variance that is left after adjusting for the time before, 0 to 1."),
     ]
+    sides: Annotated[
+        str, Meta(description="Whether shoppers entered in the shares that were asked for; empty where nobody asked.")
+    ] = ""
+
+    @property
+    def key(self) -> str:
+        """The campaign."""
+        return self.campaign

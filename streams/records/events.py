@@ -164,6 +164,13 @@ class OfferRedeemed(ShopperEvent, tag="offer_redeemed", frozen=True, kw_only=Tru
     """A shopper used an offer."""
 
     offer_id: OfferId
+    order_id: Annotated[
+        Id | None, Meta(description="The order in which it was used; null: the one nearest in time, or of its coupon.")
+    ] = None
+    discount_cents: Annotated[
+        Cents | None,
+        Meta(description="What it took off, in integer cents; null: a campaign pays all that was set aside for it."),
+    ] = None
 
 
 class OfferDismissed(ShopperEvent, tag="offer_dismissed", frozen=True, kw_only=True):

@@ -21,11 +21,11 @@ class Due(msgspec.Struct, kw_only=True, frozen=True, gc=False):
     """What made it due: a record about it, or a time that came."""
 
     kind: Annotated[
-        Literal["event", "silence", "day", "cart_abandoned", "browse_abandoned", "overdue", "deferred"],
+        Literal["event", "silence", "day", "cart_abandoned", "browse_abandoned", "overdue", "deferred", "window"],
         Meta(
             description="A record about it; silence after a shopper's last event; the end of an item's day; what "
             "campaigns wait for: a cart or goods looked at that were left, a shopper's overdue point, the end of quiet "
-            "hours."
+            "hours; the end of the time for which what follows an offer counts."
         ),
     ]
     ref: Annotated[str, Meta(description="The record's id, or the due time in milliseconds since 1970.")]

@@ -5,7 +5,9 @@ from __future__ import annotations
 import msgspec
 
 #: First byte of every key, by what the record is.
-LAYOUT, NAME, IDS, TALLY, OPEN, CAMPAIGNS, RESERVED, ROW = b"l", b"n", b"i", b"d", b"o", b"c", b"r", b"s"
+LAYOUT, NAME, IDS, TALLY, OPEN, CAMPAIGNS, ROW = b"l", b"n", b"i", b"d", b"o", b"c", b"s"
+#: What became of offers: open windows of shoppers, and the sums over those that closed.
+WINDOW, EFFECT = b"w", b"e"
 #: The key of the progress record: it says that every record before its ``next_offset`` is in all others.
 PROGRESS = b"p"
 #: A packed row begins with the digest of its layout; then comes the offset before which it stands.
@@ -37,7 +39,7 @@ def older(key: bytes, value: bytes | None, held: bytes | None) -> bool:
         return False
     if key[:1] == ROW:
         return row_stands_at(value) < row_stands_at(held)
-    if key[:1] in (TALLY, OPEN, RESERVED):
+    if key[:1] in (TALLY, OPEN, WINDOW, EFFECT):
         return sums_stand_at(value) < sums_stand_at(held)
     if key == PROGRESS:
         return bool(msgspec.json.decode(value)["next_offset"] < msgspec.json.decode(held)["next_offset"])

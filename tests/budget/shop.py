@@ -141,7 +141,7 @@ class Shoppers:
         if not asked:
             return []
         offset, key, cost, value, ends = (np.array(column) for column in zip(*asked, strict=True))
-        some = Candidates(offset, key.astype(np.uint64), cost, value.astype(float), ends)
+        some = Candidates(offset, key.astype(np.uint64), cost, value.astype(float), ends, np.zeros(len(key), np.bool_))
         answers: list[bool] = self.purses.afford(CAMPAIGN, CURRENCY, some).tolist()
         return answers
 

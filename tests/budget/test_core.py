@@ -42,8 +42,8 @@ def asked(purses: Purses, offset: int, at: int, *costs: int, value: float = 1e6)
     """A record, alone in its slice, that makes some shoppers due."""
     purses.begin(SliceTimes.at([offset], at))
     k = len(costs)
-    cost = np.array(costs)
-    some = Candidates(np.full(k, offset), np.arange(k, dtype=np.uint64), cost, np.full(k, value), np.full(k, at + DAY))
+    each, ends, nobody = np.arange(k, dtype=np.uint64), np.full(k, at + DAY), np.zeros(k, np.bool_)
+    some = Candidates(np.full(k, offset), each, np.array(costs), np.full(k, value), ends, nobody)
     answers: list[bool] = purses.afford(CAMPAIGN, CURRENCY, some).tolist()
     purses.end()
     return answers
@@ -57,13 +57,14 @@ def leased(*grants: LeaseGranted, at: int = NOON) -> Purses:
 
 
 @settings(max_examples=200)
-@given(st.lists(st.integers(0, 50), max_size=30), st.integers(0, 200))
-def test_amounts_are_taken_in_turn(costs: list[int], free: int) -> None:
-    taken, left = [], free
-    for cost in costs:
-        taken.append(cost <= left)
-        left -= cost if taken[-1] else 0
-    assert fit(np.array(costs, np.int64), free).tolist() == taken
+@given(st.lists(st.tuples(st.integers(0, 50), st.booleans()), max_size=30), st.integers(0, 200))
+def test_amounts_are_taken_in_turn_but_for_control_groups(asked: list[tuple[int, bool]], free: int) -> None:
+    fits, left = [], free
+    for cost, held in asked:
+        fits.append(cost <= left)
+        left -= cost if fits[-1] and not held else 0
+    costs, control = np.array([one[0] for one in asked], np.int64), np.array([one[1] for one in asked], np.bool_)
+    assert fit(costs, control, free).tolist() == fits
 
 
 @settings(max_examples=200)

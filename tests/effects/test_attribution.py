@@ -104,7 +104,7 @@ def test_what_is_measured_is_what_plain_python_counts(facts: list[Fact]) -> None
                 continue
             units, paid = order.units, order.revenue_cents
             for back in sorted((f for f in facts if isinstance(f, Returned)), key=lambda r: (r.at_ms, r.event_id)):
-                if back.order_id == order.order_id and order.at_ms <= back.at_ms < entry.closed_ms and units:
+                if back.order_id == order.order_id and order.at_ms <= back.at_ms < entry.event_time_ms and units:
                     whole = back.units is None or back.units >= units
                     units, paid = (0, 0) if whole else (units - (back.units or 0), paid - back.revenue_cents)
             revenue, bought = revenue + paid, bought + (units > 0)

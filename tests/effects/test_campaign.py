@@ -30,9 +30,9 @@ def side(seed: int, n: int, share: float, margin: int = 1_000, cost: int = 0) ->
     return Sums.of(columns, np.zeros((n, 4), np.int64))
 
 
-def told(treated: Sums, held: Sums, plan: Plan | None = None, **more: float) -> EffectMeasured:
+def told(treated: Sums, held: Sums, plan: Plan | None = None, per_day: float | None = None) -> EffectMeasured:
     cells = {Cell("c", "a", "", False): treated, Cell("c", "", "", True): held, Cell("other", "a", "", False): held}
-    return measure("c", cells, plan or Plan(20_000), "USD", at_ms=7, **more)[0]
+    return measure("c", cells, plan or Plan(20_000), "USD", at_ms=7, shoppers_per_day=per_day)[0]
 
 
 def inside(value: float, each: Range) -> bool:
@@ -88,7 +88,7 @@ def test_a_campaign_that_loses_says_so() -> None:
 
 
 def test_not_yet_enough_says_how_much_longer() -> None:
-    found = told(side(1, 9_000, 0.22), side(2, 1_000, 0.20), shoppers_per_day=500.0)
+    found = told(side(1, 9_000, 0.22), side(2, 1_000, 0.20), per_day=500.0)
     assert found.verdict == "not_yet"
     assert found.shoppers_to_go is not None
     more, days = about(found.shoppers_to_go), about(found.shoppers_to_go / 500)
@@ -106,7 +106,7 @@ def test_as_many_shoppers_more_as_it_said_are_enough() -> None:
 
 
 def test_too_few_orders_say_no_interval() -> None:
-    found = told(side(1, 900, 0.2), side(2, 100, 0.1), shoppers_per_day=100.0)
+    found = told(side(1, 900, 0.2), side(2, 100, 0.1), per_day=100.0)
     assert found.verdict == "too_few"
     assert all(each.low is None and each.high is None for each in found.per_shopper.values())
     assert found.words.startswith("Too few orders to say")

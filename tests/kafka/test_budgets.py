@@ -170,7 +170,7 @@ class Shop:
     def _same_purses(self, plain: list[PartitionProcessor]) -> None:
         held = changelog_values(self.cluster.settings(), lambda key: key == PURSES)
         for processor in plain:
-            theirs = Spending(processor.partition, self.cluster.partitions, self.cluster.app_id, "campaign", "UTC")
+            theirs = Spending(processor.partition, self.cluster.app_id, "UTC")
             theirs.restore(held[processor.partition][PURSES])
             for campaign in CAMPAIGNS:
                 ours = spending(processor).purse(campaign, CURRENCY)

@@ -1,0 +1,89 @@
+"""What all partitions of shoppers reported of campaigns' effects, and what that comes to.
+
+A report holds sums since the campaign began, so the newest of each partition says it all, and one that comes again
+does nothing. An effect is measured with the first report of every day of event time, from the newest sums of all
+partitions, and whenever a partition says that it has nothing more to say for now.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from streams.effects import sample_ratio
+from streams.effects.attribution import DAY_MS
+from streams.effects.campaign import Plan, measure
+from streams.effects.sums import Sums, merged, of_record
+from streams.records.effects import EffectMeasured, EffectReported
+
+
+class Account(msgspec.Struct):
+    """State of one campaign's effect; plain values only."""
+
+    newest: dict[int, EffectReported] = {}
+    """By partition of shoppers."""
+    first_ms: int = 0
+    """Event time of the first report."""
+    measured_day: int = -1
+    estimates: list[EffectMeasured] = []
+    """What was measured last."""
+
+    def take(self, report: EffectReported) -> list[EffectMeasured] | None:
+        """A report comes; None where it is known, else what is measured now, if anything."""
+        known = self.newest.get(report.source_partition)
+        if known is not None and report.sequence <= known.sequence:
+            return None
+        self.newest[report.source_partition] = report
+        self.first_ms = self.first_ms or report.event_time
+        day = report.event_time // DAY_MS
+        if day <= self.measured_day and not report.last:
+            return []
+        self.measured_day = max(day, self.measured_day)
+        self.estimates = self._measured(report)
+        return self.estimates
+
+    def _measured(self, report: EffectReported) -> list[EffectMeasured]:
+        """Every estimate, as it stands with a report."""
+        cells = merged(dict(of_record(tally) for tally in each.tallies) for each in self.newest.values())
+        said, at_ms = report.plan, max(each.event_time for each in self.newest.values())
+        plan = Plan(shoppers=said.shoppers, arms=said.arms, segments=said.segments)
+        days = (at_ms - self.first_ms) / DAY_MS
+        shoppers = sum(cells.values(), Sums()).shoppers
+        per_day, ref = shoppers / days if days >= 1 else None, f"{report.source_partition}/{report.sequence}"
+        found = measure(report.campaign, cells, plan, report.currency, at_ms=at_ms, ref=ref, shoppers_per_day=per_day)
+        return [msgspec.structs.replace(one, sides=self._sides(said.holdout_share)) for one in found]
+
+    def _sides(self, share: float) -> str:
+        if not 0 < share < 1:
+            return ""
+        entered = [sum(each.entered for each in self.newest.values())]
+        entered.append(sum(each.entered_held for each in self.newest.values()))
+        return sample_ratio.check((entered[0], entered[1]), (1 - share, share)).words
+
+
+class Effects:
+    """Every campaign's."""
+
+    def __init__(self) -> None:
+        self.accounts: dict[str, Account] = {}
+        self._changed: set[str] = set()
+
+    def take(self, report: EffectReported) -> list[EffectMeasured] | None:
+        """A report comes; None where it is known, else what is measured now, if anything."""
+        found = self.accounts.setdefault(report.campaign, Account()).take(report)
+        if found is not None:
+            self._changed.add(report.campaign)
+        return found
+
+    @property
+    def newest(self) -> dict[str, list[EffectMeasured]]:
+        """By campaign, what was measured last; the whole campaign's first."""
+        return {campaign: account.estimates for campaign, account in self.accounts.items()}
+
+    def drain_changes(self) -> dict[str, bytes]:
+        """By campaign, what changed since this was last called."""
+        changed, self._changed = sorted(self._changed), set()
+        return {campaign: msgspec.msgpack.encode(self.accounts[campaign]) for campaign in changed}
+
+    def restore(self, campaign: str, value: bytes) -> None:
+        """Take one back."""
+        self.accounts[campaign] = msgspec.msgpack.decode(value, type=Account)
