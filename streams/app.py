@@ -201,7 +201,7 @@ def _declare_watch(worker: Worker) -> None:
     app.before_recovery = started
 
     campaigns = worker.logs.get(contents.logs(settings.app_id)[CAMPAIGN.name])
-    budgets = None if campaigns is None else Budgets(campaigns, kafka.partitions)
+    budgets = None if campaigns is None else Budgets(campaigns, kafka.partitions, settings.lease_minutes)
 
     @app.timer(interval=1.0)  # type: ignore[untyped-decorator]
     async def watch() -> None:

@@ -10,10 +10,12 @@ from functools import cached_property
 
 from msgspec.structs import replace
 
+from models.registry import TASKS
 from streams.campaign_book import CampaignBook, publish, read
 from streams.campaigns.lexer import ExpressionError
 from streams.campaigns.plan import Plans
-from streams.campaigns.vocabulary import Vocabulary
+from streams.campaigns.vocabulary import Vocabulary, vocabulary
+from streams.entities.shopper import SHOPPER
 from streams.inspect import progress
 from streams.nearest import unknown
 from streams.reading import Reader
@@ -126,6 +128,11 @@ class Campaigning:
                 f"Together with the campaigns and segments that are there already: {error} A file that says shop says "
                 "the segments of all campaigns."
             ) from error
+
+
+def shop_vocabulary() -> Vocabulary:
+    """What audiences may name here: the features of shoppers and the answers about them."""
+    return vocabulary(SHOPPER.catalogue.features.values(), TASKS)
 
 
 def not_noticed(campaign: Campaign) -> Iterator[str]:

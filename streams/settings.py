@@ -159,6 +159,14 @@ class Settings:
     holdout_salt: Annotated[str, _says("Another salt draws another control group.")] = "offerstream-1"
     gross_margin: Annotated[Share, _says("The shop's gross margin, as a share of the price.")] = 0.30
     margin_floor: Annotated[Share, _says("What an offer must leave of it.")] = 0.12
+    lease_minutes: Annotated[
+        int,
+        _in("minutes", 1, 1440),
+        _says(
+            "For how many minutes of event time a part of a campaign's budget is leased to a partition: shorter spends "
+            "more evenly; a replay, in which hours pass in a second, needs more, such as 1440."
+        ),
+    ] = 15
     flush_seconds: Annotated[
         SomeSeconds,
         _says("How often state is made durable and offsets committed; also how much is redone after a crash."),

@@ -60,6 +60,7 @@ DOORS = {
         "models",
         "training",
         "streams/worker.py",
+        "streams/campaigning.py",
         "streams/versions.py",
         "streams/rollout.py",
         "streams/why.py",

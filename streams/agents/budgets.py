@@ -16,8 +16,9 @@ from streams.records.budget import PRICE_UNIT, BudgetSet, encode_budget_record
 from streams.records.campaigns import Campaign, CampaignSet
 
 
-def budget_of(campaign: Campaign, currency: str, partitions: int) -> BudgetSet | None:
-    """What a campaign may spend in a currency; None where it says nothing of it. ``partitions``: of shoppers."""
+def budget_of(campaign: Campaign, currency: str, partitions: int, lease_minutes: int) -> BudgetSet | None:
+    """What a campaign may spend in a currency; None where it says nothing of it. ``partitions``: of shoppers;
+    ``lease_minutes``: how long a lease is good for."""
     said = campaign.budget.get(currency)
     if said is None:
         return None
@@ -32,15 +33,16 @@ def budget_of(campaign: Campaign, currency: str, partitions: int) -> BudgetSet |
         pacing=campaign.pacing,
         open=campaign.approval == "approved",
         partitions=partitions,
+        lease_minutes=lease_minutes,
     )
 
 
 class Budgets:
     """What operators want, held against the ledgers of the partitions that this worker owns: ``log`` is theirs, of so
-    many ``partitions``."""
+    many ``partitions``; ``lease_minutes``: how long a lease is good for."""
 
-    def __init__(self, log: EntityLog, partitions: int) -> None:
-        self._log, self._partitions = log, partitions
+    def __init__(self, log: EntityLog, partitions: int, lease_minutes: int) -> None:
+        self._log, self._partitions, self._lease_minutes = log, partitions, lease_minutes
         self._asked: dict[str, tuple[float, BudgetSet]] = {}
         self._shown: set[str] = set()
 
@@ -48,7 +50,10 @@ class Budgets:
         """Write the budget of each campaign into its partition where its ledger has another; a campaign that is not
         wanted any more leases nothing. Written again when the ledger has not come to it for a while."""
         now, currency = time.monotonic(), self._log.rules.decode.currency
-        said = {campaign.id: budget_of(campaign, currency, self._partitions) for campaign in wanted.campaigns}
+        said = {
+            campaign.id: budget_of(campaign, currency, self._partitions, self._lease_minutes)
+            for campaign in wanted.campaigns
+        }
         for side, partition in self._sides():
             gone = {name: held for name, held in side.budgets.items() if held.open and said.get(name) is None}
             ours = [

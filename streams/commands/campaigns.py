@@ -12,10 +12,9 @@ from typing import Any
 import click
 import msgspec
 
-from streams.campaigning import Campaigning, not_noticed, stand
+from streams.campaigning import Campaigning, not_noticed, shop_vocabulary, stand
 from streams.campaigns import examples
 from streams.campaigns.reading import CampaignError, campaigns_of, says_shop
-from streams.campaigns.vocabulary import Vocabulary, vocabulary
 from streams.campaigns.yaml_lines import MAX_BYTES, Problem
 from streams.commands.common import BROKER, JSON, TEXT, Number
 from streams.commands.groups import Group
@@ -221,14 +220,6 @@ def _finish(campaigning: Campaigning, document: dict[str, Any], seconds: float, 
         click.echo(f"They hold in every partition, after {time.monotonic() - began:.1f} s. Digest {wanted.digest}.")
     elif holds is False:
         click.echo(f"No worker of group {settings.app_id!r} (OFFERSTREAM_APP_ID) runs: those that start will follow.")
-
-
-def shop_vocabulary() -> Vocabulary:
-    """What audiences may name here: the features of shoppers and the answers about them."""
-    from models.registry import TASKS
-    from streams.entities.shopper import SHOPPER
-
-    return vocabulary(SHOPPER.catalogue.features.values(), TASKS)
 
 
 def _text(file: Path) -> str:

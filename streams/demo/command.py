@@ -11,7 +11,8 @@ from typing import Any
 import msgspec
 from rich.markup import escape
 
-from streams.demo import items, systems
+from streams.demo import campaigns, items, systems
+from streams.demo.campaigns import Campaigns
 from streams.demo.following import ItemsLog, follow
 from streams.demo.hindsight import Hindsight, period
 from streams.demo.page import page
@@ -59,7 +60,8 @@ def _run(stack: ExitStack, broker: str | None, start_ms: int | None, stop_ms: in
     watch = Watch(stage.kafka, recording)
     stack.callback(watch.stop)
     catalogue = Catalogue(stage.kafka, start_ms, stop_ms)
-    sending = Sending(stage.kafka, recording, start_ms, stop_ms, after=catalogue.listed)
+    acting = Campaigns(stage.settings)
+    sending = Sending(stage.kafka, recording, start_ms, stop_ms, after=catalogue.listed, paced=acting.paced)
     console.print(f"Replaying Complete Journey ({COMPLETE_JOURNEY.meaning}){sending.part}.")
     console.print("Items are told of each order, so there are more records of items than events.")
     console.print(
@@ -68,7 +70,7 @@ def _run(stack: ExitStack, broker: str | None, start_ms: int | None, stop_ms: in
     watch.start()
     catalogue.start()
     sending.start()
-    followed = follow(stage, sending, catalogue, watch, log)
+    followed = follow(stage, sending, catalogue, acting, watch, log)
     with console.status("Looking back: did the alerts come true?"):
         systems.read_answers(reader, starts, recording)
         looked_back = Hindsight(recording).summary()
@@ -80,10 +82,14 @@ def _run(stack: ExitStack, broker: str | None, start_ms: int | None, stop_ms: in
         if listed["best_sellers"]:
             examples["item"] = Example(listed["best_sellers"][0]["item_id"], recording.end_ms)
         answered = systems.answered(reader, starts, recording, examples)
+        held = campaigns.summary(acting, reader, starts, recording, followed.samples)
     read = {**watch.read(), "scored": recording.scored, "item_profiles": answered["items"]["answers"]}
+    told = summary(followed, sending.lane.sent, read)
     return {
-        **summary(followed, sending.lane.sent, read),
+        **told,
         **looked_back,
+        "adds_up": told["adds_up"] and all(each["adds_up"] for each in held),
+        "campaigns": held,
         "period": period(recording),
         "systems": answered,
         "items": items.summary(followed, catalogue.kinds, listed),

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from rich.live import Live
 
+from streams.demo.campaigns import Campaigns
 from streams.demo.scrape import RECORD_FATES, Samples, by, records, scrape, values
 from streams.demo.sending import Catalogue, Lane, Sending
 from streams.demo.stage import DemoError, Stage, console
@@ -66,7 +67,9 @@ class ItemsLog:
         return held == records(samples, "item", ITEM_FATES)
 
 
-def follow(stage: Stage, sending: Sending, catalogue: Catalogue, watch: Watch, log: ItemsLog) -> Followed:
+def follow(
+    stage: Stage, sending: Sending, catalogue: Catalogue, campaigns: Campaigns, watch: Watch, log: ItemsLog
+) -> Followed:
     """Show what comes until the worker is through with all that was sent and with what followed from it. Raises
     ``DemoError``, ``BrokerError``."""
     found, samples = Followed(), Samples()
@@ -79,6 +82,7 @@ def follow(stage: Stage, sending: Sending, catalogue: Catalogue, watch: Watch, l
             done, items = counted_now = records(samples), records(samples, "item", ITEM_FATES)
             if counted_now != counted:
                 counted, changed = counted_now, now
+            campaigns.processed(int(done))
             sent = sending.lane.sent
             if found.progress[-1][2] < sent or not sending.lane.finished.is_set():
                 found.progress.append((now - began, sent, done))

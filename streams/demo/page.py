@@ -13,6 +13,8 @@ from xml.etree.ElementTree import Element
 
 from streams.decisions.churn_alert import LEVELS
 from streams.demo import figures
+from streams.demo.campaigns import LEAD as CAMPAIGNS_LEAD
+from streams.demo.campaigns import cells as campaign_cells
 from streams.demo.following import ITEM_FATES
 from streams.demo.items import RANKINGS
 from streams.demo.markup import Inside, table, tag, text_of
@@ -147,6 +149,29 @@ def offers(n: Numbers) -> Element:
     )
 
 
+def campaigns(n: Numbers) -> Element | None:
+    """What each campaign spent and brought."""
+    if not n["campaigns"]:
+        return None
+    head = ["campaign", "budget", "set aside", "spent", "offers", "shoppers", "in the holdout", "profit beyond it"]
+    rows = [campaign_cells(each) for each in n["campaigns"]]
+    days = sorted({day for each in n["campaigns"] for day in each["committed_by_day_cents"]})
+    by_day = [
+        [day, *(money(each["committed_by_day_cents"].get(day, 0), each["currency"]) for each in n["campaigns"])]
+        for day in days
+    ]
+    told = [tag("li", tag("strong", each["title"]), f": {each['words']}") for each in n["campaigns"] if each["words"]]
+    names = [each["id"] for each in n["campaigns"]]
+    return _section(
+        "campaigns",
+        "Campaigns: what they spent, and what they brought",
+        tag("p", CAMPAIGNS_LEAD),
+        table(head, rows, "Each campaign beyond its holdout, with the interval that may be looked at all the time"),
+        tag("ul", *told),
+        table(["day", *names], by_day, "Set aside for offers, by day"),
+    )
+
+
 def items(n: Numbers) -> Element | None:
     """Items that sell best, fall, or run out of simulated stock."""
     told, blocks = n["items"], list[Inside]()
@@ -232,6 +257,7 @@ SECTIONS: tuple[Callable[[Numbers], Element | None], ...] = (
     alerts,
     calibration,
     offers,
+    campaigns,
     items,
     answers,
     adding_up,

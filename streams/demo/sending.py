@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from threading import Condition, Event, Thread
 
@@ -10,6 +10,7 @@ from streams.access import Access
 from streams.demo.catalogue import CatalogueRecord, told
 from streams.demo.recording import Recording
 from streams.producer.replay import ReplayError, Sent, event_time_ms, records_of, send
+from streams.records.events import ShopperEvent
 from streams.records.items import ItemListed
 from streams.records.words import shown_time
 from training.datasets import COMPLETE_JOURNEY
@@ -108,6 +109,8 @@ class Sending:
     start_ms: int | None
     stop_ms: int | None
     after: Event | None = None
+    paced: Callable[[Iterable[ShopperEvent]], Iterable[ShopperEvent]] = iter
+    """Gives each event when its turn comes."""
     lane: Lane = field(init=False)
 
     def __post_init__(self) -> None:
@@ -129,7 +132,7 @@ class Sending:
         if self.after is not None:
             self.after.wait()
         events = (event for event in COMPLETE_JOURNEY.read(None) if self._wanted(event_time_ms(event)))
-        records = records_of(self.recording.passing(events))
+        records = records_of(self.recording.passing(self.paced(events)))
         send(self.kafka, records, acknowledged := Sent(), self.lane.so_far)
         self.lane.sent = acknowledged.records
         if not acknowledged.records:

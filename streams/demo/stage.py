@@ -17,10 +17,14 @@ from streams.access import Access
 from streams.broker.embedded import Broker, free_ports
 from streams.demo.scrape import get
 from streams.entities import contents
-from streams.settings import Settings
+from streams.settings import PREFIX, Settings
 from streams.topics import EVENTS, create, records_in
 
 console = Console()
+#: Settings that say where Kafka is and who we are to it.
+ACCESS = ("broker", "security_protocol", "sasl_mechanism", "sasl_username", "sasl_password", "ssl_ca_file")
+#: What the demo's worker is told besides. Days pass in seconds: what is leased must last until the next report comes.
+TOLD = {"flush_seconds": "5", "lease_minutes": "1440"}
 
 
 class DemoError(RuntimeError):
@@ -31,13 +35,23 @@ class DemoError(RuntimeError):
 class Stage:
     """Kafka and a worker that is ready; its metrics are on ``port``."""
 
-    app_id: str
-    kafka: Access
+    settings: Settings
+    """Of the worker, as far as whoever speaks to Kafka needs them."""
     broker: Broker | None
     """None for one that was there before."""
     worker: subprocess.Popen[bytes]
     port: int
     log: Path
+
+    @property
+    def kafka(self) -> Access:
+        """Kafka, for clients."""
+        return self.settings.access
+
+    @property
+    def app_id(self) -> str:
+        """The worker's group."""
+        return self.settings.app_id
 
     def fail(self, what: str) -> DemoError:
         """An error with the end of the worker's log."""
@@ -47,15 +61,16 @@ class Stage:
 def set_up(stack: ExitStack, folder: Path, broker: str | None) -> Stage:
     """Start an embedded Kafka, or take the one named, and a worker on it."""
     if broker is None:
-        running, app_id = _embedded(stack, folder), "offerstream-demo"
-        kafka, replication = Access(running.bootstrap), 1
+        running = _embedded(stack, folder)
+        settings = Settings(broker=running.bootstrap, app_id="offerstream-demo")
     else:
-        running, app_id = None, f"offerstream-demo-{os.getpid()}"
-        kafka, replication = _named(broker)
-    create(kafka, contents.topics(app_id), 4, replication)
+        running, named = None, _named(broker)
+        told = {name: getattr(named, name) for name in (*ACCESS, "replication")}
+        settings = Settings(app_id=f"offerstream-demo-{os.getpid()}", **told)
+    create(settings.access, contents.topics(settings.app_id), 4, settings.replication)
     (port,) = free_ports(1)
-    worker = _start_worker(stack, folder, kafka, port, app_id)
-    stage = Stage(app_id, kafka, running, worker, port, folder / "worker.log")
+    worker = _start_worker(stack, folder, settings, port)
+    stage = Stage(settings, running, worker, port, folder / "worker.log")
     with console.status("Waiting for the worker…"):
         _wait_ready(stage)
     console.print(f"A worker is ready: http://127.0.0.1:{port}/metrics")
@@ -74,31 +89,25 @@ def _embedded(stack: ExitStack, folder: Path) -> Broker:
     return running
 
 
-def _named(broker: str) -> tuple[Access, int]:
+def _named(broker: str) -> Settings:
     settings = Settings.from_environment(broker=broker)
     if held := records_in(settings.access, EVENTS):
         raise DemoError(
             f"{EVENTS.name} at {broker} holds {held:,} records. The demo sends households of 2017, counts all: "
             "it is for a broker of its own. Leave --broker away, or send your data with: offerstream replay."
         )
-    return settings.access, settings.replication
+    return settings
 
 
-def _start_worker(stack: ExitStack, folder: Path, kafka: Access, port: int, app_id: str) -> subprocess.Popen[bytes]:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("OFFERSTREAM_")}
-    access = {
-        "SECURITY_PROTOCOL": kafka.protocol,
-        "SASL_MECHANISM": kafka.mechanism,
-        "SASL_USERNAME": kafka.username,
-        "SASL_PASSWORD": kafka.password,
-        "SSL_CA_FILE": kafka.ca_file,
-    }
-    told = {f"OFFERSTREAM_{name}": value for name, value in access.items()}
-    command = ["worker", "--broker", kafka.servers, "--data-dir", str(folder / "worker"), "--port", str(port)]
+def _start_worker(stack: ExitStack, folder: Path, settings: Settings, port: int) -> subprocess.Popen[bytes]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
+    told = {name: str(getattr(settings, name)) for name in ("app_id", *ACCESS)} | TOLD
+    told = {f"{PREFIX}{name.upper()}": value for name, value in told.items()}
+    command = ["worker", "--data-dir", str(folder / "worker"), "--port", str(port)]
     log = stack.enter_context((folder / "worker.log").open("wb"))
     worker = subprocess.Popen(
         [sys.executable, "-m", "streams", *command],
-        env={**kept, **told, "OFFERSTREAM_APP_ID": app_id, "OFFERSTREAM_FLUSH_SECONDS": "5"},
+        env=kept | told,
         stdout=log,
         stderr=log,
         start_new_session=True,  # Ctrl-C reaches us, and we stop it

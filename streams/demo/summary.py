@@ -13,6 +13,7 @@ from rich.text import Text
 
 from streams.decisions.churn_alert import LEVELS
 from streams.decisions.promotion import GUARDS
+from streams.demo.campaigns import cells
 from streams.demo.following import ITEM_FATES, Followed
 from streams.demo.items import RANKINGS
 from streams.demo.scrape import RECORD_FATES, by, quantile, records
@@ -124,6 +125,10 @@ def rows(s: dict[str, Any]) -> Iterator[tuple[str, str]]:
     yield "offers withheld", f"{s['withheld']:,}" + (f" ({held})" if held else "")
     if s["withheld_by"]["no_consent"]:
         yield "", "no consent: a household has consented once a campaign of the shop addressed it"
+    for each in s["campaigns"]:
+        name, budget, aside, spent, offers, shoppers, holdout, profit = cells(each)
+        yield f"campaign {name}", f"{offers} offers, {aside} of {budget} set aside, {spent} spent"
+        yield "", f"beyond the holdout: {profit}, {shoppers} shoppers against {holdout}"
     told = s["items"]
     parts = " + ".join(f"{told[fate]:,} {fate}" for fate in ITEM_FATES if told[fate] or fate in RECORD_FATES)
     yield "items' log", f"{told['records_in']:,} = {parts}, applied after {told['seconds']:.0f} s"

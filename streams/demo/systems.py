@@ -19,7 +19,7 @@ from streams.demo.recording import Judged, Recording
 from streams.processing.partitioning import homes
 from streams.reading import Place, Reader, Record
 from streams.records import words
-from streams.topics import ALERTS, ITEM_PROFILES, PROFILES, SCORES, Topic
+from streams.topics import ALERTS, EFFECTS, ITEM_PROFILES, OFFERS, PROFILES, SCORES, Topic
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class System:
     topic: Topic
     """Where what it says for people and other systems goes."""
     task: str | None = None
-    about: Literal["shopper", "item"] = "shopper"
+    about: Literal["shopper", "item", "campaign"] = "shopper"
     """What its example is about."""
 
 
@@ -45,6 +45,8 @@ class Example(NamedTuple):
 SYSTEMS = (
     System("churn", "how likely each shopper leaves, and who is alerted", ALERTS, task="churn"),
     System("behaviour", "who each shopper is and what they will do next", PROFILES, task="behaviour"),
+    System("promotion", "whom campaigns made which offer, within their budgets", OFFERS),
+    System("effect", "what each campaign brought beyond its holdout", EFFECTS, about="campaign"),
     System("items", "what each item sells, costs and has in (simulated) stock", ITEM_PROFILES, about="item"),
 )
 

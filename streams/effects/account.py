@@ -1,8 +1,7 @@
 """What all partitions of shoppers reported of campaigns' effects, and what that comes to.
 
 A report holds sums since the campaign began, so the newest of each partition says it all, and one that comes again
-does nothing. An effect is measured with the first report of every day of event time, from the newest sums of all
-partitions, and whenever a partition says that it has nothing more to say for now.
+does nothing. With each report the effect is measured from the newest sums of all partitions.
 """
 
 from __future__ import annotations
@@ -23,21 +22,16 @@ class Account(msgspec.Struct):
     """By partition of shoppers."""
     first_ms: int = 0
     """Event time of the first report."""
-    measured_day: int = -1
     estimates: list[EffectMeasured] = []
     """What was measured last."""
 
     def take(self, report: EffectReported) -> list[EffectMeasured] | None:
-        """A report comes; None where it is known, else what is measured now, if anything."""
+        """A report comes; what the campaign brought so far, None where the report is known."""
         known = self.newest.get(report.source_partition)
         if known is not None and report.sequence <= known.sequence:
             return None
         self.newest[report.source_partition] = report
         self.first_ms = self.first_ms or report.event_time
-        day = report.event_time // DAY_MS
-        if day <= self.measured_day and not report.last:
-            return []
-        self.measured_day = max(day, self.measured_day)
         self.estimates = self._measured(report)
         return self.estimates
 
@@ -68,7 +62,7 @@ class Effects:
         self._changed: set[str] = set()
 
     def take(self, report: EffectReported) -> list[EffectMeasured] | None:
-        """A report comes; None where it is known, else what is measured now, if anything."""
+        """A report comes; what its campaign brought so far, None where the report is known."""
         found = self.accounts.setdefault(report.campaign, Account()).take(report)
         if found is not None:
             self._changed.add(report.campaign)

@@ -176,7 +176,7 @@ class ShopperSide(PlainSide):
         if self._tallies is None:
             return []
         told = self._tallies.fall_idle(offset, rules)
-        return told + self._to_campaigns(self.windows.fall_idle(self.watermark_ms(rules)))
+        return told + self._to_campaigns(self.windows.tell(self.watermark_ms(rules)))
 
     def correct(self, state: Rows, groups: Sequence[Group], scores: Mapping[str, TaskScores]) -> None:
         """What models foretell is corrected by what became of their forecasts."""

@@ -159,7 +159,7 @@ class OfferWindows:
             day = int(days[i])
             self._count_entries(int(offsets[i]))
             said += self._close(day * DAY_MS, watermark, offsets)
-            told += self._tell(day * DAY_MS, last=False)
+            told += self.tell(day * DAY_MS)
             self._day = day
         said += self._close(int(watermark[-1]), watermark, offsets)
         self._count_entries(None)
@@ -200,7 +200,8 @@ class OfferWindows:
         known.tallies = [sums.record(cell) for cell, sums in sorted(merged((before, measured)).items())]
         known.reported, self._summed = False, True
 
-    def _tell(self, at_ms: int, *, last: bool) -> list[EffectReported]:
+    def tell(self, at_ms: int) -> list[EffectReported]:
+        """What the campaigns' ledgers do not know yet; all windows that close up to ``at_ms`` have closed."""
         said = list[EffectReported]()
         for campaign, known in sorted(self._known.items()):
             if known.reported:
@@ -213,7 +214,6 @@ class OfferWindows:
                     source_partition=self._partition,
                     sequence=known.sequence,
                     event_time=max(at_ms, 0),
-                    last=last,
                     plan=known.plan,
                     entered=known.entered[0],
                     entered_held=known.entered[1],
@@ -222,10 +222,6 @@ class OfferWindows:
             )
             known.sequence += 1
         return said
-
-    def fall_idle(self, watermark_ms: int) -> list[EffectReported]:
-        """Nothing more comes for now: what is known is told."""
-        return self._tell(watermark_ms, last=True)
 
     def forget(self, campaigns: Iterable[str]) -> None:
         """Only these campaigns are left: of others nobody needs to know any more who entered them."""

@@ -65,6 +65,9 @@ class BudgetSet(_Record, tag="budget_set", frozen=True, kw_only=True):
     partitions: Annotated[
         Annotated[int, Meta(ge=1, le=10_000)], Meta(description="How many partitions the shoppers' log has.")
     ]
+    lease_minutes: Annotated[
+        Annotated[int, Meta(ge=1, le=1440)], Meta(description="How long a lease is good for, in minutes of event time.")
+    ] = 15
     arithmetic: Annotated[
         int, Meta(description="Number of the rules of leasing and pacing: a ledger that does not know it stops.")
     ] = 1

@@ -124,7 +124,6 @@ class EffectReported(msgspec.Struct, tag_field="type", tag="effect_reported", kw
     event_time: Annotated[
         EpochMillis, Meta(description="Windows closed before are counted, UTC milliseconds since 1970.")
     ]
-    last: Annotated[bool, Meta(description="Whether the source has nothing more to say for now.")]
     plan: Annotated[EffectPlan, Meta(description="What was fixed for it in the campaign's file.")]
     entered: Annotated[Count, Meta(description="Shoppers who entered the campaign and get its offers.")]
     entered_held: Annotated[Count, Meta(description="Shoppers of the holdout who entered it.")]

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 import msgspec
 from msgspec import UNSET
 
+from streams.records.effects import EffectMeasured, OfferOutcome
 from streams.records.events import (
     ClockTicked,
     ConsentChanged,
@@ -108,6 +109,8 @@ TITLES: dict[type, str] = {
     ItemProfiled: "item",
     DeadLetter: "dead letter",
     LateEvent: "late",
+    OfferOutcome: "what became of an offer",
+    EffectMeasured: "effect",
 }
 
 
@@ -130,6 +133,10 @@ def about(record: object, reasons: int = 3) -> str:
         return _profile(record)
     if isinstance(record, ItemProfiled):
         return _item_profile(record)
+    if isinstance(record, EffectMeasured):
+        return record.words
+    if isinstance(record, OfferOutcome):
+        return _outcome(record)
     if isinstance(record, DeadLetter):
         field = f" at {record.field}" if record.field else ""
         return f"{record.reason}{field}: {record.detail} [{place(record)}]"
@@ -154,6 +161,21 @@ def _offer(record: OfferMade) -> str:
         given += f", code {record.coupon_code}"
     of = "" if record.arm is UNSET else f" [{record.campaign}, {record.arm}]"
     return f"{given}, until {shown_day(record.expires_at_ms)}: {reasons_in_words(record.reasons)}{of}"
+
+
+def _outcome(record: OfferOutcome) -> str:
+    of = f"[{record.campaign}, {record.arm}]"
+    if record.held:
+        return f"none was made, to compare with {of}"
+    stages = ("shown", "clicked", "redeemed", "dismissed")
+    came = [stage for stage in stages if getattr(record, f"{stage}_ms") is not None]
+    order = (
+        ""
+        if record.order_id is None
+        else f", order {record.order_id} of {money(record.order_revenue_cents, record.currency)}"
+    )
+    back = {"no": "", "partly": ", partly returned", "all": ", returned"}[record.returned]
+    return f"{', '.join(came) or 'no reaction'}{order}{back} {of}"
 
 
 def _withheld(record: OfferWithheld) -> str:

@@ -50,7 +50,7 @@ def test_what_operators_set_comes_to_the_ledgers_once() -> None:
     log = SimpleNamespace(
         topic="shop-campaigns-log", writer=written, processors=processors, metrics=metrics, rules=RULES
     )
-    budgets = Budgets(cast(EntityLog, log), PARTITIONS)
+    budgets = Budgets(cast(EntityLog, log), PARTITIONS, 15)
     names = ("win-back", "back-in-stock")
     wanted = [campaign(name) for name in names]
 
@@ -66,7 +66,7 @@ def test_what_operators_set_comes_to_the_ledgers_once() -> None:
     budgets.set(CampaignSet(campaigns=tuple(wanted)))
     budgets.set(CampaignSet(campaigns=tuple(wanted)))  # the ledger has not come to it yet
     assert written.count == 2
-    assert held() == {name: budget_of(one, "USD", PARTITIONS) for name, one in zip(names, wanted, strict=True)}
+    assert held() == {name: budget_of(one, "USD", PARTITIONS, 15) for name, one in zip(names, wanted, strict=True)}
     assert all(b.open and b.ends_at_ms == END.timestamp() * 1000 and b.daily_cents == 700 for b in held().values())
     budgets.set(CampaignSet(campaigns=tuple(wanted)))  # and now it has
     assert written.count == 2
@@ -77,7 +77,7 @@ def test_what_operators_set_comes_to_the_ledgers_once() -> None:
     found = held()
     assert [(b.revision, b.open, b.total_cents) for b in found.values()] == [(1, False, 9_000), (1, False, 5_000)]
     # A currency that the group does not add up is not its business.
-    assert budget_of(campaign("x", budget={"EUR": {"total_cents": 1}}), "USD", PARTITIONS) is None
+    assert budget_of(campaign("x", budget={"EUR": {"total_cents": 1}}), "USD", PARTITIONS, 15) is None
     budgets.show()
     sample = metrics.registry.get_sample_value
     assert sample("offerstream_campaign_budget_cents", {"campaign": "win-back", "part": "remaining"}) == 9_000

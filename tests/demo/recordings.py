@@ -120,6 +120,22 @@ def counts(name: str, entity: str, label: str, **values: int) -> Samples:
     return {(f"offerstream_{name}", (("entity", entity), (label, value))): float(n) for value, n in values.items()}
 
 
+CAMPAIGN: dict[str, Any] = {
+    "id": "win-back",
+    "title": "We miss you",
+    "currency": "USD",
+    "budget_cents": 24_000,
+    "committed_cents": 9_000,
+    "committed_by_day_cents": {"2017-12-01": 4_000, "2017-12-02": 5_000},
+    "spent_cents": 120,
+    "offers": 9,
+    "withheld": {"no_consent": 3},
+    "shoppers": 8,
+    "holdout": 2,
+    "incremental_profit_cents": [-500.0, -16.0, 480.0],
+    "words": "Not yet enough: profit per shopper beyond the holdout lies between -0.60 USD and 0.60 USD.",
+    "adds_up": True,
+}
 READ = {"alerts": 7, "offers": 4, "withheld": 1, "scored": 12, "item_profiles": 10}
 
 
@@ -150,6 +166,7 @@ def numbers(
         **Hindsight(made).summary(),
         "period": period(made),
         "systems": systems,
+        "campaigns": [CAMPAIGN],
         "items": items.summary(followed, {ItemListed: 2, StockCounted: 3}, ranked or listed()),
         "story": None if found is None else msgspec.to_builtins(tell(made, found)),
     }
