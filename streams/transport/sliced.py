@@ -106,6 +106,7 @@ class ConsumerThread(aiokafka.AIOKafkaConsumerThread):
             await asyncio.sleep(0.05)
             return {}
         records = await super()._fetch_records(consumer, wanted, timeout, max_records)
+        _take_turns(consumer, records)
         # Nothing is awaited from here on, so the positions are still those that the poll left.
         given = owner.may_deliver(active_partitions)
         assigned = consumer.assignment()
@@ -113,6 +114,15 @@ class ConsumerThread(aiokafka.AIOKafkaConsumerThread):
             if tp not in given and tp in assigned:
                 consumer.seek(tp, found[0].offset)
         return {tp: found for tp, found in records.items() if tp in given}
+
+
+def _take_turns(consumer: Any, taken: Iterable[TP]) -> None:
+    """Let the partitions that were just taken from come last in the next poll. aiokafka empties what it holds of one
+    partition, which may be all of its backlog, before it comes to the next: shoppers waited minutes for items."""
+    held = consumer._fetcher._records
+    for tp in taken:
+        if tp in held:
+            held.move_to_end(tp)
 
 
 def _origins(records: list[Any]) -> list[Origin | None]:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -117,3 +118,31 @@ def test_what_a_poll_that_outlasts_a_rebalance_must_not_deliver_is_read_again(cl
     first, second = asyncio.run(poll_twice())
     assert first == {}
     assert [r.offset for r in second[TP(EVENTS.name, 1)]] == list(range(50))
+
+
+def test_partitions_take_turns_however_much_is_held_of_one(cluster: Cluster) -> None:
+    """aiokafka empties one before it comes to the next, so that new events waited for the backlog of another."""
+    cluster.send(log_of(*(viewed(f"s{i}", event_id=f"e{i}") for i in range(2000))))
+
+    async def poll() -> list[set[TP]]:
+        consumer = AIOKafkaConsumer(bootstrap_servers=cluster.bootstrap, auto_offset_reset="earliest")
+        await consumer.start()
+        try:
+            tps = {TP(EVENTS.name, partition) for partition in range(cluster.partitions)}
+            consumer.assign([TopicPartition(*tp) for tp in tps])
+            thread = ConsumerThread.__new__(ConsumerThread)
+            thread.consumer = cast(Any, SimpleNamespace(may_deliver=set, flow_active=True))
+            while len(consumer._fetcher._records) < len(tps):
+                await asyncio.sleep(0.05)
+            polls = [await thread._fetch_records(consumer, tps, 10, 50) for _ in range(2 * len(tps))]
+            return [set(found) for found in polls]
+        finally:
+            await consumer.stop()
+
+    taken = asyncio.run(asyncio.wait_for(poll(), 60))
+    assert all(len(one) == 1 for one in taken)
+    assert (
+        len(set.union(*taken[: cluster.partitions]))
+        == len(set.union(*taken[cluster.partitions :]))
+        == cluster.partitions
+    )

@@ -13,6 +13,7 @@ import faust.streams as faust_streams
 import mode
 import pytest
 import rocksdict
+from aiokafka.consumer.fetcher import Fetcher
 from aiokafka.consumer.group_coordinator import GroupCoordinator
 from aiokafka.consumer.subscription_state import TopicPartitionState
 from faust.stores import rocksdb
@@ -92,6 +93,13 @@ def test_offsets_are_filtered_without_an_await_before_they_are_committed() -> No
     """Why the state that ``before_commit`` takes holds at least all that is committed."""
     assert not inspect.iscoroutinefunction(base.Consumer._filter_committable_offsets)
     assert "await" not in source(base.Consumer._filter_committable_offsets)
+
+
+def test_a_poll_empties_what_is_held_of_one_partition_before_it_comes_to_the_next() -> None:
+    source = inspect.getsource(Fetcher.fetched_records)
+    assert "for tp in list(self._records.keys()):" in source
+    assert "res_or_error.getall(max_records)" in source
+    assert "self._records = collections.OrderedDict()" in inspect.getsource(Fetcher.__init__)
 
 
 def test_faust_resumes_source_partitions_before_it_seeks_and_clears_its_queues() -> None:
