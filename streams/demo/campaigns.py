@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Condition
@@ -46,8 +46,11 @@ class Campaigns:
     """Holds the replay back while campaigns are set and while they run. ``processed`` is told how far the worker is."""
 
     settings: Settings
+    kill: Callable[[], None]
+    """Kills the worker and starts it again, in the middle of the campaigns."""
     chosen: CampaignSet = field(init=False)
     begun: bool = False
+    killed: bool = False
     _done: int = 0
     _moved: Condition = field(default_factory=Condition)
 
@@ -83,6 +86,9 @@ class Campaigns:
                 wait = (at_ms - self.start_ms) / DAY_MS * DAY_SECONDS - (time.monotonic() - began)
                 if wait > 0:
                     time.sleep(wait)
+                if not self.killed and at_ms >= (self.start_ms + self.end_ms) // 2:
+                    self.killed = True
+                    self.kill()
             yield event
 
     def _wait_for(self, records: int) -> None:

@@ -13,7 +13,7 @@ from rich.markup import escape
 
 from streams.demo import campaigns, items, systems
 from streams.demo.campaigns import Campaigns
-from streams.demo.following import ItemsLog, follow
+from streams.demo.following import ItemsLog, fates, follow
 from streams.demo.hindsight import Hindsight, period
 from streams.demo.page import page
 from streams.demo.recording import Recording
@@ -60,7 +60,7 @@ def _run(stack: ExitStack, broker: str | None, start_ms: int | None, stop_ms: in
     watch = Watch(stage.kafka, recording)
     stack.callback(watch.stop)
     catalogue = Catalogue(stage.kafka, start_ms, stop_ms)
-    acting = Campaigns(stage.settings)
+    acting = Campaigns(stage.settings, stage.worker.kill_and_restart)
     sending = Sending(stage.kafka, recording, start_ms, stop_ms, after=catalogue.listed, paced=acting.paced)
     console.print(f"Replaying Complete Journey ({COMPLETE_JOURNEY.meaning}){sending.part}.")
     console.print("Items are told of each order, so there are more records of items than events.")
@@ -71,6 +71,7 @@ def _run(stack: ExitStack, broker: str | None, start_ms: int | None, stop_ms: in
     catalogue.start()
     sending.start()
     followed = follow(stage, sending, catalogue, acting, watch, log)
+    followed.fates, followed.items_in = fates(reader, stage, log)
     with console.status("Looking back: did the alerts come true?"):
         systems.read_answers(reader, starts, recording)
         looked_back = Hindsight(recording).summary()
@@ -83,13 +84,14 @@ def _run(stack: ExitStack, broker: str | None, start_ms: int | None, stop_ms: in
             examples["item"] = Example(listed["best_sellers"][0]["item_id"], recording.end_ms)
         answered = systems.answered(reader, starts, recording, examples)
         held = campaigns.summary(acting, reader, starts, recording, followed.samples)
-    read = {**watch.read(), "scored": recording.scored, "item_profiles": answered["items"]["answers"]}
-    told = summary(followed, sending.lane.sent, read)
+    read = {**watch.read(), "scored": len(recording.scored), "item_profiles": answered["items"]["answers"]}
+    told = summary(followed, sending.lane.sent, read, recording)
     return {
         **told,
         **looked_back,
         "adds_up": told["adds_up"] and all(each["adds_up"] for each in held),
         "campaigns": held,
+        "said_again": watch.again(),
         "period": period(recording),
         "systems": answered,
         "items": items.summary(followed, catalogue.kinds, listed),

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from dataclasses import dataclass, field
 
 from rich.live import Live
 
 from streams.demo.campaigns import Campaigns
-from streams.demo.scrape import RECORD_FATES, Samples, by, records, scrape, values
+from streams.demo.scrape import RECORD_FATES, Samples, added, by, records, scrape, values
 from streams.demo.sending import Catalogue, Lane, Sending
 from streams.demo.stage import DemoError, Stage, console
 from streams.demo.watching import Watch
 from streams.entities.item import ITEM
+from streams.entities.shopper import SHOPPER
+from streams.inspect import progress
 from streams.reading import Reader
 from streams.records.items import ITEM_RECORDS
 from streams.records.tags import tag_of
@@ -38,7 +41,12 @@ class Followed:
     items_in: int = 0
     """How many records it held."""
     samples: Samples = field(default_factory=dict)
-    """What the worker counted at the end."""
+    """What workers counted. One that was killed took with it what it had counted in the moment before, and what it had
+    not written down was done again: these numbers are close, and ``fates`` are exact."""
+    killed: int = 0
+    """How often the worker was killed."""
+    fates: dict[str, Counter[str]] = field(default_factory=dict)
+    """By entity, what became of each record of its log, as it stands beside the state that came of it."""
 
 
 class ItemsLog:
@@ -57,14 +65,14 @@ class ItemsLog:
 
     def applied(self, samples: Samples, carried: int, held: int) -> bool:
         """Whether the worker has applied all records that the log holds (``held``), and ``carried`` of a catalogue
-        among them."""
+        among them, as far as its counters tell."""
         kinds = by(samples, "offerstream_events_total", "type", entity="item")
         dead = by(samples, "offerstream_records_total", "fate", entity="item")["dead"]
         if sum(kinds[kind] for kind in CATALOGUE_TYPES) + dead < carried:
             return False
         if any(values(samples, "offerstream_lag_records", "item")):
             return False
-        return held == records(samples, "item", ITEM_FATES)
+        return held <= records(samples, "item", ITEM_FATES)
 
 
 def follow(
@@ -72,13 +80,17 @@ def follow(
 ) -> Followed:
     """Show what comes until the worker is through with all that was sent and with what followed from it. Raises
     ``DemoError``, ``BrokerError``."""
-    found, samples = Followed(), Samples()
+    found, before, last, started = Followed(), Samples(), Samples(), stage.worker.started
     began = changed = told = time.monotonic()
     quiet, counted = began, (0, 0)
     with Live(console=console, refresh_per_second=4, transient=False) as live:
         while True:
             # A worker that is busy for seconds has the numbers it had.
-            samples, now = scrape(stage.port) or samples, time.monotonic()
+            seen, now, again = scrape(stage.port), time.monotonic(), stage.worker.started
+            if again != started:
+                before, last, started = added(before, last), Samples(), again
+            last, found.killed = seen or last, again - 1
+            samples = added(before, last)
             done, items = counted_now = records(samples), records(samples, "item", ITEM_FATES)
             if counted_now != counted:
                 counted, changed = counted_now, now
@@ -86,6 +98,7 @@ def follow(
             sent = sending.lane.sent
             if found.progress[-1][2] < sent or not sending.lane.finished.is_set():
                 found.progress.append((now - began, sent, done))
+            lags = values(samples, "offerstream_lag_records", "shopper")
             catalogue.reached(1000 * min(values(samples, "offerstream_watermark_seconds", "shopper"), default=0))
             held = len(log) if sending.lane.finished.is_set() else None
             status = watch.status(sent, done, items, held, now - began)
@@ -94,7 +107,7 @@ def follow(
                 told = now
                 console.print(status, highlight=False, soft_wrap=True)
             _fail(stage, (sending.lane, catalogue.lane), now - changed)
-            if sending.lane.finished.is_set() and done >= sending.lane.sent:
+            if sending.lane.finished.is_set() and done >= sending.lane.sent and lags and not any(lags):
                 catalogue.reached(float("inf"))
                 whole = catalogue.lane.finished.is_set() and log.applied(samples, catalogue.lane.sent, held or 0)
                 if not whole or held != found.items_in:
@@ -107,6 +120,24 @@ def follow(
     return found
 
 
+def fates(reader: Reader, stage: Stage, log: ItemsLog) -> tuple[dict[str, Counter[str]], int]:
+    """By entity, what became of each record of its log, once all that stands in it is written down; and how many
+    records of the run the items' log holds then. Raises ``DemoError``."""
+    until = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        held, all_written = len(log), True
+        found = dict[str, Counter[str]]()
+        for entity in (SHOPPER, ITEM):
+            written, topic = progress(reader, stage.settings, entity), entity.topic(stage.app_id)
+            all_written &= all(one.next_offset >= reader.extent((topic, p))[1] for p, one in written.items())
+            found[entity.name] = sum((one.fates for one in written.values()), Counter[str]())
+        if all_written and held == len(log):
+            return found, held
+        if time.monotonic() > until:
+            raise stage.fail(f"Not all that was applied was written down within {PATIENCE_SECONDS} s")
+        time.sleep(0.2)
+
+
 def _fail(stage: Stage, lanes: tuple[Lane, ...], idle_seconds: float) -> None:
     """Raises ``DemoError`` or ``BrokerError`` where nothing more will come."""
     if stage.broker is not None:
@@ -114,7 +145,8 @@ def _fail(stage: Stage, lanes: tuple[Lane, ...], idle_seconds: float) -> None:
     for lane in lanes:
         if lane.failure is not None:
             raise DemoError(f"The replay failed: {lane.failure}")
-    if stage.worker.poll() is not None:
-        raise stage.fail(f"The worker ended with code {stage.worker.returncode}")
+    ended = stage.worker.ended
+    if ended is not None:
+        raise stage.fail(f"The worker ended with code {ended}")
     if idle_seconds > PATIENCE_SECONDS:
         raise stage.fail(f"Nothing was processed for {PATIENCE_SECONDS} s")

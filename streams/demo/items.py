@@ -11,6 +11,7 @@ import msgspec
 from streams.demo.following import ITEM_FATES, Followed
 from streams.demo.scrape import by
 from streams.demo.stock import COVER_DAYS, DAY_MS, LATE_DAYS, ORDER_EVERY_DAYS
+from streams.entities.item import ITEM
 from streams.reading import Place, Reader
 from streams.records.outcomes import ItemProfiled
 from streams.records.tags import tag_of
@@ -169,7 +170,7 @@ def since(end_ms: int) -> int:
 
 def summary(followed: Followed, sent: Mapping[type, int], listed: Mapping[str, Any]) -> dict[str, Any]:
     """What became of the items' log, and the lists. ``sent``: how many of each record a catalogue told."""
-    fates = by(followed.samples, "offerstream_records_total", "fate", entity="item")
+    fates = followed.fates[ITEM.name]
     return {
         "catalogue": {tag_of(record): n for record, n in sent.items()},
         "records_in": followed.items_in,

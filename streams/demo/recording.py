@@ -47,8 +47,8 @@ class Recording:
     judged: list[Judged] = field(default_factory=list)
     answers: dict[str, int] = field(default_factory=dict)
     """How many answers each task gave."""
-    scored: int = 0
-    """How many records said them."""
+    scored: set[str] = field(default_factory=set)
+    """Ids of the records that said them."""
     first_ms: int | None = None
     end_ms: int = 0
 

@@ -32,6 +32,16 @@ def scrape(port: int) -> Samples:
     }
 
 
+def added(before: Samples, samples: Samples) -> Samples:
+    """What was counted before a worker was started again, and since; gauges as they stand.
+
+    >>> added({("n_total", ()): 2.0, ("lag", ()): 5.0}, {("n_total", ()): 1.0, ("lag", ()): 0.0})
+    {('n_total', ()): 3.0, ('lag', ()): 0.0}
+    """
+    counted = {key: n for key, n in before.items() if key[0].endswith(("_total", "_bucket", "_sum", "_count"))}
+    return counted | {key: n + counted.get(key, 0.0) for key, n in samples.items()}
+
+
 def by(samples: Samples, name: str, label: str, **only: str) -> Counter[str]:
     """A counter's values by one of its labels; of those samples whose other labels are ``only`` these.
 

@@ -10,6 +10,8 @@ import time
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
+from typing import BinaryIO
 
 from rich.console import Console
 
@@ -24,11 +26,55 @@ console = Console()
 #: Settings that say where Kafka is and who we are to it.
 ACCESS = ("broker", "security_protocol", "sasl_mechanism", "sasl_username", "sasl_password", "ssl_ca_file")
 #: What the demo's worker is told besides. Days pass in seconds: what is leased must last until the next report comes.
-TOLD = {"flush_seconds": "5", "lease_minutes": "1440"}
+#: By its name Kafka knows a worker that was killed when it comes back.
+TOLD = {"flush_seconds": "5", "lease_minutes": "1440", "instance_id": "demo"}
 
 
 class DemoError(RuntimeError):
     """The demo could not run to its end."""
+
+
+class Worker:
+    """A worker in a process of its own, which may be killed and started again; its output goes to ``log``."""
+
+    def __init__(self, command: list[str], environment: dict[str, str], log: BinaryIO) -> None:
+        self._command, self._environment, self._log = command, environment, log
+        self._turn = Lock()
+        self.started = 0
+        """How often it was started: what it counts begins anew each time."""
+        self._start()
+
+    def _start(self) -> None:
+        self.started += 1
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "streams", *self._command],
+            env=self._environment,
+            stdout=self._log,
+            stderr=self._log,
+            start_new_session=True,  # Ctrl-C reaches us, and we stop it
+        )
+
+    @property
+    def ended(self) -> int | None:
+        """The code that it ended with by itself; None while it runs, or is started again."""
+        with self._turn:
+            return self._process.poll()
+
+    def kill_and_restart(self) -> None:
+        """End it as a crash does, in the middle of whatever it does, and start it again."""
+        with self._turn:
+            self._process.kill()
+            self._process.wait()
+            self._start()
+
+    def stop(self) -> None:
+        """End it in good order."""
+        self._process.terminate()
+        try:
+            self._process.wait(20)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +85,7 @@ class Stage:
     """Of the worker, as far as whoever speaks to Kafka needs them."""
     broker: Broker | None
     """None for one that was there before."""
-    worker: subprocess.Popen[bytes]
+    worker: Worker
     port: int
     log: Path
 
@@ -99,36 +145,21 @@ def _named(broker: str) -> Settings:
     return settings
 
 
-def _start_worker(stack: ExitStack, folder: Path, settings: Settings, port: int) -> subprocess.Popen[bytes]:
+def _start_worker(stack: ExitStack, folder: Path, settings: Settings, port: int) -> Worker:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
     told = {name: str(getattr(settings, name)) for name in ("app_id", *ACCESS)} | TOLD
     told = {f"{PREFIX}{name.upper()}": value for name, value in told.items()}
     command = ["worker", "--data-dir", str(folder / "worker"), "--port", str(port)]
     log = stack.enter_context((folder / "worker.log").open("wb"))
-    worker = subprocess.Popen(
-        [sys.executable, "-m", "streams", *command],
-        env=kept | told,
-        stdout=log,
-        stderr=log,
-        start_new_session=True,  # Ctrl-C reaches us, and we stop it
-    )
-    stack.callback(_stop, worker)
+    worker = Worker(command, kept | told, log)
+    stack.callback(worker.stop)
     return worker
-
-
-def _stop(worker: subprocess.Popen[bytes]) -> None:
-    worker.terminate()
-    try:
-        worker.wait(20)
-    except subprocess.TimeoutExpired:
-        worker.kill()
-        worker.wait()
 
 
 def _wait_ready(stage: Stage) -> None:
     end = time.monotonic() + 60
     while get(stage.port, "/ready") is None:
-        if stage.worker.poll() is not None or time.monotonic() > end:
+        if stage.worker.ended is not None or time.monotonic() > end:
             raise stage.fail("The worker did not become ready")
         time.sleep(0.2)
 

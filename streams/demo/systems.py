@@ -60,6 +60,7 @@ class _Answer(msgspec.Struct):
 
 
 class _Scored(msgspec.Struct):
+    outcome_id: str
     key: str
     event_time_ms: int
     due: _Due
@@ -83,7 +84,9 @@ def read_answers(
             continue
         for record in reader.between(place, start, reader.extent(place)[1]):
             said = decode(record.value or b"")
-            recording.scored += 1
+            if said.outcome_id in recording.scored:
+                continue  # said again by a worker that was killed
+            recording.scored.add(said.outcome_id)
             found.update(said.answers.keys())
             score = said.answers[TASK].scores[OUTPUT] if TASK in said.answers else None
             if isinstance(score, float):

@@ -53,6 +53,7 @@ class Watch:
     def __init__(self, kafka: Access, recording: Recording) -> None:
         self._recording = recording
         self._counts: Counter[str] = Counter()
+        self._again: Counter[str] = Counter()
         self._newest = Newest()
         self._ids: set[str] = set()
         self._stop = Event()
@@ -84,6 +85,10 @@ class Watch:
         """How many of each kind were read."""
         return {kind: self._counts[kind] for kind, _ in self.KINDS.values()}
 
+    def again(self) -> dict[str, int]:
+        """How many of each kind were said again, under the ids that they had."""
+        return {kind: self._again[kind] for kind, _ in self.KINDS.values()}
+
     def _read(self) -> None:
         for records in self._reader.follow(self._starts, 0.2):
             if self._stop.is_set():
@@ -92,7 +97,8 @@ class Watch:
                 kind, cls = self.KINDS[record.topic]
                 outcome = msgspec.json.decode(record.value or b"", type=cls)
                 if outcome.outcome_id in self._ids:
-                    continue  # the same outcome said again: ids make it effectively once
+                    self._again[kind] += 1  # the same outcome said again: ids make it effectively once
+                    continue
                 self._ids.add(outcome.outcome_id)
                 self._last_read = time.monotonic()
                 self._counts[kind] += 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import msgspec
@@ -160,9 +161,12 @@ def numbers(
         "news": {"answers": 0, "meaning": "nothing yet", "topic": "news.v1", "example": None, "in_words": None},
     }
     progress = [(0.0, 0, 0), (1.0, sent, sent // 2), (2.0, sent, sent)]
-    followed = Followed(progress, 3.0, items_in, samples(**(fates or {"applied": sent, "tick": 3})))
+    of_shoppers = fates or {"applied": sent, "tick": 3}
+    by_entity = {"shopper": Counter(of_shoppers), "item": Counter(applied=20, tick=5)}
+    followed = Followed(progress, 3.0, items_in, samples(**of_shoppers), fates=by_entity)
     return {
-        **summary(followed, sent, read or READ),
+        **summary(followed, sent, read or READ, made),
+        "said_again": {"alerts": 0, "offers": 0, "withheld": 0},
         **Hindsight(made).summary(),
         "period": period(made),
         "systems": systems,
