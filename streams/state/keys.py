@@ -6,6 +6,8 @@ import msgspec
 
 #: First byte of every key, by what the record is.
 LAYOUT, NAME, IDS, TALLY, OPEN, CAMPAIGNS, RESERVED, ROW = b"l", b"n", b"i", b"d", b"o", b"c", b"r", b"s"
+#: Who an id turned out to be.
+ALIAS = b"a"
 #: The key of the progress record: it says that every record before its ``next_offset`` is in all others.
 PROGRESS = b"p"
 #: A packed row begins with the digest of its layout; then comes the offset before which it stands.

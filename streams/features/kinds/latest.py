@@ -30,9 +30,17 @@ class ConsentKind:
 
     def fold(self, state: Rows, run: Run) -> None:
         index = np.flatnonzero(run.type == TYPE_CODE[ConsentChanged])
+        index = index[run.fact("flag")[index] >= 0]
         if len(index):
             word = 2 * run.time_ms[index] + (run.fact("flag")[index] == 0)
             np.maximum.at(state.flat["i8"], state.cells(self._word, run.row[index]), word)
+
+    def merge(self, state: Rows, row: int, other: Rows) -> None:
+        """Not as if one had said all: who forbade marketing by either id has forbidden it, as of the later word, and
+        what was allowed by the other id allows nothing here."""
+        held, word = state.data[self._word.name], int(other.data[self._word.name][0])
+        if word % 2:
+            held[row] = max(held[row] // 2, word // 2) * 2 + 1
 
     def read(self, rows: Readable, now_ms: Ints, source: Consent) -> Floats:
         word = rows.column(self._word.name)
