@@ -114,7 +114,7 @@ class ItemSide:
         """No item turns out to be another one."""
         return []
 
-    def joined(self, state: Rows, row: int, said: ShopperMerged, offset: int) -> None:
+    def joins(self, state: Rows, row: int, other: Rows, said: ShopperMerged, offset: int) -> None:
         """No item turns out to be another one."""
 
     def refresh(self, state: Rows, points: DuePoints) -> None:

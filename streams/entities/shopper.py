@@ -24,6 +24,7 @@ from streams.decisions.profile import Profiles
 from streams.decisions.promotion import Promotions
 from streams.decisions.scores import Scores
 from streams.features.kinds.decay import DAY_MS
+from streams.features.kinds.latest import repeat_no
 from streams.features.kinds.recent import CATEGORIES
 from streams.features.shopper import CATALOGUE
 from streams.monitoring import calibration
@@ -197,17 +198,21 @@ class ShopperSide(PlainSide):
         offers counts as spent, as whoever redeems them does it where nothing was set aside."""
         for column in (calibration.START, WAITING, *self.late_labels.waits.due):
             state.data[column.name][row] = 0
+        # Who somebody is may be said late: what had ended by then has gone back.
+        at_ms = max(at_ms, self.watermark_ms(self._rules))
         for code, cents, ends_ms in memory.take_all_reserved(state, row):
             self.redeem(code, offset, at_ms, cents, ends_ms)
         names = [self.names.of_code(code, offset) for code in np.unique(state.data[CATEGORIES][row]).tolist()]
         return [name for name in names if name is not None]
 
-    def joined(self, state: Rows, row: int, said: ShopperMerged, offset: int) -> None:
-        """Categories are named as they were named there, and who is held out under either id is held out."""
+    def joins(self, state: Rows, row: int, other: Rows, said: ShopperMerged, offset: int) -> None:
+        """Who has said no under another id says so again by turning out to be this one; who is held out under either is
+        held out; categories are named as they were named there."""
+        repeat_no(other, said.event_time)
         self.names.learn({category_code(name): (offset, name) for name in said.categories})
-        memory.remember_id(state, row, shopper_hashes(said.via[:1])[0])
+        memory.remember_id(other, 0, int(shopper_hashes(said.via[:1])[0]))
         if self._rules.promotion.in_holdout(said.via[0]):
-            promotion.hold_out(state, row)
+            promotion.hold_out(other, 0)
 
     def correct(self, state: Rows, groups: Sequence[Group], scores: Mapping[str, TaskScores]) -> None:
         """What models foretell is corrected by what became of their forecasts."""

@@ -93,8 +93,8 @@ class Side(Protocol):
         """The key of a row turns out to be another one, by a record at an offset, of a time: nothing waits in it any
         more. Called before it is told what the row holds; gives the names of the categories that it does."""
 
-    def joined(self, state: Rows, row: int, said: ShopperMerged, offset: int) -> None:
-        """What another id's row held was taken into a row."""
+    def joins(self, state: Rows, row: int, other: Rows, said: ShopperMerged, offset: int) -> None:
+        """What another id's row held (the one row of ``other``, which may be changed) is taken into a row next."""
 
     def cuts(self, decoded: Decoded, rules: Rules) -> list[int]:
         """Places in a slice before which all must be decided before it goes on."""

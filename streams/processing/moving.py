@@ -59,10 +59,10 @@ class Moving:
             return fate, [Emitted(self._entity.name, home, value)]
         if said.via[0] != said.shopper_id:  # Of one that comes back, all is still there.
             other = one_row(arena.rows.layout, said.columns)
+            self._side.joins(arena.rows, row, other, said, offset)
             for merge in self._entity.merges:
                 merge.take(arena.rows, row, other)
             self._folding.merge(row, other)
-            self._side.joined(arena.rows, row, said, offset)
         self._folding.hear_of(row, max(said.event_time, watermark_ms), rules)
         return fate, []
 

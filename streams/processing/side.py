@@ -100,7 +100,7 @@ class PlainSide:
         """Nobody turns out to be somebody else."""
         return []
 
-    def joined(self, state: Rows, row: int, said: ShopperMerged, offset: int) -> None:
+    def joins(self, state: Rows, row: int, other: Rows, said: ShopperMerged, offset: int) -> None:
         """Nobody turns out to be somebody else."""
 
     def refresh(self, state: Rows, points: DuePoints) -> None:
