@@ -8,6 +8,8 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+import msgspec
+
 from streams.entities.shopper import SHOPPER
 from streams.processing.entity import Emitted
 from streams.processing.partition import PartitionProcessor
@@ -15,11 +17,12 @@ from streams.processing.partitioning import homes
 from streams.processing.rules import Rules
 from streams.records import events as e
 from streams.records.events import decode_event, encode_event
+from streams.records.outcomes import encode_outcome
 from streams.records.slices import Slice
 from streams.state.arena import row_bytes
 from streams.state.keys import ALIAS, IDS, NAME, OPEN, PROGRESS, RESERVED, TALLY
 from tests.budget.stream import NoModels
-from tests.shoppers import APPENDED, Log
+from tests.shoppers import APPENDED, HOUR, Log, identified, random_history
 from tests.worlds import DictTier
 
 PARTITIONS = 3
@@ -28,6 +31,44 @@ GROUP = "shop"
 BESIDE = (ALIAS, IDS, NAME, OPEN, RESERVED, TALLY)
 #: Whatever stands in a log has one of these fates.
 FATES = {"applied", "duplicate", "late", "dead", "forwarded", "merged", "tick", "choice"}
+
+
+LASTING = [f"shopper-{k}" for k in range(4)]
+
+
+def sent(log: Log) -> list[e.ShopperEvent]:
+    """The events of a log, each once."""
+    found = [decode_event(value or b"") for _, value in log]
+    events = [event for event in found if isinstance(event, e.ShopperEvent)]
+    return list({event.event_id: event for event in events}.values())
+
+
+def history(seed: int, n: int) -> tuple[list[e.ShopperEvent], dict[str, str]]:
+    """Some days of lasting shoppers and of others who log in as one of them, some by another id in between, each when
+    it pleases them; with events that come up to an hour late, and duplicates, which may be later. And who each turns
+    out to be."""
+    rng = random.Random(seed)
+    events = sent(random_history(seed, n, 16, hostile=False))
+    names = sorted({event.shopper_id for event in events} - set(LASTING))
+    who = {name: rng.choice([*LASTING, *names[k + 1 :]]) for k, name in enumerate(names) if rng.random() < 0.8}
+    logins = [
+        identified(name, to, int(events[rng.randrange(len(events))].event_time), f"login-{name}")  # type: ignore[arg-type]
+        for name, to in who.items()
+    ]
+    # Said again under another event id, much later.
+    again = [msgspec.structs.replace(one, event_id=f"{one.event_id}-again") for one in logins if rng.random() < 0.3]
+    found = [*events, *logins]
+    found.sort(key=lambda event: event.event_time + rng.randint(0, HOUR - 1))  # type: ignore[operator]
+    for one in rng.sample(found, len(found) // 20):
+        found.insert(rng.randrange(found.index(one), len(found)) + 1, one)
+    return [*found, *again], who
+
+
+def end_of(who: dict[str, str], shopper: str) -> str:
+    """Who somebody is in the end."""
+    while shopper in who:
+        shopper = who[shopper]
+    return shopper
 
 
 @dataclass
@@ -40,6 +81,8 @@ class Owner:
     shelf: object
     log: Log = field(default_factory=list)
     tier: DictTier = field(default_factory=DictTier)
+    outcomes: dict[str, bytes] = field(default_factory=dict)
+    """By id; the same id must always say the same."""
 
     def __post_init__(self) -> None:
         self.processor = self.begin()
@@ -66,6 +109,9 @@ class Owner:
             )
             found += [one for one in result.emitted if one.entity == SHOPPER.name]
             fates += result.fates
+            for outcome in result.outcomes:
+                value = encode_outcome(outcome)
+                assert self.outcomes.setdefault(outcome.outcome_id, value) == value
         return found, fates
 
     def flush(self) -> None:

@@ -19,10 +19,14 @@ from streams.processing.identity import CLOSED, MOST_IDS
 from streams.processing.partition import PartitionProcessor
 from streams.processing.rules import Rules
 from streams.records import events as e
+from streams.records.budget import LeaseGranted, encode_budget_record
 from streams.records.events import decode_event, encode_event
 from streams.state.arena import NEVER
+from tests.campaigns.builders import campaign
+from tests.decisions.test_campaigns import choose, chosen
 from tests.identity.shop import GROUP, Shop
 from tests.shoppers import DAY, HOUR, NOON, Log, carted, consented, identified, log_of, ordered, slice_of, viewed
+from tests.worlds import shipped
 
 
 def a_shop(*events: e.ShopperEvent, **more: object) -> Shop:
@@ -271,3 +275,78 @@ def test_a_moved_record_can_be_read_back() -> None:
     for _, value in log:
         record = decode_event(value or b"")
         assert encode_event(record) == value
+
+
+#: After midnight: leases are for a day.
+START = NOON + 2 * HOUR
+EARLY = identified("cookie", "ann", START + HOUR // 6, "login")
+LEFT = chosen(
+    campaign(
+        id="left-cart", trigger={"kind": "cart_abandoned", "minutes": 60}, economics={"basket_cents": 3000},
+        budget={"USD": {"total_cents": 100_000}}, caps=[{"offers": 1, "days": 5}],
+    ),
+    holdout_share=0, default_consent=False, receipt_share=0,
+)  # fmt: skip
+
+
+def offers(*events: e.ShopperEvent) -> tuple[set[str], set[str]]:
+    """Who gets an offer for a cart left behind, and who has it withheld, on the day of some events."""
+    shop = Shop(1, shelf=shipped())
+    for owner in shop.owners:
+        owner.log += choose(LEFT, GROUP)
+    shop.run([event for event in events if event.event_time < START], 1)  # type: ignore[operator]
+    for owner in shop.owners:
+        lease = LeaseGranted(
+            campaign="left-cart", currency="USD", group=GROUP, partition=owner.partition, sequence=0,
+            granted_cents=50_000, lease_cents=50_000, day=START // DAY, expires_at_ms=START + DAY, price_micros=0,
+            reference_micros=0,
+        )  # fmt: skip
+        owner.log += [*log_of(e.ClockTicked(event_time=START)), (None, encode_budget_record(lease))]
+    shop.run([event for event in events if event.event_time >= START], 1)  # type: ignore[operator]
+    for owner in shop.owners:
+        owner.log += log_of(*(e.ClockTicked(event_time=START + hours * HOUR) for hours in (18, 19)))
+    shop.settle()
+    found = [msgspec.json.decode(value) for owner in shop.owners for value in owner.outcomes.values()]
+    of_cart = [one for one in found if one.get("campaign") == "left-cart" and "decision" not in one]
+    return (
+        {one["shopper_id"] for one in of_cart if "expires_at_ms" in one},
+        {one["shopper_id"] for one in of_cart if "expires_at_ms" not in one},
+    )
+
+
+YES = consented("ann", START - DAY)
+BEFORE = (ordered("ann", START - 9 * DAY), YES, carted("cookie", START))
+
+
+def test_who_left_a_cart_behind_and_then_logged_in_is_written_to() -> None:
+    """Without a login there is a cart of nobody who may be written to."""
+    assert offers(*BEFORE) == (set(), {"cookie"})
+    assert offers(*BEFORE, EARLY) == ({"ann"}, set())
+
+
+def test_who_logs_in_when_the_cart_was_already_left_is_written_to_as_well() -> None:
+    late = identified("cookie", "ann", START + 8 * HOUR, "login")
+    assert offers(*BEFORE, viewed("clock", START + 5 * HOUR, "t"), late)[0] == {"ann"}
+
+
+def test_who_ordered_what_lay_in_the_cart_is_not_written_to() -> None:
+    """Under either id, before the login or after."""
+    for buyer, at in (("cookie", START + 60), ("cookie", START + HOUR // 2), ("ann", START + HOUR // 2)):
+        events = sorted([*BEFORE, EARLY, ordered(buyer, at, "o9")], key=lambda event: event.event_time)
+        shop = offers(*events)
+        assert shop[0] == set(), (buyer, at)
+
+
+def test_a_no_before_the_login_is_a_no_after_it() -> None:
+    assert offers(*BEFORE, consented("cookie", START + 1, "no", marketing=False), EARLY)[0] == set()
+
+
+def test_an_offer_to_the_cookie_fills_the_shoppers_cap() -> None:
+    """One in five days is the most."""
+    first = (consented("cookie", START - DAY, "yes"), carted("cookie", START), viewed("cookie", START + 3 * HOUR, "v3"))
+    login = identified("cookie", "ann", START + 4 * HOUR, "login")
+    made, held = offers(
+        *first, YES, viewed("clock", START + 6 * HOUR, "t"), login, carted("ann", START + 7 * HOUR, "c7")
+    )
+    assert made == {"cookie"}
+    assert held >= {"ann"}

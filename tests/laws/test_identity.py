@@ -25,9 +25,10 @@ from streams.processing.merging import described, one_row
 from streams.processing.partition import PartitionProcessor
 from streams.processing.rules import Rules
 from streams.records import events as e
-from streams.records.events import decode_event
-from tests.identity.shop import FATES, Shop
-from tests.shoppers import DAY, HOUR, Log, identified, log_of, random_history, slice_of
+from tests.decisions.test_campaigns import WAITING, choose
+from tests.identity.shop import FATES, GROUP, Shop, end_of, history, sent
+from tests.shoppers import DAY, HOUR, log_of, random_history, slice_of
+from tests.worlds import shipped
 
 #: Everything that is not a matter of order, and not stricter than what was said.
 ADDRESSES = tuple(
@@ -36,42 +37,6 @@ ADDRESSES = tuple(
     if not isinstance(feature.source, Consent) and address not in ("orders.refunded", "sequence.cents")
 )
 FADING = (Decayed, Cycle, Favourite)
-LASTING = [f"shopper-{k}" for k in range(4)]
-
-
-def sent(log: Log) -> list[e.ShopperEvent]:
-    """The events of a log, each once."""
-    found = [decode_event(value or b"") for _, value in log]
-    events = [event for event in found if isinstance(event, e.ShopperEvent)]
-    return list({event.event_id: event for event in events}.values())
-
-
-def history(seed: int, n: int) -> tuple[list[e.ShopperEvent], dict[str, str]]:
-    """Some days of lasting shoppers and of others who log in as one of them, some by another id in between, each when
-    it pleases them; with events that come up to an hour late, and duplicates, which may be later. And who each turns
-    out to be."""
-    rng = random.Random(seed)
-    events = sent(random_history(seed, n, 16, hostile=False))
-    names = sorted({event.shopper_id for event in events} - set(LASTING))
-    who = {name: rng.choice([*LASTING, *names[k + 1 :]]) for k, name in enumerate(names) if rng.random() < 0.8}
-    logins = [
-        identified(name, to, int(events[rng.randrange(len(events))].event_time), f"login-{name}")  # type: ignore[arg-type]
-        for name, to in who.items()
-    ]
-    # Said again under another event id, much later.
-    again = [msgspec.structs.replace(one, event_id=f"{one.event_id}-again") for one in logins if rng.random() < 0.3]
-    found = [*events, *logins]
-    found.sort(key=lambda event: event.event_time + rng.randint(0, HOUR - 1))  # type: ignore[operator]
-    for one in rng.sample(found, len(found) // 20):
-        found.insert(rng.randrange(found.index(one), len(found)) + 1, one)
-    return [*found, *again], who
-
-
-def end_of(who: dict[str, str], shopper: str) -> str:
-    """Who somebody is in the end."""
-    while shopper in who:
-        shopper = who[shopper]
-    return shopper
 
 
 def features(rows: Rows, now: int) -> npt.NDArray[np.float32]:
@@ -117,7 +82,7 @@ def test_two_rows_become_what_one_would_have_been(seed: int, n: int, share: floa
             np.testing.assert_array_equal(merged.column(column.name), one.column(column.name), column.name)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(seed=st.integers(0, 10**6), trouble=st.sampled_from([0.0, 0.3, 0.7]))
 def test_whoever_logs_in_is_one_shopper_whatever_happens_to_workers(seed: int, trouble: float) -> None:
     events, who = history(seed, 250)
@@ -161,3 +126,20 @@ def test_any_cut_gives_the_same_rows(seed: int) -> None:
     shop = Shop(seed)
     shop.run(history(seed, 200)[0], 40)
     assert shop.plain()[0] == shop.plain(cuts=30)[0] == shop.plain(cuts=1000)[0] == shop.rows()
+
+
+@settings(max_examples=4, deadline=None)
+@given(seed=st.integers(0, 10**6), trouble=st.sampled_from([0.0, 0.5]))
+def test_what_is_decided_about_whoever_logs_in_does_not_depend_on_workers_or_cuts(seed: int, trouble: float) -> None:
+    """With models, and campaigns that wait for carts, goods looked at, silence and the end of quiet hours."""
+    shop = Shop(seed, shelf=shipped())
+    for owner in shop.owners:
+        owner.log += choose(WAITING, GROUP)
+    shop.run(history(seed, 200)[0], 40, trouble)
+    said = [owner.outcomes.copy() for owner in shop.owners]
+    assert sum(b'"kind":"cart_abandoned"' in value for one in said for value in one.values()) > 5
+    for cuts in (0, 40):
+        for owner in shop.owners:
+            owner.outcomes = {}
+        assert shop.plain(cuts)[0] == shop.rows()
+        assert [owner.outcomes for owner in shop.owners] == said
