@@ -33,9 +33,7 @@ class Moving:
             return []
         found: list[Moved] = []
         if fates.forwarded is not None and fates.forwarded.any():
-            some = np.flatnonzero(fates.forwarded)
-            self._note(rows[some], batch.offset[some])
-            found += identities.forward(batch, some.tolist(), rules)
+            found += identities.forward(batch, np.flatnonzero(fates.forwarded).tolist(), rules)
         for i in applied[batch.type[applied] == IDENTIFIED].tolist():
             row, offset, time_ms = int(rows[i]), int(batch.offset[i]), int(batch.time_ms[i])
             names = self._side.left(arena.rows, row, offset, time_ms)
@@ -53,22 +51,16 @@ class Moving:
         fate = identities.receive(said, arena.rows, row, offset)
         if fate == "duplicate":
             return fate, []
-        self._note(np.array([row]), np.array([offset]))
         if fate == "forwarded":
             home, value = identities.pass_on(said, offset, rules)
             return fate, [Emitted(self._entity.name, home, value)]
+        state = arena.rows
+        state.data[APPLIED.name][row], arena.dirty[row] = offset + 1, True
         if said.via[0] != said.shopper_id:  # Of one that comes back, all is still there.
-            other = one_row(arena.rows.layout, said.columns)
-            self._side.joins(arena.rows, row, other, said, offset)
+            other = one_row(state.layout, said.columns)
+            self._side.joins(state, row, other, said, offset)
             for merge in self._entity.merges:
-                merge.take(arena.rows, row, other)
+                merge.take(state, row, other)
             self._folding.merge(row, other)
         self._folding.hear_of(row, max(said.event_time, watermark_ms), rules)
         return fate, []
-
-    def _note(self, rows: Ints, offset: Ints) -> None:
-        """These records are in these rows."""
-        arena = self._folding.arena
-        state = arena.rows
-        np.maximum.at(state.flat["i8"], state.cells(APPLIED, rows), offset + 1)
-        arena.dirty[rows] = True

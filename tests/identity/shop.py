@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import random
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
@@ -175,7 +175,7 @@ class Shop:
         if zombie is not None:
             self.deliver(owner.work((), zombie)[0])
 
-    def run(self, events: list[e.ShopperEvent], chunk: int, trouble: float = 0.0) -> None:
+    def run(self, events: Sequence[e.ShopperEvent], chunk: int, trouble: float = 0.0) -> None:
         """Shoppers come, up to ``chunk`` events at a time, until nobody has anything to say any more."""
         at = 0
         while at < len(events):

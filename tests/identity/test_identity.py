@@ -12,17 +12,20 @@ from streams.campaigns import memory
 from streams.columns.layout import Layout, Rows
 from streams.decisions import promotion
 from streams.decisions.promotion import PromotionPolicy
-from streams.entities.shopper import SHOPPER
+from streams.entities.shopper import SHOPPER, ShopperSide
 from streams.features.shopper import CATALOGUE
+from streams.monitoring import calibration
 from streams.processing import alarms, order_book
+from streams.processing.folding import LAST_EVENT
 from streams.processing.identity import CLOSED, MOST_IDS
 from streams.processing.partition import PartitionProcessor
 from streams.processing.rules import Rules
+from streams.processing.silence import FIRED
 from streams.records import events as e
 from streams.records.budget import LeaseGranted, encode_budget_record
 from streams.records.events import decode_event, encode_event
 from streams.state.arena import NEVER
-from tests.campaigns.builders import campaign
+from tests.campaigns.builders import PERCENT, campaign
 from tests.decisions.test_campaigns import choose, chosen
 from tests.identity.shop import GROUP, Shop
 from tests.shoppers import DAY, HOUR, NOON, Log, carted, consented, identified, log_of, ordered, slice_of, viewed
@@ -284,6 +287,7 @@ LEFT = chosen(
     campaign(
         id="left-cart", trigger={"kind": "cart_abandoned", "minutes": 60}, economics={"basket_cents": 3000},
         budget={"USD": {"total_cents": 100_000}}, caps=[{"offers": 1, "days": 5}],
+        arms=[PERCENT | {"valid_days": 0.05}],
     ),
     holdout_share=0, default_consent=False, receipt_share=0,
 )  # fmt: skip
@@ -350,3 +354,46 @@ def test_an_offer_to_the_cookie_fills_the_shoppers_cap() -> None:
     )
     assert made == {"cookie"}
     assert held >= {"ann"}
+
+
+def test_a_login_that_is_said_after_an_offer_had_ended_spends_nothing_of_it() -> None:
+    """The login itself was while the offer held; what was set aside for it has gone back."""
+    first = (consented("cookie", NOON - DAY, "yes"), carted("cookie", START), viewed("cookie", START + HOUR, "v3"))
+    clocks = [viewed(f"clock-{k % 9}", START + (9 + k // 9) * HOUR, f"t{k}") for k in range(18)]
+    late = identified("cookie", "ann", START + 2 * HOUR + HOUR // 2, "login")
+    assert offers(*first, *clocks, late)[0] == {"cookie"}
+
+
+def test_two_due_points_of_one_event_id_are_two() -> None:
+    """Both ids counted their events from 1; outcomes tell them apart."""
+    shop = Shop(1, shelf=shipped())
+    cart = carted("cookie", NOON + 2 * HOUR, "1")
+    shop.run([ordered("ann", NOON - DAY, "o"), LOGIN, carted("ann", NOON + HOUR, "1"), cart], 1)
+    outcomes = [msgspec.json.decode(value) for value in shop.owners[shop.home("ann")].outcomes.values()]
+    due = {one["due"]["ref"] for one in outcomes if "answers" in one}
+    assert {"1", "cookie/1"} <= due
+
+
+def test_a_login_ends_a_silence() -> None:
+    """Who logs in was heard of, though they did nothing under their own id."""
+    shop = a_shop(*(ordered("ann", NOON + week * 7 * DAY, f"o{week}") for week in range(4)))
+    clocks = [viewed(f"clock-{k}", NOON + 45 * DAY, f"t{k}") for k in range(9)]
+    shop.run(clocks, 1)
+    assert cell(shop, "ann", FIRED.name) > 0
+    shop.run([identified("cookie", "ann", NOON + 45 * DAY, "login")], 1)
+    assert cell(shop, "ann", FIRED.name) == 0
+    assert cell(shop, "ann", LAST_EVENT.name) == NOON + 45 * DAY
+
+
+def test_what_was_foretold_of_the_cookie_is_not_held_against_the_model() -> None:
+    """It comes no more, because it is somebody else now."""
+    shop = Shop(1, shelf=shipped())
+    shop.run([ordered("cookie", NOON, "o1"), ordered("cookie", NOON + DAY, "o2")], 1)
+    processor = shop.owners[shop.home("cookie")].processor
+    row = processor.arena.find(["cookie"])[0]
+    side = processor.side
+    assert isinstance(side, ShopperSide)
+    waits = [calibration.START.name, *(column.name for column in side.late_labels.waits.due)]
+    assert all(processor.arena.rows.data[name][row] for name in waits)
+    shop.run([identified("cookie", "ann", NOON + 2 * DAY, "login")], 1)
+    assert not any(processor.arena.rows.data[name][row] for name in (*waits,))
