@@ -14,6 +14,8 @@ delivered, then the changed rows, then commits.
 (``processing/tallies.py``), to the group's log of items, where ``agents/carrier.py`` also carries what catalogues say;
 items go the same way from there.
 
+Who was anonymous and logs in is one shopper from there on: ``processing/moving.py`` moves their row over the log.
+
 ``campaigns/`` reads what marketing writes and decides what to offer whom under it; ``deciding.py`` there is the core,
 which ``decisions/campaigns.py`` asks at due points.
 

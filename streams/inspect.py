@@ -17,6 +17,7 @@ from streams.features.kinds.taste import code
 from streams.processing.decode import NO_TIME
 from streams.processing.entity import Entity, Start
 from streams.processing.folding import LAST_EVENT
+from streams.processing.identity import CLOSED
 from streams.processing.in_force import OtherRules
 from streams.processing.partition import PartitionProcessor
 from streams.processing.partitioning import WORKERS, homes
@@ -152,7 +153,7 @@ class _Held:
 def state_of(settings: Settings, key: str, entity: Entity = SHOPPER) -> PartitionProcessor:
     """The partition of a shopper or item as its owner flushed it last, with no row but theirs. Raises ``TopicError``
     when there is none."""
-    ours, kept = row_key(key), (keys.LAYOUT, keys.NAME, keys.CAMPAIGNS)
+    ours, kept = (row_key(key), keys.ALIAS + key.encode()), (keys.LAYOUT, keys.NAME, keys.CAMPAIGNS)
 
     def where(partitions: int) -> Iterable[int]:
         # Where producers place keys as they like, a shopper may be anywhere; workers place items as they always do.
@@ -160,9 +161,9 @@ def state_of(settings: Settings, key: str, entity: Entity = SHOPPER) -> Partitio
         partitioner = settings.partitioner if entity.wire.key else WORKERS
         return homes([key.encode()], partitioner, partitions).tolist() if known else range(partitions)
 
-    found = changelog_values(settings, lambda k: k in (ours, PROGRESS) or k[:1] in kept, where, entity.name)
+    found = changelog_values(settings, lambda k: k in (*ours, PROGRESS) or k[:1] in kept, where, entity.name)
     for partition, values in found.items():
-        if ours in values:
+        if ours[0] in values:
             meta = msgspec.json.decode(values[PROGRESS])
             rules = Rules.of(meta["rules"]) if "rules" in meta else settings.rules()
             try:
@@ -177,6 +178,15 @@ def state_of(settings: Settings, key: str, entity: Entity = SHOPPER) -> Partitio
         f"Nothing is known of {entity.name} {key!r}: group {settings.app_id!r} has applied no record of it. Is the id "
         f"right (case counts)? Does a worker run, and is it ready?{hint}"
     )
+
+
+def identified_as(state: PartitionProcessor, shopper: str) -> str | None:
+    """Who a shopper turned out to be; None: they are who they are."""
+    rows, tier = state.arena.rows, state.arena.tier
+    if tier is None or rows.data[CLOSED.name][state.arena.find([shopper])[0]] <= 0:
+        return None
+    who = tier.get(keys.ALIAS + shopper.encode())
+    return None if who is None else who.decode()
 
 
 def features_at(

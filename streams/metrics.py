@@ -36,14 +36,15 @@ class Metrics:
         self.records = counter(
             "records",
             "records",
-            "Records, by fate: applied, duplicate, late, dead, tick, choice; lost: deleted from the log before.",
+            "Records, by fate: applied, duplicate, late, dead, forwarded to whom their shopper turned out to be; what workers "
+            "wrote: merged, tick, choice; lost: deleted from the log before.",
             "entity",
             "fate",
         )
         self.events = counter(
             "events",
             "events",
-            "Records about each entity, by type and fate: applied, duplicate, late.",
+            "Records about each entity, by type and fate: applied, duplicate, late, forwarded.",
             "entity",
             "type",
             "fate",

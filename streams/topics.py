@@ -14,7 +14,7 @@ from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, Resourc
 
 from streams.access import Access
 from streams.records import budget, campaign_changes, effects, items, outcomes, serving
-from streams.records.events import SHOPPER_EVENTS, ClockTicked, LogIdled
+from streams.records.events import SHOPPER_EVENTS, ClockTicked, EventForwarded, LogIdled, ShopperMerged
 from streams.records.produced import FAMILIES
 from streams.records.receipts import Receipt
 from streams.records.serving import CampaignsChosen, ModelsChosen, RulesChosen
@@ -48,9 +48,20 @@ class Topic:
 
 EVENTS = Topic(
     "storefront.events.v1",
-    "What shoppers did, from storefronts; ticks, choices of models, rules and campaigns, leases, from workers",
+    "What shoppers did, from storefronts; ticks, choices of models, rules and campaigns, leases, what belongs to "
+    "another shopper, from workers",
     "shopper_id",
-    (*SHOPPER_EVENTS, ClockTicked, LogIdled, ModelsChosen, RulesChosen, CampaignsChosen, budget.LeaseGranted),
+    (
+        *SHOPPER_EVENTS,
+        ClockTicked,
+        LogIdled,
+        ModelsChosen,
+        RulesChosen,
+        CampaignsChosen,
+        budget.LeaseGranted,
+        EventForwarded,
+        ShopperMerged,
+    ),
     retention_days=30,
     # Append time is in the log and no producer can set it, so "too far in the future" replays alike.
     config={"message.timestamp.type": "LogAppendTime", "max.message.bytes": str(MAX_EVENT_MESSAGE)},

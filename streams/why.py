@@ -13,12 +13,13 @@ import numpy.typing as npt
 from models.artifact import ArtifactError
 from models.registry import TASKS
 from models.store import Shelf, Store
+from streams.campaigns import memory
 from streams.campaigns.plan import Plans
 from streams.campaigns.vocabulary import vocabulary
 from streams.columns.arrays import Ints
 from streams.decisions import churn_alert, promotion
 from streams.decisions.promotion import PromotionPolicy, Prospect
-from streams.inspect import favourite_category, features_of, newest_ms, state_of
+from streams.inspect import favourite_category, features_of, identified_as, newest_ms, state_of
 from streams.processing.folding import LAST_EVENT
 from streams.processing.partition import PartitionProcessor
 from streams.processing.partitioning import WORKERS, homes
@@ -87,6 +88,10 @@ class Standing:
     """What is missing for an offer, each thing in words; empty: nothing."""
     percent: int | None = None
     """How large an offer would be."""
+    identified_as: str | None = None
+    """Who they turned out to be: what is known here is theirs, and nothing is decided about this id any more."""
+    merged_ids: int = 0
+    """How many ids turned out to be this shopper; of more than 8 the last ones."""
     campaigns: list[CampaignSeen] | None = None
     """How each campaign that holds in their partition sees them; None: the built-in offer is made."""
 
@@ -130,7 +135,10 @@ def standing(settings: Settings, shopper: str) -> Standing:
         average_order_cents=features["orders.average_value"],
         orders=features["orders.count"],
         consent=features["offers.consent"],
+        held_out=bool(held(promotion.HELD_OUT, "u1")),
     )
+    who = identified_as(state, shopper)
+    gone = [] if who is None else [f"they were identified as {who}, so nothing is decided about this id"]
     return Standing(
         shopper_id=shopper,
         as_of_ms=now,
@@ -143,7 +151,7 @@ def standing(settings: Settings, shopper: str) -> Standing:
         consent=churn_alert.CONSENT[int(prospect.consent)],
         may_write=policy.consents(prospect.consent),
         favourite_category=favourite_category(state, shopper, now),
-        holdout=policy.in_holdout(shopper),
+        holdout=prospect.held_out or policy.in_holdout(shopper),
         model=model.version,
         thresholds=dict(zip(churn_alert.LEVELS[1:], enter, strict=True)),
         level=churn_alert.LEVELS[held(churn_alert.LEVEL, "u1")],
@@ -156,7 +164,9 @@ def standing(settings: Settings, shopper: str) -> Standing:
         last_alert=alerts[-1] if alerts else None,
         last_offer=offers[-1] if offers else None,
         last_withheld=withheld[-1] if withheld else None,
-        missing=[*too_old, *missing(policy, prospect, times, None if timer == NEVER else timer)],
+        missing=[*gone, *too_old, *missing(policy, prospect, times, None if timer == NEVER else timer)],
+        identified_as=who,
+        merged_ids=int(np.count_nonzero(rows.data[memory.MERGED.name][row[0]])),
         percent=None if score is None else policy.percent(prospect),
         campaigns=_seen(state, features_of(state, shopper, now), scored[-1] if scored else None, receipts),
     )
@@ -229,7 +239,7 @@ def missing(policy: PromotionPolicy, prospect: Prospect, times: Ints, silence_du
         yield f"score {prospect.score:.{digits}f} is below watch {prospect.threshold:.{digits}f}"
     if not policy.consents(prospect.consent):
         yield f"no consent ({'forbidden' if prospect.consent < 0 else 'never said'})"
-    if policy.in_holdout(prospect.shopper_id):
+    if prospect.held_out or policy.in_holdout(prospect.shopper_id):
         yield guard_in_words("holdout")
     closed = policy.closed_until_ms(times)
     if prospect.now_ms < closed["cooldown"]:

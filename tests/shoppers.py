@@ -61,6 +61,11 @@ def consented(shopper: str = "s1", at: int = NOON, event_id: str = "k1", marketi
     return e.ConsentChanged(event_id=event_id, shopper_id=shopper, event_time=at, marketing=marketing)
 
 
+def identified(shopper: str, who: str, at: int, event_id: str) -> e.ShopperIdentified:
+    """A login: who was known by one id is another one."""
+    return e.ShopperIdentified(event_id=event_id, shopper_id=shopper, event_time=at, identified_as=who)
+
+
 def log_of(*events: e.ShopperEvent | e.ClockTicked) -> Log:
     """Events as keys and values."""
     return [

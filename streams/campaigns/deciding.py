@@ -239,6 +239,7 @@ class _Pairs:
             since_ms=np.where(held.of != 0, moment.now_ms[:, None] - held.at_ms, LONG_AGO)[at],
             live=live[at],
             best_held=np.where(live, held.worth, 0).max(axis=1)[at],
+            merged=held.merged[at],
         )
 
     def _baskets(self) -> Floats:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from streams.campaigns.draws import uniform
 from streams.campaigns.plan import Plans
 from streams.campaigns.reasons import Why
 from streams.campaigns.table import Table
@@ -45,6 +46,8 @@ class Case:
     """[n, 12] which of them still hold."""
     best_held: Ints
     """[n] what the best of those is worth, cents."""
+    merged: Hashes
+    """[n, 8] ids that turned out to be each shopper; 0: none."""
 
     @property
     def table(self) -> Table:
@@ -53,11 +56,17 @@ class Case:
 
 
 def blocked(case: Case) -> Bools:
-    """Nobody on the shop's list is written to."""
+    """Nobody on the shop's list is written to, whichever of their ids is on it."""
     known = case.plans.blocked
     if not len(known):
         return np.zeros(len(case.shopper), np.bool_)
-    return known[np.minimum(np.searchsorted(known, case.shopper), len(known) - 1)] == case.shopper
+
+    def listed(ids: Hashes) -> Bools:
+        found: Bools = known[np.minimum(np.searchsorted(known, ids), len(known) - 1)] == ids
+        return found
+
+    found = listed(case.shopper)
+    return found | listed(case.merged).any(axis=1) if case.merged.any() else found
 
 
 def no_consent(case: Case) -> Bools:
@@ -118,6 +127,17 @@ def excluded(case: Case) -> Bools:
     return found
 
 
+def merged_holdout(case: Case) -> Bools:
+    """Nobody gets an offer that one of their ids is held out from. Measuring knows neither them nor their like in the
+    holdout: whether an earlier id was drawn says nothing of the shopper's own draw."""
+    if not case.merged.any():
+        return np.zeros(len(case.now_ms), np.bool_)
+    table, salts = case.table, case.table.salts[2, case.campaign]
+    own = uniform(case.merged, salts[:, None]) < table.holdout_share[case.campaign, None]
+    shop = uniform(case.merged, case.plans.holdout_salt) < case.plans.shop.holdout_share
+    return np.any((own | shop) & (case.merged != 0), axis=1)
+
+
 SHOPPER_GUARDS: tuple[tuple[Why, Callable[[Case], Bools]], ...] = (
     (Why.BLOCKED, blocked),
     (Why.NO_CONSENT, no_consent),
@@ -130,6 +150,7 @@ SHOPPER_GUARDS: tuple[tuple[Why, Callable[[Case], Bools]], ...] = (
     (Why.MEMORY_FULL, memory_full),
     (Why.LIVE_OFFER, live_offer),
     (Why.EXCLUDED, excluded),
+    (Why.MERGED_HOLDOUT, merged_holdout),
 )
 #: Those, that a campaign of higher priority made an offer at the same moment, and what is asked once an arm is chosen.
 EVERY_GUARD = (

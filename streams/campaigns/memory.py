@@ -15,7 +15,7 @@ from streams.columns.arrays import Bools, Hashes, Ints, of_types
 from streams.columns.layout import Column, Rows
 from streams.records.events import OfferDismissed, OrderPlaced, OrderReturned
 
-OFFERS, WAITS, SAYINGS = 12, 4, 16
+OFFERS, WAITS, SAYINGS, IDS = 12, 4, 16, 8
 AT = Column("campaigns/at", "i8", OFFERS)
 OF = Column("campaigns/of", "u8", OFFERS)
 UNTIL = Column("campaigns/until", "i8", OFFERS)
@@ -29,7 +29,10 @@ WAIT_OF = Column("campaigns/wait_of", "u8", WAITS)
 WAIT_UNTIL = Column("campaigns/wait_until", "i8", WAITS)
 SAID = Column("campaigns/said", "u4", SAYINGS)
 """Per slot the campaign's tag (24 bits) and the code of the reason said last (8 bits)."""
-COLUMNS = (AT, OF, UNTIL, OFFER, WORTH, RESERVED, DID, WAIT_OF, WAIT_UNTIL, SAID)
+MERGED = Column("campaigns/merged", "u8", IDS)
+"""Ids that turned out to be this shopper, the last ones: their 64-bit hashes."""
+COLUMNS = (AT, OF, UNTIL, OFFER, WORTH, RESERVED, DID, WAIT_OF, WAIT_UNTIL, SAID, MERGED)
+_SLOT = (AT, OF, UNTIL, OFFER, WORTH, RESERVED)
 _DEEDS = tuple(of_types(cls) for cls in (OrderPlaced, OrderReturned, OfferDismissed))
 
 
@@ -51,6 +54,8 @@ class Held:
     """[k, 4] campaigns that wait for quiet hours to end."""
     wait_until_ms: Ints
     """[k, 4] until when."""
+    merged: Hashes
+    """[k, 8] ids that turned out to be each shopper; 0: none."""
 
 
 def _cells(state: Rows, column: Column, rows: Ints) -> Ints:
@@ -62,8 +67,8 @@ def read(state: Rows, rows: Ints) -> Held:
     flat = state.flat
     at, of, until = (flat[c.code][_cells(state, c, rows)] for c in (AT, OF, UNTIL))
     worth, did = (flat[c.code][_cells(state, c, rows)].astype(np.int64) for c in (WORTH, DID))
-    wait_of, wait_until = (flat[c.code][_cells(state, c, rows)] for c in (WAIT_OF, WAIT_UNTIL))
-    return Held(at, of, until, worth, did, wait_of, wait_until)
+    wait_of, wait_until, merged = (flat[c.code][_cells(state, c, rows)] for c in (WAIT_OF, WAIT_UNTIL, MERGED))
+    return Held(at, of, until, worth, did, wait_of, wait_until, merged)
 
 
 def note_events(state: Rows, rows: Ints, now_ms: Ints, event_type: Ints) -> None:
@@ -145,3 +150,41 @@ def newly_said(state: Rows, rows: Ints, code: int, reason: Ints) -> Bools:
     new = state.flat["u4"][cells] != now
     state.flat["u4"][cells] = now
     return new
+
+
+def merge(state: Rows, row: int, other: Rows) -> None:
+    """Take what the one row of ``other`` remembers into a row: an offer to either counts, as does what either did. Of
+    more than 12 offers the newest stay: while a window reaches back to the oldest of them nothing is offered, so none
+    that is forgotten would still count."""
+    held, more = state.data, other.data
+    both = {column: np.r_[held[column.name][row], more[column.name][0]] for column in _SLOT}
+    newest = np.argsort(-both[AT], kind="stable")[:OFFERS]
+    for column, values in both.items():
+        held[column.name][row] = values[newest]
+    held[DID.name][row] = np.maximum(held[DID.name][row], more[DID.name][0])
+    for code, until in zip(more[WAIT_OF.name][0].tolist(), more[WAIT_UNTIL.name][0].tolist(), strict=True):
+        waits = held[WAIT_UNTIL.name][row][held[WAIT_OF.name][row] == code]
+        if code:
+            remember_waits(state, np.array([row]), code, np.array([max([until, *waits.tolist()])]))
+    _remember_ids(state, row, more[MERGED.name][0])
+
+
+def remember_id(state: Rows, row: int, shopper: int) -> None:
+    """Remember the hash of an id that turned out to be this shopper."""
+    _remember_ids(state, row, np.array([shopper], np.uint64))
+
+
+def _remember_ids(state: Rows, row: int, ids: Hashes) -> None:
+    known = state.data[MERGED.name][row]
+    found = list(dict.fromkeys([*ids[ids != 0].tolist(), *known[known != 0].tolist()]))[:IDS]
+    state.data[MERGED.name][row] = found + [0] * (IDS - len(found))
+
+
+def take_all_reserved(state: Rows, row: int) -> list[tuple[int, int, int]]:
+    """Of every offer that something is set aside for: whose it is, how much, until when it holds. Nothing is set aside
+    from here on."""
+    held = {column: state.data[column.name][row] for column in (OF, RESERVED, UNTIL)}
+    slots = np.flatnonzero(held[RESERVED])
+    found = [(int(held[OF][k]), int(held[RESERVED][k]), int(held[UNTIL][k])) for k in slots.tolist()]
+    held[RESERVED][:] = 0
+    return found

@@ -30,23 +30,24 @@ class Why(IntEnum):
     MEMORY_FULL = 13
     LIVE_OFFER = 14
     EXCLUDED = 15
-    OUTRANKED = 16
+    MERGED_HOLDOUT = 16
+    OUTRANKED = 17
     # Withheld because no arm may be offered; of several arms that of the one that came furthest.
-    UPLIFT_UNKNOWN = 17
-    NEGATIVE_UPLIFT = 18
-    BASKET_UNKNOWN = 19
-    BELOW_MARGIN = 20
-    OUT_OF_STOCK = 21
-    BAD_REVIEWS = 22
-    WORSE_THAN_HELD = 23
-    BUDGET = 24
+    UPLIFT_UNKNOWN = 18
+    NEGATIVE_UPLIFT = 19
+    BASKET_UNKNOWN = 20
+    BELOW_MARGIN = 21
+    OUT_OF_STOCK = 22
+    BAD_REVIEWS = 23
+    WORSE_THAN_HELD = 24
+    BUDGET = 25
     # An arm might have been offered.
-    NOT_WORTH_IT = 25
-    EXPLORED_NOTHING = 26
-    QUIET_HOURS = 27
-    BUDGET_SPENT = 28
-    CAMPAIGN_HOLDOUT = 29
-    GLOBAL_HOLDOUT = 30
+    NOT_WORTH_IT = 26
+    EXPLORED_NOTHING = 27
+    QUIET_HOURS = 28
+    BUDGET_SPENT = 29
+    CAMPAIGN_HOLDOUT = 30
+    GLOBAL_HOLDOUT = 31
 
     @property
     def word(self) -> str:
@@ -81,6 +82,7 @@ SENTENCES: dict[Why, str] = {
     Why.MEMORY_FULL: "the shopper had more offers of late than can be remembered, so no more are made",
     Why.LIVE_OFFER: "the shopper still holds an offer of this campaign",
     Why.EXCLUDED: "the shopper holds an offer of a campaign that excludes this one",
+    Why.MERGED_HOLDOUT: "an id that the shopper had before is in the campaign's control group, or in the shop's",
     Why.OUTRANKED: "a campaign of higher priority made an offer at the same moment",
     Why.UPLIFT_UNKNOWN: "nothing says what an offer would bring with this shopper",
     Why.NEGATIVE_UPLIFT: "an offer would make an order less likely, so there is no contact",

@@ -14,6 +14,7 @@ from streams.records.events import (
     CartItemRemoved,
     ClockTicked,
     ConsentChanged,
+    EventForwarded,
     ItemViewed,
     ItemWishlisted,
     LogIdled,
@@ -21,6 +22,8 @@ from streams.records.events import (
     OrderPlaced,
     OrderReturned,
     Searched,
+    ShopperIdentified,
+    ShopperMerged,
 )
 from streams.records.serving import CampaignsChosen, ModelsChosen, RulesChosen
 from streams.records.slices import Slice
@@ -29,7 +32,8 @@ from streams.records.slices import Slice
 #: ``order_book.settle`` has seen it), price × quantity of a cart event, unit price of a view; 0 when unknown or none.
 #: ``discount_cents``: discount of an order. ``quantity``: units ordered, added or removed; 1 for everything else.
 #: ``dwell_ms``: how long a view lasted; 0 when unknown. ``flag``: 1 for an order with a coupon, a search without a
-#: result, a consent that allows marketing. ``category``: 32-bit hash of the item's category, 0 when none.
+#: result, a consent that allows marketing (-1: one that neither allows nor forbids). ``category``: 32-bit hash of the
+#: item's category, 0 when none.
 FACTS = ("cents", "discount_cents", "quantity", "dwell_ms", "flag", "category")
 #: 64-bit hashes as int64. ``item``: of the item (of an order: of its dearest line), 0 when none. ``order``: of the id
 #: of the order that was placed, cancelled or returned, 0 for everything else.
@@ -47,6 +51,8 @@ class ShopperColumns:
     def __init__(self, slice_: Slice, currency: str) -> None:
         self._currency = currency
         self.names: dict[int, tuple[int, str]] = {}
+        self.forwarded: dict[int, EventForwarded] = {}
+        """By place in the batch: events that were sent for another id."""
         self._category_hash: dict[str | None, int] = {None: 0}
         self._table = Table(FACTS)
         self._hashes: list[tuple[int, int]] = []
@@ -66,11 +72,19 @@ class ShopperColumns:
             self.names.setdefault(code, (offset, name))
             return code
 
-    def add(self, position: int, offset: int, time_ms: int, record: AnyShopperEvent | ClockTicked) -> bool:
+    def add(
+        self, position: int, offset: int, time_ms: int, record: AnyShopperEvent | ClockTicked | EventForwarded
+    ) -> bool:
         """Take an event. Raises ``Refused``."""
         if isinstance(record, ClockTicked):
             return False
-        event, shopper = record, record.shopper_id
+        shopper, known_as = record.shopper_id, ""
+        if isinstance(record, EventForwarded):
+            event = record.event
+            # Two ids may have used one event id.
+            known_as = f"{record.via[0]}/{event.event_id}"
+        else:
+            event = record
         if event.currency is not None and event.currency != self._currency:
             raise Refused(
                 "foreign_currency",
@@ -119,11 +133,16 @@ class ShopperColumns:
         elif isinstance(event, Searched):
             flag = int(event.result_count == 0)
         elif isinstance(event, ConsentChanged):
-            flag = int(event.marketing)
+            # What an id allows that was sent for somebody before they were identified allows nothing of theirs.
+            flag = -1 if known_as and event.marketing else int(event.marketing)
+        elif isinstance(event, ShopperIdentified) and event.identified_as == shopper:
+            raise Refused("identified_as_itself", "It says that an id is itself.", "identified_as")
+        if isinstance(record, EventForwarded):
+            self.forwarded[index] = record
         hashes = hashes_of(shopper, event.event_id)
         facts = (cents, discount, quantity, dwell, flag, category)
         place = (position, offset, time_ms, TYPE_CODE[type(event)])
-        self._table.add(place, facts, hashes, event.event_id, shopper, event)
+        self._table.add(place, facts, hashes, known_as or event.event_id, shopper, event)
         self._hashes.append((item, order))
         return True
 
@@ -144,7 +163,15 @@ class ShopperColumns:
 
 #: What stands in ``storefront.events.v1``: events of storefronts, and what workers write.
 WIRE = Wire(
-    AnyShopperEvent | ClockTicked | LogIdled | ModelsChosen | RulesChosen | CampaignsChosen | LeaseGranted,
+    AnyShopperEvent
+    | ClockTicked
+    | LogIdled
+    | ModelsChosen
+    | RulesChosen
+    | CampaignsChosen
+    | LeaseGranted
+    | EventForwarded
+    | ShopperMerged,
     ShopperColumns,
     key="shopper_id",
 )

@@ -65,6 +65,8 @@ def _campaign(seen: CampaignSeen) -> Iterator[str]:
 
 def verdict(found: Standing) -> str:
     """What is missing for an offer, in one sentence."""
+    if found.identified_as is not None:
+        return f"{found.shopper_id} was identified as {found.identified_as}: offerstream why {found.identified_as}"
     if found.campaigns is not None:
         told = [
             f"{seen.campaign}: {'an offer was made' if seen.receipt.decision == 'offered' else seen.receipt.reason}"
@@ -82,6 +84,10 @@ def _shown(score: float | list[float]) -> str:
 
 
 def _rows(found: Standing) -> Iterator[tuple[str, str]]:
+    if found.identified_as is not None:
+        yield "identified", f"as {found.identified_as}; what follows is how they stood then, and is theirs"
+    if found.merged_ids:
+        yield "merged", f"{found.merged_ids} earlier {'id' if found.merged_ids == 1 else 'ids'} of theirs"
     yield "last event", shown_time(found.last_event_ms)
     every = "" if found.days_between_orders is None else f", every {found.days_between_orders:g} days"
     basket = f": {money(found.usual_basket_cents, found.currency)} each{every}" if found.orders else ""

@@ -80,6 +80,13 @@ class ChurnAlertPolicy:
         return np.where(alert, level, 0)
 
 
+def merge(state: Rows, row: int, other: Rows) -> None:
+    """Take what was alerted of the one row of ``other`` into a row: what was told of either was told."""
+    for column in ChurnAlerts.columns:
+        held = state.data[column.name]
+        held[row] = max(held[row], other.data[column.name][0])
+
+
 def thresholds(models: Sequence[Any], fallback: tuple[float, float, float]) -> Floats:
     """[models, 3] where watch, high and critical begin for the scores of each model."""
     cards = [model.levels.get("thresholds", {}) if model.levels.get("output") == OUTPUT else {} for model in models]

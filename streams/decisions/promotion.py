@@ -24,10 +24,26 @@ TIMES = Column("promotion/times", "i8", OFFERS_KEPT)
 COUNT = Column("promotion/count", "u4")
 WITHHELD = Column("promotion/withheld", "u1")
 """Code of the reason that was said last (its place in ``GUARDS``, from 1); 0 since an offer, or before any."""
+HELD_OUT = Column("promotion/held_out", "u1")
+"""Whether an id that was merged into this shopper is in the holdout."""
 
 Guard = Literal["no_consent", "holdout", "cooldown", "frequency_cap", "below_margin"]
 GUARDS: tuple[Guard, ...] = ("no_consent", "holdout", "cooldown", "frequency_cap", "below_margin")
 ORDER = TYPE_CODE[OrderPlaced]
+
+
+def merge(state: Rows, row: int, other: Rows) -> None:
+    """Take the offers of the one row of ``other`` into a row's: an offer to either counts. Who is held out for either
+    id is held out."""
+    times = np.sort(np.r_[offer_times(state, row), offer_times(other, 0)])[-OFFERS_KEPT:]
+    state.data[TIMES.name][row, : len(times)] = times  # the oldest first: it is the first to be written over
+    state.data[COUNT.name][row] = len(times)
+    state.data[HELD_OUT.name][row] |= other.data[HELD_OUT.name][0]
+
+
+def hold_out(state: Rows, row: int) -> None:
+    """From here on a shopper gets no offer, whatever their own draw: an id that they had is in the holdout."""
+    state.data[HELD_OUT.name][row] = 1
 
 
 def offer_times(state: Rows, row: int) -> Ints:
@@ -74,6 +90,8 @@ class Prospect:
     orders: float
     consent: float
     """1 allowed, -1 forbidden, 0 never said."""
+    held_out: bool = False
+    """Whether an id that they had before they were identified is in the holdout."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +154,7 @@ class PromotionPolicy:
         percent = self.percent(prospect)
         if not self.consents(prospect.consent):
             return Withheld("no_consent", percent)
-        if self.in_holdout(prospect.shopper_id):
+        if prospect.held_out or self.in_holdout(prospect.shopper_id):
             return Withheld("holdout", percent)
         until = self.closed_until_ms(offer_times(state, prospect.row))
         for guard, end in until.items():
@@ -166,7 +184,7 @@ class PromotionPolicy:
 class Promotions:
     """Offers of one campaign to shoppers who are likely to lapse, or why there is none."""
 
-    columns = (TIMES, COUNT, WITHHELD)
+    columns = (TIMES, COUNT, WITHHELD, HELD_OUT)
     reads = (
         "orders.discount_rate",
         "orders.coupon_share",
@@ -215,6 +233,7 @@ class Promotions:
                 average_order_cents=average,
                 orders=orders,
                 consent=consent,
+                held_out=bool(state.data[HELD_OUT.name][group.row[i]]),
             ),
         )
         if decision is None:

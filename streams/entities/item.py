@@ -31,6 +31,7 @@ from streams.processing.names import CategoryNames
 from streams.processing.rules import Rules
 from streams.processing.scoring import TaskScores
 from streams.processing.sources import Carried, Sources
+from streams.records.events import ShopperMerged
 from streams.records.items import ITEM_RECORDS, ItemChanged, ItemDelisted, ItemListed, ItemReviewed, StockCounted
 from streams.records.slices import Slice
 from streams.state import keys
@@ -44,6 +45,7 @@ class ItemSide:
     ticks = False
     awaited = False
     alarms: Alarms | None = None
+    identities = None
     idle = True
 
     def __init__(self, start: Start) -> None:
@@ -107,6 +109,13 @@ class ItemSide:
     def fall_idle(self, offset: int, rules: Rules) -> list[Emitted]:
         """Items say nothing to other logs."""
         return []
+
+    def left(self, state: Rows, row: int, offset: int, at_ms: int) -> list[str]:
+        """No item turns out to be another one."""
+        return []
+
+    def joins(self, state: Rows, row: int, other: Rows, said: ShopperMerged, offset: int) -> None:
+        """No item turns out to be another one."""
 
     def refresh(self, state: Rows, points: DuePoints) -> None:
         """At the end of a day: what each item's category sold in the whole shop."""

@@ -9,12 +9,15 @@ import msgspec
 import numpy as np
 
 from streams.budget.candidates import Candidates
+from streams.campaigns import memory
 from streams.campaigns.deciding import Asked
+from streams.campaigns.draws import shopper_hashes
 from streams.campaigns.plan import Plans
 from streams.campaigns.table import code_of
 from streams.columns.arrays import Bools, EventBatch, Hashes, Ints
 from streams.columns.layout import Rows
-from streams.columns.shopper_events import WIRE
+from streams.columns.shopper_events import WIRE, category_code
+from streams.decisions import churn_alert, promotion
 from streams.decisions.campaigns import CampaignOffers, SetAside
 from streams.decisions.churn_alert import ChurnAlerts
 from streams.decisions.decider import Decider, Group
@@ -23,8 +26,11 @@ from streams.decisions.promotion import Promotions
 from streams.decisions.scores import Scores
 from streams.effects.attribution import Opened
 from streams.features.kinds.decay import DAY_MS
+from streams.features.kinds.latest import repeat_no
+from streams.features.kinds.recent import CATEGORIES
 from streams.features.shopper import CATALOGUE
-from streams.monitoring.alert_labels import AlertLabels
+from streams.monitoring import calibration
+from streams.monitoring.alert_labels import WAITING, AlertLabels
 from streams.monitoring.known import Known
 from streams.monitoring.late_labels import LateLabels
 from streams.processing import alarms, order_book, recalibrating
@@ -32,6 +38,8 @@ from streams.processing.alarms import Alarms
 from streams.processing.decode import NO_TIME, Decoded
 from streams.processing.entity import Emitted, Entity, Start, Told
 from streams.processing.fates import Fates, Judged, judge, watermarks
+from streams.processing.identity import CLOSED, Identities
+from streams.processing.merging import Merge
 from streams.processing.names import CategoryNames
 from streams.processing.offer_windows import OfferWindows
 from streams.processing.recalibrating import Recalibrating
@@ -44,6 +52,7 @@ from streams.records import events as e
 from streams.records.budget import AnyBudgetRecord
 from streams.records.campaigns import Campaign
 from streams.records.effects import EffectReported
+from streams.records.events import ShopperMerged
 from streams.records.slices import Slice
 from streams.state import keys
 
@@ -63,6 +72,8 @@ class ShopperSide(PlainSide):
         self._partitions = start.partitions
         self.spending = Spending(start.partition, start.group, start.rules.time_zone)
         self.windows = OfferWindows(start.partition, start.rules.decode.currency)
+        if start.partitions is not None:
+            self.identities = Identities(start.partition, start.partitions, start.group)
         super().__init__(start)
 
     def under(self, rules: Rules, watermark_ms: int) -> None:
@@ -70,15 +81,15 @@ class ShopperSide(PlainSide):
         super().under(rules, watermark_ms)
         currency, digest, names = rules.decode.currency, rules.digest, self.names
         self.windows.currency = currency
-        alerts, promotion = rules.churn_alert, rules.promotion
+        alerts, offer = rules.churn_alert, rules.promotion
         self._rules = rules
         offers = CampaignOffers(self._plans, self, currency, digest, names)
-        built_in = Promotions(promotion, alerts.thresholds, currency, digest, names)
+        built_in = Promotions(offer, alerts.thresholds, currency, digest, names)
         self.deciders: Sequence[Decider] = (
             self.late_labels,
             Scores("shopper"),
             Profiles(names),
-            ChurnAlerts(alerts, currency, promotion.gross_margin, digest, names),
+            ChurnAlerts(alerts, currency, offer.gross_margin, digest, names),
             self.alert_labels,
             *((built_in,) if self._plans is None else ()),
             offers,
@@ -92,10 +103,11 @@ class ShopperSide(PlainSide):
         self.windows.forget([] if plans is None else [plan.id for plan in plans.plans])
 
     def cuts(self, decoded: Decoded, rules: Rules) -> list[int]:
-        """Where quiet hours end, for which decisions before may wait."""
+        """Where an id is identified; where quiet hours end, for which decisions before may wait."""
+        found = [] if self.identities is None else self.identities.cuts(decoded)
         if self.alarms is None or not self.alarms.quiet_ends:
-            return []
-        return self.alarms.cuts(self._watermarks(decoded.clock_ms, rules))
+            return found
+        return found + self.alarms.cuts(self._watermarks(decoded.clock_ms, rules))
 
     def steps(self, decoded: Decoded, rules: Rules) -> Ints:
         """Ends of quiet hours that the first record passes at once."""
@@ -137,12 +149,17 @@ class ShopperSide(PlainSide):
     def judge(self, decoded: Decoded, rows: Ints, state: Rows, slice_: Slice, rules: Rules) -> Judged:
         """Events come once, and not older than the watermark; an order is placed once."""
         self.names.learn(decoded.names)
+        if self.identities is not None:
+            self.identities.begin(decoded)
         judged = super().judge(decoded, rows, state, slice_, rules)
+        if self.identities is not None:
+            self.identities.refuse(decoded, judged.fates, slice_)
         self.spending.begin(decoded, judged, slice_)
         return judged
 
     def _fates(self, batch: EventBatch, rows: Ints, state: Rows, late_before: Ints) -> tuple[EventBatch, Fates]:
-        return judge(batch, rows, state, self.applied_ids, late_before)
+        judge_ = judge if self.identities is None else self.identities.judge
+        return judge_(batch, rows, state, self.applied_ids, late_before)
 
     @property
     def awaited(self) -> bool:
@@ -178,6 +195,27 @@ class ShopperSide(PlainSide):
         told = self._tallies.fall_idle(offset, rules)
         return told + self._to_campaigns(self.windows.tell(self.watermark_ms(rules)))
 
+    def left(self, state: Rows, row: int, offset: int, at_ms: int) -> list[str]:
+        """What was foretold of an id that is identified is not judged: it comes no more. What is set aside for its
+        offers counts as spent, as whoever redeems them does it where nothing was set aside."""
+        for column in (calibration.START, WAITING, *self.late_labels.waits.due):
+            state.data[column.name][row] = 0
+        # Who somebody is may be said late: what had ended by then has gone back.
+        at_ms = max(at_ms, self.watermark_ms(self._rules))
+        for code, cents, ends_ms in memory.take_all_reserved(state, row):
+            self.redeem(code, offset, at_ms, (cents, ends_ms), None)
+        names = [self.names.of_code(code, offset) for code in np.unique(state.data[CATEGORIES][row]).tolist()]
+        return [name for name in names if name is not None]
+
+    def joins(self, state: Rows, row: int, other: Rows, said: ShopperMerged, offset: int) -> None:
+        """Who has said no under another id says so again by turning out to be this one; who is held out under either is
+        held out; categories are named as they were named there."""
+        repeat_no(other, said.event_time)
+        self.names.learn({category_code(name): (offset, name) for name in said.categories})
+        memory.remember_id(other, 0, int(shopper_hashes(said.via[:1])[0]))
+        if self._rules.promotion.in_holdout(said.via[0]):
+            promotion.hold_out(other, 0)
+
     def correct(self, state: Rows, groups: Sequence[Group], scores: Mapping[str, TaskScores]) -> None:
         """What models foretell is corrected by what became of their forecasts."""
         for task in scores.values():
@@ -190,8 +228,9 @@ class ShopperSide(PlainSide):
         )
 
     def progress(self) -> dict[str, Any]:
-        """How far time has come, and what offers have set aside, for people to look at."""
-        return {**super().progress(), "offers": self.spending.described()}
+        """How far time has come, and others' records, and what offers have set aside, for people to look at."""
+        moved = {} if self.identities is None else self.identities.progress()
+        return {**super().progress(), **moved, "offers": self.spending.described()}
 
     def drain_changes(self, next_offset: int, watermark_ms: int) -> dict[bytes, bytes | None]:
         """Sums that calibration learns from, tallies, budgets, what became of offers, names, ids."""
@@ -199,6 +238,8 @@ class ShopperSide(PlainSide):
         if self._tallies is not None:
             changes |= self._tallies.drain_changes(next_offset)
         changes |= self.spending.drain_changes(next_offset) | self.windows.drain_changes(next_offset)
+        if self.identities is not None:
+            changes |= self.identities.drain_changes()
         return changes | self.names.drain_changes() | super().drain_changes(next_offset, watermark_ms)
 
     def restore(self, records: Iterable[tuple[bytes, bytes]], meta: Mapping[str, Any], rules: Rules) -> None:
@@ -213,6 +254,8 @@ class ShopperSide(PlainSide):
                 self.spending.restore(value)
         self.recalibrating.restore([(key, value) for key, value in held if key[:1] == keys.TALLY])
         self.windows.restore(dict(held))
+        if self.identities is not None:
+            self.identities.restore(held, meta)
         super().restore(held, meta, rules)
         self.late_labels.swept_ms = self.alert_labels.swept_ms = max(0, self.watermark_ms(rules))
 
@@ -236,8 +279,15 @@ SHOPPER = Entity(
     ),
     cadence_ms=lambda rules: rules.cadence_ms,
     timer=lambda rules: rules.silence,
-    columns=(*order_book.COLUMNS, *recalibrating.COLUMNS, *alarms.COLUMNS),
+    columns=(*order_book.COLUMNS, *recalibrating.COLUMNS, *alarms.COLUMNS, CLOSED),
     deciders=(LateLabels, Scores, Profiles, ChurnAlerts, AlertLabels, Promotions, CampaignOffers),
     side=ShopperSide,
+    merges=(
+        Merge(order_book.COLUMNS, order_book.merge),
+        Merge(alarms.COLUMNS, alarms.merge),
+        Merge(ChurnAlerts.columns, churn_alert.merge),
+        Merge((promotion.TIMES, promotion.COUNT, promotion.HELD_OUT), promotion.merge),
+        Merge(memory.COLUMNS, memory.merge),
+    ),
     campaigns=True,
 )

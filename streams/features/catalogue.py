@@ -17,7 +17,7 @@ from streams.columns.arrays import Floats, Ints
 from streams.columns.layout import Column, Readable, Rows
 from streams.features.days import UTC, Days
 from streams.features.feature import Derived, Feature, Has
-from streams.features.kinds import Kind
+from streams.features.kinds import Kind, Merging
 from streams.features.kinds.cycle import Cycle, CycleKind
 from streams.features.kinds.decay import Decayed, DecayKind
 from streams.features.kinds.distinct import Distinct, DistinctKind
@@ -146,6 +146,13 @@ class Catalogue:
         """Take a run of events into every kind's columns."""
         for kind in self.kinds.values():
             kind.fold(state, run)
+
+    def merge(self, state: Rows, row: int, other: Rows) -> None:
+        """Take the one row of ``other`` into a row, in every kind's columns."""
+        for kind in self.kinds.values():
+            if not isinstance(kind, Merging):
+                raise TypeError(f"{type(kind).__name__} does not say how two rows become one.")
+            kind.merge(state, row, other)
 
     def read(self, rows: Readable, now_ms: Ints, addresses: Sequence[str]) -> npt.NDArray[np.float32]:
         """[k, width of all addresses] float32: each feature of each row at the row's own time. Raises ``KeyError``."""

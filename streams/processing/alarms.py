@@ -35,6 +35,14 @@ COLUMNS = (UNITS, LOOKED, RUNG)
 ADDED, REMOVED, ORDERED, VIEWED = (TYPE_CODE[cls] for cls in (CartItemAdded, CartItemRemoved, OrderPlaced, ItemViewed))
 
 
+def merge(state: Rows, row: int, other: Rows) -> None:
+    """Put what lies in the cart of the one row of ``other`` into that of a row; what rang for either has rung."""
+    held, more = state.data, other.data
+    held[UNITS.name][row] = min(int(held[UNITS.name][row]) + int(more[UNITS.name][0]), 2**32 - 1)
+    for column in (LOOKED, RUNG):
+        held[column.name][row] = max(held[column.name][row], more[column.name][0])
+
+
 @dataclass(frozen=True, slots=True)
 class Alarms:
     """What the campaigns that hold wait for."""

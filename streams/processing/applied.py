@@ -44,11 +44,15 @@ class Applied:
             "applied": _records(batch, fates.applied),
             "duplicate": _records(batch, fates.duplicate & ~_any(batch, fates.applied)),
             "late": _records(batch, fates.late),
+            "forwarded": 0 if fates.forwarded is None else _records(batch, fates.forwarded),
             "dead": len(self.dead),
             "tick": decoded.ticks,
         }
         self.fates.update(counted)
-        for fate, index in (("applied", applied), ("duplicate", fates.duplicate), ("late", fates.late)):
+        by_fate = {"applied": applied, "duplicate": fates.duplicate, "late": fates.late}
+        if fates.forwarded is not None:
+            by_fate["forwarded"] = fates.forwarded
+        for fate, index in by_fate.items():
             kinds = np.unique(batch.type[index], return_counts=True)
             self.types.update({(kind, fate): n for kind, n in zip(*(a.tolist() for a in kinds), strict=True)})
         return counted

@@ -19,7 +19,7 @@ from streams.processing.partitioning import homes, misplaced
 from streams.processing.rules import DecodeRules, Rules
 from streams.records.budget import LeaseGranted
 from streams.records.campaigns import CampaignSet
-from streams.records.events import LogIdled
+from streams.records.events import EventForwarded, LogIdled, ShopperMerged
 from streams.records.outcomes import DeadLetter, outcome_id
 from streams.records.serving import CampaignsChosen, ModelsChosen, RulesChosen
 from streams.records.slices import Slice
@@ -33,9 +33,13 @@ NO_TIME = np.iinfo(np.int64).min // 2
 
 #: Records of workers after which something else holds in the partition's log.
 Choice = ModelsChosen | RulesChosen | CampaignsChosen
-Turn = Choice | LogIdled
+Turn = Choice | LogIdled | ShopperMerged
 #: What is said to a partition, not of anybody in it.
-_TO_PARTITION = (LeaseGranted, *get_args(Turn))
+_TO_PARTITION = (LeaseGranted, EventForwarded, *get_args(Turn))
+#: What belongs to another shopper than the one it was sent for. It holds what had passed before, so it may be larger
+#: than events are, by as much as the ids that it came by.
+_MOVED = (EventForwarded, ShopperMerged)
+_MOVED_STARTS = (b'{"type":"event_forwarded"', b'{"type":"shopper_merged"')
 _FIELD = re.compile(r" - at `\$\.?([^`]*)`$")
 _MISSING = re.compile(r"^Object missing required field `([^`]*)`$")
 #: What is told of a wrong value is short, however long the value.
@@ -100,11 +104,13 @@ def original_bytes(letter_json: bytes) -> tuple[bytes | None, bytes | None]:
     )
 
 
-def decode(slice_: Slice, rules: DecodeRules, partitions: int | None = None, wire: Wire = WIRE) -> Decoded:
+def decode(
+    slice_: Slice, rules: DecodeRules, partitions: int | None = None, wire: Wire = WIRE, group: str | None = None
+) -> Decoded:
     """Decode every record of a slice; never raises for what a record holds.
 
     ``partitions``: how many the topic has; None where it is not judged whether a record is in the partition that its
-    key belongs to.
+    key belongs to. ``group``: the workers whose moved records are taken; all others are passed over.
     """
     n, most = len(slice_), max(rules.max_event_bytes, wire.bytes)
     clock = np.full(n, NO_TIME, np.int64)
@@ -123,13 +129,22 @@ def decode(slice_: Slice, rules: DecodeRules, partitions: int | None = None, wir
         try:
             if value is None:
                 raise Refused("empty", "The record has no value; such records are never tombstones.")
-            if len(value) > most:
+            if len(value) > most and not value.startswith(_MOVED_STARTS):
                 raise Refused("too_large", f"{len(value)} bytes; at most {most} are read.")
             record = decode_one(value)
             if isinstance(record, _TO_PARTITION):
                 if isinstance(record, LeaseGranted):
                     leases.append((i, record))
                     ticks += 1
+                    continue
+                if isinstance(record, _MOVED):
+                    if record.group != group:
+                        ticks += 1
+                    elif isinstance(record, ShopperMerged):
+                        turns.append((i, record))
+                    else:
+                        # It moves no time: its own partition's may be far ahead of this one's.
+                        add(i, int(offsets[i]), _ms(record.event.event_time), record)
                     continue
                 if isinstance(record, RulesChosen):
                     Rules.of(record.rules)
@@ -141,7 +156,7 @@ def decode(slice_: Slice, rules: DecodeRules, partitions: int | None = None, wir
             # What says no time of its own is from when it was appended.
             time: Any = getattr(record, "event_time", appended)
             if type(time) is not int:
-                time = int(time.timestamp() * 1000)
+                time = _ms(time)
             if time < MIN_EVENT_TIME_MS:
                 raise Refused(
                     "event_time_too_old", f"{time} ms is before 1990: {hints.of_old_time(time)}", "event_time"
@@ -179,6 +194,11 @@ def decode(slice_: Slice, rules: DecodeRules, partitions: int | None = None, wir
     if usable:
         clock[usable] = times
     return Decoded(columns.batch(), clock, ticks, turns, leases, dead, columns)
+
+
+def _ms(time: Any) -> int:
+    """An event time, UTC milliseconds since 1970."""
+    return time if type(time) is int else int(time.timestamp() * 1000)
 
 
 def _astray(slice_: Slice, rules: DecodeRules, partitions: int | None) -> dict[int, int]:

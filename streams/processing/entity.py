@@ -18,8 +18,11 @@ from streams.processing.alarms import Alarms
 from streams.processing.decode import Decoded
 from streams.processing.due import DuePoints
 from streams.processing.fates import Judged
+from streams.processing.identity import Identities
+from streams.processing.merging import Merge
 from streams.processing.rules import Rules
 from streams.processing.scoring import TaskScores
+from streams.records.events import ShopperMerged
 from streams.records.outcomes import AnyOutcome
 from streams.records.slices import Slice
 
@@ -90,6 +93,17 @@ class Side(Protocol):
     @property
     def alarms(self) -> Alarms | None:
         """What makes due besides records and the timer; None: nothing."""
+
+    @property
+    def identities(self) -> Identities | None:
+        """Who turned out to be whom; None: nobody ever does."""
+
+    def left(self, state: Rows, row: int, offset: int, at_ms: int) -> list[str]:
+        """The key of a row turns out to be another one, by a record at an offset, of a time: nothing waits in it any
+        more. Called before it is told what the row holds; gives the names of the categories that it does."""
+
+    def joins(self, state: Rows, row: int, other: Rows, said: ShopperMerged, offset: int) -> None:
+        """What another id's row held (the one row of ``other``, which may be changed) is taken into a row next."""
 
     def cuts(self, decoded: Decoded, rules: Rules) -> list[int]:
         """Places in a slice before which all must be decided before it goes on."""
@@ -173,6 +187,8 @@ class Entity:
     deciders: tuple[type[Decider], ...]
     """What decides, in order; a partition's own are made by ``side``."""
     side: Callable[[Start], Side]
+    merges: tuple[Merge, ...] = ()
+    """How columns of two rows become those of one, besides those of features; of others each row keeps its own."""
     campaigns: bool = False
     """Whether campaigns decide about it."""
     internal: bool = False

@@ -8,7 +8,7 @@ import numpy as np
 
 from streams.campaigns.terms import KINDS
 from streams.columns.arrays import Bools, EventBatch, Ints, stable_order
-from streams.columns.layout import Column, Readable
+from streams.columns.layout import Column, Readable, Rows
 from streams.features.catalogue import Catalogue
 from streams.features.signals import Run, entries
 from streams.processing.alarms import RUNG
@@ -149,6 +149,20 @@ class Folding:
         if alarms is not None:
             at = np.minimum(at, alarms.next(state, row, self.catalogue, last)[0])
         self.arena.timer[row] = at
+
+    def merge(self, row: int, other: Rows) -> None:
+        """Take the features of another row, the one of ``other``, into a row."""
+        state = self.arena.rows
+        self.catalogue.merge(state, row, other)
+        for column in (BUCKET, LAST_EVENT):
+            state.data[column.name][row] = max(state.data[column.name][row], other.data[column.name][0])
+
+    def hear_of(self, row: int, at_ms: int, rules: Rules) -> None:
+        """A row is heard of, though by no event: its silence begins anew."""
+        state = self.arena.rows
+        state.data[LAST_EVENT.name][row] = max(state.data[LAST_EVENT.name][row], at_ms)
+        state.data[FIRED.name][row] = 0
+        self._set(np.array([row]), self._entity.timer(rules))
 
     def set_decided(self, due: Sequence[DuePoints], rules: Rules) -> None:
         """Set the timers of rows about which something was decided: an offer may wait for quiet hours to end."""

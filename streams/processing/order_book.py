@@ -52,6 +52,27 @@ def settle(batch: EventBatch, rows: Ints, chosen: Bools, state: Rows) -> tuple[E
     return dataclasses.replace(batch, facts={**batch.facts, "cents": cents}), again
 
 
+def merge(state: Rows, row: int, other: Rows) -> None:
+    """Take the orders of the one row of ``other`` into a row's: of both the newest in turn, as no times are kept; of an
+    order that both know, the least that is left."""
+    left: dict[int, int] = {}
+    for pair in itertools.zip_longest(_newest_first(state, row), _newest_first(other, 0)):
+        for order, cents in filter(None, pair):
+            left[order] = min(cents, left.get(order, cents))
+    kept = list(left.items())[ORDERS_KEPT - 1 :: -1]
+    ids, cents_left = state.data[IDS.name][row], state.data[LEFT.name][row]
+    ids[:], cents_left[:] = 0, 0
+    for slot, (order, cents) in enumerate(kept):
+        ids[slot], cents_left[slot] = order, cents
+    state.data[COUNT.name][row] = len(kept)
+
+
+def _newest_first(rows: Rows, row: int) -> list[tuple[int, int]]:
+    count = int(rows.data[COUNT.name][row])
+    slots = [slot % ORDERS_KEPT for slot in range(count - 1, max(0, count - ORDERS_KEPT) - 1, -1)]
+    return [(int(rows.data[IDS.name][row][slot]), int(rows.data[LEFT.name][row][slot])) for slot in slots]
+
+
 def _enter(batch: EventBatch, event: Ints, row: Ints, state: Rows) -> tuple[Bools, Ints]:
     """One event per shopper: whether it is an order placed before, and its money."""
     ids, left, counts = state.flat[IDS.code], state.flat[LEFT.code], state.flat[COUNT.code]

@@ -31,11 +31,12 @@ from streams.processing.folding import LAST_EVENT, Folding
 from streams.processing.grouping import grouped, records_of
 from streams.processing.in_force import InForce, Refused
 from streams.processing.model import Shelf
+from streams.processing.moving import Moving
 from streams.processing.rounds import BUCKET
 from streams.processing.rules import Rules
 from streams.processing.scoring import score
 from streams.processing.silence import FIRED
-from streams.records.events import LogIdled
+from streams.records.events import LogIdled, ShopperMerged
 from streams.records.outcomes import AnyOutcome, ChurnAlerted, LateEvent, OfferMade, outcome_id
 from streams.records.slices import Slice
 from streams.state import keys
@@ -96,7 +97,7 @@ class PartitionProcessor:
     ) -> None:
         self.entity, self.partition, self.log_id = entity, partition, log_id
         self.catalogue = (catalogue or entity.catalogue).in_zone(rules.time_zone)
-        self._partitions = partitions
+        self._partitions, self._group = partitions, group
         self._scored, self._collector, self._collected = shelf is not None, collector, collected
         self.in_force = InForce(entity.name, partition, group, rules, self.catalogue, shelf, refused)
         outputs = outputs_of(shelf, entity.name)
@@ -115,6 +116,7 @@ class PartitionProcessor:
             self._recover(tier)
         self.in_force.begin()
         self._folding = Folding(self.arena, self.catalogue, entity, self.side)
+        self._moving = Moving(entity, self._folding, self.side)
         self._places = self._places_read()
 
     @property
@@ -222,7 +224,7 @@ class PartitionProcessor:
             return result
         clock = time.perf_counter
         t0 = clock()
-        decoded = decode(slice_, self.rules.decode, self._partitions, self.entity.wire)
+        decoded = decode(slice_, self.rules.decode, self._partitions, self.entity.wire, self._group)
         if len(slice_) > 1:
             turns = [i for i, _ in decoded.turns]
             cuts = {*turns, *(i + 1 for i in turns), *self.side.cuts(decoded, self.rules)}
@@ -239,11 +241,12 @@ class PartitionProcessor:
         return result
 
     def _turn(self, said: Turn, result: Applied) -> None:
-        """From here on something else holds."""
+        """From here on something else holds, or is known."""
         fate = "tick" if isinstance(said, LogIdled) else "choice"
-        result.fates[fate] += 1
-        self.fates[fate] += 1
-        if not isinstance(said, LogIdled):
+        if isinstance(said, ShopperMerged):
+            fate, moved = self._moving.into(said, self.next_offset - 1, self.watermark_ms, self.rules)
+            result.emitted += moved
+        elif not isinstance(said, LogIdled):
             stood, before, planned = self.watermark_ms, self.rules, self.in_force.plans
             self.in_force.follow(said)
             if self.in_force.plans is not planned:
@@ -253,6 +256,8 @@ class PartitionProcessor:
             self._places = self._places_read()
         elif self._collector is None:
             result.emitted += self.side.fall_idle(self.next_offset - 1, self.rules)
+        result.fates[fate] += 1
+        self.fates[fate] += 1
 
     def apply_history(self, batch: EventBatch, rows: Ints) -> Applied:
         """Apply events that were decoded before, all of them there: offsets follow on one another. ``rows`` [n] are
@@ -302,8 +307,10 @@ class PartitionProcessor:
         else:
             if due.points:
                 self._score_and_decide(due.points, features, batch, slice_, watermark, result)
-            told = self.side.emit(batch, np.sort(applied), judged, slice_, self.rules)
-            result.emitted, result.outcomes = told.emitted, result.outcomes + told.outcomes
+            in_order = np.sort(applied)
+            moved = self._moving.out(batch, rows, in_order, fates, self.rules)
+            told = self.side.emit(batch, in_order, judged, slice_, self.rules)
+            result.emitted, result.outcomes = told.emitted + moved, result.outcomes + told.outcomes
             late = np.flatnonzero(fates.late).tolist()
             result.late = [self._late(slice_, batch, self.arena.key(int(rows[i])), i, judged) for i in late]
         result.count_due(due.points, self._timer_kind)

@@ -17,8 +17,10 @@ from streams.processing.decode import NO_TIME, Decoded
 from streams.processing.due import DuePoints
 from streams.processing.entity import Emitted, Start, Told
 from streams.processing.fates import Fates, Judged, once, watermarks
+from streams.processing.identity import Identities
 from streams.processing.rules import Rules
 from streams.processing.scoring import TaskScores
+from streams.records.events import ShopperMerged
 from streams.records.slices import Slice
 from streams.state import keys
 from streams.state.applied_ids import AppliedIds
@@ -31,6 +33,7 @@ class PlainSide:
     ticks = True
     alarms: Alarms | None = None
     deciders: Sequence[Decider] = ()
+    identities: Identities | None = None
 
     def __init__(self, start: Start) -> None:
         self.newest_ms = NO_TIME
@@ -92,6 +95,13 @@ class PlainSide:
     def fall_idle(self, offset: int, rules: Rules) -> list[Emitted]:
         """Nothing is said to other logs."""
         return []
+
+    def left(self, state: Rows, row: int, offset: int, at_ms: int) -> list[str]:
+        """Nobody turns out to be somebody else."""
+        return []
+
+    def joins(self, state: Rows, row: int, other: Rows, said: ShopperMerged, offset: int) -> None:
+        """Nobody turns out to be somebody else."""
 
     def refresh(self, state: Rows, points: DuePoints) -> None:
         """Everything that features read is in the row already."""

@@ -19,8 +19,8 @@ from streams.records.words import shown_time
 from streams.settings import Settings
 from streams.topics import CARRIED, EVENTS
 
-#: The fates of records; ticks and choices are the workers' own.
-FATES = ("applied", "duplicate", "late", "dead")
+#: The fates of records; ticks, choices and what is merged are the workers' own. What is forwarded is applied elsewhere.
+FATES = ("applied", "duplicate", "late", "dead", "forwarded")
 _CHUNK = 4096
 
 
@@ -147,7 +147,7 @@ def in_words(sent: int, found: Counter[str]) -> str:
     Fates: 4 applied, 0 duplicate, 1 late, 0 dead, with 2 that workers or others wrote, or that waited before. \
 Late ones count in no feature; they are in late-events.v1.
     """
-    text = "Fates: " + ", ".join(f"{found[fate]:,} {fate}" for fate in FATES)
+    text = "Fates: " + ", ".join(f"{found[fate]:,} {fate}" for fate in FATES if found[fate] or fate != "forwarded")
     if (others := found.total() - sent) > 0:
         text += f", with {others:,} that workers or others wrote, or that waited before"
     text += "."

@@ -51,4 +51,12 @@ DEAD_REASONS: dict[str, DeadReason] = {
     "order_too_large": DeadReason(
         "The order's lines add up to more than a shop sells at once.", "Look for prices in the wrong unit."
     ),
+    "identified_as_itself": DeadReason(
+        "A shopper_identified names one id twice.",
+        "Send it under the id that was anonymous, with the lasting one in identified_as.",
+    ),
+    "identified_before": DeadReason(
+        "The id was identified as somebody else before, and the first word holds.",
+        "Use an anonymous id for one person: a new one after each logout.",
+    ),
 }

@@ -199,6 +199,13 @@ class ConsentChanged(ShopperEvent, tag="consent_changed", frozen=True, kw_only=T
     marketing: Annotated[bool, Meta(description="Whether marketing is allowed from here on.")]
 
 
+class ShopperIdentified(ShopperEvent, tag="shopper_identified", frozen=True, kw_only=True):
+    """A shopper who was known by an anonymous id, such as a cookie, turned out to be another one: by a login, say. From
+    here on in the log all that is known of ``shopper_id`` belongs to ``identified_as``. The first word holds."""
+
+    identified_as: Annotated[Id, Meta(description="Who the shopper really is: the id that lasts.")]
+
+
 class ClockTicked(msgspec.Struct, tag_field="type", tag="clock_ticked", kw_only=True, frozen=True, gc=False):
     """Time passed while a live partition was idle; written by the worker that owns it, never by storefronts.
 
@@ -235,6 +242,7 @@ AnyShopperEvent = (
     | AdShown
     | AdClicked
     | ConsentChanged
+    | ShopperIdentified
 )
 SHOPPER_EVENTS: tuple[type[ShopperEvent], ...] = (
     ItemViewed,
@@ -252,10 +260,55 @@ SHOPPER_EVENTS: tuple[type[ShopperEvent], ...] = (
     AdShown,
     AdClicked,
     ConsentChanged,
+    ShopperIdentified,
 )
 
+
+class _Moved(msgspec.Struct, tag_field="type", kw_only=True, frozen=True, omit_defaults=True):
+    """What belongs to another shopper than the one it was sent for. Written by the worker that owns the partition where
+    it stood, into the partition of the shopper it belongs to, in the order in which it stood."""
+
+    group: Annotated[str, Meta(description="The workers (OFFERSTREAM_APP_ID) that moved it; others pass over it.")]
+    shopper_id: Annotated[Id, Meta(description="Whom it belongs to.")]
+    via: Annotated[
+        list[Id],
+        Meta(description="The ids that it came by: first the one it was sent for, then each identified since."),
+    ]
+    source_partition: Annotated[Annotated[int, Meta(ge=0)], Meta(description="The partition where it stood.")]
+    source_offset: Annotated[
+        Annotated[int, Meta(ge=0)],
+        Meta(description="Its offset there; what is not larger than the last one of its source is known."),
+    ]
+
+
+class EventForwarded(_Moved, tag="event_forwarded", frozen=True, kw_only=True):
+    """An event of somebody who had been identified before it came."""
+
+    event: Annotated[AnyShopperEvent, Meta(description="The event, as it was sent.")]
+
+
+class ShopperMerged(_Moved, tag="shopper_merged", frozen=True, kw_only=True):
+    """All that was known of an id when it was identified."""
+
+    event_time: Annotated[int, Meta(description="When it was identified, UTC milliseconds since 1970.")]
+    columns: Annotated[
+        dict[str, list[int | float]],
+        Meta(description="What its row held, by column; a column of zeros is left out."),
+    ]
+    categories: Annotated[list[str], Meta(description="Names of the categories of its last events.")]
+
+
 #: What workers write into the events topic; storefronts never do.
-WorkerRecord = ClockTicked | LogIdled | ModelsChosen | RulesChosen | CampaignsChosen | LeaseGranted
+WorkerRecord = (
+    ClockTicked
+    | LogIdled
+    | ModelsChosen
+    | RulesChosen
+    | CampaignsChosen
+    | LeaseGranted
+    | EventForwarded
+    | ShopperMerged
+)
 
 event_decoder: msgspec.json.Decoder[AnyShopperEvent | WorkerRecord] = msgspec.json.Decoder(
     AnyShopperEvent | WorkerRecord

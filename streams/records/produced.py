@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from streams.records.budget import BUDGET_RECORDS
-from streams.records.events import SHOPPER_EVENTS, ClockTicked, LogIdled
+from streams.records.events import SHOPPER_EVENTS, ClockTicked, EventForwarded, LogIdled, ShopperMerged
 from streams.records.items import CATALOG_RECORDS, ItemReviewed, ItemsTallied, SourceIdle, StockCounted
 from streams.records.serving import CampaignsChosen, ModelsChosen, RulesChosen
 from streams.records.tags import tag_of
@@ -38,6 +38,8 @@ WORKERS_TYPES = {
     for record in (
         ClockTicked,
         LogIdled,
+        EventForwarded,
+        ShopperMerged,
         ModelsChosen,
         RulesChosen,
         CampaignsChosen,

@@ -18,9 +18,12 @@ from streams.records.effects import EffectMeasured, OfferOutcome
 from streams.records.events import (
     ClockTicked,
     ConsentChanged,
+    EventForwarded,
     OrderPlaced,
     Searched,
     ShopperEvent,
+    ShopperIdentified,
+    ShopperMerged,
 )
 from streams.records.items import (
     CatalogRecord,
@@ -223,6 +226,12 @@ def _event(record: object) -> str:
         return f"consent changed: marketing {'allowed' if record.marketing else 'forbidden'}"
     if isinstance(record, Searched):
         return f"searched: {record.query!r}"
+    if isinstance(record, ShopperIdentified):
+        return f"shopper identified: as {record.identified_as}"
+    if isinstance(record, ShopperMerged):
+        return f"shopper merged: all that was known of {record.via[0]}"
+    if isinstance(record, EventForwarded):
+        return f"event forwarded: of {record.via[0]}, {_event(record.event)}"
     if isinstance(record, ShopperEvent):
         # The item, order, offer or ad that it is about, and its category where it has one.
         about = [getattr(record, name, None) for name in ("item_id", "order_id", "offer_id", "ad_id", "category")]
@@ -277,6 +286,10 @@ def when_ms(record: object) -> int | None:
         return record.record_time_ms
     if isinstance(record, (AnyOutcome, LateEvent)):
         return record.event_time_ms
+    if isinstance(record, ShopperMerged):
+        return record.event_time
+    if isinstance(record, EventForwarded):
+        record = record.event
     if isinstance(record, (ShopperEvent, ItemRecord, ClockTicked)):
         at = record.event_time
         return at if isinstance(at, int) else int(at.timestamp() * 1000)

@@ -23,7 +23,7 @@ from streams.records import events as e
 from streams.records.budget import BudgetSet, encode_budget_record
 from streams.records.outcomes import encode_outcome
 from streams.records.slices import Slice
-from streams.state.keys import OPEN, PROGRESS, TALLY
+from streams.state.keys import ALIAS, OPEN, PROGRESS, TALLY
 from tests.shoppers import NOON, Log, log_of
 from tests.spender import CAMPAIGNS, CURRENCY, ONLY_SPENDERS
 from tests.worlds import DictTier
@@ -137,7 +137,7 @@ class Owner:
         """Within a flush: what is known beside rows came, and some rows; or before it."""
         if rng.random() < 0.7:
             changes = self.processor.drain_changes()
-            beside = (OPEN, TALLY)
+            beside = (ALIAS, OPEN, TALLY)
             self.tier.write(
                 {k: v for k, v in changes.items() if k[:1] in beside or (k != PROGRESS and rng.random() > lost)}
             )

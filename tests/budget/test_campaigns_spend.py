@@ -21,7 +21,7 @@ from streams.records.serving import CampaignsChosen
 from streams.state.arena import row_bytes
 from tests.budget.stream import HOUR, MINUTE, START, Owner, Stream, budgets, by_home, history, spending
 from tests.campaigns.builders import campaign
-from tests.shoppers import log_of
+from tests.shoppers import identified, log_of
 from tests.spender import CAMPAIGNS, CURRENCY
 
 AMOUNT = {"kind": "amount", "id": "five-off", "amount_cents": 500, "assumed_uplift": 0.4, "valid_days": 0.05}
@@ -46,8 +46,11 @@ def offers(owners: list[Owner]) -> dict[str, dict[str, Any]]:
     return {name: said for name, said in found.items() if "reserved_cents" in said}
 
 
-def ran(seed: int, trouble: float, daily: int) -> tuple[Stream, set[str]]:
-    """Two hours of shoppers, who use a third of their offers; and which."""
+def ran(
+    seed: int, trouble: float, daily: int, logins: dict[str, int] | None = None, late_ms: int = 0
+) -> tuple[Stream, set[str]]:
+    """Two hours of shoppers, who use a third of their offers; and which. With ``logins`` some of them turn out to be
+    others, and it is noted when; that may be said ``late_ms`` too late."""
     stream = Stream(seed, SHOPPER)
     for owner in stream.shoppers:
         owner.log.append((None, chosen()))
@@ -69,6 +72,13 @@ def ran(seed: int, trouble: float, daily: int) -> tuple[Stream, set[str]]:
                     base: dict[str, Any] = {"shopper_id": said["shopper_id"], "event_time": at, "offer_id": name}
                     again = e.OfferRedeemed(event_id=f"again-{name}", **base)
                     owner.log += log_of(e.OfferRedeemed(event_id=f"used-{name}", **base), again)
+            if logins is not None and rng.random() < 0.3:
+                key = rng.choice(some)[0] or b""
+                name, number = key.decode(), int(key.decode().partition("-")[2])
+                if name not in logins and number < 29:
+                    who = f"shopper-{rng.randrange(number + 1, 30)}"
+                    logins[name] = at - rng.choice((0, late_ms))
+                    owner.log += log_of(identified(name, who, logins[name], f"login-{name}"))
         for campaigns in stream.campaigns:
             stream.step(campaigns, trouble)
         stream.check()
@@ -125,3 +135,27 @@ def test_whoever_dies_or_wakes_up_late_the_same_offers_are_made(seed: int, daily
     assert_adds_up(stream, used, daily)
     rng = random.Random(seed)
     assert_as_plain(stream, [rng.randrange(1_000) for _ in range(rng.randrange(40))])
+
+
+@settings(max_examples=3, deadline=None)
+@given(seed=st.integers(0, 10**6), trouble=st.sampled_from((0.0, 0.3)), late_ms=st.sampled_from((0, 90 * MINUTE)))
+def test_what_is_set_aside_for_whoever_logs_in_counts_as_spent(seed: int, trouble: float, late_ms: int) -> None:
+    """Whoever redeems it, and whoever dies. What had ended before the login was said went back."""
+    logins: dict[str, int] = {}
+    stream, used = ran(seed, trouble, 40_000, logins, late_ms)
+    made = offers(stream.shoppers)
+    spent = dict.fromkeys(CAMPAIGNS, 0)
+    open_ = 0
+    for name, said in made.items():
+        closed = logins.get(said["shopper_id"])
+        left = closed is not None and said["expires_at_ms"] > closed
+        open_ += left and name not in used
+        spent[said["campaign"]] += said["reserved_cents"] if name in used or left else CONTACT
+    assert open_
+    balances = {n: b for o in stream.campaigns for n, (b, _) in o.processor.side.balances().items()}  # type: ignore[attr-defined]
+    for name in CAMPAIGNS:
+        assert balances[name].leased_cents == 0
+        assert balances[name].spent_cents + balances[name].remaining_cents == 60_000
+        # Whoever was heard of in a partition that is ahead may use an offer too late by their own clock.
+        assert spent[name] - 1_000 * (1 + bool(late_ms)) <= balances[name].spent_cents <= spent[name]
+    assert_as_plain(stream, [7, 31, 60])

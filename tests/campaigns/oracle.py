@@ -44,6 +44,17 @@ class Shopper:
     made: list[Made] = field(default_factory=list)
     did: dict[type, int] = field(default_factory=dict)
     waits: dict[str, int] = field(default_factory=dict)
+    ids: list[str] = field(default_factory=list)
+    """Ids that turned out to be this shopper, the newest first."""
+
+    def merge(self, other: Shopper) -> None:
+        """Another one turns out to be this one."""
+        self.made += other.made
+        for event, at in other.did.items():
+            self.did[event] = max(at, self.did.get(event, 0))
+        for campaign, until in other.waits.items():
+            self.waits[campaign] = max(until, self.waits.get(campaign, 0))
+        self.ids = list(dict.fromkeys([other.name, *other.ids, *self.ids]))[:8]
 
     def live(self, now: int) -> list[Made]:
         """The offers that hold now."""
@@ -151,7 +162,7 @@ def _guard(
     chosen: CampaignSet, campaign: Campaign, made: list[Made], shopper: Shopper, due: Due, taken: bool
 ) -> str | None:
     now, live = due.now, [m for m in made if m.until > due.now]
-    if shopper.name in chosen.shop.blocked_shoppers:
+    if not {shopper.name, *shopper.ids}.isdisjoint(chosen.shop.blocked_shoppers):
         return "blocked"
     if not (due.consent > 0 or (due.consent == 0 and chosen.shop.default_consent)):
         return "no_consent"
@@ -178,6 +189,12 @@ def _guard(
         return "live_offer"
     if any(m.campaign in campaign.exclusions for m in live):
         return "excluded"
+    for salt, share in (
+        (digest("holdout", chosen.shop.holdout_salt), chosen.shop.holdout_share),
+        (digest("campaign holdout", campaign.id, campaign.salt), campaign.holdout_share),
+    ):
+        if any(uniform(xxh3_64_intdigest(one.encode()), salt) < share for one in shopper.ids):
+            return "merged_holdout"
     return "outranked" if taken else None
 
 

@@ -186,6 +186,28 @@ class World:
                     made.until = min(made.until, self.now)
             memory.close_offers(self.state, np.array([i]), shopper_hashes([used.offer]), np.array([self.now]))
 
+    def merge_one(self) -> None:
+        """A shopper turns out to be another one; somebody new comes in their place."""
+        i, j = self.rng.sample(range(len(SHOPPERS)), 2)
+        other = self.state.copy(np.array([i]))
+        memory.merge(self.state, j, other)
+        memory.remember_id(self.state, j, int(shopper_hashes([SHOPPERS[i]])[0]))
+        self.oracles[j].merge(self.oracles[i])
+        self.state.words[i] = 0
+        self.oracles[i] = oracle.Shopper(SHOPPERS[i])
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 2**32))
+def test_whoever_was_two_is_decided_about_as_the_oracle_does_who_remembers_both(seed: int) -> None:
+    world = World(seed)
+    for number in range(20):
+        world.step(number)
+        if number % 2:
+            world.merge_one()
+        if number % 3 == 2:
+            world.use_one()
+
 
 @settings(max_examples=40, deadline=None)
 @given(st.integers(0, 2**32))

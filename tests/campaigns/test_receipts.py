@@ -61,8 +61,8 @@ def test_a_receipt_reads_as_a_marketer_speaks() -> None:
         "The budget is scarce: a cent of cost must bring 1.50 cents.",
         "Of 2 arms and no contact, ten was chosen: what is worth most. It had a chance of 98.0%.",
         "Nothing against it had: blocked, no consent, age limit, after purchase, after return, after complaint, shop "
-        "cap, campaign cap, memory full, live offer, excluded, outranked, quiet hours, campaign holdout, global "
-        "holdout.",
+        "cap, campaign cap, memory full, live offer, excluded, merged holdout, outranked, quiet hours, campaign "
+        "holdout, global holdout.",
         "Models: churn 1.0 (0123456789abcdef).",
     ]
     assert found.propensity == pytest.approx(0.98)

@@ -12,7 +12,7 @@ from streams.records.events import SHOPPER_EVENTS, ClockTicked, ShopperEvent, de
 from streams.records.items import ITEM_RECORDS, ItemListed, ItemReviewed, ItemTally, StockCounted
 from tests.items import catalogue
 from tests.outcomes import alert, item, late, letter, offer, profile, withheld
-from tests.shoppers import NOON, ordered, random_history, viewed
+from tests.shoppers import NOON, identified, ordered, random_history, viewed
 
 
 @pytest.mark.parametrize(
@@ -45,6 +45,7 @@ def test_a_line_says_when_and_whom() -> None:
 
 def test_every_event_can_be_said() -> None:
     events = [decode_event(value) for _, value in random_history(5, 900, 20) if value]
+    events.append(identified("cookie-1", "ann", NOON, "login"))
     assert {type(event) for event in events} == set(SHOPPER_EVENTS)
     for event in events:
         assert isinstance(event, ShopperEvent)

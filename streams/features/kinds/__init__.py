@@ -8,7 +8,7 @@ state's size does not grow; a shopper never seen reads as the declared cold star
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from streams.columns.arrays import Floats, Ints
 from streams.columns.layout import Column, Readable, Rows
@@ -27,3 +27,13 @@ class Kind(Protocol):
 
     def read(self, rows: Readable, now_ms: Ints, source: Any) -> Floats:
         """The value of one declared source for each row at its own time ``now_ms``, float64 [len(rows)]."""
+
+
+@runtime_checkable
+class Merging(Protocol):
+    """A kind whose state of two rows can be put together, as if all their events had been folded into one (exactly,
+    except decayed sums: 1e-9 relative). Kinds of shoppers are: somebody who was anonymous turns out to be another one.
+    """
+
+    def merge(self, state: Rows, row: int, other: Rows) -> None:
+        """Take the one row of ``other``, which has the same layout, into a row of ``state``, in place."""

@@ -11,7 +11,7 @@ import numpy as np
 from streams.columns.arrays import Floats, Ints
 from streams.columns.layout import Column, Readable, Rows
 from streams.features.days import UTC, Days
-from streams.features.kinds.decay import DAY_MS, HOUR_MS, accumulate, faded, quotient
+from streams.features.kinds.decay import DAY_MS, HOUR_MS, accumulate, faded, merge_faded, quotient
 from streams.features.kinds.last import row_sum
 from streams.features.signals import Run, Signal
 
@@ -49,6 +49,10 @@ class CycleKind:
                 slot = self._slot(source, entries.time_ms)
                 cells, marks = state.cells(sums, entries.row), state.cells(mark, entries.row)
                 accumulate(state, cells, marks, q, weight * entries.value, slot, SLOTS[source.of])
+
+    def merge(self, state: Rows, row: int, other: Rows) -> None:
+        for sums, mark in self._columns.values():
+            merge_faded(state, row, other, sums, mark)
 
     def _slot(self, source: Cycle, time_ms: Ints) -> Ints:
         local = self._days.local_ms(time_ms)

@@ -71,6 +71,10 @@ class DecayKind:
         value = np.concatenate([e.value for *_, e in found])
         accumulate(state, sums.ravel(), marks.ravel(), q.ravel(), (weight * value[:, None]).ravel())
 
+    def merge(self, state: Rows, row: int, other: Rows) -> None:
+        for name, sums in self._sums.items():
+            merge_faded(state, row, other, sums, self._marks[name])
+
     def read(self, rows: Readable, now_ms: Ints, source: Decayed) -> Floats:
         name, step = source.signal.name, _NAMES.index(source.half_life)
         total = rows.column(self._sums[name].name)[:, step]
@@ -95,6 +99,15 @@ def accumulate(
     cells = sums[moved][:, None] + np.arange(slots)
     total[cells] = np.ldexp(total[cells], shift(before[moved] - after[moved])[:, None])
     np.add.at(total, sums + slot, np.ldexp(amount, shift(q - after)))
+
+
+def merge_faded(state: Rows, row: int, other: Rows, sums: Column, marks: Column) -> None:
+    """Add the sums of the one row of ``other`` to those of a row; either each has a landmark, or all share one."""
+    ours, theirs = state.data[sums.name][row], other.data[sums.name][0]
+    mark, their_mark = state.data[marks.name][row], other.data[marks.name][0]
+    latest = np.maximum(mark, their_mark)
+    moved = np.ldexp(ours, shift(mark - latest)) + np.ldexp(theirs, shift(their_mark - latest))
+    state.data[sums.name][row], state.data[marks.name][row] = moved, latest
 
 
 def faded(total: Floats, mark: Ints, now_ms: Ints, half_life_ms: int) -> Floats:

@@ -65,6 +65,11 @@ class DistinctKind:
             cells = state.cells(column, run.row[touch.event]) + register
             np.maximum.at(state.flat["u1"], cells, rank.astype(np.uint8))
 
+    def merge(self, state: Rows, row: int, other: Rows) -> None:
+        for column in self._sketches.values():
+            held = state.data[column.name]
+            held[row] = np.maximum(held[row], other.data[column.name][0])
+
     def read(self, rows: Readable, now_ms: Ints, source: Distinct) -> Floats:
         register = rows.column(self._sketches[source].name)
         # Registers are below 2^7: adding 127 to each byte of eight sets the byte's highest bit unless it is 0.

@@ -10,7 +10,7 @@ import numpy as np
 
 from streams.columns.arrays import TYPE_CODE, Floats, Ints
 from streams.columns.layout import Column, Readable, Rows
-from streams.features.kinds.decay import DAY_MS, accumulate, faded, quotient
+from streams.features.kinds.decay import DAY_MS, accumulate, faded, merge_faded, quotient
 from streams.features.kinds.last import row_sum
 from streams.features.signals import Run
 from streams.records.events import CartItemAdded, ItemViewed, ItemWishlisted, OrderPlaced, ShopperEvent
@@ -55,6 +55,9 @@ class FavouriteKind:
         q, scale = quotient(run.time_ms[event], HALF_LIFE_MS)
         sums, marks = state.cells(self._sums, row), state.cells(self._mark, row)
         accumulate(state, sums, marks, q, weight[mask] * scale, slot_of(category), SLOTS)
+
+    def merge(self, state: Rows, row: int, other: Rows) -> None:
+        merge_faded(state, row, other, self._sums, self._mark)
 
     def weights(self, rows: Readable, now_ms: Ints) -> Floats:
         """[k, 32] the weight of each slot at ``now_ms``."""

@@ -99,6 +99,22 @@ class LastN:
         for column, values in merged.items():
             state.flat[column.code][state.cells(column, np.repeat(rows, stays)) + target] = values[order]
 
+    def merge(self, state: Rows, row: int, other: Rows) -> None:
+        """Take what the one row of ``other`` has seen into a row, the newest of both."""
+        counts = [int(state.data[self._count.name][row]), int(other.data[self._count.name][0])]
+        held = [np.arange(max(0, count - self.n), count) % self.n for count in counts]
+
+        def both(column: Column) -> npt.NDArray[Any]:
+            ours, theirs = state.data[column.name].reshape(-1, self.n), other.data[column.name].reshape(-1, self.n)
+            return np.r_[ours[row, held[0]], theirs[0, held[1]]]
+
+        order = np.lexsort((both(self._tie), both(self._time)))[-self.n :]
+        slots = np.arange(sum(counts) - len(order), sum(counts)) % self.n
+        for column in (self._time, self._tie, *self._fields.values()):
+            values = both(column)[order]
+            state.data[column.name].reshape(-1, self.n)[row, slots] = values
+        state.data[self._count.name][row] = sum(counts)
+
     def newest_first(self, rows: Readable, least: int = 0) -> tuple[Ints, Bools, Ints, dict[str, npt.NDArray[Any]]]:
         """Which k of the rows have seen so many events at ``least``; whether a slot is filled, the times, and the
         fields: all [k, n], newest event first."""

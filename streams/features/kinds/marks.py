@@ -67,6 +67,11 @@ class MarkKind:
                 # 0 means never, so the negated time is kept above the largest possible one.
                 np.maximum.at(flat, cells, _FIRST - entries.time_ms)
 
+    def merge(self, state: Rows, row: int, other: Rows) -> None:
+        for (what, _), column in self._columns.items():
+            both = (state.data[column.name][row], other.data[column.name][0])
+            state.data[column.name][row] = sum(both) if what == "total" else max(both)
+
     def read(self, rows: Readable, now_ms: Ints, source: DaysSince | Total) -> Floats:
         name = source.signal.name
         if isinstance(source, Total):

@@ -35,6 +35,10 @@ class NewestKind:
             if said.any():
                 ring.fold(state, run, said)
 
+    def merge(self, state: Rows, row: int, other: Rows) -> None:
+        for ring in self._rings.values():
+            ring.merge(state, row, other)
+
     def value(self, rows: Readable, fact: str) -> Ints:
         """[k] the newest value of a fact as it was kept; 0 when it was never said."""
         newest: Ints = self._rings[fact].newest_first(rows)[3][fact][:, 0]

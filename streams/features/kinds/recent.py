@@ -20,6 +20,10 @@ EVENTS_KEPT = 32
 SESSION_GAP_MS = 1_800_000
 
 
+#: The column of their categories.
+CATEGORIES = f"last{EVENTS_KEPT}/events/category"
+
+
 @dataclass(frozen=True, slots=True)
 class Session:
     """Of the session that the newest event belongs to, as far as the last 32 events show it: ``events`` (of some
@@ -55,6 +59,9 @@ class RecentKind:
 
     def fold(self, state: Rows, run: Run) -> None:
         self._events.fold(state, run)
+
+    def merge(self, state: Rows, row: int, other: Rows) -> None:
+        self._events.merge(state, row, other)
 
     def sequence(self, rows: Readable) -> tuple[Bools, Ints, dict[str, npt.NDArray[Any]]]:
         """[k, 32] each, newest first: filled, event time in ms, and ``type``, ``category``, ``item``, ``cents``."""

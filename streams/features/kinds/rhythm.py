@@ -61,6 +61,9 @@ class RhythmKind:
     def fold(self, state: Rows, run: Run) -> None:
         self._orders.fold(state, run, run.type == TYPE_CODE[OrderPlaced])
 
+    def merge(self, state: Rows, row: int, other: Rows) -> None:
+        self._orders.merge(state, row, other)
+
     def summary(self, rows: Readable) -> Summary:
         """What the last orders of each row say."""
         return rows.once("rhythm/summary", lambda: self._summary(rows))

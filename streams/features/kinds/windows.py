@@ -111,6 +111,17 @@ class WindowKind:
     def _number(self, ring: Ring, time_ms: Ints) -> Ints:
         return self._days.number(time_ms) if ring.bucket == DAY_BUCKET else time_ms // BUCKETS[ring.bucket]
 
+    def merge(self, state: Rows, row: int, other: Rows) -> None:
+        for (ring, _), (buckets, head) in self._rings.items():
+            n, heads = ring.buckets, state.data[head.name]
+            newest = max(heads[row], other.data[head.name][0])
+            total = np.zeros(n, buckets.dtype)
+            for rows, k in ((state, row), (other, 0)):
+                own = rows.data[head.name][k]
+                stays = own - _ages(np.array([own]), n)[0] > newest - n
+                total += np.where(stays, rows.data[buckets.name][k], 0).astype(buckets.dtype)
+            state.data[buckets.name][row], heads[row] = total, newest
+
     def read(self, rows: Readable, now_ms: Ints, source: Windowed | ActiveBuckets) -> Floats:
         ring, _ = window(source.window)
         buckets, head = self._rings[ring, source.signal.name]

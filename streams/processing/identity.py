@@ -1,0 +1,219 @@
+"""Who turned out to be whom in one partition of shoppers (docs/decisions/0015).
+
+An id that is identified is closed at that place of its log. What its row held goes to the log of whom it belongs to as
+one record (``ShopperMerged``), and so does every later event of it (``EventForwarded``). Each is known by the place in
+the log where it stood: a receiver passes over what is not beyond the last one of its source, so what a crash makes a
+worker say again changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Literal
+
+import msgspec
+import numpy as np
+
+from streams.columns.arrays import TYPE_CODE, EventBatch, Ints
+from streams.columns.layout import Column, Rows
+from streams.columns.shopper_events import ShopperColumns
+from streams.processing.decode import Decoded, dead_letter
+from streams.processing.fates import APPLIED, Fates, once, settled
+from streams.processing.partitioning import homes
+from streams.processing.rules import Rules
+from streams.records.events import EventForwarded, ShopperIdentified, ShopperMerged, encode_event
+from streams.records.slices import Slice
+from streams.state.applied_ids import AppliedIds
+from streams.state.keys import ALIAS
+
+#: The offset behind the record that closed the row, 0 while it is open; ``REOPENED`` for good once it led back to
+#: itself.
+CLOSED = Column("identity/closed", "i8")
+REOPENED = -1
+#: No record is sent on to more ids than this: whoever it comes to then keeps it.
+MOST_IDS = 16
+IDENTIFIED = TYPE_CODE[ShopperIdentified]
+#: A record for another partition of the same log, and which.
+Moved = tuple[int, bytes]
+
+
+class Identities:
+    """The ids of one partition that were identified, and how far what others moved here has come. ``group``: the
+    workers that keep it; ``partitions``: how many its log has."""
+
+    def __init__(self, partition: int, partitions: int, group: str) -> None:
+        self._partition, self._partitions, self._group = partition, partitions, group
+        self._who: dict[str, str] = {}
+        """Id → who it turned out to be. Ahead of the rows after a crash: ``CLOSED`` says whether it holds."""
+        self._new: dict[bytes, bytes | None] = {}
+        self._seen: dict[int, int] = {}
+        """Partition → the offset there of what came last from it."""
+        self._moved: dict[int, EventForwarded] = {}
+        """By place in the batch: the slice's events that were forwarded to here."""
+
+    def cuts(self, decoded: Decoded) -> list[int]:
+        """Places in a slice before and after each record that closes a row, or may open one again."""
+        batch = decoded.batch
+        at = batch.position[batch.type == IDENTIFIED].tolist()
+        at += [int(batch.position[i]) for i, record in _moved(decoded).items() if record.shopper_id in self._who]
+        return [place for i in at for place in (i, i + 1)]
+
+    def begin(self, decoded: Decoded) -> None:
+        """A slice begins."""
+        self._moved = _moved(decoded)
+
+    def judge(
+        self, batch: EventBatch, rows: Ints, state: Rows, ids: AppliedIds, watermark_before: Ints
+    ) -> tuple[EventBatch, Fates]:
+        """Every event's fate, see ``fates.judge``. What was forwarded to here is known by where it came from, and late
+        never: that was judged there."""
+        fates = self._once(batch, rows, state, ids, watermark_before)
+        closed = state.flat["i8"][state.cells(CLOSED, rows)]
+        known = fates.applied & (closed != 0)
+        if known.any():
+            fates = self._of_closed(batch, rows, state, fates, closed, known)
+        return settled(batch, rows, state, fates)
+
+    def _once(self, batch: EventBatch, rows: Ints, state: Rows, ids: AppliedIds, watermark_before: Ints) -> Fates:
+        if not self._moved:
+            return once(batch, rows, state, ids, watermark_before, batch.type == IDENTIFIED)
+        own = np.ones(len(batch), np.bool_)
+        own[list(self._moved)] = False
+        some = replace(batch, **{name: getattr(batch, name)[own] for name in ("offset", "time_ms", "identity", "type")})
+        judged = once(some, rows[own], state, ids, watermark_before[own], some.type == IDENTIFIED)
+        duplicate, late = np.zeros(len(batch), np.bool_), np.zeros(len(batch), np.bool_)
+        duplicate[own], late[own] = judged.duplicate, judged.late
+        for i, record in self._moved.items():
+            redelivered = batch.offset[i] < state.data[APPLIED.name][rows[i]]
+            duplicate[i] = not self._is_new(record) or redelivered
+        return Fates(duplicate, late)
+
+    def _of_closed(
+        self, batch: EventBatch, rows: Ints, state: Rows, fates: Fates, closed: Ints, known: np.ndarray
+    ) -> Fates:
+        duplicate, refused = fates.duplicate.copy(), np.zeros(len(batch), np.bool_)
+        again = known & (batch.type == IDENTIFIED)
+        for i in np.flatnonzero(again).tolist():
+            same = closed[i] > 0 and self._who[batch.keys[i]] == batch.records[i].identified_as
+            duplicate[i], refused[i] = same, not same
+        forwarded = known & (closed > 0) & ~again
+        for i, record in self._moved.items():
+            if forwarded[i] and ends(record):
+                state.data[CLOSED.name][rows[i]] = REOPENED
+                forwarded[i] = False
+        return Fates(duplicate, fates.late, forwarded, refused)
+
+    def refuse(self, decoded: Decoded, fates: Fates, slice_: Slice) -> None:
+        """Make dead letters of those that were refused."""
+        if fates.refused is None:
+            return
+        batch = decoded.batch
+        for i in np.flatnonzero(fates.refused).tolist():
+            who = self._who[batch.keys[i]]
+            detail = f"It was identified as {who[:64]!r} before, and the first word holds."
+            letter = dead_letter(slice_, int(batch.position[i]), "identified_before", detail, "identified_as")
+            decoded.dead.append(letter)
+
+    def forward(self, batch: EventBatch, forwarded: Sequence[int], rules: Rules) -> list[Moved]:
+        """Send some events of a batch on to whom they belong."""
+        found = []
+        for i in forwarded:
+            key, moved = batch.keys[i], self._moved.get(i)
+            record = EventForwarded(
+                group=self._group,
+                shopper_id=self._who[key],
+                via=[key] if moved is None else [*moved.via, key],
+                source_partition=self._partition,
+                source_offset=int(batch.offset[i]),
+                event=batch.records[i] if moved is None else moved.event,
+            )
+            found.append(self._to(record, rules))
+        return found
+
+    def close(
+        self,
+        state: Rows,
+        row: int,
+        said: ShopperIdentified,
+        at: tuple[int, int],
+        columns: dict[str, list[int | float]],
+        categories: list[str],
+        rules: Rules,
+    ) -> Moved:
+        """An id turned out to be somebody. ``at``: offset and event time; ``columns``: what its row holds."""
+        offset, time_ms = at
+        key = said.shopper_id
+        state.data[CLOSED.name][row] = offset + 1
+        self._who[key] = said.identified_as
+        self._new[ALIAS + key.encode()] = said.identified_as.encode()
+        record = ShopperMerged(
+            group=self._group,
+            shopper_id=said.identified_as,
+            via=[key],
+            source_partition=self._partition,
+            source_offset=offset,
+            event_time=time_ms,
+            columns=columns,
+            categories=categories,
+        )
+        return self._to(record, rules)
+
+    def receive(
+        self, said: ShopperMerged, state: Rows, row: int, offset: int
+    ) -> Literal["merged", "forwarded", "duplicate"]:
+        """What becomes of what was known of another id, at an offset of this log."""
+        redelivered = offset < state.data[APPLIED.name][row]
+        if not self._is_new(said) or redelivered:
+            return "duplicate"
+        if state.data[CLOSED.name][row] > 0:
+            if not ends(said):
+                return "forwarded"
+            state.data[CLOSED.name][row] = REOPENED
+        return "merged"
+
+    def pass_on(self, said: ShopperMerged, offset: int, rules: Rules) -> Moved:
+        """Send it on to whom it belongs."""
+        record = msgspec.structs.replace(
+            said,
+            shopper_id=self._who[said.shopper_id],
+            via=[*said.via, said.shopper_id],
+            source_partition=self._partition,
+            source_offset=offset,
+        )
+        return self._to(record, rules)
+
+    def _is_new(self, record: EventForwarded | ShopperMerged) -> bool:
+        """Whether it comes for the first time; from then on it is known."""
+        new = record.source_offset > self._seen.get(record.source_partition, -1)
+        if new:
+            self._seen[record.source_partition] = record.source_offset
+        return new
+
+    def _to(self, record: EventForwarded | ShopperMerged, rules: Rules) -> Moved:
+        key = record.shopper_id.encode()
+        (home,) = homes([key], rules.decode.partitioner, self._partitions).tolist()
+        return home, encode_event(record)
+
+    def progress(self) -> dict[str, Any]:
+        """How far what others moved here has come, by partition."""
+        return {"moved": {str(source): offset for source, offset in sorted(self._seen.items())}}
+
+    def drain_changes(self) -> dict[bytes, bytes | None]:
+        """Who turned out to be whom since this was last called, as records of the feature table: before the rows."""
+        changes, self._new = self._new, {}
+        return changes
+
+    def restore(self, records: Iterable[tuple[bytes, bytes]], meta: Mapping[str, Any]) -> None:
+        """Take it back."""
+        self._seen = {int(source): offset for source, offset in meta.get("moved", {}).items()}
+        self._who = {key[1:].decode(): value.decode() for key, value in records if key[:1] == ALIAS}
+
+
+def ends(record: EventForwarded | ShopperMerged) -> bool:
+    """Whether a record has come to an end though its shopper was identified: ids led in a circle, or on and on."""
+    return record.shopper_id in record.via or len(record.via) >= MOST_IDS
+
+
+def _moved(decoded: Decoded) -> dict[int, EventForwarded]:
+    return decoded.columns.forwarded if isinstance(decoded.columns, ShopperColumns) else {}
