@@ -65,6 +65,10 @@ class ItemSide:
         """The least of what partitions of shoppers have come to, less the allowed lateness."""
         return self._sources.watermark_ms
 
+    def watermarks_ms(self, clock_ms: Ints, rules: Rules) -> Ints:
+        """[n] where the watermark stands: sources move it, not records' times."""
+        return np.full(len(clock_ms), self.watermark_ms(rules))
+
     def under(self, rules: Rules, watermark_ms: int) -> None:
         """From here on these rules hold."""
         self._days = Days(rules.time_zone)

@@ -37,7 +37,7 @@ from streams.processing import alarms, order_book, recalibrating
 from streams.processing.alarms import Alarms
 from streams.processing.decode import NO_TIME, Decoded
 from streams.processing.entity import Emitted, Entity, Start, Told
-from streams.processing.fates import Fates, Judged, judge, watermarks
+from streams.processing.fates import Fates, Judged, judge
 from streams.processing.identity import CLOSED, Identities
 from streams.processing.merging import Merge
 from streams.processing.names import CategoryNames
@@ -65,6 +65,8 @@ class ShopperSide(PlainSide):
 
     def __init__(self, start: Start) -> None:
         self.names = CategoryNames()
+        self._told_names: list[tuple[int, tuple[int, str]]] = []
+        """Code, offset and name of categories that merged shoppers know, in the slice that begins."""
         self.recalibrating = Recalibrating()
         self._plans: Plans | None = None
         self.late_labels, self.alert_labels = LateLabels(start.outputs), AlertLabels()
@@ -103,21 +105,17 @@ class ShopperSide(PlainSide):
         self.windows.forget([] if plans is None else [plan.id for plan in plans.plans])
 
     def cuts(self, decoded: Decoded, rules: Rules) -> list[int]:
-        """Where an id is identified; where quiet hours end, for which decisions before may wait."""
-        found = [] if self.identities is None else self.identities.cuts(decoded)
+        """Where quiet hours end, for which decisions before may wait."""
         if self.alarms is None or not self.alarms.quiet_ends:
-            return found
-        return found + self.alarms.cuts(self._watermarks(decoded.clock_ms, rules))
+            return []
+        return self.alarms.cuts(self.watermarks_ms(decoded.clock_ms, rules))
 
     def steps(self, decoded: Decoded, rules: Rules) -> Ints:
         """Ends of quiet hours that the first record passes at once."""
         stood = self.watermark_ms(rules)
         if self.alarms is None or not self.alarms.quiet_ends or stood <= 0:
             return super().steps(decoded, rules)
-        return self.alarms.ends(stood, int(self._watermarks(decoded.clock_ms[:1], rules)[0]))
-
-    def _watermarks(self, clock_ms: Ints, rules: Rules) -> Ints:
-        return watermarks(clock_ms, self.newest_ms, rules.allowed_lateness_ms, self._least_watermark_ms)[2]
+        return self.alarms.ends(stood, int(self.watermarks_ms(decoded.clock_ms[:1], rules)[0]))
 
     def afford(self, asked: Asked, offset: Ints, now_ms: Ints, due: Hashes) -> Bools:
         """[n] which offers there is money for; what it costs to send them is spent at once."""
@@ -148,9 +146,11 @@ class ShopperSide(PlainSide):
 
     def judge(self, decoded: Decoded, rows: Ints, state: Rows, slice_: Slice, rules: Rules) -> Judged:
         """Events come once, and not older than the watermark; an order is placed once."""
-        self.names.learn(decoded.names)
-        if self.identities is not None:
-            self.identities.begin(decoded)
+        names = dict[int, tuple[int, str]]()
+        for code, told in sorted([*decoded.names.items(), *self._told_names], key=lambda one: one[1][0]):
+            names.setdefault(code, told)
+        self.names.learn(names)
+        self._told_names.clear()
         judged = super().judge(decoded, rows, state, slice_, rules)
         if self.identities is not None:
             self.identities.refuse(decoded, judged.fates, slice_)
@@ -200,8 +200,6 @@ class ShopperSide(PlainSide):
         offers counts as spent, as whoever redeems them does it where nothing was set aside."""
         for column in (calibration.START, WAITING, *self.late_labels.waits.due):
             state.data[column.name][row] = 0
-        # Who somebody is may be said late: what had ended by then has gone back.
-        at_ms = max(at_ms, self.watermark_ms(self._rules))
         for code, cents, ends_ms in memory.take_all_reserved(state, row):
             self.redeem(code, offset, at_ms, (cents, ends_ms), None)
         names = [self.names.of_code(code, offset) for code in np.unique(state.data[CATEGORIES][row]).tolist()]
@@ -211,7 +209,7 @@ class ShopperSide(PlainSide):
         """Who has said no under another id says so again by turning out to be this one; who is held out under either is
         held out; categories are named as they were named there."""
         repeat_no(other, said.event_time)
-        self.names.learn({category_code(name): (offset, name) for name in said.categories})
+        self._told_names += [(category_code(name), (offset, name)) for name in said.categories]
         memory.remember_id(other, 0, int(shopper_hashes(said.via[:1])[0]))
         if self._rules.promotion.in_holdout(said.via[0]):
             promotion.hold_out(other, 0)

@@ -33,9 +33,9 @@ NO_TIME = np.iinfo(np.int64).min // 2
 
 #: Records of workers after which something else holds in the partition's log.
 Choice = ModelsChosen | RulesChosen | CampaignsChosen
-Turn = Choice | LogIdled | ShopperMerged
+Turn = Choice | LogIdled
 #: What is said to a partition, not of anybody in it.
-_TO_PARTITION = (LeaseGranted, EventForwarded, *get_args(Turn))
+_TO_PARTITION = (LeaseGranted, EventForwarded, ShopperMerged, *get_args(Turn))
 #: What belongs to another shopper than the one it was sent for. It holds what had passed before, so it may be larger
 #: than events are, by as much as the ids that it came by.
 _MOVED = (EventForwarded, ShopperMerged)
@@ -58,6 +58,8 @@ class Decoded:
     """Position in the slice, and what holds after it."""
     leases: list[tuple[int, LeaseGranted]] = field(default_factory=list)
     """Position in the slice, and what may be spent from there on."""
+    merges: list[tuple[int, ShopperMerged]] = field(default_factory=list)
+    """Position in the slice, and what belongs to somebody from there on."""
     dead: list[DeadLetter] = field(default_factory=list)
     columns: Columns | None = None
     """What collected them: it may know more than goes into columns. None for a history."""
@@ -119,6 +121,7 @@ def decode(
     ticks = 0
     turns: list[tuple[int, Turn]] = []
     leases: list[tuple[int, LeaseGranted]] = []
+    merges: list[tuple[int, ShopperMerged]] = []
     decode_one, add, about_what = wire.decoder.decode, columns.add, wire.key
     values, keys, stamps, offsets = slice_.values, slice_.keys, slice_.timestamps_ms, slice_.offsets
     origins = slice_.origins
@@ -141,7 +144,7 @@ def decode(
                     if record.group != group:
                         ticks += 1
                     elif isinstance(record, ShopperMerged):
-                        turns.append((i, record))
+                        merges.append((i, record))
                     else:
                         # It moves no time: its own partition's may be far ahead of this one's.
                         add(i, int(offsets[i]), _ms(record.event.event_time), record)
@@ -193,7 +196,7 @@ def decode(
             dead.append(dead_letter(slice_, i, "not_json", "JSON nested too deeply."))
     if usable:
         clock[usable] = times
-    return Decoded(columns.batch(), clock, ticks, turns, leases, dead, columns)
+    return Decoded(columns.batch(), clock, ticks, turns, leases, merges, dead, columns)
 
 
 def _ms(time: Any) -> int:

@@ -87,6 +87,9 @@ class Side(Protocol):
     def watermark_ms(self, rules: Rules) -> int:
         """Nothing older is still awaited. Never falls."""
 
+    def watermarks_ms(self, clock_ms: Ints, rules: Rules) -> Ints:
+        """[n] the watermark once each of some records, with such event times, was seen."""
+
     def under(self, rules: Rules, watermark_ms: int) -> None:
         """From here on these rules hold; where they allow more lateness, the watermark stands still for a while."""
 

@@ -14,10 +14,11 @@ from streams.features.signals import Run, entries
 from streams.processing.alarms import RUNG
 from streams.processing.due import DuePoints, DueRows, Features
 from streams.processing.entity import Entity, Side, Timer
+from streams.processing.identity import CLOSED, IDENTIFIED
 from streams.processing.rounds import BUCKET, Plan, plan
 from streams.processing.rules import Rules
 from streams.processing.silence import FIRED
-from streams.state.arena import Arena
+from streams.state.arena import NEVER, Arena
 
 #: When the row was last heard of: the largest event time, or the watermark where that had passed it already.
 LAST_EVENT = Column("last_event", "i8")
@@ -84,6 +85,7 @@ class Folding:
             state.flat["u1"][state.cells(FIRED, shoppers)] = 0
             if self._side.alarms is not None:
                 self._side.alarms.note(state, run)
+            self._close(run)
             self._set(shoppers, timer)
             index = np.flatnonzero(steps.due[a:b])
             if len(index):
@@ -95,6 +97,12 @@ class Folding:
                 row[index], watermark[np.minimum(steps.next_position[a:b][index], len(watermark) - 1)], timer, due
             )
         return due
+
+    def _close(self, run: Run) -> None:
+        """Close the rows of those who turn out to be somebody else: no timer of theirs fires any more."""
+        if self._side.identities is not None and (gone := run.type == IDENTIFIED).any():
+            state = self.arena.rows
+            state.flat["i8"][state.cells(CLOSED, run.row[gone])] = run.batch.offset[run.event[gone]] + 1
 
     def _fire_waiting(self, steps: Plan, watermark: Ints, timer: Timer, due: DueRows) -> None:
         """Fire the timers that were set before this slice, of shoppers with and without an event in it."""
@@ -148,6 +156,8 @@ class Folding:
         at = timer.due_ms(state.pick(row), self.catalogue, last, fired)
         if alarms is not None:
             at = np.minimum(at, alarms.next(state, row, self.catalogue, last)[0])
+        if self._side.identities is not None:
+            at = np.where(state.flat["i8"][state.cells(CLOSED, row)] > 0, NEVER, at)
         self.arena.timer[row] = at
 
     def merge(self, row: int, other: Rows) -> None:

@@ -8,14 +8,14 @@ worker say again changes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any, Literal
 
 import msgspec
 import numpy as np
 
-from streams.columns.arrays import TYPE_CODE, EventBatch, Ints
+from streams.columns.arrays import TYPE_CODE, Bools, EventBatch, Ints
 from streams.columns.layout import Column, Rows
 from streams.columns.shopper_events import ShopperColumns
 from streams.processing.decode import Decoded, dead_letter
@@ -34,8 +34,8 @@ REOPENED = -1
 #: No record is sent on to more ids than this: whoever it comes to then keeps it.
 MOST_IDS = 16
 IDENTIFIED = TYPE_CODE[ShopperIdentified]
-#: A record for another partition of the same log, and which.
-Moved = tuple[int, bytes]
+#: Where it stood, and a record for a partition of the same log: offset, partition, bytes.
+Moved = tuple[int, int, bytes]
 
 
 class Identities:
@@ -49,19 +49,20 @@ class Identities:
         self._new: dict[bytes, bytes | None] = {}
         self._seen: dict[int, int] = {}
         """Partition → the offset there of what came last from it."""
-        self._moved: dict[int, EventForwarded] = {}
+        self._forwarded: dict[int, EventForwarded] = {}
         """By place in the batch: the slice's events that were forwarded to here."""
-
-    def cuts(self, decoded: Decoded) -> list[int]:
-        """Places in a slice before and after each record that closes a row, or may open one again."""
-        batch = decoded.batch
-        at = batch.position[batch.type == IDENTIFIED].tolist()
-        at += [int(batch.position[i]) for i, record in _moved(decoded).items() if record.shopper_id in self._who]
-        return [place for i in at for place in (i, i + 1)]
+        self._fresh: dict[int, bool] = {}
+        """By position in the slice: whether what was moved to here comes for the first time."""
 
     def begin(self, decoded: Decoded) -> None:
-        """A slice begins."""
-        self._moved = _moved(decoded)
+        """A slice begins: which of what was moved to here comes for the first time, in the order of the log."""
+        self._forwarded = forwarded_to(decoded)
+        came = [(int(decoded.batch.position[i]), record) for i, record in self._forwarded.items()]
+        self._fresh = {}
+        for position, record in sorted([*came, *decoded.merges], key=lambda one: one[0]):
+            self._fresh[position] = record.source_offset > self._seen.get(record.source_partition, -1)
+            if self._fresh[position]:
+                self._seen[record.source_partition] = record.source_offset
 
     def judge(
         self, batch: EventBatch, rows: Ints, state: Rows, ids: AppliedIds, watermark_before: Ints
@@ -70,35 +71,42 @@ class Identities:
         never: that was judged there."""
         fates = self._once(batch, rows, state, ids, watermark_before)
         closed = state.flat["i8"][state.cells(CLOSED, rows)]
-        known = fates.applied & (closed != 0)
-        if known.any():
-            fates = self._of_closed(batch, rows, state, fates, closed, known)
+        logins = (batch.type == IDENTIFIED) & fates.applied
+        if logins.any() or (closed != 0).any():
+            fates = self._of_closed(batch, rows, state, fates, closed, logins)
         return settled(batch, rows, state, fates)
 
     def _once(self, batch: EventBatch, rows: Ints, state: Rows, ids: AppliedIds, watermark_before: Ints) -> Fates:
-        if not self._moved:
+        if not self._forwarded:
             return once(batch, rows, state, ids, watermark_before, batch.type == IDENTIFIED)
         own = np.ones(len(batch), np.bool_)
-        own[list(self._moved)] = False
+        own[list(self._forwarded)] = False
         some = replace(batch, **{name: getattr(batch, name)[own] for name in ("offset", "time_ms", "identity", "type")})
         judged = once(some, rows[own], state, ids, watermark_before[own], some.type == IDENTIFIED)
         duplicate, late = np.zeros(len(batch), np.bool_), np.zeros(len(batch), np.bool_)
         duplicate[own], late[own] = judged.duplicate, judged.late
-        for i, record in self._moved.items():
+        for i in self._forwarded:
             redelivered = batch.offset[i] < state.data[APPLIED.name][rows[i]]
-            duplicate[i] = not self._is_new(record) or redelivered
+            duplicate[i] = not self._fresh[int(batch.position[i])] or redelivered
         return Fates(duplicate, late)
 
     def _of_closed(
-        self, batch: EventBatch, rows: Ints, state: Rows, fates: Fates, closed: Ints, known: np.ndarray
+        self, batch: EventBatch, rows: Ints, state: Rows, fates: Fates, closed: Ints, logins: Bools
     ) -> Fates:
-        duplicate, refused = fates.duplicate.copy(), np.zeros(len(batch), np.bool_)
-        again = known & (batch.type == IDENTIFIED)
-        for i in np.flatnonzero(again).tolist():
-            same = closed[i] > 0 and self._who[batch.keys[i]] == batch.records[i].identified_as
-            duplicate[i], refused[i] = same, not same
-        forwarded = known & (closed > 0) & ~again
-        for i, record in self._moved.items():
+        """The same where rows are closed, by what came before or by logins among these."""
+        applied, duplicate, refused = fates.applied, fates.duplicate.copy(), np.zeros(len(batch), np.bool_)
+        gone = closed > 0
+        for i in np.flatnonzero(logins).tolist():
+            key, who = batch.keys[i], batch.records[i].identified_as
+            if gone[i] or closed[i] == REOPENED:
+                duplicate[i] = gone[i] and self._who[key] == who
+                refused[i] = not duplicate[i]
+                continue
+            self._who[key] = who
+            self._new[ALIAS + key.encode()] = who.encode()
+            gone[i + 1 :] |= rows[i + 1 :] == rows[i]
+        forwarded = applied & gone & ~logins
+        for i, record in self._forwarded.items():
             if forwarded[i] and ends(record):
                 state.data[CLOSED.name][rows[i]] = REOPENED
                 forwarded[i] = False
@@ -115,56 +123,49 @@ class Identities:
             letter = dead_letter(slice_, int(batch.position[i]), "identified_before", detail, "identified_as")
             decoded.dead.append(letter)
 
-    def forward(self, batch: EventBatch, forwarded: Sequence[int], rules: Rules) -> list[Moved]:
+    def forward(self, batch: EventBatch, forwarded: Iterable[int], rules: Rules) -> list[Moved]:
         """Send some events of a batch on to whom they belong."""
         found = []
         for i in forwarded:
-            key, moved = batch.keys[i], self._moved.get(i)
+            key, came = batch.keys[i], self._forwarded.get(i)
             record = EventForwarded(
                 group=self._group,
                 shopper_id=self._who[key],
-                via=[key] if moved is None else [*moved.via, key],
+                via=[key] if came is None else [*came.via, key],
                 source_partition=self._partition,
                 source_offset=int(batch.offset[i]),
-                event=batch.records[i] if moved is None else moved.event,
+                event=batch.records[i] if came is None else came.event,
             )
-            found.append(self._to(record, rules))
+            found.append(self._moved(record, rules))
         return found
 
     def close(
         self,
-        state: Rows,
-        row: int,
         said: ShopperIdentified,
         at: tuple[int, int],
         columns: dict[str, list[int | float]],
         categories: list[str],
         rules: Rules,
     ) -> Moved:
-        """An id turned out to be somebody. ``at``: offset and event time; ``columns``: what its row holds."""
-        offset, time_ms = at
-        key = said.shopper_id
-        state.data[CLOSED.name][row] = offset + 1
-        self._who[key] = said.identified_as
-        self._new[ALIAS + key.encode()] = said.identified_as.encode()
+        """Send what was known of an id on to who it turned out to be. ``at``: offset and event time of the record that
+        says so; ``columns``: what its row holds."""
         record = ShopperMerged(
             group=self._group,
             shopper_id=said.identified_as,
-            via=[key],
+            via=[said.shopper_id],
             source_partition=self._partition,
-            source_offset=offset,
-            event_time=time_ms,
+            source_offset=at[0],
+            event_time=at[1],
             columns=columns,
             categories=categories,
         )
-        return self._to(record, rules)
+        return self._moved(record, rules)
 
     def receive(
-        self, said: ShopperMerged, state: Rows, row: int, offset: int
+        self, position: int, said: ShopperMerged, state: Rows, row: int, offset: int
     ) -> Literal["merged", "forwarded", "duplicate"]:
-        """What becomes of what was known of another id, at an offset of this log."""
-        redelivered = offset < state.data[APPLIED.name][row]
-        if not self._is_new(said) or redelivered:
+        """What becomes of what was known of another id, at a position of the slice and an offset of this log."""
+        if not self._fresh[position] or offset < state.data[APPLIED.name][row]:
             return "duplicate"
         if state.data[CLOSED.name][row] > 0:
             if not ends(said):
@@ -181,19 +182,11 @@ class Identities:
             source_partition=self._partition,
             source_offset=offset,
         )
-        return self._to(record, rules)
+        return self._moved(record, rules)
 
-    def _is_new(self, record: EventForwarded | ShopperMerged) -> bool:
-        """Whether it comes for the first time; from then on it is known."""
-        new = record.source_offset > self._seen.get(record.source_partition, -1)
-        if new:
-            self._seen[record.source_partition] = record.source_offset
-        return new
-
-    def _to(self, record: EventForwarded | ShopperMerged, rules: Rules) -> Moved:
-        key = record.shopper_id.encode()
-        (home,) = homes([key], rules.decode.partitioner, self._partitions).tolist()
-        return home, encode_event(record)
+    def _moved(self, record: EventForwarded | ShopperMerged, rules: Rules) -> Moved:
+        (home,) = homes([record.shopper_id.encode()], rules.decode.partitioner, self._partitions).tolist()
+        return record.source_offset, home, encode_event(record)
 
     def progress(self) -> dict[str, Any]:
         """How far what others moved here has come, by partition."""
@@ -215,5 +208,6 @@ def ends(record: EventForwarded | ShopperMerged) -> bool:
     return record.shopper_id in record.via or len(record.via) >= MOST_IDS
 
 
-def _moved(decoded: Decoded) -> dict[int, EventForwarded]:
+def forwarded_to(decoded: Decoded) -> dict[int, EventForwarded]:
+    """By place in its batch: the events of a slice that were forwarded to its partition."""
     return decoded.columns.forwarded if isinstance(decoded.columns, ShopperColumns) else {}

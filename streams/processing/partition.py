@@ -36,7 +36,7 @@ from streams.processing.rounds import BUCKET
 from streams.processing.rules import Rules
 from streams.processing.scoring import score
 from streams.processing.silence import FIRED
-from streams.records.events import LogIdled, ShopperMerged
+from streams.records.events import LogIdled
 from streams.records.outcomes import AnyOutcome, ChurnAlerted, LateEvent, OfferMade, outcome_id
 from streams.records.slices import Slice
 from streams.state import keys
@@ -228,9 +228,13 @@ class PartitionProcessor:
         if len(slice_) > 1:
             turns = [i for i, _ in decoded.turns]
             cuts = {*turns, *(i + 1 for i in turns), *self.side.cuts(decoded, self.rules)}
+            cuts |= {*self._moving.cuts(decoded, self.rules)} - {0}
             if cuts:
                 return self._apply_parts(slice_, cuts, result)
         t1 = clock()
+        merged = Counter(self._moving.begin(decoded, slice_, self.rules))
+        result.fates += merged
+        self.fates += merged
         rows = self.arena.find(decoded.batch.keys)
         t2 = clock()
         self._apply_decoded(decoded, rows, slice_, result)
@@ -241,12 +245,11 @@ class PartitionProcessor:
         return result
 
     def _turn(self, said: Turn, result: Applied) -> None:
-        """From here on something else holds, or is known."""
+        """From here on something else holds."""
         fate = "tick" if isinstance(said, LogIdled) else "choice"
-        if isinstance(said, ShopperMerged):
-            fate, moved = self._moving.into(said, self.next_offset - 1, self.watermark_ms, self.rules)
-            result.emitted += moved
-        elif not isinstance(said, LogIdled):
+        result.fates[fate] += 1
+        self.fates[fate] += 1
+        if not isinstance(said, LogIdled):
             stood, before, planned = self.watermark_ms, self.rules, self.in_force.plans
             self.in_force.follow(said)
             if self.in_force.plans is not planned:
@@ -256,8 +259,6 @@ class PartitionProcessor:
             self._places = self._places_read()
         elif self._collector is None:
             result.emitted += self.side.fall_idle(self.next_offset - 1, self.rules)
-        result.fates[fate] += 1
-        self.fates[fate] += 1
 
     def apply_history(self, batch: EventBatch, rows: Ints) -> Applied:
         """Apply events that were decoded before, all of them there: offsets follow on one another. ``rows`` [n] are
@@ -308,7 +309,7 @@ class PartitionProcessor:
             if due.points:
                 self._score_and_decide(due.points, features, batch, slice_, watermark, result)
             in_order = np.sort(applied)
-            moved = self._moving.out(batch, rows, in_order, fates, self.rules)
+            moved = self._moving.out(batch, rows, in_order, judged, self.rules)
             told = self.side.emit(batch, in_order, judged, slice_, self.rules)
             result.emitted, result.outcomes = told.emitted + moved, result.outcomes + told.outcomes
             late = np.flatnonzero(fates.late).tolist()

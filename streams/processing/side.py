@@ -55,6 +55,10 @@ class PlainSide:
         """The newest event time less the allowed lateness."""
         return watermark_of(self.newest_ms, rules, self._least_watermark_ms)
 
+    def watermarks_ms(self, clock_ms: Ints, rules: Rules) -> Ints:
+        """[n] the watermark once each of some records, with such event times, was seen."""
+        return watermarks(clock_ms, self.newest_ms, rules.allowed_lateness_ms, self._least_watermark_ms)[2]
+
     def under(self, rules: Rules, watermark_ms: int) -> None:
         """From here on these rules hold: what has deciders makes them here."""
         self._least_watermark_ms = max(self._least_watermark_ms, watermark_ms)
