@@ -56,6 +56,7 @@ def told() -> tuple[type[Exception], ...]:
     from streams.broker.embedded import BrokerError
     from streams.broker.jars import JarError
     from streams.campaigning import ChangeError, UnknownCampaign
+    from streams.followed import FollowedError
     from streams.producer.lines import LinesError
     from streams.producer.replay import ReplayError
     from streams.rollout import NotServed
@@ -73,6 +74,7 @@ def told() -> tuple[type[Exception], ...]:
         NotServed,
         ChangeError,
         UnknownCampaign,
+        FollowedError,
         TrainingError,
         ArtifactError,
         BenchError,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 
 from streams.campaigns.draws import digest, shopper_hashes
@@ -13,9 +15,29 @@ from streams.campaigns.terms import Arms, Window
 from streams.campaigns.vocabulary import Vocabulary
 from streams.columns.arrays import Hashes
 from streams.features.days import Days
+from streams.records.campaign_parts import AnyArm
 from streams.records.campaigns import Campaign, CampaignSet, Shop
 
 CONSENT = "offers.consent"
+
+
+def arm_key(campaign: Campaign, arm: AnyArm, shop: Shop) -> str:
+    """What an arm is to models: its name, and a digest of what is offered to whom when. What a shop assumes of it, and
+    what it may cost in all, is none of that.
+
+    >>> import msgspec
+    >>> terms = {"kind": "content", "id": "hello", "assumed_uplift": 0.01}
+    >>> day = {"start": "2026-01-01T00:00:00Z", "end": "2027-01-01T00:00:00Z", "trigger": {"kind": "due_point"}}
+    >>> rest = day | {"id": "c", "audience": "true", "budget": {"USD": {"total_cents": 1}}, "arms": [terms]}
+    >>> campaign = msgspec.convert(rest, Campaign)
+    >>> arm_key(campaign, campaign.arms[0], Shop())
+    'c/hello@710c9e2f'
+    """
+    segments = {name: text for name, text in shop.segments.items() if f"segment.{name}" in campaign.audience}
+    offered = msgspec.structs.replace(arm, assumed_uplift=0.0, assumed_redemption=0.0)
+    audience = " ".join(campaign.audience.split())
+    said = msgspec.json.encode([offered, audience, campaign.trigger, segments], order="deterministic")
+    return f"{campaign.id}/{arm.id}@{hashlib.blake2b(said, digest_size=4).hexdigest()}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +49,8 @@ class Plan:
     """64 bits that stand for it in rows; never 0."""
     audience: Expression
     arms: Arms
+    keys: tuple[str, ...]
+    """[A] what each arm is to models: ``CAMPAIGN/ARM@TERMS``. Another offer, or other people, are another arm."""
     segments: tuple[tuple[str, Expression], ...] = ()
     """Those whose effect is measured by itself, in their order."""
 
@@ -73,6 +97,7 @@ class Plans:
                 code_of(each.id),
                 Expression.of(each.audience, words, segments),
                 Arms.of(each.arms, each.economics.contact_cents),
+                tuple(arm_key(each, arm, chosen.shop) for arm in each.arms),
                 tuple((name, segments[name]) for name in each.effect.segments),
             )
             for each in ordered
