@@ -23,6 +23,7 @@ from streams.records.receipts import Receipt
 from streams.records.serving import ModelsChosen, Stages
 from tests.campaigns.builders import CONTENT, PERCENT, WORDS, campaign
 from tests.decisions.test_campaigns import choose, chosen, of
+from tests.leases import leased
 from tests.shoppers import Log, random_history, slice_of
 from tests.worlds import World, cut, run_plain, shipped
 
@@ -85,7 +86,7 @@ LOG = random_history(41, 600, 25, hostile=False)
 
 def run(*models: Says, cuts: Any = (), found: Any = CART, **stages: Any) -> World:
     log = [*choose(chosen(found, **msgspec.to_builtins(SHOP))), *(serve(**stages) if stages else []), *LOG]
-    return run_plain(cut(log, cuts), shelf=With(*models))  # type: ignore[arg-type]
+    return run_plain(cut(leased(log), cuts), shelf=With(*models))  # type: ignore[arg-type]
 
 
 def weighed(world: World) -> dict[str, set[tuple[float | None, bool]]]:
@@ -154,12 +155,15 @@ def test_a_canary_and_any_cut_give_the_same_outcomes(size: int) -> None:
 
 
 def test_what_was_live_is_taken_away_again() -> None:
-    back: Log = [*choose(chosen(CART, **msgspec.to_builtins(SHOP))), *serve(live="v1"), *LOG[:300]]
+    choices = choose(chosen(CART, **msgspec.to_builtins(SHOP)))
+    taken = serve(live="")
+    log = leased([*choices, *serve(live="v1"), *LOG[:300], *taken, *LOG[300:]])
+    until = log.index(taken[0])
     shelf: Any = With(Says("v1", ten=0.31))
     processor = PartitionProcessor(SHOPPER, 0, Rules(), shelf)
-    run_plain(cut(back, []), processor=processor)
+    run_plain(cut(log[:until], []), processor=processor)
     assert processor.in_force.missing == set()
     assert processor.in_force.live(PROMOTION.name) is not None
-    after = run_plain([slice_of([*serve(live=""), *LOG[300:]], len(back))], processor=processor)
+    after = run_plain([slice_of(log[until:], until)], processor=processor)
     assert processor.in_force.live(PROMOTION.name) is None
     assert weighed(after) == {"ten": {(0.2, False)}, "hello": {(0.01, False)}}

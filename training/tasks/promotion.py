@@ -83,7 +83,7 @@ def counts(decided: Joined, cut_ms: int) -> tuple[Counter[str], Counter[str]]:
     """Windows over before the cut: by arm's key of those who got it, by campaign of its holdout."""
     now, got, held = current(decided.decisions), Counter[str](), Counter[str]()
     for each in decided.decisions:
-        if each.outcome is None or each.outcome.closed_ms > cut_ms:
+        if each.outcome is None or each.outcome.event_time_ms > cut_ms:
             continue
         keys = now[each.receipt.campaign]
         if each.held:
@@ -166,7 +166,7 @@ def trial(campaign: str, keys: tuple[str, ...], decided: Joined, given: CutHisto
         keys,
         shopper,
         at_ms,
-        known_ms=np.array([each.closed_ms for each in outcomes]),
+        known_ms=np.array([each.event_time_ms for each in outcomes]),
         arm=arm,
         ordered=np.array([float(each.measured is not None and each.measured.orders > 0) for each in outcomes]),
         propensity=propensity,
