@@ -22,8 +22,8 @@ CONSENT = "offers.consent"
 
 
 def arm_key(campaign: Campaign, arm: AnyArm, shop: Shop) -> str:
-    """What an arm is to models: its name, and a digest of what is offered to whom when. What a shop assumes of it, and
-    what it may cost in all, is none of that.
+    """What an arm is to models: its name, a digest of what is offered, and one of whom it is offered when. What a shop
+    assumes of it, and what it may cost in all, is none of that.
 
     >>> import msgspec
     >>> terms = {"kind": "content", "id": "hello", "assumed_uplift": 0.01}
@@ -31,13 +31,16 @@ def arm_key(campaign: Campaign, arm: AnyArm, shop: Shop) -> str:
     >>> rest = day | {"id": "c", "audience": "true", "budget": {"USD": {"total_cents": 1}}, "arms": [terms]}
     >>> campaign = msgspec.convert(rest, Campaign)
     >>> arm_key(campaign, campaign.arms[0], Shop())
-    'c/hello@710c9e2f'
+    'c/hello@c0e23c.49d97f'
     """
     segments = {name: text for name, text in shop.segments.items() if f"segment.{name}" in campaign.audience}
     offered = msgspec.structs.replace(arm, assumed_uplift=0.0, assumed_redemption=0.0)
     audience = " ".join(campaign.audience.split())
-    said = msgspec.json.encode([offered, audience, campaign.trigger, segments], order="deterministic")
-    return f"{campaign.id}/{arm.id}@{hashlib.blake2b(said, digest_size=4).hexdigest()}"
+    parts = (offered, [audience, campaign.trigger, segments])
+    what, whom = (
+        hashlib.blake2b(msgspec.json.encode(part, order="deterministic"), digest_size=3).hexdigest() for part in parts
+    )
+    return f"{campaign.id}/{arm.id}@{what}.{whom}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +53,7 @@ class Plan:
     audience: Expression
     arms: Arms
     keys: tuple[str, ...]
-    """[A] what each arm is to models: ``CAMPAIGN/ARM@TERMS``. Another offer, or other people, are another arm."""
+    """[A] what each arm is to models: ``CAMPAIGN/ARM@WHAT.WHOM``. Another offer, or other people, are another arm."""
     segments: tuple[tuple[str, Expression], ...] = ()
     """Those whose effect is measured by itself, in their order."""
 

@@ -99,6 +99,7 @@ def join(receipts: Iterable[Receipt], outcomes: Iterable[OfferOutcome]) -> Joine
         by_moment[outcome.shopper_id, outcome.campaign, outcome.opened_ms] = outcome
         if outcome.measured is not None:
             entered[outcome.shopper_id, outcome.campaign] = outcome.opened_ms
+    last_ms = max(entered.values(), default=0)
     for receipt in sorted(by_id.values(), key=lambda each: (each.event_time_ms, each.outcome_id)):
         if receipt.decision not in OPEN or receipt.propensity is None:
             found.left_out[f"of {receipt.decision}"] += 1
@@ -111,6 +112,9 @@ def join(receipts: Iterable[Receipt], outcomes: Iterable[OfferOutcome]) -> Joine
             continue
         if mine is not None and mine.measured is None:
             found.left_out["of shoppers who had entered before"] += 1
+            continue
+        if mine is None and receipt.event_time_ms > last_ms:
+            found.left_out["after the last window that is over"] += 1
             continue
         if mine is None and entered.get((receipt.shopper_id, receipt.campaign), _NEVER) < receipt.event_time_ms:
             found.left_out["of shoppers who had entered before"] += 1

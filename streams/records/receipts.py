@@ -21,7 +21,8 @@ class ArmWeighed(msgspec.Struct, kw_only=True, frozen=True, gc=False):
 
     arm: Annotated[str, Meta(description="The arm's id.")]
     key: Annotated[
-        str, Meta(description="CAMPAIGN/ARM@TERMS: what is offered to whom when; models learn of arms by it.")
+        str,
+        Meta(description="CAMPAIGN/ARM@WHAT.WHOM: what is offered, and to whom when; models know arms by it."),
     ]
     uplift: Annotated[float | None, Meta(description="How much likelier an order becomes, -1 to 1; null: unknown.")]
     discount_cents: Annotated[

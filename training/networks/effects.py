@@ -5,9 +5,9 @@ outcome without an offer, and ``offset``, what each arm adds to it: a weighted s
 data insist, something deeper. Offsets are small against what people do anyway, and few can be told from noise; so it is
 they that training shrinks, not the outcomes of two arms, whose difference would keep the noise of both.
 
-There are several such networks side by side, each trained without a part (fold) of the people: what it says of that
-part it says of people whom it has not seen, and so tells how far it can be believed (``calibrate``). The answer is
-their mean.
+There are several such networks side by side. The first ones are each trained without a part (fold) of the people: what
+they say of that part they say of people whom they have not seen, and so tell how far such networks can be believed
+(``calibrate``). The others are trained on everybody, and answer: their mean.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Ints = npt.NDArray[np.int64]
 BEYOND = 0.25
 
 
-def network(x: Rows32, base_rate: float, arms: int, *, members: int = 5, hidden: int = 32) -> Any:
+def network(x: Rows32, base_rate: float, arms: int, *, members: int, hidden: int = 32) -> Any:
     """An untrained network for rows like ``x``: [n, f] → [n, members, 1 + 2 · arms], first the logit of the outcome
     without an offer, then what each arm adds, and of that what is more than a weighted sum of the features."""
     import keras
@@ -125,9 +125,11 @@ def calibrate(chance: Floats, arm: Ints, y: Floats, propensity: Floats) -> list[
 
 @dataclass(frozen=True)
 class Part:
-    """A trained network, how far its answers are believed, and the rows that it learned of."""
+    """Trained networks, how far their answers are believed, and the rows that they learned of."""
 
     trained: Any
+    folds: int
+    """The first so many do not answer: they only told how far the others can be believed."""
     calibrations: list[Calibration]
     x: Rows32
 
@@ -143,7 +145,7 @@ def answering(parts: list[Part], width: int, output: str) -> Any:
     logarithm = layers.Lambda(lambda u: ops.sign(u) * ops.log(1.0 + ops.absolute(u)), name="logarithm")(inputs)
     found = []
     for k, part in enumerate(parts):
-        said = layers.Lambda(partial(_effect, part.calibrations), name=f"effect_{k}")(part.trained(inputs))
+        said = layers.Lambda(partial(_effect, part.calibrations, part.folds), name=f"effect_{k}")(part.trained(inputs))
         far = layers.Lambda(partial(_beyond, part.x), name=f"beyond_{k}")(logarithm)
         found.append(layers.Lambda(lambda v: ops.where(v[1] > 0.0, float("nan"), v[0]), name=f"known_{k}")([said, far]))
     arms = sum(len(part.calibrations) for part in parts)
@@ -153,14 +155,14 @@ def answering(parts: list[Part], width: int, output: str) -> Any:
     return keras.Model(inputs, whole)
 
 
-def _effect(calibrations: list[Calibration], logits: Any) -> Any:
+def _effect(calibrations: list[Calibration], folds: int, logits: Any) -> Any:
     from keras import ops
 
     arms = len(calibrations)
     slope = np.array([c.slope for c in calibrations], np.float32)
     start = np.array([c.mean - c.slope * c.center for c in calibrations], np.float32)
-    base = logits[:, :, :1]
-    said = ops.sigmoid(base + logits[:, :, 1 : 1 + arms]) - ops.sigmoid(base)
+    base = logits[:, folds:, :1]
+    said = ops.sigmoid(base + logits[:, folds:, 1 : 1 + arms]) - ops.sigmoid(base)
     members = said.shape[1]
     total = said[:, 0]
     for m in range(1, members):
