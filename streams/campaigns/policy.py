@@ -53,7 +53,13 @@ def judge(plans: Plans, plan: Plan, decisions: Sequence[Decision]) -> Judged:
         raise SupportError(f"There is no decision of campaign {plan.id} among these receipts.")
     own = [_offer(key) for key in plan.keys]
     # Arms that the file does not have ran as well, and are never chosen by it.
-    others = sorted({_offer(arm.key) for each in mine for arm in each.receipt.arms} - set(own))
+    there = {_offer(arm.key) for each in mine for arm in each.receipt.arms}
+    if unknown := [arm.id for arm, key in zip(plan.campaign.arms, own, strict=True) if key not in there]:
+        raise SupportError(
+            f"Nobody was ever offered {', '.join(unknown)} of campaign {plan.id} as the file has it: what it does is "
+            "not known. Apply the file with an exploration_share above 0, and ask again when windows are over."
+        )
+    others = sorted(there - set(own))
     log, chance, nothing, admissible = _logged(plan, [*own, *others], mine)
     worth = _worth(plans, plan, own, mine)
     allowed = admissible[: len(own)] & (worth.left >= plan.campaign.economics.margin_floor - 1e-9) & (worth.uplift >= 0)
@@ -81,7 +87,8 @@ def judge(plans: Plans, plan: Plan, decisions: Sequence[Decision]) -> Judged:
 def _logged(plan: Plan, names: list[str], mine: list[Decision]) -> tuple[Logged, Floats, Floats, Bools]:
     """The log, [A, n] how likely each arm was, [n] how likely no contact was, [A, n] what might have been offered."""
     n, arms = len(mine), len(names)
-    chance, admissible = np.zeros((arms, n)), np.zeros((arms, n), np.bool_)
+    # An arm that was not there yet might have been offered, for all that a receipt says: it had no chance.
+    chance, admissible = np.zeros((arms, n)), np.ones((arms, n), np.bool_)
     choice, reward = np.full(n, arms + 1), np.zeros(n)
     for i, each in enumerate(mine):
         for a, arm in enumerate(each.receipt.arms):

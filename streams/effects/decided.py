@@ -75,8 +75,8 @@ class Joined:
         known = sum(each.outcome is not None for each in self.decisions)
         held = sum(each.held for each in self.decisions)
         said += f", of which {known:,} with a window that is over ({held:,} of the holdout)"
-        if self.left_out:
-            said += f"; left out: {', '.join(f'{n:,} {why}' for why, n in self.left_out.most_common())}"
+        if left := [f"{n:,} {why}" for why, n in self.left_out.most_common() if n]:
+            said += f"; left out: {', '.join(left)}"
         return said
 
 
@@ -86,8 +86,8 @@ def join(receipts: Iterable[Receipt], outcomes: Iterable[OfferOutcome]) -> Joine
     by_id: dict[str, Receipt] = {}
     for receipt in receipts:
         found.receipts += 1
-        if by_id.setdefault(receipt.outcome_id, receipt) is not receipt:
-            found.left_out["said before"] += 1
+        found.left_out["said before"] += receipt.outcome_id in by_id
+        by_id[receipt.outcome_id] = receipt
     by_offer: dict[str, OfferOutcome] = {}
     by_moment: dict[tuple[str, str, int], OfferOutcome] = {}
     entered: dict[tuple[str, str], int] = {}
