@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from streams.commands.campaigns import checked, shop_vocabulary
+from streams.campaigning import shop_vocabulary
+from streams.commands.campaigns import checked
 from streams.commands.common import BROKER, JSON
 from streams.settings import Settings
 from streams.terminal import print_rows
@@ -30,7 +31,7 @@ _CALLED = {"policy": "as the file has it", "ran": "as it ran", "nobody": "no con
     metavar="PATH",
     help="What campaigns decided and what became of offers, JSON lines; a file, or a folder.",
 )
-@click.option("--from-broker", is_flag=True, help="Both from their topics.")
+@click.option("--from-broker", is_flag=True, help="Both from their topics; so it is without --receipts.")
 @click.option("--campaign", help="Of this campaign of the file; default: of all of which there are receipts.")
 @BROKER
 @JSON
@@ -49,8 +50,8 @@ def evaluate_policy(
 
     settings = Settings.from_environment(broker=broker)
     chosen, _ = checked(file, settings.currency, as_json)
-    if bool(receipts) == from_broker:
-        raise click.UsageError("Say where receipts are: --receipts PATH, or --from-broker.")
+    if receipts and from_broker:
+        raise click.UsageError("Say --receipts PATH or --from-broker, not both.")
     plans = Plans.of(chosen, shop_vocabulary())
     if campaign is not None and campaign not in [plan.id for plan in plans.plans]:
         raise click.UsageError(f"{file} has no campaign {campaign!r}; it has {', '.join(p.id for p in plans.plans)}.")

@@ -167,5 +167,5 @@ def test_a_policy_is_held_against_receipts_and_refused_where_they_do_not_tell(fi
     refused = run(files, "evaluate-policy", str(other), "--receipts", "{files}/receipts.jsonl")
     assert isinstance(refused.exception, Exception)
     assert "Nobody was ever offered five" in str(refused.exception)
-    assert run(files, "evaluate-policy", "{files}/campaign.yaml").exit_code == 2
+    assert run(files, *given, "--from-broker").exit_code == 2
     assert run(files, *given, "--campaign", "nonsense").exit_code == 2
