@@ -68,9 +68,7 @@ class Learned(effects.Part):
 
     def uplift(self, x: Rows32) -> Floats:
         """[n, arms] how much likelier each arm makes the outcome."""
-        c = self.calibrations
-        slope, center, mean = (np.array([getattr(each, name) for each in c]) for name in ("slope", "center", "mean"))
-        return np.clip(mean + slope * (self.raw(x) - center), -1.0, 1.0)
+        return self.calibration.apply(self.raw(x))
 
 
 def weights(tried: Tried) -> Floats:

@@ -110,11 +110,11 @@ def _effects(effects: dict[str, Any]) -> dict[str, Any]:
             rows.append([key, "", "", "", "", "", found["left_out"]])
             continue
         low, high = (f"{100 * end:+.1f}" for end in found["average_95"])
-        slope = "" if found["slope_error"] is None else f"{found['slope']:.2f} ± {found['slope_error']:.2f}"
+        slope = ", ".join(f"{name}: {slope:.2f} ± {error:.2f}" for name, (slope, error, _) in found["slopes"].items())
         differ = "shoppers differ" if found["heterogeneous"] else "no heterogeneity found"
         shoppers = [f"{found[name]:,}" for name in ("offered", "held_back")]
         rows.append([key, *shoppers, f"{100 * found['average']:+.1f}", f"{low} … {high}", slope, differ])
-    head = ["arm", "offered", "held back", "orders per 100 shoppers", "95%", "slope on shoppers not seen", "and"]
+    head = ["arm", "offered", "held back", "orders per 100 shoppers", "95%", "slopes on shoppers not seen", "and"]
     return {"caption": "Beyond shoppers of the holdout, in the window", "head": head, "rows": rows}
 
 

@@ -91,8 +91,9 @@ def effects_found(artifact: Artifact) -> Iterator[str]:
         low, high = (100 * end for end in found["average_95"])
         said = f"{name}: {100 * found['average']:+.1f} orders per 100 shoppers (95%: {low:+.1f} to {high:+.1f})"
         if found["heterogeneous"]:
-            slope, error = found["slope"], found["slope_error"]
-            yield f"{said}; shoppers differ in it (slope {slope:.2f} ± {error:.2f} on shoppers not seen in training)."
+            believed = [(name, *slope[:2]) for name, slope in found["slopes"].items() if slope[2]]
+            told = ", ".join(f"{name} {slope:.2f} ± {error:.2f}" for name, slope, error in believed)
+            yield f"{said}; shoppers differ in it (slope on shoppers not seen in training: {told})."
         else:
             yield f"{said}; no heterogeneity found: the same is said of everybody."
 

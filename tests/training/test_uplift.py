@@ -68,25 +68,44 @@ def test_splits_are_stratified_and_their_intervals_are_wider_for_other_people() 
     assert told.over_people[0] < told.over_splits[0] < 2 < told.over_splits[1] < told.over_people[1]
 
 
+def said(rng: np.random.Generator, x: np.ndarray, common: float, own: float) -> np.ndarray:
+    """What networks say of a trial's people: right on average, ``common`` more or less of both arms by the feature's
+    sign, and ``own`` more of arm 1 and less of arm 2, by something that means nothing."""
+    base, nothing = 0.3 + 0.05 * x, np.sign(rng.normal(size=len(x)))
+    one = base + 0.1 + common * np.sign(x) + own * nothing
+    return np.stack([base, one, base + common * np.sign(x) - own * nothing], axis=1)
+
+
 def test_calibration_finds_differences_where_there_are_some_and_says_so_where_there_are_none() -> None:
-    said_some, said_none, means = 0, 0, []
+    some, none, means = 0, 0, []
     runs = 100
     for seed in range(runs):
         rng = np.random.default_rng(seed)
-        x, arm, y, propensity = trial(rng, 4_000, 0.1)
-        # Networks that see twice the difference in arm 1, and one that is not there in arm 2.
-        base = 0.3 + 0.05 * x
-        chance = np.stack([base, base + 0.1 + 0.2 * np.sign(x), base + 0.05 * np.sign(rng.normal(size=4_000))], axis=1)
-        one, two = calibrate(chance, arm, y, propensity)
-        said_some += one.heterogeneous
-        said_none += not two.heterogeneous
-        means.append((one.mean, two.mean, one.slope))
-    assert said_some >= 95
-    assert said_none >= 95
-    first, second, slope = np.mean(means, axis=0)
-    assert first == pytest.approx(0.1, abs=0.01)
-    assert second == pytest.approx(0.0, abs=0.01)
-    assert slope == pytest.approx(0.5, abs=0.05)
+        # Arm 1 differs by 0.1, arm 2 does not: 0.05 whatever the arm, of which networks say twice as much.
+        x, arm, y, propensity = trial(rng, 12_000, 0.1)
+        found = calibrate(said(rng, x, 0.1, 0.05), arm, y, propensity)
+        some += found.every.believed > 0
+        none += not any(slope.believed for slope in found.own)
+        means.append((*found.mean, found.every.found))
+    assert some >= 95
+    assert none >= 95
+    one, two, slope = np.mean(means, axis=0)
+    assert one == pytest.approx(0.1, abs=0.01)
+    assert two == pytest.approx(0.0, abs=0.01)
+    assert slope == pytest.approx(0.5, abs=0.06)
+
+
+def test_where_arms_do_not_differ_between_people_the_same_one_is_best_for_all() -> None:
+    rng = np.random.default_rng(5)
+    x, arm, y, propensity = trial(rng, 40_000, 0.0)
+    chance = said(rng, x, 0.0, 0.2)
+    found = calibrate(chance, arm, y, propensity)
+    raw = chance[:, 1:] - chance[:, :1]
+    assert (raw.argmax(axis=1) == 1).mean() > 0.3
+    assert (found.apply(raw).argmax(axis=1) == 0).all()
+    assert not found.heterogeneous(0)
+    one = calibrate(chance[arm < 2][:, :2], arm[arm < 2], y[arm < 2], propensity[arm < 2][:, :2])
+    assert one.matrix.tolist() == [[one.every.believed]]
 
 
 @pytest.fixture(scope="module")

@@ -74,53 +74,86 @@ def chances(logits: Floats) -> Floats:
 
 
 @dataclass(frozen=True, slots=True)
-class Calibration:
-    """Of one arm: what is believed is ``mean + slope · (what the network says - center)``."""
+class Slope:
+    """How much of what networks say of differences between people is believed."""
 
-    mean: float
-    """The arm's average effect …"""
-    error: float
-    """… and its standard error."""
-    slope: float
-    """How much of the differences between people is believed; 0: none, for none was found."""
-    center: float
     found: float
-    """The slope that people showed whom the networks had not seen; 1: what the networks say is right …"""
-    found_error: float
+    """What people showed whom the networks had not seen; 1: what the networks say is right …"""
+    error: float
     """… and its standard error."""
 
     @property
-    def heterogeneous(self) -> bool:
-        """Whether people differ in what the arm does with them, as far as can be told."""
-        return self.slope > 0
+    def believed(self) -> float:
+        """0: none, for none was found."""
+        return min(self.found, 1.5) if self.found > LEAST_ERRORS * self.error else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """Of A arms. What is believed of an arm is its average effect, plus what people differ in whatever the arm
+    (``every``: the mean over arms), plus what they differ in between this arm and the others (``own``).
+
+    So one arm is preferred to another for some people only where *that* difference shows; to believe each arm's own
+    differences would prefer, for each, the arm whose error is largest.
+    """
+
+    mean: Floats
+    """[A] average effects …"""
+    error: Floats
+    """[A] … and their standard errors."""
+    center: Floats
+    """[A] the mean of what networks say."""
+    every: Slope
+    own: tuple[Slope, ...]
+
+    @property
+    def matrix(self) -> Floats:
+        """[A, A] what is believed of each arm, less its mean, of what is said of each, less its center."""
+        arms = len(self.mean)
+        own = np.array([each.believed for each in self.own])
+        found: Floats = self.every.believed / arms + own[:, None] * (np.eye(arms) - 1 / arms)
+        return found
+
+    def apply(self, said: Floats) -> Floats:
+        """[n, A] what is believed."""
+        found: Floats = np.clip(self.mean + (said - self.center) @ self.matrix.T, -1.0, 1.0)
+        return found
+
+    def heterogeneous(self, arm: int) -> bool:
+        """Whether people differ in what an arm does with them, as far as can be told."""
+        return bool(np.abs(self.matrix[arm]).any())
 
 
 #: Below so many standard errors people are taken to be alike: where they are, that is seen in 99 of 100 trials.
 LEAST_ERRORS = 2.326
 
 
-def calibrate(chance: Floats, arm: Ints, y: Floats, propensity: Floats) -> list[Calibration]:
+def calibrate(chance: Floats, arm: Ints, y: Floats, propensity: Floats) -> Calibration:
     """Hold what networks say of people whom they have not seen against what these did.
 
-    ``chance`` [n, 1 + arms]; ``arm`` [n] what each got, 0 is no offer; ``propensity`` [n, 1 + arms] how likely each.
+    ``chance`` [n, 1 + A]; ``arm`` [n] what each got, 0 is no offer; ``propensity`` [n, 1 + A] how likely each.
     Each person's doubly robust effect (Robins and Rotnitzky 1995), which is right on average whatever the networks say,
     is regressed on what they say (Chernozhukov, Demirer, Duflo and Fernandez-Val 2018).
     """
     n = len(y)
-    missed = np.where(arm[:, None] == np.arange(chance.shape[1]), (y[:, None] - chance) / propensity, 0.0)
-    found = []
-    for a in range(1, chance.shape[1]):
-        said = chance[:, a] - chance[:, 0]
-        effect = said + missed[:, a] - missed[:, 0]
-        center, mean = float(said.mean()), float(effect.mean())
-        x = said - center
-        square = float((x**2).sum())
-        slope = float((x * effect).sum()) / square if square > 1e-12 else 0.0
-        left = effect - mean - slope * x
-        error = float(np.sqrt(((x * left) ** 2).sum())) / square if square > 1e-12 else float("inf")
-        believed = min(slope, 1.5) if slope > LEAST_ERRORS * error else 0.0
-        found.append(Calibration(mean, float(effect.std(ddof=1)) / n**0.5, believed, center, slope, error))
-    return found
+    got = arm[:, None] == np.arange(chance.shape[1])
+    missed = np.where(got, (y[:, None] - chance) / np.where(got, propensity, 1.0), 0.0)
+    said = chance[:, 1:] - chance[:, :1]
+    effect = said + missed[:, 1:] - missed[:, :1]
+    every, all_said = effect.mean(axis=1), said.mean(axis=1)
+    own = tuple(_slope(said[:, a] - all_said, effect[:, a] - every) for a in range(said.shape[1]))
+    error = effect.std(axis=0, ddof=1) / n**0.5
+    return Calibration(effect.mean(axis=0), error, said.mean(axis=0), _slope(all_said, every), own)
+
+
+def _slope(said: Floats, effect: Floats) -> Slope:
+    x = said - said.mean()
+    square = float((x**2).sum())
+    if square <= 1e-12 * len(x):  # nothing is said to differ: of a single arm from itself
+        return Slope(0.0, float("inf"))
+    slope = float((x * effect).sum()) / square
+    left = effect - effect.mean() - slope * x
+    return Slope(slope, float(np.sqrt(((x * left) ** 2).sum())) / square)
 
 
 @dataclass(frozen=True)
@@ -130,7 +163,7 @@ class Part:
     trained: Any
     folds: int
     """The first so many do not answer: they only told how far the others can be believed."""
-    calibrations: list[Calibration]
+    calibration: Calibration
     x: Rows32
 
 
@@ -145,29 +178,33 @@ def answering(parts: list[Part], width: int, output: str) -> Any:
     logarithm = layers.Lambda(lambda u: ops.sign(u) * ops.log(1.0 + ops.absolute(u)), name="logarithm")(inputs)
     found = []
     for k, part in enumerate(parts):
-        said = layers.Lambda(partial(_effect, part.calibrations, part.folds), name=f"effect_{k}")(part.trained(inputs))
+        said = layers.Lambda(partial(_effect, part.calibration, part.folds), name=f"effect_{k}")(part.trained(inputs))
         far = layers.Lambda(partial(_beyond, part.x), name=f"beyond_{k}")(logarithm)
         found.append(layers.Lambda(lambda v: ops.where(v[1] > 0.0, float("nan"), v[0]), name=f"known_{k}")([said, far]))
-    arms = sum(len(part.calibrations) for part in parts)
+    arms = sum(len(part.calibration.mean) for part in parts)
     whole = layers.Lambda(lambda v: ops.pad(ops.concatenate(v, axis=1), ((0, 0), (0, width - arms))), name=output)(
         found
     )
     return keras.Model(inputs, whole)
 
 
-def _effect(calibrations: list[Calibration], folds: int, logits: Any) -> Any:
+def _effect(calibration: Calibration, folds: int, logits: Any) -> Any:
     from keras import ops
 
-    arms = len(calibrations)
-    slope = np.array([c.slope for c in calibrations], np.float32)
-    start = np.array([c.mean - c.slope * c.center for c in calibrations], np.float32)
+    arms = len(calibration.mean)
+    matrix = calibration.matrix
+    start = (calibration.mean - matrix @ calibration.center).astype(np.float32)
     base = logits[:, folds:, :1]
     said = ops.sigmoid(base + logits[:, folds:, 1 : 1 + arms]) - ops.sigmoid(base)
     members = said.shape[1]
     total = said[:, 0]
     for m in range(1, members):
         total = total + said[:, m]
-    return ops.clip(total * (slope / members) + start, -1.0, 1.0)
+    # Arm by arm: a product of matrices may add in another order for other numbers of rows.
+    believed = start + total[:, :1] * (matrix[:, 0] / members).astype(np.float32)
+    for a in range(1, arms):
+        believed = believed + total[:, a : a + 1] * (matrix[:, a] / members).astype(np.float32)
+    return ops.clip(believed, -1.0, 1.0)
 
 
 def _beyond(x: Rows32, logarithm: Any) -> Any:

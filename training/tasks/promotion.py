@@ -23,7 +23,7 @@ from training.baselines.uplift import s_lightgbm
 from training.effects import Learned, Tried, learn
 from training.job import CutHistory, Job
 from training.needs import Need, TooLittle
-from training.networks.effects import Calibration, answering
+from training.networks.effects import Calibration, Slope, answering
 from training.replay import standing
 from training.split import Leak, window
 from training.uplift import best_share, effect, qini
@@ -207,8 +207,9 @@ def train(job: Job) -> Artifact:
     metrics: dict[str, Any] = {}
     for found, model in learned:
         known = found.known_ms <= cut_ms
-        for place, (key, c) in enumerate(zip(found.keys, model.calibrations, strict=True), 1):
-            effects[key] = _effect(c, int((known & (found.arm == place)).sum()), int((known & (found.arm == 0)).sum()))
+        for place, key in enumerate(found.keys, 1):
+            got, held = ((known & (found.arm == arm)).sum() for arm in (place, 0))
+            effects[key] = _effect(model.calibration, place - 1, int(got), int(held))
         metrics |= _after_cut(job, found, model, cut_ms)
     job.tell("exporting", 0, None)
     network = answering([model for _, model in learned], output.width, output.name)
@@ -238,17 +239,23 @@ def train(job: Job) -> Artifact:
     return export.proven(job.task, export.to_onnx(network, job.task), answer, golden, taught, card)
 
 
-def _effect(c: Calibration, got: int, held: int) -> dict[str, Any]:
+def _effect(c: Calibration, arm: int, got: int, held: int) -> dict[str, Any]:
     """What a card says of an arm."""
+    mean, error = float(c.mean[arm]), float(c.error[arm])
+    slopes = {"whatever the arm": c.every, "between the arms": c.own[arm]}
     return {
-        "average": round(c.mean, 5),
-        "average_95": [round(c.mean - 1.96 * c.error, 5), round(c.mean + 1.96 * c.error, 5)],
-        "heterogeneous": c.heterogeneous,
-        "slope": round(c.found, 3),
-        "slope_error": round(c.found_error, 3) if np.isfinite(c.found_error) else None,
+        "average": round(mean, 5),
+        "average_95": [round(mean - 1.96 * error, 5), round(mean + 1.96 * error, 5)],
+        "heterogeneous": c.heterogeneous(arm),
+        "slopes": {name: _told(slope) for name, slope in slopes.items() if np.isfinite(slope.error)},
         "offered": got,
         "held_back": held,
     }
+
+
+def _told(slope: Slope) -> list[float]:
+    """A slope, its standard error, and how much of it is believed."""
+    return [round(slope.found, 3), round(slope.error, 3), round(slope.believed, 3)]
 
 
 def _after_cut(job: Job, found: Trial, model: Learned, cut_ms: int) -> dict[str, Any]:

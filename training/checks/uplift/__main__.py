@@ -82,7 +82,7 @@ def _answers(
     with tempfile.TemporaryDirectory() as folder, without_notes():
         tried = effects.Tried(x, arm, y, shares, train)
         learned = effects.learn(tried, seed=SEED + k, kept_in=Path(folder))
-    verdicts.append([c.heterogeneous for c in learned.calibrations])
+    verdicts.append([learned.calibration.heterogeneous(a) for a in range(tried.arms)])
     yield OURS, learned.uplift(trial.x[test])
     yield RAW, learned.raw(trial.x[test])
     for name, learner in learners.items():
