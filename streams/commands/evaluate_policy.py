@@ -44,9 +44,9 @@ def evaluate_policy(
     those that a model said then, else the file's. Doubly robust, with 95% intervals by shopper; exit code 1, with what
     to do, where receipts do not hold what the file would do.
     """
-    from streams import followed
     from streams.campaigns.plan import Plans
     from streams.campaigns.policy import judge
+    from streams.followed import FollowedError, of_files, of_topics
 
     settings = Settings.from_environment(broker=broker)
     chosen, _ = checked(file, settings.currency, as_json)
@@ -55,11 +55,11 @@ def evaluate_policy(
     plans = Plans.of(chosen, shop_vocabulary())
     if campaign is not None and campaign not in [plan.id for plan in plans.plans]:
         raise click.UsageError(f"{file} has no campaign {campaign!r}; it has {', '.join(p.id for p in plans.plans)}.")
-    joined = followed.of_files(receipts) if receipts else followed.of_topics(settings.access)
+    joined = of_files(receipts) if receipts else of_topics(settings.access)
     there = {each.receipt.campaign for each in joined.decisions}
     asked = [p for p in plans.plans if p.id == campaign or (campaign is None and p.id in there)]
     if not asked:
-        raise followed.FollowedError(
+        raise FollowedError(
             f"{joined.told()}. None is of a campaign of {file}; they are of {', '.join(sorted(there)) or 'none'}."
         )
     found = [judge(plans, plan, joined.decisions) for plan in asked]
