@@ -45,8 +45,9 @@ CARD_KEYS = (
 )
 #: What a card may say as well. ``levels``: from which score of which output on alerts have which level, what that
 #: promises, and what became of it. ``recalibration``: how far off scores were, as foretold and as recalibrated.
-#: ``names``: what a ranking's or text's whole numbers stand for, in order.
-CARD_MAY_SAY = ("levels", "recalibration", "names")
+#: ``effects``: of each arm, what it does on average, and whether people differ in it.
+#: ``names``: what a ranking's or text's whole numbers, or the places of effects, stand for, in order.
+CARD_MAY_SAY = ("levels", "recalibration", "names", "effects")
 #: A feature of more numbers than this is a picture or a sound. A typical one is 0 everywhere, and no card lists it.
 WIDE = 1024
 #: Golden rows: at most so many, and fewer where they would take more bytes, compressed.
@@ -229,6 +230,12 @@ def parse_artifact(task: Task, files: dict[str, bytes], folder: str) -> Artifact
             f"Train it anew: offerstream train {task.name}"
         )
     _check_levels(card.get("levels"), task, folder)
+    for output in task.outputs:
+        names = card.get("names", [])
+        if output.kind == "effects" and not (0 < len(names) == len(set(names)) <= output.width):
+            raise ArtifactError(
+                f"{folder}/card.json names {len(names)} effects: they must differ, and be 1 to {output.width}."
+            )
     shapes = {o.name: (len(rows),) if o.width == 1 else (len(rows), o.width) for o in task.outputs}
     if rows.ndim != 2 or not len(rows) or rows.shape[1] != width or {n: a.shape for n, a in answers.items()} != shapes:
         raise ArtifactError(

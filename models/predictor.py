@@ -25,6 +25,15 @@ BLOCK_NUMBERS = 1 << 20
 GOLDEN_TOLERANCE = 1e-4
 
 
+def apart(one: npt.NDArray[Any], other: npt.NDArray[Any]) -> float:
+    """How far some answers are from others at most; NaN where only one of two is NaN.
+
+    >>> apart(np.array([np.nan, 1.0]), np.array([np.nan, 0.5])), apart(np.array([np.nan]), np.array([0.5]))
+    (0.5, nan)
+    """
+    return float(np.where(np.isnan(one) & np.isnan(other), 0.0, np.abs(one - other)).max(initial=0.0))
+
+
 class Predictor:
     """Scores rows with one artifact, which it proves before it is used: shapes, ranges, golden rows.
 
@@ -85,7 +94,8 @@ class Predictor:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """What the whole numbers of rankings and texts stand for; empty where they are hash buckets."""
+        """What the whole numbers of rankings and texts, or the places of effects, stand for; empty where they are hash
+        buckets."""
         return tuple(self.artifact.card.get("names", ()))
 
     @property
@@ -108,16 +118,19 @@ class Predictor:
         for output in self.outputs:
             values = typical[output.name]
             wanted = (2,) if output.width == 1 else (2, output.width)
-            if values.shape != wanted or not np.isfinite(values).all():
+            told = np.isfinite(values) | (output.kind == "effects")
+            if values.shape != wanted or not told.all():
                 raise ArtifactError(f"{self.task}.{output.name} is {values.shape}, not finite {wanted}.")
             if output.kind == "quantiles" and (np.diff(values, axis=-1) < 0).any():
                 raise ArtifactError(f"The model of {self.task!r} gives quantiles {output.name} that do not ascend.")
             if output.kind in ("probability", "distribution") and not ((values >= 0) & (values <= 1)).all():
                 raise ArtifactError(f"The model of {self.task!r} gives {output.name} outside [0, 1].")
+            if output.kind == "effects" and (np.abs(values) > 1).any():
+                raise ArtifactError(f"The model of {self.task!r} gives {output.name} outside [-1, 1].")
         answers = self.score(self.artifact.golden)
         for output in self.outputs:
             if output.kind not in ("ranking", "text"):
-                off = float(np.abs(answers[output.name] - self.artifact.answers[output.name]).max(initial=0.0))
+                off = apart(answers[output.name], self.artifact.answers[output.name])
                 if not off <= GOLDEN_TOLERANCE:
                     raise ArtifactError(
                         f"{self.task}.{output.name} is off by {off:g} on the golden rows: this is not the model that "

@@ -7,8 +7,11 @@ from difflib import get_close_matches
 from models.task import Task
 from models.tasks.behaviour.task import BEHAVIOUR
 from models.tasks.churn.task import CHURN
+from models.tasks.promotion.task import PROMOTION
 
-TASKS: tuple[Task, ...] = (BEHAVIOUR, CHURN)
+TASKS: tuple[Task, ...] = (BEHAVIOUR, CHURN, PROMOTION)
+#: Those of which a version comes with the package.
+SHIPPED: tuple[Task, ...] = tuple(task for task in TASKS if task.shipped)
 
 
 def task(name: str) -> Task:
@@ -23,7 +26,7 @@ def unknown(name: str) -> str:
     """What is said of a name that no task has.
 
     >>> unknown("chrun")
-    "There is no task 'chrun': did you mean churn? There are: behaviour, churn."
+    "There is no task 'chrun': did you mean churn? There are: behaviour, churn, promotion."
     """
     names = [known.name for known in TASKS]
     close = get_close_matches(name, names, 1)

@@ -88,7 +88,7 @@ class Shelf:
         self.store = store
         self.tasks = tuple(task.name for task in TASKS)
         """Every task there is."""
-        self._shipped = {task.name: load_artifact(task) for task in TASKS}
+        self._shipped = {task.name: load_artifact(task) for task in TASKS if task.shipped}
         self._ready: dict[tuple[str, str], Predictor] = {}
 
     def tasks_of(self, entity: str) -> tuple[str, ...]:
@@ -96,8 +96,8 @@ class Shelf:
         return tuple(task.name for task in TASKS if task.entity == entity)
 
     def shipped(self, task: str) -> str:
-        """The version of a task that came with the package."""
-        return self._shipped[task].version
+        """The version of a task that came with the package; empty where none did."""
+        return self._shipped[task].version if task in self._shipped else ""
 
     def keep_shipped(self) -> None:
         """Put the package's own versions into the store: a worker of another version of the package must be able to go
@@ -108,18 +108,22 @@ class Shelf:
 
     def artifact(self, task: str, version: str | None = None) -> Artifact:
         """A version's artifact; of None, the one that came with the package."""
-        if task not in self._shipped:
+        if task not in self.tasks:
             raise ArtifactError(unknown(task))
-        shipped = self._shipped[task]
-        if version is None or version == shipped.version:
+        shipped = self._shipped.get(task)
+        if shipped is not None and version in (None, shipped.version):
             return shipped
+        if not version:
+            raise ArtifactError(
+                f"No version of {task} comes with the package. Train one on your own history: offerstream train {task}"
+            )
         if self.store is None:
             raise ArtifactError(f"{task} {version} is not in the package, and no store is set: OFFERSTREAM_MODELS.")
         return self.store.get(task, version)
 
     def model(self, task: str, version: str | None = None) -> Predictor:
         """A version, ready to score; of None, the one that came with the package."""
-        key = (task, version or self.shipped(task) if task in self._shipped else "")
+        key = (task, version or self.shipped(task))
         if key not in self._ready:
             artifact = self.artifact(task, version)
             upstream = [self._of_digest(name, digest) for name, digest in artifact.upstream.items()]

@@ -55,11 +55,15 @@ class Output:
     ``probability``: each in [0, 1]. ``distribution``: in [0, 1] and adding up to 1. ``number``: finite.
     ``quantiles``: finite and ascending, of the shares ``levels``. ``embedding``: finite numbers that other tasks may
     take by address ``TASK.OUTPUT``. ``ranking``: whole numbers, best first (hash buckets, or places in the ``names`` of
-    the artifact). ``text``: whole numbers, places in the ``names`` of the artifact, -1 after the end.
+    the artifact). ``effects``: each in [-1, 1], how much likelier what stands at its place in the ``names`` of the
+    artifact makes an outcome, 0 at places beyond them; NaN where it cannot tell of the row. ``text``: whole numbers,
+    places in the ``names`` of the artifact, -1 after the end.
     """
 
     name: str
-    kind: Literal["probability", "distribution", "number", "quantiles", "embedding", "ranking", "text"] = "probability"
+    kind: Literal["probability", "distribution", "number", "quantiles", "embedding", "ranking", "effects", "text"] = (
+        "probability"
+    )
     width: int = 1
     horizon_days: int | None = None
     """Of a chance that nothing happens within so many days: it is recalibrated as the stream learns what comes."""
@@ -97,6 +101,8 @@ class Task:
     what the record that made due says (``payload.words``), or outputs of another task (``behaviour.embedding``). A row
     is their values in this order, float32. ``at``: types of the records that ask the question (``item_reviewed``);
     empty: every due point does.
+    ``shipped``: whether a version comes with the package. Where none does, nothing is answered until a shop has trained
+    and promoted its own.
     ``tolerance`` is how far the exported ONNX model may differ from the trained one. ``latency_us_per_row`` is its
     budget in slices of 256.
     """
@@ -109,6 +115,7 @@ class Task:
     entity: str = "shopper"
     population: tuple[AtLeast, ...] = ()
     at: tuple[str, ...] = ()
+    shipped: bool = True
     tolerance: float = 1e-5
     latency_us_per_row: float = 10.0
 

@@ -15,6 +15,7 @@ from streams.commands.catalogues import metrics, schema, settings
 from streams.commands.check import check
 from streams.commands.dead_letters import dead_letters
 from streams.commands.demo import demo
+from streams.commands.evaluate_policy import evaluate_policy
 from streams.commands.features import features
 from streams.commands.groups import Group
 from streams.commands.late_events import late_events
@@ -56,6 +57,8 @@ def told() -> tuple[type[Exception], ...]:
     from streams.broker.embedded import BrokerError
     from streams.broker.jars import JarError
     from streams.campaigning import ChangeError, UnknownCampaign
+    from streams.effects.off_policy import SupportError
+    from streams.followed import FollowedError
     from streams.producer.lines import LinesError
     from streams.producer.replay import ReplayError
     from streams.rollout import NotServed
@@ -73,6 +76,8 @@ def told() -> tuple[type[Exception], ...]:
         NotServed,
         ChangeError,
         UnknownCampaign,
+        FollowedError,
+        SupportError,
         TrainingError,
         ArtifactError,
         BenchError,
@@ -106,6 +111,7 @@ for command in (
     late_events,
     features,
     campaigns,
+    evaluate_policy,
     models,
     train,
     report,

@@ -160,7 +160,7 @@ RECEIPTS = Topic(
     "How campaigns decided about shoppers: what was known, weighed and held against it",
     "shopper_id",
     (Receipt,),
-    30,
+    90,
 )
 OFFER_OUTCOMES = Topic(
     "offer.outcomes.v1",

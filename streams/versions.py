@@ -93,7 +93,7 @@ class Versions:
                 "shadow": stages.shadow,
                 "previous": stages.previous or (shipped if stages.live else None),
             }
-            for version in dict.fromkeys([shipped, *self.store.versions(task)]):
+            for version in self._known_of(task):
                 where = "package" if version == shipped else self.settings.store
                 stage = () if serve is None else tuple(_standing(serve[task], named, version))
                 found.append(Version(task, version, where, stage, *self._about(task, version)))
@@ -107,13 +107,17 @@ class Versions:
         cuts = [str(window["cut"]) for window in card["split"].get("windows", {}).values()]
         return max(cuts, default="")[:10], _headline(card), ", ".join(source["name"] for source in card["data"])
 
+    def _known_of(self, task: str) -> list[str]:
+        """The package's own version, where there is one, and those of the store."""
+        return [v for v in dict.fromkeys([self.shelf.shipped(task), *self.store.versions(task)]) if v]
+
     def find(self, task: str, version: str) -> str:
         """The one version that starts so."""
         self._known(task)
-        known = dict.fromkeys([self.shelf.shipped(task), *self.store.versions(task)])
+        known = self._known_of(task)
         fits = [v for v in known if v.startswith(version)]
         if len(fits) != 1:
-            there = ", ".join(known)
+            there = ", ".join(known) or "none"
             raise UnknownName(
                 f"{len(fits)} versions of {task!r} start with {version!r}; there are: {there} (the store is "
                 f"{self.settings.store}: OFFERSTREAM_MODELS)."
@@ -143,6 +147,11 @@ class Versions:
         now = self.stages(task)
         # The package's own version is named None, so that it goes on with the package.
         name = None if version == self.shelf.shipped(task) else version
+        if to != "live" and not (now.live or self.shelf.shipped(task)):
+            raise ArtifactError(
+                f"No version of {task} is live yet, beside which a {to} could be scored: promote {version} to live. "
+                "Its effect is measured all the same, beside the holdout."
+            )
         if name == now.live:
             raise ArtifactError(f"{task} {version} is live already.")
         cleared = {stage: None for stage in ("canary", "shadow") if getattr(now, stage) == version}
@@ -161,7 +170,8 @@ class Versions:
         stage = stage or ("canary" if now.canary else "live")
         if stage == "live":
             if now.live is None and now.previous is None:
-                raise ArtifactError(f"{task} serves the package's own version, and none was live before.")
+                own = "serves the package's own version" if self.shelf.shipped(task) else "has no version that is live"
+                raise ArtifactError(f"{task} {own}, and none was live before.")
             # What was rolled back is not what to go back to: a second rollback must not bring it back.
             back = {"live": now.previous, "previous": None, "canary": None, "canary_share": 0.0}
         elif getattr(now, stage) is None:

@@ -97,7 +97,7 @@ LAYERS = (
     ("kafka_watch", "settings"),
     ("agents", "inspect", "late_events"),
     ("parts", "producer", "rollout", "why"),
-    ("campaigning", "health", "versions"),
+    ("campaigning", "followed", "health", "versions"),
     ("app", "demo"),
     ("worker",),
     ("bench",),

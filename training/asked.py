@@ -32,6 +32,8 @@ class Asked:
     seed: int = 7
     out: Path | None = None
     work: Path = Path("build/training")
+    receipts: tuple[Path, ...] = ()
+    """Files of what campaigns decided and what followed, for a task that learns of that."""
 
     @property
     def own(self) -> bool:

@@ -15,16 +15,18 @@ from models.artifact import Artifact, ArtifactError, load_artifact
 from models.predictor import Predictor
 from models.registry import task as find
 from models.task import Task
+from streams import followed
+from streams.effects.decided import Joined
 from streams.records.words import shown_time
 from streams.settings import Settings
 from training import needs
 from training.asked import Asked, Cut, Kept, histories, keeper, measured
-from training.errors import TrainingError
+from training.errors import Misuse, TrainingError
 from training.fit import Tell
 from training.job import CutHistory, Job, upstream_of
 from training.progress import progress
 from training.quiet import without_notes
-from training.tables import alerts, challenge, summary, verdicts
+from training.tables import alerts, challenge, effects_found, summary, verdicts
 from training.tasks import Trainer, train, trainer
 from training.times import parse_time
 
@@ -47,9 +49,15 @@ def run(asked: Asked, settings: Settings, console: Console) -> Artifact:
     check_installed()
     with without_notes():  # it may import TensorFlow
         how = trainer(task.name)
+    if not task.shipped and not asked.own:
+        raise Misuse(
+            f"No model of {task.name} comes with the package: it is learned of your own campaigns. Say --from-broker, "
+            "or --history and --receipts, and --cut."
+        )
     given, besides = histories(asked, settings, how), measured(asked, how, say)
     keep = keeper(asked, settings)
     with progress(console) as tell:
+        decided = decisions(asked, settings, how, [cut_ms for _, cut_ms in given], tell, say)
         job = Job(
             task,
             read(given, asked, how, tell, say),
@@ -58,6 +66,7 @@ def run(asked: Asked, settings: Settings, console: Console) -> Artifact:
             own=asked.own,
             champion=champion(task, say) if asked.own else None,
             measured=tuple(load(cut, asked, tell, say) for cut in besides),
+            decided=decided,
             tell=tell,
         )
         tell_of_champion(job, say)
@@ -109,8 +118,43 @@ def read(cuts: Sequence[Cut], asked: Asked, how: Trainer, tell: Tell, say: Say) 
     return tuple(found)
 
 
+def decisions(
+    asked: Asked, settings: Settings, how: Trainer, cuts_ms: Sequence[int], tell: Tell, say: Say
+) -> Joined | None:
+    """What campaigns decided and what followed, for a task that learns of that: read first, for most often it is that
+    which there is too little of. Raises ``TrainingError``."""
+    enough = getattr(how, "enough", None)
+    if enough is None:
+        if asked.receipts:
+            raise Misuse(f"--receipts are of no use to {asked.task}: it learns of events alone.")
+        return None
+    if len(cuts_ms) != 1:
+        raise Misuse(f"{asked.task} learns of the campaigns of one shop: give one history.")
+    if not asked.receipts and not asked.from_broker:
+        raise Misuse(
+            "--receipts PATH is missing: what campaigns decided (decision.receipts.v1) and what became of offers "
+            "(offer.outcomes.v1), as JSON lines. With --from-broker both are read from their topics."
+        )
+
+    def count(n: int) -> None:
+        tell("reading receipts", n, None)
+
+    try:
+        found = (
+            followed.of_files(asked.receipts, count) if asked.receipts else followed.of_topics(settings.access, count)
+        )
+    except followed.FollowedError as error:
+        raise TrainingError(str(error)) from error
+    say(found.told())
+    for note in enough(found, cuts_ms[0]):
+        say(f"note: {note}")
+    return found
+
+
 def champion(task: Task, say: Say) -> Predictor | None:
-    """The shipped model, if it can be had: after a change of the task's features it cannot."""
+    """The shipped model, if there is one that can be had: after a change of the task's features it cannot."""
+    if not task.shipped:
+        return None
     try:
         return Predictor(load_artifact(task), upstream_of(task))
     except ArtifactError as error:
@@ -145,7 +189,7 @@ def tell_result(artifact: Artifact, job: Job, kept: Kept) -> None:
     if not console.is_terminal:
         console = Console(width=160)  # a file has no width of its own
     console.print(challenge(artifact, names) if job.own else summary(artifact))
-    for line in (*verdicts(artifact, names), alerts(artifact)):
+    for line in (*verdicts(artifact, names), alerts(artifact), *effects_found(artifact)):
         if line:
             click.echo(line)
     where = f"{task} {artifact.version} ({len(artifact.model):,} bytes) is in {kept.where}"
@@ -153,5 +197,6 @@ def tell_result(artifact: Artifact, job: Job, kept: Kept) -> None:
         click.echo(f"{where}: it is the package's own model now. To look at its card: offerstream report {task}")
         return
     click.echo(f"{where}. Nothing that serves has changed. Next:")
-    click.echo(f"  offerstream models promote {task} {kept.name} --to shadow    # scored beside live, never acted on")
+    stage = "shadow    # scored beside live, never acted on" if job.task.shipped else "live    # campaigns weigh by it"
+    click.echo(f"  offerstream models promote {task} {kept.name} --to {stage}")
     click.echo(f"  offerstream report {task} {kept.name}    # the card as a page: curves, calibration, alerts")

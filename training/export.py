@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from models.artifact import CARD_KEYS, VERSION_DIGITS, Artifact, golden_of, listed, population_of
-from models.predictor import Predictor
+from models.predictor import Predictor, apart
 from models.task import Task
 from streams.entities.contents import find
 from streams.features.meaning import CODES, meanings
@@ -91,8 +91,8 @@ def proven(
     worst = 0.0
     for output in task.outputs:
         if output.kind != "ranking":  # Two that are equally likely may come in either order.
-            off = np.abs(trained[output.name].reshape(len(rows), -1) - answered[output.name].reshape(len(rows), -1))
-            worst = max(worst, float(off.max()))
+            off = apart(trained[output.name].reshape(len(rows), -1), answered[output.name].reshape(len(rows), -1))
+            worst = worst if off <= worst else off
     if not worst <= task.tolerance:
         raise NotEqual(f"{task.name}: ONNX and Keras differ by {worst:g}, more than {task.tolerance:g}.")
     artifact.card["largest_difference_to_keras"] = worst

@@ -15,6 +15,7 @@ from models.artifact import load_artifact
 from models.predictor import Predictor
 from models.registry import task as find
 from models.task import AtLeast, Task
+from streams.effects.decided import Joined
 from streams.entities.contents import find as entity
 from streams.features.shopper import CATALOGUE
 from streams.processing.scoring import Inputs
@@ -63,6 +64,7 @@ class Job:
     ``own``: the histories were chosen, they are not those of the model that ships. ``champion``: that model, where it
     can be loaded, to be measured beside the new one on the same rows; None where it is itself trained anew.
     ``measured``: histories that a model may be measured on but that may not be in an artifact.
+    ``decided``: what campaigns decided and what followed, for a task that learns of that.
     """
 
     task: Task
@@ -72,6 +74,7 @@ class Job:
     own: bool = False
     champion: Predictor | None = None
     measured: tuple[CutHistory, ...] = ()
+    decided: Joined | None = None
     tell: Tell = field(default=lambda _stage, _done, _total: None)
 
     def __post_init__(self) -> None:

@@ -74,38 +74,16 @@ def replay(
 
     usual = rules or Rules()
     rules = replace(usual, cadence_ms=cadence_ms or usual.cadence_ms, silence=silence or usual.silence)
-    processor = PartitionProcessor(
-        SHOPPER,
-        0,
-        rules,
-        catalogue=SHOPPER.catalogue.covering(features),
-        collector=collect,
-        collected=features if due_points else (),
-        room=max(1, len(history.shoppers)),
-    )
-    arena, catalogue = processor.arena, processor.catalogue
-
-    def apply(start: int, stop: int) -> None:
-        for a in range(start, stop, SLICE):
-            b = min(a + SLICE, stop)
-            shopper = history.shopper[a:b]
-            # They are numbered as they come, and nobody is evicted: a shopper's number is the place of their row.
-            arena.find(history.shoppers[len(arena) : int(shopper.max()) + 1])
-            result = processor.apply_history(history.batch(a, b), shopper)
-            if result.fates["late"] or result.fates["duplicate"]:
-                raise HistoryError(f"Events {a} to {b} of the history: {dict(result.fates)}")
-            tell(b)
-
+    replaying = _Replaying(history, features, rules, collect, features if due_points else (), tell)
     done = 0
     for moment in sorted(snapshots_ms):
         stop = int(np.searchsorted(history.time_ms, moment, side="right"))
-        apply(done, stop)
+        replaying.apply(done, stop)
         done = stop
-        places = np.arange(len(arena))
+        places = np.arange(replaying.shoppers)
         now = np.full(len(places), moment)
-        x = catalogue.read(arena.rows.pick(places), now, features)
-        found.append(Rows(x, now, np.full(len(places), SNAPSHOT), places))
-    apply(done, len(history))
+        found.append(Rows(replaying.read(places, now), now, np.full(len(places), SNAPSHOT), places))
+    replaying.apply(done, len(history))
     if not found:
         nobody = np.zeros(0, np.int64)
         width = sum(CATALOGUE.features[a].width for a in features)
@@ -116,3 +94,88 @@ def replay(
         why=np.concatenate([r.why for r in found]),
         shopper=np.concatenate([r.shopper for r in found]),
     )
+
+
+def standing(
+    history: History,
+    features: tuple[str, ...],
+    shopper: npt.NDArray[np.int64],
+    at_ms: npt.NDArray[np.int64],
+    *,
+    rules: Rules | None = None,
+    tell: Callable[[int], None] = lambda _n: None,
+) -> npt.NDArray[np.float32]:
+    """[n, f] how some shoppers (index into the history's) stood at some moments, events at that time included: what a
+    model was given of whom a timer, or their own event, made due then. A shopper without an event by then stands as
+    somebody new."""
+    order = np.argsort(at_ms, kind="stable")
+    replaying = _Replaying(history, features, rules or Rules(), lambda _due, _x: None, (), tell)
+    event_time = history.time_ms
+    # Each shopper's events in order of time, as one ascending key.
+    key = np.sort((history.shopper << 48) + event_time)
+    after = np.searchsorted(key, (shopper << 48) + at_ms, side="right")
+    last = np.append(key, np.iinfo(np.int64).max)[after]
+    never = np.iinfo(np.int64).max
+    next_ms = np.where(last >> 48 == shopper, last & ((1 << 48) - 1), never)
+    cold = np.concatenate([np.full(CATALOGUE.features[a].width, CATALOGUE.features[a].cold_start) for a in features])
+    x = np.zeros((len(shopper), len(cold)), np.float32)
+    done = begin = 0
+    while begin < len(order):
+        # Rows of different shoppers can be read at once, as long as none of them has moved on.
+        limit, end = never, begin
+        while end < len(order) and at_ms[order[end]] < (limit := min(limit, int(next_ms[order[end]]))):
+            end += 1
+        some = order[begin:end]
+        stop = int(np.searchsorted(event_time, at_ms[some[-1]], side="right"))
+        replaying.apply(done, stop)
+        known = shopper[some] < replaying.shoppers
+        x[some[known]] = replaying.read(shopper[some[known]], at_ms[some[known]])
+        x[some[~known]] = cold
+        done, begin = stop, end
+    return x
+
+
+class _Replaying:
+    """A history on its way through the code that serves."""
+
+    def __init__(
+        self,
+        history: History,
+        features: tuple[str, ...],
+        rules: Rules,
+        collector: Callable[[list[DuePoints], npt.NDArray[np.float32]], None],
+        collected: tuple[str, ...],
+        tell: Callable[[int], None],
+    ) -> None:
+        self._history, self._features, self._tell = history, features, tell
+        self._processor = PartitionProcessor(
+            SHOPPER,
+            0,
+            rules,
+            catalogue=SHOPPER.catalogue.covering(features),
+            collector=collector,
+            collected=collected,
+            room=max(1, len(history.shoppers)),
+        )
+
+    @property
+    def shoppers(self) -> int:
+        """How many have come so far: they are numbered as they come."""
+        return len(self._processor.arena)
+
+    def read(self, places: npt.NDArray[np.int64], now_ms: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
+        """[n, f] some shoppers as they stand, at times no older than their last event."""
+        return self._processor.catalogue.read(self._processor.arena.rows.pick(places), now_ms, self._features)
+
+    def apply(self, start: int, stop: int) -> None:
+        """Take some events."""
+        history, arena = self._history, self._processor.arena
+        for a in range(start, stop, SLICE):
+            b = min(a + SLICE, stop)
+            shopper = history.shopper[a:b]
+            # They are numbered as they come, and nobody is evicted: a shopper's number is the place of their row.
+            arena.find(history.shoppers[len(arena) : int(shopper.max()) + 1])
+            result = self._processor.apply_history(history.batch(a, b), shopper)
+            if result.fates["late"] or result.fates["duplicate"]:
+                raise HistoryError(f"Events {a} to {b} of the history: {dict(result.fates)}")
+            self._tell(b)

@@ -60,6 +60,8 @@ def page(card: Card, question: str) -> str:
         blocks.append(_levels(card["levels"]))
     if "recalibration" in card:
         blocks.append({"title": "Recalibrated from late labels", "tables": [_recalibration(card)], "pictures": []})
+    if "effects" in card:
+        blocks.append({"title": "What each arm does", "tables": [_effects(card["effects"])], "pictures": []})
     for dataset, answers in card["metrics"].items():
         for output, found in answers.items():
             block: dict[str, Any] = {"title": f"{output} on {dataset}", "tables": [], "pictures": []}
@@ -88,16 +90,32 @@ def _told(value: Any) -> str:
 
 
 def _table(segment: str, m: dict[str, Any]) -> dict[str, Any]:
-    intervals = m.get("auc_95") or m.get("top_1_95") or {}
+    intervals = m.get("auc_95") or m.get("top_1_95") or m.get("qini_95") or {}
     names = list(next(iter(m["models"].values())))
     rows = []
     for model, values in m["models"].items():
         between = " … ".join(f"{v:g}" for v in intervals[model]) if model in intervals else ""
         against = next((k for k in (f"ours - {model}", f"ours / {model}") if k in intervals), "")
         ahead = " … ".join(f"{v:g}" for v in intervals[against]) if against else ""
-        rows.append([model, *(f"{values[n]:,}" for n in names), between, ahead])
+        rows.append([model, *(f"{values[n]:,}" if n in values else "" for n in names), between, ahead])
     head = ["model", *(n.replace("_", " ") for n in names), "95% interval", "ours less it, or ours over it, 95%"]
     return {"caption": f"Rows: {segment}", "head": head, "rows": rows}
+
+
+def _effects(effects: dict[str, Any]) -> dict[str, Any]:
+    """What each arm does on average, and whether shoppers differ in it."""
+    rows = []
+    for key, found in effects.items():
+        if "left_out" in found:
+            rows.append([key, "", "", "", "", "", found["left_out"]])
+            continue
+        low, high = (f"{100 * end:+.1f}" for end in found["average_95"])
+        slope = ", ".join(f"{name}: {slope:.2f} ± {error:.2f}" for name, (slope, error, _) in found["slopes"].items())
+        differ = "shoppers differ" if found["heterogeneous"] else "no heterogeneity found"
+        shoppers = [f"{found[name]:,}" for name in ("offered", "held_back")]
+        rows.append([key, *shoppers, f"{100 * found['average']:+.1f}", f"{low} … {high}", slope, differ])
+    head = ["arm", "offered", "held back", "orders per 100 shoppers", "95%", "slopes on shoppers not seen", "and"]
+    return {"caption": "Beyond shoppers of the holdout, in the window", "head": head, "rows": rows}
 
 
 #: Parts of the history that alerts are told of: in the card's keys, and in words.

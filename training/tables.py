@@ -11,10 +11,10 @@ from rich.table import Table
 from models.artifact import Artifact
 
 #: What a summary shows of each model, as far as it was measured.
-SUMMARY = ("base_rate", "auc", "brier", "ece", "top_1", "top_5", "mrr")
+SUMMARY = ("base_rate", "auc", "brier", "ece", "top_1", "top_5", "mrr", "qini")
 #: What is shown of a new model beside others. The first that was measured says which is better; more is better.
-CHALLENGE = ("auc", "top_1", "top_5", "brier", "ece")
-_CALLED = {"auc": "AUC", "ece": "calibration error"}
+CHALLENGE = ("auc", "top_1", "top_5", "qini", "brier", "ece")
+_CALLED = {"auc": "AUC", "qini": "Qini", "ece": "calibration error"}
 
 
 def summary(artifact: Artifact) -> Table:
@@ -82,6 +82,22 @@ def alerts(artifact: Artifact) -> str:
     return f"Alerts by {levels['output']}, and how many are promised to come true: {', '.join(told)}."
 
 
+def effects_found(artifact: Artifact) -> Iterator[str]:
+    """What each arm does, in words; nothing of a model that does not say."""
+    for name, found in artifact.card.get("effects", {}).items():
+        if "left_out" in found:
+            yield f"{name}: {found['left_out']}"
+            continue
+        low, high = (100 * end for end in found["average_95"])
+        said = f"{name}: {100 * found['average']:+.1f} orders per 100 shoppers (95%: {low:+.1f} to {high:+.1f})"
+        if found["heterogeneous"]:
+            believed = [(name, *slope[:2]) for name, slope in found["slopes"].items() if slope[2]]
+            told = ", ".join(f"{name} {slope:.2f} ± {error:.2f}" for name, slope, error in believed)
+            yield f"{said}; shoppers differ in it (slope on shoppers not seen in training: {told})."
+        else:
+            yield f"{said}; no heterogeneity found: the same is said of everybody."
+
+
 def _all_rows(artifact: Artifact, dataset: str) -> Iterator[tuple[str, dict[str, Any]]]:
     """(answer, what was measured on all rows of a data set)."""
     for answer, found in artifact.card["metrics"].get(dataset, {}).items():
@@ -90,7 +106,7 @@ def _all_rows(artifact: Artifact, dataset: str) -> Iterator[tuple[str, dict[str,
 
 
 def _interval(measured: dict[str, Any], name: str) -> tuple[float, float] | None:
-    found = (measured.get("auc_95") or measured.get("top_1_95") or {}).get(name)
+    found = (measured.get("auc_95") or measured.get("top_1_95") or measured.get("qini_95") or {}).get(name)
     return None if found is None else (found[0], found[1])
 
 

@@ -127,7 +127,7 @@ class Choices:
 
     def _can_serve(self, task: str, stages: Stages, partition: int) -> bool:
         for version in (stages.live, stages.canary, stages.shadow):
-            if version is not None:
+            if version:  # empty: none came with the package, and none is to serve
                 try:
                     load(self.shelf, task, version, self.entity.catalogue.inputs)
                 except Exception as error:

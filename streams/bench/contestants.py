@@ -22,7 +22,7 @@ import numpy as np
 
 from models.artifact import load_artifact
 from models.predictor import Predictor
-from models.registry import TASKS
+from models.registry import SHIPPED
 from streams.agents.entity_log import EntityLog
 from streams.bench import plain_features
 from streams.decisions.profile import Answers, profile
@@ -154,7 +154,7 @@ def faust_empty(settings: Settings, clock: Clock) -> None:
 def idiomatic(settings: Settings, clock: Clock) -> None:
     """Idiomatic Faust: an event at a time, the state a JSON dict in a RocksDB table."""
     app = _app(settings, "kafka")
-    models = [Predictor(load_artifact(task)) for task in TASKS]
+    models = [Predictor(load_artifact(task)) for task in SHIPPED]
     used = {m.task: ModelUsed(task=m.task, version=m.version, digest=m.digest[:16]) for m in models}
     cadence_ms = settings.rules().cadence_ms
     table = app.Table("states", partitions=settings.partitions, default=dict)

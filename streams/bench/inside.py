@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from models.registry import TASKS
+from models.registry import SHIPPED
 from models.registry import task as find
 from models.store import Shelf
 from streams.bench.clickstream import clickstream
@@ -25,7 +25,7 @@ REPLAY_EVENTS, REPLAY_RUNS = 1_000_000, 3
 def models() -> dict[str, float]:
     """task → CPU microseconds per row in slices of 256, the median of the runs; ``together`` for all of them."""
     shelf, found = Shelf(), {}
-    for task in TASKS:
+    for task in SHIPPED:
         predictor = shelf.model(task.name)
         rows = np.resize(shelf.artifact(task.name).golden, (ROWS, predictor.width))
         spent = []

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 
 from streams.campaigns.draws import digest, shopper_hashes
@@ -13,9 +15,32 @@ from streams.campaigns.terms import Arms, Window
 from streams.campaigns.vocabulary import Vocabulary
 from streams.columns.arrays import Hashes
 from streams.features.days import Days
+from streams.records.campaign_parts import AnyArm
 from streams.records.campaigns import Campaign, CampaignSet, Shop
 
 CONSENT = "offers.consent"
+
+
+def arm_key(campaign: Campaign, arm: AnyArm, shop: Shop) -> str:
+    """What an arm is to models: its name, a digest of what is offered, and one of whom it is offered when. What a shop
+    assumes of it, and what it may cost in all, is none of that.
+
+    >>> import msgspec
+    >>> terms = {"kind": "content", "id": "hello", "assumed_uplift": 0.01}
+    >>> day = {"start": "2026-01-01T00:00:00Z", "end": "2027-01-01T00:00:00Z", "trigger": {"kind": "due_point"}}
+    >>> rest = day | {"id": "c", "audience": "true", "budget": {"USD": {"total_cents": 1}}, "arms": [terms]}
+    >>> campaign = msgspec.convert(rest, Campaign)
+    >>> arm_key(campaign, campaign.arms[0], Shop())
+    'c/hello@c0e23c.49d97f'
+    """
+    segments = {name: text for name, text in shop.segments.items() if f"segment.{name}" in campaign.audience}
+    offered = msgspec.structs.replace(arm, assumed_uplift=0.0, assumed_redemption=0.0)
+    audience = " ".join(campaign.audience.split())
+    parts = (offered, [audience, campaign.trigger, segments])
+    what, whom = (
+        hashlib.blake2b(msgspec.json.encode(part, order="deterministic"), digest_size=3).hexdigest() for part in parts
+    )
+    return f"{campaign.id}/{arm.id}@{what}.{whom}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +52,8 @@ class Plan:
     """64 bits that stand for it in rows; never 0."""
     audience: Expression
     arms: Arms
+    keys: tuple[str, ...]
+    """[A] what each arm is to models: ``CAMPAIGN/ARM@WHAT.WHOM``. Another offer, or other people, are another arm."""
     segments: tuple[tuple[str, Expression], ...] = ()
     """Those whose effect is measured by itself, in their order."""
 
@@ -73,6 +100,7 @@ class Plans:
                 code_of(each.id),
                 Expression.of(each.audience, words, segments),
                 Arms.of(each.arms, each.economics.contact_cents),
+                tuple(arm_key(each, arm, chosen.shop) for arm in each.arms),
                 tuple((name, segments[name]) for name in each.effect.segments),
             )
             for each in ordered

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from math import isfinite
 
 import numpy as np
@@ -31,6 +31,8 @@ class Whom:
     tasks: frozenset[str]
     """Names of the tasks whose outputs addresses may name."""
     currency: str
+    told: Mapping[str, Sequence[ModelUsed | None]] = field(default_factory=dict)
+    """By campaign, [k] the model that told of its arms; None where they are as assumed."""
 
     def offer_id(self, plan: Plan, i: int) -> str:
         """The id that an offer of a campaign to the i-th shopper has."""
@@ -71,6 +73,8 @@ def _receipt(plans: Plans, moment: Moment, decided: Decided, whom: Whom, i: int,
     due = whom.due[i]
     named = dict.fromkeys(a.partition(".")[0] for a in plan.audience.addresses)
     used = [whom.models(task, i) for task in named if task in whom.tasks]
+    if plan.id in whom.told:
+        used.append(whom.told[plan.id][i])
     return Receipt(
         outcome_id=outcome_id("receipt", whom.shopper[i], f"{due.kind}:{due.ref}", plan.id),
         shopper_id=whom.shopper[i],
@@ -104,6 +108,7 @@ def _arms(decided: Decided, n: int) -> list[ArmWeighed]:
         found.append(
             ArmWeighed(
                 arm=arm.id,
+                key=decided.plan.keys[a],
                 uplift=_rounded(values.uplift[a, n]),
                 discount_cents=_rounded(values.discount[a, n], 2),
                 cost_cents=_rounded(values.cost[a, n], 2),

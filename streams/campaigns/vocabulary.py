@@ -80,7 +80,7 @@ def vocabulary(features: Iterable[Feature], tasks: Iterable[Task], entity: str =
     full: dict[str, list[str]] = {}
     for task in tasks:
         for output in task.outputs if task.entity == entity else ():
-            if output.kind in ("text", "ranking", "embedding"):
+            if output.kind in ("text", "ranking", "embedding", "effects"):
                 continue
             chance = output.kind in ("probability", "distribution")
             low, high = (0.0, 1.0) if chance else (-inf, inf)

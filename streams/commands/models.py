@@ -86,7 +86,7 @@ def models_list(broker: str | None, as_json: bool) -> None:
 def models_show(task: str, version: str | None, broker: str | None) -> None:
     """Print the card of a version; default: the one that is live."""
     versions = _versions(broker)
-    chosen = versions.find(task, version) if version else versions.live(task)
+    chosen = versions.find(task, version) if version else versions.live(task) or None
     card = versions.shelf.artifact(task, chosen).card
     shown = {key: value for key, value in card.items() if key not in ("reference", "distributions")}
     click.echo(json.dumps(shown, indent=2))
@@ -139,7 +139,7 @@ def models_rollback(task: str, stage: Any, reason: str, wait_seconds: float, no_
     """Take a task's canary or shadow away, or go back from live to the version before; waits as `promote` does."""
     versions = _versions(broker)
     undone, stages = versions.rollback(task, reason, stage)
-    live = stages.live or versions.shelf.shipped(task)
+    live = stages.live or versions.shelf.shipped(task) or "nothing"
     click.echo(f"{task}: {live} is to serve again." if undone == "live" else f"{task}: no {undone}; {live} stays live.")
     if not no_wait:
         _wait(versions.settings, task, stages, wait_seconds)

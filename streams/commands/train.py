@@ -24,6 +24,14 @@ from streams.terminal import console, interruptible
 )
 @click.option("--from-broker", is_flag=True, help="The events topic as a history, up to its present end.")
 @click.option(
+    "--receipts",
+    multiple=True,
+    type=click.Path(path_type=Path, exists=True),
+    metavar="PATH",
+    help="For a task that learns of campaigns: what they decided and what became of offers, JSON lines; a file, or a "
+    "folder. With --from-broker both are read from their topics.",
+)
+@click.option(
     "--cut",
     "cuts",
     multiple=True,
@@ -46,6 +54,7 @@ def train(
     task: str,
     histories: tuple[str, ...],
     from_broker: bool,
+    receipts: tuple[Path, ...],
     cuts: tuple[str, ...],
     out: Path | None,
     seed: int,
@@ -61,7 +70,7 @@ def train(
     from training.asked import Asked
     from training.command import run
 
-    asked = Asked(task, histories, from_broker, cuts, data, seed, out, work)
+    asked = Asked(task, histories, from_broker, cuts, data, seed, out, work, receipts)
     interruptible()
     try:
         run(asked, Settings.from_environment(broker=broker), console)

@@ -21,6 +21,7 @@ from streams.columns.layout import Column, Rows
 from streams.decisions.campaign_outcomes import Naming, coupon, made, withheld
 from streams.decisions.decider import Group, Names, Said, in_log_order
 from streams.decisions.favourite import ADDRESS
+from streams.decisions.uplift import Foretold, foretold
 from streams.effects.attribution import Opened
 from streams.records.campaigns import Campaign
 from streams.records.events import OfferDismissed, OfferRedeemed
@@ -95,14 +96,14 @@ class CampaignOffers:
             self._purse.redeem(code, int(group.offset[at[i]]), int(group.now_ms[at[i]]), (cents, ends), cost)
 
     def _decide(self, state: Rows, group: Group, plans: Plans) -> Iterator[Said]:
-        moment = self._moment(group)
+        moment, heard = self._moment(group), foretold(group, plans)
 
         def afford(asked: Asked) -> Bools:
             at = asked.at
             return self._purse.afford(asked, group.offset[at], moment.now_ms[at], moment.due[at])
 
-        decided = decide(plans, moment, memory.read(state, group.row), Inputs(afford=afford))
-        yield from self._say(state, group, moment, decided)
+        decided = decide(plans, moment, memory.read(state, group.row), Inputs(heard.uplift, afford=afford))
+        yield from self._say(state, group, moment, decided, heard)
 
     def _moment(self, group: Group) -> Moment:
         due, key = group.due, group.key
@@ -116,14 +117,16 @@ class CampaignOffers:
             columns=partial(_column, group),
         )
 
-    def _say(self, state: Rows, group: Group, moment: Moment, decided: list[Decided]) -> Iterator[Said]:
+    def _say(
+        self, state: Rows, group: Group, moment: Moment, decided: list[Decided], heard: Foretold
+    ) -> Iterator[Said]:
         assert self._plans is not None
         tasks = frozenset(group.seen.scores)
 
         def model(task: str, i: int) -> ModelUsed | None:
             return group.model(task, i) if task in tasks else None
 
-        whom = Whom(group.key, group.due, model, tasks, self._currency)
+        whom = Whom(group.key, group.due, model, tasks, self._currency, heard.told)
         names = [[whom.offer_id(found.plan, i) for i in found.at.tolist()] for found in decided]
         remember(state, group.row, moment, decided, [shopper_hashes(ids) for ids in names])
         for found, ids in zip(decided, names, strict=True):

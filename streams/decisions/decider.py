@@ -63,6 +63,10 @@ class Seen:
         found = self.scores.get(task)
         return np.full(len(self._features), np.nan) if found is None else found.answers[output]
 
+    def which(self, task: str) -> Ints:
+        """[n] which of the task's models answered."""
+        return self.scores[task].used
+
     def used(self, task: str) -> list[ModelUsed]:
         """[n] whose answer a task's is, as outcomes name it."""
         return self.once((task, "used"), lambda: self._used(task))
@@ -146,6 +150,10 @@ class Rearranged(Seen):
     def answer(self, task: str, output: str) -> Floats:
         """[n] or [n, width]."""
         return self._seen.answer(task, output)[self._order]
+
+    def which(self, task: str) -> Ints:
+        """[n]"""
+        return self._seen.which(task)[self._order]
 
     def _used(self, task: str) -> list[ModelUsed]:
         used = self._seen.used(task)

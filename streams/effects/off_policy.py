@@ -65,13 +65,16 @@ class Evaluation:
     snips: Value
     dr: Value
     gain: Value
-    """``dr`` less ``logged``, with the error of the difference: rows are the same."""
+    """``dr`` less ``logged`` (or less that of another policy), with the error of the difference: rows are the same."""
     effective: float
     """Rows that as many equal weights would be worth: (sum w)^2 / sum w^2."""
 
 
-def evaluate(log: Logged, policy: Floats, features: Floats, folds: int = 5) -> Evaluation:
+def evaluate(
+    log: Logged, policy: Floats, features: Floats, folds: int = 5, against: Floats | None = None
+) -> Evaluation:
     """Of a policy that chooses arm j for row i with probability ``policy[i, j]``, (n, k), rows adding up to 1.
+    ``against``: another one, whose value ``gain`` is beyond; None: what was logged.
 
     ``features``: (n, d) float64, known before each decision. Raises ``SupportError`` where the log cannot tell,
     ``ValueError`` for arrays that do not fit.
@@ -90,7 +93,7 @@ def evaluate(log: Logged, policy: Floats, features: Floats, folds: int = 5) -> E
         ips=_value(ips, who),
         snips=Value(snips, _value(share * (log.reward - snips), who).error),
         dr=_value(rows, who),
-        gain=_value(rows - log.reward, who),
+        gain=_value(rows - (log.reward if against is None else doubly_robust(log, against, predicted)), who),
         effective=effective(weight),
     )
 

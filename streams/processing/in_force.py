@@ -118,7 +118,8 @@ class InForce:
         """Campaigns ready to decide; None where nothing is scored. Raises ``ExpressionError``."""
         if self._shelf is None:
             return None
-        tasks = [_About(t, self._entity, self._shelf.model(t).outputs) for t in self._shelf.tasks_of(self._entity)]
+        shelf, entity = self._shelf, self._entity
+        tasks = [_About(t, entity, shelf.model(t).outputs) for t in shelf.tasks_of(entity) if shelf.shipped(t)]
         return Plans.of(chosen, vocabulary(self._catalogue.features.values(), tasks, self._entity))
 
     def serve(self) -> None:
@@ -134,7 +135,8 @@ class InForce:
     @property
     def missing(self) -> set[str]:
         """Tasks of which a chosen version could not be loaded."""
-        return {task.live.task for task in self.serving if not task.whole}
+        whole = {task.live.task: task.whole for task in self.serving}
+        return {task for task, stages in self.stages.items() if not whole.get(task, not stages.live)}
 
     @property
     def models(self) -> list[Model]:

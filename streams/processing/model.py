@@ -62,6 +62,10 @@ class Model(Protocol):
         """event type → its code in ``sequence.types`` when the model was trained."""
 
     @property
+    def names(self) -> Sequence[str]:
+        """What the places of an answer stand for, where its card says so."""
+
+    @property
     def levels(self) -> Mapping[str, Any]:
         """``output``, ``thresholds`` and the precision ``promised`` by level; empty where the card says none."""
 
@@ -91,7 +95,7 @@ class Shelf(Protocol):
         """Every task about an entity that is served."""
 
     def shipped(self, task: str) -> str:
-        """The version of a task that came with the package."""
+        """The version of a task that came with the package; empty where none did."""
 
     def model(self, task: str, version: str | None = None) -> Model:
         """A version, ready to score; of None, the one that came with the package. Raises when it must not serve."""

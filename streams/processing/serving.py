@@ -35,7 +35,8 @@ class Serving:
 
 
 def shipped_stages(shelf: Shelf, entity: str) -> dict[str, Stages]:
-    """Every task's own version of the package, by name: what serves in a log that no operator chose for."""
+    """Every task's own version of the package, by name: what serves in a log that no operator chose for. Empty where no
+    version came with the package: then nothing does."""
     return {task: Stages(change_id="", live=shelf.shipped(task)) for task in shelf.tasks_of(entity)}
 
 
@@ -70,7 +71,7 @@ def serve(
 ) -> list[Serving]:
     """The models of every task that the stages name, as they want them. A version that cannot be loaded is told and
     does not serve: as live, what served ``before`` goes on, after a restart what the log chose before, at last the
-    package's own."""
+    package's own. A task without one is left out while nothing is live."""
 
     def loaded(task: str, version: str | None) -> Model | None:
         try:
@@ -88,6 +89,8 @@ def serve(
         live = loaded(task, s.live) if s.live else None
         if s.live and live is None:
             live = served.get(task) or (loaded(task, s.previous) if s.previous else None)
+        if live is None and not shelf.shipped(task):
+            continue
         canary = loaded(task, s.canary) if s.canary else None
         shadow = loaded(task, s.shadow) if s.shadow else None
         found.append(Serving(s, live or load(shelf, task, None, features), canary, shadow))

@@ -20,6 +20,10 @@ class ArmWeighed(msgspec.Struct, kw_only=True, frozen=True, gc=False):
     """What one arm was expected to bring and cost."""
 
     arm: Annotated[str, Meta(description="The arm's id.")]
+    key: Annotated[
+        str,
+        Meta(description="CAMPAIGN/ARM@WHAT.WHOM: what is offered, and to whom when; models know arms by it."),
+    ]
     uplift: Annotated[float | None, Meta(description="How much likelier an order becomes, -1 to 1; null: unknown.")]
     discount_cents: Annotated[
         float | None, Meta(description="Off the shopper's usual order, in cents; null: nothing says what that is.")

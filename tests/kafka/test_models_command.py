@@ -216,7 +216,10 @@ def test_versions_are_listed_also_where_no_broker_answers(tmp_path: Path) -> Non
     assert result.exit_code == 0
     assert "Stages are not known. No Kafka broker answers at 127.0.0.1:1" in result.stderr
     lines = {line.split()[1]: line for line in result.stdout.splitlines()[1:]}
-    assert lines.keys() == {*(Shelf().shipped(name) for name in Shelf().tasks), artifact.version}
+    assert lines.keys() == {
+        *(Shelf().shipped(name) for name in Shelf().tasks if Shelf().shipped(name)),
+        artifact.version,
+    }
     for line in lines.values():
         assert "not known" in line
         assert re.search(r"\d{4}-\d\d-\d\d +AUC 0\.\d{3} \(\w+, \w+\)", line), line

@@ -17,6 +17,7 @@ STATED = (
     "at",
     "meanings",
     "codes",
+    "names",
     "levels",
     "reference",
 )
@@ -35,6 +36,7 @@ class Double:
     at: Any
     meanings: Any
     codes: Any
+    names: Any
     levels: Any
     reference: Any
 

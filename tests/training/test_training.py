@@ -48,7 +48,7 @@ class Recorder:
     """A model that notes the rows it is given."""
 
     task, version, digest = "recorder", "0", "0" * 64
-    outputs, upstream = (Output("p"),), ()
+    outputs, upstream, names = (Output("p"),), (), ()
     distributions: dict[str, dict[str, list[float]]] = {}  # noqa: RUF012
     population: tuple[AtLeast, ...] = ()
     at: tuple[str, ...] = ()
@@ -330,7 +330,7 @@ def test_the_logistic_baseline_finds_a_known_slope() -> None:
 def test_every_task_has_a_trainer_that_says_what_ships() -> None:
     for task in TASKS:
         assert callable(trainer(task.name).train)
-        windows = load_artifact(task).card["split"]["windows"]
+        windows = load_artifact(task).card["split"]["windows"] if task.shipped else {}
         shipped = trainer(task.name).SHIPPED
         assert {name: parse_time(cut) for name, cut in shipped.items()} == {
             name: parse_time(windows[name]["cut"]) for name in shipped
