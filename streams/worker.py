@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import fcntl
 import logging
@@ -38,6 +39,15 @@ class Taken(SettingsError):
     exit_code = 1
 
 
+class Process(faust.Worker):
+    """A Faust worker whose last tasks have a second to end, and not a second's sleep."""
+
+    async def _sentinel_task(self) -> None:
+        left = asyncio.all_tasks() - {asyncio.current_task()}
+        if left:
+            await asyncio.wait(left, timeout=1.0)
+
+
 #: A worker that starts together with its Kafka waits for it so long.
 KAFKA_PATIENCE_SECONDS = 10.0
 
@@ -69,7 +79,7 @@ def run(settings: Settings, loglevel: str = "WARNING", on_step: Callable[[str], 
     # Who wants to read of errors only, wants to read of nothing else.
     announcer = Announcer(settings.announce_seconds, _nobody if loglevel == "ERROR" else _say)
     worker = create_app(settings, entities, shelf, control, campaigns, kafka, on_step, announcer)
-    process = faust.Worker(
+    process = Process(
         worker.app,
         loglevel=loglevel,
         logfile=sys.stderr,
@@ -158,8 +168,6 @@ def _own_folder(folder: Path) -> IO[str]:
 
 def _fast_loop() -> None:
     if sys.platform != "win32":
-        import asyncio
-
         import uvloop
 
         asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())

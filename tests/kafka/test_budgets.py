@@ -54,7 +54,7 @@ class Shop:
 
     def worker(self, kill_at: str = "", **settings: str) -> Worker:
         """One that spends."""
-        return self.cluster.worker(kill_at, spends="yes", **settings)
+        return self.cluster.worker(kill_at, spends="yes", flush_seconds="0.1", **settings)
 
     def say(self, topic: str, records: Iterable[tuple[int, bytes]]) -> None:
         """Produce into partitions, as workers do."""
@@ -80,28 +80,18 @@ class Shop:
         self.cluster.send(self.log[self.sent : n])
         self.sent = n
 
-    def wait(self) -> None:
-        """Until nobody has anything to say any more."""
-        end, quiet, ends = time.monotonic() + 90, 0, (0, 0)
-        while quiet < 2:
-            assert time.monotonic() < end, self.cluster.workers[-1].tail()
-            now = self.cluster.end(EVENTS.name), self.cluster.end(self.campaigns_log)
-            quiet = quiet + 1 if now == ends and self.cluster.caught_up() else 0
-            ends = now
-            time.sleep(0.1)
-
     def day(self, until: float) -> None:
         """Shoppers come until so many of all have; ledgers answer in between."""
         while self.sent < until * len(self.log):
             self.come(0.05)
-            self.wait()
+            self.cluster.wait_caught_up()
 
     def close(self) -> None:
         """The campaigns are paused, and time goes on until every lease is back."""
         self.budget(budgets(3, revision=1, open=False, total_cents=TOTAL, daily_cents=DAILY, pacing="asap"))
         for k in range(10):
             self.tick(START + 3 * HOUR + k * 25 * MINUTE)
-            self.wait()
+            self.cluster.wait_caught_up()
 
     def plain(self, entity: Entity) -> tuple[list[PartitionProcessor], set[tuple[str, int, bytes]]]:
         """What a plain loop makes of an entity's log, and what it says of budgets."""

@@ -58,8 +58,7 @@ def own_cluster(kafka: Kafka, tmp_path: Path) -> Iterator[Cluster]:
     fresh = Cluster(kafka.broker.bootstrap, tmp_path, "outage")
     fresh.prepare()
     yield fresh
-    for worker in fresh.workers:
-        worker.kill()
+    fresh.close()
 
 
 def wait_for(what: Callable[[], bool], worker: Worker, seconds: float = 60) -> None:

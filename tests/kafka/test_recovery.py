@@ -51,7 +51,7 @@ def test_two_groups_share_the_shoppers_log_and_nothing_else(cluster: Cluster) ->
             other.worker(time_zone="Asia/Shanghai", data="two"),
         ]
         cluster.send(part)
-        while not all(group.caught_up() for group in (cluster, other)) or cluster.chosen() < 3 * (cadence == 900):
+        while cluster.waiting() or other.waiting() or cluster.chosen() < 3 * (cadence == 900):
             time.sleep(0.2)
         for worker in workers:
             worker.stop()
@@ -86,8 +86,8 @@ def test_kill_9_between_any_two_steps_of_a_flush_and_mid_slice(cluster: Cluster)
         worker = cluster.worker(kill_at=f"{step}:2", data=f"data-{i // 2}")
         if step != "mid_slice":
             # The second flush needs something to flush: more records once the first was committed.
-            while worker.process.poll() is None and not cluster.caught_up():
-                time.sleep(0.1)
+            while worker.process.poll() is None and cluster.waiting():
+                time.sleep(0.05)
             cluster.send(log[sent : sent + 50])
             sent += 50
         worker.wait_killed()
