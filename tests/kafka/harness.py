@@ -64,6 +64,10 @@ def in_the_background() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
+#: Of workers that are to be killed or to sleep: their group waits for them so long.
+SHORT = {"session_seconds": "2"}
+
+
 class Worker:
     """One worker process. ``kill_at`` is ``STEP:N``: it kills itself (-9) at the N-th time it takes that step."""
 
@@ -74,6 +78,7 @@ class Worker:
         data.mkdir(parents=True, exist_ok=True)
         rows_to, sleeps = settings.pop("rows_to", ""), settings.pop("sleeps", "")
         loglevel, spends = settings.pop("loglevel", "INFO"), settings.pop("spends", "")
+        settings = (SHORT if kill_at else {}) | settings
         more = {f"OFFERSTREAM_{name.upper()}": value for name, value in settings.items()}
         command = [sys.executable, "-m", "tests.kafka.worker_main", bootstrap, str(data), str(self.port)]
         with self.log.open("wb") as log:

@@ -31,7 +31,7 @@ from streams.state.write_behind import STEPS
 from streams.topics import EVENTS, TopicError
 from tests.budget.stream import HOUR, MINUTE, START, budgets, history, spending, summed
 from tests.budget.test_budgets import campaign as one_campaign
-from tests.kafka.harness import Cluster, Worker
+from tests.kafka.harness import SHORT, Cluster, Worker
 from tests.shoppers import Log
 from tests.spender import CAMPAIGNS, COMMITTED, CURRENCY, SPENDERS, SPENT
 
@@ -221,14 +221,6 @@ def test_what_operators_apply_is_a_budget_that_is_leased(cluster: Cluster) -> No
     worker.stop()
 
 
-def test_a_day_of_two_campaigns(shop: Shop) -> None:
-    worker = shop.worker()
-    shop.day(1.0)
-    shop.close()
-    worker.stop()
-    shop.assert_adds_up()
-
-
 def test_kill_9_between_any_two_steps_of_a_flush(shop: Shop) -> None:
     """One day, a worker killed at each step in turn; every second one starts with an empty disk."""
     for i, step in enumerate((*STEPS, "mid_slice")):
@@ -247,7 +239,7 @@ def test_kill_9_between_any_two_steps_of_a_flush(shop: Shop) -> None:
 
 
 def test_two_workers_hand_budgets_over(shop: Shop) -> None:
-    first = shop.worker(data="first")
+    first = shop.worker(data="first", **SHORT)
     shop.day(0.3)
     second = shop.worker(data="second")
     shop.come(0.1)
@@ -263,7 +255,7 @@ def test_two_workers_hand_budgets_over(shop: Shop) -> None:
 
 def test_a_worker_stopped_and_continued_spends_nothing_twice(shop: Shop) -> None:
     """It sleeps past its session, with leases in its purses and a ledger of its own; another takes over."""
-    zombie = shop.worker(data="zombie")
+    zombie = shop.worker(data="zombie", **SHORT)
     shop.day(0.3)
     shop.come(0.05)
     zombie.process.send_signal(signal.SIGSTOP)

@@ -14,7 +14,7 @@ from models.registry import task
 from streams.records.serving import CanaryRolledBack
 from streams.topics import CONTROL, EVENTS, SCORES
 from streams.versions import Versions
-from tests.kafka.harness import Cluster, Worker
+from tests.kafka.harness import SHORT, Cluster, Worker
 from tests.models.variants import variant
 from tests.shoppers import random_history
 
@@ -138,7 +138,7 @@ def test_a_worker_killed_after_a_swap_goes_on_with_the_version_that_the_log_chos
     versions = Versions(cluster.settings())
     new = versions.store.put("churn", variant(CHURN, 0.5).files()).version
     cluster.send(log[:1000])
-    first = cluster.worker(data="first")
+    first = cluster.worker(data="first", **SHORT)
     first.wait_ready()
     versions.promote("churn", new, "live", 0.0, "")
     wait(lambda: {version for _, _, version in serving(first)} == {new})
