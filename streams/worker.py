@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import fcntl
+import gc
 import logging
 import os
 import socket
@@ -79,6 +80,7 @@ def run(settings: Settings, loglevel: str = "WARNING", on_step: Callable[[str], 
     # Who wants to read of errors only, wants to read of nothing else.
     announcer = Announcer(settings.announce_seconds, _nobody if loglevel == "ERROR" else _say)
     worker = create_app(settings, entities, shelf, control, campaigns, kafka, on_step, announcer)
+    gc.freeze()  # What lives for ever is looked through no more; stores collect when they are closed.
     process = Process(
         worker.app,
         loglevel=loglevel,

@@ -12,12 +12,15 @@ import pytest
 from streams.broker.cache import fetch_jars
 from streams.broker.embedded import Broker
 
+# Where Python is told to write no bytecode, each of the many processes that tests start would compile the package anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin every xdist worker's part with long tests, whole files of them: what is left at the end is short, so no
     worker waits long for another. A part is as large as ``--dist worksteal`` makes it."""
     files: dict[Path, list[pytest.Item]] = defaultdict(list)
-    short = []
+    short: list[pytest.Item] = []
     for item in items:
         is_long = item.get_closest_marker("kafka") or item.get_closest_marker("long")
         (files[item.path] if is_long else short).append(item)

@@ -91,7 +91,7 @@ class Client:
         while True:
             try:
                 told = self.admin.list_offsets(asked, request_timeout=10)
-                return {(tp.topic, tp.partition): future.result(10).offset for tp, future in told.items()}
+                return {(tp.topic, tp.partition): future.result(30).offset for tp, future in told.items()}
             except KafkaException as error:
                 if error.args[0].code() not in CHOOSING or time.monotonic() > end:
                     raise
@@ -99,8 +99,9 @@ class Client:
 
     def committed(self, group: str) -> dict[Place, int]:
         """All that a group has committed."""
+        asked = [ConsumerGroupTopicPartitions(group)]
         try:
-            told = self.admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(group)])[group].result(10)
+            told = self.admin.list_consumer_group_offsets(asked, request_timeout=10)[group].result(30)
         except KafkaException:
             return {}  # The coordinator is not there yet.
         return {(tp.topic, tp.partition): tp.offset for tp in told.topic_partitions or () if tp.offset >= 0}
