@@ -79,11 +79,16 @@ def _records(kafka: Access, board: Board[Any], stop: Callable[[], bool], *, foll
             time.sleep(0.1)
         if name not in consumer.list_topics(timeout=10).topics:
             raise TopicError(f"{name} does not exist: offerstream topics create")
-        consumer.assign([TopicPartition(name, 0, 0)])
+        place = TopicPartition(name, 0, 0)
+        low, high = _extent(consumer, place)
+        consumer.assign([place])
         patience = time.monotonic() + 30
-        ended = False
-        while not stop():
-            message = consumer.poll(0.5)
+        if ended := low == high:
+            yield None
+        while follow or not ended:
+            if stop():
+                return
+            message = consumer.poll(0.1)
             if not ended and time.monotonic() > patience:
                 raise TopicError(f"{name} did not answer for 30 s.")
             if message is None:
@@ -96,20 +101,31 @@ def _records(kafka: Access, board: Board[Any], stop: Callable[[], bool], *, foll
                     raise TopicError(f"{name} cannot be read: {error.str()}. offerstream topics check")
                 ended = True
                 yield None
-                if not follow:
-                    return
                 continue
-            value = message.value()
+            value, offset = message.value(), message.offset()
             try:
                 yield board.decode(value if isinstance(value, bytes) else b"")
             except msgspec.DecodeError as failure:
-                log.error("%s holds a record at offset %s that is none: %s", name, message.offset(), failure)
+                log.error("%s holds a record at offset %s that is none: %s", name, offset, failure)
+            if offset == high - 1:
+                ended = True
+                yield None
     except KafkaException as failure:
         raise TopicError(
             f"{name} at {kafka.servers} cannot be read: {failure.args[0].str()}. offerstream topics check"
         ) from failure
     finally:
         consumer.close()
+
+
+def _extent(consumer: Consumer, place: TopicPartition) -> tuple[int, int]:
+    """The first offset and the end, asked for because a consumer is told only after half a second that it is there; an
+    end before the start where it is told so all the same, while the partition's leader is being chosen."""
+    try:
+        low, high = consumer.get_watermark_offsets(place, timeout=10)
+        return low, high
+    except KafkaException:
+        return 0, -1
 
 
 class Watch(Generic[_N]):

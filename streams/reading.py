@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
-from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, KafkaError, KafkaException, Message, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from streams.access import Access
@@ -116,8 +116,7 @@ class Reader:
         """Records from these offsets on, as they come, for ever: what came within some time, which may be nothing."""
         self._consumer.assign([TopicPartition(*place, offset) for place, offset in starts.items()])
         while True:
-            found, _ = self._consume(seconds)
-            yield found
+            yield self._taken(self._consumer.consume(1000, seconds))[0]
 
     def between(self, place: Place, start: int, end: int) -> Iterator[Record]:
         """The records from one offset to before another."""
@@ -126,7 +125,8 @@ class Reader:
         self._consumer.assign([TopicPartition(*place, start)])
         patience = time.monotonic() + PATIENCE_SECONDS
         while True:
-            found, ended = self._consume(0.2)
+            # What is there comes at once: the first waits, and the others do not wait for more.
+            found, ended = self._taken(self._consumer.consume(1, 0.2) + self._consumer.consume(1000, 0))
             for record in found:
                 if record.offset < end:
                     yield record
@@ -150,10 +150,10 @@ class Reader:
             high, size = start, 8 * size
         return []
 
-    def _consume(self, seconds: float) -> tuple[list[Record], bool]:
-        """What came, and whether a partition came to its end."""
+    def _taken(self, messages: Iterable[Message]) -> tuple[list[Record], bool]:
+        """Their records, and whether a partition came to its end."""
         found, ended = [], False
-        for message in self._consumer.consume(1000, timeout=seconds):
+        for message in messages:
             error = message.error()
             if error is not None:
                 if error.code() == KafkaError._PARTITION_EOF:

@@ -112,7 +112,13 @@ class PatientRecovery(Recovery):
 
 
 class Tables(TableManager):
-    """Faust's table manager, with a recovery that waits for Kafka."""
+    """Faust's table manager, with a recovery that waits for Kafka, and without a second's sleep before it begins:
+    all tables are declared before a worker starts."""
+
+    async def on_start(self) -> None:
+        """Begin to recover."""
+        await self._update_channels()
+        await self.recovery.start()
 
     @property
     def recovery(self) -> Recovery:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import fcntl
+import gc
 import logging
 import os
 import socket
@@ -38,6 +40,15 @@ class Taken(SettingsError):
     exit_code = 1
 
 
+class Process(faust.Worker):
+    """A Faust worker whose last tasks have a second to end, and not a second's sleep."""
+
+    async def _sentinel_task(self) -> None:
+        left = asyncio.all_tasks() - {asyncio.current_task()}
+        if left:
+            await asyncio.wait(left, timeout=1.0)
+
+
 #: A worker that starts together with its Kafka waits for it so long.
 KAFKA_PATIENCE_SECONDS = 10.0
 
@@ -69,7 +80,8 @@ def run(settings: Settings, loglevel: str = "WARNING", on_step: Callable[[str], 
     # Who wants to read of errors only, wants to read of nothing else.
     announcer = Announcer(settings.announce_seconds, _nobody if loglevel == "ERROR" else _say)
     worker = create_app(settings, entities, shelf, control, campaigns, kafka, on_step, announcer)
-    process = faust.Worker(
+    gc.freeze()  # What lives for ever is looked through no more; stores collect when they are closed.
+    process = Process(
         worker.app,
         loglevel=loglevel,
         logfile=sys.stderr,
@@ -158,8 +170,6 @@ def _own_folder(folder: Path) -> IO[str]:
 
 def _fast_loop() -> None:
     if sys.platform != "win32":
-        import asyncio
-
         import uvloop
 
         asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())

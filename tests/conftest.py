@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,10 +12,36 @@ import pytest
 from streams.broker.cache import fetch_jars
 from streams.broker.embedded import Broker
 
+# Where Python is told to write no bytecode, each of the many processes that tests start would compile the package anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin every xdist worker's part with long tests, whole files of them: what is left at the end is short, so no
+    worker waits long for another. A part is as large as ``--dist worksteal`` makes it."""
+    files: dict[Path, list[pytest.Item]] = defaultdict(list)
+    short: list[pytest.Item] = []
+    for item in items:
+        is_long = item.get_closest_marker("kafka") or item.get_closest_marker("long")
+        (files[item.path] if is_long else short).append(item)
+    n = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    parts: list[list[pytest.Item]] = [[] for _ in range(n)]
+    for file in sorted(files.values(), key=len, reverse=True):
+        min(parts, key=len).extend(file)
+    left = len(items)
+    for i, part in enumerate(parts):
+        size = left // (n - i)
+        more = max(0, size - len(part))
+        part += short[:more]
+        del short[:more]
+        left -= size
+    items[:] = [item for part in parts for item in part] + short
+
 
 @pytest.fixture(scope="session")
 def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
     """Apache Kafka for the whole test run; each test uses topics of its own cluster through ``cluster``."""
     folder: Path = tmp_path_factory.mktemp("kafka")
-    with Broker(folder, fetch_jars()) as running:
+    # Workers that are killed are given up sooner than Kafka would do by itself.
+    with Broker(folder, fetch_jars(), more={"group.min.session.timeout.ms": "1000"}) as running:
         yield running

@@ -20,5 +20,4 @@ def cluster(broker: Broker, tmp_path: Path, request: pytest.FixtureRequest) -> I
     fresh = Cluster(broker.bootstrap, tmp_path, name)
     fresh.prepare()
     yield fresh
-    for worker in fresh.workers:
-        worker.kill()
+    fresh.close()

@@ -12,11 +12,11 @@ import urllib.request
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import msgspec
-from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient
+from confluent_kafka import Producer
 
 from models.store import Shelf, Store
 from streams.broker.embedded import free_ports
@@ -28,7 +28,7 @@ from streams.processing.entity import Entity
 from streams.processing.partition import PartitionProcessor, row_layout
 from streams.processing.rules import Rules
 from streams.records.items import ItemRecord, encode_item_record
-from streams.records.slices import Origin, Slice
+from streams.records.slices import Slice
 from streams.settings import Settings
 from streams.state.arena import Codec, row_bytes
 from streams.topics import (
@@ -42,12 +42,10 @@ from streams.topics import (
     PROFILES,
     RECEIPTS,
     SCORES,
-    TOPICS,
     WITHHELD,
     create,
-    records_in,
 )
-from streams.transport.sliced import ORIGIN
+from tests.kafka.client import Client, Place
 from tests.shoppers import Log
 from tests.worlds import World
 
@@ -66,6 +64,10 @@ def in_the_background() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
+#: Of workers that are to be killed or to sleep: their group waits for them so long.
+SHORT = {"session_seconds": "2"}
+
+
 class Worker:
     """One worker process. ``kill_at`` is ``STEP:N``: it kills itself (-9) at the N-th time it takes that step."""
 
@@ -76,6 +78,7 @@ class Worker:
         data.mkdir(parents=True, exist_ok=True)
         rows_to, sleeps = settings.pop("rows_to", ""), settings.pop("sleeps", "")
         loglevel, spends = settings.pop("loglevel", "INFO"), settings.pop("spends", "")
+        settings = (SHORT if kill_at else {}) | settings
         more = {f"OFFERSTREAM_{name.upper()}": value for name, value in settings.items()}
         command = [sys.executable, "-m", "tests.kafka.worker_main", bootstrap, str(data), str(self.port)]
         with self.log.open("wb") as log:
@@ -154,16 +157,29 @@ class Cluster:
     partitions: int = PARTITIONS
     workers: list[Worker] = field(default_factory=list)
 
+    @cached_property
+    def client(self) -> Client:
+        """What asks its Kafka."""
+        return Client(self.bootstrap)
+
+    def close(self) -> None:
+        """Kill what still runs."""
+        for worker in self.workers:
+            worker.kill()
+        self.client.close()
+
     def prepare(self) -> None:
         """Delete what an earlier test left and create the topics."""
-        admin = AdminClient({"bootstrap.servers": self.bootstrap})
-        names = [topic.name for topic in TOPICS]
-        there = [name for name in names if name in admin.list_topics(timeout=10).topics]
-        for future in (admin.delete_topics(there) if there else {}).values():
+        admin = self.client.admin
+
+        def there() -> list[str]:
+            return [name for name in admin.list_topics(timeout=10).topics if not name.startswith("__")]
+
+        for future in (admin.delete_topics(left) if (left := there()) else {}).values():
             future.result(30)
         end = time.monotonic() + 30
-        while any(name in admin.list_topics(timeout=10).topics for name in names) and time.monotonic() < end:
-            time.sleep(0.1)
+        while there() and time.monotonic() < end:
+            time.sleep(0.02)
         create(self.settings().access, contents.topics(self.app_id), self.partitions)
 
     def worker(self, kill_at: str = "", **settings: str) -> Worker:
@@ -193,47 +209,12 @@ class Cluster:
 
     def read(self, topic: str) -> list[tuple[int, int, int, bytes | None, bytes | None]]:
         """Everything in a topic: partition, offset, append time, key, value; in log order within a partition."""
-        return [record[:5] for record in self.read_with_origins(topic)]
-
-    def read_with_origins(self, topic: str) -> list[tuple[int, int, int, bytes | None, bytes | None, Origin | None]]:
-        """The same with where each record was first said, when it was carried over."""
-        consumer = Consumer(
-            {
-                "bootstrap.servers": self.bootstrap,
-                "group.id": "reader",
-                "enable.partition.eof": True,
-                "fetch.message.max.bytes": 32 << 20,
-                "fetch.max.bytes": 64 << 20,
-            }
-        )
-        try:
-            partitions = sorted(consumer.list_topics(topic, timeout=10).topics[topic].partitions)
-            consumer.assign([TopicPartition(topic, p, 0) for p in partitions])
-            found: list[tuple[int, int, int, bytes | None, bytes | None, Origin | None]] = []
-            open_ = set(partitions)
-            while open_:
-                message = consumer.poll(20)
-                assert message is not None, f"{topic} does not answer"
-                partition, offset = message.partition(), message.offset()
-                assert partition is not None
-                if message.error() is not None:
-                    open_.discard(partition)
-                    continue
-                assert offset is not None
-                key, value = message.key(), message.value()
-                assert not isinstance(key, str)
-                assert not isinstance(value, str)
-                header = dict(message.headers() or ()).get(ORIGIN)
-                origin = Origin.of(header) if isinstance(header, bytes) else None
-                found.append((partition, offset, message.timestamp()[1], key, value, origin))
-            return found
-        finally:
-            consumer.close()
+        return [record[:5] for record in self.client.read(topic)]
 
     def slices(self, topic: str = EVENTS.name) -> dict[int, list[Slice]]:
         """A log as it stands, one slice per partition, for the plain world."""
         grouped = defaultdict(list)
-        for record in self.read_with_origins(topic):
+        for record in self.client.read(topic):
             grouped[record[0]].append(record[1:])
         return {p: [Slice(topic, p, *map(list, zip(*records, strict=True)))] for p, records in grouped.items()}
 
@@ -283,67 +264,40 @@ class Cluster:
 
     def committed(self, topic: str = EVENTS.name) -> int:
         """Sum of the group's committed offsets."""
-        consumer = Consumer({"bootstrap.servers": self.bootstrap, "group.id": self.app_id})
-        try:
-            tps = [TopicPartition(topic, p) for p in range(self.partitions)]
-            return sum(max(0, tp.offset) for tp in consumer.committed(tps, timeout=10))
-        except KafkaException:
-            return 0  # the coordinator is not there yet
-        finally:
-            consumer.close()
+        return sum(offset for (of, _), offset in self.client.committed(self.app_id).items() if of == topic)
 
     def committed_of(self, partition: int) -> int:
         """A partition's committed offset."""
-        consumer = Consumer({"bootstrap.servers": self.bootstrap, "group.id": self.app_id})
-        try:
-            return max(0, consumer.committed([TopicPartition(EVENTS.name, partition)], timeout=10)[0].offset)
-        finally:
-            consumer.close()
+        return self.client.committed(self.app_id).get((EVENTS.name, partition), 0)
 
     def wait_committed(self, records: int, seconds: float = 90) -> None:
-        """Wait until the group has committed so many records."""
+        """Wait until the group has committed so many records of shoppers, and all that they and catalogues said."""
         end = time.monotonic() + seconds
         while (done := self.committed()) < records:
             assert time.monotonic() < end, f"{done} of {records} committed.\n{self.workers[-1].tail()}"
-            time.sleep(0.2)
+            time.sleep(0.05)
         assert done == records
-        self.wait_items(end)
+        self.wait_caught_up(end - time.monotonic())
 
-    def wait_items(self, end: float | None = None) -> None:
-        """Wait until what was said of items is applied."""
-        end = end or time.monotonic() + 60
-        for topic in CARRIED:
-            while self.committed(topic.name) < self.end(topic.name):
-                assert time.monotonic() < end, f"{topic.name} is not carried over.\n{self.workers[-1].tail()}"
-                time.sleep(0.2)
-        # What these records said of items was delivered before that; now it is to be applied.
-        log = ITEM.topic(self.app_id)
-        while (done := self.committed(log)) < (told := self.end(log)):
-            assert time.monotonic() < end, f"{done} of {told} of items committed.\n{self.workers[-1].tail()}"
-            time.sleep(0.2)
+    def wait_caught_up(self, seconds: float = 90) -> None:
+        """Wait until the group has committed all that stands in its logs, and has nothing to say to them any more:
+        leases answer reports, and reports leases."""
+        end = time.monotonic() + seconds
+        while waiting := self.waiting():
+            assert time.monotonic() < end, f"Not committed: {waiting}.\n{self.workers[-1].tail()}"
+            time.sleep(0.05)
 
-    def wait_quiet(self, seconds: float = 90) -> None:
-        """Wait until nobody has anything to say to any log any more: leases answer reports, and reports leases."""
-        end, quiet, before = time.monotonic() + seconds, 0, list[int]()
-        while quiet < 2:
-            assert time.monotonic() < end, self.workers[-1].tail()
-            now = [self.end(log) for log in contents.logs(self.app_id).values()]
-            quiet = quiet + 1 if now == before and self.caught_up() else 0
-            before = now
-            time.sleep(0.1)
-
-    def caught_up(self) -> bool:
-        """Whether the group has committed all that stands in its logs."""
+    def waiting(self) -> dict[Place, int]:
+        """How many records the group has not committed, by log and partition. What was said of a record stands in its
+        log before the record is committed; as ends are asked for last, nothing is on its way where there is none."""
+        done = self.client.committed(self.app_id)
         logs = [*contents.logs(self.app_id).values(), *(topic.name for topic in CARRIED)]
-        return all(self.committed(log) == self.end(log) for log in logs)
+        ends = self.client.ends(logs, self.partitions)
+        return {place: n for place, end in ends.items() if (n := end - done.get(place, 0))}
 
     def chosen(self) -> int:
         """How many choices of rules stand in the shoppers' log, whoever made them."""
         return sum(b"rules_chosen" in (value or b"") for *_, value in self.read(EVENTS.name))
-
-    def end(self, topic: str) -> int:
-        """How many records a topic holds."""
-        return records_in(self.settings().access, next(t for t in contents.topics(self.app_id) if t.name == topic))
 
     def _differences(self, entity: Entity, rows: dict[bytes, bytes], plain: dict[bytes, bytes]) -> list[str]:
         """Which columns of which rows differ."""

@@ -58,12 +58,12 @@ def test_worker_producer_and_subscriber_say_who_they_are(tmp_path: Path) -> None
     with Broker(tmp_path / "kafka", fetch_jars(), more=asks(port)):
         secure = f"127.0.0.1:{port}"
         out = tmp_path / "demo.json"
-        arguments = ("demo", "--broker", secure, "--to", "2017-01-20", "--out", str(out))
+        arguments = ("demo", "--broker", secure, "--to", "2017-01-07", "--out", str(out))
         done = offerstream("s3cret", *arguments)
         assert done.returncode == 0, done.stdout + done.stderr
         numbers = json.loads(out.read_text())
         assert numbers["adds_up"]
-        assert numbers["records_in"] > 5_000
+        assert numbers["records_in"] > 1_000
         refused = offerstream("wrong", "topics", "check", "--broker", secure)
         assert refused.returncode == 1
         assert "No Kafka broker answers" in refused.stderr

@@ -78,9 +78,9 @@ def test_campaigns_are_applied_and_paused_without_a_restart_and_a_killed_worker_
     file.write_text(FILE)
     log = history(81, 1600, 60, hours=30)
     cluster.send(log[:150])
-    worker = cluster.worker()
+    worker = cluster.worker(flush_seconds="0.1")
     worker.wait_ready()
-    cluster.wait_quiet()
+    cluster.wait_caught_up()
     applied = run(cluster, "campaigns", "apply", str(file), "--reason", "spring", "--json")
     assert applied.exit_code == 0, applied.output
     told = json.loads(applied.stdout)
@@ -89,9 +89,9 @@ def test_campaigns_are_applied_and_paused_without_a_restart_and_a_killed_worker_
     before = Counter(str(offer["campaign"]) for offer in said(cluster, OFFERS.name))
     # Some minutes at a time: leases are answered in between.
     for k in range(150, 800, 16):
-        cluster.wait_quiet()
+        cluster.wait_caught_up()
         cluster.send(log[k : k + 16])
-    cluster.wait_quiet()
+    cluster.wait_caught_up()
     offers = [offer for offer in said(cluster, OFFERS.name) if offer["campaign"] == "carts"]
     assert len(offers) > 4
     assert all(offer["campaigns"] == told["digest"] and offer["coupon_code"] for offer in offers)
@@ -99,18 +99,18 @@ def test_campaigns_are_applied_and_paused_without_a_restart_and_a_killed_worker_
     # Another worker takes over what one left in the middle of a flush, and of a slice.
     worker.stop()
     for step in ("changelog_half:1", "mid_slice:2"):
-        killed = cluster.worker(step)
+        killed = cluster.worker(step, flush_seconds="0.1")
         cluster.send(log[800:1000] if step.startswith("changelog") else log[1000:1200])
         killed.wait_killed()
-    worker = cluster.worker()
+    worker = cluster.worker(flush_seconds="0.1")
     worker.wait_ready()
-    cluster.wait_quiet()
+    cluster.wait_caught_up()
     paused = run(cluster, "campaigns", "pause", "carts")
     assert "carts: paused\nThey hold in every partition" in paused.output
-    cluster.wait_quiet()
+    cluster.wait_caught_up()
     count = len([offer for offer in said(cluster, OFFERS.name) if offer["campaign"] == "carts"])
     cluster.send(log[1200:])
-    cluster.wait_quiet()
+    cluster.wait_caught_up()
     after = said(cluster, OFFERS.name)
     assert len([offer for offer in after if offer["campaign"] == "carts"]) == count
     waited = Counter(str(offer["due"]["kind"]) for offer in after if offer["campaign"] == "left")  # type: ignore[index]

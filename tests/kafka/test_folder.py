@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.kafka.harness import Cluster, fates
+from tests.kafka.harness import SHORT, Cluster, fates
 from tests.shoppers import random_history
 
 pytestmark = pytest.mark.kafka
@@ -46,7 +46,7 @@ def test_a_damaged_local_copy_is_set_aside_and_made_anew(damaged: str, cluster: 
 
 def test_a_folder_is_one_workers_own(cluster: Cluster) -> None:
     """Until it ends, in whatever way."""
-    first = cluster.worker()
+    first = cluster.worker(**SHORT)
     first.wait_ready()
     second = cluster.worker()
     assert second.process.wait(30) == 1

@@ -16,14 +16,14 @@ from streams.processing.rules import Rules
 from streams.state.write_behind import STEPS
 from streams.topics import create
 from tests.items import catalogue
-from tests.kafka.harness import Cluster, fates
+from tests.kafka.harness import SHORT, Cluster, fates
 from tests.shoppers import random_history
 
 pytestmark = pytest.mark.kafka
 
 
 def test_a_worker_makes_of_a_log_what_the_plain_loop_makes(cluster: Cluster) -> None:
-    log = random_history(11, 4000, 150)
+    log = random_history(11, 2000, 80)
     cluster.send(log)
     worker = cluster.worker()
     cluster.wait_committed(len(log))
@@ -51,7 +51,7 @@ def test_two_groups_share_the_shoppers_log_and_nothing_else(cluster: Cluster) ->
             other.worker(time_zone="Asia/Shanghai", data="two"),
         ]
         cluster.send(part)
-        while not all(group.caught_up() for group in (cluster, other)) or cluster.chosen() < 3 * (cadence == 900):
+        while cluster.waiting() or other.waiting() or cluster.chosen() < 3 * (cadence == 900):
             time.sleep(0.2)
         for worker in workers:
             worker.stop()
@@ -65,8 +65,8 @@ def test_two_groups_share_the_shoppers_log_and_nothing_else(cluster: Cluster) ->
 
 
 def test_stopping_and_starting_again_loses_and_repeats_nothing(cluster: Cluster) -> None:
-    log = random_history(12, 3000, 100)
-    for part in (log[:1000], log[1000:2000], log[2000:]):
+    log = random_history(12, 1800, 80)
+    for part in (log[:600], log[600:1200], log[1200:]):
         cluster.send(part)
         worker = cluster.worker()
         cluster.wait_committed(cluster.committed() + len(part))
@@ -76,7 +76,7 @@ def test_stopping_and_starting_again_loses_and_repeats_nothing(cluster: Cluster)
 
 def test_kill_9_between_any_two_steps_of_a_flush_and_mid_slice(cluster: Cluster) -> None:
     """One log, a worker killed at each step in turn; every second one starts with an empty disk."""
-    log, said = random_history(13, 6000, 120), catalogue(13, 400, 700)
+    log, said = random_history(13, 3000, 80), catalogue(13, 300, 700)
     part = len(log) // 8
     sent = 0
     for i, step in enumerate((*STEPS, "mid_slice")):
@@ -86,8 +86,8 @@ def test_kill_9_between_any_two_steps_of_a_flush_and_mid_slice(cluster: Cluster)
         worker = cluster.worker(kill_at=f"{step}:2", data=f"data-{i // 2}")
         if step != "mid_slice":
             # The second flush needs something to flush: more records once the first was committed.
-            while worker.process.poll() is None and not cluster.caught_up():
-                time.sleep(0.1)
+            while worker.process.poll() is None and cluster.waiting():
+                time.sleep(0.05)
             cluster.send(log[sent : sent + 50])
             sent += 50
         worker.wait_killed()
@@ -100,7 +100,7 @@ def test_kill_9_between_any_two_steps_of_a_flush_and_mid_slice(cluster: Cluster)
 
 def test_a_slice_that_cannot_be_applied_stops_the_worker_and_is_not_skipped(cluster: Cluster) -> None:
     """Half of it was in memory; nothing of it is flushed or committed; the next worker applies it."""
-    log = random_history(16, 3000, 100)
+    log = random_history(16, 2000, 100)
     cluster.send(log)
     failing = cluster.worker(kill_at="raise:6")
     assert failing.process.wait(90) == 1
@@ -113,37 +113,37 @@ def test_a_slice_that_cannot_be_applied_stops_the_worker_and_is_not_skipped(clus
 
 
 def test_two_workers_share_the_partitions_and_hand_them_over(cluster: Cluster) -> None:
-    log, said = random_history(14, 6000, 150), catalogue(14, 400, 600)
+    log, said = random_history(14, 3000, 100), catalogue(14, 300, 600)
     cluster.send_catalogue(said[:300])
-    cluster.send(log[:2000])
+    cluster.send(log[:1000])
     first = cluster.worker(data="first")
     first.wait_ready()
     second = cluster.worker(data="second")
-    cluster.send(log[2000:4000])
+    cluster.send(log[1000:2000])
     cluster.send_catalogue(said[300:])
     second.wait_ready()
-    cluster.wait_committed(4000)
-    cluster.send(log[4000:5000])
-    cluster.wait_committed(5000)
+    cluster.wait_committed(2000)
+    cluster.send(log[2000:2500])
+    cluster.wait_committed(2500)
     first.stop()
-    cluster.send(log[5000:])
+    cluster.send(log[2500:])
     cluster.wait_committed(len(log))
     second.stop()
     cluster.assert_as_plain()
 
 
 def test_a_standby_takes_over_when_a_worker_is_killed(cluster: Cluster) -> None:
-    log = random_history(17, 4000, 120)
-    cluster.send(log[:1500])
-    first = cluster.worker(data="first", standbys="1")
+    log = random_history(17, 2000, 80)
+    cluster.send(log[:800])
+    first = cluster.worker(data="first", standbys="1", **SHORT)
     first.wait_ready()
     second = cluster.worker(data="second", standbys="1")
     second.wait_ready()
-    cluster.wait_committed(1500)
-    cluster.send(log[1500:2500])
-    cluster.wait_committed(2500)
+    cluster.wait_committed(800)
+    cluster.send(log[800:1300])
+    cluster.wait_committed(1300)
     first.kill()
-    cluster.send(log[2500:])
+    cluster.send(log[1300:])
     cluster.wait_committed(len(log))
     second.stop()
     cluster.assert_as_plain()
@@ -151,19 +151,19 @@ def test_a_standby_takes_over_when_a_worker_is_killed(cluster: Cluster) -> None:
 
 def test_a_worker_stopped_and_continued_does_no_harm(cluster: Cluster) -> None:
     """It sleeps past its session; another takes over; it wakes up with rows and outputs of its own."""
-    log, said = random_history(15, 6000, 150), catalogue(15, 400, 600)
-    cluster.send(log[:2000])
+    log, said = random_history(15, 3000, 100), catalogue(15, 300, 600)
+    cluster.send(log[:1000])
     cluster.send_catalogue(said[:200])
-    zombie = cluster.worker(data="zombie")
+    zombie = cluster.worker(data="zombie", **SHORT)
     zombie.wait_ready()
-    cluster.send(log[2000:3000])
+    cluster.send(log[1000:1500])
     zombie.process.send_signal(signal.SIGSTOP)
     other = cluster.worker(data="other")
-    cluster.send(log[3000:4500])
+    cluster.send(log[1500:2200])
     cluster.send_catalogue(said[200:400])
-    cluster.wait_committed(4500)
+    cluster.wait_committed(2200)
     zombie.process.send_signal(signal.SIGCONT)
-    cluster.send(log[4500:])
+    cluster.send(log[2200:])
     cluster.send_catalogue(said[400:])
     cluster.wait_committed(len(log))
     zombie.wait_ready()
@@ -175,20 +175,20 @@ def test_a_worker_stopped_and_continued_does_no_harm(cluster: Cluster) -> None:
 @pytest.mark.parametrize("step", ["ownership_checked", "changelog_half", "changelog_delivered"])
 def test_a_worker_may_sleep_in_a_flush(step: str, cluster: Cluster) -> None:
     """It wakes up and writes rows of its own behind another's; what it takes back must not be its old rows."""
-    log = random_history(16, 6000, 150)
-    cluster.send(log[:3000])
+    log = random_history(16, 3000, 100)
+    cluster.send(log[:1500])
     zombie = cluster.worker(kill_at=f"{step}:2", sleeps="yes", data="zombie")
     end = time.monotonic() + 60
     while "T" not in Path(f"/proc/{zombie.process.pid}/stat").read_text().rsplit(")", 1)[1].split()[0]:
         assert time.monotonic() < end, zombie.tail()
         time.sleep(0.05)
     other = cluster.worker(data="other")
-    cluster.send(log[3000:4500])
-    cluster.wait_committed(4500)
+    cluster.send(log[1500:2200])
+    cluster.wait_committed(2200)
     zombie.process.send_signal(signal.SIGCONT)
     zombie.wait_ready()
     other.stop()
-    cluster.send(log[4500:])
+    cluster.send(log[2200:])
     cluster.wait_committed(len(log))
     zombie.stop()
     cluster.assert_as_plain()

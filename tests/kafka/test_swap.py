@@ -14,7 +14,7 @@ from models.registry import task
 from streams.records.serving import CanaryRolledBack
 from streams.topics import CONTROL, EVENTS, SCORES
 from streams.versions import Versions
-from tests.kafka.harness import Cluster, Worker
+from tests.kafka.harness import SHORT, Cluster, Worker
 from tests.models.variants import variant
 from tests.shoppers import random_history
 
@@ -79,7 +79,7 @@ def test_a_version_is_swapped_live_on_every_worker_and_back_without_missing_a_sl
     assert wait(lambda: everywhere(old)) < 15
     cluster.send(log[4000:])
     wait(lambda: cluster.committed() >= len(log) + 6, 60)
-    cluster.wait_items()
+    cluster.wait_caught_up()
     for worker in workers:
         worker.stop()
     cluster.assert_as_plain()
@@ -102,7 +102,7 @@ def test_a_canary_that_says_something_else_is_rolled_back_and_the_reason_publish
     cluster.send(log[500:])
     wait(lambda: {stage for _, stage, _ in serving(worker)} == {"live", "shadow"}, 60)
     wait(lambda: cluster.committed() >= len(log) + choices(cluster), 60)
-    cluster.wait_items()
+    cluster.wait_caught_up()
     found = [msgspec.json.decode(value or b"") for *_, value in cluster.read(CONTROL.name)]
     (said,) = [record for record in found if record["type"] == CanaryRolledBack.__struct_config__.tag]
     assert (said["task"], said["version"], said["reason"]) == ("churn", canary, "score_drift")
@@ -138,7 +138,7 @@ def test_a_worker_killed_after_a_swap_goes_on_with_the_version_that_the_log_chos
     versions = Versions(cluster.settings())
     new = versions.store.put("churn", variant(CHURN, 0.5).files()).version
     cluster.send(log[:1000])
-    first = cluster.worker(data="first")
+    first = cluster.worker(data="first", **SHORT)
     first.wait_ready()
     versions.promote("churn", new, "live", 0.0, "")
     wait(lambda: {version for _, _, version in serving(first)} == {new})
@@ -148,6 +148,6 @@ def test_a_worker_killed_after_a_swap_goes_on_with_the_version_that_the_log_chos
     second.wait_ready()
     cluster.send(log[2000:])
     wait(lambda: cluster.committed() >= len(log) + choices(cluster), 60)
-    cluster.wait_items()
+    cluster.wait_caught_up()
     second.stop()
     cluster.assert_as_plain()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import msgspec
 import numpy as np
 import pytest
@@ -121,12 +123,20 @@ def test_each_timer_of_an_evicted_shopper_is_due_once_however_often_it_was_set()
 
 def test_timers_that_were_left_behind_are_forgotten() -> None:
     """A shopper that comes back and is evicted again leaves an entry each time."""
-    arena = Arena(PartitionProcessor(SHOPPER, 0, Rules()).codec, DictTier())
+    tier = DictTier()
+    arena = Arena(PartitionProcessor(SHOPPER, 0, Rules()).codec, tier, limit=0, room=64)
+    keys, held = [f"s{j}" for j in range(50)], []
+    tracemalloc.start()
     for i in range(200):
-        for j in range(50):
-            arena._chill(f"s{j}", NOON + i * DAY + j)
+        rows = arena.find(keys)
+        arena.timer[rows] = NOON + i * DAY + np.arange(50)
+        arena.dirty[rows] = True
+        tier.write(arena.drain_dirty(i))
+        assert arena.evict() == 50
+        held.append(tracemalloc.get_traced_memory()[0])
+    tracemalloc.stop()
     assert arena.armed == 50
-    assert len(arena._cold_order) <= 2 * 50 + 1025
+    assert max(held[50:]) < 1.5 * max(held[:50])  # or it would be four times as much
 
 
 def test_a_progress_record_from_before_logs_had_ids_is_read() -> None:

@@ -15,12 +15,14 @@ from typing import Any
 
 import click
 import pytest
+from click.testing import CliRunner
 from rich.console import Console
 
 from models.artifact import ArtifactError, load_artifact
 from models.registry import SHIPPED, task
 from models.store import Store
 from streams.access import Unreachable
+from streams.cli import cli
 from streams.records.events import OrderPlaced, encode_event
 from streams.settings import Settings
 from tests.shoppers import DAY
@@ -32,6 +34,7 @@ from training.job import Job
 from training.needs import TooLittle
 from training.tasks import trainer
 
+pytestmark = pytest.mark.long
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("streams", "models", "training")
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "300"}
@@ -271,7 +274,7 @@ def package() -> dict[str, str]:
 
 @pytest.mark.parametrize("name", ["churn", "behaviour"])
 def test_a_shop_trains_on_its_own_history_and_the_package_stays_as_it_was(
-    name: str, shop: Path, tmp_path: Path
+    name: str, shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = package()
 
@@ -297,8 +300,9 @@ def test_a_shop_trains_on_its_own_history_and_the_package_stays_as_it_was(
     assert "replaying shop.jsonl" in done.stderr  # there is no terminal
     ours = r"\[\d+:\d\d\] |note: |shop\.jsonl: |Training on the CPU|notes? |$"
     assert [line for line in done.stderr.splitlines() if not re.match(ours, line)] == []  # nothing of libraries
-    reported = offerstream("report", name, version)
-    assert reported.returncode == 0, reported.stderr
+    monkeypatch.chdir(tmp_path)
+    reported = CliRunner().invoke(cli, ["report", name, version])
+    assert reported.exit_code == 0, reported.output
     assert "shop.jsonl" in (tmp_path / f"build/{name}-{version}.html").read_text()
 
 

@@ -33,6 +33,7 @@ from training.errors import Misuse
 from training.job import Job, upstream_of
 from training.networks.inputs import rows_of
 
+pytestmark = pytest.mark.long
 ROOT = Path(__file__).parents[2]
 RED = picture(np.full((30, 30, 3), (230, 20, 20)))
 HIGH = wav(0.3 * tone(2000, seconds=0.3))

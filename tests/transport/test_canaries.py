@@ -17,6 +17,7 @@ from aiokafka.consumer.fetcher import Fetcher
 from aiokafka.consumer.group_coordinator import GroupCoordinator
 from aiokafka.consumer.subscription_state import TopicPartitionState
 from faust.stores import rocksdb
+from faust.tables.manager import TableManager
 from faust.tables.recovery import Recovery
 from faust.transport import consumer as base
 from faust.transport.drivers import aiokafka as driver
@@ -68,6 +69,8 @@ def test_the_scheme_chooses_the_transport() -> None:
         (base.ThreadDelegateConsumer, "highwaters"),
         (base.ThreadDelegateConsumer, "earliest_offsets"),
         (Recovery, "_wait"),
+        (TableManager, "_update_channels"),
+        (faust.Worker, "_sentinel_task"),
         (Recovery, "_build_offsets"),
         (rocksdb.Store, "_open_for_partition"),
         (rocksdb.Store, "partition_path"),

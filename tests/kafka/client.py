@@ -1,0 +1,107 @@
+"""What tests ask Kafka, through clients that stay open: each new one would cost a test a tenth of a second."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from functools import cached_property
+from typing import Any
+
+from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, KafkaError, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient
+
+from streams.kafka_watch import LATEST
+from streams.reading import CHOOSING
+from streams.records.slices import Origin
+from streams.transport.sliced import ORIGIN
+
+#: Partition, offset, append time, key, value, and where it was first said, when it was carried over.
+Record = tuple[int, int, int, bytes | None, bytes | None, Origin | None]
+#: Topic and partition.
+Place = tuple[str, int]
+
+
+class Client:
+    """Of one broker, which may go away and come back."""
+
+    def __init__(self, bootstrap: str) -> None:
+        self.settings: dict[str, Any] = {
+            "bootstrap.servers": bootstrap,
+            "reconnect.backoff.max.ms": 200,
+            "log_level": 2,
+        }
+
+    @cached_property
+    def admin(self) -> AdminClient:
+        """For what is not about records."""
+        return AdminClient(self.settings)
+
+    @cached_property
+    def _consumer(self) -> Consumer:
+        return Consumer(
+            self.settings
+            | {
+                "group.id": "reader",
+                "enable.auto.commit": False,
+                "enable.partition.eof": True,
+                "fetch.message.max.bytes": 32 << 20,
+                "fetch.max.bytes": 64 << 20,
+                # The end of a partition is told by an answer that waited for more.
+                "fetch.wait.max.ms": 10,
+            }
+        )
+
+    def close(self) -> None:
+        """Leave the broker alone."""
+        if "_consumer" in self.__dict__:
+            self._consumer.close()
+
+    def partitions(self, topic: str) -> list[int]:
+        """Of a topic; none when it does not exist."""
+        return sorted(self._consumer.list_topics(topic, timeout=10).topics[topic].partitions)
+
+    def read(self, topic: str) -> list[Record]:
+        """Everything in a topic, in log order within a partition."""
+        open_ = set(self.partitions(topic))
+        self._consumer.assign([TopicPartition(topic, p, 0) for p in sorted(open_)])
+        found: list[Record] = []
+        while open_:
+            message = self._consumer.poll(20)
+            assert message is not None, f"{topic} does not answer"
+            partition, offset, error = message.partition(), message.offset(), message.error()
+            assert partition is not None, error
+            if error is not None:
+                assert error.code() == KafkaError._PARTITION_EOF, error
+                open_.discard(partition)
+                continue
+            assert offset is not None
+            key, value = message.key(), message.value()
+            assert not isinstance(key, str)
+            assert not isinstance(value, str)
+            header = dict(message.headers() or ()).get(ORIGIN)
+            origin = Origin.of(header) if isinstance(header, bytes) else None
+            found.append((partition, offset, message.timestamp()[1], key, value, origin))
+        self._consumer.unassign()
+        return found
+
+    def ends(self, topics: Iterable[str], partitions: int) -> dict[Place, int]:
+        """Up to which offset each partition goes."""
+        asked = {TopicPartition(topic, p): LATEST for topic in topics for p in range(partitions)}
+        end = time.monotonic() + 30
+        while True:
+            try:
+                told = self.admin.list_offsets(asked, request_timeout=10)
+                return {(tp.topic, tp.partition): future.result(30).offset for tp, future in told.items()}
+            except KafkaException as error:
+                if error.args[0].code() not in CHOOSING or time.monotonic() > end:
+                    raise
+                time.sleep(0.05)
+
+    def committed(self, group: str) -> dict[Place, int]:
+        """All that a group has committed."""
+        asked = [ConsumerGroupTopicPartitions(group)]
+        try:
+            told = self.admin.list_consumer_group_offsets(asked, request_timeout=10)[group].result(30)
+        except KafkaException:
+            return {}  # The coordinator is not there yet.
+        return {(tp.topic, tp.partition): tp.offset for tp in told.topic_partitions or () if tp.offset >= 0}
