@@ -15,6 +15,7 @@ from streams.commands.catalogues import metrics, schema, settings
 from streams.commands.check import check
 from streams.commands.dead_letters import dead_letters
 from streams.commands.demo import demo
+from streams.commands.effect import effect
 from streams.commands.features import features
 from streams.commands.groups import Group
 from streams.commands.late_events import late_events
@@ -55,7 +56,8 @@ def told() -> tuple[type[Exception], ...]:
     from streams.bench.errors import BenchError
     from streams.broker.embedded import BrokerError
     from streams.broker.jars import JarError
-    from streams.campaigning import ChangeError, UnknownCampaign
+    from streams.campaign_book import UnknownCampaign
+    from streams.campaigning import ChangeError
     from streams.producer.lines import LinesError
     from streams.producer.replay import ReplayError
     from streams.rollout import NotServed
@@ -106,6 +108,7 @@ for command in (
     late_events,
     features,
     campaigns,
+    effect,
     models,
     train,
     report,

@@ -11,7 +11,9 @@ from dataclasses import dataclass, field
 import msgspec
 import numpy as np
 
+from streams.budget.ledger import Balance
 from streams.decisions.favourite import ADDRESS as FAVOURITE
+from streams.entities.campaign import CampaignSide
 from streams.entities.shopper import SHOPPER, ShopperSide
 from streams.features.kinds.taste import code
 from streams.processing.decode import NO_TIME
@@ -88,6 +90,8 @@ class Progress:
     """By campaign, offers made and the cents that they set aside."""
     carried_ms: dict[str, int] = field(default_factory=dict)
     """Of what was carried over from other topics, the newest event time by ``topic/partition``."""
+    balances: dict[str, Balance] = field(default_factory=dict)
+    """By campaign, where the budget is that the partition keeps: of campaigns' partitions."""
 
 
 def progress(reader: Reader, settings: Settings, entity: Entity = SHOPPER) -> dict[int, Progress]:
@@ -116,6 +120,7 @@ def progress(reader: Reader, settings: Settings, entity: Entity = SHOPPER) -> di
                 meta.get("campaigns"),
                 msgspec.convert(meta.get("offers", {}), dict[str, tuple[int, int]]),
                 meta.get("carried", {}).get("newest", {}),
+                {name: held for name, (held, _) in side.balances().items()} if isinstance(side, CampaignSide) else {},
             )
     return found
 
