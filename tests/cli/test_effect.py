@@ -17,8 +17,10 @@ from streams.brought import Brought, by_campaign
 from streams.budget.ledger import Balance
 from streams.cli import cli, main
 from streams.records.effects import EffectMeasured
-from tests.effects.reports import DAY, FIRST, measured, reports
+from streams.records.words import shown_day
+from tests.effects.reports import FIRST, measured, reports
 from tests.pages import Page
+from tests.shoppers import DAY
 
 BALANCE = Balance(budget_cents=500_000, remaining_cents=300_000, leased_cents=50_000, spent_cents=150_000)
 PAYS = measured(reports(days=60, lift=0.2))
@@ -72,7 +74,7 @@ def test_a_campaign_is_told_in_words_numbers_and_a_plot(monkeypatch: pytest.Monk
     drawn = lines[lines.index("Profit beyond the holdout so far, in USD:") + 1 :][:12]
     assert sum("o" in line for line in drawn) >= 3
     assert all(line.isascii() for line in drawn)
-    assert drawn[-1].split() == ["2025-10-09", "2025-12-07"]
+    assert drawn[-1].split() == [shown_day(FIRST), shown_day(FIRST + 59 * DAY)]
 
 
 def test_arms_have_rows_and_sides_that_differ_are_told(monkeypatch: pytest.MonkeyPatch) -> None:

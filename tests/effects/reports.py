@@ -7,8 +7,9 @@ import numpy as np
 from streams.effects.account import Account
 from streams.effects.sums import Cell, Sums, merged
 from streams.records.effects import EffectMeasured, EffectPlan, EffectReported
+from tests.shoppers import DAY, NOON
 
-DAY, FIRST = 86_400_000, 1_760_000_000_000
+FIRST = NOON - 60 * DAY
 
 
 def reports(
