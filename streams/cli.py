@@ -17,6 +17,7 @@ from streams.commands.dead_letters import dead_letters
 from streams.commands.demo import demo
 from streams.commands.effect import effect
 from streams.commands.features import features
+from streams.commands.forecast import forecast
 from streams.commands.groups import Group
 from streams.commands.late_events import late_events
 from streams.commands.models import models
@@ -60,6 +61,7 @@ def told() -> tuple[type[Exception], ...]:
     from streams.campaigning import ChangeError
     from streams.producer.lines import LinesError
     from streams.producer.replay import ReplayError
+    from streams.rehearsal import RehearsalError
     from streams.rollout import NotServed
     from streams.topics import TopicError
     from training.errors import TrainingError
@@ -73,6 +75,7 @@ def told() -> tuple[type[Exception], ...]:
         ReplayError,
         TopicError,
         NotServed,
+        RehearsalError,
         ChangeError,
         UnknownCampaign,
         TrainingError,
@@ -115,6 +118,7 @@ for command in (
     bench,
 ):
     cli.add_command(command)
+campaigns.add_command(forecast)
 
 if __name__ == "__main__":
     main()

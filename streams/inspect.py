@@ -142,16 +142,18 @@ def watermarks(reader: Reader, settings: Settings) -> dict[int, int]:
     return found
 
 
-class _Held:
+class Held:
     """Values of a changelog, as the durable tier of a partition."""
 
     def __init__(self, values: Mapping[bytes, bytes]) -> None:
         self._values = values
 
     def get(self, key: bytes) -> bytes | None:
+        """A value."""
         return self._values.get(key)
 
     def items(self) -> list[tuple[bytes, bytes]]:
+        """All of them, in order of keys."""
         return sorted(self._values.items())
 
 
@@ -172,7 +174,7 @@ def state_of(settings: Settings, key: str, entity: Entity = SHOPPER) -> Partitio
             meta = msgspec.json.decode(values[PROGRESS])
             rules = Rules.of(meta["rules"]) if "rules" in meta else settings.rules()
             try:
-                return PartitionProcessor(entity, partition, rules, tier=_Held(values), room=1)
+                return PartitionProcessor(entity, partition, rules, tier=Held(values), room=1)
             except OtherRules as error:
                 raise TopicError(str(error)) from error
     hint = ""

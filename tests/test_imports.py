@@ -96,7 +96,7 @@ LAYERS = (
     ("entities",),
     ("kafka_watch", "settings"),
     ("agents", "inspect", "late_events"),
-    ("brought", "parts", "producer", "rollout", "why"),
+    ("brought", "parts", "producer", "rehearsal", "rollout", "why"),
     ("campaigning", "health", "pages", "versions"),
     ("app", "demo"),
     ("worker",),

@@ -41,7 +41,7 @@ def campaigns_check(file: Path, as_json: bool) -> None:
     must be in the shop's currency (OFFERSTREAM_CURRENCY). Exit code 2 when something is wrong.
     """
     currency = Settings.from_environment().currency
-    chosen, _ = _checked(file, currency, as_json)
+    chosen, _ = checked(file, currency, as_json)
     if as_json:
         ids = [campaign.id for campaign in chosen.campaigns]
         click.echo(json.dumps({"good": True, "digest": chosen.digest, "campaigns": ids, "problems": []}, indent=2))
@@ -49,7 +49,7 @@ def campaigns_check(file: Path, as_json: bool) -> None:
     _print(chosen, currency)
 
 
-def _checked(file: Path, currency: str, as_json: bool) -> tuple[CampaignSet, bool]:
+def checked(file: Path, currency: str, as_json: bool) -> tuple[CampaignSet, bool]:
     """The campaigns of a file, and whether it says what holds for the shop; ends with exit code 2 where it is wrong."""
     try:
         text = _text(file)
@@ -124,7 +124,7 @@ def campaigns_apply(
     paused. Waits until the campaigns hold in every partition; exit code 1 when they do not in time, with the reason.
     """
     settings = Settings.from_environment(broker=broker)
-    chosen, says_shop = _checked(file, settings.currency, as_json)
+    chosen, says_shop = checked(file, settings.currency, as_json)
     campaigning = _campaigning(settings)
     told = campaigning.apply(chosen, reason, shop=says_shop)
     unnoticed = [each for campaign in chosen.campaigns for each in not_noticed(campaign)]

@@ -59,7 +59,8 @@ def called(words: Sequence[str], command: click.Command, but: str = "") -> list[
         if param.required and param.name != but:
             assert param.name is not None
             # What is sent to a broker must be good before that is asked.
-            given = A_CAMPAIGN if (*words, param.name) == ("campaigns", "apply", "file") else GIVEN[param.name]
+            sent = words in (("campaigns", "apply"), ("campaigns", "forecast")) and param.name == "file"
+            given = A_CAMPAIGN if sent else GIVEN[param.name]
             found += [given] if isinstance(param, click.Argument) else [param.opts[0], given]
     return found
 

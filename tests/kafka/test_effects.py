@@ -1,4 +1,5 @@
-"""What campaigns brought, written into the topic of an Apache Kafka as ledgers write it, and read by the command."""
+"""What campaigns brought, written into the topic of an Apache Kafka as ledgers write it, and read by the command; and
+what a campaign will bring, from what a worker made of the past."""
 
 from __future__ import annotations
 
@@ -16,16 +17,20 @@ from streams.campaigns.reading import campaigns_of
 from streams.cli import cli
 from streams.records.campaign_changes import CampaignApplied
 from streams.records.outcomes import encode_outcome
-from streams.topics import EFFECTS
+from streams.rehearsal import RehearsalError
+from streams.topics import EFFECTS, EVENTS
+from tests.campaigns.test_rehearsal import DAYS, PAST, orders
 from tests.effects.reports import measured, reports
 from tests.kafka.harness import Cluster
 from tests.pages import Page
+from tests.shoppers import log_of
 
 pytestmark = pytest.mark.kafka
 
 
 def run(cluster: Cluster, *arguments: str) -> Result:
-    environment = {"OFFERSTREAM_BROKER": cluster.bootstrap, "OFFERSTREAM_APP_ID": cluster.app_id, "COLUMNS": "80"}
+    environment = {"OFFERSTREAM_BROKER": cluster.bootstrap, "OFFERSTREAM_MODELS": cluster.models, "COLUMNS": "80"}
+    environment |= {"OFFERSTREAM_APP_ID": cluster.app_id}
     found = CliRunner().invoke(cli, arguments, env=environment)
     if found.exception is not None:
         raise found.exception
@@ -68,3 +73,42 @@ def test_what_campaigns_brought_is_read_from_the_topic(cluster: Cluster, tmp_pat
     assert f"win-back          effect: {pays[0].words} [all arms, all segments]" in line
     for name in ("EffectMeasured", "OfferOutcome"):
         assert json.loads(run(cluster, "schema", name).stdout)["$ref"].endswith(name)
+
+
+THANKS = """
+shop: {default_consent: true, holdout_share: 0}
+campaigns:
+  - id: thanks
+    audience: orders.count >= 1
+    trigger: {kind: event, types: [order_placed]}
+    arms:
+      - {id: five, kind: percent, percent: 5, max_discount_cents: 9000, assumed_uplift: 0.1, assumed_redemption: 0.2}
+    economics: {min_stock: 0, contact_cents: 3}
+    budget: {USD: {total_cents: 100000}}
+    cooldown: {after_purchase_days: 0}
+    holdout_share: 0.2
+    exploration_share: 0
+    start: 2030-01-01T00:00:00Z
+    end: 2031-01-01T00:00:00Z
+"""
+
+
+def test_a_draft_is_rehearsed_on_what_a_worker_kept(cluster: Cluster, tmp_path: Path) -> None:
+    (tmp_path / "thanks.yaml").write_text(THANKS)
+    log = log_of(*PAST)
+    cluster.send(log)
+    worker = cluster.worker()
+    cluster.wait_committed(len(log))
+    worker.stop()
+    before = cluster.end(EVENTS.name)
+    found = run(cluster, "campaigns", "forecast", str(tmp_path / "thanks.yaml"), "--days", str(DAYS), "--json")
+    (told,) = json.loads(found.stdout)["campaigns"]
+    assert told["rehearsed"]["entered"] == len(orders()) == sum(told["past"]["entered"])
+    assert told["detectable_always_cents"] > told["detectable_cents"] > 0
+    assert {each["share"] for each in told["holdouts"]} == {0.02, 0.05, 0.1, 0.2, 0.5}
+    text = run(cluster, "campaigns", "forecast", str(tmp_path / "thanks.yaml")).stdout
+    assert text.startswith(f"thanks: {told['words']}")
+    with pytest.raises(RehearsalError, match=r"goes back 5\d\.\d days, and 90 are to come again: --days 5\d\."):
+        run(cluster, "campaigns", "forecast", str(tmp_path / "thanks.yaml"), "--days", "90")
+    # Nothing was sent.
+    assert cluster.end(EVENTS.name) == before
