@@ -55,6 +55,8 @@ from streams.state.keys import PROGRESS
 from streams.topics import EVENTS, TopicError
 
 DAY_MS, SLICE = 86_400_000, 2_000
+#: Where a larger share of those who enter is silent, nothing is said of what they bring.
+MOST_SILENT = 0.25
 #: What is of offers made before is not repeated.
 _OF_OFFERS = (OfferShown, OfferClicked, OfferRedeemed, OfferDismissed)
 _FIRST_SEEN = "visits.days_since_first"
@@ -96,6 +98,8 @@ class Rehearsed:
     entered: int = 0
     held: int = 0
     """Of these, in the campaign's holdout."""
+    silent: int = 0
+    """Of those who entered, who did nothing in the past days, and so nothing again: what they would do is not known."""
     arms: Counter[str] = field(default_factory=Counter)
     """Offers made, by arm."""
     cost_cents: float = 0.0
@@ -110,12 +114,14 @@ class Rehearsed:
     closed: Sums = field(default_factory=Sums)
     """What those did whose window ended within these days; nobody treated them."""
 
-    def take(self, outcomes: Iterable[AnyOutcome], entries: Iterable[Opened], began_ms: int) -> None:
-        """What was said, and who entered, since a partition's rehearsal began at a time."""
-        name, measured = self.campaign.id, list[OfferOutcome]()
-        for opened in entries:
-            self.entered += opened.campaign == name
-            self.held += opened.campaign == name and opened.held
+    def take(self, outcomes: Iterable[AnyOutcome], stage: Stage) -> None:
+        """What was said in a partition's rehearsal, and who entered, since this was last asked."""
+        name, began_ms, measured = self.campaign.id, stage.began_ms, list[OfferOutcome]()
+        for opened in stage.side.entries:
+            if opened.campaign == name:
+                self.entered += 1
+                self.held += opened.held
+                self.silent += opened.shopper_id not in stage.active
         for said in outcomes:
             if isinstance(said, Receipt) and said.campaign == name:
                 self._weigh(said, began_ms)
@@ -141,11 +147,17 @@ class Rehearsed:
     def past(self) -> Past:
         """What such shoppers did. Raises ``RehearsalError``."""
         window = self.campaign.effect.window_days
+        if self.silent > MOST_SILENT * self.entered:
+            raise RehearsalError(
+                f"{self.campaign.id}: {self.silent:,} of {self.entered:,} shoppers who would enter did nothing in the "
+                f"past {self.days} days, and so do nothing when these come again: how many of them return is not known."
+                " More days (--days) tell more."
+            )
         if self.closed.shoppers < 2 or not self.closed.buyers:
             raise RehearsalError(
                 f"{self.campaign.id}: of {self.entered:,} shoppers who would enter in {self.days} days "
-                f"{self.closed.buyers:,} ordered in a window of {window:g} days that ended within them. More days "
-                "(--days), or a wider audience?"
+                f"{self.closed.buyers:,} ordered in a window of {window:g} days that ended within them."
+                f"{self._why()} More days (--days), or a wider audience?"
             )
         moments = Moments.of(self.closed)
         variance = float(moments.cov[_MARGIN, _MARGIN])
@@ -156,6 +168,12 @@ class Rehearsed:
             float(np.sqrt(variance)),
             _explained(moments),
         )
+
+    def _why(self) -> str:
+        """Whom guards held back, the most frequent reasons first."""
+        most = sorted(self.withheld.items(), key=lambda each: -len(each[1]))[:3]
+        told = ", ".join(f"{reason} {len(shoppers):,}" for reason, shoppers in most)
+        return f" Held back: {told} shoppers." if told else " No shopper in the audience was looked at."
 
     def _flow(self) -> Ints:
         """[days] who enter, as shoppers who are addressed come: on the first days it is everybody who comes often, so
@@ -184,9 +202,7 @@ class Rehearsed:
     def ahead(self) -> Forecast:
         """What to expect. Raises ``RehearsalError``."""
         if not self.entered:
-            why = max(self.withheld, key=lambda reason: len(self.withheld[reason]), default="nobody was addressed")
-            why = why.replace("_", " ")
-            raise RehearsalError(f"{self.campaign.id}: nobody would enter in {self.days} days: {why}.")
+            raise RehearsalError(f"{self.campaign.id}: nobody would enter in {self.days} days.{self._why()}")
         try:
             return forecast(self.past, self.offer, self.belief, days=self.days, holdout=self.campaign.holdout_share)
         except ValueError as error:
@@ -221,9 +237,9 @@ def rehearse(
             if PROGRESS in values and log:
                 stage = Stage.of(settings, shelf, partition, values)
                 for said in stage.play(log, running, days):
-                    entries, stage.side.entries = stage.side.entries, []
                     for each in found:
-                        each.take(said, entries, stage.began_ms)
+                        each.take(said, stage)
+                    stage.side.entries = []
                     tell(done + stage.events)
                 done, covered = done + stage.events, max(covered, stage.covered_days)
     if not done:
@@ -258,6 +274,8 @@ class Stage:
     """The newest event time in it."""
     group: str
     events: int = 0
+    active: set[str] = field(default_factory=set)
+    """Shoppers of these events."""
     covered_days: float = 0.0
 
     @staticmethod
@@ -282,6 +300,7 @@ class Stage:
         for event, at in events:
             for shopper in (event.shopper_id, *((_again(event.shopper_id),) if event.shopper_id in new else ())):
                 records.append((at, shopper.encode(), encode_event(_later(event, shopper, at))))
+                self.active.add(shopper)
         self.events = len(records) - 1
         for start in range(0, len(records), SLICE):
             times, keys, values = zip(*records[start : start + SLICE], strict=True)

@@ -17,7 +17,7 @@ from streams.commands.common import BROKER, JSON
 from streams.effects.forecast import Forecast, Span, holdouts
 from streams.records.campaigns import CampaignSet
 from streams.records.words import money, printable
-from streams.rehearsal import Rehearsed, rehearse
+from streams.rehearsal import RehearsalError, Rehearsed, rehearse
 from streams.settings import Settings
 from streams.terminal import print_rows, progress_bar
 
@@ -27,7 +27,7 @@ ASSUMED = (
     "offer; who came for the first time in them comes again as somebody new as well.",
     "Offers change nothing that anybody does: what they bring is assumed_uplift, what they cost assumed_redemption of "
     "the file. Profit is told from no uplift at all to twice as much.",
-    "Other campaigns are left out, as are returns after the days.",
+    "Campaigns outside the file are left out, as is what is returned after the window.",
 )
 
 
@@ -56,18 +56,29 @@ def forecast(file: Path, days: int, broker: str | None, as_json: bool) -> None:
         chosen = CampaignSet(shop=read(settings.access).shop, campaigns=chosen.campaigns)
     with progress_bar("Events that came again", None) as tell:
         found = rehearse(settings, Shelf(Store(settings.models)), chosen, days, tell)
-    ahead = [each.ahead() for each in found]
-    notes = [note for each in chosen.campaigns for note in not_noticed(each)]
+    told, failed = list[dict[str, Any]](), list[RehearsalError]()
+    for each in found:
+        try:
+            ahead = each.ahead()
+        except RehearsalError as error:
+            failed.append(error)
+            continue
+        told.append(_document(each, ahead))
+        if not as_json:
+            _print(each, ahead)
+    notes = [note for campaign in chosen.campaigns for note in not_noticed(campaign)]
     if as_json:
-        told = [_document(each, expected) for each, expected in zip(found, ahead, strict=True)]
-        click.echo(json.dumps({"campaigns": told, "assumed": ASSUMED, "notes": notes}, indent=2))
-        return
-    for each, expected in zip(found, ahead, strict=True):
-        _print(each, expected)
-    for line in ASSUMED:
-        click.echo(line)
+        untold = [str(error) for error in failed]
+        click.echo(json.dumps({"campaigns": told, "untold": untold, "assumed": ASSUMED, "notes": notes}, indent=2))
+    elif told:
+        for line in ASSUMED:
+            click.echo(line)
     for note in notes:
         click.echo(f"Note: {note}.", err=True)
+    for each_failed in failed[:-1]:
+        click.echo(f"Note: {each_failed}", err=True)
+    if failed:
+        raise failed[-1]
 
 
 def _print(of: Rehearsed, ahead: Forecast) -> None:
@@ -87,6 +98,8 @@ def _facts(of: Rehearsed, ahead: Forecast) -> Iterator[tuple[str, str]]:
     past, budget = of.past, of.campaign.budget[of.currency].total_cents
     days, window = of.days, of.campaign.effect.window_days
     yield "rehearsed", f"{of.events:,} events of {days} days; {of.entered:,} shoppers entered, {of.held:,} held back"
+    if of.silent:
+        yield "", f"{of.silent:,} of them did nothing in these days, and so nothing again: too little is told of them"
     yield "audience", f"{_numbers(ahead.audience)} shoppers"
     made = ", ".join(f"{arm} {n:,}" for arm, n in of.arms.most_common())
     yield "offers", f"{of.arms.total():,} ({made})" if made else "none"

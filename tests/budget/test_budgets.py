@@ -99,7 +99,7 @@ def test_what_campaigns_brought_is_shown_as_of_the_newest_report() -> None:
     log = SimpleNamespace(
         topic="shop-campaigns-log", writer=written, processors=processors, metrics=metrics, rules=RULES
     )
-    budgets = Budgets(cast(EntityLog, log), PARTITIONS)
+    budgets = Budgets(cast(EntityLog, log), PARTITIONS, 15)
     (home,) = homes_of(["win-back"], PARTITIONS)
     some = reports(days=40, held=0.16, lift=-0.05)
     shown = metrics.registry.get_sample_value

@@ -70,7 +70,7 @@ def rehearsed(values: dict[bytes, bytes], days: int = DAYS, shop: dict[str, Any]
     stage = Stage.of(Settings(app_id="shop"), NoModels(), 0, values)  # type: ignore[arg-type]
     found = Rehearsed(chosen.campaigns[0], days, "USD")
     for outcomes in stage.play([value for _, value in log_of(*PAST) if value], chosen, days):
-        found.take(outcomes, stage.side.entries, stage.began_ms)
+        found.take(outcomes, stage)
         stage.side.entries = []
     return found
 
@@ -123,7 +123,9 @@ def test_what_holds_shoppers_back_is_told_and_nobody_enters_who_may_not(stage_va
     assert found.entered == 0
     assert found.withheld.keys() == {"no_consent"}
     assert found.withheld["no_consent"] == orders().keys() | {REFUSES}
-    with pytest.raises(RehearsalError, match="thanks: nobody would enter in 28 days: no consent"):
+    with pytest.raises(
+        RehearsalError, match=r"thanks: nobody would enter in 28 days. Held back: no_consent \d+ shoppers"
+    ):
         found.ahead()
 
 
@@ -144,5 +146,15 @@ def test_carts_are_left_as_in_the_stream(stage_values: dict[bytes, bytes]) -> No
 def test_without_a_holdout_or_a_closed_window_nothing_is_foretold(stage_values: dict[bytes, bytes]) -> None:
     with pytest.raises(RehearsalError, match="without shoppers held back, no effect can be told"):
         rehearsed(stage_values, holdout_share=0.0).ahead()
-    with pytest.raises(RehearsalError, match=r"in a window of 14 days that ended within them. More days"):
+    with pytest.raises(RehearsalError, match=r"in a window of 14 days that ended within them. Held back: .* More days"):
         rehearsed(stage_values, days=7).ahead()
+
+
+def test_who_did_nothing_in_the_past_days_is_not_taken_for_lost(stage_values: dict[bytes, bytes]) -> None:
+    """A silence that is longer than what comes again lasts for ever in it."""
+    found = rehearsed(stage_values, trigger={"kind": "silence"}, audience="orders.days_since_last > 35")
+    active = {event.shopper_id for event in PAST if event.event_time > NOW - DAYS * DAY}  # type: ignore[operator]
+    assert found.silent > 0.25 * found.entered > 0
+    assert found.silent <= SHOPPERS - len(active)
+    with pytest.raises(RehearsalError, match=r"did nothing in the past 28 days, and so do nothing"):
+        found.ahead()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import random
 import re
 import sys
 from pathlib import Path
@@ -41,9 +40,8 @@ def run(monkeypatch: pytest.MonkeyPatch, found: list[Brought], *arguments: str) 
 
 
 def test_the_newest_estimates_are_found_whatever_was_said_again() -> None:
-    shuffled = random.Random(1).sample([*PAYS, *ARMS, *NEW], len(PAYS) + len(ARMS) + len(NEW))
-    # Of one campaign the log's order is that of time; a worker that was killed says some again.
-    records = [*sorted(shuffled, key=lambda each: each.event_time_ms), *PAYS[10:20]]
+    # Campaigns come among each other, each in order of time; a worker that was killed says some again.
+    records = [*sorted([*PAYS, *ARMS, *NEW], key=lambda each: each.event_time_ms), *PAYS[10:20]]
     found = by_campaign(records)
     assert found.keys() == {"win-back", "carts", "new"}
     newest, course = found["win-back"]
@@ -185,3 +183,14 @@ def test_an_unknown_campaign_is_a_misuse(monkeypatch: pytest.MonkeyPatch, capsys
     assert (
         "There is no campaign 'winback': did you mean win-back? There are: carts, win-back." in capsys.readouterr().err
     )
+
+
+def test_the_docs_show_what_the_command_prints(monkeypatch: pytest.MonkeyPatch) -> None:
+    spent = Balance(budget_cents=2_000_000, remaining_cents=1_291_000, leased_cents=50_000, spent_cents=659_000)
+    lowers = measured(reports("carts", days=60, held=0.12, lift=-0.05, arms=("ten", "letter")))
+    found = by_campaign([*measured(reports(days=60, lift=0.1)), *lowers])
+    both = [Brought(name, *found[name], spent, "USD") for name in sorted(found)]
+    text = (Path(__file__).parents[2] / "docs" / "effect.md").read_text()
+    for arguments, some in (((), both), (("win-back",), both[1:])):
+        printed = run(monkeypatch, some, *arguments).output
+        assert f"$ offerstream effect {' '.join(arguments)}".rstrip() + f"\n{printed}" in text
