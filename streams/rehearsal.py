@@ -58,7 +58,7 @@ DAY_MS, SLICE = 86_400_000, 2_000
 #: Where a larger share of those who enter is silent, nothing is said of what they bring.
 MOST_SILENT = 0.25
 #: What is of offers made before is not repeated.
-_OF_OFFERS = (OfferShown, OfferClicked, OfferRedeemed, OfferDismissed)
+OF_OFFERS = (OfferShown, OfferClicked, OfferRedeemed, OfferDismissed)
 _FIRST_SEEN = "visits.days_since_first"
 _NOT_ADDRESSED = ("not_running", "not_triggered", "not_in_audience", "audience_unknown")
 _MARGIN, _OWN = COLUMNS.index("margin"), len(COLUMNS) - len(COVARIATES)
@@ -236,7 +236,7 @@ def rehearse(
             log = [record.value or b"" for record in reader.between(place, *reader.extent(place))]
             if PROGRESS in values and log:
                 stage = Stage.of(settings, shelf, partition, values)
-                for said in stage.play(log, running, days):
+                for said in stage.play(stage.past(log, days), running):
                     for each in found:
                         each.take(said, stage)
                     stage.side.entries = []
@@ -291,22 +291,28 @@ class Stage:
         assert isinstance(processor.side, _Plenty)
         return Stage(processor, processor.side, processor.newest_ms, group)
 
-    def play(self, log: Iterable[bytes], chosen: CampaignSet, days: int) -> Iterator[list[AnyOutcome]]:
-        """Let the past days of a log come again; gives what is said, slice by slice."""
+    def play(self, events: Iterable[ShopperEvent], chosen: CampaignSet) -> Iterator[list[AnyOutcome]]:
+        """Let events come; gives what is said, slice by slice."""
         choice = CampaignsChosen(group=self.group, digest=chosen.digest, campaigns=chosen.described())
         records: list[tuple[int, bytes | None, bytes]] = [(self.began_ms, None, msgspec.json.encode(choice))]
-        events = list(self._past(log, days))
-        new = self._newcomers({event.shopper_id for event, _ in events}, days)
-        for event, at in events:
-            for shopper in (event.shopper_id, *((_again(event.shopper_id),) if event.shopper_id in new else ())):
-                records.append((at, shopper.encode(), encode_event(_later(event, shopper, at))))
-                self.active.add(shopper)
+        for event in events:
+            self.active.add(event.shopper_id)
+            records.append((when_ms(event) or 0, event.shopper_id.encode(), encode_event(event)))
         self.events = len(records) - 1
         for start in range(0, len(records), SLICE):
             times, keys, values = zip(*records[start : start + SLICE], strict=True)
             offsets = range(first := self.processor.next_offset, first + len(times))
             slice_ = Slice(EVENTS.name, self.processor.partition, offsets, list(times), list(keys), list(values))
             yield self.processor.apply(slice_).outcomes
+
+    def past(self, log: Iterable[bytes], days: int) -> Iterator[ShopperEvent]:
+        """Events of the days before as they come again, as many days later."""
+        events = list(self._past(log, days))
+        new = self._newcomers({event.shopper_id for event, _ in events}, days)
+        for event, at in events:
+            yield _later(event, event.shopper_id, at)
+            if event.shopper_id in new:
+                yield _later(event, _again(event.shopper_id), at)
 
     def _past(self, log: Iterable[bytes], days: int) -> Iterator[tuple[ShopperEvent, int]]:
         """Events of the days before, and when each comes again."""
@@ -320,7 +326,7 @@ class Stage:
             if at is None or not isinstance(event, ShopperEvent):
                 continue
             first = min(first, at)
-            if self.began_ms - length < at <= self.began_ms and not isinstance(event, _OF_OFFERS):
+            if self.began_ms - length < at <= self.began_ms and not isinstance(event, OF_OFFERS):
                 yield event, at + length
         self.covered_days = (self.began_ms - first) / DAY_MS
 

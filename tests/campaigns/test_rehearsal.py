@@ -69,7 +69,7 @@ def rehearsed(values: dict[bytes, bytes], days: int = DAYS, shop: dict[str, Any]
     chosen = CampaignSet(shop=chosen.shop, campaigns=tuple(running_always(each) for each in chosen.campaigns))
     stage = Stage.of(Settings(app_id="shop"), NoModels(), 0, values)  # type: ignore[arg-type]
     found = Rehearsed(chosen.campaigns[0], days, "USD")
-    for outcomes in stage.play([value for _, value in log_of(*PAST) if value], chosen, days):
+    for outcomes in stage.play(stage.past([value for _, value in log_of(*PAST) if value], days), chosen):
         found.take(outcomes, stage)
         stage.side.entries = []
     return found
