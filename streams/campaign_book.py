@@ -10,6 +10,16 @@ from streams.records.campaign_changes import CampaignApplied, CampaignChange, Sh
 from streams.records.campaigns import CampaignSet, Shop
 from streams.topics import CAMPAIGNS
 
+
+class UnknownCampaign(KeyError):
+    """There is no campaign of that id."""
+
+    exit_code = 2
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
 _decoder = msgspec.json.Decoder(CampaignChange)
 
 

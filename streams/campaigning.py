@@ -11,7 +11,7 @@ from functools import cached_property
 from msgspec.structs import replace
 
 from models.registry import TASKS
-from streams.campaign_book import CampaignBook, publish, read
+from streams.campaign_book import CampaignBook, UnknownCampaign, publish, read
 from streams.campaigns.lexer import ExpressionError
 from streams.campaigns.plan import Plans
 from streams.campaigns.vocabulary import Vocabulary, vocabulary
@@ -27,15 +27,6 @@ from streams.settings import Settings
 
 class ChangeError(ValueError):
     """A change of campaigns that cannot be made as things stand."""
-
-
-class UnknownCampaign(KeyError):
-    """There is no campaign of that id."""
-
-    exit_code = 2
-
-    def __str__(self) -> str:
-        return str(self.args[0])
 
 
 class Campaigning:

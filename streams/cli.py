@@ -15,8 +15,10 @@ from streams.commands.catalogues import metrics, schema, settings
 from streams.commands.check import check
 from streams.commands.dead_letters import dead_letters
 from streams.commands.demo import demo
+from streams.commands.effect import effect
 from streams.commands.evaluate_policy import evaluate_policy
 from streams.commands.features import features
+from streams.commands.forecast import forecast
 from streams.commands.groups import Group
 from streams.commands.late_events import late_events
 from streams.commands.models import models
@@ -56,11 +58,13 @@ def told() -> tuple[type[Exception], ...]:
     from streams.bench.errors import BenchError
     from streams.broker.embedded import BrokerError
     from streams.broker.jars import JarError
-    from streams.campaigning import ChangeError, UnknownCampaign
+    from streams.campaign_book import UnknownCampaign
+    from streams.campaigning import ChangeError
     from streams.effects.off_policy import SupportError
     from streams.followed import FollowedError
     from streams.producer.lines import LinesError
     from streams.producer.replay import ReplayError
+    from streams.rehearsal import RehearsalError
     from streams.rollout import NotServed
     from streams.topics import TopicError
     from training.errors import TrainingError
@@ -74,6 +78,7 @@ def told() -> tuple[type[Exception], ...]:
         ReplayError,
         TopicError,
         NotServed,
+        RehearsalError,
         ChangeError,
         UnknownCampaign,
         FollowedError,
@@ -111,6 +116,7 @@ for command in (
     late_events,
     features,
     campaigns,
+    effect,
     evaluate_policy,
     models,
     train,
@@ -118,6 +124,7 @@ for command in (
     bench,
 ):
     cli.add_command(command)
+campaigns.add_command(forecast)
 
 if __name__ == "__main__":
     main()

@@ -11,7 +11,9 @@ from dataclasses import dataclass, field
 import msgspec
 import numpy as np
 
+from streams.budget.ledger import Balance
 from streams.decisions.favourite import ADDRESS as FAVOURITE
+from streams.entities.campaign import CampaignSide
 from streams.entities.shopper import SHOPPER, ShopperSide
 from streams.features.kinds.taste import code
 from streams.processing.decode import NO_TIME
@@ -88,6 +90,8 @@ class Progress:
     """By campaign, offers made and the cents that they set aside."""
     carried_ms: dict[str, int] = field(default_factory=dict)
     """Of what was carried over from other topics, the newest event time by ``topic/partition``."""
+    balances: dict[str, Balance] = field(default_factory=dict)
+    """By campaign, where the budget is that the partition keeps: of campaigns' partitions."""
 
 
 def progress(reader: Reader, settings: Settings, entity: Entity = SHOPPER) -> dict[int, Progress]:
@@ -116,6 +120,7 @@ def progress(reader: Reader, settings: Settings, entity: Entity = SHOPPER) -> di
                 meta.get("campaigns"),
                 msgspec.convert(meta.get("offers", {}), dict[str, tuple[int, int]]),
                 meta.get("carried", {}).get("newest", {}),
+                {name: held for name, (held, _) in side.balances().items()} if isinstance(side, CampaignSide) else {},
             )
     return found
 
@@ -137,16 +142,18 @@ def watermarks(reader: Reader, settings: Settings) -> dict[int, int]:
     return found
 
 
-class _Held:
+class Held:
     """Values of a changelog, as the durable tier of a partition."""
 
     def __init__(self, values: Mapping[bytes, bytes]) -> None:
         self._values = values
 
     def get(self, key: bytes) -> bytes | None:
+        """A value."""
         return self._values.get(key)
 
     def items(self) -> list[tuple[bytes, bytes]]:
+        """All of them, in order of keys."""
         return sorted(self._values.items())
 
 
@@ -167,7 +174,7 @@ def state_of(settings: Settings, key: str, entity: Entity = SHOPPER) -> Partitio
             meta = msgspec.json.decode(values[PROGRESS])
             rules = Rules.of(meta["rules"]) if "rules" in meta else settings.rules()
             try:
-                return PartitionProcessor(entity, partition, rules, tier=_Held(values), room=1)
+                return PartitionProcessor(entity, partition, rules, tier=Held(values), room=1)
             except OtherRules as error:
                 raise TopicError(str(error)) from error
     hint = ""

@@ -204,6 +204,33 @@ class Metrics:
             "What a cent of cost must bring for an offer of a campaign: high where money is short.",
             "campaign",
         )
+        self.campaign_open = gauge(
+            "campaign_open",
+            "0 or 1",
+            "1 while a campaign's ledger leases money: 0 once it is paused or stopped.",
+            "campaign",
+        )
+        self.campaign_profit = gauge(
+            "campaign_profit_cents",
+            "cents",
+            "What a campaign brought beyond its holdout so far, less its cost: the estimate (mean) and the ends of its "
+            "interval (low, high), which hold however often one looks; no ends while too few have ordered.",
+            "campaign",
+            "bound",
+        )
+        self.campaign_shoppers = gauge(
+            "campaign_shoppers",
+            "shoppers",
+            "Shoppers who entered a campaign and whose window has closed, by side: offered, holdout.",
+            "campaign",
+            "side",
+        )
+        self.campaign_sides_differ = gauge(
+            "campaign_sides_differ",
+            "0 or 1",
+            "1 where a campaign's sides have other shares than asked for (sample ratio mismatch): believe no effect of it.",
+            "campaign",
+        )
         self.models_refused = counter("models_refused", "refusals", "Times a chosen version could not serve.", "task")
 
     def catalogue(self) -> list[tuple[str, str, str, tuple[str, ...], str]]:

@@ -85,7 +85,7 @@ PURE = (
 )
 #: Imports go one way: a package or module of ``streams`` imports from lines above its own, never below or beside.
 LAYERS = (
-    ("access", "metrics", "nearest", "noise", "records", "terminal", "writable"),
+    ("access", "metrics", "nearest", "noise", "plot", "records", "terminal", "writable"),
     ("announce", "broker", "columns", "topics", "transport", "web"),
     ("compacted", "effects", "features", "state"),
     ("campaign_book", "control"),
@@ -96,8 +96,8 @@ LAYERS = (
     ("entities",),
     ("kafka_watch", "settings"),
     ("agents", "inspect", "late_events"),
-    ("parts", "producer", "rollout", "why"),
-    ("campaigning", "followed", "health", "versions"),
+    ("brought", "parts", "producer", "rehearsal", "rollout", "why"),
+    ("campaigning", "followed", "health", "pages", "versions"),
     ("app", "demo"),
     ("worker",),
     ("bench",),

@@ -1,4 +1,4 @@
-"""Writes into the campaigns' log which budgets campaigns have, and shows where they are."""
+"""Writes into the campaigns' log which budgets campaigns have, and shows where they are and what they brought."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from streams.processing.partition import PartitionProcessor
 from streams.processing.spending import homes_of
 from streams.records.budget import PRICE_UNIT, BudgetSet, encode_budget_record
 from streams.records.campaigns import Campaign, CampaignSet
+from streams.records.effects import EffectMeasured
 
 
 def budget_of(campaign: Campaign, currency: str, partitions: int, lease_minutes: int) -> BudgetSet | None:
@@ -78,17 +79,36 @@ class Budgets:
         self._log.writer.say(self._log.topic, encode_budget_record(budget), partition=partition)
 
     def show(self) -> None:
-        """Where the budgets are that this worker keeps, as metrics."""
-        cents, price = self._log.metrics.campaign_budget, self._log.metrics.campaign_price
-        balances = {name: held for side, _ in self._sides() for name, held in side.balances().items()}
-        for name in self._shown - balances.keys():
-            cents.remove_by_labels({"campaign": name})
-            price.remove_by_labels({"campaign": name})
-        self._shown = set(balances)
-        for name, (balance, price_micros) in balances.items():
-            for part, value in zip(("total", "remaining", "leased", "spent"), balance, strict=True):
-                cents.labels(name, part).set(value)
-            price.labels(name).set(price_micros / PRICE_UNIT)
+        """Where the budgets are that this worker keeps, and what their campaigns brought, as metrics."""
+        m, before, self._shown = self._log.metrics, self._shown, set()
+        gauges = (m.campaign_budget, m.campaign_price, m.campaign_open)
+        effects = (m.campaign_profit, m.campaign_shoppers, m.campaign_sides_differ)
+        for side, _ in self._sides():
+            for name, (balance, price_micros) in side.balances().items():
+                for part, value in zip(("total", "remaining", "leased", "spent"), balance, strict=True):
+                    m.campaign_budget.labels(name, part).set(value)
+                m.campaign_price.labels(name).set(price_micros / PRICE_UNIT)
+                m.campaign_open.labels(name).set(side.budgets[name].open)
+                self._shown.add(name)
+            for name, estimates in side.effects.items():
+                for whole in estimates[:1]:
+                    self._show_effect(name, whole)
+        for name in before - self._shown:
+            for gauge in (*gauges, *effects):
+                gauge.remove_by_labels({"campaign": name})
+
+    def _show_effect(self, name: str, whole: EffectMeasured) -> None:
+        m, profit = self._log.metrics, whole.incremental.get("profit")
+        for bound in ("low", "mean", "high"):
+            value = None if profit is None else getattr(profit, bound)
+            if value is None:
+                m.campaign_profit.remove_by_labels({"campaign": name, "bound": bound})
+            else:
+                m.campaign_profit.labels(name, bound).set(value)
+        m.campaign_shoppers.labels(name, "offered").set(whole.shoppers)
+        m.campaign_shoppers.labels(name, "holdout").set(whole.held)
+        m.campaign_sides_differ.labels(name).set(whole.sides_differ)
+        self._shown.add(name)
 
     def _sides(self) -> Iterator[tuple[CampaignSide, int]]:
         processors: Mapping[int, PartitionProcessor] = self._log.processors

@@ -23,13 +23,27 @@ from streams.records.events import decode_event
 from streams.records.items import item_decoder
 from streams.settings import Settings
 from streams.terminal import console, interruptible
-from streams.topics import ALERTS, CARRIED, DEAD_LETTERS, EVENTS, ITEM_PROFILES, LATE, OFFERS, WITHHELD, Topic
+from streams.topics import (
+    ALERTS,
+    CARRIED,
+    DEAD_LETTERS,
+    EFFECTS,
+    EVENTS,
+    ITEM_PROFILES,
+    LATE,
+    OFFER_OUTCOMES,
+    OFFERS,
+    WITHHELD,
+    Topic,
+)
 
 KINDS: dict[str, tuple[Topic, ...]] = {
     "events": (EVENTS,),
     "alerts": (ALERTS,),
     "offers": (OFFERS,),
     "withheld": (WITHHELD,),
+    "outcomes": (OFFER_OUTCOMES,),
+    "effects": (EFFECTS,),
     "items": (ITEM_PROFILES,),
     "catalogue": CARRIED,
     "dead": (DEAD_LETTERS,),
@@ -75,9 +89,10 @@ def watch(
 ) -> None:
     """Print what comes through Kafka, live, a line each: when, whom, what and why.
 
-    KINDS: of shoppers events, alerts, offers, withheld; of items items (their profiles) and catalogue (what others tell
-    of them: catalogue, stock, reviews); of both dead, late. Several at once; default: alerts offers dead. The time of
-    a line is the event time that it stands on. Waits for topics that are not there yet. Ctrl-C ends it.
+    KINDS: of shoppers events, alerts, offers, withheld, outcomes (what became of campaigns' offers); of campaigns
+    effects (what they brought beyond their holdout); of items items (their profiles) and catalogue (what others tell
+    of them: catalogue, stock, reviews); of shoppers and items dead, late. Several at once; default: alerts offers dead.
+    The time of a line is the event time that it stands on. Waits for topics that are not there yet. Ctrl-C ends it.
     """
     wanted = {("shopper_id", shopper), ("item_id", item)} - {("shopper_id", None), ("item_id", None)}
     settings = Settings.from_environment(broker=broker)
@@ -112,13 +127,15 @@ class Seen:
 
     @property
     def field(self) -> str:
-        """What names whom or what it is about: ``shopper_id`` or ``item_id``."""
+        """What names whom or what it is about: ``shopper_id``, ``item_id`` or ``campaign``."""
         topic = getattr(self.said, "source_topic", self.record.topic)
+        if topic == EFFECTS.name:
+            return "campaign"
         return "item_id" if topic in _OF_ITEMS else "shopper_id"
 
     @property
     def whom(self) -> str:
-        """The shopper or the item."""
+        """The shopper, the item or the campaign."""
         return words.whom(self.said) if self.said is not None else (self.record.key or b"").decode(errors="replace")
 
     def as_text(self) -> str:

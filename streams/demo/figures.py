@@ -11,12 +11,11 @@ from xml.etree.ElementTree import Element
 
 from streams.decisions.churn_alert import LEVELS
 from streams.demo.items import Ranking
-from streams.demo.markup import picture, tag
+from streams.pages.markup import line, picture, scale, tag, text, through
 from streams.records.words import GUARDS, shown_day
 
 WIDTH, LEFT, RIGHT = 400.0, 48.0, 394.0
 Numbers = dict[str, Any]
-Scale = Callable[[float], float]
 
 
 def alerts(n: Numbers) -> Element:
@@ -27,9 +26,9 @@ def alerts(n: Numbers) -> Element:
         foot, cells = panel * (k + 1) - 24, [month[level] for month in months]
         promised = n["alert_truth"][level]["promised"]
         most = _round_up(max((cell["alerts"] for cell in cells), default=0))
-        y = _scale(0, most, foot, foot - 92)
+        y = scale(0, most, foot, foot - 92)
         says = f"{level}" + ("" if promised is None else f": {promised:.0%} promised")
-        inside += [_text(LEFT, foot - 102, says, class_="name"), *_rules(y, most)]
+        inside += [text(LEFT, foot - 102, says, class_="name"), *_rules(y, most)]
         for i, (month, cell) in enumerate(zip(months, cells, strict=True)):
             x, wide = LEFT + step * i + 3, step - 6
             parts = (("came", cell["came_true"]), ("not", cell["judged"] - cell["came_true"]))
@@ -41,9 +40,9 @@ def alerts(n: Numbers) -> Element:
                 upto += size
             if promised is not None and cell["judged"]:
                 at = y(promised * cell["judged"])
-                inside.append(_line(x - 2, at, x + wide + 2, at, class_="promise"))
+                inside.append(line(x - 2, at, x + wide + 2, at, class_="promise"))
             if i % every == 0:
-                inside.append(_text(x + wide / 2, foot + 17, _month(month["month"]), text_anchor="middle"))
+                inside.append(text(x + wide / 2, foot + 17, _month(month["month"]), text_anchor="middle"))
     told = "Bars per month for critical, high and watch alerts: those that came true, those that did not, those too "
     told += "young to judge; a mark where the promise lies. The table has the numbers."
     return picture("alerts", "Alerts by month, and what became of them", told, WIDTH, 3 * panel, *inside)
@@ -51,16 +50,16 @@ def alerts(n: Numbers) -> Element:
 
 def calibration(n: Numbers) -> Element:
     """What the score said against what came, with 95% intervals."""
-    x, y = _scale(0, 1, LEFT, RIGHT), _scale(0, 1, 330, 10)
-    inside = [*_rules(y, 1, _percent), _line(x(0), y(0), x(1), y(1), class_="promise")]
+    x, y = scale(0, 1, LEFT, RIGHT), scale(0, 1, 330, 10)
+    inside = [*_rules(y, 1, _percent), line(x(0), y(0), x(1), y(1), class_="promise")]
     for each in n["calibration"]:
         at, (low, high) = x(each["said"]), each["interval"]
-        inside.append(_line(at, y(low), at, y(high), class_="whisker"))
+        inside.append(line(at, y(low), at, y(high), class_="whisker"))
         inside.append(tag("circle", cx=at, cy=y(each["came_true"] / each["judged"]), r=5.0, class_="dot"))
-    inside += [_text(x(v), 350, _percent(v), text_anchor="middle") for v in (0, 0.25, 0.5, 0.75)]
-    inside.append(_text(RIGHT, 350, "100%", text_anchor="end"))
-    inside.append(_text(RIGHT, 374, "likely to leave, the score said →", text_anchor="end"))
-    inside.append(_text(LEFT + 6, 20, "↑ really left"))
+    inside += [text(x(v), 350, _percent(v), text_anchor="middle") for v in (0, 0.25, 0.5, 0.75)]
+    inside.append(text(RIGHT, 350, "100%", text_anchor="end"))
+    inside.append(text(RIGHT, 374, "likely to leave, the score said →", text_anchor="end"))
+    inside.append(text(LEFT + 6, 20, "↑ really left"))
     told = "A dot for each range of the score, a line for its 95% interval: right scores lie on the dashed diagonal."
     return picture("calibration", "What the score said, and how many left", told, WIDTH, 382, *inside)
 
@@ -71,9 +70,9 @@ def offers(n: Numbers) -> Element:
     most, inside = max(1, *(k for _, k, _ in rows)), list[Element]()
     for i, (says, count, class_) in enumerate(rows):
         wide = (RIGHT - 74) * count / most
-        inside.append(_text(2, 46 * i + 16, says))
+        inside.append(text(2, 46 * i + 16, says))
         inside.append(tag("rect", x=2.0, y=46 * i + 22.0, width=max(wide, 1.0), height=14.0, class_=class_))
-        inside.append(_text(wide + 9, 46 * i + 35, f"{count:,}", class_="name"))
+        inside.append(text(wide + 9, 46 * i + 35, f"{count:,}", class_="name"))
     told = "A bar for the offers made, and one for each reason why offers were held back."
     return picture("offers", "Offers made and held back", told, WIDTH, 46.0 * len(rows), *inside)
 
@@ -81,22 +80,22 @@ def offers(n: Numbers) -> Element:
 def timeline(story: Numbers) -> Element:
     """One shopper: what the score said from day to day, and below it when offers and orders came."""
     t = story["timeline"]
-    x, y = _scale(t["from_ms"], max(t["to_ms"], t["from_ms"] + 1), LEFT + 30, RIGHT), _scale(0, 1, 190, 34)
+    x, y = scale(t["from_ms"], max(t["to_ms"], t["from_ms"] + 1), LEFT + 30, RIGHT), scale(0, 1, 190, 34)
     start, end = t["silence"]
     inside = [
         tag("rect", x=x(start), y=10.0, width=x(end) - x(start), height=286.0, class_="silence"),
-        _text((x(start) + x(end)) / 2, 26, "silence", text_anchor="middle"),
+        text((x(start) + x(end)) / 2, 26, "silence", text_anchor="middle"),
         *_rules(y, 1, _percent, LEFT + 30),
-        tag("polyline", points=_points((x(at), y(score)) for at, score in t["scores"]), class_="score"),
+        tag("polyline", points=through((x(at), y(score)) for at, score in t["scores"]), class_="score"),
     ]
     rows = {"offered": 212.0, "held back": 242.0, "ordered": 272.0}
-    inside += [_text(0, foot + 14, says) for says, foot in rows.items()]
+    inside += [text(0, foot + 14, says) for says, foot in rows.items()]
     marks = [*((at, "offered" if what == "made" else "held back") for at, what in t["offers"])]
     for at, row in [*marks, *((at, "ordered") for at, _ in t["orders"])]:
-        inside.append(_line(x(at), rows[row], x(at), rows[row] + 18, class_=row.split()[0]))
+        inside.append(line(x(at), rows[row], x(at), rows[row] + 18, class_=row.split()[0]))
     for at, level, score in t["alerts"]:
         inside.append(tag("circle", cx=x(at), cy=y(score), r=6.0, class_=f"alert {level}"))
-    inside += [_text(x(at), 314, shown_day(at)[5:], text_anchor="middle") for at in _quarters(t["from_ms"], t["to_ms"])]
+    inside += [text(x(at), 314, shown_day(at)[5:], text_anchor="middle") for at in _quarters(t["from_ms"], t["to_ms"])]
     counts = (len(t[what]) for what in ("alerts", "offers", "orders"))
     told = f"From {shown_day(t['from_ms'])} to {shown_day(t['to_ms'])}: how likely {story['shopper_id']} leaves as a "
     told += "line, {:,} alerts on it, {:,} offers made or held back and {:,} orders below; ".format(*counts)
@@ -111,14 +110,14 @@ def ranking(name: str, ranked: Ranking, rows: list[Numbers]) -> Element:
     for i, row in enumerate(rows):
         top = 52.0 * i
         wide = 120 * row[ranked.number] / most
-        inside.append(_text(2, top + 16, _cut(row["title"])))
+        inside.append(text(2, top + 16, _cut(row["title"])))
         inside.append(tag("rect", x=2.0, y=top + 24, width=max(wide, 1.0), height=14.0, class_=name.replace("_", "-")))
-        inside.append(_text(max(wide, 1.0) + 8, top + 37, ranked.shown(row), class_="name"))
+        inside.append(text(max(wide, 1.0) + 8, top + 37, ranked.shown(row), class_="name"))
         if weeks := row["weeks"]:
-            x = _scale(0, max(len(weeks) - 1, 1), left, right)
-            y = _scale(0, max(1, *weeks), top + 42, top + 22)
-            inside.append(_line(left, y(0), right, y(0), class_="rule"))
-            inside.append(tag("polyline", points=_points((x(k), y(w)) for k, w in enumerate(weeks)), class_="score"))
+            x = scale(0, max(len(weeks) - 1, 1), left, right)
+            y = scale(0, max(1, *weeks), top + 42, top + 22)
+            inside.append(line(left, y(0), right, y(0), class_="rule"))
+            inside.append(tag("polyline", points=through((x(k), y(w)) for k, w in enumerate(weeks)), class_="score"))
     told = "; ".join(f"{row['title']}: {ranked.shown(row)}" for row in rows)
     return picture(name, ranked.title, f"{told}. The lines are units by week.", WIDTH, 52.0 * len(rows), *inside)
 
@@ -127,12 +126,12 @@ def progress(n: Numbers) -> Element:
     """Records sent and processed as the seconds passed."""
     points = n["progress"]
     most = _round_up(max(1, n["records_in"]))
-    x, y = _scale(0, max(points[-1][0], 0.001), LEFT, RIGHT), _scale(0, most, 180, 16)
+    x, y = scale(0, max(points[-1][0], 0.001), LEFT, RIGHT), scale(0, most, 180, 16)
     inside = _rules(y, most)
     for k, class_ in ((1, "sent"), (2, "done")):
-        inside.append(tag("polyline", points=_points((x(p[0]), y(p[k])) for p in points), class_=class_))
-    inside += [_text(x(points[-1][0] * v), 198, f"{points[-1][0] * v:.0f} s", text_anchor="middle") for v in (0, 0.5)]
-    inside.append(_text(RIGHT, 198, f"{points[-1][0]:.0f} s", text_anchor="end"))
+        inside.append(tag("polyline", points=through((x(p[0]), y(p[k])) for p in points), class_=class_))
+    inside += [text(x(points[-1][0] * v), 198, f"{points[-1][0] * v:.0f} s", text_anchor="middle") for v in (0, 0.5)]
+    inside.append(text(RIGHT, 198, f"{points[-1][0]:.0f} s", text_anchor="end"))
     told = f"Two rising lines, sent and processed; both end at {n['records_in']:,} records after {n['seconds']:.0f} s."
     return picture("progress", "Records sent and processed", told, WIDTH, 204, *inside)
 
@@ -154,30 +153,15 @@ def _cut(text: str, most: int = 48) -> str:
     return text if len(text) <= most else text[: most - 1] + "…"
 
 
-def _scale(low: float, high: float, start: float, stop: float) -> Scale:
-    """Where a value between ``low`` and ``high`` is drawn between ``start`` and ``stop``."""
-    return lambda value: start + (stop - start) * (value - low) / (high - low)
-
-
-def _rules(y: Scale, most: float, shown: Callable[[float], str] = _short, left: float = LEFT) -> list[Element]:
+def _rules(
+    y: Callable[[float], float], most: float, shown: Callable[[float], str] = _short, left: float = LEFT
+) -> list[Element]:
     """Lines across at nothing, half and all, and what they stand for."""
     found: list[Element] = []
     for value in (0, most / 2, most):
-        found.append(_line(left, y(value), RIGHT, y(value), class_="rule"))
-        found.append(_text(left - 6, y(value) + 5, shown(value), text_anchor="end"))
+        found.append(line(left, y(value), RIGHT, y(value), class_="rule"))
+        found.append(text(left - 6, y(value) + 5, shown(value), text_anchor="end"))
     return found
-
-
-def _points(places: Iterable[tuple[float, float]]) -> str:
-    return " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
-
-
-def _line(x1: float, y1: float, x2: float, y2: float, **attributes: object) -> Element:
-    return tag("line", x1=x1, y1=y1, x2=x2, y2=y2, **attributes)
-
-
-def _text(x: float, y: float, says: str, **attributes: object) -> Element:
-    return tag("text", says, x=float(x), y=float(y), **attributes)
 
 
 def _round_up(value: float) -> float:

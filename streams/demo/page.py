@@ -17,10 +17,9 @@ from streams.demo.campaigns import LEAD as CAMPAIGNS_LEAD
 from streams.demo.campaigns import cells as campaign_cells
 from streams.demo.following import ITEM_FATES
 from streams.demo.items import RANKINGS
-from streams.demo.markup import Inside, table, tag, text_of
 from streams.demo.scrape import RECORD_FATES
-from streams.demo.style import STYLE
 from streams.demo.summary import span
+from streams.pages.markup import Inside, beside, document, legend, section, table, tag, tiles
 from streams.records.words import guard_in_words, money, shown_day
 
 Numbers = dict[str, Any]
@@ -33,19 +32,9 @@ def page(n: Numbers) -> str:
         f"{days['shoppers']:,} households, {span(days)}: what they did went through Apache Kafka, features, models and "
         f"decisions in {n['seconds']:.0f} seconds. This is what was said of them, and what came of it."
     )
-    head = tag(
-        "head",
-        tag("meta", charset="utf-8"),
-        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        tag("meta", name="color-scheme", content="light dark"),
-        # Whatever stands in the data: nothing is loaded and no script runs.
-        tag("meta", http_equiv="Content-Security-Policy", content="default-src 'none'; style-src 'unsafe-inline'"),
-        tag("title", f"offerstream demo, {days['from']} to {days['to']}"),
-        tag("style", STYLE),
-    )
-    sections = [made for section in SECTIONS if (made := section(n)) is not None]
-    main = tag("main", tag("h1", "offerstream demo"), tag("p", lead, class_="lead"), _tiles(n), *sections)
-    return "<!doctype html>\n" + text_of(tag("html", head, tag("body", main), lang="en")) + "\n"
+    sections = [made for make in SECTIONS if (made := make(n)) is not None]
+    title = f"offerstream demo, {days['from']} to {days['to']}"
+    return document(title, tag("h1", "offerstream demo"), tag("p", lead, class_="lead"), _tiles(n), *sections)
 
 
 def _tiles(n: Numbers) -> Element:
@@ -55,7 +44,7 @@ def _tiles(n: Numbers) -> Element:
             told.append((f"of {level} alerts came true", f"{truth['came_true'] / truth['judged']:.0%}"))
     if n["base_rate"] is not None:
         told.append(("of all judged ordered nothing", f"{n['base_rate']:.0%}"))
-    return tag("dl", *(tag("div", tag("dd", number), tag("dt", what)) for what, number in told), class_="tiles")
+    return tiles(*told)
 
 
 def story(n: Numbers) -> Element | None:
@@ -65,7 +54,7 @@ def story(n: Numbers) -> Element | None:
         return None
     lines = (tag("div", tag("dt", title), tag("dd", says)) for title, says in told["lines"])
     t = told["timeline"]
-    key = _key(("score", "how likely they leave"), *((f"alert {level}", f"{level} alert") for level in LEVELS[1:]))
+    marks = legend(("score", "how likely they leave"), *((f"alert {level}", f"{level} alert") for level in LEVELS[1:]))
     said = [(at, f"{level} alert ({score:.0%})") for at, level, score in t["alerts"]]
     said += [(at, "offered" if what == "made" else guard_in_words(what)) for at, what in t["offers"]]
     days = [[shown_day(at), what] for at, what in sorted(said)]
@@ -74,8 +63,8 @@ def story(n: Numbers) -> Element | None:
         tag("summary", f"All that was said of them; {len(t['orders']):,} orders"),
         table(["day", "what"], days, "Alerts and offers, by day"),
     )
-    picture = _figure(figures.timeline(told), key)
-    return _section(
+    picture = tag("figure", figures.timeline(told), marks)
+    return section(
         "story",
         f"One shopper’s story: {told['shopper_id']}",
         tag("div", tag("dl", *lines, class_="story"), tag("div", picture, whole), class_="beside"),
@@ -85,7 +74,7 @@ def story(n: Numbers) -> Element | None:
 
 def alerts(n: Numbers) -> Element:
     """Alerts over time against what was promised."""
-    key = _key(("came", "came true: no order in 30 days"), ("not", "did not"), ("open", "too young to judge"),
+    marks = legend(("came", "came true: no order in 30 days"), ("not", "did not"), ("open", "too young to judge"),
                ("promise", "as many as were promised"))  # fmt: skip
     rows = [[month["month"], *(_of(month[level]) for level in LEVELS[1:])] for month in n["alerts_by_month"]]
     whole = [n["alert_truth"][level] for level in LEVELS[1:]]
@@ -101,12 +90,12 @@ def alerts(n: Numbers) -> Element:
         if lapses["foretold"]
         else ""
     )
-    return _section(
+    return section(
         "alerts",
         "Alerts, and what was promised",
         tag("p", f"An alert says: no order in the next {n['alert_days']} days.{rate}{early}"),
-        _beside(
-            figures.alerts(n), key, table(["month", *LEVELS[1:]], rows, "Came true / judged, + too young to judge")
+        beside(
+            figures.alerts(n), marks, table(["month", *LEVELS[1:]], rows, "Came true / judged, + too young to judge")
         ),
     )
 
@@ -124,11 +113,11 @@ def calibration(n: Numbers) -> Element | None:
         "Where the score says 40%, 40 in 100 should leave: order nothing in 30 days. Every answer whose 30 days lie "
         "within the data is counted."
     )
-    return _section(
+    return section(
         "calibration",
         "Is the score right?",
         tag("p", told),
-        _beside(figures.calibration(n), None, table(head, rows, "Score and truth, by range of the score")),
+        beside(figures.calibration(n), None, table(head, rows, "Score and truth, by range of the score")),
     )
 
 
@@ -141,11 +130,11 @@ def offers(n: Numbers) -> Element:
         f"{anyway['ordered_within_7_days']:,} of {anyway['judged']:,} offers were followed by an order within 7 days. "
         "Nobody saw them, for these data were recorded before: what offers do, only a live shop’s holdout can tell."
     )
-    return _section(
+    return section(
         "offers",
         "Offers made, and held back",
         tag("p", week) if anyway["judged"] else None,
-        _beside(figures.offers(n), None, table(["offer", "how many"], rows, "Offers by what became of them")),
+        beside(figures.offers(n), None, table(["offer", "how many"], rows, "Offers by what became of them")),
     )
 
 
@@ -162,7 +151,7 @@ def campaigns(n: Numbers) -> Element | None:
     ]
     told = [tag("li", tag("strong", each["title"]), f": {each['words']}") for each in n["campaigns"] if each["words"]]
     names = [each["id"] for each in n["campaigns"]]
-    return _section(
+    return section(
         "campaigns",
         "Campaigns: what they spent, and what they brought",
         tag("p", CAMPAIGNS_LEAD),
@@ -193,8 +182,8 @@ def items(n: Numbers) -> Element | None:
         ]
         head = ["item (id)", ranked.head, "30 days", "7 days", "price"]
         caption = f"{ranked.title}: units sold in 30 and 7 days, and the price"
-        key = _key(("score", f"units by week, the last {len(rows[0]['weeks'])}"))
-        blocks.append(_beside(figures.ranking(name, ranked, rows), key, table(head, cells, caption)))
+        marks = legend(("score", f"units by week, the last {len(rows[0]['weeks'])}"))
+        blocks.append(beside(figures.ranking(name, ranked, rows), marks, table(head, cells, caption)))
     if not any(told[name] for name in RANKINGS):
         return None
     sent = told["catalogue"]
@@ -203,7 +192,7 @@ def items(n: Numbers) -> Element | None:
         f"{sent.get('item_changed', 0):,} price changes told, and {sent.get('stock_counted', 0):,} counts of simulated "
         f"stock. {n['item_profiles']:,} profiles of all items that were sold came of it."
     )
-    return _section("items", "Items", tag("p", lead), *blocks)
+    return section("items", "Items", tag("p", lead), *blocks)
 
 
 def answers(n: Numbers) -> Element:
@@ -217,7 +206,7 @@ def answers(n: Numbers) -> Element:
             tag("blockquote", system["in_words"]) if system["in_words"] else None,
             tag("details", tag("summary", "The same as it stands in Kafka"), tag("pre", example, tabindex=0)),
         ]
-    return _section("answers", "What was answered", *blocks)
+    return section("answers", "What was answered", *blocks)
 
 
 def adding_up(n: Numbers) -> Element:
@@ -244,11 +233,11 @@ def adding_up(n: Numbers) -> Element:
         ),
         table(["outcome", "said", "read back"], said, "Every outcome is in its topic"),
     )
-    return _section(
+    return section(
         "adds-up",
         verdict,
         tag("p", speed),
-        _beside(figures.progress(n), _key(("sent", "sent"), ("done", "processed")), tables),
+        beside(figures.progress(n), legend(("sent", "sent"), ("done", "processed")), tables),
     )
 
 
@@ -262,24 +251,6 @@ SECTIONS: tuple[Callable[[Numbers], Element | None], ...] = (
     answers,
     adding_up,
 )
-
-
-def _section(name: str, title: str, *inside: Inside) -> Element:
-    return tag("section", tag("h2", title, id=name), *inside, aria_labelledby=name)
-
-
-def _beside(picture: Element, key: Element | None, made: Element) -> Element:
-    return tag("div", _figure(picture, key), made, class_="beside")
-
-
-def _figure(picture: Element, key: Element | None) -> Element:
-    return tag("figure", picture, key)
-
-
-def _key(*entries: tuple[str, str]) -> Element:
-    """What the colours and marks of a picture stand for."""
-    marks = (tag("li", tag("span", class_=f"mark {class_}", aria_hidden="true"), says) for class_, says in entries)
-    return tag("ul", *marks, class_="key")
 
 
 def _of(told: Numbers) -> str:

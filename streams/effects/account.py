@@ -44,14 +44,17 @@ class Account(msgspec.Struct):
         shoppers = sum(cells.values(), Sums()).shoppers
         per_day, ref = shoppers / days if days >= 1 else None, f"{report.source_partition}/{report.sequence}"
         found = measure(report.campaign, cells, plan, report.currency, at_ms=at_ms, ref=ref, shoppers_per_day=per_day)
-        return [msgspec.structs.replace(one, sides=self._sides(said.holdout_share)) for one in found]
+        sides, differ = self._sides(said.holdout_share)
+        return [msgspec.structs.replace(one, sides=sides, sides_differ=differ) for one in found]
 
-    def _sides(self, share: float) -> str:
+    def _sides(self, share: float) -> tuple[str, bool]:
+        """Whether shoppers entered in the shares that were asked for, in words and as such."""
         if not 0 < share < 1:
-            return ""
+            return "", False
         entered = [sum(each.entered for each in self.newest.values())]
         entered.append(sum(each.entered_held for each in self.newest.values()))
-        return sample_ratio.check((entered[0], entered[1]), (1 - share, share)).words
+        ratio = sample_ratio.check((entered[0], entered[1]), (1 - share, share))
+        return ratio.words, ratio.mismatch
 
 
 class Effects:

@@ -89,6 +89,10 @@ class OfferWindows:
         """Whether campaigns' ledgers know all that is known here."""
         return all(known.reported for known in self._known.values())
 
+    def entered(self, shopper: str, campaign: str) -> bool:
+        """Whether a shopper entered a campaign before."""
+        return (shopper, campaign) in self._open
+
     # -- in
 
     def open(self, campaign: Campaign, opened: Opened, offset: int) -> None:

@@ -177,6 +177,9 @@ class EffectMeasured(AnyOutcome, kw_only=True, frozen=True):
     sides: Annotated[
         str, Meta(description="Whether shoppers entered in the shares that were asked for; empty where nobody asked.")
     ] = ""
+    sides_differ: Annotated[
+        bool, Meta(description="Whether the shares differ from those asked for: then no effect can be believed.")
+    ] = False
 
     @property
     def key(self) -> str:

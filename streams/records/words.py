@@ -132,14 +132,18 @@ def about(record: object, reasons: int = 3) -> str:
         return _offer(record)
     if isinstance(record, OfferWithheld):
         return _withheld(record)
+    if isinstance(record, OfferOutcome):
+        return _outcome(record)
+    if isinstance(record, EffectMeasured):
+        arm, segment = (
+            name if name != "*" else f"all {what}"
+            for name, what in ((record.arm, "arms"), (record.segment, "segments"))
+        )
+        return f"{record.words} [{arm}, {segment or 'no segment'}]"
     if isinstance(record, ProfileUpdated):
         return _profile(record)
     if isinstance(record, ItemProfiled):
         return _item_profile(record)
-    if isinstance(record, EffectMeasured):
-        return record.words
-    if isinstance(record, OfferOutcome):
-        return _outcome(record)
     if isinstance(record, DeadLetter):
         field = f" at {record.field}" if record.field else ""
         return f"{record.reason}{field}: {record.detail} [{place(record)}]"
@@ -166,21 +170,6 @@ def _offer(record: OfferMade) -> str:
     return f"{given}, until {shown_day(record.expires_at_ms)}: {reasons_in_words(record.reasons)}{of}"
 
 
-def _outcome(record: OfferOutcome) -> str:
-    of = f"[{record.campaign}, {record.arm}]"
-    if record.held:
-        return f"none was made, to compare with {of}"
-    stages = ("shown", "clicked", "redeemed", "dismissed")
-    came = [stage for stage in stages if getattr(record, f"{stage}_ms") is not None]
-    order = (
-        ""
-        if record.order_id is None
-        else f", order {record.order_id} of {money(record.order_revenue_cents, record.currency)}"
-    )
-    back = {"no": "", "partly": ", partly returned", "all": ", returned"}[record.returned]
-    return f"{', '.join(came) or 'no reaction'}{order}{back} {of}"
-
-
 def _withheld(record: OfferWithheld) -> str:
     percent = None if record.discount_percent is UNSET else f"{record.discount_percent}%"
     would = record.arm if record.arm is not UNSET else percent
@@ -188,6 +177,26 @@ def _withheld(record: OfferWithheld) -> str:
     more = ", ".join(each for each in (would and f"would be {would}", score) if each)
     of = "" if record.arm is UNSET else f" [{record.campaign}]"
     return guard_in_words(record.reason) + (f" ({more})" if more else "") + of
+
+
+def _outcome(record: OfferOutcome) -> str:
+    if record.held:
+        did = "in the holdout, got nothing"
+    elif record.redeemed_ms is not None:
+        of = (
+            f" in {record.order_id} for {money(record.order_revenue_cents, record.currency)}" if record.order_id else ""
+        )
+        back = {"no": "", "partly": ", came back partly", "all": ", came back"}[record.returned]
+        did = f"used{of}{back}"
+    else:
+        seen = (("turned away", record.dismissed_ms), ("followed", record.clicked_ms), ("shown", record.shown_ms))
+        did = next((f"{what}, not used" for what, at in seen if at is not None), "not used")
+    m = record.measured
+    told = ""
+    if m is not None:
+        orders = "1 order" if m.orders == 1 else f"{m.orders:,} orders"
+        told = f"; {orders} for {money(m.revenue_cents, record.currency)} since it began"
+    return f"{did}{told} [{', '.join(name for name in (record.campaign, record.arm) if name)}]"
 
 
 def _profile(record: ProfileUpdated) -> str:

@@ -59,7 +59,11 @@ def called(words: Sequence[str], command: click.Command, but: str = "") -> list[
         if param.required and param.name != but:
             assert param.name is not None
             # What is sent to a broker must be good before that is asked.
-            reads = (*words, param.name) in (("campaigns", "apply", "file"), ("evaluate-policy", "file"))
+            reads = (*words, param.name) in (
+                ("campaigns", "apply", "file"),
+                ("campaigns", "forecast", "file"),
+                ("evaluate-policy", "file"),
+            )
             given = A_CAMPAIGN if reads else GIVEN[param.name]
             found += [given] if isinstance(param, click.Argument) else [param.opts[0], given]
     return found

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import re
-from html.parser import HTMLParser
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -21,36 +20,9 @@ from streams.demo.systems import SYSTEMS
 from streams.demo.watching import Newest, lines
 from tests.demo.recordings import READ, day, numbers, orders, recording
 from tests.outcomes import alert, offer
+from tests.pages import Page
 
-VOID = {"meta", "br", "link", "img", "input", "hr"}
 HOSTILE = "</style><script>alert(1)</script>\x1b[2J\"'&"
-
-
-class Page(HTMLParser):
-    """Elements of a page, with what is in each; fails where one is not closed."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.seen: list[tuple[str, dict[str, str | None]]] = []
-        self.texts: list[str] = []
-        self.feed(text)
-        assert self.open == []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.seen.append((tag, dict(attrs)))
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        self.texts.append(data)
-
-    def all(self, tag: str) -> list[dict[str, str | None]]:
-        """The attributes of every such element."""
-        return [attributes for name, attributes in self.seen if name == tag]
 
 
 def printed(n: dict[str, Any], width: int = 100) -> str:

@@ -62,6 +62,16 @@ def test_drift_is_one_alert_per_task() -> None:
     assert not any("from_training" in rule["expr"] for rule in rules())
 
 
+def test_campaigns_raise_an_alert_each_and_only_while_they_make_offers() -> None:
+    found = {rule["alert"]: rule["expr"] for rule in rules() if "campaign" in rule["expr"]}
+    assert found.keys() == {"OfferstreamCampaignSidesDiffer", "OfferstreamCampaignLosesMoney"}
+    for expr in found.values():
+        assert expr.startswith("max by (campaign) (")
+        assert expr.endswith("and on (campaign) offerstream_campaign_open == 1")
+    # The upper end of the interval: by chance alone none lies below 0.
+    assert 'offerstream_campaign_profit_cents{bound="high"}) < 0' in found["OfferstreamCampaignLosesMoney"]
+
+
 def test_every_metric_of_the_catalogue_is_emitted_somewhere() -> None:
     code = "".join(p.read_text() for p in (ROOT / "streams").rglob("*.py") if p.name != "metrics.py")
     for attribute in vars(Metrics()):

@@ -295,6 +295,10 @@ class Cluster:
         ends = self.client.ends(logs, self.partitions)
         return {place: n for place, end in ends.items() if (n := end - done.get(place, 0))}
 
+    def end(self, topic: str) -> int:
+        """How many offsets of a log of shoppers or items are taken."""
+        return sum(self.client.ends([topic], self.partitions).values())
+
     def chosen(self) -> int:
         """How many choices of rules stand in the shoppers' log, whoever made them."""
         return sum(b"rules_chosen" in (value or b"") for *_, value in self.read(EVENTS.name))

@@ -33,8 +33,8 @@ def after(drift: Drift, first_day: int, days: int, scale: float = 1.0) -> dict[s
 
 
 def test_the_year_that_the_models_were_trained_on_is_calm() -> None:
-    """Every sixteenth household, from the first day on: nothing is told while the shop fills up, no alarm after that; and
-    all the while its rows are not those of the three shops that the model was trained on."""
+    """Every sixteenth household, from the first day on: nothing is told while the shop fills up, no alarm after that;
+    and all the while its rows are not those of the three shops that the model was trained on."""
     shoppers = (event for event in COMPLETE_JOURNEY.read(None) if int(event.shopper_id[10:]) % 16 == 0)
     log: Log = [(record.key, record.value) for record in records_of(shoppers)]
     events = worker(Shelf())

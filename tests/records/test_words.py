@@ -7,9 +7,11 @@ from typing import get_args
 import pytest
 
 from streams.decisions import promotion
+from streams.effects.attribution import Journeys, Opened, Ordered, Reacted, Returned, Window
 from streams.records import words
 from streams.records.events import SHOPPER_EVENTS, ClockTicked, ShopperEvent, decode_event
 from streams.records.items import ITEM_RECORDS, ItemListed, ItemReviewed, ItemTally, StockCounted
+from tests.effects.reports import measured, reports
 from tests.items import catalogue
 from tests.outcomes import alert, item, late, letter, offer, profile, withheld
 from tests.shoppers import NOON, identified, ordered, random_history, viewed
@@ -76,6 +78,35 @@ def test_an_items_profile_in_words_leaves_out_what_is_not_known() -> None:
     )
     unknown = item("tea", units_30d=0, revenue_30d_cents=0, price_cents=0, listed=False)
     assert words.line(unknown).endswith("tea               item: not listed, sold 0 in 30 days for 0.00 USD")
+
+
+def test_what_became_of_an_offer_is_said_in_words() -> None:
+    offer, order = Opened("f1", "ann", "win-back", "ten", at_ms=0), Ordered("o1", 9, 2, 3_000, 900, "f1", 150)
+    held = Opened("f1", "ann", "win-back", "", at_ms=0, held=True)
+    back, shown = Returned("r1", "o1", 20, None, 3_000, 900), Reacted("f1", "shown", 3)
+    used, clicked = Reacted("f1", "redeemed", 9), Reacted("f1", "clicked", 4)
+    for facts, said in (
+        ((offer, order, used), "used in o1 for 30.00 USD; 1 order for 30.00 USD since it began [win-back, ten]"),
+        ((offer, order, used, back), "used in o1 for 0.00 USD, came back; 0 orders for 0.00 USD since it began"),
+        ((offer, shown, clicked), "followed, not used; 0 orders for 0.00 USD since it began [win-back, ten]"),
+        ((offer,), "not used; 0 orders"),
+        (
+            (held, Ordered("o1", 9, 2, 3_000, 900)),
+            "in the holdout, got nothing; 1 order for 30.00 USD since it began [w",
+        ),
+    ):
+        journeys = Journeys(Window(days=1), "USD")
+        for fact in facts:
+            journeys.feed(fact)
+        (outcome,) = journeys.close(10**15)
+        assert words.said(outcome).startswith(f"what became of an offer: {said}")
+        assert words.whom(outcome) == "ann"
+
+
+def test_what_a_campaign_brought_is_said_in_words() -> None:
+    whole, ten, _ = measured(reports("carts", arms=("ten", "letter")))[-3:]
+    assert words.said(whole) == f"effect: {whole.words} [all arms, all segments]"
+    assert words.line(ten).endswith(f"  carts             effect: {ten.words} [ten, all segments]")
 
 
 def test_every_guard_and_reason_has_words() -> None:

@@ -64,6 +64,8 @@ rect.best-sellers { fill: var(--go) } rect.falling { fill: var(--high) } rect.ru
 rect.made { fill: var(--go) } rect.held { fill: var(--soft) }
 .silence { fill: var(--shade) }
 polyline { fill: none; stroke-width: 2; stroke-linejoin: round } .score, .done { stroke: var(--blue) }
+polygon.interval { fill: var(--blue); opacity: .22 } .mark.interval { background: var(--blue); opacity: .35 }
+line.nothing { stroke: var(--ink); stroke-width: 1.5 }
 polyline.sent { stroke: var(--soft); stroke-dasharray: 5 4 }
 line.ordered { stroke: var(--ink) } line.offered { stroke: var(--go); stroke-width: 3 }
 line.held { stroke: var(--soft); stroke-width: 3 }
