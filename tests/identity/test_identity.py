@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 
 import msgspec
 import numpy as np
@@ -24,12 +25,14 @@ from streams.processing.silence import FIRED
 from streams.records import events as e
 from streams.records.budget import LeaseGranted, encode_budget_record
 from streams.records.events import decode_event, encode_event
-from streams.state.arena import NEVER
+from streams.records.outcomes import encode_outcome
+from streams.state.arena import NEVER, row_bytes
+from streams.state.keys import NAME
 from tests.campaigns.builders import PERCENT, campaign
 from tests.decisions.test_campaigns import choose, chosen
 from tests.identity.shop import GROUP, Shop
 from tests.shoppers import DAY, HOUR, NOON, Log, carted, consented, identified, log_of, ordered, slice_of, viewed
-from tests.worlds import shipped
+from tests.worlds import cut, shipped
 
 
 def a_shop(*events: e.ShopperEvent, **more: object) -> Shop:
@@ -397,3 +400,45 @@ def test_what_was_foretold_of_the_cookie_is_not_held_against_the_model() -> None
     assert all(processor.arena.rows.data[name][row] for name in waits)
     shop.run([identified("cookie", "ann", NOON + 2 * DAY, "login")], 1)
     assert not any(processor.arena.rows.data[name][row] for name in (*waits,))
+
+
+def merged(name: str, *events: e.ShopperEvent, at: int) -> Log:
+    """What comes of an id of another partition that did some things and logged in as Ann."""
+    log = log_of(*events, identified(name, "ann", at, f"login-{name}"))
+    source = PartitionProcessor(SHOPPER, 0, Rules(), partitions=1, group=GROUP)
+    (said,) = (one for one in source.apply(slice_of(log)).emitted if one.entity == "shopper")
+    record = decode_event(said.value)
+    # As if its place in that log were the time.
+    return [(None, encode_event(msgspec.structs.replace(record, source_offset=at)))]
+
+
+WEEKLY = tuple(ordered("ann", NOON + week * 7 * DAY, f"o{week}") for week in range(4))
+CLOCK = viewed("clock", NOON + 60 * DAY, "t1")
+FIRST = merged("first", viewed("first", category="tea"), at=NOON + 22 * DAY)
+SECOND = merged("second", ordered("second", NOON + 50 * DAY), at=NOON + 60 * DAY)
+
+
+@pytest.mark.parametrize(
+    "log",
+    [
+        [*log_of(*WEEKLY, CLOCK), *FIRST],
+        [*log_of(*WEEKLY), *FIRST, *log_of(CLOCK), *SECOND],
+        [*log_of(*WEEKLY), *FIRST, *SECOND, *log_of(CLOCK, viewed("ann", NOON + 61 * DAY, "v1"))],
+        [*log_of(viewed("other", category="tea"), CLOCK), *FIRST, *log_of(carted("ann", NOON + 61 * DAY))],
+        [*FIRST, *log_of(viewed("other", NOON + 23 * DAY, category="tea"), carted("ann", NOON + 61 * DAY)), *SECOND],
+    ],
+    ids=["after a silence", "a silence between", "two at once", "named before", "named by it"],
+)
+def test_what_is_taken_at_the_start_of_a_slice_is_as_if_it_were_taken_in_its_place(log: Log) -> None:
+    found = []
+    for cuts in (range(0), range(1, len(log)), range(2, len(log), 2)):
+        processor = PartitionProcessor(SHOPPER, 0, Rules(), shipped(), partitions=1, group=GROUP)
+        due, outcomes = Counter[str](), set[bytes]()
+        for slice_ in cut(log, cuts):
+            result = processor.apply(slice_)
+            due += result.due_kinds
+            outcomes |= {encode_outcome(outcome) for outcome in result.outcomes}
+        changes = processor.drain_changes()
+        names = {key: value for key, value in changes.items() if key[:1] == NAME}
+        found.append((due, outcomes, names, {k: row_bytes(v) for k, v in changes.items() if v and k[:1] == b"s"}))
+    assert found[0] == found[1] == found[2]
