@@ -423,11 +423,19 @@ SECOND = merged("second", ordered("second", NOON + 50 * DAY), at=NOON + 60 * DAY
     [
         [*log_of(*WEEKLY, CLOCK), *FIRST],
         [*log_of(*WEEKLY), *FIRST, *log_of(CLOCK), *SECOND],
+        [*log_of(viewed("clock", NOON + 22 * DAY, "t0")), *FIRST, *log_of(CLOCK), *SECOND],
         [*log_of(*WEEKLY), *FIRST, *SECOND, *log_of(CLOCK, viewed("ann", NOON + 61 * DAY, "v1"))],
         [*log_of(viewed("other", category="tea"), CLOCK), *FIRST, *log_of(carted("ann", NOON + 61 * DAY))],
         [*FIRST, *log_of(viewed("other", NOON + 23 * DAY, category="tea"), carted("ann", NOON + 61 * DAY)), *SECOND],
     ],
-    ids=["after a silence", "a silence between", "two at once", "named before", "named by it"],
+    ids=[
+        "after a silence",
+        "a silence between",
+        "a silence of their own",
+        "two at once",
+        "named before",
+        "named by it",
+    ],
 )
 def test_what_is_taken_at_the_start_of_a_slice_is_as_if_it_were_taken_in_its_place(log: Log) -> None:
     found = []
