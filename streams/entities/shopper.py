@@ -168,7 +168,7 @@ class ShopperSide(PlainSide):
 
     def emit(self, batch: EventBatch, applied: Ints, judged: Judged, slice_: Slice, rules: Rules) -> Told:
         """What was done to items, minute by minute; what became of campaigns' budgets, and of their offers."""
-        self.windows.feed(batch, applied)
+        self.windows.feed(batch, applied, judged)
         closed, reports = self.windows.close(judged, slice_)
         said: list[AnyBudgetRecord | EffectReported] = [*self.spending.end(), *reports]
         tallied = [] if self._tallies is None else self._tallies.count(batch, applied, judged.newest_ms, slice_, rules)

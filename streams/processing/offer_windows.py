@@ -123,11 +123,13 @@ class OfferWindows:
         if offset >= self._until:
             self._entries.append((offset, campaign.id, held))
 
-    def feed(self, batch: EventBatch, applied: Ints) -> None:
-        """What shoppers did; ``applied``: of the batch, in log order."""
+    def feed(self, batch: EventBatch, applied: Ints, judged: Judged) -> None:
+        """What shoppers did; ``applied``: of the batch, in log order. What was forwarded may be older than the
+        watermark, and too late here: a window that it falls into may have closed."""
         if not self._shoppers:
             return
-        for i in applied[_TOLD[batch.type[applied]]].tolist():
+        told = _TOLD[batch.type[applied]] & (batch.time_ms[applied] >= judged.late_before_ms[applied])
+        for i in applied[told].tolist():
             for campaign in self._shoppers.get(batch.keys[i], ()):
                 found = self._open[batch.keys[i], campaign]
                 if found.journeys.opened and int(batch.offset[i]) >= max(found.until, found.since + 1):

@@ -21,6 +21,7 @@ from streams.columns.arrays import TYPE_CODE, Ints
 from streams.columns.layout import Column, Rows
 from streams.decisions.churn_alert import TASK
 from streams.decisions.decider import Group
+from streams.features.kinds.decay import DAY_MS
 from streams.monitoring import calibration
 from streams.monitoring.calibration import JUDGED_DAYS, JUDGED_OUTPUT, WIDTH, Recalibration, Waiting
 from streams.monitoring.late_labels import code_of
@@ -86,6 +87,8 @@ class Recalibrating:
             self.model, self._waiting, self._learned = model, Waiting(), {}
 
     def _count(self, state: Rows, group: Group, judged: np.ndarray, mine: np.ndarray) -> None:
+        # What was forwarded may be of a day that is over, whose sums are final.
+        mine = mine & ((group.event_type == 0) | (group.now_ms // DAY_MS >= group.day))
         if not mine.any():
             return
         row, models = group.row[mine], state.flat["u4"]

@@ -259,7 +259,7 @@ class Cluster:
                 assert value is not None
                 said = msgspec.json.decode(value)
                 name = said.get("outcome_id") or said.get("late_id") or said.get("dead_letter_id")
-                assert found.setdefault(name, value) == value
+                assert found.setdefault(name, value) == value, f"{topic.name}: {found[name]!r}, then {value!r}"
         return found
 
     def committed(self, topic: str = EVENTS.name) -> int:
