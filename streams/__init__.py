@@ -20,7 +20,8 @@ Who was anonymous and logs in is one shopper from there on: ``processing/moving.
 which ``decisions/campaigns.py`` asks at due points.
 
 ``effects/`` says what campaigns brought beyond their holdout (``docs/effect.md``): partitions of shoppers follow who
-entered (``processing/offer_windows.py``), the campaigns' log has their sums, and its ledger measures.
+entered (``processing/offer_windows.py``), the campaigns' log has their sums, and its ledger measures. ``rehearsal.py``
+foretells them: the past days come again under campaigns that have not begun.
 
 ``budget/`` keeps what campaigns may spend (``docs/decisions/0013``): a ledger in the campaigns' log leases it to
 partitions of shoppers (``entities/campaign.py``), which spend it (``processing/spending.py``).

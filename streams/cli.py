@@ -64,7 +64,7 @@ def told() -> tuple[type[Exception], ...]:
     from streams.followed import FollowedError
     from streams.producer.lines import LinesError
     from streams.producer.replay import ReplayError
-    from streams.rehearsal import RehearsalError
+    from streams.rehearsed import RehearsalError
     from streams.rollout import NotServed
     from streams.topics import TopicError
     from training.errors import TrainingError

@@ -88,7 +88,7 @@ LAYERS = (
     ("access", "metrics", "nearest", "noise", "plot", "records", "terminal", "writable"),
     ("announce", "broker", "columns", "topics", "transport", "web"),
     ("compacted", "effects", "features", "state"),
-    ("campaign_book", "control"),
+    ("campaign_book", "control", "rehearsed"),
     ("budget", "campaigns"),
     ("decisions", "reading", "tables"),
     ("dead_letters", "monitoring"),

@@ -17,7 +17,8 @@ from streams.commands.common import BROKER, JSON
 from streams.effects.forecast import Forecast, Span, holdouts
 from streams.records.campaigns import CampaignSet
 from streams.records.words import money, printable
-from streams.rehearsal import RehearsalError, Rehearsed, rehearse
+from streams.rehearsal import rehearse
+from streams.rehearsed import RehearsalError, Rehearsed
 from streams.settings import Settings
 from streams.terminal import print_rows, progress_bar
 

@@ -15,7 +15,8 @@ from streams.processing.partition import PartitionProcessor
 from streams.processing.rules import Rules
 from streams.records import events as e
 from streams.records.campaigns import CampaignSet
-from streams.rehearsal import RehearsalError, Rehearsed, Stage, running_always
+from streams.rehearsal import Stage, running_always
+from streams.rehearsed import RehearsalError, Rehearsed
 from streams.settings import Settings
 from tests.budget.stream import NoModels
 from tests.campaigns.builders import campaign
@@ -70,8 +71,7 @@ def rehearsed(values: dict[bytes, bytes], days: int = DAYS, shop: dict[str, Any]
     stage = Stage.of(Settings(app_id="shop"), NoModels(), 0, values)  # type: ignore[arg-type]
     found = Rehearsed(chosen.campaigns[0], days, "USD")
     for outcomes in stage.play(stage.past([value for _, value in log_of(*PAST) if value], days), chosen):
-        found.take(outcomes, stage)
-        stage.side.entries = []
+        stage.tell(outcomes, [found])
     return found
 
 
@@ -158,3 +158,21 @@ def test_who_did_nothing_in_the_past_days_is_not_taken_for_lost(stage_values: di
     assert found.silent <= SHOPPERS - len(active)
     with pytest.raises(RehearsalError, match=r"did nothing in the past 28 days, and so do nothing"):
         found.ahead()
+
+
+def test_who_logged_in_comes_again_as_somebody_new_and_goes_on_under_the_lasting_id() -> None:
+    """What was forwarded stands in the log once more, under the lasting id: it comes again once."""
+    at = NOW - 10 * DAY
+    events = [carted("cookie", at, "c1"), e.ShopperIdentified(event_id="i", shopper_id="cookie", event_time=at + 1,
+              identified_as="ann"), carted("cookie", at + 2, "c2"), carted("ann", NOW, "c3")]  # fmt: skip
+    log = [value for _, value in log_of(*events) if value]
+    moved = {"via": ["cookie"], "source_partition": 0, "source_offset": 2, "shopper_id": "ann"}
+    log += [e.encode_event(e.EventForwarded(group=g, event=events[2], **moved)) for g in ("shop", "other")]  # type: ignore[arg-type]
+    processor = PartitionProcessor(SHOPPER, 0, Rules(), NoModels(), group="shop")  # type: ignore[arg-type]
+    processor.apply(slice_of(log_of(*events)))
+    values = {key: value for key, value in processor.drain_changes().items() if value is not None}
+    stage = Stage.of(Settings(app_id="shop"), NoModels(), 0, values)  # type: ignore[arg-type]
+    again = [(event.shopper_id, event.event_id) for event in stage.past(log, DAYS)]
+    assert [one for one in again if not one[0].startswith("again:")] == [("ann", "again:c3"), ("ann", "again:c2")]
+    assert ("again:cookie", "again:c1") in again
+    assert not any(shopper == "again:cookie" and name != "again:c1" for shopper, name in again)

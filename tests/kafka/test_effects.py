@@ -17,7 +17,7 @@ from streams.campaigns.reading import campaigns_of
 from streams.cli import cli
 from streams.records.campaign_changes import CampaignApplied
 from streams.records.outcomes import encode_outcome
-from streams.rehearsal import RehearsalError
+from streams.rehearsed import RehearsalError
 from streams.topics import EFFECTS, EVENTS
 from tests.campaigns.test_rehearsal import DAYS, PAST, orders
 from tests.effects.reports import measured, reports

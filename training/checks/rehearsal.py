@@ -24,7 +24,8 @@ from streams.records.campaigns import CampaignSet
 from streams.records.events import ShopperEvent, encode_event
 from streams.records.slices import Slice
 from streams.records.words import when_ms
-from streams.rehearsal import DAY_MS, OF_OFFERS, SLICE, RehearsalError, Rehearsed, Stage, running_always
+from streams.rehearsal import OF_OFFERS, SLICE, Stage, running_always
+from streams.rehearsed import DAY_MS, RehearsalError, Rehearsed
 from streams.settings import Settings
 from training.datasets import DATASETS
 from training.times import parse_time
@@ -74,9 +75,7 @@ def rehearsed(stage: Stage, events: Iterable[ShopperEvent], chosen: CampaignSet,
     """What becomes of campaigns when events come."""
     found = [Rehearsed(each, days, "USD") for each in chosen.campaigns]
     for said in stage.play(events, chosen):
-        for each in found:
-            each.take(said, stage)
-        stage.side.entries = []
+        stage.tell(said, found)
     return found
 
 
