@@ -90,12 +90,13 @@ def effects_found(artifact: Artifact) -> Iterator[str]:
             continue
         low, high = (100 * end for end in found["average_95"])
         said = f"{name}: {100 * found['average']:+.1f} orders per 100 shoppers (95%: {low:+.1f} to {high:+.1f})"
+        slope, error, _ = found["slopes"].get("of the arm alone", (0.0, 0.0, 0.0))
         if found["heterogeneous"]:
-            believed = [(name, *slope[:2]) for name, slope in found["slopes"].items() if slope[2]]
-            told = ", ".join(f"{name} {slope:.2f} ± {error:.2f}" for name, slope, error in believed)
-            yield f"{said}; shoppers differ in it (slope on shoppers not seen in training: {told})."
-        else:
+            yield f"{said}; shoppers differ in it (slope {slope:.2f} ± {error:.2f} on shoppers not seen in training)."
+        elif found["constant"]:
             yield f"{said}; no heterogeneity found: the same is said of everybody."
+        else:
+            yield f"{said}; no heterogeneity found of its own: shoppers differ as they do whatever the arm."
 
 
 def _all_rows(artifact: Artifact, dataset: str) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -104,6 +104,7 @@ def test_where_arms_do_not_differ_between_people_the_same_one_is_best_for_all() 
     assert (raw.argmax(axis=1) == 1).mean() > 0.3
     assert (found.apply(raw).argmax(axis=1) == 0).all()
     assert not found.heterogeneous(0)
+    assert not found.matrix.any()
     one = calibrate(chance[arm < 2][:, :2], arm[arm < 2], y[arm < 2], propensity[arm < 2][:, :2])
     assert one.matrix.tolist() == [[one.every.believed]]
 

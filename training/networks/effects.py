@@ -105,6 +105,8 @@ class Calibration:
     """[A] the mean of what networks say."""
     every: Slope
     own: tuple[Slope, ...]
+    alone: tuple[Slope, ...]
+    """[A] what an arm's own trial shows, nothing said of the others: whether people differ in what *it* does."""
 
     @property
     def matrix(self) -> Floats:
@@ -120,8 +122,8 @@ class Calibration:
         return found
 
     def heterogeneous(self, arm: int) -> bool:
-        """Whether people differ in what an arm does with them, as far as can be told."""
-        return bool(np.abs(self.matrix[arm]).any())
+        """Whether people differ in what an arm does with them, as far as its own trial can tell."""
+        return self.alone[arm].believed > 0
 
 
 #: Below so many standard errors people are taken to be alike: where they are, that is seen in 99 of 100 trials.
@@ -142,8 +144,9 @@ def calibrate(chance: Floats, arm: Ints, y: Floats, propensity: Floats) -> Calib
     effect = said + missed[:, 1:] - missed[:, :1]
     every, all_said = effect.mean(axis=1), said.mean(axis=1)
     own = tuple(_slope(said[:, a] - all_said, effect[:, a] - every) for a in range(said.shape[1]))
+    alone = tuple(_slope(said[:, a], effect[:, a]) for a in range(said.shape[1]))
     error = effect.std(axis=0, ddof=1) / n**0.5
-    return Calibration(effect.mean(axis=0), error, said.mean(axis=0), _slope(all_said, every), own)
+    return Calibration(effect.mean(axis=0), error, said.mean(axis=0), _slope(all_said, every), own, alone)
 
 
 def _slope(said: Floats, effect: Floats) -> Slope:

@@ -242,11 +242,12 @@ def train(job: Job) -> Artifact:
 def _effect(c: Calibration, arm: int, got: int, held: int) -> dict[str, Any]:
     """What a card says of an arm."""
     mean, error = float(c.mean[arm]), float(c.error[arm])
-    slopes = {"whatever the arm": c.every, "between the arms": c.own[arm]}
+    slopes = {"of the arm alone": c.alone[arm], "whatever the arm": c.every, "between the arms": c.own[arm]}
     return {
         "average": round(mean, 5),
         "average_95": [round(mean - 1.96 * error, 5), round(mean + 1.96 * error, 5)],
         "heterogeneous": c.heterogeneous(arm),
+        "constant": not c.matrix[arm].any(),
         "slopes": {name: _told(slope) for name, slope in slopes.items() if np.isfinite(slope.error)},
         "offered": got,
         "held_back": held,
