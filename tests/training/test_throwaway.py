@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.training.shop import lines
+
 pytestmark = pytest.mark.long
 ROOT = Path(__file__).parents[2]
 
@@ -106,7 +108,8 @@ def test_a_task_is_a_folder_a_file_and_a_line(tmp_path: Path) -> None:
     registry.write_text(
         "from models.tasks.returns.task import RETURNS\n" + text.replace("from __future__ import annotations\n", "")
     )
-    command = ("-m", "streams", "train", "returns", "--work", str(tmp_path / "work"))
+    (tmp_path / "shop.jsonl").write_bytes(lines(200, 300))
+    command = ("-m", "streams", "train", "returns", "--history", "shop.jsonl", "--cut", "2024-07-28")
     said = run(tmp_path, *command, "--out", "models/tasks/returns")
     card = json.loads((tmp_path / "models/tasks/returns/card.json").read_text())
     assert card["version"] in said
