@@ -42,7 +42,7 @@ class _Open(msgspec.Struct):
     since: int
     """Offset of the record at which they entered: what counts comes after it."""
     margin: float
-    """Share of what is paid that is left after the cost of goods."""
+    """Share of the price without discounts that is left after the cost of goods."""
     until: int = 0
     """Stands for all records before this offset."""
 
@@ -138,15 +138,14 @@ class OfferWindows:
 
     def _feed(self, found: _Open, batch: EventBatch, i: int) -> None:
         record, at_ms, journeys = batch.records[i], int(batch.time_ms[i]), found.journeys
-        cents, units = int(batch.facts["cents"][i]), int(batch.facts["quantity"][i])
+        cents, units, off = (int(batch.facts[name][i]) for name in ("cents", "quantity", "discount_cents"))
+        # The goods cost what they cost at the price without discounts.
+        margin = round((cents + off) * found.margin) - off
         if isinstance(record, e.OrderPlaced):
             of = [o.offer_id for o in journeys.opened.values() if o.coupon_code and o.coupon_code == record.coupon_code]
-            off = int(batch.facts["discount_cents"][i])
-            margin = round(cents * found.margin)
             journeys.feed(Ordered(record.order_id, at_ms, units, cents, margin, of[0] if of else "", off))
         elif isinstance(record, (e.OrderCancelled, e.OrderReturned)):
-            some, margin = units or None, round(cents * found.margin)
-            journeys.feed(Returned(record.event_id, record.order_id, at_ms, some, cents, margin))
+            journeys.feed(Returned(record.event_id, record.order_id, at_ms, units or None, cents, margin))
         else:
             journeys.feed(Reacted(record.offer_id, _OFFERS[int(batch.type[i])], at_ms))  # type: ignore[arg-type]
             if isinstance(record, e.OfferRedeemed) and record.order_id:

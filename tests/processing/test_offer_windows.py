@@ -171,7 +171,7 @@ def test_what_is_told_is_what_happened() -> None:
     assert (first.order_id, first.order_revenue_cents) == ("o-coupon", 1800)
     assert (first.discount_cents, first.shown_ms) == (200, at)
     assert first.measured is not None
-    assert first.measured.margin_cents == 0.4 * 1800 + 200
+    assert first.measured.margin_cents == 0.4 * 2000
     assert first.measured.cost_cents == 204
     assert (second.order_id, second.discount_cents, second.redeemed_ms) == ("o-said", 70, at + 3)
     assert second.measured is not None
