@@ -68,7 +68,7 @@ def run(settings: Settings, loglevel: str = "WARNING", on_step: Callable[[str], 
     carried = [topic.name for topic in CARRIED] if ITEM in entities else []
     kafka = KafkaWatch(settings.access, tables, carried)
     shelf = Shelf(Store(settings.models))
-    for task in shelf.tasks:
+    for task in filter(shelf.shipped, shelf.tasks):
         shelf.model(task)  # Proven before anything is read.
     try:
         shelf.keep_shipped()
