@@ -11,7 +11,6 @@ from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, KafkaError, 
 from confluent_kafka.admin import AdminClient
 
 from streams.kafka_watch import LATEST
-from streams.reading import CHOOSING
 from streams.records.slices import Origin
 from streams.transport.sliced import ORIGIN
 
@@ -93,15 +92,22 @@ class Client:
                 told = self.admin.list_offsets(asked, request_timeout=10)
                 return {(tp.topic, tp.partition): future.result(30).offset for tp, future in told.items()}
             except KafkaException as error:
-                if error.args[0].code() not in CHOOSING or time.monotonic() > end:
+                self._pass_over(error)
+                if time.monotonic() > end:
                     raise
                 time.sleep(0.05)
 
     def committed(self, group: str) -> dict[Place, int]:
-        """All that a group has committed."""
+        """All that a group has committed; nothing where its coordinator is not there yet."""
         asked = [ConsumerGroupTopicPartitions(group)]
         try:
             told = self.admin.list_consumer_group_offsets(asked, request_timeout=10)[group].result(30)
-        except KafkaException:
-            return {}  # The coordinator is not there yet.
+        except KafkaException as error:
+            self._pass_over(error)
+            return {}
         return {(tp.topic, tp.partition): tp.offset for tp in told.topic_partitions or () if tp.offset >= 0}
+
+    def _pass_over(self, error: KafkaException) -> None:
+        """Ask a new client next time: one that knew a broker before it came back may hold to what it knew."""
+        self.error = error.args[0].str()
+        self.__dict__.pop("admin", None)

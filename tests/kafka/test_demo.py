@@ -65,7 +65,7 @@ class Run:
 def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     out = tmp_path_factory.mktemp("demo") / "demo.json"
     demo = start("adds-up", "--to", "2017-03-15", "--out", str(out))
-    said, _ = demo.communicate(timeout=120)
+    said, _ = demo.communicate(timeout=300)
     assert demo.returncode == 0, said
     left = children_of("adds-up")
     return Run(said, json.loads(out.read_text()), out.with_suffix(".html").read_text(), left)

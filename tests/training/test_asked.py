@@ -34,7 +34,6 @@ from training.job import Job
 from training.needs import TooLittle
 from training.tasks import trainer
 
-pytestmark = pytest.mark.long
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("streams", "models", "training")
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "300"}
@@ -272,6 +271,7 @@ def package() -> dict[str, str]:
     }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["churn", "behaviour"])
 def test_a_shop_trains_on_its_own_history_and_the_package_stays_as_it_was(
     name: str, shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -306,6 +306,7 @@ def test_a_shop_trains_on_its_own_history_and_the_package_stays_as_it_was(
     assert "shop.jsonl" in (tmp_path / f"build/{name}-{version}.html").read_text()
 
 
+@pytest.mark.long
 def test_a_training_that_is_stopped_says_so_and_goes_on_where_it_was(shop: Path, tmp_path: Path) -> None:
     arguments = ["train", "churn", "--history", str(shop), "--cut", "2024-07-28", "--out", str(tmp_path / "model")]
     started = subprocess.Popen(
