@@ -128,12 +128,11 @@ def shop_vocabulary() -> Vocabulary:
 
 def not_noticed(campaign: Campaign) -> Iterator[str]:
     """What a campaign asks for that workers do not do yet, in words."""
-    if isinstance(campaign.trigger, (BackInStock, PriceDrop)):
-        yield f"{campaign.id} waits for news of items, which workers do not notice yet: it makes no offers"
     if campaign.coupons.source == "pool":
         yield f"{campaign.id} takes codes from a pool, which workers do not have yet: its offers come without codes"
     for arm in campaign.arms:
-        if arm.applies_to in ("recommended", "trigger_item"):
+        of_news = isinstance(campaign.trigger, (BackInStock, PriceDrop))
+        if arm.applies_to == "recommended" or (arm.applies_to == "trigger_item" and not of_news):
             yield f"{campaign.id}, {arm.id}: {arm.applies_to} is not known to workers yet, so it is never in stock"
 
 

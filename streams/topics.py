@@ -13,7 +13,7 @@ from confluent_kafka import Consumer, KafkaException, TopicCollection, TopicPart
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType  # type: ignore[attr-defined]
 
 from streams.access import Access
-from streams.records import budget, campaign_changes, effects, items, outcomes, serving
+from streams.records import budget, campaign_changes, effects, items, news, outcomes, serving
 from streams.records.events import SHOPPER_EVENTS, ClockTicked, EventForwarded, LogIdled, ShopperMerged
 from streams.records.produced import FAMILIES
 from streams.records.receipts import Receipt
@@ -48,8 +48,8 @@ class Topic:
 
 EVENTS = Topic(
     "storefront.events.v1",
-    "What shoppers did, from storefronts; ticks, choices of models, rules and campaigns, leases, what belongs to "
-    "another shopper, from workers",
+    "What shoppers did, from storefronts; ticks, choices of models, rules and campaigns, leases, news of items, "
+    "what belongs to another shopper, from workers",
     "shopper_id",
     (
         *SHOPPER_EVENTS,
@@ -59,6 +59,7 @@ EVENTS = Topic(
         RulesChosen,
         CampaignsChosen,
         budget.LeaseGranted,
+        *news.ITEM_NEWS,
         EventForwarded,
         ShopperMerged,
     ),

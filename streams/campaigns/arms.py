@@ -23,6 +23,7 @@ class ItemFacts:
     one; NaN where unknown."""
 
     on_hand: Floats
+    """-1 where there is no such item."""
     rating: Floats
     """Mean stars; 0 or NaN without reviews."""
 
@@ -79,7 +80,8 @@ def refused(case: Case, values: Values, items: ItemFacts, left_cents: Ints) -> I
     if table.of_items.any():
         of_items, stars, units = table.of_items[:, campaign], table.min_rating[campaign], table.min_stock[campaign]
         note(Why.BAD_REVIEWS, of_items & (items.rating > 0) & (items.rating < stars))
-        note(Why.OUT_OF_STOCK, of_items & (units > 0) & ~(items.on_hand >= units))
+        some = (units > 0) | (items.on_hand < 0)
+        note(Why.OUT_OF_STOCK, of_items & some & ~(items.on_hand >= units))
     # A share such as 0.3 - 0.2 must count as 0.1.
     note(Why.BELOW_MARGIN, values.left < table.margin_floor[campaign] - 1e-9)
     note(Why.BASKET_UNKNOWN, np.isnan(values.left))

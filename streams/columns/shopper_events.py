@@ -25,6 +25,7 @@ from streams.records.events import (
     ShopperIdentified,
     ShopperMerged,
 )
+from streams.records.news import ItemPriceDropped, ItemRestocked
 from streams.records.serving import CampaignsChosen, ModelsChosen, RulesChosen
 from streams.records.slices import Slice
 
@@ -43,6 +44,11 @@ HASHES = ("item", "order")
 def category_code(name: str) -> int:
     """The 32-bit hash that stands for a category; never 0."""
     return xxh32_intdigest(name.encode()) or 1
+
+
+def item_code(item_id: str) -> int:
+    """The 64-bit hash that stands for an item."""
+    return xxh3_64_intdigest(item_id.encode())
 
 
 class ShopperColumns:
@@ -95,7 +101,7 @@ class ShopperColumns:
         quantity = 1
         index = len(self._table)
         if isinstance(event, ItemViewed):
-            item, category = xxh3_64_intdigest(event.item_id.encode()), self._category(event.category, offset)
+            item, category = item_code(event.item_id), self._category(event.category, offset)
             cents = event.unit_price_cents or 0
             dwell = int((event.dwell_seconds or 0.0) * 1000)
             self._touch(event.item_id, event.category, item, (index, category, cents, 1, 0))
@@ -104,10 +110,7 @@ class ShopperColumns:
             quantity = 0
             order = xxh3_64_intdigest(event.order_id.encode()) or 1
             for line in event.lines or ():
-                line_item, line_category = (
-                    xxh3_64_intdigest(line.item_id.encode()),
-                    self._category(line.category, offset),
-                )
+                line_item, line_category = item_code(line.item_id), self._category(line.category, offset)
                 net = max(0, line.unit_price_cents * line.quantity - line.discount_cents)
                 numbers = index, line_category, net, line.quantity, line.discount_cents
                 self._touch(line.item_id, line.category, line_item, numbers)
@@ -123,12 +126,12 @@ class ShopperColumns:
             if isinstance(event, OrderPlaced):
                 flag = int(event.coupon_code is not None)
         elif isinstance(event, (CartItemAdded, CartItemRemoved)):
-            item, category = xxh3_64_intdigest(event.item_id.encode()), self._category(event.category, offset)
+            item, category = item_code(event.item_id), self._category(event.category, offset)
             quantity = event.quantity
             cents = min((event.unit_price_cents or 0) * quantity, MAX_ORDER_CENTS)
             self._touch(event.item_id, event.category, item, (index, category, cents, quantity, 0))
         elif isinstance(event, ItemWishlisted):
-            item, category = xxh3_64_intdigest(event.item_id.encode()), self._category(event.category, offset)
+            item, category = item_code(event.item_id), self._category(event.category, offset)
             self._touch(event.item_id, event.category, item, (index, category, 0, 1, 0))
         elif isinstance(event, Searched):
             flag = int(event.result_count == 0)
@@ -170,6 +173,8 @@ WIRE = Wire(
     | RulesChosen
     | CampaignsChosen
     | LeaseGranted
+    | ItemRestocked
+    | ItemPriceDropped
     | EventForwarded
     | ShopperMerged,
     ShopperColumns,

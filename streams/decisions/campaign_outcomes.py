@@ -31,8 +31,10 @@ class Naming:
     """Digest of all campaigns that hold."""
 
 
-def made(naming: Naming, group: Group, i: int, found: Decided, n: int, offer_id: str) -> OfferMade:
-    """The offer of the i-th of a group, the n-th whom the campaign addresses."""
+def made(
+    naming: Naming, group: Group, i: int, found: Decided, n: int, offer_id: str, item: str | None = None
+) -> OfferMade:
+    """The offer of the i-th of a group, the n-th whom the campaign addresses; ``item``: what its trigger is about."""
     plan, chosen = found.plan, int(found.drawn.arm[n])
     arm = plan.campaign.arms[chosen]
     now, (model, score) = int(group.now_ms[i]), _lapse(group, i)
@@ -45,7 +47,7 @@ def made(naming: Naming, group: Group, i: int, found: Decided, n: int, offer_id:
         campaign=plan.id,
         arm=arm.id,
         benefit=tag_of(type(arm)),  # type: ignore[arg-type]
-        **_target(naming, group, i, arm),
+        **_target(naming, group, i, arm, item),
         **_discount(arm),
         max_discount_cents=int(plan.arms.most[chosen]),
         coupon_code=coupon(plan.campaign, offer_id) or UNSET,
@@ -96,7 +98,7 @@ def _lapse(group: Group, i: int) -> tuple[ModelUsed | None, float | None]:
     return (group.model(churn_alert.TASK, i), score) if isfinite(score) else (None, None)
 
 
-def _target(naming: Naming, group: Group, i: int, arm: AnyArm) -> dict[str, Any]:
+def _target(naming: Naming, group: Group, i: int, arm: AnyArm, item: str | None) -> dict[str, Any]:
     if arm.applies_to == "favourite":
         category = favourite(naming.names, group, i)
         return {"applies_to": "anything" if category is None else "category", "category": category}
@@ -104,6 +106,8 @@ def _target(naming: Naming, group: Group, i: int, arm: AnyArm) -> dict[str, Any]
         return {"applies_to": "category", "category": arm.names[0]}
     if arm.applies_to == "items":
         return {"applies_to": "items", "category": None, "items": list(arm.names)}
+    if arm.applies_to == "trigger_item" and item is not None:
+        return {"applies_to": "items", "category": None, "items": [item]}
     return {"applies_to": "anything", "category": None}
 
 

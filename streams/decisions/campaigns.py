@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from streams.campaigns import memory
+from streams.campaigns import memory, trigger_items
 from streams.campaigns.deciding import Asked, Decided, Inputs, Moment, decide, remember
 from streams.campaigns.draws import due_hashes, shopper_hashes
 from streams.campaigns.plan import Plans
@@ -60,12 +60,24 @@ class CampaignOffers:
     """Every campaign that holds, at every due point. Without any (``plans`` None) it only remembers what cooldowns will
     ask for."""
 
-    columns: tuple[Column, ...] = memory.COLUMNS
+    columns: tuple[Column, ...] = (*memory.COLUMNS, *trigger_items.COLUMNS)
     reads = (ADDRESS, _ORDERS_BEFORE, _REVENUE_BEFORE)
     """What campaigns ask for changes with them: ``InForce.addresses`` names that."""
 
-    def __init__(self, plans: Plans | None, purse: Purse, currency: str, rules: str, names: Names) -> None:
-        self._plans, self._purse, self._currency = plans, purse, currency
+    def __init__(
+        self,
+        plans: Plans | None,
+        purse: Purse,
+        currency: str,
+        rules: str,
+        names: Names,
+        item: Callable[[int], str | None],
+    ) -> None:
+        """``item``: the id behind the hash of an item that news made somebody due for."""
+        self._plans, self._purse, self._currency, self._item = plans, purse, currency, item
+        running = [] if plans is None else plans.plans
+        self._of_items = {plan.id: plan for plan in running if trigger_items.names_it(plan)}
+        """Campaigns that are about the item of their trigger."""
         self._naming = Naming(currency, rules, names, "" if plans is None else plans.digest)
 
     def decide_slice(self, state: Rows, groups: Sequence[Group]) -> list[Said]:
@@ -78,6 +90,7 @@ class CampaignOffers:
         if self._plans is None or not self._plans.plans:
             return []
         self._close(state, group)
+        trigger_items.note(state, group.row, group.record)
         return list(self._decide(state, group, self._plans))
 
     def _close(self, state: Rows, group: Group) -> None:
@@ -102,7 +115,9 @@ class CampaignOffers:
             at = asked.at
             return self._purse.afford(asked, group.offset[at], moment.now_ms[at], moment.due[at])
 
-        decided = decide(plans, moment, memory.read(state, group.row), Inputs(heard.uplift, afford=afford))
+        items = {id_: trigger_items.facts(state, group.row, plan, moment.kind) for id_, plan in self._of_items.items()}
+        said = Inputs(heard.uplift, afford=afford, items=items)
+        decided = decide(plans, moment, memory.read(state, group.row), said)
         yield from self._say(state, group, moment, decided, heard)
 
     def _moment(self, group: Group) -> Moment:
@@ -130,10 +145,13 @@ class CampaignOffers:
         names = [[whom.offer_id(found.plan, i) for i in found.at.tolist()] for found in decided]
         remember(state, group.row, moment, decided, [shopper_hashes(ids) for ids in names])
         for found, ids in zip(decided, names, strict=True):
-            yield from self._of(state, group, found, ids)
+            yield from self._of(state, group, moment, found, ids)
             yield from receipts(self._plans, moment, found, whom)
 
-    def _of(self, state: Rows, group: Group, found: Decided, ids: list[str]) -> Iterator[Said]:
+    def _of(self, state: Rows, group: Group, moment: Moment, found: Decided, ids: list[str]) -> Iterator[Said]:
+        about = None
+        if found.plan.id in self._of_items:
+            about = trigger_items.items(state, group.row, found.plan, moment.kind)
         at, why = found.at, found.why[found.at]
         said = np.flatnonzero((why == _OFFERED) | (why >= _FIRST_WITHHELD))
         new = memory.newly_said(state, group.row[at[said]], found.plan.code, why[said])
@@ -143,7 +161,8 @@ class CampaignOffers:
                 opened = self._opened(group, i, found, n, ids[n])
                 self._purse.open(found.plan.campaign, opened, int(group.offset[i]))
             if why[n] == _OFFERED:
-                yield i, made(self._naming, group, i, found, n, ids[n])
+                item = None if about is None else self._item(int(about[i]))
+                yield i, made(self._naming, group, i, found, n, ids[n], item)
             elif is_new:
                 yield i, withheld(self._naming, group, i, found, n)
 

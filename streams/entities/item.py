@@ -12,6 +12,7 @@ from streams.columns.arrays import EventBatch, Ints
 from streams.columns.item_records import WIRE, ItemColumns
 from streams.columns.layout import Rows
 from streams.decisions.decider import Decider, Group
+from streams.decisions.item_news import ItemNews
 from streams.decisions.item_profile import ItemProfiles
 from streams.decisions.scores import Scores
 from streams.features.days import Days
@@ -33,10 +34,13 @@ from streams.processing.scoring import TaskScores
 from streams.processing.sources import Carried, Sources
 from streams.records.events import ShopperMerged
 from streams.records.items import ITEM_RECORDS, ItemChanged, ItemDelisted, ItemListed, ItemReviewed, StockCounted
+from streams.records.news import AnyItemNews, encode_news
 from streams.records.slices import Slice
 from streams.state import keys
 
 CATEGORY_UNITS = column("category.units_30d")
+#: The entity that is told news of items.
+TOLD = "shopper"
 
 
 class ItemSide:
@@ -46,6 +50,7 @@ class ItemSide:
     awaited = False
     alarms: Alarms | None = None
     identities = None
+    wishes = None
     idle = True
 
     def __init__(self, start: Start) -> None:
@@ -53,6 +58,9 @@ class ItemSide:
         self._sources, self._carried = Sources(start.partitions or 1), Carried()
         self._names, self._categories = CategoryNames(), CategoryUnits()
         self._late_labels = LateLabels(start.outputs)
+        self._told_to = range(start.partitions or 0)
+        self._noticed: list[AnyItemNews] = []
+        self._news = ItemNews(start.group, start.partition, self._noticed.append)
         self.deciders: tuple[Decider, ...] = ()
         self.under(start.rules, NO_TIME)
 
@@ -73,7 +81,7 @@ class ItemSide:
         """From here on these rules hold."""
         self._days = Days(rules.time_zone)
         profiles = ItemProfiles(rules.decode.currency, rules.digest, self._names)
-        self.deciders = (self._late_labels, Scores("item"), profiles)
+        self.deciders = (self._late_labels, Scores("item"), profiles, self._news)
 
     def plan(self, plans: Plans | None) -> None:
         """Campaigns decide about shoppers only."""
@@ -107,11 +115,13 @@ class ItemSide:
         return Judged(batch, Fates(duplicate, late & ~duplicate), newest, before, before, late_before)
 
     def emit(self, batch: EventBatch, applied: Ints, judged: Judged, slice_: Slice, rules: Rules) -> Told:
-        """Items say nothing to other logs."""
-        return Told([], [])
+        """News, to every partition of shoppers, in the order of the log."""
+        news = sorted(self._noticed, key=lambda said: said.source_offset)
+        self._noticed.clear()
+        return Told([Emitted(TOLD, p, value) for value in map(encode_news, news) for p in self._told_to], [])
 
     def fall_idle(self, offset: int, rules: Rules) -> list[Emitted]:
-        """Items say nothing to other logs."""
+        """Nobody waits for what items have to say."""
         return []
 
     def left(self, state: Rows, row: int, offset: int, at_ms: int) -> list[str]:
@@ -185,6 +195,6 @@ ITEM = Entity(
     cadence_ms=lambda rules: 10**15,
     timer=lambda rules: DayEnd(rules.time_zone),
     columns=(),
-    deciders=(LateLabels, Scores, ItemProfiles),
+    deciders=(LateLabels, Scores, ItemProfiles, ItemNews),
     side=ItemSide,
 )

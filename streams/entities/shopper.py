@@ -33,7 +33,7 @@ from streams.monitoring import calibration
 from streams.monitoring.alert_labels import WAITING, AlertLabels
 from streams.monitoring.known import Known
 from streams.monitoring.late_labels import LateLabels
-from streams.processing import alarms, order_book, recalibrating
+from streams.processing import alarms, order_book, recalibrating, wishes
 from streams.processing.alarms import Alarms
 from streams.processing.decode import NO_TIME, Decoded
 from streams.processing.entity import Emitted, Entity, Start, Told
@@ -48,6 +48,7 @@ from streams.processing.scoring import TaskScores
 from streams.processing.side import PlainSide
 from streams.processing.spending import PURSES, Spending, homes_of, worth
 from streams.processing.tallies import Tallies
+from streams.processing.wishes import Wishes
 from streams.records import events as e
 from streams.records.budget import AnyBudgetRecord
 from streams.records.campaigns import Campaign
@@ -63,6 +64,8 @@ TOUCHED, SPENT = "item", "campaign"
 class ShopperSide(PlainSide):
     """What a partition of shoppers knows beside their rows."""
 
+    wishes: Wishes
+
     def __init__(self, start: Start) -> None:
         self.names = CategoryNames()
         self._told_names: list[tuple[int, tuple[int, str]]] = []
@@ -74,6 +77,7 @@ class ShopperSide(PlainSide):
         self._partitions = start.partitions
         self.spending = Spending(start.partition, start.group, start.rules.time_zone)
         self.windows = OfferWindows(start.partition, start.rules.decode.currency)
+        self.wishes = Wishes()
         if start.partitions is not None:
             self.identities = Identities(start.partition, start.partitions, start.group)
         super().__init__(start)
@@ -85,7 +89,7 @@ class ShopperSide(PlainSide):
         self.windows.currency = currency
         alerts, offer = rules.churn_alert, rules.promotion
         self._rules = rules
-        offers = CampaignOffers(self._plans, self, currency, digest, names)
+        offers = CampaignOffers(self._plans, self, currency, digest, names, self.wishes.item)
         built_in = Promotions(offer, alerts.thresholds, currency, digest, names)
         self.deciders: Sequence[Decider] = (
             self.late_labels,
@@ -101,14 +105,16 @@ class ShopperSide(PlainSide):
         """From here on these campaigns hold, and the built-in offer says nothing."""
         self._plans = plans
         self.alarms = None if plans is None else Alarms.of(plans)
+        self.wishes.plan(plans)
         self.under(self._rules, NO_TIME)
         self.windows.forget([] if plans is None else [plan.id for plan in plans.plans])
 
     def cuts(self, decoded: Decoded, rules: Rules) -> list[int]:
-        """Where quiet hours end, for which decisions before may wait."""
+        """Around news of items; where quiet hours end, for which decisions before may wait."""
+        found = self.wishes.cuts(decoded)
         if self.alarms is None or not self.alarms.quiet_ends:
-            return []
-        return self.alarms.cuts(self.watermarks_ms(decoded.clock_ms, rules))
+            return found
+        return found + self.alarms.cuts(self.watermarks_ms(decoded.clock_ms, rules))
 
     def steps(self, decoded: Decoded, rules: Rules) -> Ints:
         """Ends of quiet hours that the first record passes at once."""
@@ -210,6 +216,7 @@ class ShopperSide(PlainSide):
         held out; categories are named as they were named there."""
         repeat_no(other, said.event_time)
         self._told_names += [(category_code(name), (offset, name)) for name in said.categories]
+        self.wishes.join(other, said.shopper_id, offset)
         memory.remember_id(other, 0, int(shopper_hashes(said.via[:1])[0]))
         if self._rules.promotion.in_holdout(said.via[0]):
             promotion.hold_out(other, 0)
@@ -228,6 +235,7 @@ class ShopperSide(PlainSide):
     def progress(self) -> dict[str, Any]:
         """How far time has come, and others' records, and what offers have set aside, for people to look at."""
         moved = {} if self.identities is None else self.identities.progress()
+        moved |= self.wishes.progress()
         return {**super().progress(), **moved, "offers": self.spending.described()}
 
     def drain_changes(self, next_offset: int, watermark_ms: int) -> dict[bytes, bytes | None]:
@@ -238,6 +246,7 @@ class ShopperSide(PlainSide):
         changes |= self.spending.drain_changes(next_offset) | self.windows.drain_changes(next_offset)
         if self.identities is not None:
             changes |= self.identities.drain_changes()
+        changes |= self.wishes.drain_changes()
         return changes | self.names.drain_changes() | super().drain_changes(next_offset, watermark_ms)
 
     def restore(self, records: Iterable[tuple[bytes, bytes]], meta: Mapping[str, Any], rules: Rules) -> None:
@@ -252,6 +261,7 @@ class ShopperSide(PlainSide):
                 self.spending.restore(value)
         self.recalibrating.restore([(key, value) for key, value in held if key[:1] == keys.TALLY])
         self.windows.restore(dict(held))
+        self.wishes.restore(held, meta)
         if self.identities is not None:
             self.identities.restore(held, meta)
         super().restore(held, meta, rules)
@@ -277,12 +287,13 @@ SHOPPER = Entity(
     ),
     cadence_ms=lambda rules: rules.cadence_ms,
     timer=lambda rules: rules.silence,
-    columns=(*order_book.COLUMNS, *recalibrating.COLUMNS, *alarms.COLUMNS, CLOSED),
+    columns=(*order_book.COLUMNS, *recalibrating.COLUMNS, *alarms.COLUMNS, *wishes.COLUMNS, CLOSED),
     deciders=(LateLabels, Scores, Profiles, ChurnAlerts, AlertLabels, Promotions, CampaignOffers),
     side=ShopperSide,
     merges=(
         Merge(order_book.COLUMNS, order_book.merge),
         Merge(alarms.COLUMNS, alarms.merge),
+        Merge((wishes.ITEM, wishes.SINCE), wishes.merge),
         Merge(ChurnAlerts.columns, churn_alert.merge),
         Merge((promotion.TIMES, promotion.COUNT, promotion.HELD_OUT), promotion.merge),
         Merge(memory.COLUMNS, memory.merge),

@@ -20,6 +20,7 @@ from streams.processing.rules import DecodeRules, Rules
 from streams.records.budget import LeaseGranted
 from streams.records.campaigns import CampaignSet
 from streams.records.events import EventForwarded, LogIdled, ShopperMerged
+from streams.records.news import ITEM_NEWS, AnyItemNews
 from streams.records.outcomes import DeadLetter, outcome_id
 from streams.records.serving import CampaignsChosen, ModelsChosen, RulesChosen
 from streams.records.slices import Slice
@@ -35,7 +36,7 @@ NO_TIME = np.iinfo(np.int64).min // 2
 Choice = ModelsChosen | RulesChosen | CampaignsChosen
 Turn = Choice | LogIdled
 #: What is said to a partition, not of anybody in it.
-_TO_PARTITION = (LeaseGranted, EventForwarded, ShopperMerged, *get_args(Turn))
+_TO_PARTITION = (LeaseGranted, *ITEM_NEWS, EventForwarded, ShopperMerged, *get_args(Turn))
 #: What belongs to another shopper than the one it was sent for. It holds what had passed before, so it may be larger
 #: than events are, by as much as the ids that it came by.
 _MOVED = (EventForwarded, ShopperMerged)
@@ -60,6 +61,8 @@ class Decoded:
     """Position in the slice, and what may be spent from there on."""
     merges: list[tuple[int, ShopperMerged]] = field(default_factory=list)
     """Position in the slice, and what belongs to somebody from there on."""
+    news: list[tuple[int, AnyItemNews]] = field(default_factory=list)
+    """Position in the slice, and what items its own group has news of."""
     dead: list[DeadLetter] = field(default_factory=list)
     columns: Columns | None = None
     """What collected them: it may know more than goes into columns. None for a history."""
@@ -122,6 +125,7 @@ def decode(
     turns: list[tuple[int, Turn]] = []
     leases: list[tuple[int, LeaseGranted]] = []
     merges: list[tuple[int, ShopperMerged]] = []
+    news: list[tuple[int, AnyItemNews]] = []
     decode_one, add, about_what = wire.decoder.decode, columns.add, wire.key
     values, keys, stamps, offsets = slice_.values, slice_.keys, slice_.timestamps_ms, slice_.offsets
     origins = slice_.origins
@@ -138,6 +142,11 @@ def decode(
             if isinstance(record, _TO_PARTITION):
                 if isinstance(record, LeaseGranted):
                     leases.append((i, record))
+                    ticks += 1
+                    continue
+                if isinstance(record, ITEM_NEWS):
+                    if record.group == group:
+                        news.append((i, record))
                     ticks += 1
                     continue
                 if isinstance(record, _MOVED):
@@ -196,7 +205,7 @@ def decode(
             dead.append(dead_letter(slice_, i, "not_json", "JSON nested too deeply."))
     if usable:
         clock[usable] = times
-    return Decoded(columns.batch(), clock, ticks, turns, leases, merges, dead, columns)
+    return Decoded(columns.batch(), clock, ticks, turns, leases, merges, news, dead, columns)
 
 
 def _ms(time: Any) -> int:

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from streams.columns.arrays import Floats, Ints
 from streams.columns.layout import Readable, Rows
+from streams.records.news import AnyItemNews
 
 Features = npt.NDArray[np.float32]
 
@@ -31,6 +32,10 @@ class DuePoints:
     """[k] what the timer of each was for; None: all for what the entity's timer is for."""
     amount: Floats | None = None
     """[k] what it measured, NaN where nothing; None: nothing of any."""
+    news: AnyItemNews | None = None
+    """What made all of them due, if news did …"""
+    position: int = 0
+    """… and where in the slice it stands."""
 
     def __len__(self) -> int:
         return len(self.row)

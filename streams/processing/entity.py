@@ -22,6 +22,7 @@ from streams.processing.identity import Identities
 from streams.processing.merging import Merge
 from streams.processing.rules import Rules
 from streams.processing.scoring import TaskScores
+from streams.processing.wishes import Wishes
 from streams.records.events import ShopperMerged
 from streams.records.outcomes import AnyOutcome
 from streams.records.slices import Slice
@@ -100,6 +101,10 @@ class Side(Protocol):
     @property
     def identities(self) -> Identities | None:
         """Who turned out to be whom; None: nobody ever does."""
+
+    @property
+    def wishes(self) -> Wishes | None:
+        """Whom news of items makes due; None: nobody."""
 
     def left(self, state: Rows, row: int, offset: int, at_ms: int) -> list[str]:
         """The key of a row turns out to be another one, by a record at an offset, of a time: nothing waits in it any

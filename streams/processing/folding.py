@@ -18,6 +18,8 @@ from streams.processing.identity import CLOSED, IDENTIFIED
 from streams.processing.rounds import BUCKET, Plan, plan
 from streams.processing.rules import Rules
 from streams.processing.silence import FIRED
+from streams.processing.wishes import due_kind
+from streams.records.news import AnyItemNews, ItemPriceDropped
 from streams.state.arena import NEVER, Arena
 
 #: When the row was last heard of: the largest event time, or the watermark where that had passed it already.
@@ -159,6 +161,28 @@ class Folding:
         if self._side.identities is not None:
             at = np.where(state.flat["i8"][state.cells(CLOSED, row)] > 0, NEVER, at)
         self.arena.timer[row] = at
+
+    def hear_news(self, news: Sequence[tuple[int, AnyItemNews]], offsets: Ints, watermark: Ints, due: DueRows) -> None:
+        """Make due whom news makes so, at its place in the slice: as late as the watermark, as timers are. ``offsets``
+        and ``watermark`` [len(slice)]."""
+        wishes, arena = self._side.wishes, self.arena
+        if wishes is None:
+            return
+        for position, said in news:
+            keys = wishes.hear(said)
+            if not keys:
+                continue
+            row = arena.find(keys)
+            state = arena.rows  # finding may load rows and grow the block
+            row = row[wishes.tell(state, row, said, int(offsets[position]))]
+            if not len(row):
+                continue
+            arena.dirty[row] = True
+            now = np.maximum(state.flat["i8"][state.cells(LAST_EVENT, row)], watermark[position])
+            percent = said.percent if isinstance(said, ItemPriceDropped) else np.nan
+            amount, nobody = np.full(len(row), percent), np.full(len(row), -1, np.int64)
+            kinds: list[str] = [due_kind(said)] * len(row)
+            due.add(DuePoints(row, now, True, nobody, kinds, amount, said, position), state)
 
     def merge(self, row: int, other: Rows) -> None:
         """Take the features of another row, the one of ``other``, into a row."""

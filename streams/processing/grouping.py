@@ -11,6 +11,7 @@ from streams.columns.arrays import EventBatch, Ints
 from streams.decisions.decider import Group, Seen
 from streams.features.kinds.decay import DAY_MS
 from streams.processing.due import DuePoints
+from streams.processing.wishes import due_kind, due_ref
 from streams.records.outcomes import Due
 
 
@@ -31,7 +32,10 @@ def grouped(
         span = slice(start, start := start + len(points))
         # A timer fires at the record whose watermark passes it, before that record is applied.
         by_timer = points.timer
-        position = np.searchsorted(watermark, points.now_ms) if by_timer else batch.position[points.event]
+        if points.news is not None:
+            position = np.full(len(points), points.position)
+        else:
+            position = np.searchsorted(watermark, points.now_ms) if by_timer else batch.position[points.event]
         offset = offsets[position]
         groups.append(
             Group(
@@ -54,10 +58,13 @@ def grouped(
 
 def records_of(due: Sequence[DuePoints], batch: EventBatch) -> list[Any]:
     """[n] the record that made each due point due; None where a timer did."""
-    return [batch.records[i] if i >= 0 else None for points in due for i in points.event.tolist()]
+    return [batch.records[i] if i >= 0 else points.news for points in due for i in points.event.tolist()]
 
 
 def _refs(points: DuePoints, batch: EventBatch, timer_kind: Literal["silence", "day"]) -> list[Due]:
+    if points.news is not None:
+        said = Due(kind=due_kind(points.news), ref=due_ref(points.news))
+        return [said] * len(points)
     if points.timer:
         kinds: Sequence[Any] = points.kinds or [timer_kind] * len(points)
         return [Due(kind=kind, ref=str(now)) for kind, now in zip(kinds, points.now_ms.tolist(), strict=True)]

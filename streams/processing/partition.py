@@ -173,7 +173,7 @@ class PartitionProcessor:
                 else:
                     beside.append((key, value))
 
-        self.arena.load_all(rows())
+        self.arena.load_all(rows(), None if self.side.wishes is None else self.side.wishes.take_back)
         if meta:
             if self.log_id and meta.get("log_id", self.log_id) not in ("", self.log_id):
                 raise OtherLog(
@@ -296,6 +296,7 @@ class PartitionProcessor:
         by_row = stable_order(rows)
         applied = by_row[fates.applied[by_row]]
         due = self._folding.fold(batch, rows, applied, watermark, self.rules, self._read)
+        self._folding.hear_news(decoded.news, np.asarray(slice_.offsets, np.int64), watermark, due)
         features = due.read()
         # Not the block from before: a timer of an evicted row may have made it grow.
         state = self.arena.rows
@@ -309,6 +310,8 @@ class PartitionProcessor:
             if due.points:
                 self._score_and_decide(due.points, features, batch, slice_, watermark, result)
             in_order = np.sort(applied)
+            if self.side.wishes is not None:
+                self.side.wishes.note(self.arena.rows, rows, batch, in_order)
             moved = self._moving.out(batch, rows, in_order, judged, self.rules)
             told = self.side.emit(batch, in_order, judged, slice_, self.rules)
             result.emitted, result.outcomes = told.emitted + moved, result.outcomes + told.outcomes

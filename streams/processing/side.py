@@ -20,6 +20,7 @@ from streams.processing.fates import Fates, Judged, once, watermarks
 from streams.processing.identity import Identities
 from streams.processing.rules import Rules
 from streams.processing.scoring import TaskScores
+from streams.processing.wishes import Wishes
 from streams.records.events import ShopperMerged
 from streams.records.slices import Slice
 from streams.state import keys
@@ -34,6 +35,7 @@ class PlainSide:
     alarms: Alarms | None = None
     deciders: Sequence[Decider] = ()
     identities: Identities | None = None
+    wishes: Wishes | None = None
 
     def __init__(self, start: Start) -> None:
         self.newest_ms = NO_TIME

@@ -17,6 +17,7 @@ import msgspec
 from msgspec import Meta
 
 from streams.records.budget import LeaseGranted
+from streams.records.news import ItemPriceDropped, ItemRestocked
 from streams.records.serving import CampaignsChosen, ModelsChosen, RulesChosen
 
 MAX_ID_LENGTH = 256
@@ -306,6 +307,8 @@ WorkerRecord = (
     | RulesChosen
     | CampaignsChosen
     | LeaseGranted
+    | ItemRestocked
+    | ItemPriceDropped
     | EventForwarded
     | ShopperMerged
 )

@@ -21,14 +21,31 @@ class Due(msgspec.Struct, kw_only=True, frozen=True, gc=False):
     """What made it due: a record about it, or a time that came."""
 
     kind: Annotated[
-        Literal["event", "silence", "day", "cart_abandoned", "browse_abandoned", "overdue", "deferred", "window"],
+        Literal[
+            "event",
+            "silence",
+            "day",
+            "cart_abandoned",
+            "browse_abandoned",
+            "back_in_stock",
+            "price_drop",
+            "overdue",
+            "deferred",
+            "window",
+        ],
         Meta(
             description="A record about it; silence after a shopper's last event; the end of an item's day; what "
-            "campaigns wait for: a cart or goods looked at that were left, a shopper's overdue point, the end of quiet "
-            "hours; the end of the time for which what follows an offer counts."
+            "campaigns wait for: a cart or goods looked at that were left, news of an item wished for, a shopper's "
+            "overdue point, the end of quiet hours; the end of the time for which what follows an offer counts."
         ),
     ]
-    ref: Annotated[str, Meta(description="The record's id, or the due time in milliseconds since 1970.")]
+    ref: Annotated[
+        str,
+        Meta(
+            description="The record's id; the due time in milliseconds since 1970; of news PARTITION:OFFSET:ITEM, "
+            "where the items' log says so."
+        ),
+    ]
 
 
 class ModelUsed(msgspec.Struct, kw_only=True, frozen=True, gc=False):

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import heapq
 import itertools
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -180,21 +180,26 @@ class Arena:
         self._used[found] = self._clock
         return found
 
-    def load_all(self, packed: Iterable[tuple[bytes, bytes]]) -> None:
-        """Fill the arena from a table: rows up to the limit, of the others the timers only."""
+    def load_all(
+        self, packed: Iterable[tuple[bytes, bytes]], show: Callable[[list[str], Rows], None] | None = None
+    ) -> None:
+        """Fill the arena from a table: rows up to the limit, of the others the timers only. ``show`` is shown all
+        rows, some at a time, with their keys."""
         block: list[tuple[str, bytes]] = []
         for key, value in packed:
             if key[:1] == b"s":
                 block.append((key[1:].decode(), value))
                 if len(block) >= 4096:
-                    self._load_block(block)
+                    self._load_block(block, show)
                     block = []
-        self._load_block(block)
+        self._load_block(block, show)
 
-    def _load_block(self, block: list[tuple[str, bytes]]) -> None:
+    def _load_block(self, block: list[tuple[str, bytes]], show: Callable[[list[str], Rows], None] | None) -> None:
         if not block:
             return
         rows = self.codec.unpack([value for _, value in block])
+        if show is not None:
+            show([key for key, _ in block], rows)
         room = max(0, self.limit - len(self._index))
         if room:
             self._place([key for key, _ in block[:room]], rows.copy(np.arange(min(room, len(block)))))
