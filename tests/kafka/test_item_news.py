@@ -1,0 +1,96 @@
+"""From a catalogue's records to offers on Apache Kafka: what is back in stock, or costs less, is offered to whoever
+wishes for it, in every partition, and a killed worker changes nothing."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from streams.campaigns.examples import text
+from streams.records import events as e
+from streams.records.events import decode_event
+from streams.records.items import ItemChanged, ItemListed, StockCounted
+from streams.records.news import ITEM_NEWS
+from streams.topics import CATALOG, EVENTS, OFFERS, STOCK
+from tests.kafka.harness import Cluster
+from tests.kafka.test_campaigns import run, said
+from tests.shoppers import HOUR, NOON, Log, log_of, viewed
+
+pytestmark = pytest.mark.kafka
+SHOPPERS = [f"shopper-{k}" for k in range(12)]
+MINUTE = 60_000
+
+
+def wishes(at: int) -> Log:
+    """All wish for tea."""
+    return log_of(
+        *(e.ItemWishlisted(event_id=f"w{at}", shopper_id=who, event_time=at, item_id="tea") for who in SHOPPERS)
+    )
+
+
+def looked(cluster: Cluster, start: int, times: int) -> None:
+    """All look at things, some minutes at a time: leases are answered in between."""
+    for k in range(times):
+        at = start + 10 * MINUTE * k
+        cluster.send(log_of(*(viewed(who, at, f"v{at}", item_id="milk") for who in SHOPPERS)))
+        cluster.wait_caught_up()
+
+
+def counted(at: int, on_hand: int) -> tuple[str, StockCounted]:
+    return STOCK.name, StockCounted(event_id=f"c{at}", item_id="tea", event_time=at, on_hand=on_hand)
+
+
+def offered(cluster: Cluster) -> dict[tuple[object, ...], dict[str, object]]:
+    """By whom and campaign."""
+    return {(offer["shopper_id"], offer["campaign"]): offer for offer in said(cluster, OFFERS.name)}
+
+
+def test_news_of_items_becomes_offers(cluster: Cluster, tmp_path: Path) -> None:
+    file = tmp_path / "campaigns.yaml"
+    texts = [text(name).partition("campaigns:\n")[2] for name in ("back-in-stock", "price-drop")]
+    file.write_text("shop: {default_consent: true}\ncampaigns:\n" + "".join(texts))
+    worker = cluster.worker()
+    worker.wait_ready()
+    cluster.send(wishes(NOON))
+    cluster.wait_caught_up()
+    applied = run(cluster, "campaigns", "apply", str(file))
+    assert applied.exit_code == 0, applied.output
+    assert "not yet" not in applied.output
+    assert "workers do not" not in applied.output
+    looked(cluster, NOON, 3)
+    listed = ItemListed(event_id="l", item_id="tea", event_time=NOON, unit_price_cents=1000)
+    cluster.send_catalogue([(CATALOG.name, listed), counted(NOON, 0)])
+    cluster.wait_caught_up()
+    assert not offered(cluster)
+    cluster.send_catalogue([counted(NOON + HOUR, 7)])
+    cluster.wait_caught_up()
+    back = offered(cluster)
+    assert {campaign for _, campaign in back} == {"back-in-stock"}
+    # Some are in a control group.
+    assert len(back) > len(SHOPPERS) / 2
+    for offer in back.values():
+        assert (offer["applies_to"], offer["items"], offer["arm"]) == ("items", ["tea"], "news")
+        assert offer["due"]["kind"] == "back_in_stock"  # type: ignore[index]
+
+    # Whoever takes over goes on where one was killed, in the middle of a flush.
+    looked(cluster, NOON + 2 * HOUR, 1)
+    worker.stop()
+    killed = cluster.worker("changelog_half:1")
+    changed = ItemChanged(event_id="p", item_id="tea", event_time=NOON + 2 * HOUR, unit_price_cents=850)
+    cluster.send_catalogue([(CATALOG.name, changed)])
+    killed.wait_killed()
+    worker = cluster.worker()
+    worker.wait_ready()
+    cluster.wait_caught_up()
+    cheaper = [offer for (_, campaign), offer in offered(cluster).items() if campaign == "price-drop"]
+    assert len(cheaper) > len(SHOPPERS) / 2
+    assert all(offer["items"] == ["tea"] for offer in cheaper)
+    again = json.loads(run(cluster, "campaigns", "show", "price-drop").stdout)
+    assert again["state"] == "active"
+    news = [(p, decode_event(value or b"")) for p, *_, value in cluster.read(EVENTS.name)]
+    told = {(p, type(one).__name__) for p, one in news if isinstance(one, ITEM_NEWS)}
+    assert told == {(p, name) for p in range(cluster.partitions) for name in ("ItemRestocked", "ItemPriceDropped")}
+    worker.stop()
+    cluster.assert_as_plain()
