@@ -1,9 +1,9 @@
 """Campaigns rehearsed before they begin: the past days come again, event by event, to shoppers as they stand now.
 
-A partition as its owner flushed it last, with its models, rules and rows, is given the events of the past days once
-more, as many days later, under the campaigns of a file and with plenty of money. So what is foretold is what the worker
-itself decides: triggers, audiences, guards, arms and holdout are its own. Whoever came for the first time in these days
-comes again as somebody new as well.
+A partition as its owner flushed it last, with its models, rules and rows, is given the events of the past days, and the
+news of items between them, once more, as many days later, under the campaigns of a file and with plenty of money. So
+what is foretold is what the worker itself decides: triggers, audiences, guards, arms and holdout are its own. Whoever
+came for the first time in these days comes again as somebody new as well.
 
 What is taken for granted: that the days to come are like those past, and that an offer changes nothing that anybody
 does. What it does change is what the file assumes; ``rehearsed.py`` puts the two together.
@@ -42,6 +42,7 @@ from streams.records.events import (
     decode_event,
     encode_event,
 )
+from streams.records.news import ITEM_NEWS, AnyItemNews, encode_news
 from streams.records.outcomes import AnyOutcome
 from streams.records.serving import CampaignsChosen
 from streams.records.slices import Slice
@@ -52,6 +53,8 @@ from streams.state.keys import PROGRESS
 from streams.topics import EVENTS, TopicError
 
 SLICE = 2_000
+#: News that comes again stands so much later in the items' log: what does not stand later would be known.
+NEWS_LATER = 1 << 40
 #: What is of offers made before is not repeated.
 OF_OFFERS = (OfferShown, OfferClicked, OfferRedeemed, OfferDismissed)
 _FIRST_SEEN = "visits.days_since_first"
@@ -147,14 +150,17 @@ class Stage:
         assert isinstance(processor.side, _Plenty)
         return Stage(processor, processor.side, processor.newest_ms, group)
 
-    def play(self, events: Iterable[ShopperEvent], chosen: CampaignSet) -> Iterator[list[AnyOutcome]]:
+    def play(self, events: Iterable[ShopperEvent | AnyItemNews], chosen: CampaignSet) -> Iterator[list[AnyOutcome]]:
         """Let events come; gives what is said, slice by slice."""
         choice = CampaignsChosen(group=self.group, digest=chosen.digest, campaigns=chosen.described())
         records: list[tuple[int, bytes | None, bytes]] = [(self.began_ms, None, msgspec.json.encode(choice))]
         for event in events:
+            if isinstance(event, ITEM_NEWS):
+                records.append((event.event_time, None, encode_news(event)))
+                continue
+            self.events += 1
             self.active.add(event.shopper_id)
             records.append((when_ms(event) or 0, event.shopper_id.encode(), encode_event(event)))
-        self.events = len(records) - 1
         for start in range(0, len(records), SLICE):
             times, keys, values = zip(*records[start : start + SLICE], strict=True)
             offsets = range(first := self.processor.next_offset, first + len(times))
@@ -167,22 +173,28 @@ class Stage:
             each.take(said, self.side.entries, self.active, self.began_ms)
         self.side.entries = []
 
-    def past(self, log: Iterable[bytes], days: int) -> Iterator[ShopperEvent]:
-        """Events of the days before as they come again, as many days later. An anonymous id that was identified comes
-        again as somebody new, and stays it."""
+    def past(self, log: Iterable[bytes], days: int) -> Iterator[ShopperEvent | AnyItemNews]:
+        """Events and news of the days before as they come again, as many days later. An anonymous id that was
+        identified comes again as somebody new, and stays it."""
         events, identified = self._read(log, days)
-        new = identified | self._newcomers({event.shopper_id for event in events}, days)
+        shoppers = {event.shopper_id for event in events if isinstance(event, ShopperEvent)}
+        new = identified | self._newcomers(shoppers, days)
         for event in events:
+            if isinstance(event, ITEM_NEWS):
+                at, offset = event.event_time + days * DAY_MS, event.source_offset + NEWS_LATER
+                yield msgspec.structs.replace(event, event_time=at, source_offset=offset)
+                continue
             at = (when_ms(event) or 0) + days * DAY_MS
             if event.shopper_id not in identified:
                 yield _later(event, event.shopper_id, at)
             if event.shopper_id in new:
                 yield _later(event, _again(event.shopper_id), at)
 
-    def _read(self, log: Iterable[bytes], days: int) -> tuple[list[ShopperEvent], set[str]]:
-        """Events of the days before, and who was identified: what came under such an id later stands where it was
-        forwarded to."""
-        found, identified, first = list[ShopperEvent](), set[str](), self.began_ms
+    def _read(self, log: Iterable[bytes], days: int) -> tuple[list[ShopperEvent | AnyItemNews], set[str]]:
+        """Events and news of the days before, and who was identified: what came under such an id later stands where it
+        was forwarded to. News is of the time that shoppers' events had come to."""
+        found, identified = list[ShopperEvent | AnyItemNews](), set[str]()
+        first, newest = self.began_ms, 0
         for value in log:
             try:
                 event = decode_event(value)
@@ -192,10 +204,12 @@ class Stage:
                 if event.group != self.group:
                     continue
                 event = msgspec.structs.replace(event.event, shopper_id=event.shopper_id)
+            if isinstance(event, ITEM_NEWS) and event.group == self.group and newest > self.began_ms - days * DAY_MS:
+                found.append(msgspec.structs.replace(event, event_time=newest))
             at = when_ms(event)
             if at is None or not isinstance(event, ShopperEvent) or event.shopper_id in identified:
                 continue
-            first = min(first, at)
+            first, newest = min(first, at), max(newest, at)
             if isinstance(event, ShopperIdentified):
                 identified.add(event.shopper_id)
             elif self.began_ms - days * DAY_MS < at <= self.began_ms and not isinstance(event, OF_OFFERS):

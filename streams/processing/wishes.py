@@ -70,19 +70,20 @@ class Wishes:
 
     def note(self, state: Rows, rows: Ints, batch: EventBatch, applied: Ints) -> None:
         """What shoppers wish for, and order. ``applied``: of the batch, in log order; ``rows``: of all of it."""
-        counted = np.zeros(len(batch), np.bool_)
-        counted[applied] = True
-        touches, kind = batch.touches, np.where(counted, batch.type, 0)
-        wished, row = kind[touches.event] == _WISHED, rows[touches.event]
+        kind = np.zeros(len(batch), np.int64)
+        kind[applied] = batch.type[applied]
+        of = kind[batch.touches.event]
+        some = np.flatnonzero((of == _WISHED) | (of == _ORDERED))
+        event, item, wished = batch.touches.event[some], batch.touches.item[some], of[some] == _WISHED
+        row = rows[event]
         # Whoever orders what they neither wished for before nor in this slice is passed over at once.
-        held = (state.data[ITEM.name][row] == touches.item[:, None]).any(axis=1)
-        bought = (kind[touches.event] == _ORDERED) & (held | np.isin(row, row[wished]))
-        for m in np.flatnonzero(wished | bought).tolist():
-            i, item = int(touches.event[m]), touches.item[m]
+        held = (state.data[ITEM.name][row] == item[:, None]).any(axis=1)
+        for m in np.flatnonzero(wished | held | np.isin(row, row[wished])).tolist():
+            key, offset = batch.keys[event[m]], int(batch.offset[event[m]])
             if wished[m]:
-                self._wish(state, int(row[m]), batch.keys[i], item, int(batch.offset[i]))
+                self._wish(state, int(row[m]), key, item[m], offset)
             else:
-                self._forget(state, int(row[m]), batch.keys[i], item)
+                self._forget(state, int(row[m]), key, item[m])
 
     def _wish(self, state: Rows, row: int, key: str, item: np.uint64, offset: int) -> None:
         items, since = state.data[ITEM.name][row], state.data[SINCE.name][row]

@@ -15,12 +15,13 @@ from streams.processing.partition import PartitionProcessor
 from streams.processing.rules import Rules
 from streams.records import events as e
 from streams.records.campaigns import CampaignSet
+from streams.records.news import ItemRestocked, encode_news
 from streams.rehearsal import Stage, running_always
 from streams.rehearsed import RehearsalError, Rehearsed
 from streams.settings import Settings
 from tests.budget.stream import NoModels
 from tests.campaigns.builders import campaign
-from tests.shoppers import DAY, NOON, carted, consented, log_of, ordered, slice_of
+from tests.shoppers import DAY, NOON, Log, carted, consented, log_of, ordered, slice_of
 
 DAYS, SHOPPERS = 28, 300
 NOW = NOON + 60 * DAY
@@ -56,7 +57,13 @@ def stage_values() -> dict[bytes, bytes]:
     return {key: value for key, value in processor.drain_changes().items() if value is not None}
 
 
-def rehearsed(values: dict[bytes, bytes], days: int = DAYS, shop: dict[str, Any] = SHOP, **changed: Any) -> Rehearsed:
+def rehearsed(
+    values: dict[bytes, bytes],
+    days: int = DAYS,
+    shop: dict[str, Any] = SHOP,
+    log: Log | None = None,
+    **changed: Any,
+) -> Rehearsed:
     five = {"kind": "percent", "id": "five", "percent": 5, "max_discount_cents": 9_000, "assumed_uplift": 0.1,
             "assumed_redemption": 0.2}  # fmt: skip
     said = {
@@ -70,7 +77,7 @@ def rehearsed(values: dict[bytes, bytes], days: int = DAYS, shop: dict[str, Any]
     chosen = CampaignSet(shop=chosen.shop, campaigns=tuple(running_always(each) for each in chosen.campaigns))
     stage = Stage.of(Settings(app_id="shop"), NoModels(), 0, values)  # type: ignore[arg-type]
     found = Rehearsed(chosen.campaigns[0], days, "USD")
-    for outcomes in stage.play(stage.past([value for _, value in log_of(*PAST) if value], days), chosen):
+    for outcomes in stage.play(stage.past([value for _, value in log or log_of(*PAST) if value], days), chosen):
         stage.tell(outcomes, [found])
     return found
 
@@ -172,7 +179,38 @@ def test_who_logged_in_comes_again_as_somebody_new_and_goes_on_under_the_lasting
     processor.apply(slice_of(log_of(*events)))
     values = {key: value for key, value in processor.drain_changes().items() if value is not None}
     stage = Stage.of(Settings(app_id="shop"), NoModels(), 0, values)  # type: ignore[arg-type]
-    again = [(event.shopper_id, event.event_id) for event in stage.past(log, DAYS)]
+    again = [(event.shopper_id, event.event_id) for event in stage.past(log, DAYS) if isinstance(event, e.ShopperEvent)]
     assert [one for one in again if not one[0].startswith("again:")] == [("ann", "again:c3"), ("ann", "again:c2")]
     assert ("again:cookie", "again:c1") in again
     assert not any(shopper == "again:cookie" and name != "again:c1" for shopper, name in again)
+
+
+def test_news_of_items_comes_again_to_whoever_wishes_for_them_by_then() -> None:
+    def wished(who: str, at: int, item: str) -> e.ItemWishlisted:
+        return e.ItemWishlisted(event_id=f"{who}-{item}", shopper_id=who, event_time=at, item_id=item)
+
+    def news(item: str, offset: int, group: str = "shop") -> Log:
+        said = ItemRestocked(
+            group=group, item_id=item, event_time=NOW, source_partition=0, source_offset=offset, on_hand=9
+        )
+        return [(None, encode_news(said))]
+
+    long_ago, lately = NOW - 2 * DAYS * DAY, NOW - 3 * DAY
+    log = [
+        *log_of(
+            wished("ann", long_ago, "tea"), wished("bob", long_ago + 1, "milk"), wished("cid", long_ago + 2, "salt")
+        ),
+        *news("milk", 1),
+        *log_of(wished("ann", lately, "soap")),
+        *news("tea", 2),
+        *news("salt", 3, group="others"),
+        *log_of(wished("dan", NOW, "tea")),
+    ]
+    processor = PartitionProcessor(SHOPPER, 0, Rules(), NoModels(), group="shop")  # type: ignore[arg-type]
+    processor.apply(slice_of(log))
+    values = {key: value for key, value in processor.drain_changes().items() if value is not None}
+    changed: dict[str, Any] = {"trigger": {"kind": "back_in_stock"}, "audience": "true", "holdout_share": 0.0}
+    economics = {"min_stock": 5, "basket_cents": 3000}
+    found = rehearsed(values, log=log, economics=economics, **changed)
+    # Ann, and Dan, who wished for it since; Bob's news is older than what comes again, Cid's is another group's.
+    assert (found.entered, found.arms) == (2, {"five": 2})

@@ -28,7 +28,9 @@ from streams.processing.entity import Entity
 from streams.processing.partition import PartitionProcessor, row_layout
 from streams.processing.rules import Rules
 from streams.records.items import ItemRecord, encode_item_record
+from streams.records.news import ITEM_NEWS
 from streams.records.slices import Slice
+from streams.records.tags import tag_of
 from streams.settings import Settings
 from streams.state.arena import Codec, row_bytes
 from streams.topics import (
@@ -278,8 +280,8 @@ class Cluster:
                 f"{done} of {records} committed. {self.client.error}\n{self.workers[-1].tail()}"
             )
             time.sleep(0.05)
-        assert done == records
         self.wait_caught_up(end - time.monotonic())
+        assert self.committed() == records + self.news()
 
     def wait_caught_up(self, seconds: float = 90) -> None:
         """Wait until the group has committed all that stands in its logs, and has nothing to say to them any more:
@@ -300,6 +302,11 @@ class Cluster:
     def end(self, topic: str) -> int:
         """How many offsets of a log of shoppers or items are taken."""
         return sum(self.client.ends([topic], self.partitions).values())
+
+    def news(self) -> int:
+        """How many records of news of items stand in the shoppers' log, whoever noticed it."""
+        starts = tuple(f'{{"type":"{tag_of(cls)}"'.encode() for cls in ITEM_NEWS)
+        return sum((value or b"").startswith(starts) for *_, value in self.read(EVENTS.name))
 
     def chosen(self) -> int:
         """How many choices of rules stand in the shoppers' log, whoever made them."""

@@ -22,6 +22,7 @@ from streams.entities.shopper import SHOPPER
 from streams.processing.partition import PartitionProcessor
 from streams.records.campaigns import CampaignSet
 from streams.records.events import ShopperEvent, encode_event
+from streams.records.news import AnyItemNews
 from streams.records.slices import Slice
 from streams.records.words import when_ms
 from streams.rehearsal import OF_OFFERS, SLICE, Stage, running_always
@@ -71,7 +72,9 @@ def main() -> None:
             print(json.dumps({"cut": cut, "days": given.days, "campaign": one.campaign.id, **told}), flush=True)
 
 
-def rehearsed(stage: Stage, events: Iterable[ShopperEvent], chosen: CampaignSet, days: int) -> list[Rehearsed]:
+def rehearsed(
+    stage: Stage, events: Iterable[ShopperEvent | AnyItemNews], chosen: CampaignSet, days: int
+) -> list[Rehearsed]:
     """What becomes of campaigns when events come."""
     found = [Rehearsed(each, days, "USD") for each in chosen.campaigns]
     for said in stage.play(events, chosen):
