@@ -12,7 +12,8 @@ delivered, then the changed rows, then commits.
 
 ``entities/`` says what goes this way: read ``shopper.py`` first. What shoppers do to items is told, minute by minute
 (``processing/tallies.py``), to the group's log of items, where ``agents/carrier.py`` also carries what catalogues say;
-items go the same way from there.
+items go the same way from there. What is back in stock or costs less is told to every partition of shoppers, where
+``processing/wishes.py`` knows who wishes for it.
 
 Who was anonymous and logs in is one shopper from there on: ``processing/moving.py`` moves their row over the log.
 
