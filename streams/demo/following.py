@@ -94,7 +94,8 @@ def follow(
             done, items = counted_now = records(samples), records(samples, "item", ITEM_FATES)
             if counted_now != counted:
                 counted, changed = counted_now, now
-            campaigns.processed(int(done))
+            waiting = [lag for (name, _), lag in samples.items() if name == "offerstream_lag_records"]
+            campaigns.processed(int(done), sum(waiting) if waiting else 1)
             sent = sending.lane.sent
             if found.progress[-1][2] < sent or not sending.lane.finished.is_set():
                 found.progress.append((now - began, sent, done))

@@ -19,7 +19,7 @@ import pytest
 
 from streams.demo.items import RANKINGS
 from streams.demo.systems import SYSTEMS
-from streams.topics import EVENTS
+from streams.topics import EFFECTS, EVENTS
 from tests.kafka.harness import Cluster, in_the_background
 from tests.shoppers import log_of, viewed
 
@@ -97,6 +97,9 @@ def test_every_system_answers_and_shows_a_real_record(run: Run) -> None:
     assert systems["items"]["answers"] == run.numbers["item_profiles"] > 0
     for system in SYSTEMS:
         told = systems[system.name]
+        if system.topic is EFFECTS:
+            assert told["answers"] == 0  # the demo's campaigns are of December
+            continue
         assert (told["topic"], told["answers"] > 0) == (system.topic.name, True)
         example = msgspec.convert(told["example"], system.topic.records[0])
         if hasattr(example, "shopper_id"):
