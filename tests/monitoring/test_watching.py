@@ -86,7 +86,7 @@ def canary(version: str, share: float = 0.5) -> Log:
 @pytest.fixture(scope="module")
 def shelf(tmp_path_factory: pytest.TempPathFactory) -> Shelf:
     store = Store(str(tmp_path_factory.mktemp("store")))
-    for made in (variant(CHURN, 1.01), variant(CHURN, 12.0), variant(CHURN, 4.0), variant(CHURN, slow=8)):
+    for made in (variant(CHURN, 1.01), variant(CHURN, 12.0), variant(CHURN, 4.0), variant(CHURN, slow=32)):
         store.put("churn", made.files())
     return Shelf(store)
 
@@ -105,7 +105,7 @@ def with_failing(shelf: Shelf) -> Any:
 def test_a_canary_that_does_harm_is_rolled_back_once_for_what_it_did(harm: str, shelf: Shelf) -> None:
     version = {
         "errors": FAILING,
-        "latency": variant(CHURN, slow=8).version,
+        "latency": variant(CHURN, slow=32).version,
         "score_drift": variant(CHURN, 12.0).version,
         "calibration": variant(CHURN, 4.0).version,
     }[harm]
