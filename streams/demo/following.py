@@ -94,6 +94,7 @@ def follow(
             done, items = counted_now = records(samples), records(samples, "item", ITEM_FATES)
             if counted_now != counted:
                 counted, changed = counted_now, now
+            _fail(stage, (sending.lane, catalogue.lane), now - changed)
             waiting = [lag for (name, _), lag in samples.items() if name == "offerstream_lag_records"]
             campaigns.processed(int(done), sum(waiting) if waiting else 1)
             sent = sending.lane.sent
@@ -107,7 +108,6 @@ def follow(
             if not console.is_terminal and now - told >= TELL_SECONDS:
                 told = now
                 console.print(status, highlight=False, soft_wrap=True)
-            _fail(stage, (sending.lane, catalogue.lane), now - changed)
             if sending.lane.finished.is_set() and done >= sending.lane.sent and lags and not any(lags):
                 catalogue.reached(float("inf"))
                 whole = catalogue.lane.finished.is_set() and log.applied(samples, catalogue.lane.sent, held or 0)

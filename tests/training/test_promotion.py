@@ -28,6 +28,8 @@ from training.needs import TooLittle
 #: The begin of the fourth week.
 CUT = "2023-12-11"
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
