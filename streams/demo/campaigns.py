@@ -157,9 +157,9 @@ def cells(campaign: dict[str, Any]) -> list[str]:
         return money(round(cents), campaign["currency"])
 
     low, mean, high = campaign["incremental_profit_cents"] or (None, None, None)
-    profit = "–" if mean is None else cash(mean)
-    if low is not None and high is not None:
-        profit += f" ({cash(low)} to {cash(high)})"
+    profit = "too few orders to say"
+    if mean is not None and low is not None and high is not None:
+        profit = f"{cash(mean)} ({cash(low)} to {cash(high)})"
     amounts = (cash(campaign[name]) for name in ("budget_cents", "committed_cents", "spent_cents"))
     counts = (f"{campaign[name]:,}" for name in ("offers", "shoppers", "holdout"))
     return [campaign["id"], *amounts, *counts, profit]
