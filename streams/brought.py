@@ -82,14 +82,12 @@ def brought(settings: Settings, campaign: str | None = None) -> list[Brought]:
 
 def _records(reader: Reader) -> Iterator[EffectMeasured]:
     decode = msgspec.json.Decoder(EffectMeasured).decode
-    for partition in range(reader.partitions(EFFECTS.name)):
-        place = (EFFECTS.name, partition)
-        for record in reader.between(place, *reader.extent(place)):
-            try:
-                yield decode(record.value or b"")
-            except (msgspec.MsgspecError, UnicodeError) as error:
-                where = f"{EFFECTS.name}/{partition}/{record.offset}"
-                raise TopicError(f"{where} is no record of what a campaign brought: {error}") from error
+    for record in reader.whole(EFFECTS.name):
+        try:
+            yield decode(record.value or b"")
+        except (msgspec.MsgspecError, UnicodeError) as error:
+            where = f"{record.topic}/{record.partition}/{record.offset}"
+            raise TopicError(f"{where} is no record of what a campaign brought: {error}") from error
 
 
 def by_campaign(

@@ -46,16 +46,14 @@ def read(kafka: Access) -> Iterator[DeadLetter]:
     topic = DEAD_LETTERS.name
     seen: set[str] = set()  # After a crash a worker says a letter again, under the same id.
     with Reader(kafka) as reader:
-        for partition in range(reader.partitions(topic)):
-            place = (topic, partition)
-            for record in reader.between(place, *reader.extent(place)):
-                try:
-                    letter = _decoder.decode(record.value or b"")
-                except msgspec.MsgspecError as failure:
-                    raise TopicError(f"{topic} holds a record that is no dead letter: {failure}") from failure
-                if letter.dead_letter_id not in seen:
-                    seen.add(letter.dead_letter_id)
-                    yield letter
+        for record in reader.whole(topic):
+            try:
+                letter = _decoder.decode(record.value or b"")
+            except msgspec.MsgspecError as failure:
+                raise TopicError(f"{topic} holds a record that is no dead letter: {failure}") from failure
+            if letter.dead_letter_id not in seen:
+                seen.add(letter.dead_letter_id)
+                yield letter
 
 
 def original_line(letter: DeadLetter) -> bytes | None:

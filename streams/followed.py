@@ -58,11 +58,9 @@ def _lines(paths: Iterable[Path]) -> Iterator[tuple[str, bytes]]:
 
 def _records(reader: Reader) -> Iterator[tuple[str, bytes]]:
     for topic in (RECEIPTS, OFFER_OUTCOMES):
-        for partition in range(reader.partitions(topic.name)):
-            place = (topic.name, partition)
-            for record in reader.between(place, *reader.extent(place)):
-                if record.value is not None:
-                    yield f"{topic.name}[{partition}]:{record.offset}", record.value
+        for record in reader.whole(topic.name):
+            if record.value is not None:
+                yield f"{record.topic}[{record.partition}]:{record.offset}", record.value
 
 
 def _joined(values: Iterable[tuple[str, bytes]], tell: Tell) -> Joined:

@@ -137,6 +137,12 @@ class Reader:
             elif time.monotonic() > patience:
                 raise TopicError(f"{place[0]} did not answer for {PATIENCE_SECONDS:.0f} s.")
 
+    def whole(self, topic: str) -> Iterator[Record]:
+        """All records of a topic up to its present end, partition after partition."""
+        for partition in range(self.partitions(topic)):
+            place = (topic, partition)
+            yield from self.between(place, *self.extent(place))
+
     def newest(self, place: Place, fits: Callable[[Record], bool], least: int = 64) -> list[Record]:
         """The records that fit among the last so many (``least``); where none does, among the eight times as many
         before, and so on: cheap where what is looked for is near the end."""

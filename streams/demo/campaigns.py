@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from streams.brought import by_campaign
 from streams.campaigning import Campaigning, shop_vocabulary
 from streams.campaigns.reading import campaigns_of
 from streams.demo.recording import Recording
@@ -26,7 +27,7 @@ from streams.records.events import ShopperEvent
 from streams.records.words import money, shown_day
 from streams.rollout import wait_campaigns
 from streams.settings import Settings
-from streams.topics import EFFECTS, EVENTS
+from streams.topics import EFFECTS
 
 FILE = Path(__file__).with_name("campaigns.yaml")
 DAY_MS = 86_400_000
@@ -91,7 +92,7 @@ class Campaigns:
                     self.killed, stopped = True, time.monotonic()
                     self.kill()
                     self._wait_for(n)
-                    # A minute of its absence would be a month: the shop's clock stands still meanwhile.
+                    # A day passes in seconds here, so the shop's clock stands still until the worker is back.
                     began += time.monotonic() - stopped
             yield event
 
@@ -114,8 +115,9 @@ def summary(
     """Of each campaign: ``id``, ``budget_cents``, what was set aside for offers (``committed_cents``) and what of it is
     spent (``spent_cents``), ``offers``, ``withheld`` by reason, shoppers of the ``holdout``,
     ``incremental_profit_cents`` (low, mean, high; null where too few ordered) and the same in ``words``; whether the
-    offers that were read add up to what shoppers' partitions set aside (``adds_up``)."""
-    effects = newest_effects(reader, starts)
+    offers that were read add up to what shoppers' partitions set aside (``adds_up``). To be called once all that was
+    applied is written down (``following.fates``)."""
+    effects = _effects(reader, starts)
     aside = _set_aside(campaigns, reader)
     spent = by(samples, "offerstream_campaign_budget_cents", "campaign", part="spent")
     by_day, withheld = defaultdict[str, Counter[str]](Counter), defaultdict[str, Counter[str]](Counter)
@@ -166,31 +168,21 @@ def cells(campaign: dict[str, Any]) -> list[str]:
 
 
 def _set_aside(campaigns: Campaigns, reader: Reader) -> dict[str, tuple[int, int]]:
-    """By campaign, offers and cents that shoppers' partitions set aside, once all that was applied is written down."""
-    if not campaigns.begun:
-        return {}
-    until = time.monotonic() + PATIENCE_SECONDS
-    while True:
-        found = progress(reader, campaigns.settings)
-        behind = any(held.next_offset < reader.extent((EVENTS.name, p))[1] for p, held in found.items())
-        if not behind or time.monotonic() > until:
-            break
-        time.sleep(0.2)
+    """By campaign, offers and cents that shoppers' partitions set aside, as far as they have written it down."""
     total: dict[str, tuple[int, int]] = {}
-    for held in found.values():
+    for held in progress(reader, campaigns.settings).values() if campaigns.begun else ():
         for name, (n, cents) in held.reserved.items():
             before = total.get(name, (0, 0))
             total[name] = before[0] + n, before[1] + cents
     return total
 
 
-def newest_effects(reader: Reader, starts: Mapping[Place, int]) -> dict[str, EffectMeasured]:
-    """By campaign, what it brought in all, as it was measured last."""
-    found: dict[str, EffectMeasured] = {}
-    for place, start in starts.items():
-        if place[0] == EFFECTS.name:
-            for record in reader.between(place, start, reader.extent(place)[1]):
-                effect = msgspec.json.decode(record.value or b"", type=EffectMeasured)
-                if (effect.arm, effect.segment) == ("*", "*"):
-                    found[effect.campaign] = effect
-    return found
+def _effects(reader: Reader, starts: Mapping[Place, int]) -> dict[str, EffectMeasured]:
+    """By campaign, what it brought in all, as it was measured last in this run."""
+    said = (
+        msgspec.json.decode(record.value or b"", type=EffectMeasured)
+        for place, start in starts.items()
+        if place[0] == EFFECTS.name
+        for record in reader.between(place, start, reader.extent(place)[1])
+    )
+    return {campaign: estimates[0] for campaign, (estimates, _) in by_campaign(said).items()}

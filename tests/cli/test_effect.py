@@ -170,8 +170,8 @@ def test_an_unknown_campaign_is_a_misuse(monkeypatch: pytest.MonkeyPatch, capsys
         def exists(self, topic: str) -> bool:
             return False
 
-        def partitions(self, topic: str) -> int:
-            return 0
+        def whole(self, topic: str) -> tuple[()]:
+            return ()
 
     monkeypatch.setattr("streams.brought.Reader", Nothing)
     book = type("Book", (), {"campaigns": {"win-back": None, "carts": None}})
