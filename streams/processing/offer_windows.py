@@ -13,13 +13,14 @@ first; each stands for all records before an offset, and takes none before it ag
 from __future__ import annotations
 
 import heapq
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
 import msgspec
 import numpy as np
 
-from streams.columns.arrays import TYPE_CODE, EventBatch, Ints, of_types
-from streams.effects.attribution import DAY_MS, Journeys, Opened, Ordered, Reacted, Returned, Used, Window
+from streams.columns.arrays import EventBatch, Ints, of_types
+from streams.effects.attribution import DAY_MS, Journeys, Opened, Ordered, Reacted, Returned, Stage, Used, Window
 from streams.effects.sums import Cell, Sums, merged, of_outcomes, of_record
 from streams.processing.fates import Judged
 from streams.records import events as e
@@ -28,11 +29,13 @@ from streams.records.effects import EffectPlan, EffectReported, EffectTallied, O
 from streams.records.slices import Slice
 from streams.state.keys import EFFECT, WINDOW
 
-_OFFERS = {TYPE_CODE[e.OfferShown]: "shown", TYPE_CODE[e.OfferClicked]: "clicked",
-           TYPE_CODE[e.OfferRedeemed]: "redeemed", TYPE_CODE[e.OfferDismissed]: "dismissed"}  # fmt: skip
-_TOLD = of_types(
-    e.OfferShown, e.OfferClicked, e.OfferRedeemed, e.OfferDismissed, e.OrderPlaced, e.OrderCancelled, e.OrderReturned
-)
+_STAGES: dict[type, Stage] = {
+    e.OfferShown: "shown",
+    e.OfferClicked: "clicked",
+    e.OfferRedeemed: "redeemed",
+    e.OfferDismissed: "dismissed",
+}
+_TOLD = of_types(*_STAGES, e.OrderPlaced, e.OrderCancelled, e.OrderReturned)
 
 
 class _Open(msgspec.Struct):
@@ -147,7 +150,7 @@ class OfferWindows:
         elif isinstance(record, (e.OrderCancelled, e.OrderReturned)):
             journeys.feed(Returned(record.event_id, record.order_id, at_ms, units or None, cents, margin))
         else:
-            journeys.feed(Reacted(record.offer_id, _OFFERS[int(batch.type[i])], at_ms))  # type: ignore[arg-type]
+            journeys.feed(Reacted(record.offer_id, _STAGES[type(record)], at_ms))
             if isinstance(record, e.OfferRedeemed) and record.order_id:
                 journeys.feed(Used(record.offer_id, record.order_id, at_ms, record.discount_cents))
 
@@ -184,7 +187,7 @@ class OfferWindows:
         self._entries = left
 
     def _close(self, until_ms: int, watermark: Ints, offsets: Ints) -> list[OfferOutcome]:
-        said = list[OfferOutcome]()
+        said, counted = list[OfferOutcome](), defaultdict[str, list[OfferOutcome]](list)
         while self._next and self._next[0][0] <= until_ms:
             closes_ms, shopper, campaign = heapq.heappop(self._next)
             found = self._open.get((shopper, campaign))
@@ -192,13 +195,15 @@ class OfferWindows:
             if outcomes:
                 said += outcomes
                 self._changed.add((shopper, campaign))
-                offset = int(offsets[np.searchsorted(watermark, closes_ms)])
-                self._sum(campaign, outcomes, offset)
+                if offsets[np.searchsorted(watermark, closes_ms)] >= self._until:
+                    counted[campaign] += outcomes
+        for campaign, outcomes in counted.items():
+            self._sum(campaign, outcomes)
         return said
 
-    def _sum(self, campaign: str, outcomes: list[OfferOutcome], offset: int) -> None:
+    def _sum(self, campaign: str, outcomes: list[OfferOutcome]) -> None:
         measured = of_outcomes(outcomes)
-        if offset < self._until or not measured:
+        if not measured:
             return
         known = self._known[campaign]
         before: dict[Cell, Sums] = dict(of_record(tally) for tally in known.tallies)
