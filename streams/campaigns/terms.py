@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import get_args
 
 import numpy as np
 
@@ -29,21 +30,16 @@ from streams.records.campaign_parts import (
     Silence,
 )
 from streams.records.events import SHOPPER_EVENTS
+from streams.records.news import ItemPriceDropped, ItemRestocked
+from streams.records.outcomes import DueKind
 from streams.records.tags import tag_of
 
 #: What may have made a shopper due, as campaigns tell it apart; its place is its code.
-KINDS = (
-    "event",
-    "silence",
-    "day",
-    "cart_abandoned",
-    "browse_abandoned",
-    "back_in_stock",
-    "price_drop",
-    "overdue",
-    "deferred",
-)
+KINDS: tuple[DueKind, ...] = get_args(DueKind)
 EVENT, SILENCE, DAY, CART, BROWSE, STOCK, PRICE, OVERDUE, DEFERRED = range(len(KINDS))
+#: The code of each kind of news of an item, by its record, and by the trigger that waits for it.
+NEWS_KINDS: dict[type, int] = {ItemRestocked: STOCK, ItemPriceDropped: PRICE}
+NEWS_TRIGGERS: dict[type, int] = {BackInStock: STOCK, PriceDrop: PRICE}
 #: The code of each shopper event by its name on the wire.
 EVENT_CODES = {tag_of(cls): TYPE_CODE[cls] for cls in SHOPPER_EVENTS}
 MINUTE_MS = 60_000

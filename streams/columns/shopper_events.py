@@ -7,7 +7,6 @@ from xxhash import xxh3_64_intdigest, xxh32_intdigest
 
 from streams.columns.arrays import TYPE_CODE, EventBatch, Touches
 from streams.columns.building import MAX_ORDER_CENTS, Refused, Table, Wire, hashes_of
-from streams.records.budget import LeaseGranted
 from streams.records.events import (
     AnyShopperEvent,
     CartItemAdded,
@@ -17,16 +16,13 @@ from streams.records.events import (
     EventForwarded,
     ItemViewed,
     ItemWishlisted,
-    LogIdled,
     OrderCancelled,
     OrderPlaced,
     OrderReturned,
     Searched,
     ShopperIdentified,
-    ShopperMerged,
+    WorkerRecord,
 )
-from streams.records.news import ItemPriceDropped, ItemRestocked
-from streams.records.serving import CampaignsChosen, ModelsChosen, RulesChosen
 from streams.records.slices import Slice
 
 #: ``cents``: money, the net total of an order's lines (of a cancellation or return: what it refunds, once
@@ -165,18 +161,4 @@ class ShopperColumns:
 
 
 #: What stands in ``storefront.events.v1``: events of storefronts, and what workers write.
-WIRE = Wire(
-    AnyShopperEvent
-    | ClockTicked
-    | LogIdled
-    | ModelsChosen
-    | RulesChosen
-    | CampaignsChosen
-    | LeaseGranted
-    | ItemRestocked
-    | ItemPriceDropped
-    | EventForwarded
-    | ShopperMerged,
-    ShopperColumns,
-    key="shopper_id",
-)
+WIRE = Wire(AnyShopperEvent | WorkerRecord, ShopperColumns, key="shopper_id")

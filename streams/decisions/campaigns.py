@@ -34,7 +34,7 @@ _ENTERS = (_OFFERED, int(Why.CAMPAIGN_HOLDOUT))
 _ORDERS_BEFORE, _REVENUE_BEFORE = "orders.count_30d", "orders.spend_30d"
 #: Events after which an offer is live no more.
 _CLOSING = of_types(OfferRedeemed, OfferDismissed)
-_CODE = {kind: code for code, kind in enumerate(KINDS)}
+_CODE: dict[str, int] = {kind: code for code, kind in enumerate(KINDS)}
 
 
 #: Cents that were set aside for an offer, and when it ends.

@@ -9,21 +9,21 @@ look at; it is made from the rows.
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from streams.campaigns.plan import Plans
-from streams.campaigns.terms import PRICE, STOCK
+from streams.campaigns.terms import KINDS, NEWS_KINDS, NEWS_TRIGGERS
 from streams.columns.arrays import TYPE_CODE, Bools, EventBatch, Hashes, Ints
 from streams.columns.layout import Column, Rows
 from streams.columns.shopper_events import item_code
 from streams.processing.decode import Decoded
 from streams.processing.fates import APPLIED
 from streams.processing.identity import CLOSED
-from streams.records.campaign_parts import BackInStock, PriceDrop
 from streams.records.events import ItemWishlisted, OrderPlaced
-from streams.records.news import AnyItemNews, ItemPriceDropped
+from streams.records.news import AnyItemNews
+from streams.records.outcomes import DueKind
 from streams.records.tags import tag_of
 from streams.state.keys import ITEM_NAME
 
@@ -36,11 +36,6 @@ HEARD = Column("wishes/heard+1", "i8")
 """The offset behind the last news that made the row due."""
 COLUMNS = (ITEM, SINCE, HEARD)
 _WISHED, _ORDERED = TYPE_CODE[ItemWishlisted], TYPE_CODE[OrderPlaced]
-
-
-def kind_of(said: AnyItemNews) -> int:
-    """The code in ``terms.KINDS`` of what news makes due."""
-    return PRICE if isinstance(said, ItemPriceDropped) else STOCK
 
 
 class Wishes:
@@ -59,8 +54,7 @@ class Wishes:
     def plan(self, plans: Plans | None) -> None:
         """From here on these campaigns hold."""
         held = [] if plans is None else [p.campaign.trigger for p in plans.plans if p.campaign.approval == "approved"]
-        waited = {BackInStock: STOCK, PriceDrop: PRICE}
-        self.kinds = {waited[type(trigger)] for trigger in held if type(trigger) in waited}
+        self.kinds = {NEWS_TRIGGERS[type(trigger)] for trigger in held if type(trigger) in NEWS_TRIGGERS}
 
     def item(self, code: int) -> str | None:
         """The id behind the hash of an item that made somebody due."""
@@ -131,7 +125,7 @@ class Wishes:
         alone = np.zeros(len(decoded.clock_ms), np.bool_)
         for position, said in decoded.news:
             code = item_code(said.item_id)
-            alone[position] = kind_of(said) in self.kinds and (code in self._who or code in wished)
+            alone[position] = NEWS_KINDS[type(said)] in self.kinds and (code in self._who or code in wished)
         found: list[int] = (np.flatnonzero(alone[1:] != alone[:-1]) + 1).tolist()
         return found
 
@@ -141,7 +135,7 @@ class Wishes:
         if said.source_offset <= self._seen.get(source, -1):
             return []
         self._seen[source] = said.source_offset
-        return sorted(self._who.get(item_code(said.item_id), ())) if kind_of(said) in self.kinds else []
+        return sorted(self._who.get(item_code(said.item_id), ())) if NEWS_KINDS[type(said)] in self.kinds else []
 
     def tell(self, state: Rows, rows: Ints, said: AnyItemNews, offset: int) -> Bools:
         """[n] which rows news at an offset makes due; they have heard of it from then on."""
@@ -178,9 +172,9 @@ def due_ref(said: AnyItemNews) -> str:
     return f"{said.source_partition}:{said.source_offset}:{said.item_id}"
 
 
-def due_kind(said: AnyItemNews) -> Literal["back_in_stock", "price_drop"]:
+def due_kind(said: AnyItemNews) -> DueKind:
     """What outcomes call what it makes due."""
-    return "price_drop" if isinstance(said, ItemPriceDropped) else "back_in_stock"
+    return KINDS[NEWS_KINDS[type(said)]]
 
 
 def merge(state: Rows, row: int, other: Rows) -> None:

@@ -11,28 +11,30 @@ True
 from __future__ import annotations
 
 import hashlib
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeAlias
 
 import msgspec
 from msgspec import UNSET, Meta
+
+#: What may make a shopper or an item due.
+DueKind: TypeAlias = Literal[
+    "event",
+    "silence",
+    "day",
+    "cart_abandoned",
+    "browse_abandoned",
+    "back_in_stock",
+    "price_drop",
+    "overdue",
+    "deferred",
+]
 
 
 class Due(msgspec.Struct, kw_only=True, frozen=True, gc=False):
     """What made it due: a record about it, or a time that came."""
 
     kind: Annotated[
-        Literal[
-            "event",
-            "silence",
-            "day",
-            "cart_abandoned",
-            "browse_abandoned",
-            "back_in_stock",
-            "price_drop",
-            "overdue",
-            "deferred",
-            "window",
-        ],
+        Literal[DueKind, "window"],
         Meta(
             description="A record about it; silence after a shopper's last event; the end of an item's day; what "
             "campaigns wait for: a cart or goods looked at that were left, news of an item wished for, a shopper's "
