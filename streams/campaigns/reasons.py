@@ -95,7 +95,7 @@ SENTENCES: dict[Why, str] = {
     Why.NOT_WORTH_IT: "no arm brings more than it costs at the present price of the budget",
     Why.EXPLORED_NOTHING: "no contact was drawn, to learn what happens without an offer (exploration)",
     Why.QUIET_HOURS: "it was during quiet hours; the shopper is looked at again when they end",
-    Why.BUDGET_SPENT: "others who were due at the same moment took what was left of the budget",
+    Why.BUDGET_SPENT: "too little of the budget is at hand, or it is kept for offers that bring more for their cost",
     Why.CAMPAIGN_HOLDOUT: "the shopper is in the campaign's control group, which gets no offer of it",
     Why.GLOBAL_HOLDOUT: "the shopper is in the shop's control group, which gets no offer at all",
 }
