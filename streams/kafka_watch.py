@@ -16,7 +16,7 @@ from typing import Any, cast
 from confluent_kafka import IsolationLevel, KafkaException, TopicPartition
 
 # Public, but the stubs do not say so.
-from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
+from confluent_kafka.admin import OffsetSpec  # type: ignore[attr-defined]
 
 from streams.access import Access
 from streams.processing.partition import OtherLog
@@ -55,7 +55,7 @@ class KafkaWatch:
 
     def __init__(self, kafka: Access, tables: Mapping[str, str], carried: Sequence[str] = ()) -> None:
         self._kafka, self._tables, self._carried = kafka, dict(tables), tuple(carried)
-        self._admin = AdminClient(kafka.librdkafka() | {"log_level": 0})
+        self._admin = kafka.admin(log_level=0)
         self.extents: Mapping[str, Extent] = {log: Extent() for log in self._read}
         """By topic that is read."""
         self.missing = ""

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, KafkaError, KafkaException, Message, TopicPartition
-from confluent_kafka.admin import AdminClient
 
 from streams.access import Access
 from streams.compacted import PASSING
@@ -26,9 +25,9 @@ Place = tuple[str, int]
 
 def members(kafka: Access, group: str) -> int | None:
     """How many members a consumer group has; None for a user who may not ask. Raises ``TopicError``."""
-    admin = AdminClient(kafka.librdkafka() | {"log_level": 2})
     try:
-        return len(admin.describe_consumer_groups([group], request_timeout=10)[group].result(11).members)
+        with kafka.admin() as admin:
+            return len(admin.describe_consumer_groups([group], request_timeout=10)[group].result(11).members)
     except KafkaException as error:
         if error.args[0].name() not in (NOBODY, NOT_TOLD):
             raise TopicError(f"Group {group} cannot be described: {error.args[0].str()}") from error
@@ -37,13 +36,13 @@ def members(kafka: Access, group: str) -> int | None:
 
 def committed(kafka: Access, group: str, places: Iterable[Place]) -> dict[Place, int]:
     """Before which offset a group says that all was processed; 0 where it says nothing. Raises ``TopicError``."""
-    admin = AdminClient(kafka.librdkafka() | {"log_level": 2})
     asked = ConsumerGroupTopicPartitions(group, [TopicPartition(*place) for place in places])
     try:
-        told = admin.list_consumer_group_offsets([asked], request_timeout=10)[group].result(11).topic_partitions or []
+        with kafka.admin() as admin:
+            told = admin.list_consumer_group_offsets([asked], request_timeout=10)[group].result(11).topic_partitions
     except KafkaException as error:
         raise TopicError(f"What group {group} committed cannot be read: {error.args[0].str()}") from error
-    return {(each.topic, each.partition): max(0, each.offset) for each in told}
+    return {(each.topic, each.partition): max(0, each.offset) for each in told or ()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +98,15 @@ class Reader:
         return found
 
     def _count(self, topic: str) -> int | None:
-        found = self._ask(lambda: self._consumer.list_topics(topic, timeout=10)).topics[topic]
-        return None if found.error is not None else len(found.partitions)
+        def described() -> int | None:
+            found = self._consumer.list_topics(topic, timeout=10).topics[topic]
+            if found.error is None:
+                return len(found.partitions)
+            if found.error.code() in CHOOSING:
+                raise KafkaException(found.error)
+            return None
+
+        return self._ask(described)
 
     def extent(self, place: Place) -> tuple[int, int]:
         """The first offset that is there, and the one that the next record will have."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import time
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -248,7 +249,11 @@ def timestamp_type(admin: AdminClient, topic: str, seconds: float = 30.0) -> str
 def create(kafka: Access, topics: Iterable[Topic], partitions: int, replication: int = 1) -> list[str]:
     """Create what is missing; returns the names created. Raises ``TopicError``, ``Unreachable``."""
     kafka.require()
-    admin = AdminClient(kafka.librdkafka() | {"log_level": 2})
+    with kafka.admin() as admin:
+        return _create(kafka, admin, list(topics), partitions, replication)
+
+
+def _create(kafka: Access, admin: AdminClient, topics: Sequence[Topic], partitions: int, replication: int) -> list[str]:
     try:
         existing = admin.list_topics(timeout=10).topics
     except KafkaException as error:
@@ -276,7 +281,20 @@ def create(kafka: Access, topics: Iterable[Topic], partitions: int, replication:
         except KafkaException as error:
             if error.args[0].name() != "TOPIC_ALREADY_EXISTS":  # another worker was faster
                 raise TopicError(f"Could not create {name}: {error.args[0].str()}") from error
+    _wait_until_seen(kafka, admin, [topic.name for topic in missing])
     return created
+
+
+def _wait_until_seen(kafka: Access, admin: AdminClient, names: Iterable[str], seconds: float = 30.0) -> None:
+    """Wait until the broker tells clients of topics: it answers that they are created a moment before it does."""
+    end = time.monotonic() + seconds
+    try:
+        while unseen := set(names) - {n for n, t in admin.list_topics(timeout=10).topics.items() if t.error is None}:
+            if time.monotonic() > end:
+                raise TopicError(f"{', '.join(sorted(unseen))} created, but not to be seen after {seconds:g} s.")
+            time.sleep(0.05)
+    except KafkaException as error:
+        raise TopicError(kafka.no_answer(error.args[0].str())) from error
 
 
 def records_in(kafka: Access, topic: Topic) -> int:
@@ -299,7 +317,11 @@ def check(kafka: Access, topics: Iterable[Topic]) -> list[str]:
     """What differs between the broker and the catalogue, one sentence each; empty when all is well. Raises
     ``TopicError``, ``Unreachable``."""
     kafka.require()
-    admin = AdminClient(kafka.librdkafka() | {"log_level": 2})
+    with kafka.admin() as admin:
+        return _check(kafka, admin, topics)
+
+
+def _check(kafka: Access, admin: AdminClient, topics: Iterable[Topic]) -> list[str]:
     try:
         existing = admin.list_topics(timeout=10).topics
     except KafkaException as error:

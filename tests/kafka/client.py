@@ -54,6 +54,8 @@ class Client:
         """Leave the broker alone."""
         if "_consumer" in self.__dict__:
             self._consumer.close()
+        if "admin" in self.__dict__:
+            self.admin.__exit__(None, None, None)
 
     def partitions(self, topic: str) -> list[int]:
         """Of a topic; none when it does not exist."""
@@ -110,4 +112,5 @@ class Client:
     def _pass_over(self, error: KafkaException) -> None:
         """Ask a new client next time: one that knew a broker before it came back may hold to what it knew."""
         self.error = error.args[0].str()
-        self.__dict__.pop("admin", None)
+        if admin := self.__dict__.pop("admin", None):
+            admin.__exit__(None, None, None)

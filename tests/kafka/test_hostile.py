@@ -11,7 +11,6 @@ from collections import Counter, defaultdict
 import msgspec
 import pytest
 from confluent_kafka import Producer
-from confluent_kafka.admin import AdminClient
 
 from streams.entities.contents import ENTITIES
 from streams.inspect import features_at
@@ -229,7 +228,7 @@ def test_a_topic_made_anew_is_not_taken_for_the_old_one(cluster: Cluster) -> Non
     worker = cluster.worker()
     cluster.wait_committed(len(log))
     worker.stop()
-    admin = AdminClient({"bootstrap.servers": cluster.bootstrap})
+    admin = cluster.client.admin
     admin.delete_topics([EVENTS.name])[EVENTS.name].result(30)
     end = time.monotonic() + 30
     while EVENTS.name in admin.list_topics(timeout=10).topics and time.monotonic() < end:

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import signal
 import time
-from functools import cache
 
 import pytest
 from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
 from confluent_kafka.admin import (  # type: ignore[attr-defined]
-    AdminClient,
     AlterConfigOpType,
     ConfigEntry,
     ConfigResource,
@@ -26,33 +24,24 @@ from tests.shoppers import random_history
 pytestmark = pytest.mark.kafka
 
 
-@cache  # Its futures fail when nobody refers to it any more.
-def client(bootstrap: str) -> AdminClient:
-    return AdminClient({"bootstrap.servers": bootstrap})
-
-
-def admin(cluster: Cluster) -> AdminClient:
-    return client(cluster.bootstrap)
-
-
 def delete(cluster: Cluster, topic: str) -> None:
-    admin(cluster).delete_topics([topic])[topic].result(30)
+    cluster.client.admin.delete_topics([topic])[topic].result(30)
     end = time.monotonic() + 30
-    while topic in admin(cluster).list_topics(timeout=10).topics:
+    while topic in cluster.client.admin.list_topics(timeout=10).topics:
         assert time.monotonic() < end
         time.sleep(0.1)
 
 
 def delete_records(cluster: Cluster, topic: str, before: dict[int, int]) -> None:
     wanted = [TopicPartition(topic, p, offset) for p, offset in before.items()]
-    for future in admin(cluster).delete_records(wanted).values():
+    for future in cluster.client.admin.delete_records(wanted).values():
         future.result(30)
 
 
 def configure(cluster: Cluster, topic: str, name: str, value: str) -> None:
     entry = ConfigEntry(name, value, incremental_operation=AlterConfigOpType.SET)
     resource = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=[entry])
-    for future in admin(cluster).incremental_alter_configs([resource]).values():
+    for future in cluster.client.admin.incremental_alter_configs([resource]).values():
         future.result(30)
 
 
@@ -60,7 +49,7 @@ def commit(cluster: Cluster, offsets: dict[int, int]) -> None:
     """As ``kafka-consumer-groups --reset-offsets`` does while no worker runs."""
     wanted = [TopicPartition(EVENTS.name, p, offset) for p, offset in offsets.items()]
     request = [ConsumerGroupTopicPartitions(cluster.app_id, wanted)]
-    for future in admin(cluster).alter_consumer_group_offsets(request).values():
+    for future in cluster.client.admin.alter_consumer_group_offsets(request).values():
         future.result(30)
 
 
@@ -113,7 +102,7 @@ def test_an_events_topic_that_was_deleted_while_nobody_ran_is_not_made_anew(clus
 
 def test_partitions_that_are_added_end_a_worker(cluster: Cluster) -> None:
     worker = applied(cluster, 54)
-    admin(cluster).create_partitions([NewPartitions(EVENTS.name, cluster.partitions + 2)])[EVENTS.name].result(30)
+    cluster.client.admin.create_partitions([NewPartitions(EVENTS.name, cluster.partitions + 2)])[EVENTS.name].result(30)
     wait_not_ready(worker, "has 5 partitions, but the feature table was made for 3")
     assert worker.process.wait(60) == 1
     assert "has 5 partitions, but the feature table was made for 3" in refused(cluster)
@@ -122,7 +111,7 @@ def test_partitions_that_are_added_end_a_worker(cluster: Cluster) -> None:
 def test_a_changelog_with_other_partitions_is_refused(cluster: Cluster) -> None:
     name = changelog_name(cluster.app_id)
     delete(cluster, name)
-    admin(cluster).create_topics([NewTopic(name, cluster.partitions - 1, 1)])[name].result(30)
+    cluster.client.admin.create_topics([NewTopic(name, cluster.partitions - 1, 1)])[name].result(30)
     assert "has 3 partitions, but the feature table was made for 2" in refused(cluster)
 
 

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 from confluent_kafka import TopicPartition
-from confluent_kafka.admin import AdminClient
 from rich.console import Console
 
 from models.registry import task
@@ -77,7 +76,7 @@ def test_what_a_topic_lacks_is_said(cluster: Cluster, tmp_path: Path) -> None:
     cluster.send([record for record in random_history(32, 500, 20, hostile=False) if record[0]])
     with pytest.raises(TooLittle, match=r"storefront\.events\.v1, cut at 2023-11-20.* too little: (?!.*are gone)"):
         run(asked, settings, Console(file=io.StringIO()))
-    admin = AdminClient({"bootstrap.servers": cluster.bootstrap})
+    admin = cluster.client.admin
     (deleted,) = admin.delete_records([TopicPartition(EVENTS.name, 0, 3)]).values()
     deleted.result(30)
     with pytest.raises(TooLittle, match=r"Of storefront\.events\.v1 3 older records are gone: Kafka keeps"):

@@ -14,7 +14,6 @@ from typing import Any, cast
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from confluent_kafka import Producer
-from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 from faust.types import TP
 
@@ -56,7 +55,7 @@ faust.Worker(app, loglevel="WARN", redirect_stdouts=False, quiet=True).execute_f
 
 
 def test_a_topic_that_did_not_opt_in_is_delivered_message_by_message(cluster: Cluster) -> None:
-    admin = AdminClient({"bootstrap.servers": cluster.bootstrap})
+    admin = cluster.client.admin
     admin.create_topics([NewTopic("plain-topic", 3)])["plain-topic"].result(20)
     cluster.send(log_of(*(viewed(f"s{i}", event_id=f"e{i}") for i in range(200))))
     producer = Producer({"bootstrap.servers": cluster.bootstrap})

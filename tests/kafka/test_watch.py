@@ -14,7 +14,6 @@ from collections.abc import Iterator
 import msgspec
 import pytest
 from confluent_kafka import Producer
-from confluent_kafka.admin import AdminClient
 
 from streams.entities.contents import changelogs
 from streams.records.outcomes import encode_outcome
@@ -132,7 +131,7 @@ def test_without_kafka_it_is_one_line() -> None:
 
 
 def test_topics_that_are_not_there_are_named_once_and_waited_for(cluster: Cluster, watching: list[Watching]) -> None:
-    admin = AdminClient({"bootstrap.servers": cluster.bootstrap})
+    admin = cluster.client.admin
     for future in admin.delete_topics([OFFERS.name]).values():
         future.result(30)
     watch = Watching(cluster, "offers", "dead")  # from now on
@@ -150,7 +149,7 @@ def test_topics_that_are_not_there_are_named_once_and_waited_for(cluster: Cluste
 
 
 def test_topics_may_be_waited_for_in_vain(cluster: Cluster, watching: list[Watching]) -> None:
-    admin = AdminClient({"bootstrap.servers": cluster.bootstrap})
+    admin = cluster.client.admin
     for future in admin.delete_topics([OFFERS.name]).values():
         future.result(30)
     watch = Watching(cluster, "offers")
