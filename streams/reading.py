@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
-from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from streams.access import Access
 from streams.compacted import PASSING
@@ -35,14 +35,19 @@ def members(kafka: Access, group: str) -> int | None:
 
 
 def committed(kafka: Access, group: str, places: Iterable[Place]) -> dict[Place, int]:
-    """Before which offset a group says that all was processed; 0 where it says nothing. Raises ``TopicError``."""
-    asked = ConsumerGroupTopicPartitions(group, [TopicPartition(*place) for place in places])
+    """Before which offset a group says that all was processed; 0 where it says nothing. Raises ``TopicError``.
+
+    Asked of a consumer that does not join the group: librdkafka's administration ends the process when a coordinator
+    answers that it is none any more.
+    """
+    consumer = Consumer(kafka.librdkafka() | {"group.id": group, "enable.auto.commit": False, "log_level": 2})
     try:
-        with kafka.admin() as admin:
-            told = admin.list_consumer_group_offsets([asked], request_timeout=10)[group].result(11).topic_partitions
+        told = consumer.committed([TopicPartition(*place) for place in places], timeout=10)
     except KafkaException as error:
         raise TopicError(f"What group {group} committed cannot be read: {error.args[0].str()}") from error
-    return {(each.topic, each.partition): max(0, each.offset) for each in told or ()}
+    finally:
+        consumer.close()
+    return {(each.topic, each.partition): max(0, each.offset) for each in told}
 
 
 @dataclass(frozen=True, slots=True)

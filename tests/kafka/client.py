@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from functools import cached_property
 from typing import Any
 
-from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from streams.kafka_watch import LATEST
@@ -29,6 +29,7 @@ class Client:
             "reconnect.backoff.max.ms": 200,
             "log_level": 2,
         }
+        self._of_groups: dict[str, Consumer] = {}
 
     @cached_property
     def admin(self) -> AdminClient:
@@ -54,6 +55,8 @@ class Client:
         """Leave the broker alone."""
         if "_consumer" in self.__dict__:
             self._consumer.close()
+        for consumer in self._of_groups.values():
+            consumer.close()
         if "admin" in self.__dict__:
             self.admin.__exit__(None, None, None)
 
@@ -99,15 +102,16 @@ class Client:
                     raise
                 time.sleep(0.05)
 
-    def committed(self, group: str) -> dict[Place, int]:
-        """All that a group has committed; nothing where its coordinator is not there yet."""
-        asked = [ConsumerGroupTopicPartitions(group)]
+    def committed(self, group: str, places: Iterable[Place]) -> dict[Place, int]:
+        """What a group has committed of these; nothing where its coordinator is not there yet."""
+        if group not in self._of_groups:
+            self._of_groups[group] = Consumer(self.settings | {"group.id": group, "enable.auto.commit": False})
         try:
-            told = self.admin.list_consumer_group_offsets(asked, request_timeout=10)[group].result(30)
+            told = self._of_groups[group].committed([TopicPartition(*place) for place in places], timeout=30)
         except KafkaException as error:
             self._pass_over(error)
             return {}
-        return {(tp.topic, tp.partition): tp.offset for tp in told.topic_partitions or () if tp.offset >= 0}
+        return {(tp.topic, tp.partition): tp.offset for tp in told if tp.error is None and tp.offset >= 0}
 
     def _pass_over(self, error: KafkaException) -> None:
         """Ask a new client next time: one that knew a broker before it came back may hold to what it knew."""

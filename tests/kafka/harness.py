@@ -266,11 +266,12 @@ class Cluster:
 
     def committed(self, topic: str = EVENTS.name) -> int:
         """Sum of the group's committed offsets."""
-        return sum(offset for (of, _), offset in self.client.committed(self.app_id).items() if of == topic)
+        places = [(topic, p) for p in range(self.partitions)]
+        return sum(self.client.committed(self.app_id, places).values())
 
     def committed_of(self, partition: int) -> int:
         """A partition's committed offset."""
-        return self.client.committed(self.app_id).get((EVENTS.name, partition), 0)
+        return sum(self.client.committed(self.app_id, [(EVENTS.name, partition)]).values())
 
     def wait_committed(self, records: int, seconds: float = 90) -> None:
         """Wait until the group has committed so many records of shoppers, and all that they and catalogues said."""
@@ -294,8 +295,8 @@ class Cluster:
     def waiting(self) -> dict[Place, int]:
         """How many records the group has not committed, by log and partition. What was said of a record stands in its
         log before the record is committed; as ends are asked for last, nothing is on its way where there is none."""
-        done = self.client.committed(self.app_id)
         logs = [*contents.logs(self.app_id).values(), *(topic.name for topic in CARRIED)]
+        done = self.client.committed(self.app_id, [(log, p) for log in logs for p in range(self.partitions)])
         ends = self.client.ends(logs, self.partitions)
         return {place: n for place, end in ends.items() if (n := end - done.get(place, 0))}
 
