@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from streams.processing.model import Model, Shelf
 from streams.processing.partition import OtherLog, PartitionProcessor
 from streams.processing.rules import Rules
 from streams.records.events import MAX_ID_LENGTH, ClockTicked, LogIdled, encode_event
-from streams.records.outcomes import ChurnAlerted, OfferWithheld, encode_outcome
+from streams.records.outcomes import AnyOutcome, ChurnAlerted, OfferWithheld, encode_outcome
 from streams.records.slices import Slice
 from streams.records.tags import tag_of
 from streams.state.write_behind import Change, WriteBehind
@@ -258,15 +259,10 @@ class EntityLog:
             m.records.labels(entity, fate).inc(n)
         for (code, fate), n in result.types.items():
             m.events.labels(entity, names[code], fate).inc(n)
-        for dead in result.dead:
-            m.dead_letters.labels(dead.reason).inc()
-        for outcome in result.outcomes:
-            reason = ""
-            if isinstance(outcome, ChurnAlerted):
-                reason = outcome.level
-            elif isinstance(outcome, OfferWithheld):
-                reason = outcome.reason
-            m.outcomes.labels(type(outcome).__name__, reason).inc()
+        for reason, n in Counter(dead.reason for dead in result.dead).items():
+            m.dead_letters.labels(reason).inc(n)
+        for (kind, reason), n in Counter(map(_kind, result.outcomes)).items():
+            m.outcomes.labels(kind, reason).inc(n)
         for kind, n in result.suppressed.items():
             m.suppressed.labels(kind).inc(n)
         for kind, n in result.due_kinds.items():
@@ -290,6 +286,15 @@ class EntityLog:
         m.timers.labels(entity, partition).set(processor.arena.armed)
         m.applied_ids.labels(entity, partition).set(processor.side.ids_held)
         m.watermark.labels(entity, partition).set(processor.watermark_ms / 1000)
+
+
+def _kind(outcome: AnyOutcome) -> tuple[str, str]:
+    """As what an outcome is counted: its kind, and the level or reason that it has."""
+    if isinstance(outcome, ChurnAlerted):
+        return "ChurnAlerted", outcome.level
+    if isinstance(outcome, OfferWithheld):
+        return "OfferWithheld", outcome.reason
+    return type(outcome).__name__, ""
 
 
 def _population(model: Model) -> str:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import chain
 from typing import Any, Protocol
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 from xxhash import xxh3_64_intdigest
 
 from streams.columns.arrays import EventBatch, Hashes, Ints, Touches
@@ -61,6 +64,15 @@ def hashes_of(key: str, record_id: str) -> tuple[int, int]:
     return xxh3_64_intdigest(known), xxh3_64_intdigest(key.encode() + b"\xff" + known) or 1
 
 
+def columns(rows: Sequence[tuple[int, ...]], n: int, dtype: type[np.integer[Any]]) -> npt.NDArray[Any]:
+    """[n, rows] whole numbers that were collected row by row, each column in one piece.
+
+    >>> columns([(1, 2), (3, 4)], 2, np.int64).tolist()
+    [[1, 3], [2, 4]]
+    """
+    return np.fromiter(chain.from_iterable(rows), dtype, n * len(rows)).reshape(-1, n).T.copy()
+
+
 class Table:
     """Rows of whole numbers that are collected one by one and become columns at once."""
 
@@ -94,8 +106,8 @@ class Table:
 
     def batch(self, touches: Touches, more: dict[str, Ints] | None = None) -> EventBatch:
         """The columns; ``more`` are facts that were collected elsewhere."""
-        ints = np.array(self._rows, np.int64).reshape(-1, 4 + len(self._facts)).T.copy()
-        hashes: Hashes = np.array(self._hashes, np.uint64).reshape(-1, 2).T.copy()
+        ints = columns(self._rows, 4 + len(self._facts), np.int64)
+        hashes: Hashes = columns(self._hashes, 2, np.uint64)
         return EventBatch(
             position=ints[0],
             offset=ints[1],

@@ -6,7 +6,7 @@ import numpy as np
 from xxhash import xxh3_64_intdigest, xxh32_intdigest
 
 from streams.columns.arrays import TYPE_CODE, EventBatch, Touches
-from streams.columns.building import MAX_ORDER_CENTS, Refused, Table, Wire, hashes_of
+from streams.columns.building import MAX_ORDER_CENTS, Refused, Table, Wire, columns, hashes_of
 from streams.records.events import (
     AnyShopperEvent,
     CartItemAdded,
@@ -153,9 +153,9 @@ class ShopperColumns:
 
     def batch(self) -> EventBatch:
         """What was taken."""
-        item, order = np.array(self._hashes, np.uint64).reshape(-1, 2).T.copy().view(np.int64)
+        item, order = columns(self._hashes, 2, np.uint64).view(np.int64)
         items = np.array(self._items, np.uint64)
-        event, category, cents, quantity, discount = np.array(self._touches, np.int64).reshape(-1, 5).T.copy()
+        event, category, cents, quantity, discount = columns(self._touches, 5, np.int64)
         touches = Touches(event, items, category, cents, quantity, discount, self._item_ids, self._names)
         return self._table.batch(touches, {"item": item, "order": order})
 

@@ -36,7 +36,7 @@ NO_TIME = np.iinfo(np.int64).min // 2
 Choice = ModelsChosen | RulesChosen | CampaignsChosen
 Turn = Choice | LogIdled
 #: What is said to a partition, not of anybody in it.
-_TO_PARTITION = (LeaseGranted, *ITEM_NEWS, EventForwarded, ShopperMerged, *get_args(Turn))
+_TO_PARTITION = frozenset({LeaseGranted, *ITEM_NEWS, EventForwarded, ShopperMerged, *get_args(Turn)})
 #: What belongs to another shopper than the one it was sent for. It holds what had passed before, so it may be larger
 #: than events are, by as much as the ids that it came by.
 _MOVED = (EventForwarded, ShopperMerged)
@@ -139,7 +139,7 @@ def decode(
             if len(value) > most and not value.startswith(_MOVED_STARTS):
                 raise Refused("too_large", f"{len(value)} bytes; at most {most} are read.")
             record = decode_one(value)
-            if isinstance(record, _TO_PARTITION):
+            if type(record) in _TO_PARTITION:
                 if isinstance(record, LeaseGranted):
                     leases.append((i, record))
                     ticks += 1
