@@ -8,10 +8,7 @@ import ssl
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
-
-if TYPE_CHECKING:
-    from confluent_kafka.admin import AdminClient
+from typing import Any, Literal
 
 SecurityProtocol = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
 SaslMechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
@@ -111,13 +108,6 @@ class Access:
         if self.encrypted and self.ca_file:
             told["ssl.ca.location"] = self.ca_file
         return told
-
-    def admin(self, log_level: int = 2) -> AdminClient:
-        """A client for what is not about records. Use it as a context: one that is left to the collector may be closed
-        by its own thread, which ends the process."""
-        from confluent_kafka.admin import AdminClient
-
-        return AdminClient(self.librdkafka() | {"log_level": log_level})
 
     def kafka_python(self) -> dict[str, Any]:
         """Keyword arguments of a kafka-python client."""

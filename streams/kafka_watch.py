@@ -20,7 +20,7 @@ from confluent_kafka.admin import OffsetSpec  # type: ignore[attr-defined]
 
 from streams.access import Access
 from streams.processing.partition import OtherLog
-from streams.topics import EVENTS, Identity, TopicError, identities, timestamp_type
+from streams.topics import EVENTS, Identity, TopicError, admin_client, identities, timestamp_type
 
 log = logging.getLogger(__name__)
 EARLIEST, LATEST = cast(Any, OffsetSpec).earliest(), cast(Any, OffsetSpec).latest()
@@ -55,7 +55,7 @@ class KafkaWatch:
 
     def __init__(self, kafka: Access, tables: Mapping[str, str], carried: Sequence[str] = ()) -> None:
         self._kafka, self._tables, self._carried = kafka, dict(tables), tuple(carried)
-        self._admin = kafka.admin(log_level=0)
+        self._admin = admin_client(kafka, log_level=0)
         self.extents: Mapping[str, Extent] = {log: Extent() for log in self._read}
         """By topic that is read."""
         self.missing = ""

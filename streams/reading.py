@@ -11,7 +11,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 
 from streams.access import Access
 from streams.compacted import PASSING
-from streams.topics import TopicError
+from streams.topics import TopicError, admin_client
 
 PATIENCE_SECONDS = 30.0
 #: What Kafka says of a group that nobody has joined, or may not be told of.
@@ -26,7 +26,7 @@ Place = tuple[str, int]
 def members(kafka: Access, group: str) -> int | None:
     """How many members a consumer group has; None for a user who may not ask. Raises ``TopicError``."""
     try:
-        with kafka.admin() as admin:
+        with admin_client(kafka) as admin:
             return len(admin.describe_consumer_groups([group], request_timeout=10)[group].result(11).members)
     except KafkaException as error:
         if error.args[0].name() not in (NOBODY, NOT_TOLD):

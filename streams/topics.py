@@ -217,6 +217,12 @@ class Identity:
     partitions: int
 
 
+def admin_client(kafka: Access, log_level: int = 2) -> AdminClient:
+    """A client for what is not about records. Use it as a context: one that is left to the collector may be closed by
+    its own thread, which ends the process."""
+    return AdminClient(kafka.librdkafka() | {"log_level": log_level})
+
+
 def identities(admin: AdminClient, names: Iterable[str], seconds: float = 30.0) -> dict[str, Identity | None]:
     """The topics behind names, None for those that do not exist. Raises ``KafkaException``."""
     found: dict[str, Identity | None] = {}
@@ -249,7 +255,7 @@ def timestamp_type(admin: AdminClient, topic: str, seconds: float = 30.0) -> str
 def create(kafka: Access, topics: Iterable[Topic], partitions: int, replication: int = 1) -> list[str]:
     """Create what is missing; returns the names created. Raises ``TopicError``, ``Unreachable``."""
     kafka.require()
-    with kafka.admin() as admin:
+    with admin_client(kafka) as admin:
         return _create(kafka, admin, list(topics), partitions, replication)
 
 
@@ -317,7 +323,7 @@ def check(kafka: Access, topics: Iterable[Topic]) -> list[str]:
     """What differs between the broker and the catalogue, one sentence each; empty when all is well. Raises
     ``TopicError``, ``Unreachable``."""
     kafka.require()
-    with kafka.admin() as admin:
+    with admin_client(kafka) as admin:
         return _check(kafka, admin, topics)
 
 

@@ -18,7 +18,7 @@ from confluent_kafka.cimpl import NewTopic
 from faust.types import TP
 
 from streams.topics import EVENTS
-from streams.transport.sliced import ConsumerThread
+from streams.transport.polling import ConsumerThread
 from tests.kafka.harness import Cluster
 from tests.shoppers import log_of, viewed
 
