@@ -12,9 +12,10 @@ from streams.columns.arrays import Bools, EventBatch, Ints
 from streams.processing.decode import Decoded
 from streams.processing.due import DuePoints
 from streams.processing.entity import Emitted
-from streams.processing.fates import Fates
+from streams.processing.fates import Fates, Judged
 from streams.processing.scoring import TaskScores
-from streams.records.outcomes import AnyOutcome, DeadLetter, LateEvent
+from streams.records.outcomes import AnyOutcome, ChurnAlerted, DeadLetter, LateEvent, OfferMade, outcome_id
+from streams.records.slices import Slice
 
 
 @dataclass(slots=True)
@@ -57,6 +58,17 @@ class Applied:
             self.types.update({(kind, fate): n for kind, n in zip(*(a.tolist() for a in kinds), strict=True)})
         return counted
 
+    def publish(self, decided: Sequence[AnyOutcome], from_ms: int) -> None:
+        """Take outcomes. Alerts and offers of before that time are too old for marketing: they are only counted."""
+        if from_ms <= 0:
+            self.outcomes += decided
+            return
+        for outcome in decided:
+            if isinstance(outcome, (ChurnAlerted, OfferMade)) and outcome.event_time_ms < from_ms:
+                self.suppressed[type(outcome).__name__] += 1
+            else:
+                self.outcomes.append(outcome)
+
     def count_due(self, due: Sequence[DuePoints], timer_kind: str) -> None:
         """Count what became due, by what made it so."""
         self.rounds += len(due)
@@ -98,3 +110,20 @@ def _any(batch: EventBatch, chosen: Bools) -> Bools:
     if len(batch) == 0 or batch.position[-1] - batch.position[0] + 1 == len(batch):
         return chosen  # a row per record
     return np.isin(batch.position, batch.position[chosen])
+
+
+def late_event(slice_: Slice, batch: EventBatch, key: str, i: int, judged: Judged) -> LateEvent:
+    """What is told of the i-th event of a batch, which came too late."""
+    position = int(batch.position[i])
+    origin = slice_.origin(position)
+    return LateEvent(
+        late_id=outcome_id("late_event", origin.topic, str(origin.partition), str(origin.offset)),
+        key=key,
+        event_id=batch.event_ids[i],
+        event_time_ms=int(batch.time_ms[i]),
+        watermark_ms=int(judged.late_before_ms[i]),
+        source_topic=origin.topic,
+        source_partition=origin.partition,
+        source_offset=origin.offset,
+        original=slice_.values[position] or b"",
+    )

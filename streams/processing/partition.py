@@ -22,11 +22,11 @@ from streams.features.catalogue import Catalogue
 from streams.features.kinds.decay import DAY_MS
 from streams.monitoring.known import Known
 from streams.monitoring.late_labels import Waits
-from streams.processing.applied import Applied
+from streams.processing.applied import Applied, late_event
 from streams.processing.decode import Decoded, Turn, decode
 from streams.processing.due import DuePoints, Features
 from streams.processing.entity import Entity, Start, outcomes
-from streams.processing.fates import APPLIED, Judged
+from streams.processing.fates import APPLIED
 from streams.processing.folding import LAST_EVENT, Folding
 from streams.processing.grouping import grouped, records_of
 from streams.processing.in_force import InForce, Refused
@@ -37,7 +37,6 @@ from streams.processing.rules import Rules
 from streams.processing.scoring import score
 from streams.processing.silence import FIRED
 from streams.records.events import LogIdled
-from streams.records.outcomes import AnyOutcome, ChurnAlerted, LateEvent, OfferMade, outcome_id
 from streams.records.slices import Slice
 from streams.state import keys
 from streams.state.arena import TIMER, Arena, Codec, Tier
@@ -316,7 +315,7 @@ class PartitionProcessor:
             told = self.side.emit(batch, in_order, judged, slice_, self.rules)
             result.emitted, result.outcomes = told.emitted + moved, result.outcomes + told.outcomes
             late = np.flatnonzero(fates.late).tolist()
-            result.late = [self._late(slice_, batch, self.arena.key(int(rows[i])), i, judged) for i in late]
+            result.late = [late_event(slice_, batch, self.arena.key(int(rows[i])), i, judged) for i in late]
         result.count_due(due.points, self._timer_kind)
         self.fates.update(result.count(decoded, fates, applied))
 
@@ -327,21 +326,6 @@ class PartitionProcessor:
         for start, stop in itertools.pairwise(bounds):
             result.add(self.apply(slice_.cut(start, stop)))
         return result
-
-    def _late(self, slice_: Slice, batch: EventBatch, key: str, i: int, judged: Judged) -> LateEvent:
-        position = int(batch.position[i])
-        origin = slice_.origin(position)
-        return LateEvent(
-            late_id=outcome_id("late_event", origin.topic, str(origin.partition), str(origin.offset)),
-            key=key,
-            event_id=batch.event_ids[i],
-            event_time_ms=int(batch.time_ms[i]),
-            watermark_ms=int(judged.late_before_ms[i]),
-            source_topic=origin.topic,
-            source_partition=origin.partition,
-            source_offset=origin.offset,
-            original=slice_.values[position] or b"",
-        )
 
     def _read(self, rows: Readable, now: Ints) -> Features:
         return self.catalogue.read(rows, now, tuple(self._places))
@@ -371,16 +355,7 @@ class PartitionProcessor:
         groups = grouped(due, keys_, seen, batch, offsets, watermark, self._timer_kind, made_due)
         self.side.correct(arena.rows, groups, scores)
         t1 = clock()
-        result.outcomes += self._published(outcomes(self.side.deciders, arena.rows, groups), result)
+        result.publish(outcomes(self.side.deciders, arena.rows, groups), self.rules.publish_from_ms)
         self._folding.set_decided(due, self.rules)
         result.seconds |= {"score": t1 - t0, "decide": clock() - t1}
         result.scores += scores.values()
-
-    def _published(self, decided: list[AnyOutcome], result: Applied) -> list[AnyOutcome]:
-        """The outcomes without alerts and offers that are too old for marketing; those are counted."""
-        start = self.rules.publish_from_ms
-        if start <= 0:
-            return decided
-        old = [isinstance(o, (ChurnAlerted, OfferMade)) and o.event_time_ms < start for o in decided]
-        result.suppressed.update(type(o).__name__ for o, is_old in zip(decided, old, strict=True) if is_old)
-        return [o for o, is_old in zip(decided, old, strict=True) if not is_old]
