@@ -8,6 +8,7 @@ from io import TextIOWrapper
 import click
 from rich.markup import escape
 
+from streams.commands.archive import archive
 from streams.commands.bench import bench
 from streams.commands.broker import broker
 from streams.commands.campaigns import campaigns
@@ -55,6 +56,7 @@ def told() -> tuple[type[Exception], ...]:
     """The errors whose text says what to do: it is all that is shown of them."""
     from models.artifact import ArtifactError
     from streams.access import Unreachable
+    from streams.archive import ArchiveError
     from streams.bench.errors import BenchError
     from streams.broker.embedded import BrokerError
     from streams.broker.jars import JarError
@@ -76,6 +78,7 @@ def told() -> tuple[type[Exception], ...]:
         JarError,
         LinesError,
         ReplayError,
+        ArchiveError,
         TopicError,
         NotServed,
         RehearsalError,
@@ -114,6 +117,7 @@ for command in (
     why,
     dead_letters,
     late_events,
+    archive,
     features,
     campaigns,
     effect,

@@ -41,7 +41,7 @@ DOORS = {
     "keras": {"training"},
     "pandas": {"training/datasets"},
     "prometheus_client": {"streams/metrics.py", "streams/web.py", "streams/demo/scrape.py"},
-    "fsspec": {"models/store.py"},
+    "fsspec": {"models/store.py", "streams/archive.py"},
     "aiohttp": {"streams/web.py"},
     "click": {
         "training/times.py",
@@ -94,7 +94,7 @@ LAYERS = (
     ("dead_letters", "monitoring"),
     ("processing",),
     ("entities",),
-    ("kafka_watch", "settings"),
+    ("archive", "kafka_watch", "settings"),
     ("agents", "inspect", "late_events"),
     ("brought", "parts", "producer", "rehearsal", "rollout", "why"),
     ("campaigning", "followed", "health", "pages", "versions"),

@@ -15,6 +15,7 @@ from types import ModuleType
 
 import msgspec
 
+from streams.archive import Archive, is_archive
 from streams.processing.rules import Rules
 from streams.settings import Settings
 from streams.topics import EVENTS
@@ -113,10 +114,31 @@ def of_topic(settings: Settings) -> Source:
     )
 
 
+def of_archive(url: str, rules: Rules) -> Source:
+    """A shop's own events, of which an archive has more than Kafka keeps, as workers got them."""
+    kept = Archive(url)
+
+    def load(kept_in: Path, tell: Tell) -> tuple[History, Tally | None]:
+        count = kept.about(EVENTS.name).partitions
+        seen = (kept.parts(EVENTS.name), msgspec.to_builtins(rules.decode), rules.allowed_lateness_ms)
+
+        def read() -> tuple[History, str]:
+            logs = (records.Log(kept.slices(EVENTS.name, p), count) for p in range(count))
+            held, tally = history_of_logs(logs, rules, tell)
+            return held, msgspec.json.encode(tally).decode()
+
+        held, note = _kept(kept_in, "archive", seen, (history, records), read)
+        return held, msgspec.json.decode(note, type=Tally)
+
+    return Source(url, "Events of a shop", OWN_LICENCE, True, rules, lambda: kept.about(EVENTS.name), load)
+
+
 def of_name(text: str, data_dir: Path | None, settings: Settings) -> Source:
-    """What ``--history`` names: a data set, else a file or folder."""
+    """What ``--history`` names: a data set, an archive, else a file or folder."""
     if text in DATASETS:
         return of_dataset(DATASETS[text], data_dir)
+    if ("://" in text or Path(text).is_dir()) and is_archive(text):
+        return of_archive(text, settings.rules())
     if not Path(text).exists():
         raise Misuse(
             f"--history {text}: there is no such file or folder (looked for in {Path.cwd()}), and no data set of that "

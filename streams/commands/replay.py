@@ -11,12 +11,23 @@ from typing import Any
 
 import click
 
+from streams.archive import Archive, is_archive
 from streams.commands.check import LIMIT, as_text, print_summary, report
 from streams.commands.common import BROKER, DATA, TEXT, TIME, Number, OneOf, window
 from streams.nearest import unknown
 from streams.producer.fates import Standing, in_words, refuse_late, standing, wait
 from streams.producer.lines import Lines
-from streams.producer.replay import Record, ReplayError, Sent, between, paced, records_of, records_of_lines, send
+from streams.producer.replay import (
+    Record,
+    ReplayError,
+    Sent,
+    between,
+    paced,
+    records_of,
+    records_of_archive,
+    records_of_lines,
+    send,
+)
 from streams.reading import Reader
 from streams.records.words import shown_time
 from streams.settings import Settings
@@ -28,7 +39,10 @@ from streams.terminal import console, interruptible, progress_bar
 @BROKER
 @DATA
 @click.option(
-    "--format", "format_", type=OneOf(["dataset", "jsonl"]), help="Default: jsonl for a file that is there, or -."
+    "--format",
+    "format_",
+    type=OneOf(["dataset", "jsonl", "archive"]),
+    help="Default: jsonl for a file that is there, or -; archive for what `offerstream archive` wrote.",
 )
 @click.option("--raw", is_flag=True, help="Check nothing: send every line as it is.")
 @click.option("--force", is_flag=True, help="Send also what is older than its partition's watermark: it will be late.")
@@ -53,14 +67,14 @@ def replay(
     """Send a history: shoppers' events, and what is told of items, each record to the topic of its type.
 
     SOURCE is a data set (complete_journey, online_retail, taobao, online_shoppers, cdnow), or a file of wire records,
-    one per line, or - for standard input. A file is checked first, as `offerstream check` does, and
-    nothing is sent when a record in it is bad; nor when records are older than what their partitions have come to, so
-    that they would count for nothing. Ends by saying what Kafka has taken, also when it is cut off, and with --wait
-    what became of it.
+    one per line, or - for standard input, or the URL of an archive. A file is checked first, as `offerstream check`
+    does, and nothing is sent when a record in it is bad; nor when records are older than what their partitions have
+    come to, so that they would count for nothing. Ends by saying what Kafka has taken, also when it is cut off, and
+    with --wait what became of it.
     """
     settings = Settings.from_environment(broker=broker)
     start, stop = window(start, stop)
-    format_ = format_ or ("jsonl" if source == "-" or Path(source).is_file() else "dataset")
+    format_ = format_ or _format(source)
     with ExitStack() as stack:
         if format_ == "jsonl":
             lines = stack.enter_context(Lines(source, raw=raw))
@@ -69,6 +83,15 @@ def replay(
 
             def records() -> Iterable[Record]:
                 return between(records_of_lines(lines), start, stop)
+        elif format_ == "archive":
+            archive = Archive(source)
+            if not archive.topics():
+                raise ReplayError(f"{source} holds no archive: offerstream archive {source} makes one.")
+            settings.access.require()
+            total = None
+
+            def records() -> Iterable[Record]:
+                return between(records_of_archive(archive), start, stop)
         else:
             dataset = _dataset(source, settings)
             dataset.files(data)
@@ -82,6 +105,14 @@ def replay(
             refuse_late(settings, records(), in_order=format_ == "dataset")
         whole = start is None and stop is None
         _send(settings, source, paced(records(), speed), total if whole else None, wait_)
+
+
+def _format(source: str) -> str:
+    if source == "-" or Path(source).is_file():
+        return "jsonl"
+    from training.datasets import DATASETS
+
+    return "archive" if source not in DATASETS and is_archive(source) else "dataset"
 
 
 def _check(settings: Settings, lines: Lines) -> int:

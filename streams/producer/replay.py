@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
@@ -15,11 +16,12 @@ from kafka.errors import KafkaError
 from kafka.partitioner import DefaultPartitioner
 
 from streams.access import Access
+from streams.archive import Archive
 from streams.processing.partitioning import homes
 from streams.reading import Place
 from streams.records.events import ClockTicked, ShopperEvent, decode_event
 from streams.records.items import ItemRecord, item_decoder
-from streams.records.produced import FAMILY_OF, family_of, key_of
+from streams.records.produced import FAMILY_OF, WORKERS_TYPES, family_of, key_of, type_of
 from streams.records.tags import tag_of
 from streams.topics import EVENTS, MAX_EVENT_MESSAGE, SOURCES
 
@@ -35,7 +37,7 @@ class Record:
     """What goes over the wire; ``time_ms`` is None for a line that could not be parsed."""
 
     key: bytes | None
-    value: bytes
+    value: bytes | None
     time_ms: int | None
     topic: str = EVENTS.name
 
@@ -58,13 +60,25 @@ def records_of_lines(lines: Iterable[tuple[int, bytes]]) -> Iterator[Record]:
     """JSON lines in the wire format as records, also those that are none; each goes to the topic of its type, of no
     known type to that of shoppers' events."""
     for _, value in lines:
-        family = family_of(value)
-        try:
-            event: object = decode_event(value) if family == "events" else item_decoder.decode(value)
-            time_ms = event_time_ms(event) if isinstance(event, (ShopperEvent, ItemRecord, ClockTicked)) else None
-        except (msgspec.MsgspecError, UnicodeError, RecursionError):
-            time_ms = None
-        yield Record(key_of(value), value, time_ms, SOURCES[family].name)
+        yield Record(key_of(value), value, _said_ms(value), SOURCES[family_of(value)].name)
+
+
+def records_of_archive(archive: Archive) -> Iterator[Record]:
+    """What others produced, as it was sent, in the order in which it was appended. What workers wrote is left out: the
+    workers that get these records write it anew."""
+    kept = [archive.records(topic, p) for topic in archive.topics() for p in range(archive.about(topic).partitions)]
+    for record in heapq.merge(*kept, key=lambda record: record.time_ms):
+        if type_of(record.value or b"") not in WORKERS_TYPES:
+            yield Record(record.key, record.value, _said_ms(record.value or b""), record.topic)
+
+
+def _said_ms(value: bytes) -> int | None:
+    """The event time that a record says, UTC milliseconds since 1970; None of one that cannot be read."""
+    try:
+        event: object = decode_event(value) if family_of(value) == "events" else item_decoder.decode(value)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return None
+    return event_time_ms(event) if isinstance(event, (ShopperEvent, ItemRecord, ClockTicked)) else None
 
 
 def between(records: Iterable[Record], start_ms: int | None, stop_ms: int | None) -> Iterator[Record]:

@@ -9,6 +9,7 @@ import msgspec
 from streams.records.budget import BUDGET_RECORDS
 from streams.records.events import SHOPPER_EVENTS, ClockTicked, EventForwarded, LogIdled, ShopperMerged
 from streams.records.items import CATALOG_RECORDS, ItemReviewed, ItemsTallied, SourceIdle, StockCounted
+from streams.records.news import ITEM_NEWS
 from streams.records.serving import CampaignsChosen, ModelsChosen, RulesChosen
 from streams.records.tags import tag_of
 
@@ -45,6 +46,7 @@ WORKERS_TYPES = {
         CampaignsChosen,
         ItemsTallied,
         SourceIdle,
+        *ITEM_NEWS,
         *BUDGET_RECORDS,
     )
 }

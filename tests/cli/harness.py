@@ -27,6 +27,7 @@ GIVEN = {
     "one": "v",
     "other": "v",
     "to": "live",
+    "url": "archive",
 }
 A_CAMPAIGN = str(Path(examples.__file__).parent / "welcome.yaml")
 _CALLS = """

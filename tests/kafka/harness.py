@@ -25,7 +25,7 @@ from streams.entities.item import ITEM
 from streams.entities.shopper import SHOPPER
 from streams.inspect import changelog_values
 from streams.processing.entity import Entity
-from streams.processing.partition import PartitionProcessor, row_layout
+from streams.processing.partition import PartitionProcessor, outputs_of, row_layout
 from streams.processing.rules import Rules
 from streams.records.items import ItemRecord, encode_item_record
 from streams.records.news import ITEM_NEWS
@@ -315,7 +315,7 @@ class Cluster:
 
     def _differences(self, entity: Entity, rows: dict[bytes, bytes], plain: dict[bytes, bytes]) -> list[str]:
         """Which columns of which rows differ."""
-        codec = Codec(row_layout(entity))
+        codec = Codec(row_layout(entity, outputs=outputs_of(Shelf(), entity.name)))
         header = codec.name + bytes(8)
         found = []
         for key, value in rows.items():
