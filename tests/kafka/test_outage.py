@@ -21,7 +21,7 @@ pytestmark = pytest.mark.kafka
 
 
 class Kafka:
-    """A broker of this test's own, which can go away and come back on the same port and data."""
+    """A broker of these tests' own, which can go away and come back on the same port and data."""
 
     def __init__(self, folder: Path) -> None:
         self._folder, self._jars = folder, fetch_jars()
@@ -44,13 +44,21 @@ class Kafka:
             self.broker.start()
 
 
-@pytest.fixture
-def kafka(tmp_path: Path) -> Iterator[Kafka]:
-    own = Kafka(tmp_path / "kafka")
+@pytest.fixture(scope="module")
+def lasting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kafka]:
+    own = Kafka(tmp_path_factory.mktemp("outage"))
     yield own
-    if own.broker.alive():
-        os.kill(own.broker.pid, signal.SIGCONT)
     own.broker.stop()
+
+
+@pytest.fixture
+def kafka(lasting: Kafka) -> Iterator[Kafka]:
+    """It is there when a test begins, whatever became of it in the last one."""
+    if not lasting.broker.alive():
+        lasting.come_back(signal.SIGKILL)
+    yield lasting
+    if lasting.broker.alive():
+        os.kill(lasting.broker.pid, signal.SIGCONT)
 
 
 @pytest.fixture
@@ -110,8 +118,8 @@ def test_an_idle_worker_outlives_kafka(how: signal.Signals, away: float, kafka: 
 def test_a_busy_worker_goes_on_where_it_was(
     how: signal.Signals, away: float, kafka: Kafka, own_cluster: Cluster
 ) -> None:
-    log = random_history(31, 6000, 100)
-    own_cluster.send(log[:5000])
+    log = random_history(31, 3500, 100)
+    own_cluster.send(log[:3000])
     worker = own_cluster.worker(max_slice="20")
     wait_for(lambda: fates([worker]).total() > 500, worker)
     kafka.go(how)
@@ -120,7 +128,7 @@ def test_a_busy_worker_goes_on_where_it_was(
     wait_for(lambda: time.monotonic() > end, worker, away + 5)
     kafka.come_back(how)
     worker.wait_ready()
-    own_cluster.send(log[5000:])
+    own_cluster.send(log[3000:])
     own_cluster.wait_committed(len(log))
     worker.stop()
     own_cluster.assert_as_plain()
@@ -151,7 +159,7 @@ def test_kafka_may_go_away_while_a_table_is_read_back(how: signal.Signals, kafka
 
 def test_a_worker_that_is_told_to_stop_while_kafka_is_away_stops(kafka: Kafka, own_cluster: Cluster) -> None:
     """What it could not write, the next one applies again."""
-    log = random_history(32, 3000, 100)
+    log = random_history(32, 2000, 100)
     own_cluster.send(log)
     worker = own_cluster.worker(max_slice="20")
     wait_for(lambda: fates([worker]).total() > 500, worker)
