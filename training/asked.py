@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from models.artifact import Artifact, ArtifactError
 from models.store import Store
@@ -34,6 +35,8 @@ class Asked:
     work: Path = Path("build/training")
     receipts: tuple[Path, ...] = ()
     """Files of what campaigns decided and what followed, for a task that learns of that."""
+    promote_to: Literal["shadow", "canary"] | None = None
+    """The stage to put a version into that is ahead of the live one and behind it in nothing."""
 
     @property
     def own(self) -> bool:
@@ -44,6 +47,8 @@ class Asked:
 def histories(asked: Asked, settings: Settings, how: Trainer) -> list[Cut]:
     """What is trained on. Raises ``TrainingError``, also for what is missing of a history."""
     if not asked.own:
+        if asked.promote_to:
+            raise Misuse("--promote-to is for a model of your own: name a history with --history or --from-broker.")
         if asked.cuts:
             raise Misuse("--cut says where a history is cut: name one with --history or --from-broker.")
         found = _datasets(how.SHIPPED, asked)

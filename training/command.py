@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Literal
 
 import click
 from rich.console import Console
@@ -19,6 +20,7 @@ from streams import followed
 from streams.effects.decided import Joined
 from streams.records.words import shown_time
 from streams.settings import Settings
+from streams.versions import Versions
 from training import needs
 from training.asked import Asked, Cut, Kept, histories, keeper, measured
 from training.errors import Misuse, TrainingError
@@ -26,13 +28,15 @@ from training.fit import Tell
 from training.job import CutHistory, Job, upstream_of
 from training.progress import progress
 from training.quiet import without_notes
-from training.tables import alerts, challenge, effects_found, summary, verdicts
+from training.tables import alerts, challenge, effects_found, standing, summary, verdicts
 from training.tasks import Trainer, train, trainer
 from training.times import parse_time
 
 #: What training imports beyond what a worker does.
 MODULES = ("tensorflow", "tf2onnx", "onnx", "lightgbm", "lifetimes", "pandas", "pyarrow")
 Say = Callable[[str], None]
+#: Of the shoppers, who get a canary that was promoted by itself.
+CANARY_SHARE = 0.05
 
 
 def run(asked: Asked, settings: Settings, console: Console) -> Artifact:
@@ -56,6 +60,7 @@ def run(asked: Asked, settings: Settings, console: Console) -> Artifact:
         )
     given, besides = histories(asked, settings, how), measured(asked, how, say)
     keep = keeper(asked, settings)
+    best, called = champion(task, asked, settings, say) if asked.own else (None, "")
     with progress(console) as tell:
         decided = decisions(asked, settings, how, [cut_ms for _, cut_ms in given], tell, say)
         job = Job(
@@ -64,7 +69,8 @@ def run(asked: Asked, settings: Settings, console: Console) -> Artifact:
             asked.seed,
             asked.work,
             own=asked.own,
-            champion=champion(task, say) if asked.own else None,
+            champion=best,
+            champion_called=called,
             measured=tuple(load(cut, asked, tell, say) for cut in besides),
             decided=decided,
             tell=tell,
@@ -78,6 +84,8 @@ def run(asked: Asked, settings: Settings, console: Console) -> Artifact:
     kept = keep(artifact)
     shutil.rmtree(job.kept_in, ignore_errors=True)
     tell_result(artifact, job, kept)
+    if asked.promote_to:
+        click.echo(promoted(artifact, job, kept, settings, asked.promote_to))
     return artifact
 
 
@@ -151,15 +159,34 @@ def decisions(
     return found
 
 
-def champion(task: Task, say: Say) -> Predictor | None:
-    """The shipped model, if there is one that can be had: after a change of the task's features it cannot."""
-    if not task.shipped:
-        return None
+def champion(task: Task, asked: Asked, settings: Settings, say: Say) -> tuple[Predictor | None, str]:
+    """The model to beat and what it is called: the live one where the new one may be promoted, else the shipped one; if
+    there is one that can be had, for after a change of the task's features it cannot."""
+    called = "the shipped model"
     try:
-        return Predictor(load_artifact(task), upstream_of(task))
+        if asked.promote_to:
+            versions = Versions(settings)
+            live = versions.live(task.name)
+            if live and live != versions.shelf.shipped(task.name):
+                called = f"the live version {live}"
+                return Predictor(versions.shelf.artifact(task.name, live), upstream_of(task)), called
+        if task.shipped:
+            return Predictor(load_artifact(task), upstream_of(task)), called
     except ArtifactError as error:
-        say(f"note: not measured beside the shipped model: {error}")
-        return None
+        say(f"note: not measured beside {called}: {error}")
+    return None, called
+
+
+def promoted(artifact: Artifact, job: Job, kept: Kept, settings: Settings, to: Literal["shadow", "canary"]) -> str:
+    """Put a new version into a stage if it is ahead of the champion in an answer and behind in none, and say so; where
+    there is no champion that can be had, it is for a person to decide."""
+    task, found = job.task.name, [standing(artifact, given.name) for given in job.histories]
+    if any("behind" in sides for sides in found) or not any("ahead" in sides for sides in found):
+        return f"Nothing was promoted: beside {job.champion_called} it is not ahead in something and behind in nothing."
+    versions = Versions(settings)
+    version = versions.admit(task, kept.name)
+    versions.promote(task, version, to, CANARY_SHARE, f"ahead of {job.champion_called}")
+    return f"{task} {version} is to serve as {to}, for it is ahead of {job.champion_called} and behind it in nothing."
 
 
 def tell_of_champion(job: Job, say: Say) -> None:
@@ -188,8 +215,9 @@ def tell_result(artifact: Artifact, job: Job, kept: Kept) -> None:
     console, task, names = Console(), job.task.name, [given.name for given in job.histories]
     if not console.is_terminal:
         console = Console(width=160)  # a file has no width of its own
-    console.print(challenge(artifact, names) if job.own else summary(artifact))
-    for line in (*verdicts(artifact, names), alerts(artifact), *effects_found(artifact)):
+    title = job.champion_called.removeprefix("the ").removesuffix(" model")
+    console.print(challenge(artifact, names, title) if job.own else summary(artifact))
+    for line in (*verdicts(artifact, names, job.champion_called), alerts(artifact), *effects_found(artifact)):
         if line:
             click.echo(line)
     where = f"{task} {artifact.version} ({len(artifact.model):,} bytes) is in {kept.where}"

@@ -61,8 +61,9 @@ def upstream_of(task: Task) -> tuple[Predictor, ...]:
 class Job:
     """What a trainer is told. ``work`` holds histories and unfinished trainings: a run cut off goes on from there.
 
-    ``own``: the histories were chosen, they are not those of the model that ships. ``champion``: that model, where it
-    can be loaded, to be measured beside the new one on the same rows; None where it is itself trained anew.
+    ``own``: the histories were chosen, they are not those of the model that ships. ``champion``: that model or the one
+    that is live, where it can be loaded, to be measured beside the new one on the same rows, and what it is called;
+    None where it is itself trained anew.
     ``measured``: histories that a model may be measured on but that may not be in an artifact.
     ``decided``: what campaigns decided and what followed, for a task that learns of that.
     """
@@ -73,6 +74,7 @@ class Job:
     work: Path = Path("build/training")
     own: bool = False
     champion: Predictor | None = None
+    champion_called: str = "the shipped model"
     measured: tuple[CutHistory, ...] = ()
     decided: Joined | None = None
     tell: Tell = field(default=lambda _stage, _done, _total: None)

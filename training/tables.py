@@ -33,11 +33,11 @@ def summary(artifact: Artifact) -> Table:
     return table
 
 
-def challenge(artifact: Artifact, histories: Sequence[str]) -> Table:
-    """The new model, the shipped one and the best baseline on the same rows after the cut: a block per history and
-    answer. The last column is by how much the new one is ahead in the first measure (of first places: how many times as
-    many)."""
-    blocks = [(name, *found, _chosen(found[1])) for name in histories for found in _all_rows(artifact, name)]
+def challenge(artifact: Artifact, histories: Sequence[str], champion: str = "shipped") -> Table:
+    """The new model, the champion, called so, and the best baseline on the same rows after the cut: a block per history
+    and answer. The last column is by how much the new one is ahead in the first measure (of first places: how many
+    times as many)."""
+    blocks = [(name, *found, _chosen(found[1], champion)) for name in histories for found in _all_rows(artifact, name)]
     values = [measured["models"][model] for *_, measured, models in blocks for model in models]
     shown = [name for name in CHALLENGE if any(name in found for found in values)]
     called = [_CALLED.get(name, name.replace("_", " ")) for name in shown]
@@ -54,18 +54,24 @@ def challenge(artifact: Artifact, histories: Sequence[str]) -> Table:
     return table
 
 
-def verdicts(artifact: Artifact, histories: Sequence[str]) -> Iterator[str]:
-    """Per history: in which answers the new model is ahead of the shipped one, or behind, beyond chance."""
+def standing(artifact: Artifact, history: str) -> dict[str, list[str]]:
+    """On a history: in which answers the new model is ``ahead`` of the champion, ``level`` with it, or ``behind``,
+    beyond chance. Empty where there was no champion."""
+    found: dict[str, list[str]] = defaultdict(list)
+    for answer, measured in _all_rows(artifact, history):
+        interval, nothing = _ahead(measured, "champion")
+        if interval is not None:
+            low, high = interval
+            found["ahead" if low > nothing else "behind" if high < nothing else "level"].append(answer)
+    return dict(found)
+
+
+def verdicts(artifact: Artifact, histories: Sequence[str], champion: str = "the shipped model") -> Iterator[str]:
+    """The same in words, a line per history."""
     for name in histories:
-        found: dict[str, list[str]] = defaultdict(list)
-        for answer, measured in _all_rows(artifact, name):
-            interval, nothing = _ahead(measured, "shipped")
-            if interval is not None:
-                low, high = interval
-                found["ahead" if low > nothing else "behind" if high < nothing else "level"].append(answer)
-        if found:
-            told = (f"{side} in {', '.join(found[side])}" for side in ("ahead", "level", "behind") if found[side])
-            yield f"{name}: beside the shipped model, the new one is {'; '.join(told)}."
+        if found := standing(artifact, name):
+            told = (f"{side} in {', '.join(found[side])}" for side in ("ahead", "level", "behind") if side in found)
+            yield f"{name}: beside {champion}, the new one is {'; '.join(told)}."
 
 
 def alerts(artifact: Artifact) -> str:
@@ -130,10 +136,10 @@ def _told_ahead(measured: dict[str, Any], model: str) -> str:
     return " … ".join(f"{v:+.3f}" for v in interval)
 
 
-def _chosen(measured: dict[str, Any]) -> dict[str, str]:
+def _chosen(measured: dict[str, Any], champion: str) -> dict[str, str]:
     """Models that are shown, and how they are called."""
     models = measured["models"]
-    found = {name: called for name, called in (("ours", "new"), ("shipped", "shipped")) if name in models}
+    found = {name: called for name, called in (("ours", "new"), ("champion", champion)) if name in models}
     others = [name for name in models if name not in found]
     if others:
         metric = next(name for name in CHALLENGE if name in models["ours"])

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
-from streams.commands.common import BROKER, DATA, OUT_FOLDER, TASK, TimeAsWritten
+from streams.commands.common import BROKER, DATA, OUT_FOLDER, TASK, OneOf, TimeAsWritten
 from streams.settings import Settings
 from streams.terminal import console, interruptible
 
@@ -40,6 +41,12 @@ from streams.terminal import console, interruptible
     help="Trained on what is before it, tested on what is after it. Once for all histories, or once for each.",
 )
 @click.option("--out", type=OUT_FOLDER, help="Folder for the model; default: the store of models.")
+@click.option(
+    "--promote-to",
+    type=OneOf(["shadow", "canary"]),
+    help="Put the new version there if it is ahead of the live one in an answer and behind in none: for retraining by "
+    "the clock.",
+)
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=7, show_default=True)
 @click.option(
     "--work",
@@ -57,6 +64,7 @@ def train(
     receipts: tuple[Path, ...],
     cuts: tuple[str, ...],
     out: Path | None,
+    promote_to: Any,
     seed: int,
     work: Path,
     data: Path | None,
@@ -70,7 +78,7 @@ def train(
     from training.asked import Asked
     from training.command import run
 
-    asked = Asked(task, histories, from_broker, cuts, data, seed, out, work, receipts)
+    asked = Asked(task, histories, from_broker, cuts, data, seed, out, work, receipts, promote_to)
     interruptible()
     try:
         run(asked, Settings.from_environment(broker=broker), console)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,11 +18,14 @@ from streams.topics import EVENTS
 from streams.versions import Versions
 from tests.kafka.harness import Cluster
 from tests.models.variants import variant
-from tests.shoppers import NOON, Log, log_of, ordered, random_history
+from tests.shoppers import NOON, Log, log_of, ordered, random_history, viewed
 from tests.training.test_own_history import assert_same, in_fields, read, written
+from tests.training.test_tables import beside
 from training.asked import Asked, histories, keeper
-from training.command import run
+from training.command import champion, promoted, run
 from training.errors import TrainingError
+from training.history import history_of
+from training.job import CutHistory, Job
 from training.needs import TooLittle
 from training.replay import replay
 from training.source import of_topic
@@ -81,6 +85,31 @@ def test_what_a_topic_lacks_is_said(cluster: Cluster, tmp_path: Path) -> None:
     deleted.result(30)
     with pytest.raises(TooLittle, match=r"Of storefront\.events\.v1 3 older records are gone: Kafka keeps"):
         run(asked, settings, Console(file=io.StringIO()))
+
+
+@pytest.mark.parametrize("difference", [(0.01, 0.02), (-0.01, 0.02), (-0.03, -0.01)])
+def test_only_what_is_ahead_of_the_live_version_is_promoted_by_itself(
+    difference: tuple[float, float], cluster: Cluster, tmp_path: Path
+) -> None:
+    churn, settings = task("churn"), cluster.settings()
+    asked = Asked("churn", histories=("shop",), work=tmp_path, promote_to="shadow")
+    live = variant(churn, 1.01)
+    said: list[str] = []
+    Versions(settings).promote("churn", Versions(settings).store.put("churn", live.files()).version, "live", 0, "")
+    found, called = champion(churn, asked, settings, said.append)
+    assert found is not None
+    assert (found.version, called, said) == (live.version, f"the live version {live.version}", [])
+
+    artifact = variant(churn, 1.02)
+    artifact = replace(artifact, card=artifact.card | {"metrics": beside(difference).card["metrics"]})
+    history = CutHistory(replace(of_topic(settings), name="complete_journey"), history_of([viewed("ann")], "USD"), 0)
+    job = Job(churn, (history,), 1, champion=found, champion_called=called)
+    kept = keeper(asked, settings)(variant(churn, 1.02))
+    told = promoted(artifact, job, kept, settings, "shadow")
+    ahead = difference[0] > 0
+    assert Versions(settings).stages("churn").shadow == (artifact.version if ahead else None)
+    assert ("is to serve as shadow" in told) == ahead
+    assert ("Nothing was promoted" in told) == (not ahead)
 
 
 def test_what_was_trained_is_one_command_from_being_tried(cluster: Cluster, tmp_path: Path) -> None:

@@ -292,7 +292,7 @@ def test_a_shop_trains_on_its_own_history_and_the_package_stays_as_it_was(
     assert data["name"] == "shop.jsonl"
     for answer, found in artifact.card["metrics"]["shop.jsonl"].items():
         measured = found["segments"]["all"]["models"]
-        assert {"ours", "shipped"} < set(measured), answer
+        assert {"ours", "champion"} < set(measured), answer
         assert len({values["rows"] for values in measured.values()}) == 1
     assert "shipped" in done.stdout
     assert "(best baseline)" in done.stdout

@@ -28,8 +28,8 @@ def beside(difference: tuple[float, float]) -> Artifact:
     artifact = load_artifact(task("churn"))
     card: dict[str, Any] = copy.deepcopy(artifact.card)
     measured = card["metrics"]["complete_journey"]["lapse_30d"]["segments"]["all"]
-    measured["models"]["shipped"] = dict(measured["models"]["ours"], auc=0.5)
-    measured["auc_95"]["ours - shipped"] = list(difference)
+    measured["models"]["champion"] = dict(measured["models"]["ours"], auc=0.5)
+    measured["auc_95"]["ours - champion"] = list(difference)
     return replace(artifact, card=card)
 
 
@@ -55,7 +55,7 @@ def test_who_is_ahead_is_said_only_beyond_chance(difference: tuple[float, float]
 def test_the_new_one_stands_beside_the_shipped_one_and_the_best_baseline() -> None:
     artifact = beside((0.012, 0.034))
     models = artifact.card["metrics"]["complete_journey"]["lapse_30d"]["segments"]["all"]["models"]
-    best = max((name for name in models if name not in ("ours", "shipped")), key=lambda name: models[name]["auc"])
+    best = max((name for name in models if name not in ("ours", "champion")), key=lambda name: models[name]["auc"])
     rows = [line.split("│")[1:-1] for line in printed(challenge(artifact, ["complete_journey"])).splitlines()]
     cells = [[cell.strip() for cell in row] for row in rows if row]
     first = next(i for i, row in enumerate(cells) if row[1] == "lapse_30d")
@@ -70,8 +70,8 @@ def test_how_many_times_as_often_first_is_told_also_when_the_other_never_was() -
     artifact = load_artifact(task("behaviour"))
     card: dict[str, Any] = copy.deepcopy(artifact.card)
     measured = card["metrics"]["complete_journey"]["next_category"]["segments"]["all"]
-    measured["models"]["shipped"] = {**measured["models"]["ours"], "top_1": 0.0}
-    measured["top_1_95"]["ours / shipped"] = [7e8, 8e8]
+    measured["models"]["champion"] = {**measured["models"]["ours"], "top_1": 0.0}
+    measured["top_1_95"]["ours / champion"] = [7e8, 8e8]
     artifact = replace(artifact, card=card)
     text = printed(challenge(artifact, ["complete_journey"]))
     assert "> 100 … > 100 times" in text

@@ -297,7 +297,7 @@ def _next_category(job: Job, shop: Shop, network: Any) -> dict[str, Any]:
         "gru": _best(lambda b: recurrent(categories[b], items[b]), len(truth)),
     }
     if job.champion is not None:
-        lists["shipped"] = job.champion.score(shop.x[test])["next_category"].astype(np.int64)
+        lists["champion"] = job.champion.score(shop.x[test])["next_category"].astype(np.int64)
     ranks = {name: rank_in(best, truth) for name, best in lists.items()}
     group = shop.table.rows.shopper[test]
     found: dict[str, Any] = {"segments": {}}
@@ -328,7 +328,7 @@ def _purchases(job: Job, shop: Shop, network: Any) -> dict[str, Any]:
         ours = answer(shop.x[test]).astype(np.float64)
         scores = {"ours": ours, "rfm_logistic": regression.predict(rfm[test])}
         if job.champion is not None:
-            scores["shipped"] = job.champion.score(shop.x[test])[output]
+            scores["champion"] = job.champion.score(shop.x[test])[output]
         segments = {"due by silence": rows.why[test] == SILENCE}
         found[output] = compare(label[test], scores, rows.shopper[test], segments, job.seed)
         widths = list(zip(job.task.features, export.widths(job.task), strict=True))
@@ -365,7 +365,7 @@ def train(job: Job) -> Artifact:
         "metrics": metrics,
         "baselines": "next category: a Markov chain that falls back on staying and on what is popular; a GRU on "
         "categories and items (after GRU4Rec). Purchases: logistic regression on recency, frequency and value."
-        + (f" Beside them the package's own model, {job.champion.version}." if job.champion else ""),
+        + (f" Beside them {job.champion_called}." if job.champion else ""),
         "intended_use": "Likely next behaviour of a shopper, and an embedding that other tasks may take by address.",
         "limits": (
             "" if job.own else "Learned from orders and campaigns, not from clicks: retrain on your own clickstream. "

@@ -215,7 +215,7 @@ def _evaluate(job: Job, shops: list[Shop], network: Any) -> dict[str, Any]:
             orders = s.table.matrix(("orders.count",))[s.test][:, 0]
             scores = {"ours": ours[s.name][output].astype(np.float64)}
             if output in champion[s.name]:
-                scores["shipped"] = champion[s.name][output]
+                scores["champion"] = champion[s.name][output]
             scores |= _baselines(job, s, k) | customers[s.name][k]
             segments = {"one order so far": orders < 2, "two to five orders": (orders >= 2) & (orders < 6)}
             segments["more than five orders"] = orders >= 6
@@ -237,7 +237,7 @@ def _due_points(job: Job, shops: list[Shop], network: Any, k: int, metrics: dict
             output = job.task.output_names[k]
             scores = {"ours": _answers(network, s.x[asked])[output].astype(np.float64)}
             if job.champion is not None:
-                scores["shipped"] = job.champion.score(s.x[asked])[output]
+                scores["champion"] = job.champion.score(s.x[asked])[output]
             segments = {"due by silence": rows.why[asked] == SILENCE}
             found = compare(s.lapse.value[asked, k], scores, rows.shopper[asked], segments, job.seed)
             metrics.setdefault(f"{s.name}, due points after the cut", {})[output] = found
@@ -376,5 +376,5 @@ def _said(job: Job) -> dict[str, str]:
             "labels."
         )
         if job.champion is not None:
-            found["baselines"] += f" Beside them the package's own model, {job.champion.version}."
+            found["baselines"] += f" Beside them {job.champion_called}."
     return found
