@@ -104,6 +104,14 @@ class Table:
         self._keys.append(key)
         self._records.append(record)
 
+    def extend(self, rows: Sequence[tuple[int, ...]], hashes: Sequence[tuple[int, int]], keys: Sequence[str]) -> None:
+        """The same for many at once, each row its place and facts, of what has no id and is of no use as a record."""
+        self._rows += rows
+        self._hashes += hashes
+        self._event_ids += [""] * len(rows)
+        self._keys += keys
+        self._records += [None] * len(rows)
+
     def batch(self, touches: Touches, more: dict[str, Ints] | None = None) -> EventBatch:
         """The columns; ``more`` are facts that were collected elsewhere."""
         ints = columns(self._rows, 4 + len(self._facts), np.int64)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from streams.columns.arrays import TYPE_CODE, EventBatch, Touches, number
@@ -33,6 +34,8 @@ FACTS = (
     "rating", "rating_squared", "flag",
 )  # fmt: skip
 _PLACE = {name: i for i, name in enumerate(FACTS)}
+_TALLY = TYPE_CODE[ItemTally]
+_NOT_TALLIED = (0,) * (len(FACTS) - _PLACE["category"] - 1)
 #: A record about an item may hold a picture.
 MAX_ITEM_BYTES = 8 << 20
 
@@ -60,16 +63,19 @@ class ItemColumns:
     def __init__(self, slice_: Slice, currency: str) -> None:
         self._currency = currency
         self.names: dict[int, tuple[int, str]] = {}
+        self._codes: dict[str | None, int] = {None: 0}
         self.sources: list[Source] = []
         """What partitions of shoppers said, in log order."""
         self._table = Table(FACTS)
 
     def _category(self, name: str | None, offset: int) -> int:
-        if name is None:
-            return 0
-        code = category_code(name)
-        self.names.setdefault(code, (offset, name))
-        return code
+        try:
+            return self._codes[name]
+        except KeyError:
+            assert name is not None
+            self._codes[name] = code = category_code(name)
+            self.names.setdefault(code, (offset, name))
+            return code
 
     def add(self, position: int, offset: int, time_ms: int, record: AnyItemRecord) -> bool:
         """Take a record. Raises ``Refused``."""
@@ -80,8 +86,7 @@ class ItemColumns:
             self.sources.append(
                 Source(position, record.source_partition, record.sequence, time_ms, False, record.categories)
             )
-            for tally in record.tallies:
-                self._tally(position, offset, tally)
+            self._take(position, offset, record.tallies)
             return bool(record.tallies)
         if record.currency is not None and record.currency != self._currency:
             raise Refused(
@@ -92,16 +97,18 @@ class ItemColumns:
         self._record(position, offset, time_ms, record)
         return True
 
-    def _tally(self, position: int, offset: int, tally: ItemTally) -> None:
-        counts = (
-            tally.views, tally.cart_adds, tally.wishes, tally.orders, tally.units, tally.revenue_cents,
-            tally.discount_cents, tally.returned_units, tally.refunded_cents, self._category(tally.category, offset),
-        )  # fmt: skip
-        facts = counts + (0,) * (len(FACTS) - len(counts))
-        place = (position, offset, tally.minute_ms, TYPE_CODE[ItemTally])
+    def _take(self, position: int, offset: int, tallies: Sequence[ItemTally]) -> None:
+        category = [self._category(t.category, offset) for t in tallies]
+        rows = [
+            (
+                position, offset, t.minute_ms, _TALLY, t.views, t.cart_adds, t.wishes, t.orders, t.units,
+                t.revenue_cents, t.discount_cents, t.returned_units, t.refunded_cents, code, *_NOT_TALLIED,
+            )
+            for t, code in zip(tallies, category, strict=True)
+        ]  # fmt: skip
         # Of the categories that several sources name in a minute, that of the largest hash is the newest, whoever
         # comes last.
-        self._table.add(place, facts, (counts[-1], 0), "", tally.item_id, None)
+        self._table.extend(rows, [(code, 0) for code in category], [t.item_id for t in tallies])
 
     def _record(self, position: int, offset: int, time_ms: int, record: ItemRecord) -> None:
         facts = [0] * len(FACTS)
