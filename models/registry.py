@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
-
 from models.task import Task
 from models.tasks.behaviour.task import BEHAVIOUR
 from models.tasks.churn.task import CHURN
 from models.tasks.promotion.task import PROMOTION
+from streams.nearest import unknown as unknown_among
 
 TASKS: tuple[Task, ...] = (BEHAVIOUR, CHURN, PROMOTION)
 #: Those of which a version comes with the package.
@@ -28,7 +27,4 @@ def unknown(name: str) -> str:
     >>> unknown("chrun")
     "There is no task 'chrun': did you mean churn? There are: behaviour, churn, promotion."
     """
-    names = [known.name for known in TASKS]
-    close = get_close_matches(name, names, 1)
-    meant = f": did you mean {close[0]}? There" if close else "; there"
-    return f"There is no task {name!r}{meant} are: {', '.join(names)}."
+    return unknown_among("task", name, [known.name for known in TASKS])

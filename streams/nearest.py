@@ -17,6 +17,16 @@ def nearest(name: str, names: Iterable[str]) -> str | None:
     return known[found[0]] if found else None
 
 
+def hint(name: str, names: Iterable[str]) -> str:
+    """The end of a sentence that names what was probably meant, where anything is near.
+
+    >>> hint("order.count", ["orders.count", "visits.events"]), hint("x", ["churn"])
+    (': did you mean orders.count?', '.')
+    """
+    close = nearest(name, names)
+    return f": did you mean {close}?" if close else "."
+
+
 def unknown(kind: str, name: str, names: Iterable[str]) -> str:
     """One sentence, or two.
 

@@ -10,8 +10,8 @@ from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 
-from streams.campaigns.lexer import nearest
 from streams.campaigns.yaml_lines import Path, Problem, Tree, shown
+from streams.nearest import hint
 from streams.records.schema import descriptions
 
 #: What msgspec says → what a person is told.
@@ -99,7 +99,7 @@ def _struct(structs: list[type[msgspec.Struct]], value: Any, path: Path, tree: T
     names = [*kind.__struct_fields__, *([tag] if tag else [])]
     for name in fields:
         if name not in names:
-            near = nearest(name, names)
+            near = hint(name, names)
             rule = f"there is no such field{near}" if near != "." else f"there is no such field; {', '.join(names)}"
             yield _problem((*path, name), None, rule, tree)
 

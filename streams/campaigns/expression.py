@@ -23,10 +23,11 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from streams.campaigns.lexer import ExpressionError, nearest
+from streams.campaigns.lexer import ExpressionError
 from streams.campaigns.syntax import COMPARISONS, Address, Among, Node, Number, Operation, Truth, parse
 from streams.campaigns.vocabulary import Known, Vocabulary
 from streams.columns.arrays import Bools, Floats
+from streams.nearest import hint
 
 #: Address → [k] or [k, width] values, NaN where unknown.
 Columns: TypeAlias = Callable[[str], npt.NDArray[np.floating[Any]]]
@@ -129,8 +130,8 @@ class _Typing:
         found = self._segments.get(node.name[len("segment.") :])
         if found is None:
             there = sorted(f"segment.{name}" for name in self._segments)
-            hint = nearest(node.name, there) if there else ": no segments are known here; write the condition out."
-            raise ExpressionError(node.column, f"There is no {node.name}{hint}")
+            near = hint(node.name, there) if there else ": no segments are known here; write the condition out."
+            raise ExpressionError(node.column, f"There is no {node.name}{near}")
         self.reads += found.reads
         return found._judge
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from difflib import get_close_matches
 
 #: Words with a meaning of their own; they cannot be addresses.
 WORDS = ("and", "or", "not", "in", "true", "false")
@@ -71,13 +70,3 @@ def _unreadable(rest: str) -> str:
         piece = re.split(r"[\s()\[\],]", rest, maxsplit=1)[0][:40]
         return f"{piece!r} is no number; write digits with at most one point, such as 0.5 or 1_000."
     return f"{rest[0]!r} means nothing in an expression."
-
-
-def nearest(name: str, known: list[str]) -> str:
-    """A phrase that names what was probably meant; empty where nothing is near.
-
-    >>> nearest("order.count", ["orders.count", "visits.events"])
-    ': did you mean orders.count?'
-    """
-    close = get_close_matches(name, known, 1, cutoff=0.5)
-    return f": did you mean {close[0]}?" if close else "."

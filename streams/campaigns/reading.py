@@ -10,11 +10,12 @@ import msgspec
 
 from streams.campaigns.checking import problems
 from streams.campaigns.expression import Expression
-from streams.campaigns.lexer import ExpressionError, nearest
+from streams.campaigns.lexer import ExpressionError
 from streams.campaigns.terms import EVENT_CODES
 from streams.campaigns.vocabulary import Vocabulary
 from streams.campaigns.yaml_lines import Path, Problem, Tree, read, shown
 from streams.features.days import Days
+from streams.nearest import hint
 from streams.records.campaign_parts import (
     AnyArm,
     BackInStock,
@@ -65,13 +66,13 @@ class _Checks:
             yield from self._arms(at, campaign)
             for j, name in enumerate(campaign.effect.segments):
                 if name not in chosen.shop.segments:
-                    near = nearest(name, list(chosen.shop.segments))
+                    near = hint(name, list(chosen.shop.segments))
                     yield (*at, "effect", "segments", j), name, f"shop.segments has no such segment{near}"
             for j, other in enumerate(campaign.exclusions):
                 if other == campaign.id:
                     yield (*at, "exclusions", j), other, "a campaign cannot exclude itself"
                 elif other not in ids:
-                    yield (*at, "exclusions", j), other, f"no campaign of this file has this id{nearest(other, ids)}"
+                    yield (*at, "exclusions", j), other, f"no campaign of this file has this id{hint(other, ids)}"
 
     def _shop(self, chosen: CampaignSet) -> Iterator[_Found]:
         zone = chosen.shop.time_zone
@@ -126,7 +127,7 @@ class _Checks:
         if isinstance(campaign.trigger, Event):
             for j, name in enumerate(campaign.trigger.types):
                 if name not in EVENT_CODES:
-                    near = nearest(name, list(EVENT_CODES))
+                    near = hint(name, list(EVENT_CODES))
                     yield (*at, "trigger", "types", j), name, f"there is no event of this type{near}"
 
     def _arms(self, at: Path, campaign: Campaign) -> Iterator[_Found]:

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from math import inf
 from typing import Protocol
 
-from streams.campaigns.lexer import nearest
 from streams.features.feature import Feature
+from streams.nearest import hint
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ class Vocabulary:
             return found
         if name in self.ambiguous:
             raise KeyError(f"Several tasks answer {name}: write {' or '.join(self.ambiguous[name])}.")
-        raise KeyError(f"There is no feature or answer {name!r}{nearest(name, [*self.known, *self.short])}")
+        raise KeyError(f"There is no feature or answer {name!r}{hint(name, [*self.known, *self.short])}")
 
 
 def vocabulary(features: Iterable[Feature], tasks: Iterable[Task], entity: str = "shopper") -> Vocabulary:
