@@ -18,8 +18,8 @@ from datetime import UTC, datetime
 import msgspec
 import numpy as np
 
-from streams.campaigns.deciding import Asked
-from streams.columns.arrays import Bools, Hashes, Ints
+from streams.campaigns.deciding import Afforded, Asked
+from streams.columns.arrays import Hashes, Ints
 from streams.effects.attribution import Opened
 from streams.entities.shopper import SHOPPER, ShopperSide
 from streams.inspect import Held, changelog_values
@@ -67,9 +67,9 @@ class _Plenty(ShopperSide):
         self.entries: list[Opened] = []
         super().__init__(start)
 
-    def afford(self, asked: Asked, offset: Ints, now_ms: Ints, due: Hashes) -> Bools:
-        """[n] all of them."""
-        return np.ones(len(asked.at), np.bool_)
+    def afford(self, asked: Asked, offset: Ints, now_ms: Ints, due: Hashes) -> Afforded:
+        """All of them, and money is worth no more than itself."""
+        return Afforded(np.ones(len(asked.at), np.bool_), np.zeros(len(asked.at)))
 
     def open(self, campaign: Campaign, opened: Opened, offset: int) -> None:
         """Somebody enters, or gets another offer."""

@@ -20,7 +20,7 @@ import numpy as np
 
 from streams.budget.candidates import MINUTE_MS, Candidates, SliceTimes
 from streams.budget.purse import Closing, Purse, Settlement, _Standing, bucket_of
-from streams.columns.arrays import Bools
+from streams.columns.arrays import Bools, Ints
 from streams.features.days import Days
 from streams.records.budget import LeaseGranted, SpendReported
 
@@ -35,13 +35,14 @@ class _Held(msgspec.Struct, array_like=True):
     offsets: list[int]
     keys: list[int]
     campaigns: list[int]
+    prices: list[list[tuple[int, int]]] = []
 
 
 class _Open:
     """A purse within a slice: steps of the log that are still to be taken, and what is to be told."""
 
-    def __init__(self, purse: Purse, steps: list[_Step]) -> None:
-        self.purse, self.steps, self.taken, self.asked = purse, steps, 0, -1
+    def __init__(self, purse: Purse, steps: list[_Step], prices: list[tuple[int, int]]) -> None:
+        self.purse, self.steps, self.prices, self.taken, self.asked = purse, steps, prices, 0, -1
         self.since = 0
         """Offset of its first lease, where that is in this slice: before it nothing is asked of it."""
         self.standings: list[_Standing] = []
@@ -50,12 +51,14 @@ class _Open:
     def advance(self, offset: int | None) -> None:
         """Take the steps up to and with an offset; None: all."""
         while self.taken < len(self.steps) and (offset is None or self.steps[self.taken][0] <= offset):
-            step = self.steps[self.taken][1]
+            at, step = self.steps[self.taken]
             self.taken += 1
             if isinstance(step, Closing):
                 self.standings.append(self.purse.close(step))
             else:
                 self.purse.take(step)
+                if not self.prices or self.prices[-1][1] != self.purse.price:
+                    self.prices.append((at, self.purse.price))
 
     def bounds(self, offsets: Sequence[int]) -> list[int]:
         """Where some ascending offsets are cut by the steps that are still to be taken."""
@@ -93,6 +96,8 @@ class Purses:
         self._answers: list[tuple[int, int, int]] = []
         """Offset, key and place of the campaign: of what was accepted since the last flush."""
         self._known: set[tuple[int, int, int]] = set()
+        self._prices: dict[tuple[str, str], list[tuple[int, int]]] = {}
+        """Offset of the lease that set it, and a price: all that may still be asked for."""
 
     @property
     def awaited(self) -> bool:
@@ -132,7 +137,7 @@ class Purses:
         # At one record, its time comes before what it says.
         order = {key: sorted(steps, key=lambda step: (step[0], isinstance(step[1], LeaseGranted)))
                  for key, steps in found.items()}  # fmt: skip
-        self._open = {key: _Open(self._purses[key], steps) for key, steps in order.items()}
+        self._open = {key: _Open(self._purses[key], steps, self._prices[key]) for key, steps in order.items()}
         for key, opened in self._open.items():
             if opened.purse.seen < 0 and order[key]:
                 opened.since = next(at for at, step in order[key] if isinstance(step, LeaseGranted))
@@ -142,7 +147,7 @@ class Purses:
     def _add(self, purse: Purse) -> None:
         key = purse.campaign, purse.currency
         self._places[key] = len(self._purses)
-        self._purses[key] = purse
+        self._purses[key], self._prices[key] = purse, []
 
     def afford(self, campaign: str, currency: str, some: Candidates) -> Bools:
         """[k] which of a campaign's offers are accepted: they are worth more than their price, and are reserved.
@@ -168,6 +173,13 @@ class Purses:
             accepted[start:stop] = opened.purse.commit(some.part(start, stop))
         self._answers += [(offsets[i], keys[i], place) for i in (again + np.flatnonzero(accepted[again:])).tolist()]
         return accepted
+
+    def prices(self, campaign: str, currency: str, offset: Ints) -> Ints:
+        """[k] the price of the lease that held at each offset, in millionths; to be asked once these were affordable or
+        not. 0 where nothing was ever leased."""
+        held = self._prices.get((campaign, currency), [])
+        since, micros = [at for at, _ in held], [0, *(price for _, price in held)]
+        return np.array(micros)[np.searchsorted(since, offset, side="right")]
 
     def settle(
         self, campaign: str, currency: str, offset: int, at_ms: int, reserved_cents: int, ends_ms: int, cost_cents: int
@@ -200,15 +212,22 @@ class Purses:
         answers = sorted({*self._answers, *self._known})
         self._until = max(self._until, next_offset)
         offsets, keys, places = ([one[i] for one in answers] for i in range(3))
-        held = _Held(self._until, self._minute, self._day, list(self._purses.values()), offsets, keys, places)
-        # Read again from here on, answers that lie ahead may still be asked for.
+        purses, prices = list(self._purses.values()), list(self._prices.values())
+        held = _Held(self._until, self._minute, self._day, purses, offsets, keys, places, prices)
+        value = self._until.to_bytes(8, "big") + msgspec.msgpack.encode(held)
+        # Read again from here on, answers and prices that lie ahead may still be asked for.
         self._answers, self._known = [], {answer for answer in answers if answer[0] >= next_offset}
-        return self._until.to_bytes(8, "big") + msgspec.msgpack.encode(held)
+        for known in prices:
+            past = sum(at <= next_offset for at, _ in known)
+            del known[: max(past - 1, 0)]
+        return value
 
     def restore(self, value: bytes) -> None:
         """Take it back."""
         held = msgspec.msgpack.decode(value[8:], type=_Held)
         self._until, self._minute, self._day = held.until, held.minute, held.day
-        for purse in held.purses:
+        for i, purse in enumerate(held.purses):
             self._add(purse)
+            # Of purses that were kept before prices were, only the last one is known.
+            self._prices[purse.campaign, purse.currency] = held.prices[i] if held.prices else [(0, purse.price)]
         self._known = set(zip(held.offsets, held.keys, held.campaigns, strict=True))

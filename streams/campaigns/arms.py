@@ -61,12 +61,12 @@ class Values:
         return Values(*(getattr(self, name)[:arms, pairs] for name in self.__dataclass_fields__))
 
 
-def refused(case: Case, values: Values, items: ItemFacts, left_cents: Ints) -> Ints:
+def refused(case: Case, values: Values, items: ItemFacts) -> Ints:
     """[A, n] why each arm may not be offered to each shopper, the first reason in this order; 0 where it may, and where
-    there is no such arm. ``left_cents``: [C] what of each budget may be set aside.
+    there is no such arm.
 
     Never an offer that makes an order less likely, eats the margin, is for what cannot be bought or what others
-    complain of, is worse than what the shopper holds, or may cost more than is left.
+    complain of, or is worse than what the shopper holds.
     """
     table, campaign = case.table, case.campaign
     found = np.zeros(values.profit.shape, np.int64)
@@ -75,7 +75,6 @@ def refused(case: Case, values: Values, items: ItemFacts, left_cents: Ints) -> I
         np.copyto(found, int(why), where=objects)
 
     # From the last to the first, so that the first stays.
-    note(Why.BUDGET, (table.reserve > left_cents)[:, campaign])
     note(Why.WORSE_THAN_HELD, np.floor(values.discount) < case.best_held)
     if table.of_items.any():
         of_items, stars, units = table.of_items[:, campaign], table.min_rating[campaign], table.min_stock[campaign]
@@ -98,7 +97,7 @@ class Draw:
     arm: Ints
     """[n] -1: no contact."""
     best: Ints
-    """[n] the arm worth most at the price, -1: none is worth it."""
+    """[n] the arm worth most, -1: none is worth it."""
     explored: Bools
     propensity: Floats
     """[n] how likely this very choice was, given all that was known."""

@@ -1,9 +1,9 @@
 """What every campaign decides for a group of due points: an offer, or the reason why there is none.
 
 For each campaign, the highest priority first: who is addressed (trigger, audience); who is held back for their own
-sake (``guards.py``); what each arm is worth with each (``arms.py``); the arm worth most at the price that the budget
-has now, or one drawn to learn (``draws.py``); then quiet hours, what is left of the budget, and the control groups,
-last, so that a control group is made of those who would have got an offer.
+sake (``guards.py``); what each arm is worth with each (``arms.py``); the arm worth most, or one drawn to learn
+(``draws.py``); then quiet hours, money, and the control groups, last, so that a control group is made of those who
+would have got an offer.
 
 All of it works on arrays, ``k`` due points of different shoppers at once, and decides the same for each of them whoever
 stands beside them, but for a budget that runs out among them: it goes to those who come first in the log.
@@ -44,8 +44,6 @@ _NOT_WORTH_IT = int(Why.NOT_WORTH_IT)
 _BUDGET_SPENT = int(Why.BUDGET_SPENT)
 _OUTRANKED = int(Why.OUTRANKED)
 _OUTRANKED_AT = EVERY_GUARD.index(Why.OUTRANKED)
-#: More than any budget.
-_PLENTY = 1 << 62
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,18 +90,23 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
+class Afforded:
+    """What became of them."""
+
+    yes: Bools
+    """[n] who gets it: there is money, and the offer is worth the price of the budget."""
+    price: Floats
+    """[n] that price, the budget's dual variable: what a cent of cost must bring beyond itself."""
+
+
+@dataclass(frozen=True, slots=True)
 class Inputs:
     """What others say to a campaign, by its id; what is not there is as if nobody said anything."""
 
     uplift: Mapping[str, Floats] = field(default_factory=dict)
     """[A, k] how much likelier an order becomes; without it, as the campaign assumes."""
-    price: Mapping[str, float] = field(default_factory=dict)
-    """The dual price of the budget: an arm is worth its profit less this times its expected cost; 0 or more."""
-    left_cents: Mapping[str, int] = field(default_factory=dict)
-    """What may be set aside for offers now; without it, no limit."""
-    afford: Callable[[Asked], Bools] | None = None
-    """Asks for money for offers that nothing else holds back, in their order: [n] who gets it. Where it is there, it
-    decides instead of ``left_cents``."""
+    afford: Callable[[Asked], Afforded] | None = None
+    """Asks for money for offers that nothing else holds back, in their order; without it, there is plenty."""
     items: Mapping[str, ItemFacts] = field(default_factory=dict)
     """About the items that each arm would offer; without it, unknown."""
 
@@ -122,7 +125,8 @@ class Decided:
     values: Values
     refused: Ints
     """[A, n] codes of ``Why`` an arm may not be offered; 0 where it may."""
-    price: float
+    price: Floats
+    """[n] of the budget, where money was asked for; 0 for the others."""
     drawn: Draw
     due_again_ms: Ints
     """[n] when a shopper whom quiet hours hold back must be looked at again; 0 for the others."""
@@ -138,7 +142,7 @@ class Decided:
             guards=np.zeros((len(EVERY_GUARD), 0), np.bool_),
             values=Values(money, money, money, money, money),
             refused=money.astype(np.int64),
-            price=0.0,
+            price=none.astype(np.float64),
             drawn=Draw(none, none, none.astype(np.bool_), none.astype(np.float64), none),
             due_again_ms=none,
         )
@@ -197,16 +201,15 @@ class _Pairs:
         ends = np.searchsorted(self.campaign, np.arange(len(plans.plans) + 1)).tolist()
         self.spans = [slice(start, stop) for start, stop in pairwise(ends)]
         table, at, campaign = plans.table, self.at, self.campaign
-        self.left = np.array([said.left_cents.get(plan.id, _PLENTY) for plan in plans.plans])
-        self.price = np.array([said.price.get(plan.id, 0.0) for plan in plans.plans])
+        self.price = np.zeros(len(at))
         case = self._case(held)
         self.values = Values.of(table, campaign, self._baskets(), self._uplift())
-        self.refused = refused(case, self.values, self._items(), self.left)
+        self.refused = refused(case, self.values, self._items())
         hashes = np.stack([moment.due, moment.due, moment.shopper])
         whether, which, holdout = uniform(hashes[:, at], table.salts[:, campaign])
         self.drawn = draw(
             (self.refused == 0) & table.arm_is[:, campaign],
-            self.values.profit - self.price[campaign] * self.values.cost,
+            self.values.profit,
             table.exploration_share[campaign],
             whether,
             which,
@@ -272,7 +275,6 @@ class _Pairs:
     def settle(self, why: Ints) -> None:
         """Write the reason of every pair into ``why``; campaigns of higher priority come first."""
         reason = self._reasons()
-        reserve = self.plans.table.reserve[self.drawn.arm, self.campaign]
         taken = np.zeros(len(self.moment), np.bool_)
         for c, span in enumerate(self.spans):
             at, mine = self.at[span], reason[span]
@@ -281,20 +283,19 @@ class _Pairs:
             if self.said.afford is not None:
                 asks = (mine == _OFFERED) | (mine >= _CAMPAIGN_HOLDOUT)
                 self._ask(self.said.afford, c, span.start + np.flatnonzero(asks), reason)
-            elif self.left[c] != _PLENTY:
-                _spend(int(self.left[c]), mine, reserve[span])
             taken[at[mine == _OFFERED]] = True
         why[self.campaign, self.at] = reason
         self.until *= reason == _QUIET_HOURS
 
-    def _ask(self, afford: Callable[[Asked], Bools], c: int, n: Ints, reason: Ints) -> None:
+    def _ask(self, afford: Callable[[Asked], Afforded], c: int, n: Ints, reason: Ints) -> None:
         if not len(n):
             return
         arm, values = self.drawn.arm[n], self.values
         profit, cost = values.profit[arm, n], values.cost[arm, n]
         held = reason[n] != _OFFERED
-        yes = afford(Asked(self.plans.plans[c], self.at[n], arm, profit, cost, self.drawn.explored[n], held))
-        reason[n[~yes]] = _BUDGET_SPENT
+        found = afford(Asked(self.plans.plans[c], self.at[n], arm, profit, cost, self.drawn.explored[n], held))
+        reason[n[~found.yes]] = _BUDGET_SPENT
+        self.price[n] = found.price
 
     def _reasons(self) -> Ints:
         """[n] the first reason that objects, were there no other campaign and plenty of money."""
@@ -319,22 +320,10 @@ class _Pairs:
                 self.guards[:, span],
                 self.values.select(arms, span),
                 self.refused[:arms, span],
-                float(self.price[c]),
+                self.price[span],
                 self.drawn.select(span),
                 self.until[span],
             )
-
-
-def _spend(left_cents: int, reason: Ints, reserve: Ints) -> None:
-    """Note for whom too little is left once those before them have theirs; control groups take nothing."""
-    asks = np.flatnonzero((reason == _OFFERED) | (reason >= _CAMPAIGN_HOLDOUT))
-    if int(reserve[asks].sum()) <= left_cents:
-        return
-    for i in asks.tolist():
-        if int(reserve[i]) > left_cents:
-            reason[i] = _BUDGET_SPENT
-        elif reason[i] == _OFFERED:
-            left_cents -= int(reserve[i])
 
 
 def remember(state: Rows, rows: Ints, moment: Moment, decided: list[Decided], offers: list[Hashes]) -> None:

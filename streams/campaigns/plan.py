@@ -19,6 +19,8 @@ from streams.records.campaign_parts import AnyArm
 from streams.records.campaigns import Campaign, CampaignSet, Shop
 
 CONSENT = "offers.consent"
+#: The task whose models say of arms, which they know by their keys, how much likelier each makes an order.
+UPLIFT_TASK = "promotion"
 
 
 def arm_key(campaign: Campaign, arm: AnyArm, shop: Shop) -> str:

@@ -14,15 +14,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from streams.campaigns.arms import Values, draw
-from streams.campaigns.plan import Plan, Plans
+from streams.campaigns.plan import UPLIFT_TASK, Plan, Plans
 from streams.columns.arrays import Bools, Floats, Ints
 from streams.effects.decided import Decision
 from streams.effects.off_policy import Evaluation, Logged, SupportError, evaluate
 
 #: What keeps an arm back whatever a file says of money.
-HARD = ("basket_unknown", "out_of_stock", "bad_reviews", "worse_than_held", "budget")
-#: The task whose models say uplifts.
-TASK = "promotion"
+HARD = ("basket_unknown", "out_of_stock", "bad_reviews", "worse_than_held")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +62,7 @@ def judge(plans: Plans, plan: Plan, decisions: Sequence[Decision]) -> Judged:
     worth = _worth(plans, plan, own, mine)
     allowed = admissible[: len(own)] & (worth.left >= plan.campaign.economics.margin_floor - 1e-9) & (worth.uplift >= 0)
     allowed &= _addressed(plan, mine)
-    price = np.array([each.receipt.price for each in mine])
-    policy = _probabilities(allowed, worth.profit - price * worth.cost, plan.campaign.exploration_share)
+    policy = _probabilities(allowed, worth.profit, plan.campaign.exploration_share)
     never, none = np.zeros((len(mine), len(others))), np.zeros(len(mine))
     # Choices: no contact, the arms, and no contact of which nobody measured what followed.
     ran = np.c_[nothing, chance.T, none]
@@ -125,7 +122,7 @@ def _worth(plans: Plans, plan: Plan, names: list[str], mine: list[Decision]) -> 
     """[A, n] what each arm brings as the file has it: by the uplift that a model said then, else as assumed."""
     uplift = np.repeat(plan.arms.uplift[:, None], len(mine), axis=1)
     for i, each in enumerate(mine):
-        if any(model.task == TASK for model in each.receipt.models):
+        if any(model.task == UPLIFT_TASK for model in each.receipt.models):
             for arm in each.receipt.arms:
                 if _offer(arm.key) in names and arm.uplift is not None:
                     uplift[names.index(_offer(arm.key)), i] = arm.uplift
@@ -164,15 +161,15 @@ def _column(address: str, index: int | None, mine: list[Decision]) -> Floats:
     return np.array([np.nan if value is None else value for value in found], np.float64)
 
 
-def _probabilities(allowed: Bools, worth: Floats, share: float) -> Floats:
+def _probabilities(allowed: Bools, profit: Floats, share: float) -> Floats:
     """[A, n] how likely each arm is."""
-    n, none = worth.shape[1], np.zeros(worth.shape[1])
-    best = draw(allowed, worth, none, none + 1.0, none).best
+    n, none = profit.shape[1], np.zeros(profit.shape[1])
+    best = draw(allowed, profit, none, none + 1.0, none).best
     admissible = allowed.sum(axis=0)
     found = np.where(allowed, share / (admissible + 1), 0.0)
     some = np.flatnonzero(best >= 0)
     found[best[some], some] += 1 - share
-    assert found.shape == (len(worth), n)
+    assert found.shape == (len(profit), n)
     return found
 
 

@@ -40,14 +40,13 @@ class Why(IntEnum):
     OUT_OF_STOCK = 22
     BAD_REVIEWS = 23
     WORSE_THAN_HELD = 24
-    BUDGET = 25
     # An arm might have been offered.
-    NOT_WORTH_IT = 26
-    EXPLORED_NOTHING = 27
-    QUIET_HOURS = 28
-    BUDGET_SPENT = 29
-    CAMPAIGN_HOLDOUT = 30
-    GLOBAL_HOLDOUT = 31
+    NOT_WORTH_IT = 25
+    EXPLORED_NOTHING = 26
+    QUIET_HOURS = 27
+    BUDGET_SPENT = 28
+    CAMPAIGN_HOLDOUT = 29
+    GLOBAL_HOLDOUT = 30
 
     @property
     def word(self) -> str:
@@ -91,8 +90,7 @@ SENTENCES: dict[Why, str] = {
     Why.OUT_OF_STOCK: "too little of the item is in stock, or its stock is unknown",
     Why.BAD_REVIEWS: "the item's reviews are too bad",
     Why.WORSE_THAN_HELD: "the shopper already holds a better offer",
-    Why.BUDGET: "less of the budget is left than the offer may cost",
-    Why.NOT_WORTH_IT: "no arm brings more than it costs at the present price of the budget",
+    Why.NOT_WORTH_IT: "no arm brings more than it costs",
     Why.EXPLORED_NOTHING: "no contact was drawn, to learn what happens without an offer (exploration)",
     Why.QUIET_HOURS: "it was during quiet hours; the shopper is looked at again when they end",
     Why.BUDGET_SPENT: "too little of the budget is at hand, or it is kept for offers that bring more for their cost",

@@ -89,7 +89,7 @@ def _receipt(plans: Plans, moment: Moment, decided: Decided, whom: Whom, i: int,
         propensity=propensity,
         explored=n is not None and bool(decided.drawn.explored[n]),
         admissible=0 if n is None else int(decided.drawn.admissible[n]),
-        price=decided.price,
+        price=0.0 if n is None else round(float(decided.price[n]), 6),
         arms=[] if n is None else _arms(decided, n),
         passed=passed,
         held_back=held_back,
@@ -113,7 +113,7 @@ def _arms(decided: Decided, n: int) -> list[ArmWeighed]:
                 discount_cents=_rounded(values.discount[a, n], 2),
                 cost_cents=_rounded(values.cost[a, n], 2),
                 profit_cents=_rounded(values.profit[a, n], 2),
-                worth_cents=_rounded(values.profit[a, n] - decided.price * values.cost[a, n], 2),
+                worth_cents=_rounded(values.profit[a, n] - decided.price[n] * values.cost[a, n], 2),
                 refused=Why(refused).word if refused else None,
             )
         )

@@ -25,7 +25,9 @@ def in_words(receipt: Receipt) -> list[str]:
     lines.append(f"Known of the shopper: {known or 'nothing was asked'}.")
     lines += [f"- {_arm(receipt, arm)}" for arm in receipt.arms]
     if receipt.arms and receipt.price > 0:
-        lines.append(f"The budget is scarce: a cent of cost must bring {1 + receipt.price:.2f} cents.")
+        lines.append(
+            f"The budget is scarce: a cent of cost must bring {1 + receipt.price:.2f} cents.{_money_short(receipt)}"
+        )
     if receipt.propensity is not None:
         lines.append(_choice(receipt))
     if receipt.held_back:
@@ -38,6 +40,16 @@ def in_words(receipt: Receipt) -> list[str]:
     if receipt.sample_share < 1:
         lines.append(f"Such decisions leave a receipt in {receipt.sample_share:.2%} of cases; this is one of them.")
     return [printable(line) for line in lines]
+
+
+def _money_short(receipt: Receipt) -> str:
+    """Whether the price decided, or what was at hand."""
+    worth = next((arm.worth_cents for arm in receipt.arms if arm.arm == receipt.arm), None)
+    if receipt.decision != Why.BUDGET_SPENT.word or worth is None:
+        return ""
+    if worth <= 0 and not receipt.explored:
+        return f" That is more than {receipt.arm} would."
+    return f" At that price {receipt.arm} would be worth it, but too little of the budget is at hand."
 
 
 def _arm(receipt: Receipt, arm: ArmWeighed) -> str:

@@ -32,9 +32,17 @@ class Naming:
 
 
 def made(
-    naming: Naming, group: Group, i: int, found: Decided, n: int, offer_id: str, item: str | None = None
+    naming: Naming,
+    group: Group,
+    i: int,
+    found: Decided,
+    n: int,
+    offer_id: str,
+    code: str | None,
+    item: str | None = None,
 ) -> OfferMade:
-    """The offer of the i-th of a group, the n-th whom the campaign addresses; ``item``: what its trigger is about."""
+    """The offer of the i-th of a group, the n-th whom the campaign addresses; ``code``: of its coupon; ``item``: what
+    its trigger is about."""
     plan, chosen = found.plan, int(found.drawn.arm[n])
     arm = plan.campaign.arms[chosen]
     now, (model, score) = int(group.now_ms[i]), _lapse(group, i)
@@ -50,7 +58,7 @@ def made(
         **_target(naming, group, i, arm, item),
         **_discount(arm),
         max_discount_cents=int(plan.arms.most[chosen]),
-        coupon_code=coupon(plan.campaign, offer_id) or UNSET,
+        coupon_code=code or UNSET,
         currency=naming.currency,
         expires_at_ms=now + int(plan.arms.valid_ms[chosen]),
         propensity=round(float(found.drawn.propensity[n]), 6),

@@ -10,13 +10,13 @@ import numpy as np
 import numpy.typing as npt
 
 from streams.campaigns import memory, trigger_items
-from streams.campaigns.deciding import Asked, Decided, Inputs, Moment, decide, remember
+from streams.campaigns.deciding import Afforded, Asked, Decided, Inputs, Moment, decide, remember
 from streams.campaigns.draws import due_hashes, shopper_hashes
 from streams.campaigns.plan import Plans
 from streams.campaigns.reasons import Why
 from streams.campaigns.receipts import Whom, receipts
 from streams.campaigns.terms import KINDS
-from streams.columns.arrays import Bools, Hashes, Ints, of_types
+from streams.columns.arrays import Hashes, Ints, of_types
 from streams.columns.layout import Column, Rows
 from streams.decisions.campaign_outcomes import Naming, coupon, made, withheld
 from streams.decisions.decider import Group, Names, Said, in_log_order
@@ -44,13 +44,16 @@ SetAside: TypeAlias = tuple[int, int]
 class Purse(Protocol):
     """What campaigns may still spend in a partition, and what became of their offers: a function of its log."""
 
-    def afford(self, asked: Asked, offset: Ints, now_ms: Ints, due: Hashes) -> Bools:
-        """[n] which offers there is money for, asked in the order of the log; sets it aside. ``offset`` and ``now_ms``
+    def afford(self, asked: Asked, offset: Ints, now_ms: Ints, due: Hashes) -> Afforded:
+        """Which offers there is money for, asked in the order of the log; sets it aside. ``offset`` and ``now_ms``
         [n] of each, ``due`` [n] what tells them apart."""
 
     def redeem(self, code: int, offset: int, at_ms: int, set_aside: SetAside, cost_cents: int | None) -> None:
         """An offer of the campaign of this code was used at an offset of the log; ``cost_cents``: what it came to, None
         where nobody says."""
+
+    def entered(self, shopper: str, campaign: str) -> bool:
+        """Whether a shopper entered a campaign before."""
 
     def open(self, campaign: Campaign, opened: Opened, offset: int) -> None:
         """An offer was decided at an offset, or kept back by the campaign's holdout alone."""
@@ -111,7 +114,7 @@ class CampaignOffers:
     def _decide(self, state: Rows, group: Group, plans: Plans) -> Iterator[Said]:
         moment, heard = self._moment(group), foretold(group, plans)
 
-        def afford(asked: Asked) -> Bools:
+        def afford(asked: Asked) -> Afforded:
             at = asked.at
             return self._purse.afford(asked, group.offset[at], moment.now_ms[at], moment.due[at])
 
@@ -157,16 +160,18 @@ class CampaignOffers:
         new = memory.newly_said(state, group.row[at[said]], found.plan.code, why[said])
         for n, is_new in zip(said.tolist(), new.tolist(), strict=True):
             i = int(at[n])
-            if why[n] in _ENTERS:
-                opened = self._opened(group, i, found, n, ids[n])
+            code = coupon(found.plan.campaign, ids[n]) if why[n] in _ENTERS else None
+            # Who is held back is held back at every due point: only the first one begins a window.
+            if why[n] == _OFFERED or (why[n] in _ENTERS and not self._purse.entered(group.key[i], found.plan.id)):
+                opened = self._opened(group, i, found, n, ids[n], code)
                 self._purse.open(found.plan.campaign, opened, int(group.offset[i]))
             if why[n] == _OFFERED:
                 item = None if about is None else self._item(int(about[i]))
-                yield i, made(self._naming, group, i, found, n, ids[n], item)
+                yield i, made(self._naming, group, i, found, n, ids[n], code, item)
             elif is_new:
                 yield i, withheld(self._naming, group, i, found, n)
 
-    def _opened(self, group: Group, i: int, found: Decided, n: int, offer_id: str) -> Opened:
+    def _opened(self, group: Group, i: int, found: Decided, n: int, offer_id: str, code: str | None) -> Opened:
         """What follows the offer to the i-th of a group is counted from here on."""
         campaign, arm = found.plan.campaign, int(found.drawn.arm[n])
         return Opened(
@@ -178,7 +183,7 @@ class CampaignOffers:
             held=bool(found.why[i] != _OFFERED),
             segment=found.plan.segment(lambda address: _column(group, address)[i : i + 1]),
             contact_cents=campaign.economics.contact_cents,
-            coupon_code=coupon(campaign, offer_id) or "",
+            coupon_code=code or "",
             before_orders=int(group.feature(_ORDERS_BEFORE)[i]),
             before_revenue_cents=int(group.feature(_REVENUE_BEFORE)[i]),
         )

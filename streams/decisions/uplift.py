@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from streams.campaigns.plan import Plans
+from streams.campaigns.plan import UPLIFT_TASK, Plans
 from streams.columns.arrays import Floats
 from streams.decisions.decider import Group
 from streams.records.outcomes import ModelUsed
 
-TASK, OUTPUT = "promotion", "uplift"
+OUTPUT = "uplift"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +32,11 @@ class Foretold:
 
 def foretold(group: Group, plans: Plans) -> Foretold:
     """What the models of the task say of the arms of campaigns at the due points of a group."""
-    scores = group.seen.scores.get(TASK)
+    scores = group.seen.scores.get(UPLIFT_TASK)
     if scores is None:
         return Foretold()
-    answers = group.answer(TASK, OUTPUT)
-    which = group.seen.which(TASK)[group.span]
+    answers = group.answer(UPLIFT_TASK, OUTPUT)
+    which = group.seen.which(UPLIFT_TASK)[group.span]
     places = [{name: place for place, name in enumerate(model.names)} for model in scores.models]
     uplift: dict[str, Floats] = {}
     told: dict[str, list[ModelUsed | None]] = {}
@@ -53,5 +53,5 @@ def foretold(group: Group, plans: Plans) -> Foretold:
                     found[a, mine] = column[mine]
                     said |= mine
         uplift[plan.id] = found
-        told[plan.id] = [group.model(TASK, i) if yes else None for i, yes in enumerate(said.tolist())]
+        told[plan.id] = [group.model(UPLIFT_TASK, i) if yes else None for i, yes in enumerate(said.tolist())]
     return Foretold(uplift, told)

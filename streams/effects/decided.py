@@ -130,7 +130,7 @@ def chances(
     """([arms] how likely each was, how likely no contact was) in a decision that chose with this propensity: the arm
     worth most, if that is more than nothing, but in a share of decisions one of the admissible arms or no contact, all
     alike (``streams.campaigns.arms.draw``)."""
-    worth = np.array([-np.inf if a.refused or a.worth_cents is None else a.worth_cents for a in arms])
+    worth = np.array([-np.inf if a.refused or a.profit_cents is None else a.profit_cents for a in arms])
     place = next((i for i, arm in enumerate(arms) if arm.arm == chosen), -1)
     best = place if not explored else int(worth.argmax()) if len(worth) and worth.max() > 0 else -1
     n = int(np.isfinite(worth).sum())

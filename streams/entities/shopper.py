@@ -10,11 +10,11 @@ import numpy as np
 
 from streams.budget.candidates import Candidates
 from streams.campaigns import memory
-from streams.campaigns.deciding import Asked
+from streams.campaigns.deciding import Afforded, Asked
 from streams.campaigns.draws import shopper_hashes
 from streams.campaigns.plan import Plans
 from streams.campaigns.table import code_of
-from streams.columns.arrays import Bools, EventBatch, Hashes, Ints
+from streams.columns.arrays import EventBatch, Hashes, Ints
 from streams.columns.layout import Rows
 from streams.columns.shopper_events import WIRE, category_code
 from streams.decisions import churn_alert, promotion
@@ -123,8 +123,8 @@ class ShopperSide(PlainSide):
             return super().steps(decoded, rules)
         return self.alarms.ends(stood, int(self.watermarks_ms(decoded.clock_ms[:1], rules)[0]))
 
-    def afford(self, asked: Asked, offset: Ints, now_ms: Ints, due: Hashes) -> Bools:
-        """[n] which offers there is money for; what it costs to send them is spent at once."""
+    def afford(self, asked: Asked, offset: Ints, now_ms: Ints, due: Hashes) -> Afforded:
+        """Which offers there is money for; what it costs to send them is spent at once."""
         campaign, currency = asked.plan.campaign, self._rules.decode.currency
         reserve, ends = asked.plan.arms.reserve[asked.arm], now_ms + asked.plan.arms.valid_ms[asked.arm]
         value = worth(asked.profit, asked.cost, reserve, asked.explored)
@@ -134,7 +134,7 @@ class ShopperSide(PlainSide):
             for i in np.flatnonzero(yes & ~asked.held).tolist():
                 at, until = int(now_ms[i]), int(ends[i])
                 self.spending.settle(campaign.id, currency, int(offset[i]), at, contact, until, contact)
-        return yes
+        return Afforded(yes, self.spending.prices(campaign.id, currency, offset))
 
     def redeem(self, code: int, offset: int, at_ms: int, set_aside: SetAside, cost_cents: int | None) -> None:
         """An offer was used: what it came to is spent, all that was set aside for it where the record does not say."""
@@ -143,6 +143,10 @@ class ShopperSide(PlainSide):
             if code_of(campaign) == code and currency == self._rules.decode.currency:
                 cost = cents if cost_cents is None else cost_cents
                 self.spending.settle(campaign, currency, offset, at_ms, cents, ends_ms, cost)
+
+    def entered(self, shopper: str, campaign: str) -> bool:
+        """Whether a shopper entered a campaign before."""
+        return self.windows.entered(shopper, campaign)
 
     def open(self, campaign: Campaign, opened: Opened, offset: int) -> None:
         """A shopper was made an offer, or kept back by the campaign's holdout alone: what follows counts. An offer that

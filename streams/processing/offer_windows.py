@@ -109,7 +109,6 @@ class OfferWindows:
             self._shoppers.setdefault(opened.shopper_id, []).append(opened.campaign)
             self._enter(campaign, opened.held, offset)
         elif opened.held or offset < found.until:
-            # Who is held back is held back at every due point: only the first one begins a window.
             return
         found.journeys.feed(opened)
         self._changed.add(key)

@@ -18,7 +18,7 @@ from streams.columns.arrays import Bools, Floats, Ints
 from streams.processing.decode import Decoded
 from streams.processing.fates import Judged
 from streams.processing.partitioning import WORKERS, homes
-from streams.records.budget import SpendReported
+from streams.records.budget import PRICE_UNIT, SpendReported
 from streams.records.slices import Slice
 from streams.state.keys import OPEN
 
@@ -90,6 +90,10 @@ class Spending:
 
         Raises ``ValueError`` where they are asked for against the order of the log."""
         return self._purses.afford(campaign, currency, some)
+
+    def prices(self, campaign: str, currency: str, offset: Ints) -> Floats:
+        """[k] what a cent of cost must bring beyond itself, as leases said at each offset; asked after ``afford``."""
+        return self._purses.prices(campaign, currency, offset) / PRICE_UNIT
 
     def settle(
         self, campaign: str, currency: str, offset: int, at_ms: int, reserved_cents: int, ends_ms: int, cost_cents: int

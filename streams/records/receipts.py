@@ -30,11 +30,18 @@ class ArmWeighed(msgspec.Struct, kw_only=True, frozen=True, gc=False):
     ]
     cost_cents: Annotated[float | None, Meta(description="What it costs, expected, in cents; null: unknown.")]
     profit_cents: Annotated[
-        float | None, Meta(description="Incremental profit, expected, in cents, after its cost; null: unknown.")
+        float | None,
+        Meta(
+            description="Incremental profit, expected, in cents, after its cost: what arms are compared by; null: "
+            "unknown."
+        ),
     ]
     worth_cents: Annotated[
         float | None,
-        Meta(description="The profit less price times cost, in cents: what arms are compared by; null: unknown."),
+        Meta(
+            description="The profit less price times cost, in cents: more than 0 where that arm is offered, unless it "
+            "was drawn to learn; null: unknown."
+        ),
     ]
     refused: Annotated[str | None, Meta(description="Why it may not be offered; null: it may.")]
 
@@ -60,7 +67,13 @@ class Receipt(AnyOutcome, kw_only=True, frozen=True):
     ]
     explored: Annotated[bool, Meta(description="Whether it was drawn to learn, not because it was worth most.")]
     admissible: Annotated[int, Meta(description="How many arms might have been offered.")]
-    price: Annotated[float, Meta(description="Dual price of the budget: what a cent of cost must bring beyond itself.")]
+    price: Annotated[
+        float,
+        Meta(
+            description="Dual price of the budget, as it was leased: what a cent of cost must bring beyond itself; 0 "
+            "where no money was asked for."
+        ),
+    ]
     arms: Annotated[list[ArmWeighed], Meta(max_length=8, description="Every arm; none where nobody was addressed.")]
     passed: Annotated[list[str], Meta(max_length=32, description="Guards that had nothing against it.")]
     held_back: Annotated[list[str], Meta(max_length=32, description="Guards that held it back.")]

@@ -47,14 +47,19 @@ def offers(owners: list[Owner]) -> dict[str, dict[str, Any]]:
 
 
 def ran(
-    seed: int, trouble: float, daily: int, logins: dict[str, int] | None = None, late_ms: int = 0
+    seed: int,
+    trouble: float,
+    daily: int,
+    logins: dict[str, int] | None = None,
+    late_ms: int = 0,
+    pacing: str = "asap",
 ) -> tuple[Stream, set[str]]:
     """Two hours of shoppers, who use a third of their offers; and which. With ``logins`` some of them turn out to be
     others, and it is noted when; that may be said ``late_ms`` too late."""
     stream = Stream(seed, SHOPPER)
     for owner in stream.shoppers:
         owner.log.append((None, chosen()))
-    stream.set(budgets(total_cents=60_000, daily_cents=daily, pacing="asap"))
+    stream.set(budgets(total_cents=60_000, daily_cents=daily, pacing=pacing))
     for campaigns in stream.campaigns:
         stream.step(campaigns)
     waiting, used, rng = by_home(history(seed, 200)), set[str](), random.Random(seed)
@@ -135,6 +140,24 @@ def test_whoever_dies_or_wakes_up_late_the_same_offers_are_made(seed: int, daily
     assert_adds_up(stream, used, daily)
     rng = random.Random(seed)
     assert_as_plain(stream, [rng.randrange(1_000) for _ in range(rng.randrange(40))])
+
+
+@pytest.mark.parametrize("trouble", [0.0, 0.3])
+def test_receipts_say_the_price_of_the_lease_that_decided(trouble: float) -> None:
+    """Whoever dies: what is asked again is told the price that held at its place in the log."""
+    stream, _ = ran(7, trouble, 9_000, pacing="even")
+    said = [json.loads(value) for owner in stream.shoppers for value in owner.outcomes.values()]
+    asked = [one for one in said if one.get("decision") in ("offered", "budget_spent", "campaign_holdout")]
+    assert len({one["price"] for one in asked}) > 3
+    for one in asked:
+        (chosen,) = (arm for arm in one["arms"] if arm["arm"] == one["arm"])
+        assert chosen["worth_cents"] == pytest.approx(
+            chosen["profit_cents"] - one["price"] * chosen["cost_cents"], abs=0.1
+        )
+        if one["decision"] != "budget_spent":
+            assert chosen["worth_cents"] > 0 or one["explored"]
+    assert any(one["decision"] == "budget_spent" and one["arms"][0]["worth_cents"] <= 0 for one in asked)
+    assert_as_plain(stream, [5, 40, 41, 300])
 
 
 @settings(max_examples=3, deadline=None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,14 +10,18 @@ import msgspec
 import numpy as np
 
 from models.registry import TASKS
+from streams.budget.candidates import Candidates
+from streams.budget.purse import Purse
 from streams.campaigns import memory
-from streams.campaigns.deciding import Moment
+from streams.campaigns.deciding import Afforded, Asked, Moment
 from streams.campaigns.draws import due_hashes, shopper_hashes
 from streams.campaigns.plan import Plans
 from streams.campaigns.terms import EVENT
 from streams.campaigns.vocabulary import vocabulary
 from streams.columns.layout import Layout, Rows
 from streams.features.shopper import CATALOGUE
+from streams.processing.spending import worth
+from streams.records.budget import PRICE_UNIT
 from streams.records.campaigns import Campaign, CampaignSet
 
 WORDS = vocabulary(CATALOGUE.features.values(), TASKS)
@@ -79,6 +83,25 @@ def moment(
         columns=arrays.__getitem__,
         **more,
     )
+
+
+def purses(left: Mapping[str, int], price: float = 0.0) -> Callable[[Asked], Afforded]:
+    """Asks for money as workers do: of purses that were leased so much, others plenty, at one price."""
+    micros = round(price * PRICE_UNIT)
+    held: dict[str, Purse] = {}
+
+    def afford(asked: Asked) -> Afforded:
+        plan, arms = asked.plan, asked.plan.arms
+        granted = left.get(plan.id, 10**12)
+        purse = Purse(plan.id, "USD", granted=granted, day=0, lease_day=0, expires_at_ms=1 << 60, price=micros)
+        purse = held.setdefault(plan.id, purse)
+        reserve, n = arms.reserve[asked.arm], len(asked.at)
+        value = worth(asked.profit, asked.cost, reserve, asked.explored)
+        ends, key = NOON + arms.valid_ms[asked.arm], asked.at.astype(np.uint64)
+        yes = purse.commit(Candidates(asked.at, key, reserve, value, ends, asked.held))
+        return Afforded(yes, np.full(n, price))
+
+    return afford
 
 
 def rows(k: int) -> Rows:

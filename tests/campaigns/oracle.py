@@ -75,8 +75,6 @@ class Due:
     stock: float
     rating: float
     uplift: dict[str, list[float]]
-    asked_with: dict[str, int]
-    """What was left of each campaign's budget before anybody of the group was decided; not there: plenty."""
     left: dict[str, int]
     """What is left of it now: the same for all of a group."""
 
@@ -119,7 +117,7 @@ def _one(
     waited = due.kind == "deferred" and waits.get(campaign.id, due.now + 1) <= due.now
     if not (triggered or waited):
         return "not_triggered", None, 0
-    best, arm, reasons = _choose(campaign, made, due, price)
+    best, arm, reasons, worth = _choose(campaign, made, due, price)
     shopper_hash = xxh3_64_intdigest(shopper.name.encode())
     due_hash = xxh3_64_intdigest(f"{len(shopper.name)}:{shopper.name}{due.ref}".encode())
     allowed = [a for a, reason in zip(campaign.arms, reasons, strict=True) if reason is None]
@@ -132,8 +130,7 @@ def _one(
     if guard is not None:
         return guard, arm, 0
     if not allowed:
-        order = "uplift_unknown negative_uplift basket_unknown below_margin out_of_stock bad_reviews worse_than_held "
-        order += "budget"
+        order = "uplift_unknown negative_uplift basket_unknown below_margin out_of_stock bad_reviews worse_than_held"
         return max((r for r in reasons if r), key=order.split().index), arm, 0
     if arm is None:
         return ("explored_nothing" if explored else "not_worth_it"), arm, 0
@@ -141,7 +138,7 @@ def _one(
     if until:
         return "quiet_hours", arm, until
     reserve = _reserve(campaign, next(a for a in campaign.arms if a.id == arm))
-    if reserve > due.left.get(campaign.id, reserve):
+    if (worth[arm] <= 0 and not explored) or reserve > due.left.get(campaign.id, reserve):
         return "budget_spent", arm, 0
     if uniform(shopper_hash, digest("holdout", chosen.shop.holdout_salt)) < chosen.shop.holdout_share:
         return "global_holdout", arm, 0
@@ -198,9 +195,12 @@ def _guard(
     return "outranked" if taken else None
 
 
-def _choose(campaign: Campaign, made: list[Made], due: Due, price: float) -> tuple[str | None, None, list[str | None]]:
-    """The arm worth most, and why each arm may not be offered."""
+def _choose(
+    campaign: Campaign, made: list[Made], due: Due, price: float
+) -> tuple[str | None, None, list[str | None], dict[str, float]]:
+    """The arm worth most, why each arm may not be offered, and what each is worth at the price of the budget."""
     economics, best, most, reasons = campaign.economics, None, 0.0, list[str | None]()
+    at_price = dict[str, float]()
     held = max((m.worth for m in made if m.until > due.now), default=0)
     for arm, uplift in zip(campaign.arms, due.uplift[campaign.id], strict=True):
         discount, order = _discount(campaign, arm, due.basket)
@@ -221,14 +221,12 @@ def _choose(campaign: Campaign, made: list[Made], due: Due, price: float) -> tup
                 reason = "bad_reviews"
         if reason is None and int(discount) < held:
             reason = "worse_than_held"
-        reserve = _reserve(campaign, arm)
-        if reason is None and reserve > due.asked_with.get(campaign.id, reserve):
-            reason = "budget"
         reasons.append(reason)
-        worth = uplift * economics.gross_margin * order - cost - price * cost
-        if reason is None and worth > most:
-            best, most = arm.id, worth
-    return best, None, reasons
+        profit = uplift * economics.gross_margin * order - cost
+        at_price[arm.id] = profit - price * cost
+        if reason is None and profit > most:
+            best, most = arm.id, profit
+    return best, None, reasons, at_price
 
 
 def _discount(campaign: Campaign, arm: object, basket: float) -> tuple[float, float]:

@@ -4,6 +4,7 @@ nothing is offered that must not be."""
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
 
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 
 from streams.campaigns import memory
 from streams.campaigns.arms import ItemFacts
-from streams.campaigns.deciding import Decided, Inputs, decide, remember
+from streams.campaigns.deciding import Afforded, Asked, Decided, Inputs, decide, remember
 from streams.campaigns.draws import shopper_hashes
 from streams.campaigns.plan import Plans
 from streams.campaigns.reasons import Why
@@ -23,7 +24,7 @@ from streams.columns.arrays import TYPE_CODE
 from streams.records.campaigns import CampaignSet
 from streams.records.events import ItemViewed, OfferDismissed, OrderPlaced, OrderReturned
 from tests.campaigns import oracle
-from tests.campaigns.builders import DAY, HOUR, NOON, WORDS, campaign, moment, rows
+from tests.campaigns.builders import DAY, HOUR, NOON, WORDS, campaign, moment, purses, rows
 
 SHOPPERS = [f"s{i}" for i in range(6)]
 EVENTS = (ItemViewed, ItemViewed, ItemViewed, OrderPlaced, OrderReturned, OfferDismissed)
@@ -99,7 +100,6 @@ def due_at(rng: random.Random, chosen: CampaignSet, now: int, step: int) -> orac
         stock=rng.choice([0, 5, 100, nan]),
         rating=rng.choice([0, 3, 4.5, nan]),
         uplift={c.id: [rng.choice([-0.1, 0.02, 0.3, 0.3, nan]) for _ in c.arms] for c in chosen.campaigns},
-        asked_with={},
         left={},
     )
 
@@ -124,8 +124,8 @@ class World:
         left = {c.id: rng.choice([0, 120, 500, 5100, 8000]) for c in self.chosen.campaigns if rng.random() < 0.5}
         remaining = dict(left)
         for due in dues:
-            due.asked_with, due.left = left, remaining
-        decided = self._decide(at, dues, price)
+            due.left = remaining
+        decided = self._decide(at, dues, purses(left, price))
         for n, i in enumerate(at.tolist()):
             wanted = oracle.decide(self.chosen, self.oracles[i], dues[n], price)
             for found in decided:
@@ -134,7 +134,7 @@ class World:
             if found.plan.id in left:
                 assert 0 <= left[found.plan.id] - found.spent_cents == remaining[found.plan.id]
 
-    def _decide(self, at: np.ndarray, dues: list[oracle.Due], price: float) -> list[Decided]:
+    def _decide(self, at: np.ndarray, dues: list[oracle.Due], afford: Callable[[Asked], Afforded]) -> list[Decided]:
         events = np.array([0 if d.event is None else TYPE_CODE[d.event] for d in dues])
         now = [d.now for d in dues]
         asked = moment(
@@ -152,8 +152,7 @@ class World:
         memory.note_events(self.state, at, np.array(now), events)
         inputs = Inputs(
             uplift={c.id: np.array([d.uplift[c.id] for d in dues]).T for c in self.chosen.campaigns},
-            price={c.id: price for c in self.chosen.campaigns},
-            left_cents=dues[0].asked_with,
+            afford=afford,
             items={
                 c.id: ItemFacts(
                     np.tile([d.stock for d in dues], (len(c.arms), 1)),

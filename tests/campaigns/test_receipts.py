@@ -17,7 +17,7 @@ from streams.campaigns.words import in_words
 from streams.records.outcomes import Due, ModelUsed
 from streams.records.receipts import Receipt
 from streams.records.schema import schema_of
-from tests.campaigns.builders import CONTENT, PERCENT, campaign, moment, plans, rows
+from tests.campaigns.builders import CONTENT, PERCENT, campaign, moment, plans, purses, rows
 
 MODEL = ModelUsed(task="churn", version="1.0", digest="0123456789abcdef")
 
@@ -48,7 +48,7 @@ def test_a_receipt_reads_as_a_marketer_speaks() -> None:
     ready = plans(
         campaign(id="win-back", audience="lapse_30d > 0.5", arms=[PERCENT, refused, CONTENT], exploration_share=0.03)
     )
-    found = one(ready, Inputs(price={"win-back": 0.5}), churn__lapse_30d=0.7312)
+    found = one(ready, Inputs(afford=purses({}, 0.5)), churn__lapse_30d=0.7312)
     assert in_words(found) == [
         "2023-11-14 12:00:00Z, campaign win-back, shopper s1:",
         f"An offer was made: ten (offer {found.offer_id}).",
@@ -67,6 +67,16 @@ def test_a_receipt_reads_as_a_marketer_speaks() -> None:
     ]
     assert found.propensity == pytest.approx(0.98)
     assert found.models == [MODEL]
+
+
+def test_a_receipt_says_whether_the_price_decided_or_what_was_at_hand() -> None:
+    ready = plans(campaign())
+    dear = one(ready, Inputs(afford=purses({}, 6.0)))
+    assert (dear.decision, dear.price, dear.arms[0].worth_cents) == ("budget_spent", 6.0, -100.0)
+    assert "The budget is scarce: a cent of cost must bring 7.00 cents. That is more than ten would." in in_words(dear)
+    empty = one(ready, Inputs(afford=purses({"c": 999}, 0.5)))
+    assert (empty.decision, empty.price, empty.arms[0].worth_cents) == ("budget_spent", 0.5, 450.0)
+    assert "At that price ten would be worth it, but too little of the budget is at hand." in "\n".join(in_words(empty))
 
 
 def test_a_receipt_says_every_guard_that_objects_and_the_first_as_the_reason() -> None:

@@ -26,7 +26,7 @@ def test_chances_are_those_of_the_draw(worth: list[int | None], share: float, wh
     allowed = np.array([[each is not None] for each in worth])
     values = np.array([[float(each or 0)] for each in worth])
     drawn = draw(allowed, values, *(np.array([each]) for each in (share, whether, which)))
-    arms = [weighed(f"a{i}", each, refused=None if each is not None else "budget") for i, each in enumerate(worth)]
+    arms = [weighed(f"a{i}", each, refused=None if each is not None else "no_stock") for i, each in enumerate(worth)]
     arm = None if drawn.arm[0] < 0 else f"a{drawn.arm[0]}"
     found, nothing = chances(arms, arm, float(drawn.propensity[0]), explored=bool(drawn.explored[0]))
     assert found.sum() + nothing == pytest.approx(1)
