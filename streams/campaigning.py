@@ -14,10 +14,13 @@ from models.registry import TASKS
 from streams.campaign_book import CampaignBook, UnknownCampaign, publish, read
 from streams.campaigns.lexer import ExpressionError
 from streams.campaigns.plan import Plans
+from streams.campaigns.reading import takers
 from streams.campaigns.vocabulary import Vocabulary, vocabulary
+from streams.coupon_loading import shares, stocks
 from streams.entities.shopper import SHOPPER
 from streams.inspect import progress
 from streams.nearest import unknown
+from streams.processing.coupon_pools import Stock
 from streams.reading import Reader
 from streams.records.campaign_changes import CampaignApplied, CampaignChange, ShopApplied
 from streams.records.campaign_parts import BackInStock, PriceDrop
@@ -112,6 +115,9 @@ class Campaigning:
                 f"All campaigns together take {size:,} bytes, workers read {most:,} (OFFERSTREAM_MAX_EVENT_BYTES): "
                 "stop some, or shorten blocked_shoppers."
             )
+        for pool, of in takers(wanted.campaigns).items():
+            if len(of) > 1:
+                raise ChangeError(f"Pool {pool} is of {' and '.join(of)}: a pool is one campaign's at a time.")
         try:
             Plans.of(wanted, self._words)
         except ExpressionError as error:
@@ -126,10 +132,21 @@ def shop_vocabulary() -> Vocabulary:
     return vocabulary(SHOPPER.catalogue.features.values(), TASKS)
 
 
+def without_codes(settings: Settings, campaigns: Iterable[Campaign]) -> Iterator[str]:
+    """Which campaigns take codes from a pool in which none is left, in words. Raises ``TopicError``,
+    ``Unreachable``."""
+    pools = {campaign.coupons.pool: campaign.id for campaign in campaigns if campaign.coupons.pool}
+    held = stocks({}, *shares(settings)) if pools else {}
+    for pool, campaign in pools.items():
+        if not held.get(pool, Stock(0, 0)).left:
+            yield (
+                f"{campaign} makes no offers with a discount while pool {pool} has no codes: "
+                f"offerstream campaigns coupons {pool} FILE"
+            )
+
+
 def not_noticed(campaign: Campaign) -> Iterator[str]:
     """What a campaign asks for that workers do not do yet, in words."""
-    if campaign.coupons.source == "pool":
-        yield f"{campaign.id} takes codes from a pool, which workers do not have yet: its offers come without codes"
     for arm in campaign.arms:
         of_news = isinstance(campaign.trigger, (BackInStock, PriceDrop))
         if arm.applies_to == "recommended" or (arm.applies_to == "trigger_item" and not of_news):
@@ -147,6 +164,8 @@ class Standing:
     offers: int
     reserved_cents: int
     """What its offers have set aside, as of the last flush."""
+    coupons: Stock | None
+    """Codes of its pool that are left and were given; None: it takes none from a pool."""
     partitions: int
     """In how many partitions what was said of campaigns holds …"""
     of_partitions: int
@@ -160,6 +179,7 @@ def stand(campaigning: Campaigning, now_ms: int) -> list[Standing]:
     digest = None if wanted is None else wanted.digest
     holds = sum(held.campaigns == digest for held in found.values())
     made = [held.reserved for held in found.values()]
+    codes = stocks({}, *(held.coupons for held in found.values()))
     return [
         Standing(
             said.campaign,
@@ -167,6 +187,7 @@ def stand(campaigning: Campaigning, now_ms: int) -> list[Standing]:
             budget.total_cents if (budget := said.campaign.budget.get(settings.currency)) else 0,
             sum(each.get(name, (0, 0))[0] for each in made),
             sum(each.get(name, (0, 0))[1] for each in made),
+            codes.get(pool, Stock(0, 0)) if (pool := said.campaign.coupons.pool) else None,
             holds,
             len(found),
         )

@@ -14,6 +14,7 @@ from streams.commands.broker import broker
 from streams.commands.campaigns import campaigns
 from streams.commands.catalogues import metrics, schema, settings
 from streams.commands.check import check
+from streams.commands.coupons import coupons
 from streams.commands.dead_letters import dead_letters
 from streams.commands.demo import demo
 from streams.commands.effect import effect
@@ -62,6 +63,7 @@ def told() -> tuple[type[Exception], ...]:
     from streams.broker.jars import JarError
     from streams.campaign_book import UnknownCampaign
     from streams.campaigning import ChangeError
+    from streams.coupon_loading import CodesError
     from streams.effects.off_policy import SupportError
     from streams.followed import FollowedError
     from streams.producer.lines import LinesError
@@ -83,6 +85,7 @@ def told() -> tuple[type[Exception], ...]:
         NotServed,
         RehearsalError,
         ChangeError,
+        CodesError,
         UnknownCampaign,
         FollowedError,
         SupportError,
@@ -129,6 +132,7 @@ for command in (
 ):
     cli.add_command(command)
 campaigns.add_command(forecast)
+campaigns.add_command(coupons)
 
 if __name__ == "__main__":
     main()

@@ -41,12 +41,22 @@ class Board(Generic[_N]):
 
 def put(kafka: Access, topic: Topic, records: list[tuple[bytes, bytes]]) -> None:
     """Put records into a topic, by key, and wait until they are there. Raises ``TopicError``."""
+    _put(kafka, topic, [{"key": key, "value": value} for key, value in records])
+
+
+def put_at(kafka: Access, topic: Topic, records: list[tuple[int, bytes]]) -> None:
+    """Put records without a key into partitions of a topic, and wait until they are there. Raises ``TopicError``."""
+    _put(kafka, topic, [{"partition": partition, "value": value} for partition, value in records])
+
+
+def _put(kafka: Access, topic: Topic, records: list[dict[str, Any]]) -> None:
     producer = Producer(kafka.librdkafka() | {"enable.idempotence": True, "log_level": 2})
     failed: list[str] = []
-    for key, value in records:
+    for record in records:
         producer.produce(
-            topic.name, value, key, on_delivery=lambda error, _message: failed.append(error.str()) if error else None
+            topic.name, on_delivery=lambda error, _message: failed.append(error.str()) if error else None, **record
         )
+        producer.poll(0)
     if producer.flush(30) or failed:
         raise TopicError(f"{topic.name} did not take the change: {failed or 'no answer'}. offerstream topics check")
 

@@ -16,6 +16,7 @@ from streams.decisions.favourite import ADDRESS as FAVOURITE
 from streams.entities.campaign import CampaignSide
 from streams.entities.shopper import SHOPPER, ShopperSide
 from streams.features.kinds.taste import code
+from streams.processing.coupon_pools import Stock
 from streams.processing.decode import NO_TIME
 from streams.processing.entity import Entity, Start
 from streams.processing.folding import LAST_EVENT
@@ -90,6 +91,8 @@ class Progress:
     """By campaign, offers made and the cents that they set aside."""
     carried_ms: dict[str, int] = field(default_factory=dict)
     """Of what was carried over from other topics, the newest event time by ``topic/partition``."""
+    coupons: dict[str, Stock] = field(default_factory=dict)
+    """By pool, codes that are left and that were given."""
     balances: dict[str, Balance] = field(default_factory=dict)
     """By campaign, where the budget is that the partition keeps: of campaigns' partitions."""
 
@@ -120,6 +123,7 @@ def progress(reader: Reader, settings: Settings, entity: Entity = SHOPPER) -> di
                 meta.get("campaigns"),
                 msgspec.convert(meta.get("offers", {}), dict[str, tuple[int, int]]),
                 meta.get("carried", {}).get("newest", {}),
+                msgspec.convert(meta.get("coupons", {}), dict[str, Stock]),
                 {name: held for name, (held, _) in side.balances().items()} if isinstance(side, CampaignSide) else {},
             )
     return found

@@ -191,6 +191,15 @@ class Metrics:
             "stage",
             "measure",
         )
+        self.coupon_codes = gauge(
+            "coupon_codes",
+            "codes",
+            "Codes of a pool of coupons in a partition, by part: left, given.",
+            "entity",
+            "partition",
+            "pool",
+            "part",
+        )
         self.campaign_budget = gauge(
             "campaign_budget_cents",
             "cents",

@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 import msgspec
 import numpy as np
 
-from streams.campaigns.deciding import Afforded, Asked
+from streams.campaigns.asking import Afforded, Asked
 from streams.columns.arrays import Hashes, Ints
 from streams.effects.attribution import Opened
 from streams.entities.shopper import SHOPPER, ShopperSide

@@ -14,7 +14,7 @@ from confluent_kafka import Consumer, KafkaException, TopicCollection, TopicPart
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType  # type: ignore[attr-defined]
 
 from streams.access import Access
-from streams.records import budget, campaign_changes, effects, items, news, outcomes, serving
+from streams.records import budget, campaign_changes, coupons, effects, items, news, outcomes, serving
 from streams.records.events import SHOPPER_EVENTS, ClockTicked, EventForwarded, LogIdled, ShopperMerged
 from streams.records.produced import FAMILIES
 from streams.records.receipts import Receipt
@@ -50,7 +50,7 @@ class Topic:
 EVENTS = Topic(
     "storefront.events.v1",
     "What shoppers did, from storefronts; ticks, choices of models, rules and campaigns, leases, news of items, "
-    "what belongs to another shopper, from workers",
+    "what belongs to another shopper, from workers; codes of coupons, from operators",
     "shopper_id",
     (
         *SHOPPER_EVENTS,
@@ -60,6 +60,7 @@ EVENTS = Topic(
         RulesChosen,
         CampaignsChosen,
         budget.LeaseGranted,
+        coupons.CouponsLoaded,
         *news.ITEM_NEWS,
         EventForwarded,
         ShopperMerged,

@@ -97,7 +97,7 @@ LAYERS = (
     ("entities",),
     ("archive", "kafka_watch", "settings"),
     ("agents", "inspect", "late_events"),
-    ("brought", "parts", "producer", "rehearsal", "rollout", "why"),
+    ("brought", "coupon_loading", "parts", "producer", "rehearsal", "rollout", "why"),
     ("campaigning", "followed", "health", "pages", "versions"),
     ("app", "demo"),
     ("worker",),

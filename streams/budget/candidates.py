@@ -61,7 +61,10 @@ class Candidates:
 
     def part(self, start: int, stop: int) -> Candidates:
         """The candidates from ``start`` to before ``stop``."""
-        some = slice(start, stop)
+        return self.pick(slice(start, stop))
+
+    def pick(self, some: slice | Ints) -> Candidates:
+        """Some of them, in their order."""
         return Candidates(
             self.offset[some],
             self.key[some],

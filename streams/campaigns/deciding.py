@@ -19,6 +19,7 @@ import numpy as np
 
 from streams.campaigns import memory
 from streams.campaigns.arms import Draw, ItemFacts, Values, draw, refused
+from streams.campaigns.asking import Afforded, Asked
 from streams.campaigns.draws import uniform
 from streams.campaigns.expression import Columns
 from streams.campaigns.guards import EVERY_GUARD, LONG_AGO, SHOPPER_GUARDS, Case, quiet_until
@@ -42,6 +43,7 @@ _NOT_IN_AUDIENCE = int(Why.NOT_IN_AUDIENCE)
 _EXPLORED_NOTHING = int(Why.EXPLORED_NOTHING)
 _NOT_WORTH_IT = int(Why.NOT_WORTH_IT)
 _BUDGET_SPENT = int(Why.BUDGET_SPENT)
+_POOL_EMPTY = int(Why.POOL_EMPTY)
 _OUTRANKED = int(Why.OUTRANKED)
 _OUTRANKED_AT = EVERY_GUARD.index(Why.OUTRANKED)
 
@@ -73,33 +75,6 @@ class Moment:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """n offers of a campaign that nothing holds back but money."""
-
-    plan: Plan
-    at: Ints
-    """[n] the due points, ascending."""
-    arm: Ints
-    profit: Floats
-    """[n] expected, in cents, as is ``cost``."""
-    cost: Floats
-    explored: Bools
-    """[n] whether it is offered to learn from."""
-    held: Bools
-    """[n] who is in a control group: asked for as all others are, but nothing is set aside."""
-
-
-@dataclass(frozen=True, slots=True)
-class Afforded:
-    """What became of them."""
-
-    yes: Bools
-    """[n] who gets it: there is money, and the offer is worth the price of the budget."""
-    price: Floats
-    """[n] that price, the budget's dual variable: what a cent of cost must bring beyond itself."""
-
-
-@dataclass(frozen=True, slots=True)
 class Inputs:
     """What others say to a campaign, by its id; what is not there is as if nobody said anything."""
 
@@ -128,6 +103,8 @@ class Decided:
     price: Floats
     """[n] of the budget, where money was asked for; 0 for the others."""
     drawn: Draw
+    codes: Mapping[int, str]
+    """Place among the n → the code that was given from the campaign's pool."""
     due_again_ms: Ints
     """[n] when a shopper whom quiet hours hold back must be looked at again; 0 for the others."""
 
@@ -144,6 +121,7 @@ class Decided:
             refused=money.astype(np.int64),
             price=none.astype(np.float64),
             drawn=Draw(none, none, none.astype(np.bool_), none.astype(np.float64), none),
+            codes={},
             due_again_ms=none,
         )
 
@@ -201,7 +179,7 @@ class _Pairs:
         ends = np.searchsorted(self.campaign, np.arange(len(plans.plans) + 1)).tolist()
         self.spans = [slice(start, stop) for start, stop in pairwise(ends)]
         table, at, campaign = plans.table, self.at, self.campaign
-        self.price = np.zeros(len(at))
+        self.price, self.codes = np.zeros(len(at)), dict[int, str]()
         case = self._case(held)
         self.values = Values.of(table, campaign, self._baskets(), self._uplift())
         self.refused = refused(case, self.values, self._items())
@@ -295,7 +273,10 @@ class _Pairs:
         held = reason[n] != _OFFERED
         found = afford(Asked(self.plans.plans[c], self.at[n], arm, profit, cost, self.drawn.explored[n], held))
         reason[n[~found.yes]] = _BUDGET_SPENT
+        if found.dry is not None:
+            reason[n[found.dry]] = _POOL_EMPTY
         self.price[n] = found.price
+        self.codes |= {int(n[i]): code for i, code in found.codes.items()}
 
     def _reasons(self) -> Ints:
         """[n] the first reason that objects, were there no other campaign and plenty of money."""
@@ -322,6 +303,7 @@ class _Pairs:
                 self.refused[:arms, span],
                 self.price[span],
                 self.drawn.select(span),
+                {n - span.start: code for n, code in self.codes.items() if span.start <= n < span.stop},
                 self.until[span],
             )
 

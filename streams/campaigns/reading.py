@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from zoneinfo import ZoneInfoNotFoundError
 
@@ -31,6 +31,15 @@ from streams.records.campaigns import Campaign, CampaignSet
 _Found = tuple[Path, object, str]
 
 
+def takers(campaigns: Iterable[Campaign]) -> dict[str, list[str]]:
+    """Pool → the campaigns that take its codes, those that are over for good left out."""
+    found: dict[str, list[str]] = {}
+    for campaign in campaigns:
+        if campaign.coupons.pool and campaign.approval != "stopped":
+            found.setdefault(campaign.coupons.pool, []).append(campaign.id)
+    return found
+
+
 class CampaignError(ValueError):
     """A file that is no set of campaigns: all that is wrong with it."""
 
@@ -55,7 +64,7 @@ class _Checks:
                 segments[name] = Expression.of(text, self.words)
             except ExpressionError:  # told above; who uses it is not told again
                 segments[name] = Expression.of("true", self.words)
-        ids = [campaign.id for campaign in chosen.campaigns]
+        ids, pools = [campaign.id for campaign in chosen.campaigns], takers(chosen.campaigns)
         for i, campaign in enumerate(chosen.campaigns):
             at: Path = ("campaigns", i)
             if campaign.id in ids[:i]:
@@ -68,6 +77,13 @@ class _Checks:
                 if name not in chosen.shop.segments:
                     near = hint(name, list(chosen.shop.segments))
                     yield (*at, "effect", "segments", j), name, f"shop.segments has no such segment{near}"
+            of = pools.get(campaign.coupons.pool, [])
+            if campaign.id in of[1:]:
+                yield (
+                    (*at, "coupons", "pool"),
+                    campaign.coupons.pool,
+                    f"{of[0]} takes its codes; a pool is one campaign's",
+                )
             for j, other in enumerate(campaign.exclusions):
                 if other == campaign.id:
                     yield (*at, "exclusions", j), other, "a campaign cannot exclude itself"

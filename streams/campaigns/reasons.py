@@ -45,8 +45,9 @@ class Why(IntEnum):
     EXPLORED_NOTHING = 26
     QUIET_HOURS = 27
     BUDGET_SPENT = 28
-    CAMPAIGN_HOLDOUT = 29
-    GLOBAL_HOLDOUT = 30
+    POOL_EMPTY = 29
+    CAMPAIGN_HOLDOUT = 30
+    GLOBAL_HOLDOUT = 31
 
     @property
     def word(self) -> str:
@@ -94,6 +95,7 @@ SENTENCES: dict[Why, str] = {
     Why.EXPLORED_NOTHING: "no contact was drawn, to learn what happens without an offer (exploration)",
     Why.QUIET_HOURS: "it was during quiet hours; the shopper is looked at again when they end",
     Why.BUDGET_SPENT: "too little of the budget is at hand, or it is kept for offers that bring more for their cost",
+    Why.POOL_EMPTY: "no code of the campaign's coupons is left where the shopper is kept; more can be loaded",
     Why.CAMPAIGN_HOLDOUT: "the shopper is in the campaign's control group, which gets no offer of it",
     Why.GLOBAL_HOLDOUT: "the shopper is in the shop's control group, which gets no offer at all",
 }

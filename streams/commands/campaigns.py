@@ -12,7 +12,7 @@ from typing import Any
 import click
 import msgspec
 
-from streams.campaigning import Campaigning, not_noticed, shop_vocabulary, stand
+from streams.campaigning import Campaigning, not_noticed, shop_vocabulary, stand, without_codes
 from streams.campaigns import examples
 from streams.campaigns.reading import CampaignError, campaigns_of, says_shop
 from streams.campaigns.yaml_lines import MAX_BYTES, Problem
@@ -128,6 +128,7 @@ def campaigns_apply(
     campaigning = _campaigning(settings)
     told = campaigning.apply(chosen, reason, shop=says_shop)
     unnoticed = [each for campaign in chosen.campaigns for each in not_noticed(campaign)]
+    unnoticed += without_codes(settings, chosen.campaigns)
     if not as_json:
         for line in told:
             click.echo(line)
@@ -190,11 +191,13 @@ def campaigns_list(broker: str | None, as_json: bool) -> None:
 @click.argument("campaign", type=TEXT, metavar="ID")
 @BROKER
 def campaigns_show(campaign: str, broker: str | None) -> None:
-    """Print all of a campaign as JSON: what was said last, when and why, its state, and what its offers set aside."""
+    """Print all of a campaign as JSON: what was said last, when and why, its state, what its offers set aside, and how
+    many codes of its pool are left."""
     campaigning = _campaigning(Settings.from_environment(broker=broker))
     said = campaigning.find(campaign)
     (found,) = (s for s in stand(campaigning, int(time.time() * 1000)) if s.campaign.id == campaign)
     shown = {name: value for name, value in asdict(found).items() if name != "campaign"}
+    shown["coupons"] = None if found.coupons is None else found.coupons._asdict()
     document = {**shown, "changed_at": shown_time(said.changed_at_ms), "reason": said.reason}
     click.echo(json.dumps({**document, "campaign": msgspec.to_builtins(said.campaign)}, indent=2))
 

@@ -15,7 +15,6 @@ from streams.decisions import churn_alert
 from streams.decisions.decider import Group, Names
 from streams.decisions.favourite import favourite
 from streams.records.campaign_parts import Amount, AnyArm, Bundle, ContentOnly, FreeShipping, Percent
-from streams.records.campaigns import Campaign
 from streams.records.outcomes import ModelUsed, OfferMade, OfferWithheld, outcome_id
 from streams.records.tags import tag_of
 
@@ -71,10 +70,12 @@ def made(
     )
 
 
-def coupon(campaign: Campaign, offer_id: str) -> str | None:
-    """The code of an offer's coupon; None: the campaign gives none."""
-    coupons = campaign.coupons
-    return generated(coupons, campaign.id, offer_id) if coupons.source == "generated" else None
+def coupon(found: Decided, n: int, offer_id: str) -> str | None:
+    """The code of the coupon that the n-th gets whom a campaign addresses; None: the campaign gives none."""
+    campaign = found.plan.campaign
+    if campaign.coupons.source == "generated":
+        return generated(campaign.coupons, campaign.id, offer_id)
+    return found.codes.get(n)
 
 
 def withheld(naming: Naming, group: Group, i: int, found: Decided, n: int) -> OfferWithheld:

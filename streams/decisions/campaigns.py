@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from streams.campaigns import memory, trigger_items
-from streams.campaigns.deciding import Afforded, Asked, Decided, Inputs, Moment, decide, remember
+from streams.campaigns.asking import Afforded, Asked
+from streams.campaigns.deciding import Decided, Inputs, Moment, decide, remember
 from streams.campaigns.draws import due_hashes, shopper_hashes
 from streams.campaigns.plan import Plans
 from streams.campaigns.reasons import Why
@@ -160,7 +161,7 @@ class CampaignOffers:
         new = memory.newly_said(state, group.row[at[said]], found.plan.code, why[said])
         for n, is_new in zip(said.tolist(), new.tolist(), strict=True):
             i = int(at[n])
-            code = coupon(found.plan.campaign, ids[n]) if why[n] in _ENTERS else None
+            code = coupon(found, n, ids[n]) if why[n] in _ENTERS else None
             # Who is held back is held back at every due point: only the first one begins a window.
             if why[n] == _OFFERED or (why[n] in _ENTERS and not self._purse.entered(group.key[i], found.plan.id)):
                 opened = self._opened(group, i, found, n, ids[n], code)

@@ -23,6 +23,7 @@ from streams.monitoring.known import Known
 from streams.monitoring.late_labels import LateLabels
 from streams.processing.alarms import Alarms
 from streams.processing.categories import CategoryUnits
+from streams.processing.coupon_pools import Stock
 from streams.processing.day_end import DayEnd
 from streams.processing.decode import NO_TIME, Decoded
 from streams.processing.due import DuePoints
@@ -63,6 +64,11 @@ class ItemSide:
         self._news = ItemNews(start.group, start.partition, self._noticed.append)
         self.deciders: tuple[Decider, ...] = ()
         self.under(start.rules, NO_TIME)
+
+    @property
+    def stocks(self) -> Mapping[str, Stock]:
+        """Codes of coupons, by pool: none."""
+        return {}
 
     @property
     def ids_held(self) -> int:

@@ -10,11 +10,11 @@ import numpy as np
 
 from streams.budget.candidates import Candidates
 from streams.campaigns import memory
-from streams.campaigns.deciding import Afforded, Asked
+from streams.campaigns.asking import Afforded, Asked
 from streams.campaigns.draws import shopper_hashes
 from streams.campaigns.plan import Plans
 from streams.campaigns.table import code_of
-from streams.columns.arrays import EventBatch, Hashes, Ints
+from streams.columns.arrays import Bools, EventBatch, Hashes, Ints
 from streams.columns.layout import Rows
 from streams.columns.shopper_events import WIRE, category_code
 from streams.decisions import churn_alert, promotion
@@ -35,6 +35,7 @@ from streams.monitoring.known import Known
 from streams.monitoring.late_labels import LateLabels
 from streams.processing import alarms, order_book, recalibrating, wishes
 from streams.processing.alarms import Alarms
+from streams.processing.coupon_pools import CouponPools, Given, Stock
 from streams.processing.decode import NO_TIME, Decoded
 from streams.processing.entity import Emitted, Entity, Start, Told
 from streams.processing.fates import Fates, Judged, judge
@@ -77,6 +78,7 @@ class ShopperSide(PlainSide):
         self._partitions = start.partitions
         self.spending = Spending(start.partition, start.group, start.rules.time_zone)
         self.windows = OfferWindows(start.partition, start.rules.decode.currency)
+        self.coupons = CouponPools(start.group)
         self.wishes = Wishes()
         if start.partitions is not None:
             self.identities = Identities(start.partition, start.partitions, start.group)
@@ -110,8 +112,8 @@ class ShopperSide(PlainSide):
         self.windows.forget([] if plans is None else [plan.id for plan in plans.plans])
 
     def cuts(self, decoded: Decoded, rules: Rules) -> list[int]:
-        """Around news of items; where quiet hours end, for which decisions before may wait."""
-        found = self.wishes.cuts(decoded)
+        """Around news of items and codes of coupons; where quiet hours end, for which decisions before may wait."""
+        found = self.wishes.cuts(decoded) + [place for i, _ in decoded.coupons for place in (i, i + 1)]
         if self.alarms is None or not self.alarms.quiet_ends:
             return found
         return found + self.alarms.cuts(self.watermarks_ms(decoded.clock_ms, rules))
@@ -124,17 +126,29 @@ class ShopperSide(PlainSide):
         return self.alarms.ends(stood, int(self.watermarks_ms(decoded.clock_ms[:1], rules)[0]))
 
     def afford(self, asked: Asked, offset: Ints, now_ms: Ints, due: Hashes) -> Afforded:
-        """Which offers there is money for; what it costs to send them is spent at once."""
+        """Which offers there is money and a code for; what it costs to send them is spent at once."""
         campaign, currency = asked.plan.campaign, self._rules.decode.currency
         reserve, ends = asked.plan.arms.reserve[asked.arm], now_ms + asked.plan.arms.valid_ms[asked.arm]
         value = worth(asked.profit, asked.cost, reserve, asked.explored)
-        yes = self.spending.afford(campaign.id, currency, Candidates(offset, due, reserve, value, ends, asked.held))
+        some = Candidates(offset, due, reserve, value, ends, asked.held)
+
+        def ask(which: Ints) -> Bools:
+            return self.spending.afford(campaign.id, currency, some.pick(which))
+
+        if campaign.coupons.source == "pool":
+            needs = asked.plan.arms.most[asked.arm] > 0
+            given = self.coupons.give(campaign.coupons.pool, offset, due, needs, asked.held, ask)
+        else:
+            yes = self.spending.afford(campaign.id, currency, some)
+            given = Given(yes, np.zeros(len(yes), np.bool_), {})
+        yes = given.yes
         contact = campaign.economics.contact_cents
         if contact:
             for i in np.flatnonzero(yes & ~asked.held).tolist():
                 at, until = int(now_ms[i]), int(ends[i])
                 self.spending.settle(campaign.id, currency, int(offset[i]), at, contact, until, contact)
-        return Afforded(yes, self.spending.prices(campaign.id, currency, offset))
+        price = np.where(given.dry, 0.0, self.spending.prices(campaign.id, currency, offset))
+        return Afforded(yes, price, given.dry, given.codes)
 
     def redeem(self, code: int, offset: int, at_ms: int, set_aside: SetAside, cost_cents: int | None) -> None:
         """An offer was used: what it came to is spent, all that was set aside for it where the record does not say."""
@@ -154,6 +168,11 @@ class ShopperSide(PlainSide):
         if opened.at_ms >= self._rules.publish_from_ms:
             self.windows.open(campaign, opened, offset)
 
+    @property
+    def stocks(self) -> Mapping[str, Stock]:
+        """Codes of coupons, by pool."""
+        return self.coupons.stocks
+
     def judge(self, decoded: Decoded, rows: Ints, state: Rows, slice_: Slice, rules: Rules) -> Judged:
         """Events come once, and not older than the watermark; an order is placed once."""
         names = dict[int, tuple[int, str]]()
@@ -165,6 +184,7 @@ class ShopperSide(PlainSide):
         if self.identities is not None:
             self.identities.refuse(decoded, judged.fates, slice_)
         self.spending.begin(decoded, judged, slice_)
+        self.coupons.load([(int(slice_.offsets[i]), said) for i, said in decoded.coupons])
         return judged
 
     def _fates(self, batch: EventBatch, rows: Ints, state: Rows, late_before: Ints) -> tuple[EventBatch, Fates]:
@@ -240,14 +260,16 @@ class ShopperSide(PlainSide):
         """How far time has come, and others' records, and what offers have set aside, for people to look at."""
         moved = {} if self.identities is None else self.identities.progress()
         moved |= self.wishes.progress()
-        return {**super().progress(), **moved, "offers": self.spending.described()}
+        told = {"offers": self.spending.described(), "coupons": self.stocks}
+        return {**super().progress(), **moved, **told}
 
     def drain_changes(self, next_offset: int, watermark_ms: int) -> dict[bytes, bytes | None]:
-        """Sums that calibration learns from, tallies, budgets, what became of offers, names, ids."""
+        """Sums that calibration learns from, tallies, budgets, coupons, what became of offers, names, ids."""
         changes = self.recalibrating.drain_changes(next_offset, watermark_ms // DAY_MS)
         if self._tallies is not None:
             changes |= self._tallies.drain_changes(next_offset)
-        changes |= self.spending.drain_changes(next_offset) | self.windows.drain_changes(next_offset)
+        changes |= self.spending.drain_changes(next_offset) | self.coupons.drain_changes(next_offset)
+        changes |= self.windows.drain_changes(next_offset)
         if self.identities is not None:
             changes |= self.identities.drain_changes()
         changes |= self.wishes.drain_changes()
@@ -265,6 +287,7 @@ class ShopperSide(PlainSide):
                 self.spending.restore(value)
         self.recalibrating.restore([(key, value) for key, value in held if key[:1] == keys.TALLY])
         self.windows.restore(dict(held))
+        self.coupons.restore(dict(held))
         self.wishes.restore(held, meta)
         if self.identities is not None:
             self.identities.restore(held, meta)

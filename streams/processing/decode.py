@@ -19,6 +19,7 @@ from streams.processing.partitioning import homes, misplaced
 from streams.processing.rules import DecodeRules, Rules
 from streams.records.budget import LeaseGranted
 from streams.records.campaigns import CampaignSet
+from streams.records.coupons import CouponsLoaded
 from streams.records.events import EventForwarded, LogIdled, ShopperMerged
 from streams.records.news import ITEM_NEWS, AnyItemNews
 from streams.records.outcomes import DeadLetter, outcome_id
@@ -36,7 +37,7 @@ NO_TIME = np.iinfo(np.int64).min // 2
 Choice = ModelsChosen | RulesChosen | CampaignsChosen
 Turn = Choice | LogIdled
 #: What is said to a partition, not of anybody in it.
-_TO_PARTITION = frozenset({LeaseGranted, *ITEM_NEWS, EventForwarded, ShopperMerged, *get_args(Turn)})
+_TO_PARTITION = frozenset({LeaseGranted, CouponsLoaded, *ITEM_NEWS, EventForwarded, ShopperMerged, *get_args(Turn)})
 #: What belongs to another shopper than the one it was sent for. It holds what had passed before, so it may be larger
 #: than events are, by as much as the ids that it came by.
 _MOVED = (EventForwarded, ShopperMerged)
@@ -59,6 +60,8 @@ class Decoded:
     """Position in the slice, and what holds after it."""
     leases: list[tuple[int, LeaseGranted]] = field(default_factory=list)
     """Position in the slice, and what may be spent from there on."""
+    coupons: list[tuple[int, CouponsLoaded]] = field(default_factory=list)
+    """Position in the slice, and which codes may be given from there on."""
     merges: list[tuple[int, ShopperMerged]] = field(default_factory=list)
     """Position in the slice, and what belongs to somebody from there on."""
     news: list[tuple[int, AnyItemNews]] = field(default_factory=list)
@@ -124,6 +127,7 @@ def decode(
     ticks = 0
     turns: list[tuple[int, Turn]] = []
     leases: list[tuple[int, LeaseGranted]] = []
+    coupons: list[tuple[int, CouponsLoaded]] = []
     merges: list[tuple[int, ShopperMerged]] = []
     news: list[tuple[int, AnyItemNews]] = []
     decode_one, add, about_what = wire.decoder.decode, columns.add, wire.key
@@ -142,6 +146,10 @@ def decode(
             if type(record) in _TO_PARTITION:
                 if isinstance(record, LeaseGranted):
                     leases.append((i, record))
+                    ticks += 1
+                    continue
+                if isinstance(record, CouponsLoaded):
+                    coupons.append((i, record))
                     ticks += 1
                     continue
                 if isinstance(record, ITEM_NEWS):
@@ -205,7 +213,7 @@ def decode(
             dead.append(dead_letter(slice_, i, "not_json", "JSON nested too deeply."))
     if usable:
         clock[usable] = times
-    return Decoded(columns.batch(), clock, ticks, turns, leases, merges, news, dead, columns)
+    return Decoded(columns.batch(), clock, ticks, turns, leases, coupons, merges, news, dead, columns)
 
 
 def _ms(time: Any) -> int:

@@ -15,6 +15,7 @@ from streams.decisions.decider import Arranging, Decider, Group
 from streams.features.catalogue import Catalogue
 from streams.monitoring.known import Known
 from streams.processing.alarms import Alarms
+from streams.processing.coupon_pools import Stock
 from streams.processing.decode import Decoded
 from streams.processing.due import DuePoints
 from streams.processing.fates import Judged
@@ -76,6 +77,10 @@ class Side(Protocol):
     @property
     def awaited(self) -> bool:
         """Whether something waits for time to go on, besides timers."""
+
+    @property
+    def stocks(self) -> Mapping[str, Stock]:
+        """Codes of coupons that are left and were given, by pool."""
 
     @property
     def ids_held(self) -> int:

@@ -13,6 +13,7 @@ from streams.columns.layout import Rows
 from streams.decisions.decider import Decider, Group
 from streams.monitoring.known import Known
 from streams.processing.alarms import Alarms
+from streams.processing.coupon_pools import Stock
 from streams.processing.decode import NO_TIME, Decoded
 from streams.processing.due import DuePoints
 from streams.processing.entity import Emitted, Start, Told
@@ -47,6 +48,11 @@ class PlainSide:
     def awaited(self) -> bool:
         """Nothing but timers waits for time to go on."""
         return False
+
+    @property
+    def stocks(self) -> Mapping[str, Stock]:
+        """Codes of coupons, by pool: none."""
+        return {}
 
     @property
     def ids_held(self) -> int:

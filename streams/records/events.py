@@ -17,6 +17,7 @@ import msgspec
 from msgspec import Meta
 
 from streams.records.budget import LeaseGranted
+from streams.records.coupons import CouponsLoaded
 from streams.records.news import ItemPriceDropped, ItemRestocked
 from streams.records.serving import CampaignsChosen, ModelsChosen, RulesChosen
 
@@ -299,7 +300,7 @@ class ShopperMerged(_Moved, tag="shopper_merged", frozen=True, kw_only=True):
     categories: Annotated[list[str], Meta(description="Names of the categories of its last events.")]
 
 
-#: What workers write into the events topic; storefronts never do.
+#: What workers and operators write into the events topic; storefronts never do.
 WorkerRecord = (
     ClockTicked
     | LogIdled
@@ -307,6 +308,7 @@ WorkerRecord = (
     | RulesChosen
     | CampaignsChosen
     | LeaseGranted
+    | CouponsLoaded
     | ItemRestocked
     | ItemPriceDropped
     | EventForwarded

@@ -13,7 +13,8 @@ from models.registry import TASKS
 from streams.budget.candidates import Candidates
 from streams.budget.purse import Purse
 from streams.campaigns import memory
-from streams.campaigns.deciding import Afforded, Asked, Moment
+from streams.campaigns.asking import Afforded, Asked
+from streams.campaigns.deciding import Moment
 from streams.campaigns.draws import due_hashes, shopper_hashes
 from streams.campaigns.plan import Plans
 from streams.campaigns.terms import EVENT

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from streams.campaigns import memory
 from streams.campaigns.arms import ItemFacts
-from streams.campaigns.deciding import Afforded, Asked, Decided, Inputs, decide, remember
+from streams.campaigns.asking import Afforded, Asked
+from streams.campaigns.deciding import Decided, Inputs, decide, remember
 from streams.campaigns.draws import shopper_hashes
 from streams.campaigns.plan import Plans
 from streams.campaigns.reasons import Why
