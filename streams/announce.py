@@ -9,6 +9,8 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+import msgspec
+
 from streams.records import words
 from streams.records.outcomes import AnyOutcome, ChurnAlerted, DeadLetter, LateEvent, OfferMade
 
@@ -67,6 +69,8 @@ class Announcer:
         for (one, many), kind in zip(_NAMES.values(), self._kinds.values(), strict=True):
             if kind.count and (last or now - kind.told >= self._every):
                 example = kind.example
+                if isinstance(example, OfferMade):  # whoever reads a worker's log need not redeem it
+                    example = msgspec.structs.replace(example, coupon_code=msgspec.UNSET)
                 whom = words.whom(example) or "-"
                 shown = words.printable(f"{whom}: {words.about(example, reasons=1)}")
                 if kind.count == 1:

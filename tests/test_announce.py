@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from streams.announce import Announcer
@@ -53,6 +54,16 @@ def test_what_comes_is_told_in_words_with_counts_once_in_a_while(clock: Clock) -
     clock.now = 60.0
     announcer.announce()
     assert not told
+
+
+def test_no_code_of_a_coupon_is_told(clock: Clock) -> None:
+    told: list[str] = []
+    announcer = Announcer(5.0, told.append, clock)
+    clock.now = 6.0
+    announcer.observe([msgspec.structs.replace(offer("bob"), coupon_code="SPRING-17")], [])
+    announcer.announce()
+    assert told[0].startswith("1 offer: bob: 10% off tea, at most")
+    assert "SPRING" not in told[0]
 
 
 def test_late_events_are_told_with_what_it_means(clock: Clock) -> None:
