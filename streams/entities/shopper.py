@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -106,7 +107,8 @@ class ShopperSide(PlainSide):
     def plan(self, plans: Plans | None) -> None:
         """From here on these campaigns hold, and the built-in offer says nothing."""
         self._plans = plans
-        self.alarms = None if plans is None else Alarms.of(plans)
+        stood = self.watermark_ms(self._rules)
+        self.alarms = None if plans is None else Alarms.of(plans).follows(self.alarms, stood)
         self.wishes.plan(plans)
         self.under(self._rules, NO_TIME)
         self.windows.forget([] if plans is None else [plan.id for plan in plans.plans])
@@ -260,7 +262,9 @@ class ShopperSide(PlainSide):
         """How far time has come, and others' records, and what offers have set aside, for people to look at."""
         moved = {} if self.identities is None else self.identities.progress()
         moved |= self.wishes.progress()
-        told = {"offers": self.spending.described(), "coupons": self.stocks}
+        told: dict[str, Any] = {"offers": self.spending.described(), "coupons": self.stocks}
+        if self.alarms is not None:
+            told["alarms_since_ms"] = self.alarms.since_ms
         return {**super().progress(), **moved, **told}
 
     def drain_changes(self, next_offset: int, watermark_ms: int) -> dict[bytes, bytes | None]:
@@ -291,6 +295,8 @@ class ShopperSide(PlainSide):
         self.wishes.restore(held, meta)
         if self.identities is not None:
             self.identities.restore(held, meta)
+        if self.alarms is not None:
+            self.alarms = replace(self.alarms, since_ms=meta.get("alarms_since_ms", NO_TIME))
         super().restore(held, meta, rules)
         self.late_labels.swept_ms = self.alert_labels.swept_ms = max(0, self.watermark_ms(rules))
 

@@ -1,14 +1,15 @@
 """What makes a shopper due for campaigns without an event: a cart left behind, goods looked at and left, their own
 overdue point, the end of quiet hours. A row's timer is the earliest of these and of their silence.
 
-All of it is read from the row, so when an alarm rings is decided by the log alone. Only the end of quiet hours is set
-by a decision: a slice is cut where its watermark passes such an end (``cuts``), so that all decisions before it are
-made; and what one record's watermark passes at once is passed step by step (``ends``).
+All of it is read from the row, so when an alarm rings is decided by the log alone. Where campaigns come to hold, the
+timers of all rows are set to what they wait for (``Folding.rearm``). Only the end of quiet hours is set by a decision:
+a slice is cut where its watermark passes such an end (``cuts``), so that all decisions before it are made; and what one
+record's watermark passes at once is passed step by step (``ends``).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -21,6 +22,7 @@ from streams.features.catalogue import Catalogue
 from streams.features.days import DAY_MS, Days
 from streams.features.kinds.rhythm import RhythmKind
 from streams.features.signals import Run
+from streams.processing.decode import NO_TIME
 from streams.records.campaign_parts import BrowseAbandoned, CartAbandoned, Overdue
 from streams.records.events import CartItemAdded, CartItemRemoved, ItemViewed, OrderPlaced
 from streams.state.arena import NEVER
@@ -55,6 +57,18 @@ class Alarms:
     quiet_ends: tuple[int, ...]
     """Minutes of the day at which quiet hours end."""
     days: Days
+    since_ms: int = NO_TIME
+    """The watermark when they came to hold: what had passed by then rings for nobody who was not heard of since."""
+
+    @property
+    def waits(self) -> tuple[object, ...]:
+        """What rows have alarms for."""
+        return self.carts, self.browses, self.gaps
+
+    def follows(self, before: Alarms | None, watermark_ms: int) -> Alarms:
+        """The same, coming to hold after others at a watermark; where they wait for nothing else, since those did."""
+        since = before.since_ms if before is not None and before.waits == self.waits else watermark_ms
+        return replace(self, since_ms=since)
 
     @staticmethod
     def of(plans: Plans) -> Alarms:
@@ -107,6 +121,8 @@ class Alarms:
         times = np.stack([at for at, _, _ in found])
         # Later than what the row was last heard of, so that it rings at one place of the log however that is cut.
         times = np.where((times > rung) & (times != NEVER), np.maximum(times, last_ms + 1), NEVER)
+        # What had passed before anybody waited for it: whoever left a cart months ago is not written to all at once.
+        times[1:][(times[1:] <= self.since_ms) & (last_ms <= self.since_ms)] = NEVER
         first = times.argmin(axis=0)
         kinds, amounts = np.array([kind for _, kind, _ in found]), np.array([amount for _, _, amount in found])
         return times[first, np.arange(len(rows))], kinds[first], amounts[first]

@@ -20,10 +20,12 @@ from streams.processing.rules import Rules
 from streams.processing.silence import FIRED
 from streams.processing.wishes import due_kind
 from streams.records.news import AnyItemNews, ItemPriceDropped
-from streams.state.arena import NEVER, Arena
+from streams.state.arena import NEVER, TIMER, Arena
 
 #: When the row was last heard of: the largest event time, or the watermark where that had passed it already.
 LAST_EVENT = Column("last_event", "i8")
+#: So many rows are set anew at once.
+AT_ONCE = 4096
 
 
 class Folding:
@@ -161,6 +163,35 @@ class Folding:
         if self._side.identities is not None:
             at = np.where(state.flat["i8"][state.cells(CLOSED, row)] > 0, NEVER, at)
         self.arena.timer[row] = at
+
+    def rearm(self) -> None:
+        """Other campaigns hold: set the timers of all rows, also of those that are evicted, to alarms that ring before
+        them. What rows are in memory must not matter."""
+        arena, alarms = self.arena, self._side.alarms
+        assert alarms is not None
+        places = arena.places
+        for a in range(0, len(places), AT_ONCE):
+            some = places[a : a + AT_ONCE]
+            self._rearm(some, self._alarm(arena.rows, some, arena.timer[some]))
+        for keys, rows in arena.evicted():
+            held = rows.column(TIMER.name)
+            at = self._alarm(rows, np.arange(len(keys)), held)
+            earlier = np.flatnonzero(at < held)
+            if len(earlier):
+                self._rearm(arena.find([keys[i] for i in earlier.tolist()]), at[earlier])
+
+    def _alarm(self, state: Rows, rows: Ints, timer: Ints) -> Ints:
+        """[k] the timers of rows, or the alarms that ring before them."""
+        alarms = self._side.alarms
+        assert alarms is not None
+        last = state.flat["i8"][state.cells(LAST_EVENT, rows)]
+        at = np.minimum(timer, alarms.next(state, rows, self.catalogue, last)[0])
+        return np.where(state.flat["i8"][state.cells(CLOSED, rows)] > 0, timer, at)
+
+    def _rearm(self, rows: Ints, at: Ints) -> None:
+        changed = rows[at < self.arena.timer[rows]]
+        self.arena.dirty[changed] = True
+        self.arena.timer[rows] = at
 
     def hear_news(self, news: Sequence[tuple[int, AnyItemNews]], offsets: Ints, watermark: Ints, due: DueRows) -> None:
         """Make due whom news makes so, at its place in the slice: as late as the watermark, as timers are. ``offsets``

@@ -252,7 +252,11 @@ class PartitionProcessor:
             stood, before, planned = self.watermark_ms, self.rules, self.in_force.plans
             self.in_force.follow(said)
             if self.in_force.plans is not planned:
+                armed = self.side.alarms
                 self.side.plan(self.in_force.plans)
+                now = self.side.alarms
+                if now is not None and (armed is None or now.waits != armed.waits):
+                    self._folding.rearm()
             if self.rules is not before:
                 self.side.under(self.rules, stood)
             self._places = self._places_read()

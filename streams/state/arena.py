@@ -207,6 +207,18 @@ class Arena:
         for i in range(room, len(block)):
             self._chill(block[i][0], int(due[i]))
 
+    def evicted(self) -> Iterator[tuple[list[str], Rows]]:
+        """The rows that are not in memory, some at a time, with their keys."""
+        block: list[tuple[str, bytes]] = []
+        for key, value in () if self.tier is None else self.tier.items():
+            if key[:1] == b"s" and key[1:].decode() not in self._index:
+                block.append((key[1:].decode(), value))
+                if len(block) >= 4096:
+                    yield [name for name, _ in block], self.codec.unpack([held for _, held in block])
+                    block = []
+        if block:
+            yield [name for name, _ in block], self.codec.unpack([held for _, held in block])
+
     def _chill(self, key: str, due: int) -> None:
         if due != NEVER:
             self._cold_timers[key] = due
