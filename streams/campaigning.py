@@ -15,6 +15,7 @@ from streams.campaign_book import CampaignBook, UnknownCampaign, publish, read
 from streams.campaigns.lexer import ExpressionError
 from streams.campaigns.plan import Plans
 from streams.campaigns.reading import takers
+from streams.campaigns.terms import ITEM_TRIGGERS, NEWS_TRIGGERS
 from streams.campaigns.vocabulary import Vocabulary, vocabulary
 from streams.coupon_loading import shares, stocks
 from streams.entities.shopper import SHOPPER
@@ -23,7 +24,6 @@ from streams.nearest import unknown
 from streams.processing.coupon_pools import Stock
 from streams.reading import Reader
 from streams.records.campaign_changes import CampaignApplied, CampaignChange, ShopApplied
-from streams.records.campaign_parts import BackInStock, PriceDrop
 from streams.records.campaigns import MAX_CAMPAIGNS, Campaign, CampaignSet, Shop, encode
 from streams.settings import Settings
 
@@ -148,9 +148,17 @@ def without_codes(settings: Settings, campaigns: Iterable[Campaign]) -> Iterator
 def not_noticed(campaign: Campaign) -> Iterator[str]:
     """What a campaign asks for that workers do not do yet, in words."""
     for arm in campaign.arms:
-        of_news = isinstance(campaign.trigger, (BackInStock, PriceDrop))
-        if arm.applies_to == "recommended" or (arm.applies_to == "trigger_item" and not of_news):
-            yield f"{campaign.id}, {arm.id}: {arm.applies_to} is not known to workers yet, so it is never in stock"
+        if arm.applies_to == "recommended":
+            yield f"{campaign.id}, {arm.id}: recommended is not known to workers yet, so it is never in stock"
+        if arm.applies_to != "trigger_item":
+            continue
+        if type(campaign.trigger) not in ITEM_TRIGGERS:
+            yield f"{campaign.id}, {arm.id}: the trigger is about no item, so trigger_item is never in stock"
+        elif type(campaign.trigger) not in NEWS_TRIGGERS and campaign.economics.min_stock > 0:
+            yield (
+                f"{campaign.id}, {arm.id}: the stock of items that shoppers left is not known to it, so that counts as "
+                "out of stock: set economics.min_stock to 0"
+            )
 
 
 @dataclass(frozen=True, slots=True)

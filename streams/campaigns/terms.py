@@ -40,6 +40,8 @@ EVENT, SILENCE, DAY, CART, BROWSE, STOCK, PRICE, OVERDUE, DEFERRED = range(len(K
 #: The code of each kind of news of an item, by its record, and by the trigger that waits for it.
 NEWS_KINDS: dict[type, int] = {ItemRestocked: STOCK, ItemPriceDropped: PRICE}
 NEWS_TRIGGERS: dict[type, int] = {BackInStock: STOCK, PriceDrop: PRICE}
+#: The same of all triggers that are about an item: of news, and of what a shopper left.
+ITEM_TRIGGERS: dict[type, int] = {**NEWS_TRIGGERS, CartAbandoned: CART, BrowseAbandoned: BROWSE}
 #: The code of each shopper event by its name on the wire.
 EVENT_CODES = {tag_of(cls): TYPE_CODE[cls] for cls in SHOPPER_EVENTS}
 MINUTE_MS = 60_000

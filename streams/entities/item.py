@@ -130,9 +130,9 @@ class ItemSide:
         """Nobody waits for what items have to say."""
         return []
 
-    def left(self, state: Rows, row: int, offset: int, at_ms: int) -> list[str]:
+    def left(self, state: Rows, row: int, offset: int, at_ms: int) -> tuple[list[str], list[str]]:
         """No item turns out to be another one."""
-        return []
+        return [], []
 
     def joins(self, state: Rows, row: int, other: Rows, said: ShopperMerged, offset: int) -> None:
         """No item turns out to be another one."""

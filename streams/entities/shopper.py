@@ -17,7 +17,7 @@ from streams.campaigns.plan import Plans
 from streams.campaigns.table import code_of
 from streams.columns.arrays import Bools, EventBatch, Hashes, Ints
 from streams.columns.layout import Rows
-from streams.columns.shopper_events import WIRE, category_code
+from streams.columns.shopper_events import WIRE, category_code, item_code
 from streams.decisions import churn_alert, promotion
 from streams.decisions.campaigns import CampaignOffers, SetAside
 from streams.decisions.churn_alert import ChurnAlerts
@@ -34,7 +34,7 @@ from streams.monitoring import calibration
 from streams.monitoring.alert_labels import WAITING, AlertLabels
 from streams.monitoring.known import Known
 from streams.monitoring.late_labels import LateLabels
-from streams.processing import alarms, order_book, recalibrating, wishes
+from streams.processing import alarms, left_items, order_book, recalibrating, wishes
 from streams.processing.alarms import Alarms
 from streams.processing.coupon_pools import CouponPools, Given, Stock
 from streams.processing.decode import NO_TIME, Decoded
@@ -182,6 +182,8 @@ class ShopperSide(PlainSide):
             names.setdefault(code, told)
         self.names.learn(names)
         self._told_names.clear()
+        if self.alarms is not None and self.alarms.items:
+            self.wishes.learn(left_items.named(decoded.batch))
         judged = super().judge(decoded, rows, state, slice_, rules)
         if self.identities is not None:
             self.identities.refuse(decoded, judged.fates, slice_)
@@ -227,7 +229,7 @@ class ShopperSide(PlainSide):
         told = self._tallies.fall_idle(offset, rules)
         return told + self._to_campaigns(self.windows.tell(self.watermark_ms(rules)))
 
-    def left(self, state: Rows, row: int, offset: int, at_ms: int) -> list[str]:
+    def left(self, state: Rows, row: int, offset: int, at_ms: int) -> tuple[list[str], list[str]]:
         """What was foretold of an id that is identified is not judged: it comes no more. What is set aside for its
         offers counts as spent, as whoever redeems them does it where nothing was set aside."""
         for column in (calibration.START, WAITING, *self.late_labels.waits.due):
@@ -235,13 +237,15 @@ class ShopperSide(PlainSide):
         for code, cents, ends_ms in memory.take_all_reserved(state, row):
             self.redeem(code, offset, at_ms, (cents, ends_ms), None)
         names = [self.names.of_code(code, offset) for code in np.unique(state.data[CATEGORIES][row]).tolist()]
-        return [name for name in names if name is not None]
+        items = [self.wishes.item(code) for code in left_items.codes(state, row)]
+        return [name for name in names if name is not None], [item for item in items if item is not None]
 
     def joins(self, state: Rows, row: int, other: Rows, said: ShopperMerged, offset: int) -> None:
         """Who has said no under another id says so again by turning out to be this one; who is held out under either is
         held out; categories are named as they were named there."""
         repeat_no(other, said.event_time)
         self._told_names += [(category_code(name), (offset, name)) for name in said.categories]
+        self.wishes.learn({item_code(item): item for item in said.items})
         self.wishes.join(other, said.shopper_id, offset)
         memory.remember_id(other, 0, int(shopper_hashes(said.via[:1])[0]))
         if self._rules.promotion.in_holdout(said.via[0]):
@@ -320,12 +324,20 @@ SHOPPER = Entity(
     ),
     cadence_ms=lambda rules: rules.cadence_ms,
     timer=lambda rules: rules.silence,
-    columns=(*order_book.COLUMNS, *recalibrating.COLUMNS, *alarms.COLUMNS, *wishes.COLUMNS, CLOSED),
+    columns=(
+        *order_book.COLUMNS,
+        *recalibrating.COLUMNS,
+        *alarms.COLUMNS,
+        *left_items.COLUMNS,
+        *wishes.COLUMNS,
+        CLOSED,
+    ),
     deciders=(LateLabels, Scores, Profiles, ChurnAlerts, AlertLabels, Promotions, CampaignOffers),
     side=ShopperSide,
     merges=(
         Merge(order_book.COLUMNS, order_book.merge),
         Merge(alarms.COLUMNS, alarms.merge),
+        Merge(left_items.COLUMNS, left_items.merge),
         Merge((wishes.ITEM, wishes.SINCE), wishes.merge),
         Merge(ChurnAlerts.columns, churn_alert.merge),
         Merge((promotion.TIMES, promotion.COUNT, promotion.HELD_OUT), promotion.merge),

@@ -16,12 +16,14 @@ import numpy as np
 from streams.campaigns import memory
 from streams.campaigns.plan import Plans
 from streams.campaigns.terms import BROWSE, CART, DEFERRED, MINUTE_MS, OVERDUE
+from streams.campaigns.trigger_items import LeftBehind
 from streams.columns.arrays import TYPE_CODE, Bools, Floats, Ints
 from streams.columns.layout import Column, Rows
 from streams.features.catalogue import Catalogue
 from streams.features.days import DAY_MS, Days
 from streams.features.kinds.rhythm import RhythmKind
 from streams.features.signals import Run
+from streams.processing import left_items
 from streams.processing.decode import NO_TIME
 from streams.records.campaign_parts import BrowseAbandoned, CartAbandoned, Overdue
 from streams.records.events import CartItemAdded, CartItemRemoved, ItemViewed, OrderPlaced
@@ -57,6 +59,8 @@ class Alarms:
     quiet_ends: tuple[int, ...]
     """Minutes of the day at which quiet hours end."""
     days: Days
+    items: bool = False
+    """Whether an offer may name the item that was left."""
     since_ms: int = NO_TIME
     """The watermark when they came to hold: what had passed by then rings for nobody who was not heard of since."""
 
@@ -82,6 +86,7 @@ class Alarms:
             gaps=tuple(sorted({each.gaps for each in triggers if isinstance(each, Overdue)})),
             quiet_ends=tuple(sorted({int(end[:2]) * 60 + int(end[3:]) for end in ends})),
             days=plans.days,
+            items=any(left_items.asked_for(plan) for plan in plans.plans),
         )
 
     def note(self, state: Rows, run: Run) -> None:
@@ -96,7 +101,16 @@ class Alarms:
         held = units[cells].astype(np.int64)
         held = np.where(kind == ADDED, held + quantity, np.where(kind == REMOVED, held - quantity, held))
         units[cells] = np.clip(np.where(kind == ORDERED, 0, held), 0, 2**32 - 1)
+        if self.items:
+            left_items.note(state, run)
         looked[state.cells(LOOKED, row[(kind == ADDED) | (kind == ORDERED)])] = 0
+
+    def left(self, state: Rows, rows: Ints, kind: Ints) -> list[LeftBehind | None]:
+        """[k] what rows left that are due for a cart or goods left behind; None: something else, or nobody asks."""
+        if not self.items:
+            return [None] * len(rows)
+        of = zip(kind.tolist(), left_items.of(state, rows, kind).tolist(), strict=True)
+        return [LeftBehind(code, item) if code in (CART, BROWSE) else None for code, item in of]
 
     def may_ring(self, last_ms: Ints, seen_ms: Ints) -> Bools:
         """[n] whether one may ring between an event at which a row was last heard of, and a watermark."""

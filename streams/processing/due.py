@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from streams.campaigns.trigger_items import LeftBehind
 from streams.columns.arrays import Floats, Ints
 from streams.columns.layout import Readable, Rows
 from streams.records.news import AnyItemNews
@@ -32,6 +33,8 @@ class DuePoints:
     """[k] what the timer of each was for; None: all for what the entity's timer is for."""
     amount: Floats | None = None
     """[k] what it measured, NaN where nothing; None: nothing of any."""
+    left: list[LeftBehind | None] | None = None
+    """[k] the item that each had left, where that made them due; None: nobody had."""
     news: AnyItemNews | None = None
     """What made all of them due, if news did …"""
     position: int = 0

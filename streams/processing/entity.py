@@ -111,9 +111,10 @@ class Side(Protocol):
     def wishes(self) -> Wishes | None:
         """Whom news of items makes due; None: nobody."""
 
-    def left(self, state: Rows, row: int, offset: int, at_ms: int) -> list[str]:
+    def left(self, state: Rows, row: int, offset: int, at_ms: int) -> tuple[list[str], list[str]]:
         """The key of a row turns out to be another one, by a record at an offset, of a time: nothing waits in it any
-        more. Called before it is told what the row holds; gives the names of the categories that it does."""
+        more. Called before it is told what the row holds; gives the names of the categories that it
+        does, and the ids of items."""
 
     def joins(self, state: Rows, row: int, other: Rows, said: ShopperMerged, offset: int) -> None:
         """What another id's row held (the one row of ``other``, which may be changed) is taken into a row next."""

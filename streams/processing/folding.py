@@ -148,7 +148,8 @@ class Folding:
         kinds = [timer.kind if p else KINDS[c] for p, c in zip(plain[real].tolist(), code[real].tolist(), strict=True)]
         measured = np.where(plain, np.nan, amount)[real]
         if real.any():
-            due.add(DuePoints(row[real], now[real], True, nobody[real], kinds, measured), state)
+            left = alarms.left(state, row[real], np.where(plain, -1, code)[real])
+            due.add(DuePoints(row[real], now[real], True, nobody[real], kinds, measured, left), state)
         # An alarm for the same moment rings after the silence.
         state.flat["i8"][state.cells(RUNG, row)] = np.where(plain, now - 1, now)
 
@@ -213,7 +214,7 @@ class Folding:
             percent = said.percent if isinstance(said, ItemPriceDropped) else np.nan
             amount, nobody = np.full(len(row), percent), np.full(len(row), -1, np.int64)
             kinds: list[str] = [due_kind(said)] * len(row)
-            due.add(DuePoints(row, now, True, nobody, kinds, amount, said, position), state)
+            due.add(DuePoints(row, now, True, nobody, kinds, amount, news=said, position=position), state)
 
     def merge(self, row: int, other: Rows) -> None:
         """Take the features of another row, the one of ``other``, into a row."""

@@ -57,8 +57,14 @@ def grouped(
 
 
 def records_of(due: Sequence[DuePoints], batch: EventBatch) -> list[Any]:
-    """[n] the record that made each due point due; None where a timer did."""
-    return [batch.records[i] if i >= 0 else points.news for points in due for i in points.event.tolist()]
+    """[n] the record that made each due point due, or what they had left that did; None where another timer did."""
+    found: list[Any] = []
+    for points in due:
+        if points.left is not None:
+            found += points.left
+        else:
+            found += [batch.records[i] if i >= 0 else points.news for i in points.event.tolist()]
+    return found
 
 
 def _refs(points: DuePoints, batch: EventBatch, timer_kind: Literal["silence", "day"]) -> list[Due]:

@@ -144,11 +144,11 @@ class Identities:
         said: ShopperIdentified,
         at: tuple[int, int],
         columns: dict[str, list[int | float]],
-        categories: list[str],
+        names: tuple[list[str], list[str]],
         rules: Rules,
     ) -> Moved:
         """Send what was known of an id on to who it turned out to be. ``at``: offset and event time of the record that
-        says so; ``columns``: what its row holds."""
+        says so; ``columns``: what its row holds; ``names``: of categories and items in it."""
         record = ShopperMerged(
             group=self._group,
             shopper_id=said.identified_as,
@@ -157,7 +157,8 @@ class Identities:
             source_offset=at[0],
             event_time=at[1],
             columns=columns,
-            categories=categories,
+            categories=names[0],
+            items=names[1],
         )
         return self._moved(record, rules)
 

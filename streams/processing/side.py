@@ -108,9 +108,9 @@ class PlainSide:
         """Nothing is said to other logs."""
         return []
 
-    def left(self, state: Rows, row: int, offset: int, at_ms: int) -> list[str]:
+    def left(self, state: Rows, row: int, offset: int, at_ms: int) -> tuple[list[str], list[str]]:
         """Nobody turns out to be somebody else."""
-        return []
+        return [], []
 
     def joins(self, state: Rows, row: int, other: Rows, said: ShopperMerged, offset: int) -> None:
         """Nobody turns out to be somebody else."""

@@ -48,7 +48,7 @@ class Wishes:
         self._seen: dict[str, int] = {}
         """Source and kind of news → the offset there of what came last."""
         self._names: dict[int, str] = {}
-        """Hash → id, of items that made somebody due. Never changes."""
+        """Hash → id, of items that made somebody due, or that somebody may leave. Never changes."""
         self._new: dict[bytes, bytes | None] = {}
 
     def plan(self, plans: Plans | None) -> None:
@@ -57,8 +57,15 @@ class Wishes:
         self.kinds = {NEWS_TRIGGERS[type(trigger)] for trigger in held if type(trigger) in NEWS_TRIGGERS}
 
     def item(self, code: int) -> str | None:
-        """The id behind the hash of an item that made somebody due."""
+        """The id behind the hash of an item."""
         return self._names.get(code)
+
+    def learn(self, named: Mapping[int, str]) -> None:
+        """Hash → id of items that an offer may name."""
+        for code, item_id in named.items():
+            if code not in self._names:
+                self._names[code] = item_id
+                self._new[ITEM_NAME + code.to_bytes(8, "big")] = item_id.encode()
 
     # -- who wishes for what
 
@@ -144,9 +151,8 @@ class Wishes:
         ahead = np.maximum(state.data[APPLIED.name][rows], state.data[HEARD.name][rows]) > offset
         due: Bools = wishes.any(axis=1) & ~ahead & (state.data[CLOSED.name][rows] <= 0)
         state.data[HEARD.name][rows[due]] = offset + 1
-        if due.any() and code not in self._names:
-            self._names[code] = said.item_id
-            self._new[ITEM_NAME + code.to_bytes(8, "big")] = said.item_id.encode()
+        if due.any():
+            self.learn({code: said.item_id})
         return due
 
     # -- kept

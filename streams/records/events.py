@@ -298,6 +298,9 @@ class ShopperMerged(_Moved, tag="shopper_merged", frozen=True, kw_only=True):
         Meta(description="What its row held, by column; a column of zeros is left out."),
     ]
     categories: Annotated[list[str], Meta(description="Names of the categories of its last events.")]
+    items: Annotated[
+        list[str], Meta(description="Items that it left, in its cart or looked at last; default: none.")
+    ] = []
 
 
 #: What workers and operators write into the events topic; storefronts never do.

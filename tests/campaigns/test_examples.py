@@ -136,8 +136,15 @@ def test_an_example_decides_as_it_says(name: str) -> None:
     assert dict(zip(wanted, [Why(code).word for code in found.why.tolist()], strict=True)) == wanted
 
 
-@pytest.mark.parametrize("name", ["back-in-stock", "browse-abandoned"])
-def test_an_example_does_not_offer_what_cannot_be_bought(name: str) -> None:
+def test_what_a_shopper_left_is_offered_where_it_is_known() -> None:
+    """Its stock is not."""
+    name, shopper = "browse-abandoned", next(iter(story("browse-abandoned")[1]))
+    assert Why(int(decided(name, [shopper], Inputs(items={name: facts(np.nan, 1)})).why[0])) == Why.OFFERED
+    assert Why(int(decided(name, [shopper], Inputs(items={name: facts(-1.0, 1)})).why[0])) == Why.OUT_OF_STOCK
+
+
+def test_an_example_does_not_offer_what_cannot_be_bought() -> None:
+    name = "back-in-stock"
     shopper = next(iter(story(name)[1]))
     assert Why(int(decided(name, [shopper]).why[0])) == Why.OUT_OF_STOCK  # unknown
     assert Why(int(decided(name, [shopper], Inputs(items={name: facts(0.0, 1)})).why[0])) == Why.OUT_OF_STOCK
