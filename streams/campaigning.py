@@ -15,7 +15,7 @@ from streams.campaign_book import CampaignBook, UnknownCampaign, publish, read
 from streams.campaigns.lexer import ExpressionError
 from streams.campaigns.plan import Plans
 from streams.campaigns.reading import takers
-from streams.campaigns.terms import ITEM_TRIGGERS, NEWS_TRIGGERS
+from streams.campaigns.terms import NEWS_TRIGGERS
 from streams.campaigns.vocabulary import Vocabulary, vocabulary
 from streams.coupon_loading import shares, stocks
 from streams.entities.shopper import SHOPPER
@@ -150,11 +150,8 @@ def not_noticed(campaign: Campaign) -> Iterator[str]:
     for arm in campaign.arms:
         if arm.applies_to == "recommended":
             yield f"{campaign.id}, {arm.id}: recommended is not known to workers yet, so it is never in stock"
-        if arm.applies_to != "trigger_item":
-            continue
-        if type(campaign.trigger) not in ITEM_TRIGGERS:
-            yield f"{campaign.id}, {arm.id}: the trigger is about no item, so trigger_item is never in stock"
-        elif type(campaign.trigger) not in NEWS_TRIGGERS and campaign.economics.min_stock > 0:
+        of_news = type(campaign.trigger) in NEWS_TRIGGERS
+        if arm.applies_to == "trigger_item" and not of_news and campaign.economics.min_stock > 0:
             yield (
                 f"{campaign.id}, {arm.id}: the stock of items that shoppers left is not known to it, so that counts as "
                 "out of stock: set economics.min_stock to 0"

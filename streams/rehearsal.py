@@ -53,6 +53,8 @@ from streams.state.keys import PROGRESS
 from streams.topics import EVENTS, TopicError
 
 SLICE = 2_000
+#: Of fewer days nothing is told.
+LEAST_DAYS = 7
 #: News that comes again stands so much later in the items' log: what does not stand later would be known.
 NEWS_LATER = 1 << 40
 #: What is of offers made before is not repeated.
@@ -104,9 +106,12 @@ def rehearse(
     if not done:
         raise RehearsalError("No shopper did anything that a worker has applied: nothing can come again.")
     if covered < days - 1:
-        raise RehearsalError(
-            f"{EVENTS.name} goes back {covered:.1f} days, and {days} are to come again: --days {max(1, int(covered))}."
-        )
+        back = f"{EVENTS.name} goes back {covered:.1f} days, and {days} are to come again"
+        if covered < LEAST_DAYS:
+            raise RehearsalError(
+                f"{back}; {LEAST_DAYS} are needed at least. Replay a history first (offerstream replay)."
+            )
+        raise RehearsalError(f"{back}: --days {int(covered)}.")
     for each in found:
         each.events = done
     return found

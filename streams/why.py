@@ -45,7 +45,7 @@ class CampaignSeen:
     """Whether its audience would hold now, by their features and last answers; None: what it asks for is not known."""
     audience: str
     receipt: Receipt | None = None
-    """Its last decision that left one; decision.receipts.v1 keeps them for 30 days."""
+    """Its last decision that left one; decision.receipts.v1 keeps them for 90 days."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,7 +37,7 @@ def takers(campaigns: Iterable[Campaign]) -> dict[str, list[str]]:
     for campaign in campaigns:
         if campaign.coupons.pool and campaign.approval != "stopped":
             found.setdefault(campaign.coupons.pool, []).append(campaign.id)
-    return found
+    return {pool: list(dict.fromkeys(ids)) for pool, ids in found.items()}
 
 
 class CampaignError(ValueError):

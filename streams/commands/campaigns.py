@@ -47,6 +47,9 @@ def campaigns_check(file: Path, as_json: bool) -> None:
         click.echo(json.dumps({"good": True, "digest": chosen.digest, "campaigns": ids, "problems": []}, indent=2))
         return
     _print(chosen, currency)
+    for each in chosen.campaigns:
+        for line in not_noticed(each):
+            click.echo(f"Note: {line}.", err=True)
 
 
 def checked(file: Path, currency: str, as_json: bool) -> tuple[CampaignSet, bool]:

@@ -10,6 +10,7 @@ import click
 from streams.campaign_book import read
 from streams.commands.common import BROKER, JSON, TEXT
 from streams.coupon_loading import MAX_BYTES, CodesError, codes_of, load, shares, stocks
+from streams.nearest import unknown
 from streams.settings import Settings
 from streams.terminal import print_rows
 
@@ -33,6 +34,10 @@ def coupons(pool: str | None, file: Path | None, broker: str | None, as_json: bo
     settings.access.require()
     held = shares(settings)
     found = stocks({}, *held)
+    if pool is not None and pool not in found:
+        raise CodesError(
+            unknown("pool", pool, found or ["none yet"]) + " A file says: offerstream campaigns coupons POOL FILE."
+        )
     rows = [
         (name, str(of.left), str(of.given), f"{sum(not each.get(name, of).left for each in held)} of {len(held)}")
         for name, of in found.items()

@@ -17,7 +17,7 @@ from streams.commands.common import BROKER, JSON
 from streams.effects.forecast import Forecast, Span, holdouts
 from streams.records.campaigns import CampaignSet
 from streams.records.words import money, printable
-from streams.rehearsal import rehearse
+from streams.rehearsal import LEAST_DAYS, rehearse
 from streams.rehearsed import RehearsalError, Rehearsed
 from streams.settings import Settings
 from streams.terminal import print_rows, progress_bar
@@ -35,7 +35,7 @@ ASSUMED = (
 @click.command("forecast")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path))
 @click.option(
-    "--days", type=click.IntRange(7, 365), default=28, show_default=True,
+    "--days", type=click.IntRange(LEAST_DAYS, 365), default=28, show_default=True,
     help="How long it runs, and as many past days come again; whole weeks are best.",
 )  # fmt: skip
 @BROKER

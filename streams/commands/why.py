@@ -56,7 +56,7 @@ def _campaign(seen: CampaignSeen) -> Iterator[str]:
     state = "" if seen.approval == "approved" else f" ({seen.approval})"
     yield f"  campaign {seen.campaign}{state}: {now[seen.addressed]} ({' '.join(seen.audience.split())})"
     if seen.receipt is None:
-        yield "    no decision about them in 30 days left a receipt: nothing triggered it, or they were not addressed"
+        yield "    no decision about them in 90 days left a receipt: nothing triggered it, or they were not addressed"
         return
     first, *lines = in_words(seen.receipt)
     yield f"    last decided {first}"

@@ -166,9 +166,19 @@ def test_every_example_that_is_shipped_is_listed() -> None:
     assert shipped == set(examples.NAMES)
 
 
+def test_a_pool_is_of_one_campaign() -> None:
+    both = GOOD + GOOD[GOOD.index("  - id") :].replace("id: a", "id: b", 1)
+    with pytest.raises(CampaignError, match="pool is 'spring': a takes its codes; a pool is one campaign's") as wrong:
+        campaigns_of(both, WORDS)
+    assert len(wrong.value.problems) == 1
+    over = both.replace("approval: approved", "approval: stopped", 1)
+    assert len(campaigns_of(over, WORDS).campaigns) == 2
+
+
 def test_a_digest_names_what_campaigns_say_not_how_they_are_written() -> None:
-    one = GOOD + GOOD[GOOD.index("  - id") :].replace("id: a", "id: b", 1)
-    other = GOOD.replace("id: a", "id: b", 1) + GOOD[GOOD.index("  - id") :].replace("21:00", '"21:00"')
+    second = GOOD.replace("id: a", "id: b", 1).replace("pool: spring", "pool: summer", 1)
+    one = GOOD + second[second.index("  - id") :]
+    other = second + GOOD[GOOD.index("  - id") :].replace("21:00", '"21:00"')
     found = [campaigns_of(text, WORDS).digest for text in (one, other, one.replace("percent: 10", "percent: 9", 1))]
     assert found[0] == found[1] != found[2]
 

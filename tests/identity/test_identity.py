@@ -288,17 +288,18 @@ START = NOON + 2 * HOUR
 EARLY = identified("cookie", "ann", START + HOUR // 6, "login")
 LEFT = chosen(
     campaign(
-        id="left-cart", trigger={"kind": "cart_abandoned", "minutes": 60}, economics={"basket_cents": 3000},
+        id="left-cart", trigger={"kind": "cart_abandoned", "minutes": 60},
+        economics={"basket_cents": 3000, "min_stock": 0},
         budget={"USD": {"total_cents": 100_000}}, caps=[{"offers": 1, "days": 5}],
-        arms=[PERCENT | {"valid_days": 0.05}],
+        arms=[PERCENT | {"valid_days": 0.05, "applies_to": "trigger_item"}],
     ),
     holdout_share=0, default_consent=False, receipt_share=0,
 )  # fmt: skip
 
 
-def offers(*events: e.ShopperEvent) -> tuple[set[str], set[str]]:
-    """Who gets an offer for a cart left behind, and who has it withheld, on the day of some events."""
-    shop = Shop(1, shelf=shipped())
+def offers(*events: e.ShopperEvent, partitions: int = 1) -> tuple[set[str], set[str]]:
+    """Who gets an offer for what lay in a cart left behind, and who has it withheld, on the day of some events."""
+    shop = Shop(partitions, shelf=shipped())
     for owner in shop.owners:
         owner.log += choose(LEFT, GROUP)
     shop.run([event for event in events if event.event_time < START], 1)  # type: ignore[operator]
@@ -315,6 +316,7 @@ def offers(*events: e.ShopperEvent) -> tuple[set[str], set[str]]:
     shop.settle()
     found = [msgspec.json.decode(value) for owner in shop.owners for value in owner.outcomes.values()]
     of_cart = [one for one in found if one.get("campaign") == "left-cart" and "decision" not in one]
+    assert all(one["items"] == ["i1"] for one in of_cart if "expires_at_ms" in one)
     return (
         {one["shopper_id"] for one in of_cart if "expires_at_ms" in one},
         {one["shopper_id"] for one in of_cart if "expires_at_ms" not in one},
@@ -329,6 +331,11 @@ def test_who_left_a_cart_behind_and_then_logged_in_is_written_to() -> None:
     """Without a login there is a cart of nobody who may be written to."""
     assert offers(*BEFORE) == (set(), {"cookie"})
     assert offers(*BEFORE, EARLY) == ({"ann"}, set())
+
+
+def test_what_lay_in_a_cart_in_another_partition_is_named_after_the_login() -> None:
+    for partitions in (2, 3, 4, 5):
+        assert offers(*BEFORE, EARLY, partitions=partitions) == ({"ann"}, set())
 
 
 def test_who_logs_in_when_the_cart_was_already_left_is_written_to_as_well() -> None:
