@@ -35,9 +35,8 @@ def coupons(pool: str | None, file: Path | None, broker: str | None, as_json: bo
     held = shares(settings)
     found = stocks({}, *held)
     if pool is not None and pool not in found:
-        raise CodesError(
-            unknown("pool", pool, found or ["none yet"]) + " A file says: offerstream campaigns coupons POOL FILE."
-        )
+        told = unknown("pool", pool, found or ["none yet"])
+        raise CodesError(f"{told} To load codes: offerstream campaigns coupons POOL FILE.")
     rows = [
         (name, str(of.left), str(of.given), f"{sum(not each.get(name, of).left for each in held)} of {len(held)}")
         for name, of in found.items()
