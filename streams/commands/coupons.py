@@ -11,37 +11,35 @@ from streams.campaign_book import read
 from streams.commands.common import BROKER, JSON, TEXT
 from streams.coupon_loading import MAX_BYTES, CodesError, codes_of, load, shares, stocks
 from streams.nearest import unknown
+from streams.processing.coupon_pools import Stock
 from streams.settings import Settings
 from streams.terminal import print_rows
 
 
 @click.command("coupons")
-@click.argument("pool", type=TEXT, required=False)
+@click.argument("pool", type=TEXT)
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path), required=False)
 @BROKER
 @JSON
-def coupons(pool: str | None, file: Path | None, broker: str | None, as_json: bool) -> None:
-    """Load the codes of FILE into a POOL, or without a file list how many codes pools have left.
+def coupons(pool: str, file: Path | None, broker: str | None, as_json: bool) -> None:
+    """Load the codes of FILE into a POOL, or without a file print how many codes it has left.
 
     FILE has a code on each line, 4 to 64 printable characters of ASCII without spaces; - is standard input. A campaign
     takes them with coupons: {source: pool, pool: POOL}. Every code is given once: one that was loaded before is passed
     over, so a file may be loaded again. Exit code 2 when something is wrong; nothing is sent then.
     """
     settings = Settings.from_environment(broker=broker)
-    if pool is not None and file is not None:
+    if file is not None:
         _load(settings, pool, file, as_json)
         return
     settings.access.require()
     held = shares(settings)
     found = stocks({}, *held)
-    if pool is not None and pool not in found:
+    if pool not in found:
         told = unknown("pool", pool, found or ["none yet"])
         raise CodesError(f"{told} To load codes: offerstream campaigns coupons POOL FILE.")
-    rows = [
-        (name, str(of.left), str(of.given), f"{sum(not each.get(name, of).left for each in held)} of {len(held)}")
-        for name, of in found.items()
-        if pool in (None, name)
-    ]
+    of, without = found[pool], sum(not each.get(pool, Stock(0, 0)).left for each in held)
+    rows = [(pool, str(of.left), str(of.given), f"{without} of {len(held)}")]
     print_rows(("pool", "codes left", "given", "partitions without"), rows, as_json)
 
 

@@ -21,6 +21,7 @@ GIVEN = {
     "source": "complete_journey",
     "file": "-",
     "campaign": "win-back",
+    "pool": "spring",
     "key": "s1",
     "task": "churn",
     "version": "v",

@@ -77,7 +77,7 @@ def test_each_code_is_given_once_over_all_partitions_whoever_is_killed(cluster: 
     assert set(given) <= {*early, *later}
     assert any(code.startswith("LATER") for code in given)
     assert any(record["reason"] == "pool_empty" for record in said(cluster, WITHHELD.name))
-    (row,) = json.loads(run(cluster, "campaigns", "coupons", "--json").stdout)
+    (row,) = json.loads(run(cluster, "campaigns", "coupons", "spring", "--json").stdout)
     assert (row["codes left"], row["given"]) == (str(44 - len(given)), str(len(given)))
     shown = json.loads(run(cluster, "campaigns", "show", "carts").stdout)
     assert shown["coupons"] == {"left": 44 - len(given), "given": len(given)}
