@@ -24,8 +24,8 @@ from streams.terminal import print_rows, progress_bar
 
 SHARES = (0.02, 0.05, 0.1, 0.2, 0.5)
 ASSUMED = (
-    "The past days come again to shoppers as they stand now, decided on by the worker's own code with money and a coupon "
-    "for every offer; who came for the first time in them comes again as somebody new as well.",
+    "The past days come again to shoppers as they stand now, decided on by the worker's own code with money and a "
+    "coupon for every offer; who came for the first time in them comes again as somebody new as well.",
     "Offers change nothing that anybody does: what they bring is assumed_uplift, what they cost assumed_redemption of "
     "the file. Profit is told from no uplift at all to twice as much.",
     "Campaigns outside the file are left out, as is what is returned after the window.",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import numpy as np
 
@@ -165,19 +165,20 @@ class Folding:
             at = np.where(state.flat["i8"][state.cells(CLOSED, row)] > 0, NEVER, at)
         self.arena.timer[row] = at
 
-    def rearm(self) -> None:
+    def rearm(self, ahead: Collection[str]) -> None:
         """Other campaigns hold: set the timers of all rows, also of those that are evicted, to alarms that ring before
-        them. What rows are in memory must not matter."""
-        arena, alarms = self.arena, self._side.alarms
-        assert alarms is not None
+        them. What rows are in memory must not matter. ``ahead``: whose rows know already what came after."""
+        arena = self.arena
         places = arena.places
+        if ahead:
+            places = np.array([row for row in places.tolist() if arena.key(row) not in ahead], np.int64)
         for a in range(0, len(places), AT_ONCE):
             some = places[a : a + AT_ONCE]
             self._rearm(some, self._alarm(arena.rows, some, arena.timer[some]))
         for keys, rows in arena.evicted():
             held = rows.column(TIMER.name)
             at = self._alarm(rows, np.arange(len(keys)), held)
-            earlier = np.flatnonzero(at < held)
+            earlier = np.flatnonzero((at < held) & [key not in ahead for key in keys])
             if len(earlier):
                 self._rearm(arena.find([keys[i] for i in earlier.tolist()]), at[earlier])
 

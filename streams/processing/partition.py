@@ -110,6 +110,8 @@ class PartitionProcessor:
         self.lag_ms = 0
         """How long after the newest event time the newest record was appended: small in a live partition."""
         self._new_records: dict[bytes, bytes] = {keys.LAYOUT + self.codec.name: self.codec.layout.describe()}
+        self._ahead: dict[str, int] = {}
+        """Whose rows a crash left ahead of the progress record, and the offset before which each stands."""
         self.side = entity.side(Start(partition, partitions, rules, group, outputs))
         if tier is not None:
             self._recover(tier)
@@ -166,6 +168,8 @@ class PartitionProcessor:
                 elif key == keys.PROGRESS:
                     meta.update(msgspec.json.decode(value))
                 elif kind == keys.ROW:
+                    if (stands := keys.row_stands_at(value)) > meta.get("next_offset", 0):
+                        self._ahead[key[1:].decode()] = stands
                     yield key, value
                 elif kind == keys.CAMPAIGNS:
                     sets[key] = value
@@ -256,7 +260,7 @@ class PartitionProcessor:
                 self.side.plan(self.in_force.plans)
                 now = self.side.alarms
                 if now is not None and (armed is None or now.waits != armed.waits):
-                    self._folding.rearm()
+                    self._folding.rearm({key for key, stands in self._ahead.items() if stands >= self.next_offset})
             if self.rules is not before:
                 self.side.under(self.rules, stood)
             self._places = self._places_read()
