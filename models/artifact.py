@@ -46,8 +46,9 @@ CARD_KEYS = (
 #: What a card may say as well. ``levels``: from which score of which output on alerts have which level, what that
 #: promises, and what became of it. ``recalibration``: how far off scores were, as foretold and as recalibrated.
 #: ``effects``: of each arm, what it does on average, and whether people differ in it.
+#: ``tiers``: from which revenue on a shopper is among those who bring most.
 #: ``names``: what a ranking's or text's whole numbers, or the places of effects, stand for, in order.
-CARD_MAY_SAY = ("levels", "recalibration", "names", "effects")
+CARD_MAY_SAY = ("levels", "recalibration", "names", "effects", "tiers")
 #: A feature of more numbers than this is a picture or a sound. A typical one is 0 everywhere, and no card lists it.
 WIDE = 1024
 #: Golden rows: at most so many, and fewer where they would take more bytes, compressed.

@@ -26,12 +26,17 @@ GOLDEN_TOLERANCE = 1e-4
 
 
 def apart(one: npt.NDArray[Any], other: npt.NDArray[Any]) -> float:
-    """How far some answers are from others at most; NaN where only one of two is NaN.
+    """How far some answers are from others at most, of numbers beyond 1 in proportion to them; NaN where only one of
+    two is NaN.
 
     >>> apart(np.array([np.nan, 1.0]), np.array([np.nan, 0.5])), apart(np.array([np.nan]), np.array([0.5]))
     (0.5, nan)
     """
-    return float(np.where(np.isnan(one) & np.isnan(other), 0.0, np.abs(one - other)).max(initial=0.0))
+    return float(
+        np.where(np.isnan(one) & np.isnan(other), 0.0, np.abs(one - other) / np.maximum(1.0, np.abs(other))).max(
+            initial=0.0
+        )
+    )
 
 
 class Predictor:
@@ -91,6 +96,12 @@ class Predictor:
     def levels(self) -> dict[str, Any]:
         """What the card promises of alerts: ``output``, ``thresholds`` and ``promised`` by level; empty for none."""
         return dict(self.artifact.card.get("levels", {}))
+
+    @property
+    def tiers(self) -> dict[str, Any]:
+        """From which value of which ``output`` on a shopper is among those who bring most (``high_cents``); empty where
+        the card does not say."""
+        return dict(self.artifact.card.get("tiers", {}))
 
     @property
     def names(self) -> tuple[str, ...]:

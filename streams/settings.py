@@ -20,6 +20,7 @@ from msgspec import Meta
 from streams.access import Access, SaslMechanism, SecurityProtocol
 from streams.decisions.churn_alert import ChurnAlertPolicy
 from streams.decisions.promotion import PromotionPolicy
+from streams.decisions.shopper_profile import ProfilePolicy
 from streams.entities.contents import ENTITIES
 from streams.features.days import UTC as UTC_DAYS
 from streams.features.days import Days
@@ -331,6 +332,7 @@ class Settings:
                 firings=self.silence_firings,
             ),
             churn_alert=ChurnAlertPolicy(),
+            profile=ProfilePolicy(),
             promotion=PromotionPolicy(
                 default_consent=self.default_consent,
                 holdout_share=self.holdout_share,

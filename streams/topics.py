@@ -14,7 +14,7 @@ from confluent_kafka import Consumer, KafkaException, TopicCollection, TopicPart
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType  # type: ignore[attr-defined]
 
 from streams.access import Access
-from streams.records import budget, campaign_changes, coupons, effects, items, news, outcomes, serving
+from streams.records import budget, campaign_changes, coupons, effects, items, news, outcomes, profiled, serving
 from streams.records.events import SHOPPER_EVENTS, ClockTicked, EventForwarded, LogIdled, ShopperMerged
 from streams.records.produced import FAMILIES
 from streams.records.receipts import Receipt
@@ -130,6 +130,14 @@ PROFILES = Topic(
     retention_days=0,
     compacted=True,
 )
+SHOPPER_PROFILES = Topic(
+    "shopper.profiles.v1",
+    "Each shopper in a marketer's words: stage, segment, habits, what 90 days will bring",
+    "shopper_id",
+    (profiled.ShopperProfiled,),
+    retention_days=0,
+    compacted=True,
+)
 LATE = Topic("late-events.v1", "Records older than the watermark", "the original's key", (outcomes.LateEvent,), 30)
 DEAD_LETTERS = Topic(
     "dead-letters.v1",
@@ -181,7 +189,7 @@ EFFECTS = Topic(
     partitions=1,
 )
 TOPICS = (
-    EVENTS, CATALOG, STOCK, REVIEWS, ALERTS, OFFERS, WITHHELD, SCORES, PROFILES, ITEM_PROFILES, LATE,
+    EVENTS, CATALOG, STOCK, REVIEWS, ALERTS, OFFERS, WITHHELD, SCORES, PROFILES, SHOPPER_PROFILES, ITEM_PROFILES, LATE,
     DEAD_LETTERS, CONTROL, CAMPAIGNS, RECEIPTS, OFFER_OUTCOMES, EFFECTS,
 )  # fmt: skip
 

@@ -25,6 +25,7 @@ from streams.processing.partition import PartitionProcessor
 from streams.processing.partitioning import WORKERS, homes
 from streams.reading import Place, Reader
 from streams.records.outcomes import AnyOutcome, ChurnAlerted, OfferMade, OfferWithheld, Scored
+from streams.records.profiled import ShopperProfiled
 from streams.records.receipts import Receipt
 from streams.records.serving import Stages
 from streams.records.words import guard_in_words, shown_day
@@ -81,6 +82,8 @@ class Standing:
     """When their silence makes them due, unless an event of theirs comes before."""
     scored: Scored | None = None
     """The last answers; scores.v1 keeps them for 7 days."""
+    profile: ShopperProfiled | None = None
+    """How they were described last."""
     last_alert: ChurnAlerted | None = None
     last_offer: OfferMade | None = None
     last_withheld: OfferWithheld | None = None
@@ -114,6 +117,7 @@ def standing(settings: Settings, shopper: str) -> Standing:
         scored = _last(reader, shopper, Scored)
         alerts, offers = _last(reader, shopper, ChurnAlerted), _last(reader, shopper, OfferMade)
         withheld = _last(reader, shopper, OfferWithheld)
+        profiles = _last(reader, shopper, ShopperProfiled)
         receipts = _receipts(reader, shopper) if state.in_force.campaigns is not None else {}
     policy, times = rules.promotion, promotion.offer_times(rows, int(row[0]))
     closed = policy.closed_until_ms(times)
@@ -161,6 +165,7 @@ def standing(settings: Settings, shopper: str) -> Standing:
         next_offer_ms=max((end for end in closed.values() if end > now), default=None),
         silence_due_ms=None if timer == NEVER else timer,
         scored=scored[-1] if scored else None,
+        profile=profiles[-1] if profiles else None,
         last_alert=alerts[-1] if alerts else None,
         last_offer=offers[-1] if offers else None,
         last_withheld=withheld[-1] if withheld else None,

@@ -70,7 +70,7 @@ def page(card: Card, question: str) -> str:
             if found.get("curves"):
                 block["pictures"].append(_curves(found["curves"]))
             if found.get("importance"):
-                block["pictures"].append(_importance(found["importance"]))
+                block["pictures"].append(_importance(found["importance"], found.get("importance_of", "AUC")))
             blocks.append(block)
     environment = jinja2.Environment(autoescape=True)
     environment.filters["told"] = _told
@@ -90,7 +90,7 @@ def _told(value: Any) -> str:
 
 
 def _table(segment: str, m: dict[str, Any]) -> dict[str, Any]:
-    intervals = m.get("auc_95") or m.get("top_1_95") or m.get("qini_95") or {}
+    intervals = m.get("auc_95") or m.get("top_1_95") or m.get("qini_95") or m.get("spearman_95") or {}
     names = list(next(iter(m["models"].values())))
     rows = []
     for model, values in m["models"].items():
@@ -215,14 +215,15 @@ def _figure(**options: Any) -> Any:
 
 def _curves(found: dict[str, dict[str, list[list[float]]]]) -> str:
     figure = _figure(figsize=(15, 3.8))
-    axes = figure.subplots(1, 4)
     titles = {
         "roc": ("ROC", "false positive rate", "true positive rate"),
         "pr": ("Precision and recall", "recall", "precision"),
         "calibration": ("Calibration, ten groups", "mean score", "share that happened"),
         "lift": ("Lift", "share of shoppers taken, best first", "times the base rate"),
     }
-    for axis, (kind, (title, x, y)) in zip(axes, titles.items(), strict=True):
+    drawn = {kind: said for kind, said in titles.items() if kind in next(iter(found.values()))}
+    axes = figure.subplots(1, len(drawn))
+    for axis, (kind, (title, x, y)) in zip(axes, drawn.items(), strict=True):
         for colour, (model, curve) in zip(_COLOURS, found.items(), strict=False):
             points = curve[kind]
             axis.plot(
@@ -241,10 +242,10 @@ def _curves(found: dict[str, dict[str, list[list[float]]]]) -> str:
     return _svg(figure)
 
 
-def _importance(found: list[list[Any]]) -> str:
+def _importance(found: list[list[Any]], measure: str) -> str:
     figure = _figure(figsize=(9, 0.3 * len(found) + 1))
     axis = figure.subplots()
     axis.barh([name for name, _ in found], [drop for _, drop in found], color=_COLOURS[0])
     axis.invert_yaxis()
-    axis.set(title="AUC lost when a feature's values are shuffled among shoppers", xlabel="AUC")
+    axis.set(title=f"{measure} lost when a feature's values are shuffled among shoppers", xlabel=measure)
     return _svg(figure)

@@ -11,10 +11,16 @@ from rich.table import Table
 from models.artifact import Artifact
 
 #: What a summary shows of each model, as far as it was measured.
-SUMMARY = ("base_rate", "auc", "brier", "ece", "top_1", "top_5", "mrr", "qini")
+SUMMARY = ("base_rate", "auc", "brier", "ece", "top_1", "top_5", "mrr", "qini", "spearman", "mae", "bias", "coverage")
 #: What is shown of a new model beside others. The first that was measured says which is better; more is better.
-CHALLENGE = ("auc", "top_1", "top_5", "qini", "brier", "ece")
-_CALLED = {"auc": "AUC", "qini": "Qini", "ece": "calibration error"}
+CHALLENGE = ("auc", "top_1", "top_5", "qini", "spearman", "mae", "brier", "ece")
+_CALLED = {
+    "auc": "AUC",
+    "qini": "Qini",
+    "spearman": "rank correlation",
+    "mae": "absolute error",
+    "ece": "calibration error",
+}
 
 
 def summary(artifact: Artifact) -> Table:
@@ -113,7 +119,9 @@ def _all_rows(artifact: Artifact, dataset: str) -> Iterator[tuple[str, dict[str,
 
 
 def _interval(measured: dict[str, Any], name: str) -> tuple[float, float] | None:
-    found = (measured.get("auc_95") or measured.get("top_1_95") or measured.get("qini_95") or {}).get(name)
+    keys = ("auc_95", "top_1_95", "qini_95", "spearman_95")
+    intervals: dict[str, Any] = next((measured[key] for key in keys if measured.get(key)), {})
+    found = intervals.get(name)
     return None if found is None else (found[0], found[1])
 
 

@@ -33,6 +33,7 @@ from streams.topics import (
     LATE,
     OFFER_OUTCOMES,
     OFFERS,
+    SHOPPER_PROFILES,
     WITHHELD,
     Topic,
 )
@@ -44,6 +45,7 @@ KINDS: dict[str, tuple[Topic, ...]] = {
     "withheld": (WITHHELD,),
     "outcomes": (OFFER_OUTCOMES,),
     "effects": (EFFECTS,),
+    "profiles": (SHOPPER_PROFILES,),
     "items": (ITEM_PROFILES,),
     "catalogue": CARRIED,
     "dead": (DEAD_LETTERS,),
@@ -89,9 +91,10 @@ def watch(
 ) -> None:
     """Print what comes through Kafka, live, a line each: when, whom, what and why.
 
-    KINDS: of shoppers events, alerts, offers, withheld, outcomes (what became of campaigns' offers); of campaigns
-    effects (what they brought beyond their holdout); of items items (their profiles) and catalogue (what others tell
-    of them: catalogue, stock, reviews); of shoppers and items dead, late. Several at once; default: alerts offers dead.
+    KINDS: of shoppers events, alerts, offers, withheld, outcomes (what became of campaigns' offers), profiles (who they
+    are, in words); of campaigns effects (what they brought beyond their holdout); of items items (their profiles) and
+    catalogue (what others tell of them: catalogue, stock, reviews); of shoppers and items dead, late. Several at once;
+    default: alerts offers dead.
     The time of a line is the event time that it stands on. Waits for topics that are not there yet. Ctrl-C ends it.
     """
     wanted = {("shopper_id", shopper), ("item_id", item)} - {("shopper_id", None), ("item_id", None)}

@@ -12,7 +12,7 @@ import msgspec
 from streams.campaigns.words import in_words
 from streams.commands.common import BROKER, JSON, TEXT
 from streams.decisions.churn_alert import OUTPUT, TASK
-from streams.records import words
+from streams.records import portrait, words
 from streams.records.words import money, shown_day, shown_time
 from streams.settings import Settings
 from streams.why import CampaignSeen, Standing, offer, standing
@@ -27,9 +27,10 @@ _OFFER = re.compile("[0-9a-f]{32}")
 def why(shopper: str, broker: str | None, as_json: bool) -> None:
     """Print what is known of a shopper, why they got what they got or nothing, and what is missing for an offer.
 
-    Scores, the levels of the model that serves them, consent, favourite category, their last alert and offers, and when
-    they are looked at next; of each campaign whether it addresses them now and how it decided last, or of the built-in
-    offer holdout, cooldown and frequency cap. As of the last flush; times are event time.
+    Scores, their profile in words, the levels of the model that serves them, consent, favourite category, their last
+    alert and offers, and when they are looked at next; of each campaign whether it addresses them now and how it
+    decided last, or of the built-in offer holdout, cooldown and frequency cap. As of the last flush; times are event
+    time.
 
     Of the id of a campaign's offer: how it came to be made.
     """
@@ -98,6 +99,8 @@ def _rows(found: Standing) -> Iterator[tuple[str, str]]:
         told = ", ".join(f"{name} {_shown(answer.scores[name])}" for name in dict.fromkeys([*first, *answer.scores]))
         assert found.scored is not None
         yield f"{task} score", f"{told} ({shown_day(found.scored.event_time_ms)}, version {answer.model.version})"
+    if found.profile is not None:
+        yield from portrait.rows(found.profile)
     levels = ", ".join(f"{level} from {score:.2f}" for level, score in found.thresholds.items())
     yield "levels", f"{levels} (version {found.model}); held now: {found.level}"
     if found.alerted_ms is not None:

@@ -25,6 +25,7 @@ from streams.decisions.decider import Decider, Group
 from streams.decisions.profile import Profiles
 from streams.decisions.promotion import Promotions
 from streams.decisions.scores import Scores
+from streams.decisions.shopper_profile import ShopperProfiles
 from streams.effects.attribution import Opened
 from streams.features.kinds.decay import DAY_MS
 from streams.features.kinds.latest import repeat_no
@@ -98,6 +99,7 @@ class ShopperSide(PlainSide):
             self.late_labels,
             Scores("shopper"),
             Profiles(names),
+            ShopperProfiles(rules.profile, currency, digest, names),
             ChurnAlerts(alerts, currency, offer.gross_margin, digest, names),
             self.alert_labels,
             *((built_in,) if self._plans is None else ()),
@@ -332,7 +334,7 @@ SHOPPER = Entity(
         *wishes.COLUMNS,
         CLOSED,
     ),
-    deciders=(LateLabels, Scores, Profiles, ChurnAlerts, AlertLabels, Promotions, CampaignOffers),
+    deciders=(LateLabels, Scores, Profiles, ShopperProfiles, ChurnAlerts, AlertLabels, Promotions, CampaignOffers),
     side=ShopperSide,
     merges=(
         Merge(order_book.COLUMNS, order_book.merge),

@@ -97,6 +97,21 @@ class Ratio(Derived):
 
 
 @dataclass(frozen=True, slots=True)
+class Less(Derived):
+    """One feature less another. Both are named by address."""
+
+    whole: str
+    part: str
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        return (self.whole, self.part)
+
+    def of(self, read: Read) -> Floats:
+        return read.value(self.whole) - read.value(self.part)
+
+
+@dataclass(frozen=True, slots=True)
 class Scaled(Derived):
     """Another feature times a constant."""
 

@@ -70,6 +70,11 @@ class Model(Protocol):
         """``output``, ``thresholds`` and the precision ``promised`` by level; empty where the card says none."""
 
     @property
+    def tiers(self) -> Mapping[str, Any]:
+        """``output``, and from which value of it on a shopper is among those who bring most, ``high_cents``; empty
+        where the card says none."""
+
+    @property
     def reference(self) -> npt.NDArray[np.float32]:
         """[sum of widths] a typical shopper."""
 

@@ -41,6 +41,7 @@ from streams.records.outcomes import (
     OfferWithheld,
     ProfileUpdated,
 )
+from streams.records.profiled import SEGMENTS, ShopperProfiled
 from streams.records.serving import CampaignsChosen, ModelsChosen, RulesChosen
 
 DAY_MS = 86_400_000
@@ -109,6 +110,7 @@ TITLES: dict[type, str] = {
     OfferMade: "offer",
     OfferWithheld: "no offer",
     ProfileUpdated: "profile",
+    ShopperProfiled: "shopper",
     ItemProfiled: "item",
     DeadLetter: "dead letter",
     LateEvent: "late",
@@ -142,6 +144,8 @@ def about(record: object, reasons: int = 3) -> str:
         return f"{record.words} [{arm}, {segment or 'no segment'}]"
     if isinstance(record, ProfileUpdated):
         return _profile(record)
+    if isinstance(record, ShopperProfiled):
+        return _shopper_profile(record)
     if isinstance(record, ItemProfiled):
         return _item_profile(record)
     if isinstance(record, DeadLetter):
@@ -205,6 +209,16 @@ def _profile(record: ProfileUpdated) -> str:
     named = [f"{one.category} ({one.probability:.0%})" for one in record.next_category if one.category is not None]
     parts += [f"of {', '.join(named[:3])}"] if named else []
     return ", ".join(parts) or "not known what comes next"
+
+
+def _shopper_profile(record: ShopperProfiled) -> str:
+    told, soon = f"{SEGMENTS[record.segment][0]} ({record.stage.replace('_', ' ')})", record.expected
+    if soon is None:
+        return told
+    mean, low, high = (
+        money(cents, record.currency) for cents in (soon.revenue_cents, soon.revenue_low_cents, soon.revenue_high_cents)
+    )
+    return f"{told}, 90 days bring {soon.orders:g} orders and {mean} ({low} to {high})"
 
 
 def _item_profile(record: ItemProfiled) -> str:

@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 
 from xxhash import xxh3_64_intdigest, xxh32_intdigest
 
-from streams.features.feature import Feature, Ratio, Scaled, Spread
+from streams.features.feature import Feature, Less, Ratio, Scaled, Spread
 from streams.features.kinds.cycle import Cycle
 from streams.features.kinds.decay import HALF_LIVES, Decayed
 from streams.features.kinds.held import Held
@@ -146,6 +146,10 @@ def ratio(s: Ratio, a: Asked) -> float:
     return min(over / under, s.cap) if under > 0 else 0.0
 
 
+def less(s: Less, a: Asked) -> float:
+    return float(a.part(s.whole) - a.part(s.part))
+
+
 def scaled(s: Scaled, a: Asked) -> float:
     return float(a.part(s.address)) * s.factor
 
@@ -172,6 +176,7 @@ COMMON: Oracles = {
     DaysSince: days_since,
     Total: lambda s, a: float(sum(amount(s.signal, event, a) for _, event in a.told)),
     Ratio: ratio,
+    Less: less,
     Scaled: scaled,
     Spread: spread,
     Cycle: cycle,

@@ -19,6 +19,7 @@ STATED = (
     "codes",
     "names",
     "levels",
+    "tiers",
     "reference",
 )
 
@@ -38,6 +39,7 @@ class Double:
     codes: Any
     names: Any
     levels: Any
+    tiers: Any
     reference: Any
 
     def __init__(self, live: Any, version: str, digest: str) -> None:

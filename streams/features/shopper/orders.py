@@ -1,6 +1,9 @@
 """Features of what a shopper bought."""
 
-from streams.features.feature import Feature, Ratio
+from math import inf
+
+from streams.features.feature import Feature, Less, Ratio
+from streams.features.kinds.cycle import Cycle
 from streams.features.kinds.decay import HALF_LIVES, Decayed
 from streams.features.kinds.distinct import Distinct
 from streams.features.kinds.marks import MAX_DAYS, DaysSince, Total
@@ -27,6 +30,7 @@ FEATURES = (
     Feature("orders.cancelled", "Cancellations ever", "events", Total(CANCELLED)),
     Feature("orders.returned", "Returns ever", "events", Total(RETURNED)),
     Feature("orders.refunded", "Money returned or cancelled ever", "cents", Total(REFUNDED)),
+    Feature("orders.net_spend", "Money spent ever, less what was returned or cancelled", "cents", Less("orders.spend", "orders.refunded"), -inf),
     Feature("orders.days_since_last", "Days since the last order", "days", DaysSince(ORDERS), 0, MAX_DAYS, MAX_DAYS),
     Feature("orders.days_since_first", "Days since the first order", "days", DaysSince(ORDERS, "first"), 0, MAX_DAYS),
     *(
@@ -40,8 +44,10 @@ FEATURES = (
     Feature("orders.count_24h", "Orders in 24 hours", "orders", Windowed(ORDERS, "24h")),
     Feature("orders.count_7d", "Orders in 7 days", "orders", Windowed(ORDERS, "7d")),
     Feature("orders.count_30d", "Orders in 30 days", "orders", Windowed(ORDERS, "30d")),
+    Feature("orders.count_90d", "Orders in 90 days", "orders", Windowed(ORDERS, "90d")),
     Feature("orders.spend_7d", "Money spent in 7 days", "cents", Windowed(SPEND, "7d")),
     Feature("orders.spend_30d", "Money spent in 30 days", "cents", Windowed(SPEND, "30d")),
+    Feature("orders.spend_90d", "Money spent in 90 days", "cents", Windowed(SPEND, "90d")),
     Feature("orders.gaps", "Gaps between the last 12 orders", "gaps", Rhythm("gaps"), 0, ORDERS_KEPT - 1),
     Feature("orders.gap_mean", "Mean gap between the last 12 orders", "days", Rhythm("mean"), 0, MAX_DAYS),
     Feature("orders.gap_spread", "Spread of the gaps between the last 12 orders", "days", Rhythm("spread"), 0, MAX_DAYS),
@@ -53,4 +59,6 @@ FEATURES = (
     Feature("orders.discount_rate", "Discounts over money spent", "ratio", Ratio("orders.discount", "orders.spend", 10.0), 0, 10),
     Feature("orders.coupon_share", "Share of orders with a coupon", "ratio", Ratio("orders.coupons", "orders.count"), 0, 1),
     Feature("orders.return_rate", "Returns per order", "ratio", Ratio("orders.returned", "orders.count", 5.0), 0, 5),
+    Feature("orders.weekday_share", "Share of each weekday in the orders, Monday first", "ratio", Cycle(ORDERS, "weekday"), 0, 1, width=7),
+    Feature("orders.hour_share", "Share of each hour of the day in the orders", "ratio", Cycle(ORDERS, "hour"), 0, 1, width=24),
 )  # fmt: skip
