@@ -30,6 +30,7 @@ bench: $(VENV)/.dev ## Measure this worker against idiomatic Faust, alternating 
 train: $(VENV)/.dev ## Train the package's own models anew; DATA=folder that holds online_retail/ and taobao_userbehavior/
 	$(BIN)/offerstream train behaviour --data $(DATA) --out models/tasks/behaviour
 	$(BIN)/offerstream train churn --data $(DATA) --out models/tasks/churn
+	$(BIN)/offerstream train value --data $(DATA) --out models/tasks/value
 
 lock: $(VENV)/.dev ## Resolve the newest versions that pyproject.toml admits, with the hashes of every file
 	$(LOCK) --extra kafka --extra data -o requirements.lock
