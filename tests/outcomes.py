@@ -18,6 +18,7 @@ from streams.records.outcomes import (
     Reason,
     UsualBasket,
 )
+from streams.records.profiled import Expected, ShopperProfiled
 from tests.shoppers import DAY, NOON
 
 _MODEL = ModelUsed(task="churn", version="abc123", digest="0" * 16)
@@ -102,6 +103,30 @@ def profile(shopper: str = "s1", at: int = NOON) -> ProfileUpdated:
         ],
         purchase_session=0.4,
         purchase_7d=0.8,
+    )
+
+
+def portrayed(shopper: str = "s1", at: int = NOON, **said: Any) -> ShopperProfiled:
+    """A shopper's profile: a weekly buyer of tea who brings little, but for what is said."""
+    facts: dict[str, Any] = {
+        "stage": "active", "segment": "loyal_regulars", "segment_text": "order in their rhythm", "orders": 12,
+        "days_since_last_order": 3, "days_since_first_order": 80, "net_spend_cents": 12_000,
+        "average_order_cents": 1000, "orders_90d": 12, "rhythm_days": 7.0, "next_order_in_days": 4,
+        "give_or_take_days": 2, "discount_share": 0.1, "coupon_share": 0.0, "price_sensitivity": "low",
+        "favourite_category": "TEA", "favourite_share": 0.8, "daypart": "morning", "weekday": "friday",
+        "currency": "USD", "rules": "r",
+    }  # fmt: skip
+    expected = Expected(
+        orders=11.5, revenue_cents=11_000, revenue_low_cents=6000, revenue_middle_cents=10_500,
+        revenue_high_cents=17_000, active=0.99,
+    )  # fmt: skip
+    return ShopperProfiled(
+        outcome_id=f"sp-{shopper}-{at}",
+        shopper_id=shopper,
+        event_time_ms=at,
+        due=_DUE,
+        model=_MODEL,
+        **{"expected": expected} | facts | said,
     )
 
 

@@ -30,8 +30,8 @@ def rows(profile: ShopperProfiled) -> Iterator[tuple[str, str]]:
             f"{high}; any order: {expected.active:.0%}",
         )
     yield "next order", _next(profile)
-    usual = [each for each in (profile.weekday and f"{profile.weekday}s", profile.daypart) if each]
-    yield "usually", " in the ".join(usual) if profile.daypart else "".join(usual) or "no day or time in particular"
+    day, part = profile.weekday and f"{profile.weekday}s", profile.daypart and f"in the {profile.daypart}"
+    yield "usually", " ".join(each for each in (day, part) if each) or "no day or time in particular"
     yield (
         "prices",
         f"{profile.price_sensitivity} sensitivity: {profile.discount_share:.0%} taken off all they bought, a coupon in "
@@ -48,5 +48,5 @@ def _next(profile: ShopperProfiled) -> str:
     if days is None:
         return "no rhythm yet: one purchase"
     around = "" if profile.give_or_take_days is None else f", give or take {profile.give_or_take_days:,} days"
-    when = f"in {days:,} days" if days >= 0 else f"{-days:,} days ago"
-    return f"due {when} by their rhythm of {profile.rhythm_days:g} days{around}"
+    when = f"due in {days:,} days" if days >= 0 else f"was due {-days:,} days ago"
+    return f"{when} by their rhythm of {profile.rhythm_days:g} days{around}"

@@ -8,12 +8,12 @@ import pytest
 
 from streams.decisions import promotion
 from streams.effects.attribution import Journeys, Opened, Ordered, Reacted, Returned, Window
-from streams.records import words
+from streams.records import portrait, words
 from streams.records.events import SHOPPER_EVENTS, ClockTicked, ShopperEvent, decode_event
 from streams.records.items import ITEM_RECORDS, ItemListed, ItemReviewed, ItemTally, StockCounted
 from tests.effects.reports import measured, reports
 from tests.items import catalogue
-from tests.outcomes import alert, item, late, letter, offer, profile, withheld
+from tests.outcomes import alert, item, late, letter, offer, portrayed, profile, withheld
 from tests.shoppers import NOON, identified, ordered, random_history, viewed
 
 
@@ -25,6 +25,11 @@ from tests.shoppers import NOON, identified, ordered, random_history, viewed
         (withheld(), "no offer: no consent to marketing (would be 10%, score 0.61)"),
         (profile(), "profile: next likely order placed (70%), of tea (25%)"),
         (
+            portrayed(),
+            "shopper: Loyal regulars (active), 90 days bring 11.5 orders and 110.00 USD (60.00 USD to 170.00",
+        ),
+        (portrayed(expected=None, stage="at_risk", segment="slipping_away"), "shopper: Slipping away (at risk)"),
+        (
             letter(),
             "dead letter: invalid at unit_price_cents: Expected `int`, got `float` [storefront.events.v1/2/17]",
         ),
@@ -35,6 +40,23 @@ from tests.shoppers import NOON, identified, ordered, random_history, viewed
 )
 def test_a_record_is_said_in_words(record: object, said: str) -> None:
     assert words.said(record).startswith(said)
+
+
+def test_a_portrait_answers_what_a_marketer_asks() -> None:
+    told = dict(portrait.rows(portrayed()))
+    assert told["segment"] == "Loyal regulars: they order in their rhythm (active, 2023-11-14)"
+    assert told["value so far"] == "120.00 USD in all, after returns; 12 of 12 orders in the last 90 days"
+    assert "half bring less than 105.00 USD" in told["next 90 days"]
+    assert told["next order"] == "due in 4 days by their rhythm of 7 days, give or take 2 days"
+    assert told["usually"] == "fridays in the morning"
+    late = portrayed(next_order_in_days=-5, weekday=None, daypart=None, expected=None)
+    told = dict(portrait.rows(late))
+    assert told["next order"].startswith("was due 5 days ago")
+    assert told["usually"] == "no day or time in particular"
+    assert "next 90 days" not in told
+    once = portrayed(next_order_in_days=None, rhythm_days=None, weekday=None, orders=1)
+    told = dict(portrait.rows(once))
+    assert (told["next order"], told["usually"]) == ("no rhythm yet: one purchase", "in the morning")
 
 
 def test_a_line_says_when_and_whom() -> None:

@@ -2,9 +2,9 @@
 
 Histories, split, network, baselines and metrics are those of ``training.tasks.value``. Without ``--before`` everybody
 is judged at the cut, by what the shipped model said (``--train``: by one trained anew, with ``--seed``). With
-``--before`` a choice can be made without looking at the test: it trains on what was known 91 days before the cut, judges
-whoever had ordered by then, and what came is known at the cut. A JSON object per shop and answer; two to eight minutes on one
-core.
+``--before`` a choice can be made without looking at the test: it trains on what was known 91 days before the cut,
+judges whoever had ordered by then, and what came is known at the cut. A JSON object per shop and answer; two to eight
+minutes on one core.
 """
 
 from __future__ import annotations
