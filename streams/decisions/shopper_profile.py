@@ -173,10 +173,7 @@ class ShopperProfiles:
         bytes_[segment_cells] = segment.astype(np.uint8)
         times[last_cells[speaks]] = now[speaks]
         some = np.flatnonzero(speaks)
-        return [
-            (i, self._profile(group, facts, i, STAGES[a - 1], SEGMENT_NAMES[b - 1]))
-            for i, a, b in zip(known[some].tolist(), stage[some].tolist(), segment[some].tolist(), strict=True)
-        ]
+        return self._profiles(group, facts, known[some], stage[some], segment[some]) if len(some) else []
 
     def _facts(self, seen: Seen) -> _Facts:
         def read(address: str) -> Floats:
@@ -207,63 +204,88 @@ class ShopperProfiles:
         tiers = [max(1, model.tiers.get("high_cents", self._policy.valuable_cents)) for model in scores.models]
         return np.array(tiers, np.float64)[scores.used]
 
-    def _profile(self, group: Group, facts: _Facts, i: int, stage: Stage, segment: Segment) -> ShopperProfiled:
-        at = group.span.start + i
-        seen = {address: float(group.feature(address)[i]) for address in self.reads if address not in _WIDE}
-        gaps, orders = int(facts.gaps[at]), int(facts.orders[at])
-        since, mean = int(seen["orders.days_since_last"]), seen["orders.gap_mean"]
-        expected = self._expected(group, i)
-        return ShopperProfiled(
-            outcome_id=outcome_id("shopper_profiled", group.key[i], group.ref(i), ""),
-            shopper_id=group.key[i],
-            event_time_ms=int(group.now_ms[i]),
-            due=group.due[i],
-            model=None if expected is None else group.model(TASK, i),
-            stage=stage,
-            segment=segment,
-            segment_text=SEGMENTS[segment][1],
-            orders=orders,
-            days_since_last_order=since,
-            days_since_first_order=int(seen["orders.days_since_first"]),
-            net_spend_cents=round(seen["orders.net_spend"]),
-            average_order_cents=round(seen["orders.average_value"]),
-            orders_90d=int(seen["orders.count_90d"]),
-            rhythm_days=round(mean, 1) if gaps else None,
-            next_order_in_days=round(mean - seen["orders.days_since_last"]) if gaps else None,
-            give_or_take_days=round(seen["orders.gap_spread"]) if gaps > 1 else None,
-            expected=expected,
-            discount_share=round(float(facts.discount[at]), 3),
-            coupon_share=round(float(facts.coupons[at]), 3),
-            price_sensitivity=SENSITIVITIES[int(np.searchsorted((0.2, 1.0), facts.deals[at], side="right"))],
-            favourite_category=favourite(self._names, group, i),
-            favourite_share=round(seen["browsing.favourite_share"], 3),
-            daypart=_usual(group.feature("orders.hour_share")[i].reshape(4, 6).sum(axis=1), DAYPARTS, 0.5, orders),
-            weekday=_usual(group.feature("orders.weekday_share")[i], WEEKDAYS, 0.3, orders),
-            currency=self._currency,
-            rules=self._rules,
-        )
+    def _profiles(self, group: Group, facts: _Facts, some: Ints, stage: Ints, segment: Ints) -> Iterable[Said]:
+        read = {address: group.feature(address)[some].astype(np.float64).tolist() for address in _NUMBERS}
+        at = some + group.span.start
+        gaps, discount, coupons = (part[at].tolist() for part in (facts.gaps, facts.discount, facts.coupons))
+        sensitivity = np.searchsorted((0.2, 1.0), facts.deals[at], side="right").tolist()
+        hours = group.feature("orders.hour_share")[some].reshape(len(some), 4, 6).sum(axis=2)
+        daypart = _usual(hours, DAYPARTS, 0.5, facts.orders[at])
+        weekday = _usual(group.feature("orders.weekday_share")[some], WEEKDAYS, 0.3, facts.orders[at])
+        expected = self._expected(group, some)
+        named = zip(stage.tolist(), segment.tolist(), strict=True)
+        for k, (i, (a, b)) in enumerate(zip(some.tolist(), named, strict=True)):
+            name, mean, rhythmic = SEGMENT_NAMES[b - 1], read["orders.gap_mean"][k], gaps[k] > 0
+            since, told = read["orders.days_since_last"][k], expected[k]
+            yield (
+                i,
+                ShopperProfiled(
+                    outcome_id=outcome_id("shopper_profiled", group.key[i], group.ref(i), ""),
+                    shopper_id=group.key[i],
+                    event_time_ms=int(group.now_ms[i]),
+                    due=group.due[i],
+                    model=None if told is None else group.model(TASK, i),
+                    stage=STAGES[a - 1],
+                    segment=name,
+                    segment_text=SEGMENTS[name][1],
+                    orders=int(read["orders.count"][k]),
+                    days_since_last_order=int(since),
+                    days_since_first_order=int(read["orders.days_since_first"][k]),
+                    net_spend_cents=round(read["orders.net_spend"][k]),
+                    average_order_cents=round(read["orders.average_value"][k]),
+                    orders_90d=int(read["orders.count_90d"][k]),
+                    rhythm_days=round(mean, 1) if rhythmic else None,
+                    next_order_in_days=round(mean - since) if rhythmic else None,
+                    give_or_take_days=round(read["orders.gap_spread"][k]) if gaps[k] > 1 else None,
+                    expected=told,
+                    discount_share=round(discount[k], 3),
+                    coupon_share=round(coupons[k], 3),
+                    price_sensitivity=SENSITIVITIES[sensitivity[k]],
+                    favourite_category=favourite(self._names, group, i),
+                    favourite_share=round(read["browsing.favourite_share"][k], 3),
+                    daypart=daypart[k],
+                    weekday=weekday[k],
+                    currency=self._currency,
+                    rules=self._rules,
+                ),
+            )
 
-    def _expected(self, group: Group, i: int) -> Expected | None:
-        revenue, quantiles, orders, active = (group.answer(TASK, output)[i] for output in OUTPUTS)
-        if not np.isfinite(revenue) or not np.isfinite(orders) or not np.isfinite(active):
-            return None
-        if not np.isfinite(quantiles).all():
-            return None
-        low, middle, high = (round(float(q)) for q in quantiles)
-        return Expected(
-            orders=round(float(orders), 1),
-            revenue_cents=round(float(revenue)),
-            revenue_low_cents=low,
-            revenue_middle_cents=middle,
-            revenue_high_cents=high,
-            active=float(active),
-        )
+    def _expected(self, group: Group, some: Ints) -> list[Expected | None]:
+        revenue, quantiles, orders, active = (group.answer(TASK, output)[some] for output in OUTPUTS)
+        if quantiles.ndim == 1:  # no task answered anything
+            return [None] * len(some)
+        whole = np.isfinite(np.c_[revenue, quantiles, orders, active]).all(axis=1).tolist()
+        numbers = (part.tolist() for part in (revenue, quantiles, orders, active))
+        return [
+            Expected(
+                orders=round(count, 1),
+                revenue_cents=round(mean),
+                revenue_low_cents=round(low),
+                revenue_middle_cents=round(middle),
+                revenue_high_cents=round(high),
+                active=chance,
+            )
+            if known
+            else None
+            for known, mean, (low, middle, high), count, chance in zip(whole, *numbers, strict=True)
+        ]
 
 
-_WIDE = (ADDRESS, "orders.weekday_share", "orders.hour_share")
+_NUMBERS = (
+    "orders.count",
+    "orders.net_spend",
+    "orders.average_value",
+    "orders.count_90d",
+    "orders.days_since_last",
+    "orders.days_since_first",
+    "orders.gap_mean",
+    "orders.gap_spread",
+    "browsing.favourite_share",
+)
 
 
-def _usual(share: npt.NDArray[Any], names: tuple[Any, ...], least: float, orders: int) -> Any:
-    """The name of the largest share; None where it is less than ``least``, or of fewer than three orders."""
-    place = int(share.argmax())
-    return names[place] if orders >= 3 and share[place] >= least else None
+def _usual(share: npt.NDArray[Any], names: tuple[Any, ...], least: float, orders: Floats) -> list[Any]:
+    """[k] the name of the largest share; None where it is less than ``least``, or of fewer than three orders."""
+    place = share.argmax(axis=1)
+    said = (orders >= 3) & (share[np.arange(len(share)), place] >= least)
+    return [names[code] if yes else None for code, yes in zip(place.tolist(), said.tolist(), strict=True)]
