@@ -133,7 +133,7 @@ def test_a_shopper_is_told_from_first_order_to_lost() -> None:
     assert all(each.expected is not None and each.model is not None for each in mine)
     active = next(each for each in mine if each.orders == 6)
     assert (active.rhythm_days, active.next_order_in_days, active.give_or_take_days) == (7, 7, 0)
-    assert (active.weekday is not None, active.daypart) == (True, "afternoon")
+    assert (active.weekday is not None, active.daypart) == (True, "evening")
     assert active.favourite_category == "tea"
     assert "90 days bring" in said(active)
     expected = active.expected
