@@ -111,7 +111,7 @@ def portrayed(shopper: str = "s1", at: int = NOON, **said: Any) -> ShopperProfil
     facts: dict[str, Any] = {
         "stage": "active", "segment": "loyal_regulars", "segment_text": "order in their rhythm", "orders": 12,
         "days_since_last_order": 3, "days_since_first_order": 80, "net_spend_cents": 12_000,
-        "average_order_cents": 1000, "orders_90d": 12, "rhythm_days": 7.0, "next_order_in_days": 4,
+        "average_order_cents": 1000, "orders_30d": 4, "rhythm_days": 7.0, "next_order_in_days": 4,
         "give_or_take_days": 2, "discount_share": 0.1, "coupon_share": 0.0, "price_sensitivity": "low",
         "favourite_category": "TEA", "favourite_share": 0.8, "daypart": "morning", "weekday": "friday",
         "currency": "USD", "rules": "r",

@@ -16,7 +16,7 @@ def rows(profile: ShopperProfiled) -> Iterator[tuple[str, str]]:
     stage = _STAGE.get(profile.stage, profile.stage)
     yield "segment", f"{name}: they {profile.segment_text} ({stage}, {shown_day(profile.event_time_ms)})"
     spent = f"{money(profile.net_spend_cents, profile.currency)} in all, after returns"
-    yield "value so far", f"{spent}; {profile.orders_90d:,} of {_orders(profile.orders)} in the last 90 days"
+    yield "value so far", f"{spent}; {profile.orders_30d:,} of {_orders(profile.orders)} in the last 30 days"
     expected = profile.expected
     if expected is not None:
         low, middle, high = (

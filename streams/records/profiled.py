@@ -58,7 +58,7 @@ class ShopperProfiled(ShopperOutcome, frozen=True, kw_only=True):
     days_since_first_order: Annotated[int, Meta(description="Whole days since the first order, at most 365.")]
     net_spend_cents: Annotated[int, Meta(description="Paid ever, less what came back, integer cents of the currency.")]
     average_order_cents: Annotated[int, Meta(description="Paid per order, integer cents of the currency.")]
-    orders_90d: Annotated[int, Meta(description="Orders in the last 90 days.")]
+    orders_30d: Annotated[int, Meta(description="Orders in the last 30 days.")]
     rhythm_days: Annotated[
         float | None, Meta(description="Mean days between their last 12 orders; null until two lie apart.")
     ]

@@ -56,7 +56,8 @@ class Shoppers:
 
     entity = SHOPPER
     ordered: Mapping[str, str] = dict.fromkeys(
-        ("orders.refunded", "sequence.cents"), "a return that comes before its order refunds what it says itself"
+        ("orders.refunded", "orders.net_spend", "sequence.cents"),
+        "a return that comes before its order refunds what it says itself",
     )
     ordered_columns = frozenset({"total/orders.refunded", "last32/events/cents"})
 

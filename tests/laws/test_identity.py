@@ -34,7 +34,8 @@ from tests.worlds import shipped
 ADDRESSES = tuple(
     address
     for address, feature in CATALOGUE.features.items()
-    if not isinstance(feature.source, Consent) and address not in ("orders.refunded", "sequence.cents")
+    if not isinstance(feature.source, Consent)
+    and address not in ("orders.refunded", "orders.net_spend", "sequence.cents")
 )
 FADING = (Decayed, Cycle, Favourite)
 

@@ -45,7 +45,7 @@ def test_a_record_is_said_in_words(record: object, said: str) -> None:
 def test_a_portrait_answers_what_a_marketer_asks() -> None:
     told = dict(portrait.rows(portrayed()))
     assert told["segment"] == "Loyal regulars: they order in their rhythm (active, 2023-11-14)"
-    assert told["value so far"] == "120.00 USD in all, after returns; 12 of 12 orders in the last 90 days"
+    assert told["value so far"] == "120.00 USD in all, after returns; 4 of 12 orders in the last 30 days"
     assert "half bring less than 105.00 USD" in told["next 90 days"]
     assert told["next order"] == "due in 4 days by their rhythm of 7 days, give or take 2 days"
     assert told["usually"] == "fridays in the morning"

@@ -66,18 +66,26 @@ class BuyTillYouDie:
 
 
 def boosted(
-    x: Rows, y: Floats, held_x: Rows, held_y: Floats, test: Rows, objective: dict[str, Any], seed: int
+    x: Rows,
+    y: Floats,
+    held_x: Rows,
+    held_y: Floats,
+    test: Rows,
+    weights: tuple[Floats, Floats],
+    objective: dict[str, Any],
+    seed: int,
 ) -> Floats:
     """[test rows] LightGBM's answer under an objective; its rounds are chosen on rows held back, then it learns from
-    all."""
+    all. ``weights``: how much each row counts of both parts, 1 in all of each."""
     import lightgbm
 
     settings = {**boosting.SETTINGS, "num_leaves": 15, **objective, "seed": seed}
-    rows = lightgbm.Dataset(x, y, free_raw_data=False)
-    held = lightgbm.Dataset(held_x, held_y, reference=rows)
+    rows = lightgbm.Dataset(x, y, weight=weights[0] * len(x), free_raw_data=False)
+    held = lightgbm.Dataset(held_x, held_y, weight=weights[1] * len(held_x), reference=rows)
     stop = lightgbm.early_stopping(boosting.PATIENCE, verbose=False)
     best = lightgbm.train(settings, rows, boosting.ROUNDS, valid_sets=[held], callbacks=[stop]).best_iteration
-    whole = lightgbm.Dataset(np.concatenate([x, held_x]), np.concatenate([y, held_y]))
+    every = np.concatenate([weights[0] * len(x), weights[1] * len(held_x)])
+    whole = lightgbm.Dataset(np.concatenate([x, held_x]), np.concatenate([y, held_y]), weight=every)
     return np.asarray(lightgbm.train(settings, whole, max(20, best)).predict(test), np.float64)
 
 

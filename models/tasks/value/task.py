@@ -25,8 +25,6 @@ VALUE = Task(
         "orders.spend_decayed_30d",
         "orders.count_30d",
         "orders.spend_30d",
-        "orders.count_90d",
-        "orders.spend_90d",
         "orders.spend",
         "orders.refunded",
         "orders.average_value",
