@@ -245,7 +245,7 @@ def measured(
         job.tell(f"comparing {output} on {s.name}", 0, None)
         answers = {"ours": ours[output]}
         if champion is not None:
-            answers["shipped"] = champion[output]
+            answers["champion"] = champion[output]
         if output == "active_90d":
             came = (s.orders(test) > 0).astype(np.float64)
             answers |= theirs[output]
@@ -295,7 +295,7 @@ def _said(job: Job) -> dict[str, str]:
         "not seen in training moves all answers together: ranks hold better than sums. "
     )
     if job.own:
-        beside = f" Beside them the package's own model, {job.champion.version}." if job.champion else ""
+        beside = f" Beside them {job.champion_called}." if job.champion else ""
         return {
             "baselines": f"{baselines} Each is fitted to its shop alone.{beside}",
             "intended_use": "Ranking the shoppers of one shop by what they will bring, and planning with ranges.",
