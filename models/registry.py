@@ -6,9 +6,10 @@ from models.task import Task
 from models.tasks.behaviour.task import BEHAVIOUR
 from models.tasks.churn.task import CHURN
 from models.tasks.promotion.task import PROMOTION
+from models.tasks.recommend.task import RECOMMEND
 from streams.nearest import unknown as unknown_among
 
-TASKS: tuple[Task, ...] = (BEHAVIOUR, CHURN, PROMOTION)
+TASKS: tuple[Task, ...] = (BEHAVIOUR, CHURN, PROMOTION, RECOMMEND)
 #: Those of which a version comes with the package.
 SHIPPED: tuple[Task, ...] = tuple(task for task in TASKS if task.shipped)
 
@@ -25,6 +26,6 @@ def unknown(name: str) -> str:
     """What is said of a name that no task has.
 
     >>> unknown("chrun")
-    "There is no task 'chrun': did you mean churn? There are: behaviour, churn, promotion."
+    "There is no task 'chrun': did you mean churn? There are: behaviour, churn, promotion, recommend."
     """
     return unknown_among("task", name, [known.name for known in TASKS])

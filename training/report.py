@@ -90,7 +90,7 @@ def _told(value: Any) -> str:
 
 
 def _table(segment: str, m: dict[str, Any]) -> dict[str, Any]:
-    intervals = m.get("auc_95") or m.get("top_1_95") or m.get("qini_95") or {}
+    intervals = m.get("auc_95") or m.get("top_1_95") or m.get("recall_20_95") or m.get("qini_95") or {}
     names = list(next(iter(m["models"].values())))
     rows = []
     for model, values in m["models"].items():

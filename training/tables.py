@@ -11,9 +11,9 @@ from rich.table import Table
 from models.artifact import Artifact
 
 #: What a summary shows of each model, as far as it was measured.
-SUMMARY = ("base_rate", "auc", "brier", "ece", "top_1", "top_5", "mrr", "qini")
+SUMMARY = ("base_rate", "auc", "brier", "ece", "top_1", "top_5", "mrr", "recall_20", "ndcg_20", "qini")
 #: What is shown of a new model beside others. The first that was measured says which is better; more is better.
-CHALLENGE = ("auc", "top_1", "top_5", "qini", "brier", "ece")
+CHALLENGE = ("auc", "top_1", "top_5", "recall_20", "qini", "brier", "ece")
 _CALLED = {"auc": "AUC", "qini": "Qini", "ece": "calibration error"}
 
 
@@ -113,7 +113,9 @@ def _all_rows(artifact: Artifact, dataset: str) -> Iterator[tuple[str, dict[str,
 
 
 def _interval(measured: dict[str, Any], name: str) -> tuple[float, float] | None:
-    found = (measured.get("auc_95") or measured.get("top_1_95") or measured.get("qini_95") or {}).get(name)
+    kinds = ("auc_95", "top_1_95", "recall_20_95", "qini_95")
+    intervals: dict[str, Any] = next((measured[kind] for kind in kinds if measured.get(kind)), {})
+    found = intervals.get(name)
     return None if found is None else (found[0], found[1])
 
 

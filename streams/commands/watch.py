@@ -33,6 +33,7 @@ from streams.topics import (
     LATE,
     OFFER_OUTCOMES,
     OFFERS,
+    RECOMMENDATIONS,
     WITHHELD,
     Topic,
 )
@@ -45,6 +46,7 @@ KINDS: dict[str, tuple[Topic, ...]] = {
     "outcomes": (OFFER_OUTCOMES,),
     "effects": (EFFECTS,),
     "items": (ITEM_PROFILES,),
+    "recommendations": (RECOMMENDATIONS,),
     "catalogue": CARRIED,
     "dead": (DEAD_LETTERS,),
     "late": (LATE,),

@@ -19,7 +19,7 @@ from streams.demo.recording import Judged, Recording
 from streams.processing.partitioning import homes
 from streams.reading import Place, Reader, Record
 from streams.records import words
-from streams.topics import ALERTS, EFFECTS, ITEM_PROFILES, OFFERS, PROFILES, SCORES, Topic
+from streams.topics import ALERTS, EFFECTS, ITEM_PROFILES, OFFERS, PROFILES, RECOMMENDATIONS, SCORES, Topic
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +45,7 @@ class Example(NamedTuple):
 SYSTEMS = (
     System("churn", "how likely each shopper leaves, and who is alerted", ALERTS, task="churn"),
     System("behaviour", "who each shopper is and what they will do next", PROFILES, task="behaviour"),
+    System("recommend", "which items each shopper may want next, and why", RECOMMENDATIONS, task="recommend"),
     System("promotion", "whom campaigns made which offer, within their budgets", OFFERS),
     System("effect", "what each campaign brought beyond its holdout", EFFECTS, about="campaign"),
     System("items", "what each item sells, costs and has in (simulated) stock", ITEM_PROFILES, about="item"),

@@ -24,6 +24,7 @@ from streams.decisions.churn_alert import ChurnAlerts
 from streams.decisions.decider import Decider, Group
 from streams.decisions.profile import Profiles
 from streams.decisions.promotion import Promotions
+from streams.decisions.recommendations import Recommendations
 from streams.decisions.scores import Scores
 from streams.effects.attribution import Opened
 from streams.features.kinds.decay import DAY_MS
@@ -98,6 +99,7 @@ class ShopperSide(PlainSide):
             self.late_labels,
             Scores("shopper"),
             Profiles(names),
+            Recommendations(rules.recommendation, digest),
             ChurnAlerts(alerts, currency, offer.gross_margin, digest, names),
             self.alert_labels,
             *((built_in,) if self._plans is None else ()),
@@ -332,7 +334,7 @@ SHOPPER = Entity(
         *wishes.COLUMNS,
         CLOSED,
     ),
-    deciders=(LateLabels, Scores, Profiles, ChurnAlerts, AlertLabels, Promotions, CampaignOffers),
+    deciders=(LateLabels, Scores, Profiles, Recommendations, ChurnAlerts, AlertLabels, Promotions, CampaignOffers),
     side=ShopperSide,
     merges=(
         Merge(order_book.COLUMNS, order_book.merge),

@@ -36,6 +36,7 @@ from streams.records.outcomes import (
     ChurnAlerted,
     DeadLetter,
     ItemProfiled,
+    ItemsRecommended,
     LateEvent,
     OfferMade,
     OfferWithheld,
@@ -109,6 +110,7 @@ TITLES: dict[type, str] = {
     OfferMade: "offer",
     OfferWithheld: "no offer",
     ProfileUpdated: "profile",
+    ItemsRecommended: "recommended",
     ItemProfiled: "item",
     DeadLetter: "dead letter",
     LateEvent: "late",
@@ -142,6 +144,8 @@ def about(record: object, reasons: int = 3) -> str:
         return f"{record.words} [{arm}, {segment or 'no segment'}]"
     if isinstance(record, ProfileUpdated):
         return _profile(record)
+    if isinstance(record, ItemsRecommended):
+        return _recommended(record)
     if isinstance(record, ItemProfiled):
         return _item_profile(record)
     if isinstance(record, DeadLetter):
@@ -205,6 +209,25 @@ def _profile(record: ProfileUpdated) -> str:
     named = [f"{one.category} ({one.probability:.0%})" for one in record.next_category if one.category is not None]
     parts += [f"of {', '.join(named[:3])}"] if named else []
     return ", ".join(parts) or "not known what comes next"
+
+
+#: Why an item is recommended.
+BECAUSE = {
+    "due_again": "bought before, due again",
+    "bought_before": "bought before",
+    "seen_lately": "seen lately",
+    "goes_with": "goes with what they know",
+    "popular": "popular",
+}
+
+
+def _recommended(record: ItemsRecommended, most: int = 3) -> str:
+    if not record.items:
+        return "nothing any more"
+    why = [f"goes with {one.of}" if one.of else BECAUSE[one.because] for one in record.items[:most]]
+    told = "; ".join(f"{one.item_id} ({reason})" for one, reason in zip(record.items, why, strict=False))
+    more = len(record.items) - most
+    return told + (f"; and {more} more" if more > 0 else "")
 
 
 def _item_profile(record: ItemProfiled) -> str:
