@@ -20,6 +20,7 @@ from msgspec import Meta
 from streams.access import Access, SaslMechanism, SecurityProtocol
 from streams.decisions.churn_alert import ChurnAlertPolicy
 from streams.decisions.promotion import PromotionPolicy
+from streams.decisions.recommendations import RecommendationPolicy
 from streams.decisions.shopper_profile import ProfilePolicy
 from streams.entities.contents import ENTITIES
 from streams.features.days import UTC as UTC_DAYS
@@ -160,6 +161,7 @@ class Settings:
     holdout_salt: Annotated[str, _says("Another salt draws another control group.")] = "offerstream-1"
     gross_margin: Annotated[Share, _says("The shop's gross margin, as a share of the price.")] = 0.30
     margin_floor: Annotated[Share, _says("What an offer must leave of it.")] = 0.12
+    recommend_never: Annotated[str, _says("Ids of items that are never recommended, with commas between them.")] = ""
     lease_minutes: Annotated[
         int,
         _in("minutes", 1, 1440),
@@ -175,7 +177,7 @@ class Settings:
     max_slice: Annotated[Records, _says("Most records per slice: larger is faster, smaller decides sooner.")] = 4096
     hot_rows: Annotated[
         Rows,
-        _says("Shoppers kept in memory per worker (about 4 KiB each); the others are read from disk when they return."),
+        _says("Shoppers kept in memory per worker (about 7 KiB each); the others are read from disk when they return."),
     ] = 500_000
     idle_tick_seconds: Annotated[
         Seconds, _says("A live partition idle this long gets a tick of the clock, so that timers fire; 0 never.")
@@ -339,6 +341,9 @@ class Settings:
                 holdout_salt=self.holdout_salt,
                 gross_margin=self.gross_margin,
                 margin_floor=self.margin_floor,
+            ),
+            recommendation=RecommendationPolicy(
+                never=tuple(sorted({item.strip() for item in self.recommend_never.split(",")} - {""}))
             ),
         )
 

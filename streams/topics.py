@@ -138,6 +138,14 @@ SHOPPER_PROFILES = Topic(
     retention_days=0,
     compacted=True,
 )
+RECOMMENDATIONS = Topic(
+    "recommendations.v1",
+    "Each shopper's newest list of items: what is due again, and what goes with what they know",
+    "shopper_id",
+    (outcomes.ItemsRecommended,),
+    retention_days=0,
+    compacted=True,
+)
 LATE = Topic("late-events.v1", "Records older than the watermark", "the original's key", (outcomes.LateEvent,), 30)
 DEAD_LETTERS = Topic(
     "dead-letters.v1",
@@ -189,7 +197,8 @@ EFFECTS = Topic(
     partitions=1,
 )
 TOPICS = (
-    EVENTS, CATALOG, STOCK, REVIEWS, ALERTS, OFFERS, WITHHELD, SCORES, PROFILES, SHOPPER_PROFILES, ITEM_PROFILES, LATE,
+    EVENTS, CATALOG, STOCK, REVIEWS, ALERTS, OFFERS, WITHHELD, SCORES, PROFILES, SHOPPER_PROFILES, RECOMMENDATIONS,
+    ITEM_PROFILES, LATE,
     DEAD_LETTERS, CONTROL, CAMPAIGNS, RECEIPTS, OFFER_OUTCOMES, EFFECTS,
 )  # fmt: skip
 

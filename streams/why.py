@@ -24,7 +24,7 @@ from streams.processing.folding import LAST_EVENT
 from streams.processing.partition import PartitionProcessor
 from streams.processing.partitioning import WORKERS, homes
 from streams.reading import Place, Reader
-from streams.records.outcomes import AnyOutcome, ChurnAlerted, OfferMade, OfferWithheld, Scored
+from streams.records.outcomes import AnyOutcome, ChurnAlerted, ItemsRecommended, OfferMade, OfferWithheld, Scored
 from streams.records.profiled import ShopperProfiled
 from streams.records.receipts import Receipt
 from streams.records.serving import Stages
@@ -87,6 +87,8 @@ class Standing:
     last_alert: ChurnAlerted | None = None
     last_offer: OfferMade | None = None
     last_withheld: OfferWithheld | None = None
+    recommended: ItemsRecommended | None = None
+    """The list of items that holds."""
     missing: list[str] = field(default_factory=list)
     """What is missing for an offer, each thing in words; empty: nothing."""
     percent: int | None = None
@@ -116,7 +118,7 @@ def standing(settings: Settings, shopper: str) -> Standing:
     with Reader(settings.access) as reader:
         scored = _last(reader, shopper, Scored)
         alerts, offers = _last(reader, shopper, ChurnAlerted), _last(reader, shopper, OfferMade)
-        withheld = _last(reader, shopper, OfferWithheld)
+        withheld, recommended = _last(reader, shopper, OfferWithheld), _last(reader, shopper, ItemsRecommended)
         profiles = _last(reader, shopper, ShopperProfiled)
         receipts = _receipts(reader, shopper) if state.in_force.campaigns is not None else {}
     policy, times = rules.promotion, promotion.offer_times(rows, int(row[0]))
@@ -169,6 +171,7 @@ def standing(settings: Settings, shopper: str) -> Standing:
         last_alert=alerts[-1] if alerts else None,
         last_offer=offers[-1] if offers else None,
         last_withheld=withheld[-1] if withheld else None,
+        recommended=recommended[-1] if recommended else None,
         missing=[*gone, *too_old, *missing(policy, prospect, times, None if timer == NEVER else timer)],
         identified_as=who,
         merged_ids=int(np.count_nonzero(rows.data[memory.MERGED.name][row[0]])),

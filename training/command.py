@@ -55,8 +55,8 @@ def run(asked: Asked, settings: Settings, console: Console) -> Artifact:
         how = trainer(task.name)
     if not task.shipped and not asked.own:
         raise Misuse(
-            f"No model of {task.name} comes with the package: it is learned of your own campaigns. Say --from-broker, "
-            "or --history and --receipts, and --cut."
+            f"No model of {task.name} comes with the package: it is learned of your own shop. Say --from-broker or "
+            f"--history{' and --receipts' if hasattr(how, 'enough') else ''}, and --cut."
         )
     given, besides = histories(asked, settings, how), measured(asked, how, say)
     keep = keeper(asked, settings)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -68,6 +68,8 @@ class History:
     touch_item: npt.NDArray[np.uint64]
     touch_category: npt.NDArray[np.int64]
     touch_cents: npt.NDArray[np.int64]
+    item_ids: list[str] = field(default_factory=list)
+    """The ids of the items that are touched, as they come: what their hashes stand for."""
 
     def __post_init__(self) -> None:
         if len(self.shopper) and (np.diff(np.maximum.accumulate(self.shopper), prepend=-1) > 1).any():
@@ -84,7 +86,7 @@ class History:
     def until(self, stop: int) -> History:
         """The first ``stop`` events."""
         touches = int(self.touch_start[stop])
-        cut = {"shoppers": len(self.shoppers), "touch_start": stop + 1}
+        cut = {"shoppers": len(self.shoppers), "touch_start": stop + 1, "item_ids": len(self.item_ids)}
         cut |= {"touch_item": touches, "touch_category": touches, "touch_cents": touches}
         return History(**{f.name: getattr(self, f.name)[: cut.get(f.name, stop)] for f in fields(self)})
 
@@ -104,6 +106,7 @@ class History:
             **{name: getattr(self, name)[index] for name in (*_TIMES, *_HASHES)},
             touch_start=start,
             **{f"touch_{name}": getattr(self, f"touch_{name}")[touches] for name in ("item", "category", "cents")},
+            item_ids=self.item_ids,
         )
 
     def batch(self, start: int, stop: int) -> EventBatch:
@@ -137,7 +140,8 @@ class History:
         )
         columns = {name: pa.array(getattr(self, name)) for name in ("shopper", *_TIMES, *_HASHES)}
         columns["touches"] = pa.LargeListArray.from_arrays(pa.array(self.touch_start), touch)
-        table = pa.table(columns).replace_schema_metadata({"shoppers": json.dumps(self.shoppers), "note": note})
+        said = {"shoppers": json.dumps(self.shoppers), "item_ids": json.dumps(self.item_ids), "note": note}
+        table = pa.table(columns).replace_schema_metadata(said)
         path.parent.mkdir(parents=True, exist_ok=True)
         unfinished = path.with_name(f"{path.name}.{os.getpid()}")
         with pa.OSFile(str(unfinished), "wb") as file, pa.ipc.new_file(file, table.schema) as out:
@@ -162,6 +166,7 @@ class History:
             **{name: column(name).to_numpy() for name in ("shopper", *_TIMES, *_HASHES)},
             touch_start=touches.offsets.to_numpy(),
             **{f"touch_{name}": touch.field(name).to_numpy() for name in ("item", "category", "cents")},
+            item_ids=json.loads(table.schema.metadata[b"item_ids"]),
         )
         return history, table.schema.metadata[b"note"].decode()
 
@@ -209,6 +214,7 @@ def in_columns(batches: Iterable[EventBatch]) -> History:
         touch_item=joined([t.item for t in touches], np.uint64),
         touch_category=joined([t.category for t in touches], np.int64),
         touch_cents=joined([t.cents for t in touches], np.int64),
+        item_ids=list(dict.fromkeys(item for t in touches for item in t.item_ids)),
     )
 
 

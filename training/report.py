@@ -90,7 +90,8 @@ def _told(value: Any) -> str:
 
 
 def _table(segment: str, m: dict[str, Any]) -> dict[str, Any]:
-    intervals = m.get("auc_95") or m.get("top_1_95") or m.get("qini_95") or m.get("spearman_95") or {}
+    kinds = ("auc_95", "top_1_95", "recall_20_95", "qini_95", "spearman_95")
+    intervals: dict[str, Any] = next((m[kind] for kind in kinds if m.get(kind)), {})
     names = list(next(iter(m["models"].values())))
     rows = []
     for model, values in m["models"].items():

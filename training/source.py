@@ -26,7 +26,7 @@ from training.history import History, HistoryError, Tell, history_of
 from training.records import Tally, history_of_logs
 
 #: Part of a kept history's name: raise it when what is decoded changes.
-FORMAT = 4
+FORMAT = 5
 OWN_LICENCE = "your own"
 
 

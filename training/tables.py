@@ -11,9 +11,12 @@ from rich.table import Table
 from models.artifact import Artifact
 
 #: What a summary shows of each model, as far as it was measured.
-SUMMARY = ("base_rate", "auc", "brier", "ece", "top_1", "top_5", "mrr", "qini", "spearman", "mae", "bias", "coverage")
+SUMMARY = (
+    "base_rate", "auc", "brier", "ece", "top_1", "top_5", "mrr", "recall_20", "ndcg_20", "qini", "spearman", "mae",
+    "bias", "coverage",
+)  # fmt: skip
 #: What is shown of a new model beside others. The first that was measured says which is better; more is better.
-CHALLENGE = ("auc", "top_1", "top_5", "qini", "spearman", "mae", "brier", "ece")
+CHALLENGE = ("auc", "top_1", "top_5", "recall_20", "qini", "spearman", "mae", "brier", "ece")
 _CALLED = {
     "auc": "AUC",
     "qini": "Qini",
@@ -119,7 +122,7 @@ def _all_rows(artifact: Artifact, dataset: str) -> Iterator[tuple[str, dict[str,
 
 
 def _interval(measured: dict[str, Any], name: str) -> tuple[float, float] | None:
-    keys = ("auc_95", "top_1_95", "qini_95", "spearman_95")
+    keys = ("auc_95", "top_1_95", "recall_20_95", "qini_95", "spearman_95")
     intervals: dict[str, Any] = next((measured[key] for key in keys if measured.get(key)), {})
     found = intervals.get(name)
     return None if found is None else (found[0], found[1])

@@ -24,6 +24,7 @@ from streams.decisions.churn_alert import ChurnAlerts
 from streams.decisions.decider import Decider, Group
 from streams.decisions.profile import Profiles
 from streams.decisions.promotion import Promotions
+from streams.decisions.recommendations import Recommendations
 from streams.decisions.scores import Scores
 from streams.decisions.shopper_profile import ShopperProfiles
 from streams.effects.attribution import Opened
@@ -100,6 +101,7 @@ class ShopperSide(PlainSide):
             Scores("shopper"),
             Profiles(names),
             ShopperProfiles(rules.profile, currency, digest, names),
+            Recommendations(rules.recommendation, digest),
             ChurnAlerts(alerts, currency, offer.gross_margin, digest, names),
             self.alert_labels,
             *((built_in,) if self._plans is None else ()),
@@ -334,7 +336,17 @@ SHOPPER = Entity(
         *wishes.COLUMNS,
         CLOSED,
     ),
-    deciders=(LateLabels, Scores, Profiles, ShopperProfiles, ChurnAlerts, AlertLabels, Promotions, CampaignOffers),
+    deciders=(
+        LateLabels,
+        Scores,
+        Profiles,
+        ShopperProfiles,
+        Recommendations,
+        ChurnAlerts,
+        AlertLabels,
+        Promotions,
+        CampaignOffers,
+    ),
     side=ShopperSide,
     merges=(
         Merge(order_book.COLUMNS, order_book.merge),

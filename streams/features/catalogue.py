@@ -18,6 +18,7 @@ from streams.columns.layout import Column, Readable, Rows
 from streams.features.days import UTC, Days
 from streams.features.feature import Derived, Feature, Has
 from streams.features.kinds import Kind, Merging
+from streams.features.kinds.bought import Bought, BoughtKind
 from streams.features.kinds.cycle import Cycle, CycleKind
 from streams.features.kinds.decay import Decayed, DecayKind
 from streams.features.kinds.distinct import Distinct, DistinctKind
@@ -44,6 +45,7 @@ _KINDS: dict[type[Kind], tuple[type, ...]] = {
     DistinctKind: (Distinct,),
     FavouriteKind: (Favourite,),
     RecentKind: (Session, EventSequence),
+    BoughtKind: (Bought,),
     ConsentKind: (Consent,),
     NewestKind: (Newest,),
     PriceKind: (Price,),

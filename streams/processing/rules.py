@@ -10,6 +10,7 @@ import msgspec
 
 from streams.decisions.churn_alert import ChurnAlertPolicy
 from streams.decisions.promotion import PromotionPolicy
+from streams.decisions.recommendations import RecommendationPolicy
 from streams.decisions.shopper_profile import ProfilePolicy
 from streams.features.days import UTC
 from streams.processing.silence import SilencePolicy
@@ -48,6 +49,7 @@ class Rules:
     churn_alert: ChurnAlertPolicy = field(default_factory=ChurnAlertPolicy)
     promotion: PromotionPolicy = field(default_factory=PromotionPolicy)
     profile: ProfilePolicy = field(default_factory=ProfilePolicy)
+    recommendation: RecommendationPolicy = field(default_factory=RecommendationPolicy)
 
     def in_units_of(self, own: Rules) -> Rules:
         """These rules in the currency and time zone of ``own``: what was added up stands in them.

@@ -149,6 +149,36 @@ class ProfileUpdated(Outcome, frozen=True, kw_only=True):
     purchase_7d: Annotated[float, Meta(description="How likely an order comes within 7 days, 0 to 1.")]
 
 
+RecommendedBecause = Literal["due_again", "bought_before", "seen_lately", "goes_with", "popular"]
+
+
+class RecommendedItem(msgspec.Struct, kw_only=True, frozen=True, gc=False, omit_defaults=True):
+    """An item for a shopper, and why."""
+
+    item_id: Annotated[str, Meta(description="The item.")]
+    weight: Annotated[
+        float, Meta(description="Its share of all that was weighed for the shopper, 0 to 1: comparable in a list only.")
+    ]
+    because: Annotated[
+        RecommendedBecause,
+        Meta(
+            description="due_again: bought before, and its usual time has passed since; bought_before; seen_lately: "
+            "looked at, saved or put into the cart; goes_with: with the item named by of; popular: nothing is known "
+            "that it goes with."
+        ),
+    ]
+    of: Annotated[str | None, Meta(description="The shopper's item that it goes with; absent: none.")] = None
+
+
+class ItemsRecommended(Outcome, frozen=True, kw_only=True):
+    """Items for a shopper, best first. Said when the list changes; the newest one holds, also for shops' pages of
+    shoppers who never logged in. An empty list takes back the one before."""
+
+    items: Annotated[list[RecommendedItem], Meta(description="At most 20 items, best first, none twice.")]
+    again: Annotated[float, Meta(description="How much of what comes next the shopper had before, expected, 0 to 1.")]
+    rules: Annotated[str, Meta(description="Digest of the rules that decided.")]
+
+
 Consent = Literal["allowed", "forbidden", "never_said"]
 
 
@@ -368,6 +398,7 @@ OUTCOMES: tuple[type[msgspec.Struct], ...] = (
     OfferWithheld,
     Scored,
     ProfileUpdated,
+    ItemsRecommended,
     ItemProfiled,
     LateEvent,
     DeadLetter,

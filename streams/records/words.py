@@ -36,6 +36,7 @@ from streams.records.outcomes import (
     ChurnAlerted,
     DeadLetter,
     ItemProfiled,
+    ItemsRecommended,
     LateEvent,
     OfferMade,
     OfferWithheld,
@@ -111,6 +112,7 @@ TITLES: dict[type, str] = {
     OfferWithheld: "no offer",
     ProfileUpdated: "profile",
     ShopperProfiled: "shopper",
+    ItemsRecommended: "recommended",
     ItemProfiled: "item",
     DeadLetter: "dead letter",
     LateEvent: "late",
@@ -146,6 +148,8 @@ def about(record: object, reasons: int = 3) -> str:
         return _profile(record)
     if isinstance(record, ShopperProfiled):
         return _shopper_profile(record)
+    if isinstance(record, ItemsRecommended):
+        return _recommended(record)
     if isinstance(record, ItemProfiled):
         return _item_profile(record)
     if isinstance(record, DeadLetter):
@@ -219,6 +223,25 @@ def _shopper_profile(record: ShopperProfiled) -> str:
         money(cents, record.currency) for cents in (soon.revenue_cents, soon.revenue_low_cents, soon.revenue_high_cents)
     )
     return f"{told}, 90 days bring {soon.orders:g} orders and {mean} ({low} to {high})"
+
+
+#: Why an item is recommended.
+BECAUSE = {
+    "due_again": "bought before, due again",
+    "bought_before": "bought before",
+    "seen_lately": "seen lately",
+    "goes_with": "goes with what they know",
+    "popular": "popular",
+}
+
+
+def _recommended(record: ItemsRecommended, most: int = 3) -> str:
+    if not record.items:
+        return "nothing any more"
+    why = [f"goes with {one.of}" if one.of else BECAUSE[one.because] for one in record.items[:most]]
+    told = "; ".join(f"{one.item_id} ({reason})" for one, reason in zip(record.items, why, strict=False))
+    more = len(record.items) - most
+    return told + (f"; and {more} more" if more > 0 else "")
 
 
 def _item_profile(record: ItemProfiled) -> str:

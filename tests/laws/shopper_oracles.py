@@ -10,9 +10,12 @@ import pytest
 from xxhash import xxh3_64_intdigest, xxh32_intdigest
 
 from streams.columns.arrays import TYPE_CODE
+from streams.features.kinds.bought import ITEMS_KEPT, MOST, Bought, Seen
+from streams.features.kinds.bought import SLOTS as BOUGHT_SLOTS
 from streams.features.kinds.distinct import Distinct
 from streams.features.kinds.favourites import SLOTS, WEIGHTS, Favourite
 from streams.features.kinds.latest import Consent
+from streams.features.kinds.marks import MAX_DAYS
 from streams.features.kinds.recent import BUCKETS, EVENTS_KEPT, SESSION_GAP_MS, Sequence, Session
 from streams.features.kinds.rhythm import MAX_OVERDUE, ORDERS_KEPT, TRIP_MS, Rhythm
 from streams.features.kinds.taste import FavouriteCategory
@@ -146,7 +149,58 @@ def favourite_category(s: FavouriteCategory, a: Asked) -> list[float]:
     return [0.0, 0.0]
 
 
+def item_code(item_id: str) -> int:
+    return xxh3_64_intdigest(item_id.encode()) % 2**32
+
+
+def bought_last(a: Asked) -> list[tuple[int, int]]:
+    """(second, hash) of the items bought last, newest first."""
+    last: dict[int, int] = {}
+    for at, event in a.told:
+        for line in lines_of(event) if isinstance(event, e.OrderPlaced) else ():
+            code = item_code(line.item_id)
+            last[code] = max(at // 1000, last.get(code, 0))
+    return sorted(((at, code) for code, at in last.items()), reverse=True)[:ITEMS_KEPT]
+
+
+def bought_slots(code: int) -> list[tuple[str, int]]:
+    return [("low", code % BOUGHT_SLOTS), ("high", code // BOUGHT_SLOTS % BOUGHT_SLOTS)]
+
+
+def in_halves(codes: list[int], n: int) -> list[float]:
+    codes = codes + [0] * (n - len(codes))
+    return [float(code >> 16) for code in codes] + [float(code & 0xFFFF) for code in codes]
+
+
+def bought(s: Bought, a: Asked) -> list[float]:
+    last = bought_last(a)
+    if s.what == "code":
+        return in_halves([code for _, code in last], ITEMS_KEPT)
+    slots: dict[tuple[str, int], int] = {}
+    for _, event in a.told:
+        for line in lines_of(event) if isinstance(event, e.OrderPlaced) else ():
+            for slot in bought_slots(item_code(line.item_id)):
+                slots[slot] = min(MOST, slots.get(slot, 0) + 1)
+    if s.what == "times":
+        found = [float(min(slots[slot] for slot in bought_slots(code))) for _, code in last]
+    else:
+        found = [min(max(a.now - at * 1000, 0) / DAY, MAX_DAYS) for at, _ in last]
+    return found + [0.0] * (ITEMS_KEPT - len(last))
+
+
+def seen(s: Seen, a: Asked) -> Any:
+    owned = {code for _, code in bought_last(a)}
+    known, codes = len(owned), []
+    for _, event in newest_first(a.told)[:EVENTS_KEPT]:
+        item = getattr(dearest(event), "item_id", None)
+        code = 0 if item is None else item_code(item)
+        codes.append(0 if code in owned or code in codes else code)
+    return float(known + sum(map(bool, codes))) if s.what == "known" else in_halves(codes, EVENTS_KEPT)
+
+
 SHOPPERS: Oracles = {
+    Bought: bought,
+    Seen: seen,
     Rhythm: rhythm,
     Distinct: distinct,
     Favourite: favourite,

@@ -4,7 +4,7 @@ from streams.features.catalogue import Catalogue
 from streams.features.feature import Feature
 from streams.features.kinds.rhythm import RhythmKind
 from streams.features.payload.words import BUCKETS, Words
-from streams.features.shopper import browsing, carts, offers, orders, searching, sequence, visits
+from streams.features.shopper import browsing, carts, items, offers, orders, searching, sequence, visits
 
 FEATURES: tuple[Feature, ...] = (
     *orders.FEATURES,
@@ -14,6 +14,7 @@ FEATURES: tuple[Feature, ...] = (
     *offers.FEATURES,
     *visits.FEATURES,
     *sequence.FEATURES,
+    *items.FEATURES,
 )
 PAYLOADS = (
     Feature(

@@ -1,0 +1,38 @@
+"""Which items come next?"""
+
+from models.task import AtLeast, Output, Task
+
+#: Items that an answer lists, best first.
+LISTED = 24
+
+RECOMMEND = Task(
+    name="recommend",
+    question="Which items are in the next order, cart or look of this shopper?",
+    features=(
+        "items.bought_code",
+        "items.bought_days",
+        "items.bought_times",
+        "items.seen_code",
+        "sequence.types",
+        "sequence.gap_hours",
+        "orders.count",
+        "orders.gap_mean",
+        "orders.days_since_first",
+        "orders.days_since_last",
+    ),
+    # ``again``: how much of what comes next the shopper had before. Places are those of the ``names`` of a version:
+    # the items that it can tell of. ``weight``: of each, its share of all that were weighed, best first; 0 where a
+    # version knows fewer items. ``beside``: the item that the shopper knows with which each goes best; -1: none.
+    outputs=(
+        Output("again"),
+        Output("items", "ranking", LISTED),
+        Output("weight", "probability", LISTED),
+        Output("beside", "ranking", LISTED),
+    ),
+    owner="personalization",
+    # Of whom nothing is known but their last item or two, no version was tested.
+    population=(AtLeast("items.known", 3),),
+    latency_us_per_row=120.0,
+    # A version names the items of its shop: that of another shop would name nothing.
+    shipped=False,
+)

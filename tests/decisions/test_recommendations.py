@@ -1,0 +1,161 @@
+"""What a list of items may never hold, and when it is said."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from streams.columns.layout import Layout, Rows
+from streams.columns.shopper_events import item_code
+from streams.decisions.decider import Group, Seen
+from streams.decisions.recommendations import (
+    CODE,
+    DAYS,
+    FIRST,
+    SEEN,
+    TIMES,
+    RecommendationPolicy,
+    Recommendations,
+)
+from streams.features.kinds.bought import ITEMS_KEPT, halves
+from streams.features.kinds.recent import EVENTS_KEPT
+from streams.records.outcomes import Due, ItemsRecommended
+from tests.shoppers import DAY, NOON
+
+NAMES = tuple(f"item-{n}" for n in range(40))
+LISTED = 24
+
+
+class Model:
+    """One that names items."""
+
+    task, version, digest, names = "recommend", "v1", "d" * 16, NAMES
+
+
+def codes(names: list[str], width: int) -> np.ndarray[Any, Any]:
+    found = np.zeros((1, width), np.int64)
+    found[0, : len(names)] = [item_code(name) & 0xFFFF_FFFF for name in names]
+    return halves(found).astype(np.float32)
+
+
+def group(
+    listed: list[int],
+    bought: dict[str, tuple[float, int]],
+    seen: tuple[str, ...] = (),
+    first: float = 100.0,
+    beside: int = -1,
+    weight: float = 0.04,
+) -> Group:
+    """One shopper, due: what the model lists, and what they bought (days ago, times) and saw."""
+    padded = [*listed, *[0] * (LISTED - len(listed))]
+    weights = [weight] * len(listed) + [0.0] * (LISTED - len(listed))
+    numbers = np.zeros((2, 1, ITEMS_KEPT), np.float32)
+    for k, (days, times) in enumerate(bought.values()):
+        numbers[:, 0, k] = days, times
+    blocks = {
+        CODE: codes(list(bought), ITEMS_KEPT), DAYS: numbers[0], TIMES: numbers[1],
+        SEEN: codes(list(seen), EVENTS_KEPT), FIRST: np.array([[first]], np.float32),
+    }  # fmt: skip
+    places, start = {}, 0
+    for address, block in blocks.items():
+        places[address], start = slice(start, start + block.shape[1]), start + block.shape[1]
+    answers = {
+        "again": np.array([0.5]),
+        "items": np.array([padded], np.float64),
+        "weight": np.array([weights]),
+        "beside": np.full((1, LISTED), float(beside)),
+    }
+    scores = SimpleNamespace(answers=answers, models=[Model()], used=np.zeros(1, np.int64), learned_day=None)
+    seen_ = Seen(np.concatenate(list(blocks.values()), axis=1), places, {"recommend": scores})
+    zero = np.zeros(1, np.int64)
+    return Group(
+        seen=seen_, span=slice(0, 1), row=zero, now_ms=zero + NOON + DAY, key=["ann"], due=[Due(kind="event", ref="e")],
+        event_type=zero, offset=zero, day=zero, before=[1],
+    )  # fmt: skip
+
+
+def decide(
+    each: Group, policy: RecommendationPolicy | None = None, state: Rows | None = None
+) -> ItemsRecommended | None:
+    decider = Recommendations(policy or RecommendationPolicy(), "rules")
+    state = Rows.zeros(Layout(decider.columns), 1) if state is None else state
+    said = list(decider.decide(state, each))
+    assert len(said) <= 1
+    return said[0][1] if said else None  # type: ignore[return-value]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    listed=st.lists(st.integers(0, 39), unique=True, max_size=LISTED),
+    bought=st.dictionaries(
+        st.sampled_from(NAMES), st.tuples(st.floats(0, 90, width=32), st.integers(1, 9)), max_size=12
+    ),
+    never=st.sets(st.sampled_from(NAMES), max_size=5),
+)
+def test_a_list_never_holds_what_it_must_not(
+    listed: list[int], bought: dict[str, tuple[float, int]], never: set[str]
+) -> None:
+    policy = RecommendationPolicy(never=tuple(sorted(never)))
+    said = decide(group(listed, bought), policy)
+    items = [] if said is None else said.items
+    names = [one.item_id for one in items]
+    assert len(names) == len(set(names)) <= policy.most
+    assert not never & set(names)
+    for one in items:
+        days, times = bought.get(one.item_id, (1e9, 0))
+        ripe = times >= 2 and days >= np.float32(policy.ripe * 100.0 / times)
+        assert (one.because == "due_again") == (one.item_id in bought and ripe)
+        assert days >= policy.just_bought_days or ripe
+    # Nothing else is left out.
+    kept = [
+        NAMES[k]
+        for k in listed
+        if NAMES[k] not in never
+        and not (NAMES[k] in bought and bought[NAMES[k]][0] < 3 and not _ripe(bought[NAMES[k]], policy))
+    ]
+    assert names == kept[: policy.most]
+
+
+def _ripe(of: tuple[float, int], policy: RecommendationPolicy) -> bool:
+    return bool(of[1] >= 2 and of[0] >= np.float32(policy.ripe * 100.0 / of[1]))
+
+
+def test_a_list_is_said_when_it_changes() -> None:
+    decider = Recommendations(RecommendationPolicy(), "rules")
+    state = Rows.zeros(Layout(decider.columns), 1)
+    one, other = group([1, 2, 3], {}), group([2, 1, 3], {})
+    assert [len(list(decider.decide(state, each))) for each in (one, one, other, other, one)] == [1, 0, 1, 0, 1]
+    # An empty one takes back what was said, once.
+    assert [len(list(decider.decide(state, group([], {})))) for _ in range(2)] == [1, 0]
+    assert len(list(decider.decide(state, one))) == 1
+    # Weights alone are no other list.
+    assert not list(decider.decide(state, group([1, 2, 3], {}, weight=0.03)))
+
+
+@pytest.mark.parametrize(
+    ("bought", "seen", "beside", "because", "of"),
+    [
+        ({"item-1": (50.0, 4)}, (), 3, "due_again", None),
+        ({"item-1": (10.0, 4)}, (), 3, "bought_before", None),
+        ({}, ("item-1",), 3, "seen_lately", None),
+        ({}, (), 3, "goes_with", "item-3"),
+        ({}, (), -1, "popular", None),
+    ],
+)
+def test_each_item_says_why(
+    bought: dict[str, tuple[float, int]], seen: tuple[str, ...], beside: int, because: str, of: str | None
+) -> None:
+    said = decide(group([1], bought, seen, beside=beside))
+    assert said is not None
+    assert [(one.item_id, one.because, one.of) for one in said.items] == [("item-1", because, of)]
+
+
+def test_nothing_is_said_where_nothing_was_answered() -> None:
+    each = group([1], {})
+    each.seen.scores["recommend"].answers["again"][:] = np.nan
+    assert decide(each) is None

@@ -1,0 +1,86 @@
+"""Items found by their hashes, what comes next, and how lists are measured."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from streams.columns.shopper_events import item_code
+from streams.features.kinds.bought import code_of, halves
+from tests.shoppers import DAY, NOON, ordered, viewed
+from training.history import history_of
+from training.ranking import measured
+from training.recommending import Catalogue, examples
+from training.replay import replay
+
+BITS = 2**32
+
+
+@pytest.mark.parametrize("m", [1, 48, 3_000, 24_576])
+def test_every_item_is_found_at_its_place_and_no_other_code_is(m: int) -> None:
+    from training.networks.places import Places
+
+    drawn = np.random.default_rng(m).integers(1, BITS, 2 * m)
+    known = np.unique(drawn[:m])
+    asked = np.concatenate([known, drawn[m:], [0]])
+    found = np.asarray(Places(known).of(halves(asked[None]).astype(np.float32)))[0]
+    at = np.minimum(np.searchsorted(known, asked), len(known) - 1)
+    assert (found == np.where(known[at] == asked, at + 1, 0)).all()
+
+
+def test_a_catalogue_has_no_item_twice() -> None:
+    from training.networks.places import Places
+
+    with pytest.raises(ValueError, match="different codes"):
+        Places(np.array([3, 3]))
+
+
+def test_what_comes_next_are_the_items_of_the_next_event() -> None:
+    history = history_of(
+        [
+            viewed("a", NOON, "v1", item_id="tea"),
+            ordered("b", NOON + 1, "o0", item_id="cup"),
+            ordered("a", NOON + DAY, "o1", item_id="pot"),
+            viewed("a", NOON + 2 * DAY, "v2", item_id="tea"),
+        ],
+        "USD",
+    )
+    assert history.item_ids == ["tea", "cup", "pot"]
+    assert history.until(2).item_ids[:2] == ["tea", "cup"]
+    rows = replay(history, ("items.known",), cadence_ms=1)
+    rows = rows.select(rows.why == 0)
+    found = examples(history, rows, rows.x)
+    by_time = {
+        (int(s), int(t)): found.items(i).tolist()
+        for i, (s, t) in enumerate(zip(found.shopper, found.at_ms, strict=True))
+    }
+    assert by_time == {
+        (0, NOON): [item_code("pot")],
+        (1, NOON + 1): [],
+        (0, NOON + DAY): [item_code("tea")],
+        (0, NOON + 2 * DAY): [],
+    }
+    assert found.x[:, 0].tolist() == [1.0, 1.0, 2.0, 2.0]
+    catalogue = Catalogue.of(history.touch_item, 2)
+    assert catalogue.item[0] == item_code("tea")
+    assert catalogue.places(code_of(catalogue.item).astype(np.int64)).tolist() == [1, 2]
+
+
+def test_lists_are_measured_alike() -> None:
+    def items(*each: int) -> np.ndarray[tuple[int], np.dtype[np.uint64]]:
+        return np.array(each, np.uint64)
+
+    best = np.zeros((2, 20), np.uint64)
+    best[:, :3] = [1, 2, 3]
+    none = np.zeros((2, 20), np.uint64)
+    found = measured({"ours": best, "none": none}, [items(1, 9), items(7)], [items(1), items()], 1)
+    ours = found["models"]["ours"]
+    assert (ours["recall_20"], ours["hit_20"], ours["repeat"], ours["explore"], ours["coverage"]) == (
+        0.25,
+        0.5,
+        1,
+        0,
+        3,
+    )
+    assert found["models"]["none"]["recall_20"] == 0
+    assert found["recall_20_95"]["ours - none"] == found["recall_20_95"]["ours"]

@@ -1,0 +1,73 @@
+"""A catalogue's items found by their hashes, in the graph: a perfect hash of 32-bit codes, exact.
+
+Each code has one slot that no other code of the catalogue has (hash and displace: Belazzougui, Botelho, Dietzfelbinger,
+2009), and the slot says whose it is: a code that is not of the catalogue finds a slot of another, and is told apart.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Ints32 = npt.NDArray[np.int32]
+_HALF, _MIDDLE = 1 << 16, 1 << 15
+#: Places are kept in 16 bits.
+MOST = 32_767
+
+
+class Places:
+    """Codes [m] (32 bits, none twice, none 0) → their places, 1 to m; 0 for any other code."""
+
+    def __init__(self, codes: npt.NDArray[np.int64]) -> None:
+        m = len(codes)
+        if m > MOST:
+            raise ValueError(f"A catalogue has at most {MOST} items.")
+        if m != len(np.unique(codes)) or (codes <= 0).any():
+            raise ValueError("Items of a catalogue must have different codes, none of them 0.")
+        self.size = 1 << max(13, int(np.ceil(np.log2(max(1, m) * 1.25))))
+        self.groups = max(1, self.size // 4)
+        upper, lower = codes >> 16, codes & (_HALF - 1)
+        group, base = lower % self.groups, (lower * 3 + upper * 5) % self.size
+        step = 2 * ((upper * 7 + lower // self.groups) % 8192) + 1
+        self.shift: Ints32 = np.zeros(self.groups, np.int32)
+        # Slot → upper half, lower half (both less 2^15), place: of nobody, place 0.
+        self.held: npt.NDArray[np.int16] = np.zeros((self.size, 3), np.int16)
+        taken = np.zeros(self.size, np.bool_)
+        members = np.argsort(group, kind="stable")
+        bounds = np.searchsorted(group[members], np.arange(self.groups + 1))
+        # Groups with many first: they are the hardest to place.
+        for g in np.argsort(-np.diff(bounds), kind="stable").tolist():
+            mine = members[bounds[g] : bounds[g + 1]]
+            if not len(mine):
+                break
+            self.shift[g] = shift = self._free(step[mine], base[mine], taken)
+            slot = self._slot(base[mine], step[mine], shift)
+            taken[slot] = True
+            self.held[slot] = np.stack([upper[mine] - _MIDDLE, lower[mine] - _MIDDLE, mine + 1], axis=1)
+
+    def _slot(self, base: Any, step: Any, shift: Any) -> Any:
+        return (base + shift * step) % self.size
+
+    def _free(self, step: Any, base: Any, taken: npt.NDArray[np.bool_]) -> int:
+        for shift in range(1 << 16):  # below 2^30, however far it shifts
+            slot = self._slot(base, step, shift)
+            if not taken[slot].any() and len(np.unique(slot)) == len(slot):
+                return shift
+        raise ValueError("Two items of the catalogue cannot be told apart by their hashes.")
+
+    def of(self, halves: Any) -> Any:
+        """[n, k] places, of codes [n, 2k] in halves, as a graph of Keras operations."""
+        from keras import ops
+
+        whole = ops.cast(halves, "int32")
+        k = whole.shape[1] // 2
+        upper, lower = whole[:, :k], whole[:, k:]
+        base = ops.mod(lower * 3 + upper * 5, self.size)
+        shift = ops.take(ops.convert_to_tensor(self.shift), ops.mod(lower, self.groups), axis=0)
+        step = 2 * ops.mod(upper * 7 + lower // self.groups, 8192) + 1
+        slot = ops.mod(base + shift * step, self.size)
+        held = ops.cast(ops.take(ops.convert_to_tensor(self.held), slot, axis=0), "int32")
+        same = (held[:, :, 0] + _MIDDLE == upper) & (held[:, :, 1] + _MIDDLE == lower)
+        return ops.where(same, held[:, :, 2], 0)

@@ -1,0 +1,225 @@
+"""Which items come next: those that a shopper knows are weighed one by one, all others by an embedding.
+
+What repeats and what is explored are apart (compare RepeatNet, Ren et al. 2019; TIFU-kNN, Hu et al. 2020). Of each item
+that the shopper bought or saw last a small network weighs how often, how long ago, and how often it is bought again by
+anybody. Of all others, the popular part of the catalogue, the weight is an inner product of the item's vector with one
+that is made of the known items' (two means, weighed by the same network), and a term of popularity. All weights are of
+one softmax. Items are found by their hashes in the graph (``training.networks.places``).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+import numpy.typing as npt
+from keras import ops
+
+from streams.columns.arrays import TYPE_CODE
+from streams.features.kinds.bought import ITEMS_KEPT
+from streams.features.kinds.recent import EVENTS_KEPT
+from streams.records.events import CartItemAdded, ItemWishlisted
+from training.networks.encoder import along
+from training.networks.places import Places
+
+#: Known items: bought, then seen.
+KNOWN = ITEMS_KEPT + EVENTS_KEPT
+WIDTH, HIDDEN, HEADS = 32, 16, 3
+NEVER = -1e4
+#: A shopper is told of items where so many of the catalogue are known to them.
+LEAST_KNOWN = 3
+#: Vectors of length 1 whose inner product is less than this do not go with each other.
+NEAR = 0.3
+CARTED, WISHED = TYPE_CODE[CartItemAdded], TYPE_CODE[ItemWishlisted]
+#: The columns of a row, in order.
+PARTS = {
+    "bought_code": 2 * ITEMS_KEPT, "bought_days": ITEMS_KEPT, "bought_times": ITEMS_KEPT,
+    "seen_code": 2 * EVENTS_KEPT, "types": EVENTS_KEPT, "gap_hours": EVENTS_KEPT, "habits": 4,
+}  # fmt: skip
+AGES = np.triu(np.ones((EVENTS_KEPT, EVENTS_KEPT), np.float32))
+#: What is known of a known item: see ``Recommender._facts``, and its two terms.
+FACTS = 12
+
+
+def parts_of(x: Any) -> dict[str, Any]:
+    """The columns of rows by name."""
+    found, start = {}, 0
+    for name, width in PARTS.items():
+        found[name], start = x[:, start : start + width], start + width
+    return found
+
+
+class Recommender(keras.layers.Layer):  # type: ignore[misc]
+    """[n, 516] a row of the task → ``place`` [n, 128] of the known items (0: not in the catalogue, else 1 + place),
+    ``known`` [n, 128] their logits, ``vector`` [n, 128, 32], and what the first ``explored`` items of the catalogue
+    get: ``other`` [n, explored].
+
+    ``vectors`` [m, 32]: where the items' vectors start; the catalogue is in order of popularity.
+    """
+
+    def __init__(
+        self, places: Places, vectors: npt.NDArray[np.float32], popularity: npt.NDArray[np.float32], explored: int,
+        dropout: float = 0.2, **more: Any,
+    ) -> None:  # fmt: skip
+        super().__init__(**more)
+        self.places, self.explored = places, explored
+        self._start, self._popularity = vectors, popularity
+        self._drop = keras.layers.Dropout(dropout)
+
+    def build(self, shape: Any) -> None:
+        def weight(name: str, *shape: int, start: Any = "glorot_uniform", trainable: bool = True) -> Any:
+            return self.add_weight(name=name, shape=shape, initializer=start, trainable=trainable)
+
+        m = len(self._start)
+        # As they start: trained, they remember who bought what rather than what goes with what.
+        self.item = weight("item", m, WIDTH, start=keras.initializers.Constant(self._start), trainable=False)
+        again = keras.initializers.Constant(np.stack([self._popularity, np.zeros(m, np.float32)], axis=1))
+        # How popular an item is, and how often it is bought again: [m, 2].
+        self.bias = weight("bias", m, 2, start=again)
+        self.fact, self.fact_0 = weight("fact", FACTS, HIDDEN), weight("fact_0", HIDDEN, start="zeros")
+        self.inner, self.inner_0 = weight("inner", HIDDEN, HIDDEN), weight("inner_0", HIDDEN, start="zeros")
+        self.outer = weight("outer", HIDDEN, 1 + HEADS, start="zeros")
+        self.outer_0 = weight("outer_0", 1 + HEADS, start="zeros")
+        eye = np.concatenate([np.eye(WIDTH, dtype=np.float32)] * HEADS) / HEADS
+        self.ask = weight("ask", HEADS * WIDTH, WIDTH, start=keras.initializers.Constant(eye))
+        self.scale = weight("scale", 3, start=keras.initializers.Constant(np.array([4.0, 1.0, 1.0], np.float32)))
+        self._drop.build(shape)
+        self.built = True
+
+    def looked_up(self, place: Any) -> tuple[Any, Any]:
+        """The vectors [n, 128, 32] and the two terms [n, 128, 2] of items; zeros of those that are not in the
+        catalogue."""
+        at = ops.maximum(place - 1, 0)
+        here = ops.expand_dims(ops.cast(place > 0, "float32"), 2)
+        return ops.take(self.item, at, axis=0) * here, ops.take(self.bias, at, axis=0) * here
+
+    def catalogue(self) -> tuple[Any, Any]:
+        """[32, explored] the vectors of what may be explored, [explored] its term of popularity."""
+        return ops.transpose(self.item[: self.explored]), self.bias[: self.explored, 0]
+
+    def call(self, x: Any, training: bool = False) -> dict[str, Any]:
+        return self.answer(x, self.looked_up, self.catalogue(), training)
+
+    def answer(self, x: Any, looked_up: Any, catalogue: tuple[Any, Any], training: bool = False) -> dict[str, Any]:
+        """What ``call`` gives, of a catalogue that may be rounded."""
+        given = parts_of(x)
+        place = ops.concatenate([self.places.of(given["bought_code"]), self.places.of(given["seen_code"])], axis=1)
+        vector, bias = looked_up(place)
+        facts, filled = self._facts(given)
+        v = ops.matmul(ops.concatenate([facts, bias * 0.2], axis=2), self.fact) + self.fact_0
+        v = ops.relu(v)
+        v = ops.relu(ops.matmul(v, self.inner) + self.inner_0)
+        if training:
+            v = self._drop(v, training=True)
+        said = ops.matmul(v, self.outer) + self.outer_0
+        here = filled * ops.cast(place > 0, "float32")
+        query = self._query(said[:, :, 1:], vector, here)
+        near = ops.sum(vector * ops.expand_dims(query, 1), axis=2)
+        matrix, popular = catalogue
+        known = said[:, :, 0] + bias[:, :, 1] + self.scale[1] * bias[:, :, 0] * 0.1 + near
+        known = ops.where(here > 0, known, NEVER)
+        other = ops.matmul(query, matrix) + popular
+        return {"place": place, "known": known, "vector": vector, "other": other}
+
+    def _query(self, gates: Any, vector: Any, here: Any) -> Any:
+        """[n, 32] what is looked for: means of the known items' vectors, weighed."""
+        weights = ops.softmax(gates + ops.expand_dims((1.0 - here) * NEVER, 2), axis=1)
+        weights = weights * ops.expand_dims(here, 2)
+        means = ops.matmul(ops.transpose(weights, (0, 2, 1)), vector)
+        flat = [means[:, h] for h in range(HEADS)]
+        return ops.matmul(ops.concatenate(flat, axis=1), self.ask) * self.scale[0]
+
+    def _facts(self, given: dict[str, Any]) -> tuple[Any, Any]:
+        """[n, 128, 10] of each known item: ages, counts and their ratios (as logs); [n, 128] whether there is one."""
+        half = ITEMS_KEPT
+        code = given["bought_code"]
+        bought = ops.cast(code[:, :half] + code[:, half:] > 0, "float32")
+        code = given["seen_code"]
+        seen = ops.cast(code[:, :EVENTS_KEPT] + code[:, EVENTS_KEPT:] > 0, "float32")
+        gap = given["gap_hours"]
+        days = ops.concatenate([given["bought_days"], ops.matmul(gap, AGES) / 24.0], axis=1)
+        nothing = ops.zeros_like(seen)
+        times = ops.concatenate([given["bought_times"], nothing], axis=1)
+        types = given["types"]
+        carted = ops.cast((types == CARTED) | (types == WISHED), "float32")
+        ones = ops.ones_like(days)
+        orders, gap_mean, first, last = (given["habits"][:, k : k + 1] * ones for k in range(4))
+        log_days = ops.log(1.0 + 24.0 * days) * 0.25
+        log_times, log_orders = ops.log(1.0 + times) * 0.5, ops.log(1.0 + orders) * 0.5
+        interval = ops.maximum(first, 1.0) / ops.maximum(times, 1.0)
+        due = ops.log(1.0 + days) - ops.log(1.0 + interval)
+        share = times / ops.maximum(orders, 1.0)
+        pace = ops.log(1.0 + days) - ops.log(1.0 + gap_mean)
+        facts = ops.stack(
+            [
+                log_days,
+                log_times,
+                log_orders,
+                due,
+                ops.minimum(share, 2.0),
+                pace,
+                ops.log(1.0 + ops.minimum(last, 400.0)) * 0.25,
+                ops.concatenate([nothing[:, :0], ops.zeros_like(given["bought_days"]), seen], axis=1),
+                ops.concatenate([ops.zeros_like(given["bought_days"]), carted], axis=1),
+                ops.abs(due),
+            ],
+            axis=2,
+        )
+        return facts, ops.concatenate([bought, seen], axis=1)
+
+
+class Answers(keras.layers.Layer):  # type: ignore[misc]
+    """The recommender's answers as the task names them, with the catalogue in whole numbers from -127 to 127 per column
+    of its vectors and terms: the network that is proven and exported is this one."""
+
+    def __init__(self, recommender: Recommender, listed: int, **more: Any) -> None:
+        super().__init__(**more)
+        self.recommender, self._listed = recommender, listed
+        table = np.concatenate([np.asarray(recommender.item), np.asarray(recommender.bias)], axis=1)
+        self._unit = np.maximum(np.abs(table).max(axis=0), 1e-6).astype(np.float32) / 127
+        self._held = np.round(table / self._unit).astype(np.int8)
+        # The first row is nobody's.
+        self._held = np.concatenate([np.zeros((1, table.shape[1]), np.int8), self._held])
+        known = self._held[1 : recommender.explored + 1].astype(np.float32) * self._unit
+        self._matrix, self._popular = np.ascontiguousarray(known[:, :WIDTH].T), known[:, WIDTH]
+
+    def build(self, shape: Any) -> None:
+        self.built = True
+
+    def call(self, x: Any) -> list[Any]:
+        said = self.recommender.answer(x, self._looked_up, (self._matrix, self._popular))
+        place = said["place"]
+        # As many as may be listed, and some that turn out to be known: whole eights of what is weighed.
+        many = max(8, min(self._listed + 8, self.recommender.explored // 8 * 8))
+        other, at = ops.top_k(said["other"], many)
+        there = ops.any(ops.expand_dims(at + 1, 2) == ops.expand_dims(place, 1), axis=2)
+        other = ops.where(there, NEVER, other)
+        # Of whom so few items are of this catalogue, nothing is said: they may be of another shop.
+        here = ops.sum(ops.cast(said["known"] > NEVER / 2, "float32"), axis=1, keepdims=True)
+        judged = ops.cast(here >= LEAST_KNOWN, "float32")
+        weight = ops.softmax(ops.concatenate([said["known"], other], axis=1), axis=1) * judged
+        again = ops.sum(weight[:, :KNOWN], axis=1, keepdims=True)
+        best, which = ops.top_k(weight, self._listed)
+        every = ops.cast(ops.concatenate([place, at + 1], axis=1), "float32")
+        listed = along(every, which)
+        return [again, listed - 1.0, best, self._beside(said, place, listed)]
+
+    def _beside(self, said: dict[str, Any], place: Any, listed: Any) -> Any:
+        """[n, listed] the known item whose vector is nearest to each; -1 where none is near."""
+        vectors, _ = self._looked_up(ops.cast(listed, "int32"))
+        known = ops.expand_dims(ops.cast(said["known"] > NEVER / 2, "float32"), 1)
+        near = ops.matmul(vectors, ops.transpose(said["vector"], (0, 2, 1))) * known
+        most, at = ops.top_k(near, 1)
+        most, at = most[:, :, 0], at[:, :, 0]
+        return ops.where(most > NEAR, along(ops.cast(place, "float32"), at) - 1.0, -1.0)
+
+    def _looked_up(self, place: Any) -> tuple[Any, Any]:
+        found = ops.cast(ops.take(ops.convert_to_tensor(self._held), place, axis=0), "float32") * self._unit
+        return found[:, :, :WIDTH], found[:, :, WIDTH:]
+
+
+def answering(recommender: Recommender, listed: int) -> Any:
+    """The network that is exported, [n, 516] → ``again`` [n, 1], ``items``, ``weight`` and ``beside`` [n, listed]."""
+    inputs = keras.Input((sum(PARTS.values()),), name="features", dtype="float32")
+    return keras.Model(inputs, Answers(recommender, listed)(inputs))
