@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from models.task import Task
+from models.tasks.ad.task import AD
 from models.tasks.behaviour.task import BEHAVIOUR
 from models.tasks.churn.task import CHURN
 from models.tasks.promotion.task import PROMOTION
 from models.tasks.value.task import VALUE
 from streams.nearest import unknown as unknown_among
 
-TASKS: tuple[Task, ...] = (BEHAVIOUR, CHURN, PROMOTION, VALUE)
+TASKS: tuple[Task, ...] = (BEHAVIOUR, CHURN, PROMOTION, VALUE, AD)
 #: Those of which a version comes with the package.
 SHIPPED: tuple[Task, ...] = tuple(task for task in TASKS if task.shipped)
 
@@ -26,6 +27,6 @@ def unknown(name: str) -> str:
     """What is said of a name that no task has.
 
     >>> unknown("chrun")
-    "There is no task 'chrun': did you mean churn? There are: behaviour, churn, promotion, value."
+    "There is no task 'chrun': did you mean churn? There are: behaviour, churn, promotion, value, ad."
     """
     return unknown_among("task", name, [known.name for known in TASKS])
