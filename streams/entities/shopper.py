@@ -18,7 +18,8 @@ from streams.campaigns.table import code_of
 from streams.columns.arrays import Bools, EventBatch, Hashes, Ints
 from streams.columns.layout import Rows
 from streams.columns.shopper_events import WIRE, category_code, item_code
-from streams.decisions import churn_alert, promotion
+from streams.decisions import ads, churn_alert, promotion
+from streams.decisions.ads import Ads
 from streams.decisions.campaigns import CampaignOffers, SetAside
 from streams.decisions.churn_alert import ChurnAlerts
 from streams.decisions.decider import Decider, Group
@@ -103,6 +104,7 @@ class ShopperSide(PlainSide):
             ChurnAlerts(alerts, currency, offer.gross_margin, digest, names),
             self.alert_labels,
             *((built_in,) if self._plans is None else ()),
+            Ads(rules.ads, offer, rules.allowed_lateness_ms, currency, digest),
             offers,
         )
 
@@ -323,6 +325,7 @@ SHOPPER = Entity(
         e.OfferRedeemed,
         e.OfferDismissed,
         e.ConsentChanged,
+        e.AdRequested,
     ),
     cadence_ms=lambda rules: rules.cadence_ms,
     timer=lambda rules: rules.silence,
@@ -334,7 +337,7 @@ SHOPPER = Entity(
         *wishes.COLUMNS,
         CLOSED,
     ),
-    deciders=(LateLabels, Scores, Profiles, ShopperProfiles, ChurnAlerts, AlertLabels, Promotions, CampaignOffers),
+    deciders=(LateLabels, Scores, Profiles, ShopperProfiles, ChurnAlerts, AlertLabels, Promotions, Ads, CampaignOffers),
     side=ShopperSide,
     merges=(
         Merge(order_book.COLUMNS, order_book.merge),
@@ -344,6 +347,7 @@ SHOPPER = Entity(
         Merge(ChurnAlerts.columns, churn_alert.merge),
         Merge((promotion.TIMES, promotion.COUNT, promotion.HELD_OUT), promotion.merge),
         Merge(memory.COLUMNS, memory.merge),
+        Merge(Ads.columns, ads.merge),
     ),
     campaigns=True,
 )

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from streams.decisions.ads import AdPolicy
 from streams.decisions.churn_alert import ChurnAlertPolicy
 from streams.decisions.promotion import PromotionPolicy
 from streams.decisions.shopper_profile import ProfilePolicy
@@ -48,6 +49,7 @@ class Rules:
     churn_alert: ChurnAlertPolicy = field(default_factory=ChurnAlertPolicy)
     promotion: PromotionPolicy = field(default_factory=PromotionPolicy)
     profile: ProfilePolicy = field(default_factory=ProfilePolicy)
+    ads: AdPolicy = field(default_factory=AdPolicy)
 
     def in_units_of(self, own: Rules) -> Rules:
         """These rules in the currency and time zone of ``own``: what was added up stands in them.
