@@ -51,7 +51,7 @@ def bought_after(history: History, cut_ms: int) -> int:
 
 NEEDS = (
     Need("shoppers with an event before the cut", needs.shoppers_before, 100, 2_000, FEW),
-    Need("visits with a view that ended in a purchase, before the cut", bought, 100, 1_000, FEW),
+    Need("visits with a view that ended in a purchase, before the cut", bought, 100, 500, FEW),
     Need("visits with a view that ended in a purchase, after the cut", bought_after, 20, 100, FEW),
 )
 #: Whether somebody came before is known of nobody in a shop's first month: its visits do not teach.
@@ -138,7 +138,7 @@ def train(job: Job) -> Artifact:
         test = found.at_ms >= given.cut_ms
         scores = {"ours": answer(all_rows[test]).astype(np.float64)}
         if job.champion is not None:
-            scores["shipped"] = job.champion.score(all_rows[test])[output]
+            scores["champion"] = job.champion.score(all_rows[test])[output]
         scores |= baselines(x, y, all_rows[test], job.seed)
         told = compare(found.ordered[test], scores, found.shopper[test], {}, job.seed)
         told["importance"] = importance(answer, all_rows[test], found.ordered[test], widths, job.seed)
@@ -157,7 +157,8 @@ def train(job: Job) -> Artifact:
         "seed": job.seed,
         "metrics": metrics,
         "baselines": "LightGBM on the same inputs, its number of trees chosen on the last visits before the cut; a "
-        "logistic regression on their logarithms.",
+        "logistic regression on their logarithms."
+        + (f" Beside them {job.champion_called}." if job.champion is not None else ""),
         "intended_use": "What a click on an advertisement is worth in the visit in which it is asked for, beside other "
         "visits of the same shop.",
         "limits": "Learned from one shop's sessions as they stood at their last view: asked earlier, it foretells "

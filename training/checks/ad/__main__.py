@@ -2,8 +2,8 @@
 
 Sessions of Online Shoppers: our network, LightGBM and a logistic regression on the same folds by the same metric code,
 and trained up to October, tested on November and December. Clicks of Open Bandit: policies that rank by a model, from
-logs that it has not seen. Ten minutes on one core. ``--data`` names the folder that holds ``online_shoppers/`` and
-``open_bandit/``.
+logs that it has not seen. A quarter of an hour on one core. ``--data`` names the folder that holds
+``online_shoppers/`` and ``open_bandit/``.
 """
 
 from __future__ import annotations
