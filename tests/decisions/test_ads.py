@@ -11,12 +11,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.decisions.ads import ADS_KEPT, REFUSALS, AdPolicy, Slates, Weighed, weigh
+from streams.columns.layout import Rows
+from streams.decisions.ads import ADS_KEPT, REFUSALS, AdPolicy, Slates, Weighed, merge, weigh
+from streams.entities.shopper import SHOPPER
+from streams.processing.partition import row_layout
 from streams.processing.rules import Rules
 from streams.records import events as e
 from streams.records.ads import AdDecided
 from streams.records.outcomes import encode_outcome
-from tests.shoppers import DAY, HOUR, NOON, Log, consented, identified, log_of, ordered, viewed
+from tests.shoppers import DAY, HOUR, NOON, Log, consented, log_of, ordered, viewed
 from tests.worlds import World, cut, run_plain
 
 LATENESS = HOUR
@@ -94,16 +97,16 @@ def test_a_cap_slides() -> None:
     assert shown == [1, 2, 3, 25, 26, 27]
 
 
-def test_an_ad_shown_under_another_id_counts_after_a_login() -> None:
-    events: list[e.ShopperEvent] = [consented("c"), consented("s1", event_id="k2")]
-    for i in range(3):
-        at = NOON + (i + 1) * 1_000
-        events += [viewed("c", at, f"v{i}"), asked("c", at + 1, f"r{i}", ("a", 1, 20_000))]
-    events += [identified("c", "s1", NOON + 9_000, "login"), viewed("s1", NOON + 9_001, "v9")]
-    log = log_of(*events, asked("s1", NOON + 9_002, "r9", ("a", 1, 20_000)))
-    # A plain world has no second partition to move a row to: merging is what is tested.
-    said = decided(run_plain(cut(log, []), SURE))
-    assert [d.ad_id for d in said[:3]] == ["a"] * 3
+def test_ads_of_both_ids_count_after_a_login() -> None:
+    """The newest 16 of both stay: while they fill the memory nothing is shown, so none that counts is forgotten."""
+    ours, theirs = (Rows.zeros(row_layout(SHOPPER), 1) for _ in range(2))
+    for rows, first in ((ours, 0), (theirs, 1)):
+        at = NOON + HOUR * (first + 2 * np.arange(10))
+        rows.data["ads/at"][0, :10], rows.data["ads/ad"][0, :10] = at, 7 + first
+    merge(ours, 0, theirs)
+    held, of = ours.data["ads/at"][0], ours.data["ads/ad"][0]
+    assert sorted(held.tolist()) == [NOON + HOUR * i for i in range(4, 20)]
+    assert {int((at - NOON) // HOUR) % 2 for at, ad in zip(held.tolist(), of.tolist(), strict=True) if ad == 7} == {0}
 
 
 def slates(k: int, n: int, rng: np.random.Generator) -> Slates:
