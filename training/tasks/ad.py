@@ -56,7 +56,7 @@ NEEDS = (
 )
 #: Whether somebody came before is known of nobody in a shop's first month: its visits do not teach.
 WARM_UP_DAYS = 30
-#: Chosen on visits before the cut.
+#: The best of eight on folds of the visits before the cut; those after it were seen as well (docs/ads.md).
 SCHEDULE = Schedule(epochs=30, batch=256, rate=1e-2, weight_decay=0.1, average=0.99)
 SHAPE = Shape(bins=12, width=4, hidden=16, members=4, dropout=0.2)
 #: The last visits before the cut choose LightGBM's number of trees.
