@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from models.task import Task
+from models.tasks.ad.task import AD
 from models.tasks.behaviour.task import BEHAVIOUR
 from models.tasks.churn.task import CHURN
 from models.tasks.promotion.task import PROMOTION
@@ -10,7 +11,7 @@ from models.tasks.recommend.task import RECOMMEND
 from models.tasks.value.task import VALUE
 from streams.nearest import unknown as unknown_among
 
-TASKS: tuple[Task, ...] = (BEHAVIOUR, CHURN, PROMOTION, VALUE, RECOMMEND)
+TASKS: tuple[Task, ...] = (BEHAVIOUR, CHURN, PROMOTION, VALUE, AD, RECOMMEND)
 #: Those of which a version comes with the package.
 SHIPPED: tuple[Task, ...] = tuple(task for task in TASKS if task.shipped)
 
@@ -27,6 +28,6 @@ def unknown(name: str) -> str:
     """What is said of a name that no task has.
 
     >>> unknown("chrun")
-    "There is no task 'chrun': did you mean churn? There are: behaviour, churn, promotion, value, recommend."
+    "There is no task 'chrun': did you mean churn? There are: behaviour, churn, promotion, value, ad, recommend."
     """
     return unknown_among("task", name, [known.name for known in TASKS])

@@ -14,7 +14,18 @@ from confluent_kafka import Consumer, KafkaException, TopicCollection, TopicPart
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType  # type: ignore[attr-defined]
 
 from streams.access import Access
-from streams.records import budget, campaign_changes, coupons, effects, items, news, outcomes, profiled, serving
+from streams.records import (
+    ads,
+    budget,
+    campaign_changes,
+    coupons,
+    effects,
+    items,
+    news,
+    outcomes,
+    profiled,
+    serving,
+)
 from streams.records.events import SHOPPER_EVENTS, ClockTicked, EventForwarded, LogIdled, ShopperMerged
 from streams.records.produced import FAMILIES
 from streams.records.receipts import Receipt
@@ -196,10 +207,10 @@ EFFECTS = Topic(
     730,
     partitions=1,
 )
+ADS = Topic("ad.decisions.v1", "Which advertisement of a slate to show, or none", "shopper_id", (ads.AdDecided,), 90)
 TOPICS = (
     EVENTS, CATALOG, STOCK, REVIEWS, ALERTS, OFFERS, WITHHELD, SCORES, PROFILES, SHOPPER_PROFILES, RECOMMENDATIONS,
-    ITEM_PROFILES, LATE,
-    DEAD_LETTERS, CONTROL, CAMPAIGNS, RECEIPTS, OFFER_OUTCOMES, EFFECTS,
+    ITEM_PROFILES, LATE, DEAD_LETTERS, CONTROL, CAMPAIGNS, RECEIPTS, OFFER_OUTCOMES, EFFECTS, ADS,
 )  # fmt: skip
 
 #: outcome record → its topic

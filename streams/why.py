@@ -24,6 +24,7 @@ from streams.processing.folding import LAST_EVENT
 from streams.processing.partition import PartitionProcessor
 from streams.processing.partitioning import WORKERS, homes
 from streams.reading import Place, Reader
+from streams.records.ads import AdDecided
 from streams.records.outcomes import AnyOutcome, ChurnAlerted, ItemsRecommended, OfferMade, OfferWithheld, Scored
 from streams.records.profiled import ShopperProfiled
 from streams.records.receipts import Receipt
@@ -89,6 +90,7 @@ class Standing:
     last_withheld: OfferWithheld | None = None
     recommended: ItemsRecommended | None = None
     """The list of items that holds."""
+    last_ad: AdDecided | None = None
     missing: list[str] = field(default_factory=list)
     """What is missing for an offer, each thing in words; empty: nothing."""
     percent: int | None = None
@@ -119,7 +121,7 @@ def standing(settings: Settings, shopper: str) -> Standing:
         scored = _last(reader, shopper, Scored)
         alerts, offers = _last(reader, shopper, ChurnAlerted), _last(reader, shopper, OfferMade)
         withheld, recommended = _last(reader, shopper, OfferWithheld), _last(reader, shopper, ItemsRecommended)
-        profiles = _last(reader, shopper, ShopperProfiled)
+        profiles, ads = _last(reader, shopper, ShopperProfiled), _last(reader, shopper, AdDecided)
         receipts = _receipts(reader, shopper) if state.in_force.campaigns is not None else {}
     policy, times = rules.promotion, promotion.offer_times(rows, int(row[0]))
     closed = policy.closed_until_ms(times)
@@ -172,6 +174,7 @@ def standing(settings: Settings, shopper: str) -> Standing:
         last_offer=offers[-1] if offers else None,
         last_withheld=withheld[-1] if withheld else None,
         recommended=recommended[-1] if recommended else None,
+        last_ad=ads[-1] if ads else None,
         missing=[*gone, *too_old, *missing(policy, prospect, times, None if timer == NEVER else timer)],
         identified_as=who,
         merged_ids=int(np.count_nonzero(rows.data[memory.MERGED.name][row[0]])),

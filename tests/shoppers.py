@@ -138,8 +138,11 @@ def random_history(seed: int, n: int, shoppers: int, *, hostile: bool = True) ->
         elif kind < 0.95:
             reaction = rng.choice((e.OfferShown, e.OfferClicked, e.OfferRedeemed, e.OfferDismissed))
             event = reaction(offer_id="x", **base)
-        elif kind < 0.97:
+        elif kind < 0.965:
             event = rng.choice((e.AdShown, e.AdClicked))(ad_id="a", **base)
+        elif kind < 0.97:
+            slate = [e.AdOffered(ad_id=f"a{j}", cost_cents=rng.randint(0, 20)) for j in range(rng.randint(1, 3))]
+            event = e.AdRequested(slate=slate, **base)
         else:
             event = e.ConsentChanged(marketing=rng.random() < 0.8, **base)
         log += log_of(event)

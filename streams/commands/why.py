@@ -118,6 +118,7 @@ def _rows(found: Standing) -> Iterator[tuple[str, str]]:
         ("last offer", found.last_offer),
         ("last withheld", found.last_withheld),
         ("items", found.recommended),
+        ("last ad", found.last_ad),
     ):
         if outcome is not None:
             yield name, f"{shown_day(outcome.event_time_ms)}  {words.said(outcome)}"

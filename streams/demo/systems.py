@@ -19,7 +19,7 @@ from streams.demo.recording import Judged, Recording
 from streams.processing.partitioning import homes
 from streams.reading import Place, Reader, Record
 from streams.records import words
-from streams.topics import ALERTS, EFFECTS, ITEM_PROFILES, OFFERS, PROFILES, SCORES, SHOPPER_PROFILES, Topic
+from streams.topics import ADS, ALERTS, EFFECTS, ITEM_PROFILES, OFFERS, PROFILES, SCORES, SHOPPER_PROFILES, Topic
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +49,7 @@ SYSTEMS = (
     System("promotion", "whom campaigns made which offer, within their budgets", OFFERS),
     System("effect", "what each campaign brought beyond its holdout", EFFECTS, about="campaign"),
     System("items", "what each item sells, costs and has in (simulated) stock", ITEM_PROFILES, about="item"),
+    System("ad", "which ad each (simulated) visit is shown, at what a click is worth", ADS, task="ad"),
 )
 
 

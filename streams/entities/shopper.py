@@ -18,7 +18,8 @@ from streams.campaigns.table import code_of
 from streams.columns.arrays import Bools, EventBatch, Hashes, Ints
 from streams.columns.layout import Rows
 from streams.columns.shopper_events import WIRE, category_code, item_code
-from streams.decisions import churn_alert, promotion
+from streams.decisions import ads, churn_alert, promotion
+from streams.decisions.ads import Ads
 from streams.decisions.campaigns import CampaignOffers, SetAside
 from streams.decisions.churn_alert import ChurnAlerts
 from streams.decisions.decider import Decider, Group
@@ -105,6 +106,7 @@ class ShopperSide(PlainSide):
             ChurnAlerts(alerts, currency, offer.gross_margin, digest, names),
             self.alert_labels,
             *((built_in,) if self._plans is None else ()),
+            Ads(rules.ads, offer, rules.allowed_lateness_ms, currency, digest),
             offers,
         )
 
@@ -325,6 +327,7 @@ SHOPPER = Entity(
         e.OfferRedeemed,
         e.OfferDismissed,
         e.ConsentChanged,
+        e.AdRequested,
     ),
     cadence_ms=lambda rules: rules.cadence_ms,
     timer=lambda rules: rules.silence,
@@ -345,6 +348,7 @@ SHOPPER = Entity(
         ChurnAlerts,
         AlertLabels,
         Promotions,
+        Ads,
         CampaignOffers,
     ),
     side=ShopperSide,
@@ -356,6 +360,7 @@ SHOPPER = Entity(
         Merge(ChurnAlerts.columns, churn_alert.merge),
         Merge((promotion.TIMES, promotion.COUNT, promotion.HELD_OUT), promotion.merge),
         Merge(memory.COLUMNS, memory.merge),
+        Merge(Ads.columns, ads.merge),
     ),
     campaigns=True,
 )

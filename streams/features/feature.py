@@ -127,6 +127,21 @@ class Scaled(Derived):
 
 
 @dataclass(frozen=True, slots=True)
+class Reached(Derived):
+    """1 where another feature is at least so much, else 0."""
+
+    address: str
+    least: float
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        return (self.address,)
+
+    def of(self, read: Read) -> Floats:
+        return (read.value(self.address) >= self.least).astype(np.float64)
+
+
+@dataclass(frozen=True, slots=True)
 class Spread(Derived):
     """The population standard deviation of numbers, from their count, their sum and that of their squares; all are
     whole numbers, so it is exact. 0 while there is none."""

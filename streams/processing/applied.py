@@ -14,6 +14,7 @@ from streams.processing.due import DuePoints
 from streams.processing.entity import Emitted
 from streams.processing.fates import Fates, Judged
 from streams.processing.scoring import TaskScores
+from streams.records.ads import AdDecided
 from streams.records.outcomes import AnyOutcome, ChurnAlerted, DeadLetter, LateEvent, OfferMade, outcome_id
 from streams.records.slices import Slice
 
@@ -64,7 +65,7 @@ class Applied:
             self.outcomes += decided
             return
         for outcome in decided:
-            if isinstance(outcome, (ChurnAlerted, OfferMade)) and outcome.event_time_ms < from_ms:
+            if isinstance(outcome, (ChurnAlerted, OfferMade, AdDecided)) and outcome.event_time_ms < from_ms:
                 self.suppressed[type(outcome).__name__] += 1
             else:
                 self.outcomes.append(outcome)

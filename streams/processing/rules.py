@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from streams.decisions.ads import AdPolicy
 from streams.decisions.churn_alert import ChurnAlertPolicy
 from streams.decisions.promotion import PromotionPolicy
 from streams.decisions.recommendations import RecommendationPolicy
@@ -50,6 +51,7 @@ class Rules:
     promotion: PromotionPolicy = field(default_factory=PromotionPolicy)
     profile: ProfilePolicy = field(default_factory=ProfilePolicy)
     recommendation: RecommendationPolicy = field(default_factory=RecommendationPolicy)
+    ads: AdPolicy = field(default_factory=AdPolicy)
 
     def in_units_of(self, own: Rules) -> Rules:
         """These rules in the currency and time zone of ``own``: what was added up stands in them.

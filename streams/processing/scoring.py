@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -152,9 +153,10 @@ class Inputs:
         for upstream in model.upstream:
             found &= self.judged(upstream)
         if model.at:
-            found &= np.array(
-                [record is not None and tag_of(type(record)) in model.at for record in self._due], np.bool_
-            )
+            # What stands for a record where something was left behind is none.
+            kinds = [kind for kind in set(map(type, self._due)) if issubclass(kind, msgspec.Struct)]
+            asking = {kind for kind in kinds if tag_of(kind) in model.at}
+            found &= np.array([type(record) in asking for record in self._due], np.bool_)
         for condition in model.population:
             found &= self._features[:, self._places[condition.address].start] >= condition.least
         # Last: pictures are made of none that are not asked for.

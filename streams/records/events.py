@@ -25,6 +25,7 @@ MAX_ID_LENGTH = 256
 MAX_CENTS = 10**10
 MAX_QUANTITY = 100_000
 MAX_LINES = 2_000
+MAX_SLATE = 32
 
 Id = Annotated[str, Meta(min_length=1, max_length=MAX_ID_LENGTH)]
 Label = Annotated[str, Meta(max_length=MAX_ID_LENGTH)]
@@ -208,6 +209,29 @@ class ShopperIdentified(ShopperEvent, tag="shopper_identified", frozen=True, kw_
     identified_as: Annotated[Id, Meta(description="Who the shopper really is: the id that lasts.")]
 
 
+class AdOffered(msgspec.Struct, kw_only=True, frozen=True, gc=False, omit_defaults=True):
+    """One advertisement that might be shown, and what a click on it costs the shop."""
+
+    ad_id: AdId
+    cost_cents: Annotated[
+        Cents, Meta(description="What a click on it costs, in integer cents of the event's currency.")
+    ]
+    campaign_id: Annotated[Label | None, Meta(description="The campaign that it belongs to; null: none.")] = None
+    item_id: Annotated[Id | None, Meta(description="The item that it shows; null: none in particular.")] = None
+    category: Category = None
+    unit_price_cents: MaybeUnitPrice = None
+
+
+class AdRequested(ShopperEvent, tag="ad_requested", frozen=True, kw_only=True):
+    """An advertisement is to be shown to a shopper: which one? The answer goes to ad.decisions.v1."""
+
+    slate: Annotated[
+        list[AdOffered],
+        Meta(min_length=1, max_length=MAX_SLATE, description="The ads that it may be, each with its cost."),
+    ]
+    placement: Placement = None
+
+
 class ClockTicked(msgspec.Struct, tag_field="type", tag="clock_ticked", kw_only=True, frozen=True, gc=False):
     """Time passed while a live partition was idle; written by the worker that owns it, never by storefronts.
 
@@ -245,6 +269,7 @@ AnyShopperEvent = (
     | AdClicked
     | ConsentChanged
     | ShopperIdentified
+    | AdRequested
 )
 SHOPPER_EVENTS: tuple[type[ShopperEvent], ...] = (
     ItemViewed,
@@ -263,6 +288,7 @@ SHOPPER_EVENTS: tuple[type[ShopperEvent], ...] = (
     AdClicked,
     ConsentChanged,
     ShopperIdentified,
+    AdRequested,
 )
 
 

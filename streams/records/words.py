@@ -14,8 +14,10 @@ from datetime import UTC, datetime
 import msgspec
 from msgspec import UNSET
 
+from streams.records.ads import AdDecided
 from streams.records.effects import EffectMeasured, OfferOutcome
 from streams.records.events import (
+    AdRequested,
     ClockTicked,
     ConsentChanged,
     EventForwarded,
@@ -61,6 +63,18 @@ GUARDS = {
     "cooldown": "had one a short while ago (cooldown)",
     "frequency_cap": "had as many as are allowed (frequency cap)",
     "below_margin": "it would leave too little of the margin",
+}
+#: Why an ad was chosen, or none.
+AD_REASONS = {
+    "worth_most": "worth most of the slate",
+    "explored": "drawn, to learn",
+    "explored_nothing": "none was drawn, to learn",
+    "no_consent": "no consent to marketing",
+    "not_judged": "no model can judge the visit",
+    "worth_unknown": "nothing says what a purchase comes to",
+    "not_worth_it": "a click costs more than it brings",
+    "ad_cap": "saw it as often as is allowed",
+    "shop_cap": "saw as many ads as are allowed",
 }
 CONSENT = {"allowed": "allowed", "forbidden": "forbidden", "never_said": "never said"}
 
@@ -116,6 +130,7 @@ TITLES: dict[type, str] = {
     ItemProfiled: "item",
     DeadLetter: "dead letter",
     LateEvent: "late",
+    AdDecided: "ad",
     OfferOutcome: "what became of an offer",
     EffectMeasured: "effect",
 }
@@ -138,6 +153,8 @@ def about(record: object, reasons: int = 3) -> str:
         return _withheld(record)
     if isinstance(record, OfferOutcome):
         return _outcome(record)
+    if isinstance(record, AdDecided):
+        return _ad(record)
     if isinstance(record, EffectMeasured):
         arm, segment = (
             name if name != "*" else f"all {what}"
@@ -185,6 +202,14 @@ def _withheld(record: OfferWithheld) -> str:
     more = ", ".join(each for each in (would and f"would be {would}", score) if each)
     of = "" if record.arm is UNSET else f" [{record.campaign}]"
     return guard_in_words(record.reason) + (f" ({more})" if more else "") + of
+
+
+def _ad(record: AdDecided) -> str:
+    why = ", ".join(AD_REASONS.get(reason, reason) for reason in record.reasons)
+    if record.ad_id is None:
+        return f"nothing of {len(record.slate)}: {why}"
+    bid = money(record.bid_cents or 0, record.currency)
+    return f"{record.ad_id} of {len(record.slate)}, a click is worth {bid}: {why}"
 
 
 def _outcome(record: OfferOutcome) -> str:
@@ -278,6 +303,8 @@ def _event(record: object) -> str:
         return f"shopper merged: all that was known of {record.via[0]}"
     if isinstance(record, EventForwarded):
         return f"event forwarded: of {record.via[0]}, {_event(record.event)}"
+    if isinstance(record, AdRequested):
+        return f"ad requested: {', '.join(ad.ad_id for ad in record.slate)}"
     if isinstance(record, ShopperEvent):
         # The item, order, offer or ad that it is about, and its category where it has one.
         about = [getattr(record, name, None) for name in ("item_id", "order_id", "offer_id", "ad_id", "category")]

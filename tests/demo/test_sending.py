@@ -7,8 +7,13 @@ from datetime import UTC, datetime
 import pytest
 
 from streams.access import Access
+from streams.demo.ads import EVERY, VISITORS, with_ads
 from streams.demo.recording import Recording
 from streams.demo.sending import Sending
+from streams.records.events import AdRequested, ConsentChanged, OrderPlaced
+from tests.decisions.test_ads import decided
+from tests.shoppers import NOON, log_of, ordered
+from tests.worlds import cut, run_plain
 
 
 def ms(time: str) -> int:
@@ -35,3 +40,19 @@ def test_a_part_without_events_is_told_without_asking_kafka() -> None:
     sending.start()
     assert sending.lane.finished.wait(60)
     assert str(sending.lane.failure) == "Complete Journey has no event from 2019-01-01 on: its events are of 2017."
+
+
+def test_requests_for_ads_are_simulated_beside_real_orders_which_stay_as_they_are() -> None:
+    real = [ordered(f"h{i % 7}", NOON + 1_000 * i, f"o{i}", 100 + i) for i in range(50 * EVERY)]
+    both = list(with_ads(real))
+    assert [event for event in both if isinstance(event, OrderPlaced)] == real
+    times = [event.event_time for event in both]
+    assert times == sorted(times)
+    asked = [event for event in both if isinstance(event, AdRequested)]
+    assert len(asked) == 50
+    assert {event.placement for event in asked} == {"simulated"}
+    assert sum(isinstance(event, ConsentChanged) for event in both) == VISITORS
+    assert both == list(with_ads(real))
+    answers = decided(run_plain(cut(log_of(*both), [])))
+    assert len(answers) == 50
+    assert {"worth_most"} <= {reason for each in answers for reason in each.reasons}

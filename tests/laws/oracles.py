@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 
 from xxhash import xxh3_64_intdigest, xxh32_intdigest
 
-from streams.features.feature import Feature, Less, Ratio, Scaled, Spread
+from streams.features.feature import Feature, Less, Ratio, Reached, Scaled, Spread
 from streams.features.kinds.cycle import Cycle
 from streams.features.kinds.decay import HALF_LIVES, Decayed
 from streams.features.kinds.held import Held
@@ -154,6 +154,11 @@ def scaled(s: Scaled, a: Asked) -> float:
     return float(a.part(s.address)) * s.factor
 
 
+def reached(s: Reached, a: Asked) -> float:
+    """Whether another feature is at least so much."""
+    return float(a.part(s.address) >= s.least)
+
+
 def spread(s: Spread, a: Asked) -> float:
     signal = a.features[s.total].source.signal
     return statistics.pstdev([amount(signal, event, a) for _, event in a.told if amount(signal, event, a)] or [0])
@@ -178,6 +183,7 @@ COMMON: Oracles = {
     Ratio: ratio,
     Less: less,
     Scaled: scaled,
+    Reached: reached,
     Spread: spread,
     Cycle: cycle,
     Held: lambda s, a: float(a.held.get(s.name, 0)),

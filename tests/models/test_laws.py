@@ -162,5 +162,5 @@ def test_rows_of_another_width_are_refused() -> None:
 def test_folder_and_registry_agree() -> None:
     folders = {p.name for p in TASKS[0].folder.parent.iterdir() if (p / "task.py").exists()}
     assert folders == {t.name for t in TASKS}
-    with pytest.raises(KeyError, match="there are: behaviour, churn, promotion, value, recommend"):
+    with pytest.raises(KeyError, match="there are: behaviour, churn, promotion, value, ad, recommend"):
         task("nonsense")

@@ -24,8 +24,8 @@ from streams.processing.serving import load
 from tests.models.doubles import Double
 from tests.worlds import shipped
 
-#: Adds a seventeenth type of event before anything else is imported, then sends it and others through both models.
-SEVENTEEN = """
+#: Adds an eighteenth type of event before anything else is imported, then sends it and others through both models.
+EIGHTEEN = """
 import streams.records.events as events
 
 class ReviewWritten(events.ShopperEvent, tag="review_written", frozen=True, kw_only=True):
@@ -40,7 +40,7 @@ from streams.columns.arrays import TYPE_CODE
 from tests.shoppers import NOON, log_of, ordered, viewed
 from tests.worlds import cut, run_plain
 
-assert TYPE_CODE[ReviewWritten] == 17
+assert TYPE_CODE[ReviewWritten] == 18
 review = ReviewWritten(event_id="r", shopper_id="s1", event_time=NOON + 1, stars=5)
 world = run_plain(cut(log_of(ordered(), review, viewed(at=NOON + 2), viewed(at=NOON + 7_200_000, event_id="e2")), []))
 assert world.fates["applied"] == 4, world.fates
@@ -49,10 +49,10 @@ assert world.kinds["Scored"] == 2, world.kinds
 """
 
 
-def test_a_seventeenth_type_of_event_stops_nobody() -> None:
+def test_an_eighteenth_type_of_event_stops_nobody() -> None:
     """Its code is beyond the table of the encoder that was trained on fifteen: to that model it is no event."""
     done = subprocess.run(
-        [sys.executable, "-c", SEVENTEEN], cwd=Path(__file__).parents[2], capture_output=True, text=True, check=False
+        [sys.executable, "-c", EIGHTEEN], cwd=Path(__file__).parents[2], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
 

@@ -12,12 +12,15 @@ from streams.settings import Settings, SettingsError
 from tests.shoppers import random_history, slice_of
 from tests.worlds import DictTier, cut, run_plain, shipped
 
+#: Fields of what marketing acts on: alerts, offers, decisions about ads.
+MARKETING = {"level", "max_discount_cents", "propensity_of_nothing"}
+
 
 def test_what_is_too_old_is_not_published_and_changes_nothing_else() -> None:
     log = random_history(75, 900, 40)
     all_of_it = run_plain([slice_of(log)])
     told = {i: msgspec.json.decode(said) for i, said in all_of_it.outcomes.items()}
-    for_marketing = {i for i, said in told.items() if "level" in said or "max_discount_cents" in said}
+    for_marketing = {i for i, said in told.items() if MARKETING & said.keys()}
     times = sorted(told[i]["event_time_ms"] for i in for_marketing)
     start = times[len(times) // 2]
     old = {i for i in for_marketing if told[i]["event_time_ms"] < start}
@@ -28,7 +31,7 @@ def test_what_is_too_old_is_not_published_and_changes_nothing_else() -> None:
     assert world.outcomes.keys() == all_of_it.outcomes.keys() - old
     assert world.rows == all_of_it.rows
     counted = PartitionProcessor(SHOPPER, 0, rules, shipped()).apply(slice_of(log)).suppressed
-    assert counted.keys() == {"ChurnAlerted", "OfferMade"}
+    assert counted.keys() == {"AdDecided", "ChurnAlerted", "OfferMade"}
     assert counted.total() == len(old)
 
 

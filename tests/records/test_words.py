@@ -7,14 +7,17 @@ from typing import get_args
 import pytest
 
 from streams.decisions import promotion
+from streams.decisions.ads import REFUSALS
 from streams.effects.attribution import Journeys, Opened, Ordered, Reacted, Returned, Window
 from streams.records import portrait, words
 from streams.records.events import SHOPPER_EVENTS, ClockTicked, ShopperEvent, decode_event
 from streams.records.items import ITEM_RECORDS, ItemListed, ItemReviewed, ItemTally, StockCounted
+from tests.decisions.test_ads import SURE, asked, decided
 from tests.effects.reports import measured, reports
 from tests.items import catalogue
 from tests.outcomes import alert, item, late, letter, offer, portrayed, profile, withheld
-from tests.shoppers import NOON, identified, ordered, random_history, viewed
+from tests.shoppers import NOON, consented, identified, log_of, ordered, random_history, viewed
+from tests.worlds import cut, run_plain
 
 
 @pytest.mark.parametrize(
@@ -153,3 +156,13 @@ def test_an_order_costs_what_its_lines_do_less_discounts() -> None:
     order = ordered(cents=500, units=3, discount_cents=200)
     assert words.order_cents(order) == 1300
     assert "3 units, 13.00" in words.said(order)
+
+
+def test_what_was_decided_about_an_ad_is_said_in_words() -> None:
+    log = log_of(consented(), viewed(at=NOON + 1), asked("s1", NOON + 2, "r", ("a", 1, 20_000), ("b", 9_000, 20_000)))
+    (shown,) = decided(run_plain(cut(log, []), SURE))
+    assert words.said(shown).startswith("ad: a of 2, a click is worth ")
+    assert words.said(shown).endswith(" USD: worth most of the slate")
+    (nothing,) = decided(run_plain(cut(log_of(asked("s1", NOON, "r", ("a", 1, 9))), []), SURE))
+    assert words.said(nothing) == "ad: nothing of 1: no consent to marketing"
+    assert set(REFUSALS) <= set(words.AD_REASONS)

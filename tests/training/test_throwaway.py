@@ -104,7 +104,7 @@ def test_a_task_is_a_folder_a_file_and_a_line(tmp_path: Path) -> None:
     (tmp_path / "training/tasks/returns.py").write_text(TRAINER)
     # … and one line.
     registry = tmp_path / "models/registry.py"
-    text = registry.read_text().replace("PROMOTION)", "PROMOTION, RETURNS)")
+    text = registry.read_text().replace("PROMOTION,", "PROMOTION, RETURNS,")
     registry.write_text(
         "from models.tasks.returns.task import RETURNS\n" + text.replace("from __future__ import annotations\n", "")
     )

@@ -388,7 +388,8 @@ def small_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     (folder / "online_shoppers" / "online_shoppers_intention.csv").write_text(
         "Administrative,Administrative_Duration,Informational,Informational_Duration,ProductRelated,"
-        "ProductRelated_Duration,Month,Revenue\n1,10,0,0,2,60,Feb,True\n0,0,0,0,1,0,Nov,False\n"
+        "ProductRelated_Duration,Month,VisitorType,Revenue\n1,10,0,0,2,60,Feb,Returning_Visitor,True\n"
+        "0,0,0,0,1,0,Nov,New_Visitor,False\n"
     )
     return folder
 
@@ -398,7 +399,7 @@ def small_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     [
         ("online_retail", ["OrderPlaced", "OrderCancelled"]),
         ("taobao", ["ItemViewed", "ItemWishlisted", "CartItemAdded", "OrderPlaced"]),
-        ("online_shoppers", ["ItemViewed", "ItemViewed", "ItemViewed", "OrderPlaced", "ItemViewed"]),
+        ("online_shoppers", ["ItemViewed", "ItemViewed", "ItemViewed", "ItemViewed", "OrderPlaced", "ItemViewed"]),
     ],
 )
 def test_a_reader_yields_wire_events_in_order_of_time(name: str, kinds: list[str], small_data: Path) -> None:

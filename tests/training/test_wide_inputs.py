@@ -250,7 +250,7 @@ def test_the_laws_of_every_model_hold_and_a_report_is_drawn(trained: dict[str, A
         shutil.copytree(ROOT / name, tmp_path / name, ignore=skipped)
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
     registry = tmp_path / "models/registry.py"
-    text = registry.read_text().replace("PROMOTION)", "PROMOTION, LOOK, HEAR, BOTH)")
+    text = registry.read_text().replace("PROMOTION,", "PROMOTION, LOOK, HEAR, BOTH,")
     for task in (LOOK, HEAR, BOTH):
         folder = tmp_path / "models/tasks" / task.name
         folder.mkdir()

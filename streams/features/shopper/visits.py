@@ -1,6 +1,6 @@
 """Features of how a shopper comes and goes, whatever they do."""
 
-from streams.features.feature import Feature
+from streams.features.feature import Feature, Reached
 from streams.features.kinds.marks import MAX_DAYS, DaysSince, Total
 from streams.features.kinds.recent import EVENTS_KEPT, Session
 from streams.features.kinds.windows import WINDOWS, ActiveBuckets, Windowed
@@ -11,6 +11,7 @@ FEATURES = (
     Feature("visits.events", "Events ever", "events", Total(ANY)),
     Feature("visits.days_since_last", "Days since the last event", "days", DaysSince(ANY), 0, MAX_DAYS, MAX_DAYS),
     Feature("visits.days_since_first", "Days since the first event", "days", DaysSince(ANY, "first"), 0, MAX_DAYS),
+    Feature("visits.returning", "Whether the first event is a day old; 1 yes, 0 no", "flag", Reached("visits.days_since_first", 1.0), 0, 1),
     *(Feature(f"visits.events_{w}", f"Events in {w}", "events", Windowed(ANY, w)) for w in WINDOWS),
     Feature("visits.active_hours_24h", "Hours with an event in 24 hours", "hours", ActiveBuckets(ANY, "24h"), 0, 24),
     Feature("visits.active_days_7d", "Days with an event in 7 days", "days", ActiveBuckets(ANY, "7d"), 0, 7),

@@ -1,0 +1,270 @@
+"""Which advertisement of a slate to show: what a click brings less what it costs, under caps, with some chance."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from math import isfinite
+
+import numpy as np
+
+from streams.campaigns.draws import digest, due_hashes, uniform
+from streams.columns.arrays import TYPE_CODE, Bools, Floats, Hashes, Ints
+from streams.columns.layout import Column, Rows
+from streams.decisions.decider import Group, Said
+from streams.decisions.promotion import PromotionPolicy
+from streams.features.kinds.decay import HOUR_MS
+from streams.records.ads import AdDecided, AdWeighed
+from streams.records.events import MAX_SLATE, AdRequested
+from streams.records.outcomes import outcome_id
+
+TASK, OUTPUT = "ad", "conversion"
+REQUESTED = TYPE_CODE[AdRequested]
+ADS_KEPT = 16
+AT = Column("ads/at", "i8", ADS_KEPT)
+"""When ads were chosen for the shopper, the last ones; 0: none."""
+AD = Column("ads/ad", "u8", ADS_KEPT)
+"""Which: the 64-bit hash of its id."""
+#: Why an ad may not be shown, in the order in which it is asked.
+REFUSALS = ("no_consent", "not_judged", "worth_unknown", "not_worth_it", "ad_cap", "shop_cap")
+#: Money is said to so many decimals of a cent, chances as well.
+DECIMALS = 6
+
+
+@dataclass(frozen=True, slots=True)
+class AdPolicy:
+    """Shows the ad whose click brings most beyond its cost, or nothing.
+
+    Each guard prevents an accident: personal ads without consent; paying for a click more than it brings; the same ad
+    over and over (``cap``), or ads without end (``cap_all``); paying for purchases that would have come anyway
+    (``brought_share``); and never learning what the other ads would have brought (``exploration_share``).
+    """
+
+    cap: int = 3
+    """Of one ad so many are chosen for a shopper within ``cap_hours``."""
+    cap_all: int = 12
+    """Of all ads together; 1 to 16."""
+    cap_hours: float = 24.0
+    click_rate: float = 0.005
+    """Clicks per ad shown, of a shopper of whom nothing is known, 0 to 1."""
+    click_rate_shown: float = 200.0
+    """So many ads must be shown to a shopper until their own rate counts as much as that one; above 0."""
+    brought_share: float = 0.25
+    """Of the purchases after a click, the share that would not have come without it, 0 to 1: assumed."""
+    least_return: float = 0.0
+    """What a cent that is spent must bring beyond itself, in cents, from 0 on: it lowers bids."""
+    exploration_share: float = 0.05
+    """Of the decisions, the share that is drawn evenly among all ads that may be shown and nothing, 0 to 1."""
+    salt: str = "ads-1"
+    """Another one draws other explorations."""
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.cap <= self.cap_all <= ADS_KEPT:
+            raise ValueError(f"cap is {self.cap}, cap_all {self.cap_all}: 1 to cap_all, and that at most {ADS_KEPT}.")
+
+    @property
+    def window_ms(self) -> int:
+        """How far back the caps count."""
+        return int(self.cap_hours * HOUR_MS)
+
+    def click(self, shown: Floats, clicked: Floats) -> Floats:
+        """How likely shoppers click on an ad: their own clicks over their own ads, drawn to ``click_rate`` while these
+        are few.
+
+        >>> AdPolicy().click(np.array([0.0, 200.0]), np.array([0.0, 3.0])).tolist()
+        [0.005, 0.01]
+        """
+        found = (clicked + self.click_rate * self.click_rate_shown) / (shown + self.click_rate_shown)
+        return np.minimum(found, 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Slates:
+    """What k requests offer: n places each, of which the first are filled."""
+
+    filled: Bools
+    """[k, n]"""
+    ad: Hashes
+    """[k, n] hash of each ad's id."""
+    cost: Floats
+    """[k, n] cents per click."""
+    price: Floats
+    """[k, n] cents that a purchase comes to; 0: unknown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Weighed:
+    """What k slates are worth, and what was chosen."""
+
+    bid: Ints
+    """[k, n] the most that a click may cost, in cents; -1: unknown."""
+    value: Floats
+    """[k, n] cents per impression after the cost; NaN: unknown."""
+    refused: Ints
+    """[k, n] place in ``REFUSALS``; -1: it may be shown."""
+    propensity: Floats
+    """[k, n + 1] of each ad, and of nothing; 0 where it may not be shown."""
+    chosen: Ints
+    """[k] place in the slate; n: nothing."""
+    explored: Bools
+    """[k]"""
+
+
+def weigh(
+    policy: AdPolicy,
+    slates: Slates,
+    click: Floats,
+    click_worth: Floats,
+    consents: Bools,
+    held: tuple[Ints, Hashes],
+    now_ms: Ints,
+    lateness_ms: int,
+    due: Hashes,
+) -> Weighed:
+    """Weigh k slates and choose. ``click`` [k]: chance of one; ``click_worth`` [k]: what one brings in shares of the
+    price, NaN where nobody can judge; ``held`` [k, 16] when which ads were chosen; ``due`` [k] tells requests apart.
+
+    An ad is forgotten only once it is older than the window and all lateness, so no cap is exceeded by forgetting.
+    """
+    (k, n), known = slates.filled.shape, np.isfinite(click_worth)
+    worth = np.where(known, click_worth, 0.0)[:, None] * slates.price
+    bid = np.floor(worth / (1.0 + policy.least_return)).astype(np.int64)
+    value = np.round(click[:, None] * (worth - slates.cost), DECIMALS)
+    at, ad = held
+    recent = (at > 0) & (now_ms[:, None] - at < policy.window_ms)
+    same = (ad[:, None, :] == slates.ad[:, :, None]) & recent[:, None, :]
+    full = (at > 0).all(axis=1) & (now_ms - at.min(axis=1) < policy.window_ms + lateness_ms)
+    against = (
+        np.broadcast_to(~consents[:, None], (k, n)),
+        np.broadcast_to(~known[:, None], (k, n)),
+        slates.price <= 0,
+        (bid < slates.cost) | (value <= 0),
+        same.sum(axis=2) >= policy.cap,
+        np.broadcast_to(((recent.sum(axis=1) >= policy.cap_all) | full)[:, None], (k, n)),
+    )
+    refused = np.full((k, n), -1)
+    for code in reversed(range(len(against))):
+        refused[against[code]] = code
+    may = slates.filled & (refused < 0)
+    count, places = may.sum(axis=1), np.arange(n)
+    best = np.where(count > 0, np.where(may, value, -np.inf).argmax(axis=1), n)
+    even = policy.exploration_share / (count + 1)
+    propensity = np.c_[may * even[:, None], even]
+    propensity[np.arange(k), best] += 1.0 - policy.exploration_share
+    propensity[count == 0, n] = 1.0
+    salts = np.array([digest("ads", policy.salt, what) for what in ("explore", "which")], np.uint64)
+    explored = (uniform(due, salts[0]) < policy.exploration_share) & (count > 0)
+    drawn = np.floor(uniform(due, salts[1]) * (count + 1)).astype(np.int64)
+    place = np.where(may, may.cumsum(axis=1) - 1, -1)
+    which = np.where((place == drawn[:, None]).any(axis=1), (place == drawn[:, None]).argmax(axis=1), places.size)
+    unknown = ~known[:, None] | (slates.price <= 0)
+    return Weighed(
+        bid=np.where(unknown, -1, bid),
+        value=np.where(unknown, np.nan, value),
+        refused=refused,
+        propensity=propensity,
+        chosen=np.where(explored, which, best),
+        explored=explored,
+    )
+
+
+def merge(state: Rows, row: int, other: Rows) -> None:
+    """Take the ads that were chosen for the one row of ``other`` into a row's, the newest of both."""
+    held, more = state.data, other.data
+    both = {column: np.r_[held[column.name][row], more[column.name][0]] for column in (AT, AD)}
+    newest = np.argsort(-both[AT], kind="stable")[:ADS_KEPT]
+    for column, values in both.items():
+        held[column.name][row] = values[newest]
+
+
+class Ads:
+    """Answers every request for an advertisement. ``promotion``: whose consent, and which margin, counts for ads as
+    well; ``lateness_ms``: how late events may come."""
+
+    columns = (AT, AD)
+    reads = ("offers.consent", "offers.ads_shown", "offers.ads_clicked", "orders.average_value")
+
+    def __init__(
+        self, policy: AdPolicy, promotion: PromotionPolicy, lateness_ms: int, currency: str, rules: str
+    ) -> None:
+        self._policy, self._promotion, self._lateness_ms = policy, promotion, lateness_ms
+        self._currency, self._rules = currency, rules
+
+    def decide(self, state: Rows, group: Group) -> Iterable[Said]:
+        asked = np.flatnonzero(group.event_type == REQUESTED)
+        if not len(asked):
+            return []
+        at = asked.tolist()
+        consent, shown, clicked, basket = (group.feature(a)[asked].astype(np.float64) for a in self.reads)
+        slates = slates_of([group.record[i] for i in at], basket)
+        click, conversion = self._policy.click(shown, clicked), group.answer(TASK, OUTPUT)[asked]
+        rows, now_ms = group.row[asked], group.now_ms[asked]
+        cells = [state.cells(column, rows)[:, None] + np.arange(ADS_KEPT) for column in self.columns]
+        held = state.flat["i8"][cells[0]], state.flat["u8"][cells[1]]
+        worth = conversion * self._promotion.gross_margin * self._policy.brought_share
+        consents = (consent > 0) | ((consent == 0) & self._promotion.default_consent)
+        due = due_hashes([group.key[i] for i in at], [group.ref(i) for i in at])
+        found = weigh(self._policy, slates, click, worth, consents, held, now_ms, self._lateness_ms, due)
+        k = np.flatnonzero(found.chosen < slates.filled.shape[1])
+        oldest = held[0][k].argmin(axis=1)
+        state.flat["i8"][cells[0][k, oldest]] = now_ms[k]
+        state.flat["u8"][cells[1][k, oldest]] = slates.ad[k, found.chosen[k]]
+        return [(i, self._said(group, i, j, found, float(click[j]), float(conversion[j]))) for j, i in enumerate(at)]
+
+    def _said(self, group: Group, i: int, j: int, found: Weighed, click: float, conversion: float) -> AdDecided:
+        asked: AdRequested = group.record[i]
+        slate, place, nothing = asked.slate, int(found.chosen[j]), found.refused.shape[1]
+        refused = [None if code < 0 else REFUSALS[code] for code in found.refused[j].tolist()[: len(slate)]]
+        chances, values = found.propensity[j].round(DECIMALS).tolist(), found.value[j].tolist()
+        bids = [None if bid < 0 else bid for bid in found.bid[j].tolist()]
+        chosen = None if place == nothing else slate[place]
+        why = list(dict.fromkeys(reason for reason in refused if reason))
+        if chosen is not None:
+            why = ["explored" if found.explored[j] else "worth_most"]
+        elif found.explored[j]:
+            why = ["explored_nothing"]
+        judged = isfinite(conversion)
+        return AdDecided(
+            outcome_id=outcome_id("ad_decided", group.key[i], group.ref(i), ""),
+            shopper_id=group.key[i],
+            event_time_ms=int(group.now_ms[i]),
+            due=group.due[i],
+            model=group.model(TASK, i) if judged else None,
+            placement=asked.placement,
+            ad_id=None if chosen is None else chosen.ad_id,
+            campaign_id=None if chosen is None else chosen.campaign_id,
+            bid_cents=None if chosen is None else bids[place],
+            expected_value_cents=0.0 if chosen is None else values[place],
+            click=round(click, DECIMALS),
+            conversion=conversion if judged else None,
+            propensity=chances[place],
+            propensity_of_nothing=chances[nothing],
+            reasons=why,
+            slate=[
+                AdWeighed(
+                    ad_id=ad.ad_id,
+                    cost_cents=ad.cost_cents,
+                    bid_cents=bids[p],
+                    expected_value_cents=values[p] if isfinite(values[p]) else None,
+                    refused=refused[p],
+                    propensity=chances[p],
+                )
+                for p, ad in enumerate(slate)
+            ],
+            currency=self._currency,
+            rules=self._rules,
+        )
+
+
+def slates_of(asked: list[AdRequested], basket: Floats) -> Slates:
+    """What some requests offer. ``basket`` [k]: what an order of each shopper comes to, in cents, for ads that name no
+    price; 0: unknown."""
+    n = max(len(request.slate) for request in asked)
+    assert n <= MAX_SLATE
+    filled = np.arange(n) < np.array([len(request.slate) for request in asked])[:, None]
+    ads = [ad for request in asked for ad in request.slate]
+    hashes, (cost, price) = np.zeros(filled.shape, np.uint64), np.zeros((2, *filled.shape))
+    hashes[filled] = [digest(ad.ad_id) for ad in ads]
+    cost[filled] = [ad.cost_cents for ad in ads]
+    price[filled] = [ad.unit_price_cents or 0 for ad in ads]
+    return Slates(filled, hashes, cost, np.where(price > 0, price, basket[:, None]) * filled)
