@@ -36,7 +36,7 @@ pytestmark = pytest.mark.kafka
 
 def log_with_faults() -> Log:
     """A history out of order by less than is allowed, with duplicates, dead records and a worker's own."""
-    decoded = [decode_event(value or b"") for _, value in random_history(31, 1500, 40)]
+    decoded = [decode_event(value or b"") for _, value in random_history(37, 1500, 40)]
     newest, kept = 0, []
     for event in decoded:
         assert isinstance(event, ShopperEvent)
