@@ -69,7 +69,7 @@ class History:
     touch_category: npt.NDArray[np.int64]
     touch_cents: npt.NDArray[np.int64]
     item_ids: list[str] = field(default_factory=list)
-    """The ids of the items that are touched, as they come: what their hashes stand for."""
+    """The ids of the items that are touched, in order of their names: what their hashes stand for."""
 
     def __post_init__(self) -> None:
         if len(self.shopper) and (np.diff(np.maximum.accumulate(self.shopper), prepend=-1) > 1).any():
@@ -214,7 +214,7 @@ def in_columns(batches: Iterable[EventBatch]) -> History:
         touch_item=joined([t.item for t in touches], np.uint64),
         touch_category=joined([t.category for t in touches], np.int64),
         touch_cents=joined([t.cents for t in touches], np.int64),
-        item_ids=list(dict.fromkeys(item for t in touches for item in t.item_ids)),
+        item_ids=sorted({item for t in touches for item in t.item_ids}),
     )
 
 

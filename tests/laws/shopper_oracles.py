@@ -76,7 +76,7 @@ def distinct(s: Distinct, a: Asked) -> Any:
                 found.add(touched.item_id if s.of == "item" else touched.category)
     exact = len(found - {None})
     # A sketch: three standard errors, or two pairs of a few that share a register.
-    return pytest.approx(exact, rel=0.3, abs=2.5)
+    return pytest.approx(exact, rel=0.3, abs=4)  # of a few items, four may share a register once in 10,000
 
 
 def favourite_weights(a: Asked) -> list[float]:
