@@ -27,9 +27,10 @@ WEIGHTS = {e.ItemViewed: 1.0, e.ItemWishlisted: 2.0, e.CartItemAdded: 3.0, e.Ord
 def new_state() -> dict[str, Any]:
     """The state of a shopper never seen."""
     return {
-        "orders": 0, "spend": 0, "discount": 0, "units": 0, "coupons": 0, "cancelled": 0, "shown": 0, "redeemed": 0,
+        "orders": 0, "spend": 0, "discount": 0, "units": 0, "coupons": 0, "cancelled": 0,
+        "returned": 0, "refunded": 0, "shown": 0, "redeemed": 0,
         "first_order": 0, "last_order": 0, "last_event": 0, "consent": [0, 0], "times": [],
-        "decayed": {"count7": [0.0, 0], "count30": [0.0, 0], "spend30": [0.0, 0]},
+        "decayed": {"count7": [0.0, 0], "count30": [0.0, 0], "spend7": [0.0, 0], "spend30": [0.0, 0]},
         "recent": [], "left": {},
         "days": {}, "items": [0] * REGISTERS, "categories": [0] * REGISTERS, "taste": [0.0] * SLOTS, "taste_at": 0,
     }  # fmt: skip
@@ -38,7 +39,8 @@ def new_state() -> dict[str, Any]:
 def fold(s: dict[str, Any], event: e.ShopperEvent, at: int) -> None:
     """Take one event into the state."""
     s["last_event"] = max(s["last_event"], at)
-    s["recent"] = sorted([*s["recent"], _remembered(event, at, _money(s, event))])[-EVENTS_KEPT:]
+    cents = _money(s, event)
+    s["recent"] = sorted([*s["recent"], _remembered(event, at, cents)])[-EVENTS_KEPT:]
     day = s["days"].setdefault(str(at // DAY), [0, 0, 0])
     day[0] += 1
     newest = s["last_event"] // DAY
@@ -46,8 +48,9 @@ def fold(s: dict[str, Any], event: e.ShopperEvent, at: int) -> None:
         s["days"] = {d: v for d, v in s["days"].items() if int(d) > newest - 30}
     if isinstance(event, e.OrderPlaced):
         _fold_order(s, event, at, day)
-    elif isinstance(event, e.OrderCancelled):
-        s["cancelled"] += 1
+    elif isinstance(event, (e.OrderCancelled, e.OrderReturned)):
+        s["refunded"] += cents
+        s["cancelled" if isinstance(event, e.OrderCancelled) else "returned"] += 1
     elif isinstance(event, e.OfferShown):
         s["shown"] += 1
     elif isinstance(event, e.OfferRedeemed):
@@ -117,6 +120,7 @@ def _fold_order(s: dict[str, Any], event: e.OrderPlaced, at: int, day: list[int]
     day[2] += cents
     _decay(s["decayed"]["count7"], 1, at, 7)
     _decay(s["decayed"]["count30"], 1, at, 30)
+    _decay(s["decayed"]["spend7"], cents, at, 7)
     _decay(s["decayed"]["spend30"], cents, at, 30)
 
 
@@ -182,6 +186,10 @@ def read(s: dict[str, Any], now: int) -> dict[str, float]:
         "orders.days_since_first": (now - s["first_order"]) / DAY if orders else 0.0,
         "orders.count_decayed_7d": decayed["count7"],
         "orders.count_decayed_30d": decayed["count30"],
+        "orders.spend": spend,
+        "orders.refunded": s["refunded"],
+        "orders.return_rate": min(s["returned"] / orders, 5.0) if orders else 0.0,
+        "orders.spend_decayed_7d": decayed["spend7"],
         "orders.spend_decayed_30d": decayed["spend30"],
         "orders.count_7d": sum(v[1] for d, v in days.items() if d > today - 7),
         "orders.count_30d": sum(v[1] for v in days.values()),
