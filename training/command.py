@@ -180,6 +180,8 @@ def champion(task: Task, asked: Asked, settings: Settings, say: Say) -> tuple[Pr
 def promoted(artifact: Artifact, job: Job, kept: Kept, settings: Settings, to: Literal["shadow", "canary"]) -> str:
     """Put a new version into a stage if it is ahead of the champion in an answer and behind in none, and say so; where
     there is no champion that can be had, it is for a person to decide."""
+    if job.champion is None:
+        return "Nothing was promoted: there is no version to compare it with. Look at it, and promote it yourself."
     task, found = job.task.name, [standing(artifact, given.name) for given in job.histories]
     if any("behind" in sides for sides in found) or not any("ahead" in sides for sides in found):
         return f"Nothing was promoted: beside {job.champion_called} it is not ahead in something and behind in nothing."

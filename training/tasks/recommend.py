@@ -177,7 +177,7 @@ def _items(job: Job, shop: Shop, catalogue: Catalogue, answer: Any) -> dict[str,
     named["ours"] = _named(catalogue, said)
     if job.champion is not None:
         theirs = np.array([item_code(name) for name in job.champion.names], np.uint64)
-        named["shipped"] = _named(replace(catalogue, item=theirs), job.champion.score(shop.found.x[rows]))
+        named["champion"] = _named(replace(catalogue, item=theirs), job.champion.score(shop.found.x[rows]))
     own = _own(held, every, some)
     truth = [shop.found.items(row) for row in rows.tolist()]
     return {"segments": {"all": measured(named, truth, own, job.seed)}}
