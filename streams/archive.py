@@ -20,12 +20,11 @@ from itertools import groupby
 import msgspec
 
 from streams.reading import Reader, Record
-from streams.records.slices import Slice
 from streams.topics import SOURCES, Identity
 
 #: A file holds no more records, and no more bytes of keys and values, than these.
 MOST_RECORDS, MOST_BYTES = 1_000_000, 128 << 20
-#: So many records are handed on at once.
+#: So many rows are read at once.
 BLOCK = 8192
 _NAME = re.compile(r"day=(\d{4}-\d\d-\d\d)/p(\d{5})-(\d{19})-(\d{19})\.parquet$")
 _ABOUT = "_topic.json"
@@ -112,16 +111,12 @@ class Archive:
         """By partition, the offset before which all is archived."""
         return {part.partition: part.next for part in self.parts(topic)}
 
-    def records(self, topic: str, partition: int) -> Iterator[Record]:
-        """A partition's records in the order of its log, each once."""
-        yield from self._read(topic, [part for part in self.parts(topic) if part.partition == partition])
-
-    def slices(self, topic: str, partition: int) -> Iterator[Slice]:
-        """The same as slices."""
-        records = self.records(topic, partition)
-        while block := [record for _, record in zip(range(BLOCK), records, strict=False)]:
-            columns = zip(*((r.offset, r.time_ms, r.key, r.value) for r in block), strict=True)
-            yield Slice(topic, partition, *map(list, columns))
+    def logs(self, topic: str) -> list[Iterator[Record]]:
+        """Of each partition the records in the order of its log, each once."""
+        kept: list[list[Part]] = [[] for _ in range(self.about(topic).partitions)]
+        for part in self.parts(topic):
+            kept[part.partition].append(part)
+        return [self._read(topic, parts) for parts in kept]
 
     def add(
         self, reader: Reader, topic: str, identity: Identity, tell: Callable[[int], None] = lambda _n: None

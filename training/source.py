@@ -119,11 +119,11 @@ def of_archive(url: str, rules: Rules) -> Source:
     kept = Archive(url)
 
     def load(kept_in: Path, tell: Tell) -> tuple[History, Tally | None]:
-        count = kept.about(EVENTS.name).partitions
         seen = (kept.parts(EVENTS.name), msgspec.to_builtins(rules.decode), rules.allowed_lateness_ms)
 
         def read() -> tuple[History, str]:
-            logs = (records.Log(kept.slices(EVENTS.name, p), count) for p in range(count))
+            found = kept.logs(EVENTS.name)
+            logs = (records.Log(topic.slices(p, log), len(found)) for p, log in enumerate(found))
             held, tally = history_of_logs(logs, rules, tell)
             return held, msgspec.json.encode(tally).decode()
 

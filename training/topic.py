@@ -32,10 +32,11 @@ def logs(kafka: Access) -> Iterator[Log]:
         count = reader.partitions(EVENTS.name)
         extents = [reader.extent((EVENTS.name, p)) for p in range(count)]
         for partition, (low, high) in enumerate(extents):
-            yield Log(_slices(partition, reader.between((EVENTS.name, partition), low, high)), count)
+            yield Log(slices(partition, reader.between((EVENTS.name, partition), low, high)), count)
 
 
-def _slices(partition: int, records: Iterator[Record]) -> Iterator[Slice]:
+def slices(partition: int, records: Iterator[Record]) -> Iterator[Slice]:
+    """The records of one of its partitions, some at a time."""
     while block := list(islice(records, BLOCK)):
         yield Slice(
             EVENTS.name,

@@ -66,7 +66,7 @@ def records_of_lines(lines: Iterable[tuple[int, bytes]]) -> Iterator[Record]:
 def records_of_archive(archive: Archive) -> Iterator[Record]:
     """What others produced, as it was sent, in the order in which it was appended. What workers wrote is left out: the
     workers that get these records write it anew."""
-    kept = [archive.records(topic, p) for topic in archive.topics() for p in range(archive.about(topic).partitions)]
+    kept = [log for topic in archive.topics() for log in archive.logs(topic)]
     for record in heapq.merge(*kept, key=lambda record: record.time_ms):
         if type_of(record.value or b"") not in WORKERS_TYPES:
             yield Record(record.key, record.value, _said_ms(record.value or b""), record.topic)

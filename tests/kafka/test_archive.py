@@ -69,7 +69,7 @@ def test_each_record_is_archived_once_and_a_table_is_made_anew_from_it(cluster: 
         said[partition] = [
             (s.offsets[i], s.keys[i], s.values[i], s.timestamps_ms[i]) for s in slices for i in range(len(s))
         ]
-        held = [(r.offset, r.key, r.value, r.time_ms) for r in kept.records(EVENTS.name, partition)]
+        held = [(r.offset, r.key, r.value, r.time_ms) for r in kept.logs(EVENTS.name)[partition]]
         assert held == said[partition]
 
     settings = cluster.settings()
@@ -112,7 +112,7 @@ def test_what_kafka_deleted_before_it_was_archived_is_said(cluster: Cluster, tmp
     assert f"note: {lost} records of {EVENTS.name} are in no archive: Kafka had deleted them" in " ".join(
         done.stderr.split()
     )
-    assert sum(1 for p in gone for _ in Archive(url).records(EVENTS.name, p)) == sum(ends.values()) - lost
+    assert sum(1 for log in Archive(url).logs(EVENTS.name) for _ in log) == sum(ends.values()) - lost
 
 
 def test_two_runs_at_once_and_one_that_was_killed_leave_each_record_once(cluster: Cluster, tmp_path: Path) -> None:
@@ -129,5 +129,5 @@ def test_two_runs_at_once_and_one_that_was_killed_leave_each_record_once(cluster
         late.ends = lambda topic: dict.fromkeys(range(cluster.partitions), 3)  # type: ignore[method-assign]
         late.add(reader, EVENTS.name, identity)
         (tmp_path / "archive" / EVENTS.name / "_new-cut-off").write_bytes(b"PAR1")
-    held = [(p, r.offset) for p in range(cluster.partitions) for r in Archive(url).records(EVENTS.name, p)]
+    held = [(p, r.offset) for p, log in enumerate(Archive(url).logs(EVENTS.name)) for r in log]
     assert len(held) == len(set(held)) == len(log)
