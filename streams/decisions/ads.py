@@ -202,7 +202,7 @@ class Ads:
         cells = [state.cells(column, rows)[:, None] + np.arange(ADS_KEPT) for column in self.columns]
         held = state.flat["i8"][cells[0]], state.flat["u8"][cells[1]]
         worth = conversion * self._promotion.gross_margin * self._policy.brought_share
-        consents = (consent > 0) | ((consent == 0) & self._promotion.default_consent)
+        consents = self._promotion.consents(consent)
         due = due_hashes([group.key[i] for i in at], [group.ref(i) for i in at])
         found = weigh(self._policy, slates, click, worth, consents, held, now_ms, self._lateness_ms, due)
         k = np.flatnonzero(found.chosen < slates.filled.shape[1])

@@ -6,11 +6,11 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from math import ceil
-from typing import Literal
+from typing import Literal, overload
 
 import numpy as np
 
-from streams.columns.arrays import TYPE_CODE, Ints
+from streams.columns.arrays import TYPE_CODE, Bools, Floats, Ints
 from streams.columns.layout import Column, Rows
 from streams.decisions import churn_alert
 from streams.decisions.decider import Group, Names, Said
@@ -131,9 +131,15 @@ class PromotionPolicy:
         need = prospect.score + 0.3 * appetite
         return small if need < 0.6 else middle if need < 0.8 else large
 
-    def consents(self, consent: float) -> bool:
-        """Whether marketing may write to a shopper of whom ``offers.consent`` is this."""
-        return consent > 0 or (consent == 0 and self.default_consent)
+    @overload
+    def consents(self, consent: float) -> bool: ...
+
+    @overload
+    def consents(self, consent: Floats) -> Bools: ...
+
+    def consents(self, consent: float | Floats) -> bool | Bools:
+        """Whether marketing may write to a shopper, or to each of some, of whom ``offers.consent`` is this."""
+        return (consent > 0) | ((consent == 0) & self.default_consent)
 
     def closed_until_ms(self, times: Ints) -> dict[Guard, int]:
         """Before when cooldown and frequency cap hold an offer back, given when offers were made; 0 for not at all."""
