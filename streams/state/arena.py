@@ -209,14 +209,10 @@ class Arena:
 
     def evicted(self) -> Iterator[tuple[list[str], Rows]]:
         """The rows that are not in memory, some at a time, with their keys."""
-        block: list[tuple[str, bytes]] = []
-        for key, value in () if self.tier is None else self.tier.items():
-            if key[:1] == b"s" and key[1:].decode() not in self._index:
-                block.append((key[1:].decode(), value))
-                if len(block) >= 4096:
-                    yield [name for name, _ in block], self.codec.unpack([held for _, held in block])
-                    block = []
-        if block:
+        every = () if self.tier is None else self.tier.items()
+        named = ((key[1:].decode(), value) for key, value in every if key[:1] == b"s")
+        cold = (row for row in named if row[0] not in self._index)
+        while block := list(itertools.islice(cold, 4096)):
             yield [name for name, _ in block], self.codec.unpack([held for _, held in block])
 
     def _chill(self, key: str, due: int) -> None:
