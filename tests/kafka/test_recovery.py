@@ -51,7 +51,7 @@ def test_two_groups_share_the_shoppers_log_and_nothing_else(cluster: Cluster) ->
             other.worker(time_zone="Asia/Shanghai", data="two"),
         ]
         cluster.send(part)
-        while cluster.waiting() or other.waiting() or cluster.chosen() < 3 * (cadence == 900):
+        while cluster.waiting() or other.waiting() or cluster.chosen() < 6 * (cadence == 900):
             time.sleep(0.2)
         for worker in workers:
             worker.stop()
