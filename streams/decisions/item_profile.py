@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from streams.columns.layout import Column, Rows
 from streams.decisions.decider import Group, Names, Said
@@ -31,6 +35,8 @@ NUMBERS: dict[str, tuple[str, int]] = {
     "rating": ("reviews.rating", 2),
     "rating_recent": ("reviews.rating_recent", 2),
 }
+#: What is not known of an item that nobody counted.
+STOCK = ("on_hand", "on_order", "cover_days")
 
 
 class ItemProfiles:
@@ -45,29 +51,29 @@ class ItemProfiles:
         self._currency, self._rules, self._names = currency, rules, names
 
     def decide(self, state: Rows, group: Group) -> Iterable[Said]:
-        read = {
-            name: group.feature(address).astype(float).round(digits).tolist()
-            for name, (address, digits) in NUMBERS.items()
-        }
-        listed, counted = group.feature("listing.listed").tolist(), group.feature("stock.locations").tolist()
-        category = code(group.feature(CATEGORY)).tolist()
-        whole = [name for name, (_, digits) in NUMBERS.items() if digits == 0]
-        for i, item in enumerate(group.key):
-            numbers = {name: values[i] for name, values in read.items()}
-            numbers |= {name: int(numbers[name]) for name in whole}
-            if not counted[i]:
-                numbers |= dict.fromkeys(("on_hand", "on_order", "cover_days"))
-            yield (
-                i,
-                ItemProfiled(
-                    outcome_id=outcome_id("item_profiled", item, group.ref(i), ""),
-                    item_id=item,
-                    event_time_ms=int(group.now_ms[i]),
-                    due=group.due[i],
-                    listed=bool(listed[i]),
-                    category=self._names.of_code(category[i], group.before[i]),
-                    currency=self._currency,
-                    rules=self._rules,
-                    **numbers,
-                ),
+        columns = {name: _numbers(group.feature(address), digits) for name, (address, digits) in NUMBERS.items()}
+        counted = group.feature("stock.locations") > 0
+        if not counted.all():
+            for name in STOCK:
+                columns[name] = [n if known else None for n, known in zip(columns[name], counted.tolist(), strict=True)]
+        columns["event_time_ms"] = group.now_ms.tolist()
+        columns["listed"] = (group.feature("listing.listed") > 0).tolist()
+        names, category = list(columns), code(group.feature(CATEGORY)).tolist()
+        for i, (item, values) in enumerate(zip(group.key, zip(*columns.values(), strict=True), strict=True)):
+            said = ItemProfiled(
+                outcome_id=outcome_id("item_profiled", item, group.ref(i), ""),
+                item_id=item,
+                due=group.due[i],
+                category=self._names.of_code(category[i], group.before[i]),
+                currency=self._currency,
+                rules=self._rules,
+                **dict(zip(names, values, strict=True)),
             )
+            yield i, said
+
+
+def _numbers(values: npt.NDArray[np.float32], digits: int) -> list[Any]:
+    """[k] rounded to so many digits; whole numbers where that is none."""
+    rounded = values.astype(np.float64).round(digits)
+    found: list[Any] = (rounded if digits else rounded.astype(np.int64)).tolist()
+    return found

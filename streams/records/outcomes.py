@@ -417,6 +417,5 @@ def outcome_id(kind: str, key: str, due: str, campaign: str) -> str:
 
     The parts are length-prefixed, so no two different tuples of strings share a digest input.
     """
-    parts = (kind, key, due, campaign)
-    text = "".join(f"{len(part)}:{part}" for part in parts)
+    text = f"{len(kind)}:{kind}{len(key)}:{key}{len(due)}:{due}{len(campaign)}:{campaign}"
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()

@@ -124,7 +124,7 @@ class Worker:
         except subprocess.TimeoutExpired:
             self.process.kill()
             raise AssertionError(f"It did not stop on SIGTERM.\n{self.tail()}") from None
-        assert code == 0, self.tail()
+        assert code == 0, f"It ended with code {code}.\n{self.tail()}"
 
     def kill(self) -> None:
         """SIGKILL, if it still runs."""
