@@ -8,30 +8,7 @@ from io import TextIOWrapper
 import click
 from rich.markup import escape
 
-from streams.commands.archive import archive
-from streams.commands.bench import bench
-from streams.commands.broker import broker
-from streams.commands.campaigns import campaigns
-from streams.commands.catalogues import metrics, schema, settings
-from streams.commands.check import check
-from streams.commands.coupons import coupons
-from streams.commands.dead_letters import dead_letters
-from streams.commands.demo import demo
-from streams.commands.effect import effect
-from streams.commands.evaluate_policy import evaluate_policy
-from streams.commands.features import features
-from streams.commands.forecast import forecast
-from streams.commands.groups import Group
-from streams.commands.late_events import late_events
-from streams.commands.models import models
-from streams.commands.replay import replay
-from streams.commands.report import report
-from streams.commands.topics import topics
-from streams.commands.train import train
-from streams.commands.watch import watch
-from streams.commands.why import why
-from streams.commands.worker import worker
-from streams.settings import SettingsError
+from streams.commands.groups import Group, Modules
 from streams.terminal import console, interrupted
 
 
@@ -42,11 +19,11 @@ def main() -> None:
             stream.reconfigure(errors="replace")  # a terminal of another encoding shows what it can
     try:
         cli(prog_name="offerstream")
-    except told() as error:
-        console.print("[red]error:[/]", escape(str(error)), highlight=False, soft_wrap=True)
-        # As Click does for what it can tell by itself: 2 where the command cannot be meant so, 1 for what went wrong.
-        sys.exit(getattr(error, "exit_code", 1))
-    except Exception:
+    except Exception as error:
+        if isinstance(error, told()):
+            console.print("[red]error:[/]", escape(str(error)), highlight=False, soft_wrap=True)
+            # As Click does: 2 where the command cannot be meant so, 1 for what went wrong.
+            sys.exit(getattr(error, "exit_code", 1))
         if not interrupted():
             raise
         console.print("Stopped.")
@@ -70,6 +47,7 @@ def told() -> tuple[type[Exception], ...]:
     from streams.producer.replay import ReplayError
     from streams.rehearsed import RehearsalError
     from streams.rollout import NotServed
+    from streams.settings import SettingsError
     from streams.topics import TopicError
     from training.errors import TrainingError
 
@@ -96,7 +74,38 @@ def told() -> tuple[type[Exception], ...]:
     )
 
 
-@click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+#: Command → its module in ``streams/commands/``, in the order of the help.
+COMMANDS = {
+    "demo": "demo",
+    "broker": "broker",
+    "worker": "worker",
+    "topics": "topics",
+    "schema": "catalogues",
+    "settings": "catalogues",
+    "metrics": "catalogues",
+    "check": "check",
+    "replay": "replay",
+    "watch": "watch",
+    "why": "why",
+    "dead-letters": "dead_letters",
+    "late-events": "late_events",
+    "archive": "archive",
+    "features": "features",
+    "campaigns": "campaigns",
+    "effect": "effect",
+    "evaluate-policy": "evaluate_policy",
+    "models": "models",
+    "train": "train",
+    "report": "report",
+    "bench": "bench",
+}
+
+
+@click.group(
+    cls=Group,
+    commands=Modules(COMMANDS),
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+)
 @click.version_option(package_name="offerstream")
 def cli() -> None:
     """Real-time shopper features, churn alerts and promotion offers on Apache Kafka.
@@ -105,34 +114,6 @@ def cli() -> None:
     for what went wrong, 2 for a command that cannot be meant so.
     """
 
-
-for command in (
-    demo,
-    broker,
-    worker,
-    topics,
-    schema,
-    settings,
-    metrics,
-    check,
-    replay,
-    watch,
-    why,
-    dead_letters,
-    late_events,
-    archive,
-    features,
-    campaigns,
-    effect,
-    evaluate_policy,
-    models,
-    train,
-    report,
-    bench,
-):
-    cli.add_command(command)
-campaigns.add_command(forecast)
-campaigns.add_command(coupons)
 
 if __name__ == "__main__":
     main()

@@ -17,7 +17,7 @@ from streams.campaigns import examples
 from streams.campaigns.reading import CampaignError, campaigns_of, says_shop
 from streams.campaigns.yaml_lines import MAX_BYTES, Problem
 from streams.commands.common import BROKER, JSON, TEXT, Number
-from streams.commands.groups import Group
+from streams.commands.groups import Group, Modules
 from streams.records.campaigns import CampaignSet, json_schema
 from streams.records.tags import tag_of
 from streams.records.words import money, printable, shown_day, shown_time
@@ -25,7 +25,7 @@ from streams.settings import Settings
 from streams.terminal import print_rows, progress_bar
 
 
-@click.group(cls=Group)
+@click.group(cls=Group, commands=Modules({"forecast": "forecast", "coupons": "coupons"}))
 def campaigns() -> None:
     """Campaigns: whom they address, what they may offer, for how much money. docs/campaigns.md says how to write
     one."""

@@ -2,9 +2,42 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, MutableMapping
+from importlib import import_module
+
 import click
 
 from streams.nearest import nearest
+
+
+class Modules(MutableMapping[str, click.Command]):
+    """Commands by name, each imported when it is asked for: no command waits for what only others need.
+
+    ``places``: name → the module, of this package, that has it under its name with ``_`` for ``-``.
+    """
+
+    def __init__(self, places: Mapping[str, str]) -> None:
+        self._found: dict[str, click.Command | None] = dict.fromkeys(places)
+        self._places = places
+
+    def __getitem__(self, name: str) -> click.Command:
+        found = self._found[name]
+        if found is None:
+            module = import_module(f"streams.commands.{self._places[name]}")
+            found = self._found[name] = getattr(module, name.replace("-", "_"))
+        return found
+
+    def __setitem__(self, name: str, command: click.Command) -> None:
+        self._found[name] = command
+
+    def __delitem__(self, name: str) -> None:
+        del self._found[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._found)
+
+    def __len__(self) -> int:
+        return len(self._found)
 
 
 class Group(click.Group):
