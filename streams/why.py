@@ -19,6 +19,7 @@ from streams.campaigns.vocabulary import vocabulary
 from streams.columns.arrays import Ints
 from streams.decisions import churn_alert, promotion
 from streams.decisions.promotion import PromotionPolicy, Prospect
+from streams.decisions.shopper_profile import NOTED
 from streams.inspect import favourite_category, features_of, identified_as, newest_ms, state_of
 from streams.processing.folding import LAST_EVENT
 from streams.processing.partition import PartitionProcessor
@@ -179,7 +180,13 @@ def standing(settings: Settings, shopper: str) -> Standing:
         identified_as=who,
         merged_ids=int(np.count_nonzero(rows.data[memory.MERGED.name][row[0]])),
         percent=None if score is None else policy.percent(prospect),
-        campaigns=_seen(state, features_of(state, shopper, now), scored[-1] if scored else None, receipts),
+        campaigns=_seen(
+            state,
+            features_of(state, shopper, now)
+            | {address: [held(column, "u1") or float("nan")] for address, column in NOTED.items()},
+            scored[-1] if scored else None,
+            receipts,
+        ),
     )
 
 

@@ -27,7 +27,7 @@ from streams.campaigns.lexer import ExpressionError
 from streams.campaigns.syntax import COMPARISONS, Address, Among, Node, Number, Operation, Truth, parse
 from streams.campaigns.vocabulary import Known, Vocabulary
 from streams.columns.arrays import Bools, Floats
-from streams.nearest import hint
+from streams.nearest import hint, unknown
 
 #: Address → [k] or [k, width] values, NaN where unknown.
 Columns: TypeAlias = Callable[[str], npt.NDArray[np.floating[Any]]]
@@ -123,6 +123,10 @@ class _Typing:
                 return self._known(node)
         if isinstance(node, Address) and node.name.startswith("segment."):
             return self._segment(node)
+        named = self._named(node)
+        if named is not None:
+            example = f"{named.address} == {named.names[0]}"
+            raise ExpressionError(node.column, f"{named.address} is a name, not a condition; compare it: {example}.")
         what = node.name if isinstance(node, Address) else "This"
         raise ExpressionError(node.column, f"{what} is a number, not a condition; compare it, such as {what} > 0.")
 
@@ -136,7 +140,8 @@ class _Typing:
         return found._judge
 
     def _known(self, node: Operation) -> _Truth:
-        inner = self.number(node.parts[0])
+        (part,) = node.parts
+        inner = self.number(part) if self._named(part) is None else self._address(part)
 
         def judge(columns: Columns, k: int) -> Three:
             known = np.isfinite(inner(columns, k))
@@ -146,6 +151,14 @@ class _Typing:
 
     def _comparison(self, node: Operation) -> _Truth:
         left, right = node.parts
+        if self._named(right) is not None:
+            left, right = right, left
+        named = self._named(left)
+        if named is not None:
+            if node.kind not in ("==", "!="):
+                raise ExpressionError(node.column, f"{named.address} is a name: compare it by == or !=, or by in.")
+            same = self._among(Among(left, (right,), node.column))
+            return same if node.kind == "==" else lambda columns, k: same(columns, k)[::-1]
         self._possible(left, node.kind, right, node.column)
         self._possible(right, _TURNED[node.kind], left, node.column)
         one, other = self.number(left), self.number(right)
@@ -159,7 +172,9 @@ class _Typing:
         return judge
 
     def _among(self, node: Among) -> _Truth:
-        inner, values = self.number(node.part), np.array(node.values, np.float32)
+        named = self._named(node.part)
+        inner = self.number(node.part) if named is None else self._address(node.part)
+        values = np.array([self._value(named, each) for each in node.values], np.float32)
 
         def judge(columns: Columns, k: int) -> Three:
             a = _single(inner(columns, k))
@@ -167,6 +182,23 @@ class _Typing:
             return found & known, ~found & known
 
         return judge
+
+    def _named(self, node: Node) -> Known | None:
+        """What has names, where a node stands for it."""
+        known = self._words.known.get(node.name) if isinstance(node, Address) else None
+        return known if known is not None and known.names else None
+
+    def _value(self, named: Known | None, node: Node) -> float:
+        """A number, or the code of a name that stands beside what has names."""
+        if named is None:
+            if isinstance(node, Number):
+                return node.value
+            raise ExpressionError(node.column, "A number must stand here, not a name.")
+        if not isinstance(node, Address) or node.index is not None:
+            raise ExpressionError(node.column, f"{named.address} is one of {', '.join(named.names)}.")
+        if node.name not in named.names:
+            raise ExpressionError(node.column, unknown(named.address, node.name, named.names))
+        return 1.0 + named.names.index(node.name)
 
     def _possible(self, side: Node, sign: str, other: Node, column: int) -> None:
         """Refuse a comparison that a known range decides beforehand: whoever writes it means something else."""
@@ -204,6 +236,8 @@ class _Typing:
         if isinstance(node, Number):
             value = node.value
             return lambda _columns, k: np.full(k, value)
+        if (named := self._named(node)) is not None:
+            raise ExpressionError(node.column, f"{named.address} is a name, with which nothing can be calculated.")
         if isinstance(node, Address) and not node.name.startswith("segment."):
             return self._address(node)
         if isinstance(node, Operation):
@@ -228,7 +262,8 @@ class _Typing:
             )
         return known
 
-    def _address(self, node: Address) -> _Number:
+    def _address(self, node: Node) -> _Number:
+        assert isinstance(node, Address)
         known, index = self._find(node), node.index
         self.reads.append((known.address, index))
         address = known.address

@@ -65,7 +65,10 @@ def _unreadable(rest: str) -> str:
         if rest.startswith(sign):
             return f"{sign!r} means nothing here; write {_MEANT[sign]}."
     if rest[0] in "\"'":
-        return "There are no texts in expressions, only numbers; names of categories belong into an arm's names."
+        return (
+            "There are no texts in expressions: names stand without quotes, such as profile.segment == champions; "
+            "categories belong into an arm's names."
+        )
     if rest[0].isdigit() or rest[0] == ".":
         piece = re.split(r"[\s()\[\],]", rest, maxsplit=1)[0][:40]
         return f"{piece!r} is no number; write digits with at most one point, such as 0.5 or 1_000."

@@ -3,7 +3,8 @@
     either     = both ("or" both)*
     both       = opposite ("and" opposite)*
     opposite   = "not" opposite | comparison
-    comparison = sum (("<" | "<=" | ">" | ">=" | "==" | "!=") sum)*  |  sum ["not"] "in" "[" number ("," number)* "]"
+    comparison = sum (("<" | "<=" | ">" | ">=" | "==" | "!=") sum)*  |  sum ["not"] "in" "[" one ("," one)* "]"
+    one        = ["-"] number | name
     sum        = product (("+" | "-") product)*
     product    = signed (("*" | "/") signed)*
     signed     = "-" signed | atom
@@ -50,7 +51,8 @@ class Truth:
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """A feature, a task's output or a segment; ``index``: which of its numbers, None: it is one."""
+    """A feature, a task's output or a segment; ``index``: which of its numbers, None: it is one. Also a name, such as
+    ``champions``, where it is compared with what has names."""
 
     name: str
     index: int | None
@@ -69,10 +71,10 @@ class Operation:
 
 @dataclass(frozen=True, slots=True)
 class Among:
-    """Whether a number is one of a list."""
+    """Whether a number, or a name, is one of a list."""
 
     part: Node
-    values: tuple[float, ...]
+    values: tuple[Node, ...]
     column: int
 
 
@@ -164,11 +166,18 @@ class _Parser:
 
     def _among(self, part: Node, column: int) -> Node:
         self._need("[", "a list is [1, 2, 3]")
-        values = [self._number()]
+        values = [self._one()]
         while self._accept(","):
-            values.append(self._number())
+            values.append(self._one())
         self._need("]", "a list is [1, 2, 3]")
         return Among(part, tuple(values), column)
+
+    def _one(self) -> Number | Address:
+        token = self._next
+        if token.kind != "name":
+            return Number(self._number(), token.column)
+        self._at += 1
+        return Address(token.text, None, token.column)
 
     def _number(self) -> float:
         sign = -1.0 if self._accept("-") else 1.0

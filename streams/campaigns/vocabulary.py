@@ -1,19 +1,21 @@
-"""What expressions may name: features, outputs of tasks and segments, with what each can be."""
+"""What expressions may name: features, outputs of tasks and what profiles say, with what each can be."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import inf
-from typing import Protocol
+from typing import Protocol, get_args
 
 from streams.features.feature import Feature
 from streams.nearest import hint
+from streams.records.profiled import Segment, Stage
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """Something that expressions may name: ``width`` numbers within [low, high], with a unit for people."""
+    """Something that expressions may name: ``width`` numbers within [low, high], with a unit for people; or one of
+    ``names``, whose code is its place among them, from 1 on."""
 
     address: str
     meaning: str
@@ -21,6 +23,7 @@ class Known:
     width: int = 1
     low: float = -inf
     high: float = inf
+    names: tuple[str, ...] = ()
 
     @property
     def whole(self) -> bool:
@@ -50,6 +53,14 @@ class Task(Protocol):
     def outputs(self) -> Sequence[Output]: ...
 
 
+#: What is said of shoppers in words (``streams.records.profiled``). Whoever never ordered has neither.
+PROFILE = (
+    Known("profile.stage", "Where a shopper stands in their own rhythm of orders", names=get_args(Stage)),
+    Known("profile.segment", "The segment that their profile names", names=get_args(Segment)),
+)
+PROFILED = frozenset(said.address for said in PROFILE)
+
+
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
     """All that expressions may name, by full address; ``short``: names of outputs that only one task has."""
@@ -70,9 +81,9 @@ class Vocabulary:
 
 
 def vocabulary(features: Iterable[Feature], tasks: Iterable[Task], entity: str = "shopper") -> Vocabulary:
-    """The vocabulary over an entity's features and the tasks about it; codes, texts and hashes are no amounts and
-    are left out."""
-    known = {
+    """The vocabulary over an entity's features, the tasks about it and, of shoppers, what profiles say; codes, texts
+    and hashes are no amounts and are left out."""
+    known = {said.address: said for said in PROFILE if entity == "shopper"} | {
         f.address: Known(f.address, f.meaning, f.unit, f.width, f.low, f.high)
         for f in features
         if f.unit not in ("code", "bucket")

@@ -17,6 +17,7 @@ from streams.campaigns.plan import Plans
 from streams.campaigns.reasons import Why
 from streams.campaigns.receipts import Whom, receipts
 from streams.campaigns.terms import KINDS
+from streams.campaigns.vocabulary import PROFILED
 from streams.columns.arrays import Hashes, Ints, of_types
 from streams.columns.layout import Column, Rows
 from streams.decisions.campaign_outcomes import Naming, coupon, made, withheld
@@ -191,6 +192,8 @@ class CampaignOffers:
 
 
 def _column(group: Group, address: str) -> npt.NDArray[np.floating[Any]]:
-    """[k] or [k, width] a feature, or an answer of a task."""
+    """[k] or [k, width] a feature, an answer of a task, or the code of what a profile says."""
+    if address in PROFILED:
+        return group.noted(address)
     task, _, output = address.partition(".")
     return group.answer(task, output) if task in group.seen.scores else group.feature(address)

@@ -83,6 +83,15 @@ class Seen:
             )
         return [named[key] for key in zip(found.used.tolist(), day.tolist(), strict=True)]
 
+    def note(self, address: str, span: slice, values: Floats) -> None:
+        """Keep for deciders after this one what it finds of some due points: NaN where nothing."""
+        self.once(("noted", address), lambda: np.full(len(self._features), np.nan))[span] = values
+
+    def noted(self, address: str) -> Floats:
+        """[n] what a decider before noted. Raises ``KeyError`` where none did."""
+        found: Floats = self._made["noted", address]
+        return found
+
     def once(self, key: Any, make: Callable[[], _T]) -> _T:
         """``make()`` the first time it is asked for under a key, the same value after."""
         if key not in self._made:
@@ -127,6 +136,10 @@ class Group:
         """[k] an answer; NaN where the task answered nothing."""
         return self.seen.answer(task, output)[self.span]
 
+    def noted(self, address: str) -> Floats:
+        """[k] what a decider before noted of this very due point; NaN where nothing."""
+        return self.seen.noted(address)[self.span]
+
     def model(self, task: str, i: int) -> ModelUsed:
         """Whose answer it is."""
         return self.seen.used(task)[self.span.start + i]
@@ -150,6 +163,10 @@ class Rearranged(Seen):
     def answer(self, task: str, output: str) -> Floats:
         """[n] or [n, width]."""
         return self._seen.answer(task, output)[self._order]
+
+    def noted(self, address: str) -> Floats:
+        """[n]"""
+        return self._seen.noted(address)[self._order]
 
     def which(self, task: str) -> Ints:
         """[n]"""

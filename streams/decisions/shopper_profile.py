@@ -34,6 +34,8 @@ SEGMENT = Column("shopper_profile/segment", "u1")
 TRAITS = Column("shopper_profile/traits", "u1")
 CHANGED = Column("shopper_profile/traits_changed", "i8")
 LAST = Column("shopper_profile/said", "i8")
+#: What is noted of due points for audiences of campaigns: a code, or nothing of whoever never ordered.
+NOTED = {"profile.stage": STAGE, "profile.segment": SEGMENT}
 #: Bits of ``TRAITS``.
 VALUABLE, DEALS = 1, 2
 PERIOD_DAYS = 90
@@ -154,6 +156,7 @@ class ShopperProfiles:
         facts = group.seen.once("shopper profiles", lambda: self._facts(group.seen))
         known = np.flatnonzero(facts.orders[group.span] > 0)
         if not len(known):
+            self._note(group, known, known, known)
             return []
         policy, at = self._policy, known + group.span.start
         row, now, bytes_, times = group.row[known], group.now_ms[known], state.flat["u1"], state.flat["i8"]
@@ -167,6 +170,7 @@ class ShopperProfiles:
         times[changed_cells[moved]] = now[moved]
         stage = facts.stage[at]
         segment = policy.segments(stage, traits, facts.gaps[at])
+        self._note(group, known, stage, segment)
         again = now - times[last_cells] >= int(policy.again_days * DAY_MS)
         speaks = (stage != bytes_[stage_cells]) | (segment != bytes_[segment_cells]) | again
         bytes_[stage_cells] = stage.astype(np.uint8)
@@ -174,6 +178,13 @@ class ShopperProfiles:
         times[last_cells[speaks]] = now[speaks]
         some = np.flatnonzero(speaks)
         return self._profiles(group, facts, known[some], stage[some], segment[some]) if len(some) else []
+
+    def _note(self, group: Group, known: Ints, stage: Ints, segment: Ints) -> None:
+        """Note them at these due points: a row only has what was said last, also of a later one in the slice."""
+        for address, codes in zip(NOTED, (stage, segment), strict=True):
+            noted = np.full(len(group), np.nan)
+            noted[known] = codes
+            group.seen.note(address, group.span, noted)
 
     def _facts(self, seen: Seen) -> _Facts:
         def read(address: str) -> Floats:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -74,9 +75,27 @@ class Due:
     age: float
     stock: float
     rating: float
+    stage: str | None
+    """None: never said, as of whoever never ordered; so is the segment."""
+    segment: str | None
     uplift: dict[str, list[float]]
     left: dict[str, int]
     """What is left of it now: the same for all of a group."""
+
+
+def among(said: str | None, *names: str) -> bool | None:
+    """Whether what a profile says is one of some names; None: it says nothing."""
+    return None if said is None else said in names
+
+
+#: Audiences over what profiles say → whether they have a shopper; None: unknown.
+AUDIENCES: dict[str, Callable[[Due], bool | None]] = {
+    "true": lambda due: True,
+    "profile.segment == champions": lambda due: among(due.segment, "champions"),
+    "new != profile.stage": lambda due: among(due.stage, "active", "at_risk"),
+    "profile.segment in [lost, won_back, lost_champions]": lambda due: among(due.segment, "lost", "won_back"),
+    "not profile.stage in [active] or not known(profile.stage)": lambda due: due.stage != "active",
+}
 
 
 def decide(chosen: CampaignSet, shopper: Shopper, due: Due, price: float) -> dict[str, tuple[str, str | None]]:
@@ -117,6 +136,9 @@ def _one(
     waited = due.kind == "deferred" and waits.get(campaign.id, due.now + 1) <= due.now
     if not (triggered or waited):
         return "not_triggered", None, 0
+    meant = AUDIENCES[campaign.audience](due)
+    if not meant:
+        return ("audience_unknown" if meant is None else "not_in_audience"), None, 0
     best, arm, reasons, worth = _choose(campaign, made, due, price)
     shopper_hash = xxh3_64_intdigest(shopper.name.encode())
     due_hash = xxh3_64_intdigest(f"{len(shopper.name)}:{shopper.name}{due.ref}".encode())

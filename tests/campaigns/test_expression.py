@@ -170,6 +170,19 @@ def test_the_grammar_binds_as_people_read(text: str, same: str) -> None:
         ("orders.count >", 15, "not the end"),
         ("orders.count > true", 16, "A number must stand here"),
         ("orders.count > 'two'", 16, "There are no texts"),
+        ("profile.segment == 'lost'", 20, "names stand without quotes"),
+        ("profile.segment == champion", 20, "did you mean champions?"),
+        ("orders.count > 1 and lapse == profile.stage", 22, "did you mean lapsed?"),
+        ("profile.stage in [new, vip]", 24, "there are: new, active, returned, at_risk, lapsed"),
+        ("profile.stage == champions", 18, "There is no profile.stage 'champions'"),
+        ("profile.stage > new", 15, "compare it by == or !="),
+        ("profile.stage == 2", 18, "profile.stage is one of new, active"),
+        ("profile.stage == new[0]", 18, "profile.stage is one of new, active"),
+        ("profile.stage", 1, "compare it: profile.stage == new"),
+        ("profile.stage + 1 > 2", 1, "nothing can be calculated"),
+        ("profile.stages == new", 1, "did you mean profile.stage?"),
+        ("new == new", 1, "There is no feature or answer 'new'"),
+        ("orders.count in [1, new]", 21, "A number must stand here, not a name"),
         ("1.2.3 < orders.count", 1, "is no number"),
         ("behaviour.next_type > 0.5", 1, "write which: behaviour.next_type[0] to [15]"),
         ("next_type[16] > 0.5", 1, "to [15]"),
@@ -218,6 +231,21 @@ def test_a_short_name_that_two_tasks_have_is_refused() -> None:
     words = Vocabulary({}, {}, {"lapse_30d": ["churn.lapse_30d", "other.lapse_30d"]})
     with pytest.raises(ExpressionError, match=r"write churn.lapse_30d or other.lapse_30d"):
         Expression.of("lapse_30d > 0.5", words)
+
+
+def test_what_a_profile_says_is_compared_with_names() -> None:
+    columns = {"profile.stage": np.array([1, 2, 5, nan]), "profile.segment": np.array([1, 2, 10, nan])}
+
+    def judged(text: str) -> tuple[list[bool], list[bool]]:
+        holds, fails = Expression.of(text, WORDS).judge(columns.__getitem__, 4)
+        return holds.tolist(), fails.tolist()
+
+    assert judged("profile.segment == champions") == ([False, True, False, False], [True, False, True, False])
+    assert judged("champions != profile.segment") == judged("not profile.segment == champions")
+    assert judged("profile.stage in [new, lapsed]") == ([True, False, True, False], [False, True, False, False])
+    assert judged("profile.segment not in [lost]") == ([True, True, False, False], [False, False, True, False])
+    assert judged("not known(profile.stage)")[0] == [False, False, False, True]
+    assert Expression.of("profile.stage == new", WORDS).addresses == ("profile.stage",)
 
 
 def test_segments_are_conditions_and_tell_what_they_read() -> None:

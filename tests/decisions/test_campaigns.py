@@ -6,7 +6,7 @@ import itertools
 import json
 import random
 from collections import Counter
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 import pytest
@@ -21,6 +21,7 @@ from streams.records.campaigns import CampaignSet
 from streams.records.effects import OfferOutcome
 from streams.records.events import encode_event
 from streams.records.outcomes import OfferMade, OfferWithheld, outcome_id
+from streams.records.profiled import Segment, Stage
 from streams.records.receipts import Receipt
 from streams.records.serving import CampaignsChosen
 from streams.state.arena import row_bytes
@@ -119,6 +120,32 @@ def test_any_cut_of_the_log_gives_the_same_bits_and_the_same_outcomes(seed: int,
     whole, parts = run_plain(cut(log, [])), run_plain(cut(log, cuts))
     assert parts.rows == whole.rows
     assert parts.outcomes == whole.outcomes
+
+
+@settings(max_examples=3, deadline=None)
+@given(seed=st.integers(0, 10**6), cuts=st.lists(st.integers(1, 400), max_size=40))
+def test_an_audience_asks_for_the_segment_of_the_very_due_point(seed: int, cuts: list[int]) -> None:
+    """A slice has many due points of a shopper, of which a row only has what the last one came to."""
+    audience = "profile.segment in [new_customers, promising, deal_seekers] and profile.stage != lapsed"
+    by_profile = campaign(audience=audience, exploration_share=0.5, effect={"segments": ["fresh"]})
+    shop = chosen(by_profile, receipt_share=1, segments={"fresh": "profile.stage == new"})
+    log = with_choices(random_history(seed, 400, 12), (0, shop))
+    whole, parts = run_plain(cut(log, [])), run_plain(cut(log, cuts))
+    assert parts.rows == whole.rows
+    assert parts.outcomes == whole.outcomes
+    found = [msgspec.json.decode(raw) for raw in whole.outcomes.values()]
+    told = {"stage": get_args(Stage), "segment": get_args(Segment)}
+    profiles = {(one["shopper_id"], *one["due"].values()): one for one in found if "segment_text" in one}
+    receipts = [one for one in found if "decision" in one]
+    both = [(one, profiles.get((one["shopper_id"], *one["due"].values()))) for one in receipts]
+    for receipt, profile in both:
+        for word, names in told.items():
+            if profile is None:
+                continue
+            assert names[int(receipt["values"][f"profile.{word}"]) - 1] == profile[word]
+    assert sum(profile is not None for _, profile in both) > 10
+    asked = {receipt["decision"] for receipt in receipts}
+    assert {"audience_unknown", "not_in_audience", "offered"} <= asked
 
 
 @settings(max_examples=4, deadline=None)
