@@ -18,6 +18,7 @@ import numpy as np
 from msgspec import Meta
 
 from streams.access import Access, SaslMechanism, SecurityProtocol
+from streams.decisions.ads import ADS_KEPT, AdPolicy
 from streams.decisions.churn_alert import ChurnAlertPolicy
 from streams.decisions.promotion import PromotionPolicy
 from streams.decisions.recommendations import RecommendationPolicy
@@ -46,6 +47,7 @@ Growth = Annotated[float, _in("factor", 1.05, 100)]
 Seconds = Annotated[float, _in("seconds", 0, 1e9)]
 SomeSeconds = Annotated[float, _in("seconds", 0.001, 1e9)]
 Span = Annotated[float, _in("days", 1e-6, 3650)]
+Ads = Annotated[int, _in("ads", 1, ADS_KEPT)]
 Times = Annotated[int, _in("times", 1, 255)]
 Port = Annotated[int, _in("TCP port", 0, 65535)]
 Workers = Annotated[int, _in("workers", 0, 100)]
@@ -162,6 +164,17 @@ class Settings:
     gross_margin: Annotated[Share, _says("The shop's gross margin, as a share of the price.")] = 0.30
     margin_floor: Annotated[Share, _says("What an offer must leave of it.")] = 0.12
     recommend_never: Annotated[str, _says("Ids of items that are never recommended, with commas between them.")] = ""
+    ad_click_rate: Annotated[Share, _says("Clicks per advertisement shown, of shoppers who were shown few.")] = 0.005
+    ad_brought_share: Annotated[
+        Share, _says("Of the purchases after a click on an advertisement, the share that it brought: assumed.")
+    ] = 0.25
+    ad_least_return: Annotated[
+        float, _in("cents", 0, 1000), _says("What a cent spent on clicks must bring beyond itself: it lowers bids.")
+    ] = 0.0
+    ad_exploration_share: Annotated[Share, _says("Share of decisions that draw their advertisement.")] = 0.05
+    ad_cap: Annotated[Ads, _says("Of one advertisement so many for a shopper within the hours of the cap.")] = 3
+    ad_cap_all: Annotated[Ads, _says("Of all advertisements together; at least that of one.")] = 12
+    ad_cap_hours: Annotated[float, _in("hours", 0.01, 8760), _says("How far back both caps count.")] = 24.0
     lease_minutes: Annotated[
         int,
         _in("minutes", 1, 1440),
@@ -234,6 +247,8 @@ class Settings:
                 f"{PREFIX}SILENCE_SHORTEST_DAYS is {self.silence_shortest_days}; it must be at most "
                 f"{PREFIX}SILENCE_LONGEST_DAYS, which is {self.silence_longest_days}."
             )
+        if self.ad_cap > self.ad_cap_all:
+            raise SettingsError(f"{PREFIX}AD_CAP is {self.ad_cap}; it must be at most AD_CAP_ALL, {self.ad_cap_all}.")
         try:
             Days(self.time_zone)
         except (ZoneInfoNotFoundError, ValueError, OSError) as error:
@@ -344,6 +359,15 @@ class Settings:
             ),
             recommendation=RecommendationPolicy(
                 never=tuple(sorted({item.strip() for item in self.recommend_never.split(",")} - {""}))
+            ),
+            ads=AdPolicy(
+                cap=self.ad_cap,
+                cap_all=self.ad_cap_all,
+                cap_hours=self.ad_cap_hours,
+                click_rate=self.ad_click_rate,
+                brought_share=self.ad_brought_share,
+                least_return=self.ad_least_return,
+                exploration_share=self.ad_exploration_share,
             ),
         )
 

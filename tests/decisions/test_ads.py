@@ -19,6 +19,7 @@ from streams.processing.rules import Rules
 from streams.records import events as e
 from streams.records.ads import AdDecided
 from streams.records.outcomes import encode_outcome
+from streams.settings import Settings, SettingsError
 from tests.shoppers import DAY, HOUR, NOON, Log, consented, log_of, ordered, viewed
 from tests.worlds import World, cut, run_plain
 
@@ -43,6 +44,25 @@ def answered(*events: e.ShopperEvent, rules: Rules | None = None) -> list[AdDeci
 
 
 SURE = Rules(ads=AdPolicy(exploration_share=0.0))
+
+
+def test_what_is_assumed_of_ads_is_set_and_named_by_the_log() -> None:
+    wanted = {"cap": 2, "cap_all": 5, "cap_hours": 6.0, "click_rate": 0.02, "brought_share": 0.5, "least_return": 0.2}
+    wanted["exploration_share"] = 0.1
+    rules = Settings(**{f"ad_{name}": value for name, value in wanted.items()}).rules()  # type: ignore[arg-type]
+    assert {name: getattr(rules.ads, name) for name in wanted} == wanted
+    assert Settings().rules().ads == AdPolicy()
+    digests = {Settings(**{f"ad_{name}": value}).rules().digest for name, value in wanted.items()}  # type: ignore[arg-type]
+    assert len(digests) == len(wanted)
+    with pytest.raises(SettingsError, match="AD_CAP is 13; it must be at most AD_CAP_ALL, 12"):
+        Settings(ad_cap=13)
+    with pytest.raises(SettingsError, match="OFFERSTREAM_AD_CAP_ALL is 17; it must be a whole number from 1 to 16"):
+        Settings(ad_cap_all=17)
+    events = consented(), viewed(at=NOON + 1), asked("s1", NOON + 2, "r", ("good", 5, 20_000))
+    (said,) = answered(*events, rules=replace(rules, ads=replace(rules.ads, exploration_share=0.0)))
+    assert said.conversion is not None
+    assert said.bid_cents == int(said.conversion * 0.30 * 0.5 * 20_000 / 1.2)
+    assert said.click == 0.02
 
 
 def test_the_ad_that_brings_most_is_shown_and_said_with_its_receipt() -> None:
