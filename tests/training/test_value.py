@@ -13,6 +13,7 @@ from streams.records.events import OrderCancelled, OrderLine
 from tests.shoppers import NOON, ordered
 from training import amounts
 from training.baselines.spending import BuyTillYouDie
+from training.corrections import BANDS, Correction, Judged, correction
 from training.history import history_of
 from training.labels.amounts import brought_before, brought_within
 from training.replay import Rows
@@ -69,6 +70,44 @@ def test_buy_till_you_die_ranks_who_buys_more_higher() -> None:
     assert (revenue > 0).all()
 
 
+def judged(rng: np.random.Generator, n: int, narrow: float = 1.0, much: float = 1.0) -> Judged:
+    """Exponential amounts whose ranges reach ``narrow`` of the way they should, and whose mean is ``much`` times too
+    high."""
+    chance, mean = rng.uniform(0, 1, n), rng.uniform(10, 1000, n)
+    right = -np.log(1 - np.array(LEVELS)) * mean[:, None]
+    said = right[:, 1:2] + (right - right[:, 1:2]) * narrow
+    return Judged(chance, mean * much, said, rng.exponential(mean))
+
+
+def answered(said: Judged, by: Correction) -> tuple[Any, Any]:
+    """The corrected mean and quantiles."""
+    mean, low, high = (np.interp(said.chance, by.chance, factor) for factor in np.array(by.factors).T)
+    a, b, c = said.quantiles.T
+    return said.mean * mean, np.stack([np.maximum(b - (b - a) * low, 0), b, b + (c - b) * high], axis=1)
+
+
+def test_ranges_and_sums_that_were_wrong_are_right_after() -> None:
+    rng = np.random.default_rng(3)
+    # A large shop says no more than a small one, and nobody's currency counts.
+    small, large = judged(rng, 5_000, 0.5, 1.3), judged(rng, 40_000, 0.5, 1.3)
+    dear = Judged(small.chance, small.mean * 100, small.quantiles * 100, small.came * 100)
+    by = correction([dear, large], LEVELS)
+    mean, ranges = answered(fresh := judged(rng, 40_000, 0.5, 1.3), by)
+    assert amounts.measure_quantiles(fresh.came, fresh.quantiles, LEVELS)["coverage"] < 0.55
+    assert amounts.measure_quantiles(fresh.came, ranges, LEVELS)["coverage"] == pytest.approx(0.8, abs=0.02)
+    assert fresh.mean.sum() / fresh.came.sum() == pytest.approx(1.3, abs=0.03)
+    assert mean.sum() / fresh.came.sum() == pytest.approx(1.0, abs=0.03)
+
+
+def test_ranges_are_never_made_narrower_and_of_few_rows_nothing_is_said() -> None:
+    rng = np.random.default_rng(4)
+    wide = np.array(correction([judged(rng, 20_000, 1.8)], LEVELS).factors)
+    assert (wide[:, 1:] == 1).all()
+    few = judged(rng, 150, 0.5, 2.0)
+    assert (np.array(correction([few], LEVELS).factors) == 1).all()
+    assert len(correction([], LEVELS).chance) == len(BANDS) - 1
+
+
 def test_a_network_never_contradicts_itself() -> None:
     from training.fit import seed_everything
     from training.networks.spending import spending
@@ -76,10 +115,18 @@ def test_a_network_never_contradicts_itself() -> None:
     seed_everything(7)
     rng = np.random.default_rng(2)
     x = rng.exponential(100, (512, 5)).astype(np.float32)
-    _, answering = spending(x, 0, (0.5, 2.0), members=2, hidden=(8,))
-    for weight in answering.trainable_variables:
+    by = Correction((0.2, 0.5, 0.9), ((0.5, 3.0, 1.0), (2.0, 1.0, 1.5), (1.0, 1.2, 3.0)))
+    plain = spending(x, 0, (0.5, 2.0), members=2, hidden=(8,))[1]
+    answering = spending(x, 0, (0.5, 2.0), members=2, hidden=(8,), correction=by)[1]
+    for weight, same in zip(answering.trainable_variables, plain.trainable_variables, strict=True):
         weight.assign(rng.normal(0, 1, weight.shape))
+        same.assign(weight)
+    before = [np.asarray(a, np.float64) for a in plain.predict(x * 10, verbose=0)]
     revenue, quantiles, orders, active = (np.asarray(a) for a in answering.predict(x * 10, verbose=0))
+    mean, ranges = answered(Judged(before[3], before[0], before[1], before[0]), by)
+    np.testing.assert_allclose(revenue, mean, rtol=1e-4)
+    np.testing.assert_allclose(quantiles, ranges, rtol=1e-4, atol=1e-3 * np.abs(ranges).max())
+    assert (orders == before[2]).all()
     assert ((active > 0) & (active < 1)).all()
     assert (orders >= active * (1 - 1e-6)).all()
     assert (revenue >= 0).all()

@@ -29,6 +29,7 @@ from training.fit import Tell
 from training.job import CutHistory, Job
 from training.progress import progress
 from training.replay import SNAPSHOT
+from training.shop_rows import Shop, shop_of
 from training.source import of_dataset
 from training.tasks import value
 from training.times import parse_time
@@ -62,9 +63,9 @@ def main() -> None:
     check_installed()
     with progress(Console(file=sys.stderr)) as tell:
         job = job_of(options, tell)
-        shops = [value.shop_of(job, given) for given in job.histories]
+        shops = [shop_of(job, given) for given in job.histories]
         if options.before or options.train:
-            network: Any = value.network_of(job, shops, BEFORE_DAYS if options.before else 0)
+            network: Any = value.network_of(job, shops, BEFORE_DAYS if options.before else 0)[0]
         else:
             network = Shipped()
         for shop in shops:
@@ -86,7 +87,7 @@ def job_of(options: argparse.Namespace, tell: Tell) -> Job:
     return replace(job, work=options.work / "check")
 
 
-def moment(shop: value.Shop) -> int:
+def moment(shop: Shop) -> int:
     """The last snapshot of which it was known at the cut what shoppers brought."""
     rows = shop.table.rows
     early = (rows.why == SNAPSHOT) & (rows.at_ms <= shop.given.cut_ms - BEFORE_DAYS * DAY_MS)

@@ -3,7 +3,8 @@
 Orders are a chance to order at all times how many if so; revenue is orders times the shopper's own average order,
 corrected; quantiles are multiples of the mean, one on top of the other. So nothing contradicts itself: orders are never
 fewer than their chance, quantiles ascend, nothing is below 0. And money has the scale of the shopper's own orders,
-which lets one network serve a shop of groceries and a wholesaler.
+which lets one network serve a shop of groceries and a wholesaler. What an earlier network got wrong is corrected last
+(``training.corrections``), which keeps all of that.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from training.corrections import NONE, Correction
 from training.networks.tabular import scaled_row
 
 #: Numbers that a member gives of a row: chance, orders, mean, three quantiles.
@@ -31,12 +33,13 @@ def spending(
     members: int = 4,
     hidden: tuple[int, ...] = (64, 32),
     dropout: float = 0.1,
+    correction: Correction = NONE,
 ) -> tuple[Any, Any]:
     """(network that is trained, network that is exported), sharing their weights.
 
     ``x`` gives means and spreads; ``average_value`` is the column of the average order in cents; ``start``: share of
-    rows with an order, and orders of those, to start from. The first answers [n, members, 6], the second
-    ``revenue_90d`` [n], ``revenue_90d_quantiles`` [n, 3], ``orders_90d`` [n] and ``active_90d`` [n].
+    rows with an order, and orders of those, to start from. The first answers [n, members, 6], the second, with the
+    ``correction``, ``revenue_90d`` [n], ``revenue_90d_quantiles`` [n, 3], ``orders_90d`` [n] and ``active_90d`` [n].
     """
     import keras
 
@@ -73,10 +76,20 @@ def spending(
         heads = layers.Add(name=f"added_{m}")([deep, straight])
         found.append(layers.Lambda(answers, name=f"answers_{m}")([heads, basket]))
 
-    def averaged(values: list[Any], part: int | slice) -> Any:
-        return sum(v[:, part] for v in values) * (1.0 / len(values))
+    at, factors = np.array(correction.chance, np.float32), np.array(correction.factors, np.float32)
 
+    def corrected(values: list[Any]) -> Any:
+        mean_of = sum(values) * (1.0 / len(values))
+        steps = ops.clip((mean_of[:, :1] - at[:-1]) / np.diff(at), 0.0, 1.0)
+        by = ops.matmul(steps, np.diff(factors, axis=0)) + factors[:1]
+        low, middle, high = mean_of[:, 3], mean_of[:, 4], mean_of[:, 5]
+        wide_low = ops.relu(middle - (middle - low) * by[:, 1])
+        wide_high = middle + (high - middle) * by[:, 2]
+        mean = mean_of[:, MEAN] * by[:, 0]
+        return ops.stack([mean_of[:, CHANCE], mean_of[:, ORDERS], mean, wide_low, middle, wide_high], axis=1)
+
+    whole = layers.Lambda(corrected, name="corrected")(found)
     parts = {"revenue_90d": MEAN, "revenue_90d_quantiles": QUANTILES, "orders_90d": ORDERS, "active_90d": CHANCE}
-    told = [layers.Lambda(lambda v, part=part: averaged(v, part), name=name)(found) for name, part in parts.items()]
+    told = [layers.Lambda(lambda v, part=part: v[:, part], name=name)(whole) for name, part in parts.items()]
     stacked = layers.Lambda(lambda values: ops.stack(values, axis=1), name="members")(found)
     return keras.Model(inputs, stacked), keras.Model(inputs, told)
