@@ -30,21 +30,27 @@ from streams.records.campaign_parts import (
     Silence,
 )
 from streams.records.events import SHOPPER_EVENTS
-from streams.records.news import ItemPriceDropped, ItemRestocked
+from streams.records.news import AnyItemNews, ItemAvailable, ItemPriceDropped
 from streams.records.outcomes import DueKind
 from streams.records.tags import tag_of
 
 #: What may have made a shopper due, as campaigns tell it apart; its place is its code.
 KINDS: tuple[DueKind, ...] = get_args(DueKind)
 EVENT, SILENCE, DAY, CART, BROWSE, STOCK, PRICE, OVERDUE, DEFERRED = range(len(KINDS))
-#: The code of each kind of news of an item, by its record, and by the trigger that waits for it.
-NEWS_KINDS: dict[type, int] = {ItemRestocked: STOCK, ItemPriceDropped: PRICE}
+#: The code of the news of an item that a trigger waits for.
 NEWS_TRIGGERS: dict[type, int] = {BackInStock: STOCK, PriceDrop: PRICE}
 #: The same of all triggers that are about an item: of news, and of what a shopper left.
 ITEM_TRIGGERS: dict[type, int] = {**NEWS_TRIGGERS, CartAbandoned: CART, BrowseAbandoned: BROWSE}
 #: The code of each shopper event by its name on the wire.
 EVENT_CODES = {tag_of(cls): TYPE_CODE[cls] for cls in SHOPPER_EVENTS}
 MINUTE_MS = 60_000
+
+
+def news_kind(record: AnyItemNews) -> int | None:
+    """The code of what news of an item makes due for whoever wishes for it; None: nobody."""
+    if isinstance(record, ItemPriceDropped):
+        return PRICE
+    return STOCK if isinstance(record, ItemAvailable) and record.restocked else None
 
 
 @dataclass(frozen=True, slots=True)

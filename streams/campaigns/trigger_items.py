@@ -12,11 +12,12 @@ import numpy as np
 
 from streams.campaigns.arms import ItemFacts
 from streams.campaigns.plan import Plan
-from streams.campaigns.terms import BROWSE, CART, DEFERRED, ITEM_TRIGGERS, NEWS_KINDS, PRICE, STOCK
+from streams.campaigns.terms import BROWSE, CART, DEFERRED, ITEM_TRIGGERS, PRICE, STOCK, news_kind
 from streams.columns.arrays import Bools, Hashes, Ints
 from streams.columns.layout import Column, Rows
 from streams.columns.shopper_events import item_code
 from streams.records.events import OrderPlaced
+from streams.records.news import ITEM_NEWS
 
 #: Kinds of due points that are about an item, and the place of each in the columns.
 _PLACE = {STOCK: 0, PRICE: 1, CART: 2, BROWSE: 3}
@@ -48,8 +49,8 @@ def note(state: Rows, rows: Ints, records: Sequence[Any]) -> None:
             place = _PLACE[record.kind]
             state.data[ITEM.name][row, place] = record.item
             state.data[ON_HAND.name][row, place] = state.data[RATING.name][row, place] = 0
-        elif type(record) in NEWS_KINDS:
-            place = _PLACE[NEWS_KINDS[type(record)]]
+        elif isinstance(record, ITEM_NEWS) and (kind := news_kind(record)) is not None:
+            place = _PLACE[kind]
             state.data[ITEM.name][row, place] = item_code(record.item_id)
             state.data[ON_HAND.name][row, place] = 0 if record.on_hand is None else record.on_hand + 1
             state.data[RATING.name][row, place] = record.rating or 0.0

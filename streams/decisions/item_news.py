@@ -1,4 +1,4 @@
-"""What shoppers may wait for: an item can be bought again, or costs less than before."""
+"""What partitions of shoppers are told of items: what must not be offered, what may be again, what costs less."""
 
 from __future__ import annotations
 
@@ -11,58 +11,92 @@ from streams.columns.arrays import Bools, Floats, Ints
 from streams.columns.layout import Column, Rows
 from streams.decisions.decider import Group, Said
 from streams.records.items import CatalogRecord
-from streams.records.news import AnyItemNews, ItemPriceDropped, ItemRestocked
+from streams.records.news import (
+    AVAILABLE,
+    BADLY_REVIEWED,
+    DELISTED,
+    LEVELS,
+    SOLD_OUT,
+    AnyItemNews,
+    ItemAvailable,
+    ItemPriceDropped,
+    ItemUnavailable,
+)
 
-#: The same kind of news of an item is told at most once in so long, in event time of the item.
+#: Of a price that fell an item is told at most once in so long, in event time of the item.
 ONCE_IN_MS = 86_400_000
+#: That less is against an item than before is told at most once in so long: what sells out all the time stays out.
+CALM_MS = 6 * 3_600_000
 #: A price that falls by less is no news; no campaign can ask for less.
 LEAST_PERCENT = 0.1
-SOLD_OUT = Column("news/sold_out", "u1")
+#: An item with so many reviews of fewer stars on average is not offered, until it has so many again.
+LEAST_REVIEWS, FEWEST_STARS, STARS_AGAIN = 5, 2.0, 2.25
+TOLD = Column("news/told", "u1")
+"""How much there is against offering it, as was told last: a place in ``LEVELS``."""
+RAN_OUT = Column("news/ran_out", "u1")
+"""Whether it was sold out since it was told to be available."""
 LISTED = Column("news/listed", "u1")
 """Whether a catalogue ever listed it: what none lists is for sale, what is listed no more is not."""
 PRICE = Column("news/price+1", "i8")
-RESTOCKED = Column("news/restocked", "i8")
-"""When that was told last, as ``DROPPED`` of the price; 0: never."""
+EASED = Column("news/eased", "i8")
+"""When it was told last that less is against it, as ``DROPPED`` of the price; 0: never."""
 DROPPED = Column("news/dropped", "i8")
-ON_HAND, LOCATIONS, NOW, RATING, IS_LISTED = (
-    "stock.on_hand", "stock.locations", "price.now", "reviews.rating", "listing.listed",
+ON_HAND, LOCATIONS, NOW, RATING, REVIEWS, IS_LISTED = (
+    "stock.on_hand", "stock.locations", "price.now", "reviews.rating", "reviews.count", "listing.listed",
 )  # fmt: skip
 
 
 class ItemNews:
     """Notices news at an item's due points and has it told; says nothing itself. ``group`` and ``partition``: of the
-    items' log."""
+    items' log.
 
-    columns: tuple[Column, ...] = (SOLD_OUT, LISTED, PRICE, RESTOCKED, DROPPED)
-    reads = (ON_HAND, LOCATIONS, NOW, RATING, IS_LISTED)
+    Prevents two accidents: an item that cannot be bought is offered, so what is worse than before is told at once; and
+    an item whose stock flickers floods every partition of shoppers, so what is better is told at most every six hours:
+    an item is told of at most 16 times a day.
+    """
+
+    columns: tuple[Column, ...] = (TOLD, RAN_OUT, LISTED, PRICE, EASED, DROPPED)
+    reads = (ON_HAND, LOCATIONS, NOW, RATING, REVIEWS, IS_LISTED)
 
     def __init__(self, group: str, partition: int, tell: Callable[[AnyItemNews], None]) -> None:
         self._group, self._partition, self._tell = group, partition, tell
 
     def decide(self, state: Rows, group: Group) -> Iterable[Said]:
-        """An item that is not for sale is no news."""
+        """The price of an item that is not for sale is no news."""
         listed, flags = group.feature(IS_LISTED) > 0, state.flat["u1"]
         ever = state.cells(LISTED, group.row)
         flags[ever] |= listed
         for_sale = listed | (flags[ever] == 0)
-        back = self._restocked(state, group, for_sale) & self._first(state, group, RESTOCKED)
+        level, changed, restocked = self._availability(state, group, for_sale)
         fell = self._fell(state, group)
-        dropped = for_sale & (fell >= LEAST_PERCENT)
-        dropped &= self._first(state, group, DROPPED)
-        for column, told in ((RESTOCKED, back), (DROPPED, dropped)):
-            state.flat["i8"][state.cells(column, group.row[told])] = group.now_ms[told]
-        for i in np.flatnonzero(back | dropped).tolist():
-            self._say(group, i, bool(back[i]), float(fell[i]) if dropped[i] else None)
+        dropped = for_sale & (fell >= LEAST_PERCENT) & self._rested(state, group, DROPPED, ONCE_IN_MS)
+        state.flat["i8"][state.cells(DROPPED, group.row[dropped])] = group.now_ms[dropped]
+        for i in np.flatnonzero(changed | dropped).tolist():
+            said = self._known(group, i)
+            if changed[i] and level[i] == AVAILABLE:
+                self._tell(ItemAvailable(**said, restocked=bool(restocked[i])))
+            elif changed[i]:
+                self._tell(ItemUnavailable(**said, why=LEVELS[level[i]]))  # type: ignore[arg-type]
+            if dropped[i]:
+                cents = group.record[i].unit_price_cents
+                self._tell(ItemPriceDropped(**said, unit_price_cents=cents, percent=float(fell[i])))
         return []
 
-    @staticmethod
-    def _restocked(state: Rows, group: Group, for_sale: Bools) -> Bools:
-        """[k] which were sold out and are not any more; remembers it."""
-        on_hand, counted = group.feature(ON_HAND), group.feature(LOCATIONS) > 0
-        flags, cells = state.flat["u1"], state.cells(SOLD_OUT, group.row)
-        was, here = flags[cells] > 0, for_sale & counted & (on_hand > 0)
-        flags[cells] = (was | (counted & (on_hand == 0))) & ~here
-        return was & here
+    def _availability(self, state: Rows, group: Group, for_sale: Bools) -> tuple[Ints, Bools, Bools]:
+        """[k] how much there is against each, of which that is to be told, and which were sold out before; remembers
+        it."""
+        flags, told, out = state.flat["u1"], state.cells(TOLD, group.row), state.cells(RAN_OUT, group.row)
+        sold_out = (group.feature(LOCATIONS) > 0) & (group.feature(ON_HAND) == 0)
+        stars = np.where(flags[told] == BADLY_REVIEWED, STARS_AGAIN, FEWEST_STARS)
+        bad = (group.feature(REVIEWS) >= LEAST_REVIEWS) & (group.feature(RATING) < stars)
+        level = np.select([~for_sale, sold_out, bad], [DELISTED, SOLD_OUT, BADLY_REVIEWED], AVAILABLE)
+        eased = (level < flags[told]) & self._rested(state, group, EASED, CALM_MS)
+        changed = (level > flags[told]) | eased
+        ran_out = (flags[out] > 0) | sold_out
+        flags[told[changed]] = level[changed]
+        flags[out] = ran_out & ~(eased & (level == AVAILABLE))
+        state.flat["i8"][state.cells(EASED, group.row[eased])] = group.now_ms[eased]
+        return level, changed, ran_out
 
     @staticmethod
     def _fell(state: Rows, group: Group) -> Floats:
@@ -79,14 +113,15 @@ class ItemNews:
         return fell
 
     @staticmethod
-    def _first(state: Rows, group: Group, told: Column) -> Bools:
-        """[k] whether nothing of the kind was told within a day."""
+    def _rested(state: Rows, group: Group, told: Column, rest_ms: int) -> Bools:
+        """[k] whether nothing of the kind was told within so long."""
         at: Ints = state.flat["i8"][state.cells(told, group.row)]
-        return group.now_ms - at >= ONCE_IN_MS
+        return group.now_ms - at >= rest_ms
 
-    def _say(self, group: Group, i: int, back: bool, fell: float | None) -> None:
+    def _known(self, group: Group, i: int) -> dict[str, Any]:
+        """What all news says."""
         counted, rating = group.feature(LOCATIONS)[i] > 0, float(group.feature(RATING)[i])
-        said: dict[str, Any] = {
+        return {
             "group": self._group,
             "item_id": group.key[i],
             "event_time": int(group.now_ms[i]),
@@ -95,7 +130,3 @@ class ItemNews:
             "on_hand": int(group.feature(ON_HAND)[i]) if counted else None,
             "rating": round(rating, 2) if rating > 0 else None,
         }
-        if back:
-            self._tell(ItemRestocked(**said))
-        if fell is not None:
-            self._tell(ItemPriceDropped(**said, unit_price_cents=group.record[i].unit_price_cents, percent=fell))

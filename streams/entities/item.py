@@ -35,7 +35,7 @@ from streams.processing.scoring import TaskScores
 from streams.processing.sources import Carried, Sources
 from streams.records.events import ShopperMerged
 from streams.records.items import ITEM_RECORDS, ItemChanged, ItemDelisted, ItemListed, ItemReviewed, StockCounted
-from streams.records.news import AnyItemNews, encode_news
+from streams.records.news import AnyItemNews, encode_news, news_order
 from streams.records.slices import Slice
 from streams.state import keys
 
@@ -122,7 +122,7 @@ class ItemSide:
 
     def emit(self, batch: EventBatch, applied: Ints, judged: Judged, slice_: Slice, rules: Rules) -> Told:
         """News, to every partition of shoppers, in the order of the log."""
-        news = sorted(self._noticed, key=lambda said: said.source_offset)
+        news = sorted(self._noticed, key=news_order)
         self._noticed.clear()
         return Told([Emitted(TOLD, p, value) for value in map(encode_news, news) for p in self._told_to], [])
 

@@ -43,6 +43,7 @@ from streams.processing.coupon_pools import CouponPools, Given, Stock
 from streams.processing.decode import NO_TIME, Decoded
 from streams.processing.entity import Emitted, Entity, Start, Told
 from streams.processing.fates import Fates, Judged, judge
+from streams.processing.heard_news import HeardNews
 from streams.processing.identity import CLOSED, Identities
 from streams.processing.merging import Merge
 from streams.processing.names import CategoryNames
@@ -83,7 +84,7 @@ class ShopperSide(PlainSide):
         self.spending = Spending(start.partition, start.group, start.rules.time_zone)
         self.windows = OfferWindows(start.partition, start.rules.decode.currency)
         self.coupons = CouponPools(start.group)
-        self.wishes = Wishes()
+        self.wishes, self.heard = Wishes(), HeardNews()
         if start.partitions is not None:
             self.identities = Identities(start.partition, start.partitions, start.group)
         super().__init__(start)
@@ -193,6 +194,8 @@ class ShopperSide(PlainSide):
         judged = super().judge(decoded, rows, state, slice_, rules)
         if self.identities is not None:
             self.identities.refuse(decoded, judged.fates, slice_)
+        # What comes again after a crash of the items' side is no news.
+        decoded.news = self.heard.take(decoded.news, slice_.offsets)
         self.spending.begin(decoded, judged, slice_)
         self.coupons.load([(int(slice_.offsets[i]), said) for i, said in decoded.coupons])
         return judged
@@ -271,7 +274,7 @@ class ShopperSide(PlainSide):
     def progress(self) -> dict[str, Any]:
         """How far time has come, and others' records, and what offers have set aside, for people to look at."""
         moved = {} if self.identities is None else self.identities.progress()
-        moved |= self.wishes.progress()
+        moved |= self.heard.progress()
         told: dict[str, Any] = {"offers": self.spending.described(), "coupons": self.stocks}
         if self.alarms is not None:
             told["alarms_since_ms"] = self.alarms.since_ms
@@ -286,7 +289,7 @@ class ShopperSide(PlainSide):
         changes |= self.windows.drain_changes(next_offset)
         if self.identities is not None:
             changes |= self.identities.drain_changes()
-        changes |= self.wishes.drain_changes()
+        changes |= self.wishes.drain_changes() | self.heard.drain_changes(next_offset)
         return changes | self.names.drain_changes() | super().drain_changes(next_offset, watermark_ms)
 
     def restore(self, records: Iterable[tuple[bytes, bytes]], meta: Mapping[str, Any], rules: Rules) -> None:
@@ -302,7 +305,8 @@ class ShopperSide(PlainSide):
         self.recalibrating.restore([(key, value) for key, value in held if key[:1] == keys.TALLY])
         self.windows.restore(dict(held))
         self.coupons.restore(dict(held))
-        self.wishes.restore(held, meta)
+        self.wishes.restore(held)
+        self.heard.restore(held, meta)
         if self.identities is not None:
             self.identities.restore(held, meta)
         if self.alarms is not None:

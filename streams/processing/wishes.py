@@ -9,12 +9,11 @@ look at; it is made from the rows.
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Mapping, Sequence
-from typing import Any
 
 import numpy as np
 
 from streams.campaigns.plan import Plans
-from streams.campaigns.terms import KINDS, NEWS_KINDS, NEWS_TRIGGERS
+from streams.campaigns.terms import KINDS, NEWS_TRIGGERS, news_kind
 from streams.columns.arrays import TYPE_CODE, Bools, EventBatch, Hashes, Ints
 from streams.columns.layout import Column, Rows
 from streams.columns.shopper_events import item_code
@@ -24,7 +23,6 @@ from streams.processing.identity import CLOSED
 from streams.records.events import ItemWishlisted, OrderPlaced
 from streams.records.news import AnyItemNews
 from streams.records.outcomes import DueKind
-from streams.records.tags import tag_of
 from streams.state.keys import ITEM_NAME
 
 #: Items that a shopper wishes for are remembered up to so many.
@@ -45,8 +43,6 @@ class Wishes:
         self.kinds: Container[int] = ()
         self._who: dict[int, set[str]] = {}
         """Hash of an item → who wishes for it; those who turn out not to, their rows tell."""
-        self._seen: dict[str, int] = {}
-        """Source and kind of news → the offset there of what came last."""
         self._names: dict[int, str] = {}
         """Hash → id, of items that made somebody due, or that somebody may leave. Never changes."""
         self._new: dict[bytes, bytes | None] = {}
@@ -132,17 +128,13 @@ class Wishes:
         alone = np.zeros(len(decoded.clock_ms), np.bool_)
         for position, said in decoded.news:
             code = item_code(said.item_id)
-            alone[position] = NEWS_KINDS[type(said)] in self.kinds and (code in self._who or code in wished)
+            alone[position] = news_kind(said) in self.kinds and (code in self._who or code in wished)
         found: list[int] = (np.flatnonzero(alone[1:] != alone[:-1]) + 1).tolist()
         return found
 
     def hear(self, said: AnyItemNews) -> list[str]:
-        """Who may be due by some news, in order; nobody where it came before, or no campaign waits for it."""
-        source = f"{said.source_partition}/{tag_of(type(said))}"
-        if said.source_offset <= self._seen.get(source, -1):
-            return []
-        self._seen[source] = said.source_offset
-        return sorted(self._who.get(item_code(said.item_id), ())) if NEWS_KINDS[type(said)] in self.kinds else []
+        """Who may be due by some news, in order; nobody where no campaign waits for it."""
+        return sorted(self._who.get(item_code(said.item_id), ())) if news_kind(said) in self.kinds else []
 
     def tell(self, state: Rows, rows: Ints, said: AnyItemNews, offset: int) -> Bools:
         """[n] which rows news at an offset makes due; they have heard of it from then on."""
@@ -157,18 +149,13 @@ class Wishes:
 
     # -- kept
 
-    def progress(self) -> dict[str, Any]:
-        """How far news has come, by source and kind."""
-        return {"news": dict(sorted(self._seen.items()))}
-
     def drain_changes(self) -> dict[bytes, bytes | None]:
         """Ids of items since this was last called, as records of the feature table: before the rows."""
         changes, self._new = self._new, {}
         return changes
 
-    def restore(self, records: Iterable[tuple[bytes, bytes]], meta: Mapping[str, Any]) -> None:
+    def restore(self, records: Iterable[tuple[bytes, bytes]]) -> None:
         """Take it back; the rows are taken back by themselves."""
-        self._seen = dict(meta.get("news", {}))
         named = [(key, value) for key, value in records if key[:1] == ITEM_NAME]
         self._names = {int.from_bytes(key[1:], "big"): value.decode() for key, value in named}
 
@@ -180,7 +167,9 @@ def due_ref(said: AnyItemNews) -> str:
 
 def due_kind(said: AnyItemNews) -> DueKind:
     """What outcomes call what it makes due."""
-    return KINDS[NEWS_KINDS[type(said)]]
+    kind = news_kind(said)
+    assert kind is not None, "Nobody is due by such news."
+    return KINDS[kind]
 
 
 def merge(state: Rows, row: int, other: Rows) -> None:

@@ -18,7 +18,7 @@ from msgspec import Meta
 
 from streams.records.budget import LeaseGranted
 from streams.records.coupons import CouponsLoaded
-from streams.records.news import ItemPriceDropped, ItemRestocked
+from streams.records.news import ItemAvailable, ItemPriceDropped, ItemUnavailable
 from streams.records.serving import CampaignsChosen, ModelsChosen, RulesChosen
 
 MAX_ID_LENGTH = 256
@@ -338,7 +338,8 @@ WorkerRecord = (
     | CampaignsChosen
     | LeaseGranted
     | CouponsLoaded
-    | ItemRestocked
+    | ItemUnavailable
+    | ItemAvailable
     | ItemPriceDropped
     | EventForwarded
     | ShopperMerged

@@ -1,14 +1,19 @@
-"""News of items: what a partition of items noticed in its log, told to every partition of shoppers, for somebody there
-may wish for the item. Written by the worker that owns the partition of items, into the shoppers' log."""
+"""News of items: what a partition of items noticed in its log, told to every partition of shoppers: what must not be
+offered any more, what may be again, and what somebody there may wish for. Written by the worker that owns the partition
+of items, into the shoppers' log."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal, get_args
 
 import msgspec
 from msgspec import Meta
 
 Cents = Annotated[int, Meta(ge=0, le=10**12)]
+WhyUnavailable = Literal["badly_reviewed", "sold_out", "delisted"]
+#: How much there is against offering an item, by its place: nothing, or why, each worse than the one before.
+LEVELS: tuple[str, ...] = ("", *get_args(WhyUnavailable))
+AVAILABLE, BADLY_REVIEWED, SOLD_OUT, DELISTED = range(len(LEVELS))
 
 
 class _News(msgspec.Struct, tag_field="type", kw_only=True, frozen=True, gc=False, omit_defaults=True):
@@ -20,14 +25,30 @@ class _News(msgspec.Struct, tag_field="type", kw_only=True, frozen=True, gc=Fals
     source_partition: Annotated[Annotated[int, Meta(ge=0)], Meta(description="The partition of items.")]
     source_offset: Annotated[
         Annotated[int, Meta(ge=0)],
-        Meta(description="Where the items' log says so; of a kind, what is not beyond its source's last is known."),
+        Meta(description="Where the items' log says so; what is not beyond the last of its source is known."),
     ]
     on_hand: Annotated[int | None, Meta(description="Units in stock; null: never counted.")] = None
     rating: Annotated[float | None, Meta(description="Mean stars, 1 to 5; null: without a review.")] = None
 
 
-class ItemRestocked(_News, tag="item_restocked", frozen=True, kw_only=True):
-    """An item that was sold out can be bought again."""
+class ItemUnavailable(_News, tag="item_unavailable", frozen=True, kw_only=True):
+    """An item must not be offered from here on."""
+
+    why: Annotated[
+        WhyUnavailable,
+        Meta(
+            description="The worst that is known of it: listed no more, counted at 0 in all places together, or at "
+            "least 5 reviews of less than 2 stars on average."
+        ),
+    ]
+
+
+class ItemAvailable(_News, tag="item_available", frozen=True, kw_only=True):
+    """An item that was not may be offered again."""
+
+    restocked: Annotated[
+        bool, Meta(description="Whether it had been sold out: whoever wishes for it may be told; default: false.")
+    ] = False
 
 
 class ItemPriceDropped(_News, tag="item_price_dropped", frozen=True, kw_only=True):
@@ -39,15 +60,37 @@ class ItemPriceDropped(_News, tag="item_price_dropped", frozen=True, kw_only=Tru
     ]
 
 
-ITEM_NEWS = (ItemRestocked, ItemPriceDropped)
-AnyItemNews = ItemRestocked | ItemPriceDropped
+AnyItemNews = ItemUnavailable | ItemAvailable | ItemPriceDropped
+ITEM_NEWS = (ItemUnavailable, ItemAvailable, ItemPriceDropped)
 _encoder = msgspec.json.Encoder()
 
 
 def encode_news(record: AnyItemNews) -> bytes:
     """One record as it goes over the wire; what is unknown is left out.
 
-    >>> encode_news(ItemRestocked(group="a", item_id="tea", event_time=5, source_partition=0, source_offset=7))
-    b'{"type":"item_restocked","group":"a","item_id":"tea","event_time":5,"source_partition":0,"source_offset":7}'
+    >>> encode_news(ItemAvailable(group="a", item_id="tea", event_time=5, source_partition=0, source_offset=7))
+    b'{"type":"item_available","group":"a","item_id":"tea","event_time":5,"source_partition":0,"source_offset":7}'
     """
     return _encoder.encode(record)
+
+
+def news_order(record: AnyItemNews) -> tuple[int, str, str]:
+    """Where news stands among all of its source: what was noticed at one record goes by item, then by kind.
+
+    >>> one = ItemAvailable(group="a", item_id="tea", event_time=5, source_partition=0, source_offset=7)
+    >>> news_order(one)
+    (7, 'tea', 'item_available')
+    """
+    return record.source_offset, record.item_id, str(record.__struct_config__.tag)
+
+
+def level_of(record: AnyItemNews) -> int | None:
+    """How much there is from here on against offering the item, a place in ``LEVELS``; None: it says nothing of that.
+
+    >>> said = {"group": "a", "item_id": "tea", "event_time": 5, "source_partition": 0, "source_offset": 7}
+    >>> level_of(ItemUnavailable(why="delisted", **said)) == DELISTED
+    True
+    """
+    if isinstance(record, ItemUnavailable):
+        return LEVELS.index(record.why)
+    return AVAILABLE if isinstance(record, ItemAvailable) else None

@@ -15,7 +15,7 @@ from streams.processing.partition import PartitionProcessor
 from streams.processing.rules import Rules
 from streams.records import events as e
 from streams.records.campaigns import CampaignSet
-from streams.records.news import ItemRestocked, encode_news
+from streams.records.news import ItemAvailable, encode_news
 from streams.rehearsal import Stage, running_always
 from streams.rehearsed import RehearsalError, Rehearsed
 from streams.settings import Settings
@@ -190,8 +190,14 @@ def test_news_of_items_comes_again_to_whoever_wishes_for_them_by_then() -> None:
         return e.ItemWishlisted(event_id=f"{who}-{item}", shopper_id=who, event_time=at, item_id=item)
 
     def news(item: str, offset: int, group: str = "shop") -> Log:
-        said = ItemRestocked(
-            group=group, item_id=item, event_time=NOW, source_partition=0, source_offset=offset, on_hand=9
+        said = ItemAvailable(
+            restocked=True,
+            group=group,
+            item_id=item,
+            event_time=NOW,
+            source_partition=0,
+            source_offset=offset,
+            on_hand=9,
         )
         return [(None, encode_news(said))]
 

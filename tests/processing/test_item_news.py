@@ -1,4 +1,4 @@
-"""News of items: noticed once in their log, and told to every partition of shoppers."""
+"""News of items: noticed once in their log, and told to every partition of shoppers; and what these know by it."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from streams.processing.partition import PartitionProcessor
 from streams.processing.rules import Rules
 from streams.records import events as e
 from streams.records import items as i
-from streams.records.news import AnyItemNews, ItemPriceDropped, ItemRestocked
+from streams.records.news import ITEM_NEWS, AnyItemNews, ItemAvailable, ItemPriceDropped, ItemUnavailable
 from streams.state.keys import PROGRESS
 from tests.budget.stream import NoModels
 from tests.items import PARTITIONS, ItemLog, catalogue, item_logs, item_slices, shopper_logs, told
-from tests.shoppers import HOUR, NOON
+from tests.shoppers import DAY, HOUR, NOON, log_of, viewed
 from tests.worlds import DictTier
 
 
@@ -38,7 +38,7 @@ def news_of(results: Iterable[Applied]) -> list[AnyItemNews]:
     to = [[one.value for one in emitted if one.partition == p] for p in range(PARTITIONS)]
     assert all(values == to[0] for values in to)
     found = [e.decode_event(value) for value in to[0]]
-    return [said for said in found if isinstance(said, (ItemRestocked, ItemPriceDropped))]
+    return [said for said in found if isinstance(said, ITEM_NEWS)]
 
 
 def noticed(*records: i.ItemRecord) -> list[AnyItemNews]:
@@ -56,38 +56,83 @@ def priced(at: int, cents: int | None, kind: type[i.CatalogRecord] = i.ItemChang
 
 def test_an_item_that_was_sold_out_and_is_not_any_more_is_news_with_what_is_known_of_it() -> None:
     reviewed = i.ItemReviewed(event_id="r", item_id="tea", event_time=NOON, rating=4)
-    (said,) = noticed(counted(NOON, 3), reviewed, counted(NOON + 1, 0), counted(NOON + 2, 7), counted(NOON + 3, 9))
-    assert said == ItemRestocked(
-        group="shop", item_id="tea", event_time=NOON + 2, source_partition=0, source_offset=3, on_hand=7, rating=4.0
-    )
+    gone, said = noticed(counted(NOON, 3), reviewed, counted(NOON + 1, 0), counted(NOON + 2, 7), counted(NOON + 3, 9))
+    known: dict[str, Any] = {"group": "shop", "item_id": "tea", "source_partition": 0, "rating": 4.0}
+    assert gone == ItemUnavailable(**known, event_time=NOON + 1, source_offset=2, on_hand=0, why="sold_out")
+    assert said == ItemAvailable(**known, event_time=NOON + 2, source_offset=3, on_hand=7, restocked=True)
+
+
+def reviewed(at: int, *stars: int) -> list[i.ItemRecord]:
+    return [
+        i.ItemReviewed(event_id=f"r{at + k}", item_id="tea", event_time=at + k, rating=n) for k, n in enumerate(stars)
+    ]
+
+
+LISTED, DELISTED = priced(NOON, 5, i.ItemListed), i.ItemDelisted(event_id="d", item_id="tea", event_time=NOON + 2)
 
 
 @pytest.mark.parametrize(
-    ("records", "told_at"),
+    ("records", "expected"),
     [
         # It was never sold out; another place still has some; the count is older than one that is known.
         ([counted(NOON, 5), counted(NOON + 1, 8)], []),
         ([counted(NOON, 5, location="a"), counted(NOON + 1, 0, location="b"), counted(NOON + 2, 4, location="b")], []),
-        ([counted(NOON + 9, 0), counted(NOON + 1, 5)], []),
-        # Sold out and back again and again: once in a day.
-        ([counted(NOON + k * HOUR, k % 2) for k in range(60)], [1, 25, 49]),
-        # Not for sale any more, and for sale again.
+        ([counted(NOON + 9, 0), counted(NOON + 1, 5)], ["0 sold_out"]),
+        # Sold out and back again and again: out at once, back every six hours.
         (
-            [
-                priced(NOON, 5, i.ItemListed),
-                counted(NOON + 1, 0),
-                i.ItemDelisted(event_id="d", item_id="tea", event_time=NOON + 2),
-                counted(NOON + 3, 4),
-                priced(NOON + 4, 5, i.ItemListed),
-            ],
-            [4],
+            [counted(NOON + k * HOUR, k % 2) for k in range(14)],
+            ["0 sold_out", "1 restocked", "2 sold_out", "7 restocked", "8 sold_out", "13 restocked"],
+        ),
+        # Not for sale any more, and for sale again; what is worse is told at once.
+        ([LISTED, DELISTED, priced(NOON + 4, 5, i.ItemListed)], ["1 delisted", "2 available"]),
+        (
+            [LISTED, counted(NOON + 1, 0), DELISTED, counted(NOON + 3, 4), priced(NOON + 4, 5, i.ItemListed)],
+            ["1 sold_out", "2 delisted", "4 restocked"],
+        ),
+        # Bad reviews of a few; of enough; not at the edge again and again; sold out as well.
+        (reviewed(NOON, 1, 1, 1, 1), []),
+        (reviewed(NOON, 1, 2, 1, 1, 1, 1), ["4 badly_reviewed"]),
+        (reviewed(NOON, 1, 2, 2, 2, 2, 3, 3), ["4 badly_reviewed"]),
+        (reviewed(NOON, 1, 2, 2, 2, 2, 5, 5), ["4 badly_reviewed", "5 available"]),
+        (
+            [*reviewed(NOON, 1, 1, 1, 1, 1), counted(NOON + 5, 0), counted(NOON + 6, 4)],
+            ["4 badly_reviewed", "5 sold_out", "6 badly_reviewed"],
         ),
     ],
 )
-def test_when_restocked_items_are_news(records: Sequence[i.ItemRecord], told_at: list[int]) -> None:
-    found = noticed(*records)
-    assert [said.source_offset for said in found] == told_at
-    assert all(isinstance(said, ItemRestocked) for said in found)
+def test_when_it_is_told_that_an_item_may_be_offered_or_not(
+    records: Sequence[i.ItemRecord], expected: list[str]
+) -> None:
+    assert [shown(said) for said in noticed(*records)] == expected
+
+
+def shown(said: AnyItemNews) -> str:
+    """Offset, and what was told of whether it may be offered."""
+    assert isinstance(said, (ItemUnavailable, ItemAvailable))
+    what = said.why if isinstance(said, ItemUnavailable) else "restocked" if said.restocked else "available"
+    return f"{said.source_offset} {what}"
+
+
+def test_what_was_held_back_is_told_at_the_end_of_the_day() -> None:
+    """Also where nobody says anything of the items any more: the day ends for all of them at one record."""
+    said = [
+        i.StockCounted(event_id=f"{item}{k}", item_id=item, event_time=NOON + k * HOUR, on_hand=on_hand)
+        for k, on_hand in enumerate((0, 5, 0, 5))
+        for item in ("tea", "jam")
+    ]
+    log: ItemLog = [(r.item_id.encode(), i.encode_item_record(r), None) for r in said]
+    processor = processor_of_items()
+    (whole,) = item_slices(log)
+    before = news_of([processor.apply(whole)])
+    assert [(one.item_id, shown(one)) for one in before[-2:]] == [("tea", "4 sold_out"), ("jam", "5 sold_out")]
+    seen = {
+        p: log_of(*(viewed(who, NOON + k * DAY, f"v{k}") for k in (2, 3, 4))) for p, who in enumerate(("ann", "dan"))
+    }
+    tallied = told(seen)
+    passed: ItemLog = [(None, value, None) for by_item in tallied.values() for value in by_item[0]]
+    after = news_of([processor.apply(slice_) for slice_ in item_slices(passed, start=len(log))])
+    assert [(one.item_id, shown(one).split()[1]) for one in after] == [("jam", "restocked"), ("tea", "restocked")]
+    assert len({one.source_offset for one in after}) == 1
 
 
 @pytest.mark.parametrize(
@@ -116,7 +161,7 @@ def test_one_record_may_be_both() -> None:
     delisted = i.ItemDelisted(event_id="d", item_id="tea", event_time=NOON + 2)
     listed = [priced(at, cents, i.ItemListed) for at, cents in ((NOON, 100), (NOON + 4, 50))]
     found = noticed(listed[0], counted(NOON + 1, 0), delisted, counted(NOON + 3, 2), listed[1])
-    assert [(type(said), said.source_offset) for said in found] == [(ItemRestocked, 4), (ItemPriceDropped, 4)]
+    assert [(type(said), said.source_offset) for said in found[2:]] == [(ItemAvailable, 4), (ItemPriceDropped, 4)]
 
 
 @settings(max_examples=3, deadline=None)

@@ -16,7 +16,7 @@ from streams.processing.identity import Identities
 from streams.processing.partition import PartitionProcessor
 from streams.processing.rules import Rules
 from streams.records import events as e
-from streams.records.news import ItemPriceDropped, ItemRestocked, encode_news
+from streams.records.news import ItemAvailable, ItemPriceDropped, encode_news
 from streams.records.outcomes import OfferMade, OfferWithheld
 from streams.records.receipts import Receipt
 from streams.state.arena import row_bytes
@@ -57,8 +57,8 @@ def wished(shopper: str, at: int, item: str = "tea", event_id: str = "") -> e.It
 
 
 def restocked(offset: int, item: str = "tea", **more: Any) -> Log:
-    plain: dict[str, Any] = {"group": "", "source_partition": 0, "event_time": NOON, "on_hand": 9}
-    return [(None, encode_news(ItemRestocked(item_id=item, source_offset=offset, **(plain | more))))]
+    plain: dict[str, Any] = {"group": "", "source_partition": 0, "event_time": NOON, "on_hand": 9, "restocked": True}
+    return [(None, encode_news(ItemAvailable(item_id=item, source_offset=offset, **(plain | more))))]
 
 
 def dropped(offset: int, percent: float = 20, item: str = "tea", **more: Any) -> Log:
@@ -140,6 +140,7 @@ def test_news_that_comes_again_changes_nothing_and_later_news_is_new() -> None:
         *restocked(5),
         *restocked(3),
         *dropped(5),
+        *restocked(6, restocked=False),
         *restocked(4, source_partition=1),
     ]
     found = run(with_choices(log, (0, SET)))
