@@ -12,8 +12,8 @@ delivered, then the changed rows, then commits.
 
 ``entities/`` says what goes this way: read ``shopper.py`` first. What shoppers do to items is told, minute by minute
 (``processing/tallies.py``), to the group's log of items, where ``agents/carrier.py`` also carries what catalogues say;
-items go the same way from there. What is back in stock or costs less is told to every partition of shoppers, where
-``processing/wishes.py`` knows who wishes for it.
+items go the same way from there. What cannot be bought, can be again, or costs less is told to every partition of
+shoppers, where ``processing/heard_news.py`` knows what must not be offered, and ``processing/wishes.py`` who wishes.
 
 Who was anonymous and logs in is one shopper from there on: ``processing/moving.py`` moves their row over the log.
 

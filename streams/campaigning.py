@@ -147,14 +147,13 @@ def without_codes(settings: Settings, campaigns: Iterable[Campaign]) -> Iterator
 
 def not_noticed(campaign: Campaign) -> Iterator[str]:
     """What a campaign asks for that workers do not do yet, in words."""
+    of_news, most = type(campaign.trigger) in NEWS_TRIGGERS, campaign.economics.min_stock
     for arm in campaign.arms:
-        if arm.applies_to == "recommended":
-            yield f"{campaign.id}, {arm.id}: recommended is not known to workers yet, so it is never in stock"
-        of_news = type(campaign.trigger) in NEWS_TRIGGERS
-        if arm.applies_to == "trigger_item" and not of_news and campaign.economics.min_stock > 0:
+        counted = arm.applies_to == "trigger_item" and of_news
+        if arm.applies_to in ("items", "recommended", "trigger_item") and not counted and most > 1:
             yield (
-                f"{campaign.id}, {arm.id}: the stock of items that shoppers left is not known to it, so that counts as "
-                "out of stock: set economics.min_stock to 0"
+                f"{campaign.id}, {arm.id}: of these items workers know only whether they can be bought, not how many "
+                f"there are, so min_stock: {most} counts as out of stock: set economics.min_stock to 1"
             )
 
 

@@ -200,6 +200,13 @@ class Metrics:
             "pool",
             "part",
         )
+        self.items_unavailable = gauge(
+            "items_unavailable",
+            "items",
+            "Items that a partition of shoppers knows to be sold out, delisted or badly reviewed: nobody is offered them.",
+            "entity",
+            "partition",
+        )
         self.campaign_budget = gauge(
             "campaign_budget_cents",
             "cents",

@@ -108,7 +108,16 @@ class EntityLog:
             by_partition.clear()
         self.choices.forget()
         m = self.metrics
-        for gauge in (m.rows, m.timers, m.applied_ids, m.watermark, m.lag, m.model_info, m.coupon_codes):
+        for gauge in (
+            m.rows,
+            m.timers,
+            m.applied_ids,
+            m.watermark,
+            m.lag,
+            m.model_info,
+            m.coupon_codes,
+            m.items_unavailable,
+        ):
             # Else it would go on saying of a partition what was true when it was given up.
             gauge.remove_by_labels({"entity": self.entity.name})
 
@@ -286,6 +295,7 @@ class EntityLog:
         m.timers.labels(entity, partition).set(processor.arena.armed)
         m.applied_ids.labels(entity, partition).set(processor.side.ids_held)
         m.watermark.labels(entity, partition).set(processor.watermark_ms / 1000)
+        m.items_unavailable.labels(entity, partition).set(processor.side.items_unavailable)
         for pool, stock in processor.side.stocks.items():
             m.coupon_codes.labels(entity, partition, pool, "left").set(stock.left)
             m.coupon_codes.labels(entity, partition, pool, "given").set(stock.given)

@@ -19,13 +19,15 @@ from streams.columns.arrays import Bools, Floats, Ints
 
 @dataclass(frozen=True, slots=True)
 class ItemFacts:
-    """What is known of the item that each arm would offer to each of k shoppers, [A, k], or [1, k] where it is the same
-    one; NaN where unknown."""
+    """What is known of the items that each arm would offer to each of k shoppers, [A, k], or [1, k] where they are the
+    same; NaN where unknown."""
 
     on_hand: Floats
     """-1 where there is no such item."""
     rating: Floats
     """Mean stars; 0 or NaN without reviews."""
+    nothing: Bools
+    """Whether the arm is for recommended items, and none is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,7 @@ def refused(case: Case, values: Values, items: ItemFacts) -> Ints:
         note(Why.BAD_REVIEWS, of_items & (items.rating > 0) & (items.rating < stars))
         some = (units > 0) | (items.on_hand < 0)
         note(Why.OUT_OF_STOCK, of_items & some & ~(items.on_hand >= units))
+        note(Why.NOTHING_TO_RECOMMEND, of_items & items.nothing)
     # A share such as 0.3 - 0.2 must count as 0.1.
     note(Why.BELOW_MARGIN, values.left < table.margin_floor[campaign] - 1e-9)
     note(Why.BASKET_UNKNOWN, np.isnan(values.left))

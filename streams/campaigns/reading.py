@@ -163,6 +163,8 @@ class _Checks:
         if named != bool(arm.names) or (arm.applies_to == "category" and len(arm.names) != 1):
             rule = "name the items, or the one category, where applies_to is items or category, and only there"
             yield (*here, "names"), None, rule
+        if arm.applies_to != "recommended" and arm.most_items:
+            yield (*here, "most_items"), arm.most_items, "only where applies_to is recommended; else name the items"
         of_item = (BackInStock, PriceDrop, CartAbandoned, BrowseAbandoned)
         if arm.applies_to == "trigger_item" and not isinstance(campaign.trigger, of_item):
             rule = "only back_in_stock, price_drop, cart_abandoned and browse_abandoned are about an item"

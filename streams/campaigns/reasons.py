@@ -37,17 +37,18 @@ class Why(IntEnum):
     NEGATIVE_UPLIFT = 19
     BASKET_UNKNOWN = 20
     BELOW_MARGIN = 21
-    OUT_OF_STOCK = 22
-    BAD_REVIEWS = 23
-    WORSE_THAN_HELD = 24
+    NOTHING_TO_RECOMMEND = 22
+    OUT_OF_STOCK = 23
+    BAD_REVIEWS = 24
+    WORSE_THAN_HELD = 25
     # An arm might have been offered.
-    NOT_WORTH_IT = 25
-    EXPLORED_NOTHING = 26
-    QUIET_HOURS = 27
-    BUDGET_SPENT = 28
-    POOL_EMPTY = 29
-    CAMPAIGN_HOLDOUT = 30
-    GLOBAL_HOLDOUT = 31
+    NOT_WORTH_IT = 26
+    EXPLORED_NOTHING = 27
+    QUIET_HOURS = 28
+    BUDGET_SPENT = 29
+    POOL_EMPTY = 30
+    CAMPAIGN_HOLDOUT = 31
+    GLOBAL_HOLDOUT = 32
 
     @property
     def word(self) -> str:
@@ -88,7 +89,8 @@ SENTENCES: dict[Why, str] = {
     Why.NEGATIVE_UPLIFT: "an offer would make an order less likely, so there is no contact",
     Why.BASKET_UNKNOWN: "nothing says what an order of this shopper comes to, so profit cannot be told",
     Why.BELOW_MARGIN: "the discount would leave less of the margin than the floor allows",
-    Why.OUT_OF_STOCK: "too little of the item is in stock, or its stock is unknown",
+    Why.NOTHING_TO_RECOMMEND: "nothing is to be recommended to the shopper",
+    Why.OUT_OF_STOCK: "an item cannot be bought, too little of it is in stock, or its stock is unknown",
     Why.BAD_REVIEWS: "the item's reviews are too bad",
     Why.WORSE_THAN_HELD: "the shopper already holds a better offer",
     Why.NOT_WORTH_IT: "no arm brings more than it costs",

@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 from math import isfinite
 
 import numpy as np
+from msgspec import UNSET
 
 from streams.campaigns.deciding import Decided, Moment
 from streams.campaigns.draws import digest, uniform
 from streams.campaigns.guards import EVERY_GUARD
+from streams.campaigns.offered_items import recommends
 from streams.campaigns.plan import CONSENT, Plan, Plans
 from streams.campaigns.reasons import Why
 from streams.columns.arrays import Ints
@@ -33,6 +35,10 @@ class Whom:
     currency: str
     told: Mapping[str, Sequence[ModelUsed | None]] = field(default_factory=dict)
     """By campaign, [k] the model that told of its arms; None where they are as assumed."""
+    items: Callable[[Plan, int, int], Sequence[str]] = lambda _plan, _i, _arm: ()
+    """The items that an offer of an arm names to the i-th shopper; none in particular."""
+    recommender: Callable[[int], ModelUsed | None] = lambda _i: None
+    """Whose list of items campaigns take for the i-th shopper; None where nobody has one."""
 
     def offer_id(self, plan: Plan, i: int) -> str:
         """The id that an offer of a campaign to the i-th shopper has."""
@@ -75,6 +81,8 @@ def _receipt(plans: Plans, moment: Moment, decided: Decided, whom: Whom, i: int,
     used = [whom.models(task, i) for task in named if task in whom.tasks]
     if plan.id in whom.told:
         used.append(whom.told[plan.id][i])
+    if recommends(plan):
+        used.append(whom.recommender(i))
     return Receipt(
         outcome_id=outcome_id("receipt", whom.shopper[i], f"{due.kind}:{due.ref}", plan.id),
         shopper_id=whom.shopper[i],
@@ -85,6 +93,7 @@ def _receipt(plans: Plans, moment: Moment, decided: Decided, whom: Whom, i: int,
         decision=why.word,
         reason=why.sentence,
         arm=arm,
+        items=(list(whom.items(plan, i, chosen)) if chosen >= 0 else []) or UNSET,
         offer_id=whom.offer_id(plan, i) if why == Why.OFFERED else None,
         propensity=propensity,
         explored=n is not None and bool(decided.drawn.explored[n]),

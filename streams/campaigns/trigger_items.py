@@ -10,10 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from streams.campaigns.arms import ItemFacts
 from streams.campaigns.plan import Plan
 from streams.campaigns.terms import BROWSE, CART, DEFERRED, ITEM_TRIGGERS, PRICE, STOCK, news_kind
-from streams.columns.arrays import Bools, Hashes, Ints
+from streams.columns.arrays import Floats, Hashes, Ints
 from streams.columns.layout import Column, Rows
 from streams.columns.shopper_events import item_code
 from streams.records.events import OrderPlaced
@@ -58,7 +57,8 @@ def note(state: Rows, rows: Ints, records: Sequence[Any]) -> None:
 
 def names_it(plan: Plan) -> bool:
     """Whether an arm of a campaign is for the item that its trigger is about, and that is known."""
-    return type(plan.campaign.trigger) in ITEM_TRIGGERS and bool(_arms(plan).any())
+    named = any(arm.applies_to == "trigger_item" for arm in plan.campaign.arms)
+    return type(plan.campaign.trigger) in ITEM_TRIGGERS and named
 
 
 def items(state: Rows, rows: Ints, plan: Plan, kind: Ints) -> Hashes:
@@ -68,14 +68,10 @@ def items(state: Rows, rows: Ints, plan: Plan, kind: Ints) -> Hashes:
     return np.where((kind == of) | (kind == DEFERRED), held, np.uint64(0))
 
 
-def facts(state: Rows, rows: Ints, plan: Plan, kind: Ints) -> ItemFacts:
-    """What was said of it when it made them due, for the arms that are for it; of all others nothing is known."""
+def facts(state: Rows, rows: Ints, plan: Plan, kind: Ints) -> tuple[Floats, Floats]:
+    """[k] units in stock of it and mean stars, as was said when it made them due: NaN units where nothing was said, -1
+    where there is no such item; 0 stars without reviews."""
     place, none = _PLACE[ITEM_TRIGGERS[type(plan.campaign.trigger)]], items(state, rows, plan, kind) == 0
     on_hand = state.data[ON_HAND.name][rows, place] - 1.0
     on_hand = np.where(none, -1.0, np.where(on_hand < 0, np.nan, on_hand))
-    mine = _arms(plan)[:, None]
-    return ItemFacts(np.where(mine, on_hand, np.nan), np.where(mine, state.data[RATING.name][rows, place], np.nan))
-
-
-def _arms(plan: Plan) -> Bools:
-    return np.array([arm.applies_to == "trigger_item" for arm in plan.campaign.arms])
+    return on_hand, state.data[RATING.name][rows, place]

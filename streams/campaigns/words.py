@@ -14,11 +14,11 @@ def in_words(receipt: Receipt) -> list[str]:
     """A receipt in plain lines: what came of it, what was known, what each arm would have brought, what objected."""
     lines = [f"{shown_time(receipt.event_time_ms)}, campaign {receipt.campaign}, shopper {receipt.shopper_id}:"]
     if receipt.decision == Why.OFFERED.word:
-        lines.append(f"An offer was made: {receipt.arm} (offer {receipt.offer_id}).")
+        lines.append(f"An offer was made: {receipt.arm}{_items(receipt)} (offer {receipt.offer_id}).")
     else:
         lines.append(f"No offer, because {receipt.reason}.")
     if receipt.arm is not None and receipt.decision != Why.OFFERED.word:
-        lines.append(f"It would have been {receipt.arm}.")
+        lines.append(f"It would have been {receipt.arm}{_items(receipt)}.")
     if receipt.due_again_ms is not None:
         lines.append(f"The shopper is looked at again at {shown_time(receipt.due_again_ms)}.")
     known = ", ".join(f"{name} {_number(value)}" for name, value in receipt.values.items())
@@ -40,6 +40,10 @@ def in_words(receipt: Receipt) -> list[str]:
     if receipt.sample_share < 1:
         lines.append(f"Such decisions leave a receipt in {receipt.sample_share:.2%} of cases; this is one of them.")
     return [printable(line) for line in lines]
+
+
+def _items(receipt: Receipt) -> str:
+    return f" for {', '.join(receipt.items)}" if receipt.items else ""
 
 
 def _money_short(receipt: Receipt) -> str:

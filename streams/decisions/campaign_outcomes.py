@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isfinite
 from typing import Any
@@ -38,10 +39,10 @@ def made(
     n: int,
     offer_id: str,
     code: str | None,
-    item: str | None = None,
+    items: Sequence[str] = (),
 ) -> OfferMade:
-    """The offer of the i-th of a group, the n-th whom the campaign addresses; ``code``: of its coupon; ``item``: what
-    its trigger is about."""
+    """The offer of the i-th of a group, the n-th whom the campaign addresses; ``code``: of its coupon; ``items``: what
+    it names."""
     plan, chosen = found.plan, int(found.drawn.arm[n])
     arm = plan.campaign.arms[chosen]
     now, (model, score) = int(group.now_ms[i]), _lapse(group, i)
@@ -54,7 +55,7 @@ def made(
         campaign=plan.id,
         arm=arm.id,
         benefit=tag_of(type(arm)),  # type: ignore[arg-type]
-        **_target(naming, group, i, arm, item),
+        **_target(naming, group, i, arm, items),
         **_discount(arm),
         max_discount_cents=int(plan.arms.most[chosen]),
         coupon_code=code or UNSET,
@@ -107,16 +108,14 @@ def _lapse(group: Group, i: int) -> tuple[ModelUsed | None, float | None]:
     return (group.model(churn_alert.TASK, i), score) if isfinite(score) else (None, None)
 
 
-def _target(naming: Naming, group: Group, i: int, arm: AnyArm, item: str | None) -> dict[str, Any]:
+def _target(naming: Naming, group: Group, i: int, arm: AnyArm, items: Sequence[str]) -> dict[str, Any]:
     if arm.applies_to == "favourite":
         category = favourite(naming.names, group, i)
         return {"applies_to": "anything" if category is None else "category", "category": category}
     if arm.applies_to == "category":
         return {"applies_to": "category", "category": arm.names[0]}
-    if arm.applies_to == "items":
-        return {"applies_to": "items", "category": None, "items": list(arm.names)}
-    if arm.applies_to == "trigger_item" and item is not None:
-        return {"applies_to": "items", "category": None, "items": [item]}
+    if items:
+        return {"applies_to": "items", "category": None, "items": list(items)}
     return {"applies_to": "anything", "category": None}
 
 

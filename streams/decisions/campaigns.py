@@ -13,7 +13,8 @@ from streams.campaigns import memory, trigger_items
 from streams.campaigns.asking import Afforded, Asked
 from streams.campaigns.deciding import Decided, Inputs, Moment, decide, remember
 from streams.campaigns.draws import due_hashes, shopper_hashes
-from streams.campaigns.plan import Plans
+from streams.campaigns.offered_items import OfferedItems, most_items, recommends
+from streams.campaigns.plan import Plan, Plans
 from streams.campaigns.reasons import Why
 from streams.campaigns.receipts import Whom, receipts
 from streams.campaigns.terms import KINDS
@@ -23,8 +24,10 @@ from streams.columns.layout import Column, Rows
 from streams.decisions.campaign_outcomes import Naming, coupon, made, withheld
 from streams.decisions.decider import Group, Names, Said, in_log_order
 from streams.decisions.favourite import ADDRESS
+from streams.decisions.recommendations import Best, Recommender
 from streams.decisions.uplift import Foretold, foretold
 from streams.effects.attribution import Opened
+from streams.records.campaign_parts import AnyArm
 from streams.records.campaigns import Campaign
 from streams.records.events import OfferDismissed, OfferRedeemed
 from streams.records.outcomes import ModelUsed
@@ -77,12 +80,17 @@ class CampaignOffers:
         rules: str,
         names: Names,
         item: Callable[[int], str | None],
+        recommender: Recommender,
     ) -> None:
-        """``item``: the id behind the hash of an item that news made somebody due for."""
+        """``item``: the id behind the hash of an item that news made somebody due for. ``recommender``: says what may
+        be recommended, and what cannot be bought."""
         self._plans, self._purse, self._currency, self._item = plans, purse, currency, item
+        self._recommender = recommender
         running = [] if plans is None else plans.plans
-        self._of_items = {plan.id: plan for plan in running if trigger_items.names_it(plan)}
-        """Campaigns that are about the item of their trigger."""
+        of_items = {plan.id: OfferedItems.of(plan) for plan in running}
+        self._of_items = {name: items for name, items in of_items.items() if items is not None}
+        """Of campaigns with an arm for items."""
+        self._recommends = any(recommends(plan) for plan in running)
         self._naming = Naming(currency, rules, names, "" if plans is None else plans.digest)
 
     def decide_slice(self, state: Rows, groups: Sequence[Group]) -> list[Said]:
@@ -120,10 +128,19 @@ class CampaignOffers:
             at = asked.at
             return self._purse.afford(asked, group.offset[at], moment.now_ms[at], moment.due[at])
 
-        items = {id_: trigger_items.facts(state, group.row, plan, moment.kind) for id_, plan in self._of_items.items()}
-        said = Inputs(heard.uplift, afford=afford, items=items)
+        best = self._recommender.best(group) if self._recommends else Best.none(len(group))
+        where, unavailable = (state, group.row, moment.kind), self._recommender.unavailable
+        facts = {
+            name: items.facts(*where, group.offset, unavailable, best.count) for name, items in self._of_items.items()
+        }
+        said = Inputs(heard.uplift, afford=afford, items=facts)
         decided = decide(plans, moment, memory.read(state, group.row), said)
-        yield from self._say(state, group, moment, decided, heard)
+        about = {name: items.trigger(*where) for name, items in self._of_items.items()}
+
+        def named(plan: Plan, i: int, arm: int) -> Sequence[str]:
+            return self._items(plan.campaign.arms[arm], i, about.get(plan.id), best)
+
+        yield from self._say(state, group, moment, decided, self._whom(group, heard, named, best))
 
     def _moment(self, group: Group) -> Moment:
         due, key = group.due, group.key
@@ -137,26 +154,38 @@ class CampaignOffers:
             columns=partial(_column, group),
         )
 
-    def _say(
-        self, state: Rows, group: Group, moment: Moment, decided: list[Decided], heard: Foretold
-    ) -> Iterator[Said]:
-        assert self._plans is not None
+    def _items(self, arm: AnyArm, i: int, about: Hashes | None, best: Best) -> Sequence[str]:
+        """What an offer of an arm names to the i-th of a group; ``about``: [k] hash of what the trigger is about."""
+        if arm.applies_to == "items":
+            return arm.names
+        if arm.applies_to == "recommended":
+            return best.items(i, most_items(arm))
+        item = self._item(int(about[i])) if arm.applies_to == "trigger_item" and about is not None else None
+        return () if item is None else (item,)
+
+    def _whom(
+        self, group: Group, heard: Foretold, named: Callable[[Plan, int, int], Sequence[str]], best: Best
+    ) -> Whom:
         tasks = frozenset(group.seen.scores)
 
         def model(task: str, i: int) -> ModelUsed | None:
             return group.model(task, i) if task in tasks else None
 
-        whom = Whom(group.key, group.due, model, tasks, self._currency, heard.told)
+        def recommender(i: int) -> ModelUsed | None:
+            task = best.task(i)
+            return None if task is None else group.model(task, i)
+
+        return Whom(group.key, group.due, model, tasks, self._currency, heard.told, named, recommender)
+
+    def _say(self, state: Rows, group: Group, moment: Moment, decided: list[Decided], whom: Whom) -> Iterator[Said]:
+        assert self._plans is not None
         names = [[whom.offer_id(found.plan, i) for i in found.at.tolist()] for found in decided]
         remember(state, group.row, moment, decided, [shopper_hashes(ids) for ids in names])
         for found, ids in zip(decided, names, strict=True):
-            yield from self._of(state, group, moment, found, ids)
+            yield from self._of(state, group, found, ids, whom)
             yield from receipts(self._plans, moment, found, whom)
 
-    def _of(self, state: Rows, group: Group, moment: Moment, found: Decided, ids: list[str]) -> Iterator[Said]:
-        about = None
-        if found.plan.id in self._of_items:
-            about = trigger_items.items(state, group.row, found.plan, moment.kind)
+    def _of(self, state: Rows, group: Group, found: Decided, ids: list[str], whom: Whom) -> Iterator[Said]:
         at, why = found.at, found.why[found.at]
         said = np.flatnonzero((why == _OFFERED) | (why >= _FIRST_WITHHELD))
         new = memory.newly_said(state, group.row[at[said]], found.plan.code, why[said])
@@ -168,8 +197,8 @@ class CampaignOffers:
                 opened = self._opened(group, i, found, n, ids[n], code)
                 self._purse.open(found.plan.campaign, opened, int(group.offset[i]))
             if why[n] == _OFFERED:
-                item = None if about is None else self._item(int(about[i]))
-                yield i, made(self._naming, group, i, found, n, ids[n], code, item)
+                items = whom.items(found.plan, i, int(found.drawn.arm[n]))
+                yield i, made(self._naming, group, i, found, n, ids[n], code, items)
             elif is_new:
                 yield i, withheld(self._naming, group, i, found, n)
 

@@ -76,7 +76,7 @@ class ItemNews:
             if changed[i] and level[i] == AVAILABLE:
                 self._tell(ItemAvailable(**said, restocked=bool(restocked[i])))
             elif changed[i]:
-                self._tell(ItemUnavailable(**said, why=LEVELS[level[i]]))  # type: ignore[arg-type]
+                self._tell(ItemUnavailable(**said, why=LEVELS[level[i]]))
             if dropped[i]:
                 cents = group.record[i].unit_price_cents
                 self._tell(ItemPriceDropped(**said, unit_price_cents=cents, percent=float(fell[i])))

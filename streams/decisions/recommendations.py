@@ -1,19 +1,22 @@
-"""Which items a shopper is shown: a list that a model ranks, without what they hold already, said when it changes."""
+"""Which items a shopper is shown: a list that a model ranks, without what they hold already and what cannot be bought,
+said when it changes. What a list may hold is decided here for offers of campaigns as well."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from streams.campaigns.offered_items import Unavailable
 from streams.columns.arrays import Bools, Floats, Ints
 from streams.columns.layout import Column, Rows
 from streams.columns.shopper_events import item_code
-from streams.decisions.decider import Answered, Group, Said
+from streams.decisions.decider import Group, Said
 from streams.features.kinds.bought import code_of, whole
+from streams.records.news import AVAILABLE
 from streams.records.outcomes import ItemsRecommended, RecommendedBecause, RecommendedItem, outcome_id
 
 TOLD = Column("recommend/told", "u8")
@@ -31,9 +34,10 @@ _DUE, _BOUGHT, _SEEN, _WITH, _POPULAR = range(len(BECAUSE))
 class RecommendationPolicy:
     """What a list may hold.
 
-    Prevents three accidents: a shopper is shown what they have just carried home (``just_bought_days`` long, unless
+    Prevents four accidents: a shopper is shown what they have just carried home (``just_bought_days`` long, unless
     they buy it again at a rhythm that is as fast, from ``ripe`` of their usual time on), an item that the shop does not
-    want to be recommended (``never``, item ids), and a list that is longer than anybody reads (``most``).
+    want to be recommended (``never``, item ids), a list that is longer than anybody reads (``most``), and, whatever the
+    policy says, an item that is sold out, delisted or badly reviewed.
     """
 
     most: int = 20
@@ -54,34 +58,92 @@ class _Catalogue:
 
     def __init__(self, names: tuple[str, ...], never: frozenset[str]) -> None:
         self.names = names
-        hashes = np.array([item_code(name) for name in names], np.uint64)
-        self.codes = code_of(hashes).astype(np.int64)
+        self.hashes = np.array([item_code(name) for name in names], np.uint64)
+        self.codes = code_of(self.hashes).astype(np.int64)
         self.blocked = np.array([name in never for name in names], np.bool_)
 
 
-class Recommendations:
-    """One ``ItemsRecommended`` per due point whose list differs from the one said before."""
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """What one model of a task lists for m of a group, n places each, the best first."""
 
-    columns: tuple[Column, ...] = (TOLD,)
+    task: str
+    at: Ints
+    """[m] whom of the group."""
+    catalogue: _Catalogue
+    place: Ints
+    """[m, n] which item of the catalogue stands at each place."""
+    usable: Bools
+    """[m, n] which of them may be shown."""
+    because: Ints
+    """[m, n] why each is recommended: places in ``BECAUSE``."""
+    weight: Floats
+    beside: Floats
+    """[m, n] as the model answers."""
+
+    def items(self, k: int, most: int) -> list[str]:
+        """The first items that may be shown to the k-th of the m."""
+        return [self.catalogue.names[place] for place in self.place[k, np.flatnonzero(self.usable[k])[:most]].tolist()]
+
+
+@dataclass(frozen=True, slots=True)
+class Best:
+    """Which list is taken of each of a group."""
+
+    listed: list[Listed]
+    count: Ints
+    """[k] how many items may be shown to each."""
+    of: Ints
+    """[2, k] the place of the list, and of the shopper in it; -1: there is none."""
+
+    @staticmethod
+    def none(k: int) -> Best:
+        """Nobody lists anything for k shoppers."""
+        return Best([], np.zeros(k, np.int64), np.full((2, k), -1))
+
+    def items(self, i: int, most: int) -> list[str]:
+        """The first items that may be shown to the i-th of the group."""
+        j, k = self.of[:, i].tolist()
+        return self.listed[j].items(k, most) if j >= 0 else []
+
+    def task(self, i: int) -> str | None:
+        """The task that lists them; None: none does."""
+        j = int(self.of[0, i])
+        return self.listed[j].task if j >= 0 else None
+
+
+class Recommender:
+    """What may be shown to whom, for all who name items that a model ranks: lists, and offers of campaigns.
+    ``unavailable``: how much there is against offering items at offsets of the log."""
+
     reads = (CODE, DAYS, TIMES, SEEN, FIRST)
 
-    def __init__(self, policy: RecommendationPolicy, rules: str) -> None:
-        self._policy, self._rules, self._never = policy, rules, frozenset(policy.never)
+    def __init__(self, policy: RecommendationPolicy, unavailable: Unavailable) -> None:
+        self._policy, self.unavailable, self._never = policy, unavailable, frozenset(policy.never)
         self._catalogues: dict[str, _Catalogue] = {}
 
-    def decide(self, state: Rows, group: Group) -> Iterable[Said]:
-        found: list[Said] = []
-        for task, scores in group.seen.scores.items():
+    def lists(self, group: Group) -> Iterator[Listed]:
+        """What each model lists for those of a group for whom it answers, by task. Changes nothing."""
+        for task, scores in sorted(group.seen.scores.items()):
             if scores.answers.keys() >= NEEDED:
+                again = np.isfinite(group.answer(task, "again"))
                 for which, model in enumerate(scores.models):
-                    found += self._of(state, group, task, scores, which, model)
-        return sorted(found, key=lambda said: said[0])
+                    mine = np.flatnonzero((group.seen.which(task)[group.span] == which) & again)
+                    if len(mine) and model.names:
+                        yield self._of(group, task, mine, model)
 
-    def _of(self, state: Rows, group: Group, task: str, scores: Answered, which: int, model: Any) -> list[Said]:
-        again = group.answer(task, "again")
-        mine = np.flatnonzero((group.seen.which(task)[group.span] == which) & np.isfinite(again))
-        if not len(mine) or not model.names:
-            return []
+    def best(self, group: Group) -> Best:
+        """Of each of a group the first list that has anything, which offers name items of."""
+        listed = list(self.lists(group))
+        found = Best.none(len(group))
+        found.listed.extend(listed)
+        for j, each in enumerate(listed):
+            fresh = np.flatnonzero((found.count[each.at] == 0) & each.usable.any(axis=1))
+            at = each.at[fresh]
+            found.count[at], found.of[0, at], found.of[1, at] = each.usable[fresh].sum(axis=1), j, fresh
+        return found
+
+    def _of(self, group: Group, task: str, mine: Ints, model: Any) -> Listed:
         held = self._catalogues.get(model.digest)
         if held is None:
             held = self._catalogues[model.digest] = _Catalogue(tuple(model.names), self._never)
@@ -89,40 +151,9 @@ class Recommendations:
         place = np.clip(item.astype(np.int64), 0, len(held.names) - 1)
         usable = np.isfinite(weight) & (weight > 0) & (item >= 0) & ~held.blocked[place]
         because, hidden = self._why(group, mine, held.codes[place], beside)
-        usable &= ~hidden
+        usable &= ~hidden & (self.unavailable(held.hashes[place], group.offset[mine, None]) == AVAILABLE)
         usable &= np.cumsum(usable, axis=1) <= self._policy.most
-        told, cells = digests(held.codes[place], because, usable), state.cells(TOLD, group.row[mine])
-        changed = np.flatnonzero(state.flat["u8"][cells] != told)
-        state.flat["u8"][cells[changed]] = told[changed]
-        said: list[Said] = []
-        for k in changed.tolist():
-            i = int(mine[k])
-            items = [
-                self._item(held, int(place[k, j]), float(weight[k, j]), int(because[k, j]), int(beside[k, j]))
-                for j in np.flatnonzero(usable[k]).tolist()
-            ]
-            known_as = outcome_id("items_recommended", group.key[i], group.ref(i), task)
-            said.append((i, self._said(group, i, task, known_as, items, float(again[i]))))
-        return said
-
-    def _said(
-        self, group: Group, i: int, task: str, known_as: str, items: list[RecommendedItem], again: float
-    ) -> ItemsRecommended:
-        return ItemsRecommended(
-            outcome_id=known_as,
-            shopper_id=group.key[i],
-            event_time_ms=int(group.now_ms[i]),
-            due=group.due[i],
-            model=group.model(task, i),
-            items=items,
-            again=again,
-            rules=self._rules,
-        )
-
-    @staticmethod
-    def _item(held: _Catalogue, place: int, weight: float, because: int, beside: int) -> RecommendedItem:
-        of = held.names[beside] if because == _WITH and 0 <= beside < len(held.names) else None
-        return RecommendedItem(item_id=held.names[place], weight=weight, because=BECAUSE[because], of=of)
+        return Listed(task, mine, held, place, usable, because, weight, beside)
 
     def _why(self, group: Group, mine: Ints, code: Ints, beside: Floats) -> tuple[Ints, Bools]:
         """[k, n] why each listed item is recommended, and which ones were just bought."""
@@ -136,6 +167,46 @@ class Recommendations:
         because = np.where(seen, _SEEN, because)
         because = np.where(bought, np.where(due, _DUE, _BOUGHT), because)
         return because, bought & ~due & (days < self._policy.just_bought_days)
+
+
+class Recommendations:
+    """One ``ItemsRecommended`` per due point whose list differs from the one said before."""
+
+    columns: tuple[Column, ...] = (TOLD,)
+    reads = Recommender.reads
+
+    def __init__(self, recommender: Recommender, rules: str) -> None:
+        self._recommender, self._rules = recommender, rules
+
+    def decide(self, state: Rows, group: Group) -> Iterable[Said]:
+        found = [said for listed in self._recommender.lists(group) for said in self._of(state, group, listed)]
+        return sorted(found, key=lambda said: said[0])
+
+    def _of(self, state: Rows, group: Group, listed: Listed) -> Iterator[Said]:
+        told = digests(listed.catalogue.codes[listed.place], listed.because, listed.usable)
+        cells = state.cells(TOLD, group.row[listed.at])
+        changed = np.flatnonzero(state.flat["u8"][cells] != told)
+        state.flat["u8"][cells[changed]] = told[changed]
+        for k in changed.tolist():
+            i, task = int(listed.at[k]), listed.task
+            said = ItemsRecommended(
+                outcome_id=outcome_id("items_recommended", group.key[i], group.ref(i), task),
+                shopper_id=group.key[i],
+                event_time_ms=int(group.now_ms[i]),
+                due=group.due[i],
+                model=group.model(task, i),
+                items=[self._item(listed, k, j) for j in np.flatnonzero(listed.usable[k]).tolist()],
+                again=float(group.answer(task, "again")[i]),
+                rules=self._rules,
+            )
+            yield i, said
+
+    @staticmethod
+    def _item(listed: Listed, k: int, j: int) -> RecommendedItem:
+        names, because, beside = listed.catalogue.names, int(listed.because[k, j]), int(listed.beside[k, j])
+        of = names[beside] if because == _WITH and 0 <= beside < len(names) else None
+        weight = float(listed.weight[k, j])
+        return RecommendedItem(item_id=names[listed.place[k, j]], weight=weight, because=BECAUSE[because], of=of)
 
 
 def digests(code: Ints, because: Ints, usable: Bools) -> npt.NDArray[np.uint64]:

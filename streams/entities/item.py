@@ -52,6 +52,7 @@ class ItemSide:
     alarms: Alarms | None = None
     identities = None
     wishes = None
+    items_unavailable = 0
     idle = True
 
     def __init__(self, start: Start) -> None:

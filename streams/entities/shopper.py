@@ -25,7 +25,7 @@ from streams.decisions.churn_alert import ChurnAlerts
 from streams.decisions.decider import Decider, Group
 from streams.decisions.profile import Profiles
 from streams.decisions.promotion import Promotions
-from streams.decisions.recommendations import Recommendations
+from streams.decisions.recommendations import Recommendations, Recommender
 from streams.decisions.scores import Scores
 from streams.decisions.shopper_profile import ShopperProfiles
 from streams.effects.attribution import Opened
@@ -96,14 +96,15 @@ class ShopperSide(PlainSide):
         self.windows.currency = currency
         alerts, offer = rules.churn_alert, rules.promotion
         self._rules = rules
-        offers = CampaignOffers(self._plans, self, currency, digest, names, self.wishes.item)
+        recommender = Recommender(rules.recommendation, self.heard.levels)
+        offers = CampaignOffers(self._plans, self, currency, digest, names, self.wishes.item, recommender)
         built_in = Promotions(offer, alerts.thresholds, currency, digest, names)
         self.deciders: Sequence[Decider] = (
             self.late_labels,
             Scores("shopper"),
             Profiles(names),
             ShopperProfiles(rules.profile, currency, digest, names),
-            Recommendations(rules.recommendation, digest),
+            Recommendations(recommender, digest),
             ChurnAlerts(alerts, currency, offer.gross_margin, digest, names),
             self.alert_labels,
             *((built_in,) if self._plans is None else ()),
@@ -176,6 +177,11 @@ class ShopperSide(PlainSide):
         is too old to be published reaches nobody."""
         if opened.at_ms >= self._rules.publish_from_ms:
             self.windows.open(campaign, opened, offset)
+
+    @property
+    def items_unavailable(self) -> int:
+        """Items that are known not to be offered."""
+        return len(self.heard)
 
     @property
     def stocks(self) -> Mapping[str, Stock]:

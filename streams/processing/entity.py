@@ -87,6 +87,10 @@ class Side(Protocol):
         """Ids that duplicates are told by."""
 
     @property
+    def items_unavailable(self) -> int:
+        """Items that are known not to be offered."""
+
+    @property
     def newest_ms(self) -> int:
         """Largest event time seen, UTC milliseconds since 1970."""
 

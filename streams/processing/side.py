@@ -55,6 +55,11 @@ class PlainSide:
         return {}
 
     @property
+    def items_unavailable(self) -> int:
+        """No item is known not to be offered."""
+        return 0
+
+    @property
     def ids_held(self) -> int:
         """Ids that duplicates are told by."""
         return len(self.applied_ids)

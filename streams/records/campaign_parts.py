@@ -92,6 +92,12 @@ class _Arm(_Part, tag_field="kind", kw_only=True, frozen=True):
         tuple[Annotated[str, Meta(min_length=1, max_length=256)], ...],
         Meta(max_length=100, description="The category, or the items, at most 100; default: none."),
     ] = ()
+    most_items: (
+        Annotated[
+            int, Meta(ge=1, le=20, description="How many recommended items an offer names at most, 1 to 20; default 3.")
+        ]
+        | msgspec.UnsetType
+    ) = msgspec.UNSET
     assumed_uplift: Annotated[
         float,
         Meta(

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Annotated
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 from streams.records.outcomes import AnyOutcome, ModelUsed
 
@@ -57,6 +57,10 @@ class Receipt(AnyOutcome, kw_only=True, frozen=True):
     arm: Annotated[
         str | None, Meta(description="The arm that was chosen, also where it was then withheld; null: no contact.")
     ]
+    items: Annotated[
+        list[str] | UnsetType,
+        Meta(description="The items that the chosen arm names for the shopper; absent: none in particular."),
+    ] = UNSET
     offer_id: Annotated[str | None, Meta(description="The offer's id; null: none was made.")]
     propensity: Annotated[
         float | None,

@@ -78,6 +78,8 @@ class Due:
     stage: str | None
     """None: never said, as of whoever never ordered; so is the segment."""
     segment: str | None
+    nothing: bool
+    """Whether nothing is to be recommended."""
     uplift: dict[str, list[float]]
     left: dict[str, int]
     """What is left of it now: the same for all of a group."""
@@ -152,7 +154,10 @@ def _one(
     if guard is not None:
         return guard, arm, 0
     if not allowed:
-        order = "uplift_unknown negative_uplift basket_unknown below_margin out_of_stock bad_reviews worse_than_held"
+        order = (
+            "uplift_unknown negative_uplift basket_unknown below_margin nothing_to_recommend out_of_stock bad_reviews "
+            "worse_than_held"
+        )
         return max((r for r in reasons if r), key=order.split().index), arm, 0
     if arm is None:
         return ("explored_nothing" if explored else "not_worth_it"), arm, 0
@@ -237,7 +242,9 @@ def _choose(
         elif economics.gross_margin - discount / order < economics.margin_floor - 1e-9:
             reason = "below_margin"
         elif isinstance(arm, Bundle) or arm.applies_to in ("items", "recommended", "trigger_item"):
-            if economics.min_stock > 0 and not due.stock >= economics.min_stock:
+            if arm.applies_to == "recommended" and due.nothing:
+                reason = "nothing_to_recommend"
+            elif economics.min_stock > 0 and not due.stock >= economics.min_stock:
                 reason = "out_of_stock"
             elif due.rating > 0 and due.rating < economics.min_rating:
                 reason = "bad_reviews"

@@ -17,7 +17,7 @@ from streams.campaigns.draws import due_hashes, shopper_hashes
 from streams.campaigns.plan import Plans
 from streams.campaigns.reading import campaigns_of
 from streams.campaigns.reasons import Why
-from streams.campaigns.terms import BROWSE, CART, EVENT, OVERDUE, PRICE, STOCK
+from streams.campaigns.terms import BROWSE, CART, EVENT, OVERDUE, PRICE, SILENCE, STOCK
 from streams.columns.arrays import TYPE_CODE, Ints
 from streams.entities.shopper import SHOPPER
 from streams.processing.partition import PartitionProcessor
@@ -67,6 +67,9 @@ def story(name: str) -> tuple[list[Any], dict[str, str], int, float]:
         events = [ordered("first", NOW - 5 * DAY), ordered("resting", NOW - DAY), *steady("second", 5, 2, 5)]
         said = {"first": "offered", "resting": "after_purchase", "second": "not_in_audience"}
         return events, said, EVENT, np.nan
+    if name == "for-you":
+        events = [*steady("silent", 10, 4, 9), *steady("new", 10, 1, 9), *steady("here", 10, 4, 2)]
+        return events, {"silent": "offered", "new": "not_in_audience", "here": "not_in_audience"}, SILENCE, np.nan
     assert name == "replenishment"
     events = [*steady("steady", 14, 5, 13), *steady("rare", 90, 5, 88), *steady("two", 14, 2, 13)]
     return events, {"steady": "offered", "rare": "not_in_audience", "two": "not_in_audience"}, OVERDUE, 0.93
@@ -96,7 +99,7 @@ def columns_at(events: list[Any], shoppers: list[str], now: Ints) -> Callable[[s
 
 def facts(on_hand: float, k: int) -> ItemFacts:
     """So much in stock of whatever an arm offers, with good reviews."""
-    return ItemFacts(np.full((1, k), on_hand), np.full((1, k), 4.5))
+    return ItemFacts(np.full((1, k), on_hand), np.full((1, k), 4.5), np.zeros((1, k), np.bool_))
 
 
 def decided(name: str, shoppers: list[str], said: Inputs | None = None, instead: list[Any] | None = None) -> Decided:
@@ -137,9 +140,8 @@ def test_an_example_decides_as_it_says(name: str) -> None:
 
 
 def test_what_a_shopper_left_is_offered_where_it_is_known() -> None:
-    """Its stock is not."""
     name, shopper = "browse-abandoned", next(iter(story("browse-abandoned")[1]))
-    assert Why(int(decided(name, [shopper], Inputs(items={name: facts(np.nan, 1)})).why[0])) == Why.OFFERED
+    assert Why(int(decided(name, [shopper], Inputs(items={name: facts(1.0, 1)})).why[0])) == Why.OFFERED
     assert Why(int(decided(name, [shopper], Inputs(items={name: facts(-1.0, 1)})).why[0])) == Why.OUT_OF_STOCK
 
 

@@ -106,6 +106,7 @@ def due_at(rng: random.Random, chosen: CampaignSet, now: int, step: int) -> orac
         rating=rng.choice([0, 3, 4.5, nan]),
         stage=rng.choice([None, *STAGES]),
         segment=rng.choice([None, *SEGMENTS]),
+        nothing=rng.random() < 0.3,
         uplift={c.id: [rng.choice([-0.1, 0.02, 0.3, 0.3, nan]) for _ in c.arms] for c in chosen.campaigns},
         left={},
     )
@@ -172,6 +173,8 @@ class World:
                 c.id: ItemFacts(
                     np.tile([d.stock for d in dues], (len(c.arms), 1)),
                     np.tile([d.rating for d in dues], (len(c.arms), 1)),
+                    np.tile([d.nothing for d in dues], (len(c.arms), 1))
+                    & np.array([[arm.applies_to == "recommended"] for arm in c.arms]),
                 )
                 for c in self.chosen.campaigns
             },

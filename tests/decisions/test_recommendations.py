@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from types import SimpleNamespace
 from typing import Any
 
@@ -21,9 +22,11 @@ from streams.decisions.recommendations import (
     TIMES,
     RecommendationPolicy,
     Recommendations,
+    Recommender,
 )
 from streams.features.kinds.bought import ITEMS_KEPT, halves
 from streams.features.kinds.recent import EVENTS_KEPT
+from streams.records.news import SOLD_OUT
 from streams.records.outcomes import Due, ItemsRecommended
 from tests.shoppers import DAY, NOON
 
@@ -79,10 +82,19 @@ def group(
     )  # fmt: skip
 
 
+def recommender(out: Iterable[str] = (), policy: RecommendationPolicy | None = None) -> Recommender:
+    """With some items that are sold out from offset 0 on."""
+    gone = np.array([item_code(name) for name in out], np.uint64)
+    return Recommender(
+        policy or RecommendationPolicy(),
+        lambda items, offset: np.where(offset >= 0, SOLD_OUT * np.isin(items, gone), 0),
+    )
+
+
 def decide(
-    each: Group, policy: RecommendationPolicy | None = None, state: Rows | None = None
+    each: Group, policy: RecommendationPolicy | None = None, state: Rows | None = None, out: Iterable[str] = ()
 ) -> ItemsRecommended | None:
-    decider = Recommendations(policy or RecommendationPolicy(), "rules")
+    decider = Recommendations(recommender(out, policy), "rules")
     state = Rows.zeros(Layout(decider.columns), 1) if state is None else state
     said = list(decider.decide(state, each))
     assert len(said) <= 1
@@ -96,16 +108,22 @@ def decide(
         st.sampled_from(NAMES), st.tuples(st.floats(0, 90, width=32), st.integers(1, 9)), max_size=12
     ),
     never=st.sets(st.sampled_from(NAMES), max_size=5),
+    out=st.sets(st.sampled_from(NAMES), max_size=9),
 )
 def test_a_list_never_holds_what_it_must_not(
-    listed: list[int], bought: dict[str, tuple[float, int]], never: set[str]
+    listed: list[int], bought: dict[str, tuple[float, int]], never: set[str], out: set[str]
 ) -> None:
     policy = RecommendationPolicy(never=tuple(sorted(never)))
-    said = decide(group(listed, bought), policy)
+    each = group(listed, bought)
+    said = decide(each, policy, out=out)
     items = [] if said is None else said.items
     names = [one.item_id for one in items]
     assert len(names) == len(set(names)) <= policy.most
-    assert not never & set(names)
+    assert not (never | out) & set(names)
+    # Offers of campaigns name the first of the same list.
+    best = recommender(out, policy).best(each)
+    assert (best.count.tolist(), best.items(0, 3)) == ([len(names)], names[:3])
+    assert best.task(0) == ("recommend" if names else None)
     for one in items:
         days, times = bought.get(one.item_id, (1e9, 0))
         ripe = times >= 2 and days >= np.float32(policy.ripe * 100.0 / times)
@@ -115,7 +133,7 @@ def test_a_list_never_holds_what_it_must_not(
     kept = [
         NAMES[k]
         for k in listed
-        if NAMES[k] not in never
+        if NAMES[k] not in never | out
         and not (NAMES[k] in bought and bought[NAMES[k]][0] < 3 and not _ripe(bought[NAMES[k]], policy))
     ]
     assert names == kept[: policy.most]
@@ -126,7 +144,7 @@ def _ripe(of: tuple[float, int], policy: RecommendationPolicy) -> bool:
 
 
 def test_a_list_is_said_when_it_changes() -> None:
-    decider = Recommendations(RecommendationPolicy(), "rules")
+    decider = Recommendations(recommender(), "rules")
     state = Rows.zeros(Layout(decider.columns), 1)
     one, other = group([1, 2, 3], {}), group([2, 1, 3], {})
     assert [len(list(decider.decide(state, each))) for each in (one, one, other, other, one)] == [1, 0, 1, 0, 1]

@@ -91,6 +91,10 @@ def test_news_of_items_becomes_offers(cluster: Cluster, tmp_path: Path) -> None:
     assert again["state"] == "active"
     news = [(p, decode_event(value or b"")) for p, *_, value in cluster.read(EVENTS.name)]
     told = {(p, type(one).__name__) for p, one in news if isinstance(one, ITEM_NEWS)}
-    assert told == {(p, name) for p in range(cluster.partitions) for name in ("ItemAvailable", "ItemPriceDropped", "ItemUnavailable")}
+    assert told == {
+        (p, name)
+        for p in range(cluster.partitions)
+        for name in ("ItemAvailable", "ItemPriceDropped", "ItemUnavailable")
+    }
     worker.stop()
     cluster.assert_as_plain()

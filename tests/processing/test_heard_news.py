@@ -46,8 +46,8 @@ def plain(said: dict[int, AnyItemNews], most: int, end: int) -> list[list[int]]:
     last, held, found = dict[int, tuple[int, str, str]](), dict[str, int](), []
     for at in range(end):
         one = said.get(at)
-        order = one and (one.source_offset, one.item_id, str(type(one).__struct_config__.tag))
-        if one is not None and order is not None and order > last.get(one.source_partition, (-1, "", "")):
+        order = (-1, "", "") if one is None else (one.source_offset, one.item_id, str(type(one).__struct_config__.tag))
+        if one is not None and order > last.get(one.source_partition, (-1, "", "")):
             last[one.source_partition] = order
             level = level_of(one)
             if level is not None:
@@ -64,7 +64,7 @@ def hear(heard: HeardNews, said: dict[int, AnyItemNews], start: int, stop: int) 
     """A slice of the log; how much there is against each item at each of its offsets."""
     offsets = range(start, stop)
     heard.take([(at - start, said[at]) for at in offsets if at in said], offsets)
-    return heard.levels(np.tile(CODES, (stop - start, 1)), np.array(offsets)[:, None]).tolist()  # type: ignore[no-any-return]
+    return heard.levels(np.tile(CODES, (stop - start, 1)), np.array(offsets)[:, None]).tolist()
 
 
 @settings(max_examples=60, deadline=None)

@@ -13,6 +13,7 @@ NAMES = (
     "price-drop",
     "welcome",
     "replenishment",
+    "for-you",
 )
 
 

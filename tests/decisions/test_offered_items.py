@@ -1,0 +1,231 @@
+"""Items that cannot be bought are in no list and no offer from where the log says so, whatever an arm is for."""
+
+from __future__ import annotations
+
+import itertools
+import random
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+import msgspec
+import numpy as np
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+
+from models.registry import task
+from streams.columns.arrays import Floats
+from streams.entities.shopper import SHOPPER
+from streams.features.meaning import CODES, meanings
+from streams.features.shopper import CATALOGUE
+from streams.processing.partition import PartitionProcessor
+from streams.processing.rules import Rules
+from streams.records.events import encode_event
+from streams.records.news import LEVELS, ItemAvailable, ItemUnavailable, encode_news
+from streams.records.outcomes import ItemsRecommended, OfferMade
+from streams.records.receipts import Receipt
+from streams.records.serving import ModelsChosen, Stages
+from streams.state.arena import row_bytes
+from streams.state.keys import CAMPAIGNS, EFFECT, ITEM_NAME, OPEN, PROGRESS, TALLY, WINDOW
+from tests.campaigns.builders import CONTENT, PERCENT, campaign
+from tests.decisions.test_campaigns import chosen, with_choices
+from tests.shoppers import NOON, Log, log_of, ordered, random_history, slice_of, viewed
+from tests.worlds import DictTier, World
+
+RECOMMEND = task("recommend")
+LISTED = RECOMMEND.outputs[1].width
+NAMES = tuple(f"item-{n}" for n in range(40))
+ANY: dict[str, Any] = {
+    "economics": {"basket_cents": 3000},
+    "caps": [{"offers": 12, "days": 0.01}],
+}
+SHORT = {"valid_days": 0.01}
+PAIR, PREORDER = ("item-3", "item-4"), ("item-5",)
+SET = chosen(
+    campaign(id="named", arms=[PERCENT | SHORT | {"applies_to": "items", "names": list(PAIR)}], priority=300, **ANY),
+    campaign(
+        id="early",
+        arms=[CONTENT | SHORT | {"applies_to": "items", "names": list(PREORDER)}],
+        priority=200,
+        **ANY | {"economics": {"basket_cents": 3000, "min_stock": 0, "min_rating": 4}},
+    ),
+    campaign(id="shown", arms=[PERCENT | SHORT | {"applies_to": "recommended", "most_items": 4}], **ANY),
+    holdout_share=0,
+    caps=[{"offers": 12, "days": 0.01}],
+)
+
+
+class Ranks:
+    """A model of the task that ranks its items from a place on that the shopper's number of orders gives."""
+
+    task, version, outputs, upstream, at = RECOMMEND.name, "v1", RECOMMEND.outputs, (), ()
+    digest, features, codes, population = "r" * 16, RECOMMEND.features, CODES, RECOMMEND.population
+    names, widths = NAMES, tuple(CATALOGUE.features[a].width for a in RECOMMEND.features)
+    distributions: dict[str, Any] = {}  # noqa: RUF012
+    levels: dict[str, Any] = {}  # noqa: RUF012
+    tiers: dict[str, Any] = {}  # noqa: RUF012
+    meanings = meanings(CATALOGUE.features, features)
+    reference = np.zeros(sum(widths), np.float32)
+
+    def score(self, x: Floats) -> dict[str, Floats]:
+        """The same for all who ordered as often."""
+        start = x[:, sum(self.widths[: self.features.index("orders.count")])]
+        items = (start[:, None] * 3 + np.arange(LISTED)) % len(NAMES)
+        weight = np.tile(np.linspace(0.9, 0.1, LISTED), (len(x), 1))
+        return {"again": np.full(len(x), 0.5), "items": items, "weight": weight, "beside": np.full(items.shape, -1.0)}
+
+    def contributions(self, x: Floats) -> Floats:
+        """Nothing moves it."""
+        return np.zeros((len(x), len(self.features)))
+
+
+class OneTask:
+    """A shelf with the model, and nothing else."""
+
+    def tasks_of(self, entity: str) -> tuple[str, ...]:
+        return (RECOMMEND.name,) if entity == "shopper" else ()
+
+    def shipped(self, task: str) -> str:
+        return ""
+
+    def model(self, task: str, version: str | None = None) -> Ranks:
+        return Ranks()
+
+
+SERVED: Log = [(None, encode_event(ModelsChosen(stages={RECOMMEND.name: Stages(change_id="c", live="v1")})))]
+
+
+def processor(tier: DictTier | None = None) -> PartitionProcessor:
+    shelf: Any = OneTask()
+    return PartitionProcessor(SHOPPER, 0, Rules(), shelf, tier=tier, limit=8)
+
+
+def gone(offset: int, item: str, why: str = "sold_out") -> Log:
+    said: dict[str, Any] = {"group": "", "item_id": item, "event_time": NOON, "source_partition": 0, "why": why}
+    return [(None, encode_news(ItemUnavailable(**said, source_offset=offset)))]
+
+
+def back(offset: int, item: str) -> Log:
+    said: dict[str, Any] = {"group": "", "item_id": item, "event_time": NOON, "source_partition": 0}
+    return [(None, encode_news(ItemAvailable(**said, source_offset=offset)))]
+
+
+@cache
+def a_history() -> Log:
+    """A clickstream in which items that a model ranks, and arms name, come and go."""
+    rng, log = random.Random(1), Log()
+    for n, record in enumerate(random_history(1, 300, 10)):
+        log.append(record)
+        if rng.random() < 0.4:
+            item = rng.choice((*NAMES, *PAIR * 4, *PREORDER * 4))
+            log += gone(n, item, rng.choice(LEVELS[1:])) if rng.random() < 0.5 else back(n, item)
+    return [*SERVED, *with_choices(log, (10, SET))]
+
+
+@dataclass
+class Said:
+    """What was said, record by record of the log, and how much there was against each item at each."""
+
+    offers: list[tuple[int, OfferMade]] = field(default_factory=list)
+    lists: list[tuple[int, ItemsRecommended]] = field(default_factory=list)
+    receipts: list[tuple[int, Receipt]] = field(default_factory=list)
+    against: list[dict[str, str]] = field(default_factory=list)
+    world: World = field(default_factory=World)
+
+    @staticmethod
+    @cache
+    def of() -> Said:
+        """A record at a time."""
+        found, one, against = Said(), processor(), dict[str, str]()
+        for offset, (key, value) in enumerate(a_history()):
+            said = msgspec.json.decode(value or b"{}")
+            if key is None and said["type"] in ("item_unavailable", "item_available"):
+                against[said["item_id"]] = said.get("why", "")
+            found.against.append(dict(against))
+            result = one.apply(slice_of([(key, value)], offset))
+            found.world.take_result(result)
+            for outcome in result.outcomes:
+                if isinstance(outcome, OfferMade):
+                    found.offers.append((offset, outcome))
+                elif isinstance(outcome, ItemsRecommended):
+                    found.lists.append((offset, outcome))
+                elif isinstance(outcome, Receipt):
+                    found.receipts.append((offset, outcome))
+        found.world.packed = DictTier(one.drain_changes()).held
+        return found
+
+
+def in_order(one: tuple[int, ItemsRecommended | Receipt]) -> tuple[int, bool, int, bool]:
+    """As they were decided: at one record timers come first, and what is listed comes before campaigns."""
+    offset, said = one
+    return offset, said.due.kind == "event", said.event_time_ms, isinstance(said, Receipt)
+
+
+def test_nothing_that_cannot_be_bought_is_listed_or_offered() -> None:
+    """Held against the news, read one record after the other."""
+    said, lists = Said.of(), dict[str, list[str]]()
+    every: list[tuple[int, ItemsRecommended | Receipt]] = [*said.lists, *said.receipts]
+    offers = {offer.outcome_id: offer for _, offer in said.offers}
+    refused: list[str | None] = []
+    for offset, one in sorted(every, key=in_order):
+        against = said.against[offset]
+        if isinstance(one, ItemsRecommended):
+            lists[one.shopper_id] = [item.item_id for item in one.items]
+            assert not any(against.get(item) for item in lists[one.shopper_id])
+            continue
+        (arm,), shown = one.arms, lists.get(one.shopper_id, [])
+        if one.campaign == "shown":
+            # A list is said when it changes, so it is as it was said last, and nothing of it is gone.
+            assert not any(against.get(item) for item in shown)
+            assert (arm.refused == "nothing_to_recommend") == (not shown)
+            named = shown[:4]
+        else:
+            named = list(PAIR if one.campaign == "named" else PREORDER)
+            whys = {against.get(item, "") for item in named}
+            out = "delisted" in whys or ("sold_out" in whys and one.campaign == "named")
+            bad = "badly_reviewed" in whys and one.campaign == "early"
+            wanted = {"out_of_stock"} if out else {"bad_reviews"} if bad else {None, "worse_than_held"}
+            assert arm.refused in wanted
+        refused.append(arm.refused)
+        if one.decision == "offered":
+            assert one.offer_id is not None
+            assert one.items == offers[one.offer_id].items == named
+            assert bool(one.models) == (one.campaign == "shown")
+    made = [offer.campaign for offer in offers.values()]
+    assert min(made.count(name) for name in ("named", "early", "shown")) > 4
+    assert {"nothing_to_recommend", "out_of_stock", "bad_reviews"} <= set(refused)
+
+
+@settings(max_examples=4, deadline=None, phases=(Phase.explicit, Phase.reuse, Phase.generate))
+@given(cuts=st.sets(st.integers(1, 500), max_size=12), lost=st.floats(0, 1), at=st.floats(0, 1))
+def test_any_cut_and_a_crash_give_the_same_bits(cuts: set[int], lost: float, at: float) -> None:
+    """Some of the flush before the crash reached the table, its progress record did not."""
+    log, whole, rng = a_history(), Said.of().world, random.Random(repr(cuts))
+    tier, world = DictTier(), World()
+
+    def run(start: int, stop: int) -> dict[bytes, bytes | None]:
+        one = processor(tier)
+        assert one.next_offset == start
+        bounds = [start, *sorted(c for c in cuts if start < c < stop), stop]
+        for a, b in itertools.pairwise(bounds):
+            world.take_result(one.apply(slice_of(log[a:b], a)))
+        return one.drain_changes()
+
+    crash = 2 + int(at * (len(log) - 3))
+    tier.write(run(0, crash // 2))
+    unfinished = run(crash // 2, crash)
+    first = (TALLY, OPEN, EFFECT, WINDOW, CAMPAIGNS, ITEM_NAME)
+    tier.write({k: v for k, v in unfinished.items() if k[:1] in first or (k != PROGRESS and rng.random() > lost)})
+    tier.write(run(crash // 2, len(log)))
+    assert world.outcomes == whole.outcomes
+    assert {key: row_bytes(value) for key, value in tier.held.items() if key[:1] == b"s"} == whole.rows
+
+
+def test_news_of_items_makes_nobody_due_and_cuts_no_slice() -> None:
+    log = log_of(ordered("ann", NOON, "o1"), viewed("ann", NOON + 1))
+    news = [record for n in range(50) for record in gone(n, f"item-{n}")]
+    one = processor()
+    result = one.apply(slice_of([*SERVED, *with_choices([*news, *log, *news], (0, SET))]))
+    plain = processor().apply(slice_of([*SERVED, *with_choices(log, (0, SET))]))
+    assert result.due_kinds == plain.due_kinds
+    assert len(result.scores) == len(plain.scores)
