@@ -22,7 +22,7 @@ from streams.state.keys import OPEN
 ITEMS = OPEN + b"items/"
 #: So many items at most are known not to be offered; of more, those whose last change is oldest are forgotten.
 MOST = 100_000
-#: Changes that are looked up beside the others until all are sorted anew, and a share of all that is enough.
+#: So many changes, and a share of all, are looked up beside the others before they are sorted in.
 LATELY, SHARE = 256, 16
 
 
@@ -34,10 +34,22 @@ class _Sorted(NamedTuple):
     level: Ints
 
     @staticmethod
-    def of(changes: Iterable[tuple[int, int, int]]) -> _Sorted:
-        """Of (item, offset, level)."""
-        items, since, level = zip(*sorted(changes), strict=True)
-        return _Sorted(np.array(items, np.uint64), np.array(since, np.int64), np.array(level, np.int64))
+    def of(changes: Sequence[tuple[int, int, int]]) -> _Sorted:
+        """Of (item, offset, level), of an item in their order."""
+        items = np.array([item for item, _, _ in changes], np.uint64)
+        since, level = (np.array([change[i] for change in changes], np.int64) for i in (1, 2))
+        order = np.argsort(items, kind="stable")
+        return _Sorted(items[order], since[order], level[order])
+
+    def then(self, later: _Sorted, asked_from: int) -> _Sorted:
+        """With later changes; without those that do not count any more from an offset on."""
+        items, since, level = (np.concatenate(pair) for pair in zip(self, later, strict=True))
+        order = np.argsort(items, kind="stable")
+        items, since, level = items[order], since[order], level[order]
+        same = np.r_[items[1:] == items[:-1], False]
+        past = since < asked_from
+        counts = ~(same & np.r_[past[1:], False]) & ~(past & (level == AVAILABLE))
+        return _Sorted(items[counts], since[counts], level[counts])
 
     def look(self, items: Hashes, offset: Ints, found: Ints) -> None:
         """Write into ``found`` what holds of items at offsets, where anything does; all of one shape."""
@@ -64,7 +76,7 @@ class HeardNews:
         """Whose changes stand in the feature table, and whose have to be written."""
         self._durable = 0
         """Every change before this offset is in the table, and so is a progress record that says so."""
-        self._all: _Sorted | None = None
+        self._all = _Sorted.of([])
         self._lately: list[tuple[int, int, int]] = []
         """Changes that are not in ``_all`` …"""
         self._lately_sorted: _Sorted | None = None
@@ -86,9 +98,9 @@ class HeardNews:
             level = level_of(said)
             if level is not None:
                 self._change(item_code(said.item_id), int(offsets[position]), level)
-        if len(self._lately) > max(LATELY, len(self._changes) // SHARE):
-            self._all = _Sorted.of((item, *change) for item, held in self._changes.items() for change in held)
-            self._lately.clear()
+        if len(self._lately) > max(LATELY, len(self._all.items) // SHARE):
+            self._all = self._all.then(_Sorted.of(self._lately), self._durable)
+            self._lately, self._lately_sorted = [], None
         return fresh
 
     def _change(self, item: int, offset: int, level: int) -> None:
@@ -106,8 +118,7 @@ class HeardNews:
         """How much there is against offering items (hashes, of any shape) at offsets (a shape that spreads to theirs):
         places in ``LEVELS``."""
         found, offset = np.zeros(items.shape, np.int64), np.broadcast_to(offset, items.shape)
-        if self._all is not None:
-            self._all.look(items, offset, found)
+        self._all.look(items, offset, found)
         if self._lately:
             if self._lately_sorted is None:
                 self._lately_sorted = _Sorted.of(self._lately)
@@ -155,4 +166,4 @@ class HeardNews:
                     self._fresh.add(item)
         stood = sorted((held[-1][0], item) for item, held in self._changes.items() if held[-1][1] != AVAILABLE)
         self._out = {item: None for _, item in stood}
-        self._all = _Sorted.of((item, *held[-1]) for item, held in self._changes.items()) if self._changes else None
+        self._all = _Sorted.of([(item, *held[-1]) for item, held in self._changes.items()])
