@@ -1,5 +1,5 @@
 """From a catalogue's records to offers on Apache Kafka: what is back in stock, or costs less, is offered to whoever
-wishes for it, in every partition, and a killed worker changes nothing."""
+wishes for it, in every partition, what cannot be bought to nobody, and a killed worker changes nothing."""
 
 from __future__ import annotations
 
@@ -11,16 +11,31 @@ import pytest
 from streams.campaigns.examples import text
 from streams.records import events as e
 from streams.records.events import decode_event
-from streams.records.items import ItemChanged, ItemListed, StockCounted
+from streams.records.items import ItemChanged, ItemDelisted, ItemListed, StockCounted
 from streams.records.news import ITEM_NEWS
 from streams.topics import CATALOG, EVENTS, OFFERS, STOCK
 from tests.kafka.harness import Cluster
 from tests.kafka.test_campaigns import run, said
-from tests.shoppers import HOUR, NOON, Log, log_of, viewed
+from tests.shoppers import HOUR, NOON, Log, carted, log_of, viewed
 
 pytestmark = pytest.mark.kafka
-SHOPPERS = [f"shopper-{k}" for k in range(12)]
+SHOPPERS, BASKETS = [f"shopper-{k}" for k in range(12)], [f"basket-{k}" for k in range(12)]
 MINUTE = 60_000
+#: Whoever puts something into the cart is offered tea.
+NAMED = """
+  - id: tea-time
+    approval: approved
+    approved_by: tests
+    audience: "true"
+    trigger: {kind: event, types: [cart_item_added]}
+    arms: [{id: tea, kind: content, applies_to: items, names: [tea], assumed_uplift: 0.1, valid_days: 0.001}]
+    economics: {basket_cents: 3000}
+    budget: {USD: {total_cents: 50000}}
+    start: 2000-01-01T00:00:00Z
+    end: 2100-01-01T00:00:00Z
+    caps: [{offers: 12, days: 0.001}]
+    cooldown: {after_purchase_days: 0}
+"""
 
 
 def wishes(at: int) -> Log:
@@ -42,6 +57,15 @@ def counted(at: int, on_hand: int) -> tuple[str, StockCounted]:
     return STOCK.name, StockCounted(event_id=f"c{at}", item_id="tea", event_time=at, on_hand=on_hand)
 
 
+def filled(cluster: Cluster, at: int) -> set[object]:
+    """Some fill their carts; who of them is offered something then. Whatever it is, it is tea."""
+    cluster.send(log_of(*(carted(who, at, f"c{at}") for who in BASKETS)))
+    cluster.wait_caught_up()
+    found = [offer for offer in said(cluster, OFFERS.name) if offer["campaign"] == "tea-time"]
+    assert all(offer["items"] == ["tea"] for offer in found)
+    return {offer["shopper_id"] for offer in found if offer["event_time_ms"] == at}
+
+
 def offered(cluster: Cluster) -> dict[tuple[object, ...], dict[str, object]]:
     """By whom and campaign."""
     return {(offer["shopper_id"], offer["campaign"]): offer for offer in said(cluster, OFFERS.name)}
@@ -50,7 +74,8 @@ def offered(cluster: Cluster) -> dict[tuple[object, ...], dict[str, object]]:
 def test_news_of_items_becomes_offers(cluster: Cluster, tmp_path: Path) -> None:
     file = tmp_path / "campaigns.yaml"
     texts = [text(name).partition("campaigns:\n")[2] for name in ("back-in-stock", "price-drop")]
-    file.write_text("shop: {default_consent: true}\ncampaigns:\n" + "".join(texts))
+    caps = "caps: [{offers: 12, days: 0.001}]"
+    file.write_text(f"shop: {{default_consent: true, {caps}}}\ncampaigns:\n" + "".join([*texts, NAMED]))
     worker = cluster.worker()
     worker.wait_ready()
     cluster.send(wishes(NOON))
@@ -64,9 +89,11 @@ def test_news_of_items_becomes_offers(cluster: Cluster, tmp_path: Path) -> None:
     cluster.send_catalogue([(CATALOG.name, listed), counted(NOON, 0)])
     cluster.wait_caught_up()
     assert not offered(cluster)
+    assert not filled(cluster, NOON + 30 * MINUTE)
     cluster.send_catalogue([counted(NOON + HOUR, 7)])
     cluster.wait_caught_up()
     back = offered(cluster)
+    assert len(filled(cluster, NOON + 70 * MINUTE)) > len(BASKETS) / 2
     assert {campaign for _, campaign in back} == {"back-in-stock"}
     # Some are in a control group.
     assert len(back) > len(SHOPPERS) / 2
@@ -89,6 +116,9 @@ def test_news_of_items_becomes_offers(cluster: Cluster, tmp_path: Path) -> None:
     assert all(offer["items"] == ["tea"] for offer in cheaper)
     again = json.loads(run(cluster, "campaigns", "show", "price-drop").stdout)
     assert again["state"] == "active"
+    cluster.send_catalogue([(CATALOG.name, ItemDelisted(event_id="d", item_id="tea", event_time=NOON + 3 * HOUR))])
+    cluster.wait_caught_up()
+    assert not filled(cluster, NOON + 3 * HOUR)
     news = [(p, decode_event(value or b"")) for p, *_, value in cluster.read(EVENTS.name)]
     told = {(p, type(one).__name__) for p, one in news if isinstance(one, ITEM_NEWS)}
     assert told == {
