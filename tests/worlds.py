@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import random
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 
@@ -19,6 +20,7 @@ from streams.processing.rules import Rules
 from streams.records.outcomes import encode_outcome
 from streams.records.slices import Slice
 from streams.state.arena import row_bytes
+from streams.state.keys import PROGRESS, ROW
 from tests.shoppers import Log, slice_of
 
 
@@ -103,4 +105,48 @@ def run_plain(
     for slice_ in slices:
         world.take_result(processor.apply(slice_))
     world.packed = DictTier(processor.drain_changes()).held
+    return world
+
+
+def cut_off(changes: Mapping[bytes, bytes | None], rng: random.Random, lost: float) -> dict[bytes, bytes | None]:
+    """What arrived of a flush that did not come to its end: all that is written before the rows, of the rest all but
+    the share ``lost``, and no progress record."""
+    rows = [key[:1] == ROW for key in changes]
+    before = rows.index(True) if any(rows) else len(rows)
+    return {
+        key: value
+        for n, (key, value) in enumerate(changes.items())
+        if key != PROGRESS and (n < before or rng.random() > lost)
+    }
+
+
+def crashed(
+    log: Log,
+    crash: int,
+    lost: float,
+    rng: random.Random,
+    bounds: Iterable[int] | None = None,
+    make: Callable[[DictTier], PartitionProcessor] | None = None,
+    evict: bool = False,
+    arrived: Callable[[Mapping[bytes, bytes | None], random.Random, float], dict[bytes, bytes | None]] = cut_off,
+) -> World:
+    """What a log comes to, with the rows of the table, where the worker that flushed once dies in the flush before the
+    record ``crash`` and another goes on from what ``arrived``. Slices begin at ``bounds`` (every 40 records);
+    ``make`` gives a processor over a table, and rows are evicted all along with ``evict``."""
+    tier, world = DictTier(), World()
+    places = sorted(range(0, len(log), 40) if bounds is None else bounds)
+
+    def go_on(start: int, stop: int) -> dict[bytes, bytes | None]:
+        processor = make(tier) if make else PartitionProcessor(SHOPPER, 0, Rules(), shipped(), tier=tier)
+        assert processor.next_offset == start
+        for a, b in itertools.pairwise([start, *(place for place in places if start < place < stop), stop]):
+            world.take_result(processor.apply(slice_of(log[a:b], a)))
+            if evict:
+                processor.arena.evict()
+        return processor.drain_changes()
+
+    tier.write(go_on(0, crash // 2))
+    tier.write(arrived(go_on(crash // 2, crash), rng, lost))
+    tier.write(go_on(crash // 2, len(log)))
+    world.packed = tier.held
     return world

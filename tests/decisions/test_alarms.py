@@ -14,11 +14,10 @@ from streams.processing.rules import Rules
 from streams.records.events import CartItemAdded, ItemViewed, Searched
 from streams.records.outcomes import OfferMade
 from streams.state.arena import row_bytes
-from streams.state.keys import CAMPAIGNS, EFFECT, OPEN, PROGRESS, TALLY, WINDOW
 from tests.campaigns.builders import PERCENT, campaign
 from tests.decisions.test_campaigns import WAITING, chosen, of, with_choices
 from tests.shoppers import DAY, NOON, Log, log_of, ordered, random_history, slice_of
-from tests.worlds import DictTier, World, cut, run_plain, shipped
+from tests.worlds import DictTier, World, crashed, cut, run_plain, shipped
 
 HOUR, MINUTE = 3_600_000, 60_000
 DAYS = (30, 20, 10)
@@ -136,19 +135,10 @@ def test_any_cut_and_a_crash_give_the_same(seed: int, lost: float, cuts: list[in
     assert run_plain(cut(log, cuts)).outcomes == whole.outcomes
     rng = random.Random(seed)
     crash = rng.randrange(60, len(log))
-    tier, world = DictTier(), World()
 
-    def run(start: int, stop: int) -> dict[bytes, bytes | None]:
-        processor = PartitionProcessor(SHOPPER, 0, Rules(), shipped(), tier=tier, limit=rng.choice([3, 1000]))
-        for a in range(start, stop, 40):
-            world.take_result(processor.apply(slice_of(log[a : min(a + 40, stop)], a)))
-            processor.arena.evict()
-        return processor.drain_changes()
+    def processor(tier: DictTier) -> PartitionProcessor:
+        return PartitionProcessor(SHOPPER, 0, Rules(), shipped(), tier=tier, limit=rng.choice([3, 1000]))
 
-    tier.write(run(0, crash // 2))
-    unfinished = run(crash // 2, crash)
-    first = (TALLY, OPEN, EFFECT, WINDOW, CAMPAIGNS)
-    tier.write({k: v for k, v in unfinished.items() if k[:1] in first or (k != PROGRESS and rng.random() > lost)})
-    tier.write(run(crash // 2, len(log)))
-    assert world.outcomes == whole.outcomes
-    assert {key: row_bytes(value) for key, value in tier.held.items() if key[:1] == b"s"} == whole.rows
+    found = crashed(log, crash, lost, rng, make=processor, evict=True)
+    assert found.outcomes == whole.outcomes
+    assert found.rows == whole.rows

@@ -24,12 +24,11 @@ from streams.records.outcomes import OfferMade, OfferWithheld, outcome_id
 from streams.records.profiled import Segment, Stage
 from streams.records.receipts import Receipt
 from streams.records.serving import CampaignsChosen
-from streams.state.arena import row_bytes
-from streams.state.keys import CAMPAIGNS, EFFECT, OPEN, PROGRESS, TALLY, WINDOW
+from streams.state.keys import CAMPAIGNS
 from tests.campaigns.builders import CONTENT, PERCENT, campaign
 from tests.leases import leased
 from tests.shoppers import DAY, NOON, Log, carted, consented, log_of, ordered, random_history, slice_of
-from tests.worlds import DictTier, World, cut, run_plain, shipped
+from tests.worlds import DictTier, World, crashed, cut, run_plain, shipped
 
 AMOUNT = {"kind": "amount", "id": "five-off", "amount_cents": 500, "min_order_cents": 2000, "assumed_uplift": 0.4}
 LEAVING = campaign(
@@ -164,23 +163,9 @@ def test_who_gets_the_rest_of_a_budget_does_not_depend_on_the_cut(seed: int, cut
 def test_a_crash_in_the_middle_of_a_flush_changes_nothing(seed: int, crash: int, lost: float) -> None:
     """Some of the last flush reached the table, the progress record did not; campaigns change all along."""
     log = with_choices(random_history(seed, 500, 20), (10, SET), (100, chosen(CART)), (150, WAITING))
-    whole = run_plain(cut(log, []))
-    tier, world, rng = DictTier(), World(), random.Random(seed)
-
-    def run(start: int, stop: int) -> dict[bytes, bytes | None]:
-        processor = PartitionProcessor(SHOPPER, 0, Rules(), shipped(), tier=tier)
-        assert processor.next_offset == start
-        for a in range(start, stop, 60):
-            world.take_result(processor.apply(slice_of(log[a : min(a + 60, stop)], a)))
-        return processor.drain_changes()
-
-    tier.write(run(0, crash // 2))
-    unfinished = run(crash // 2, crash)
-    first = (TALLY, OPEN, EFFECT, WINDOW, CAMPAIGNS)
-    tier.write({k: v for k, v in unfinished.items() if k[:1] in first or (k != PROGRESS and rng.random() > lost)})
-    tier.write(run(crash // 2, len(log)))
-    assert {key: row_bytes(value) for key, value in tier.held.items() if key[:1] == b"s"} == whole.rows
-    assert world.outcomes == whole.outcomes
+    whole, found = run_plain(cut(log, [])), crashed(log, crash, lost, random.Random(seed))
+    assert found.rows == whole.rows
+    assert found.outcomes == whole.outcomes
 
 
 def test_one_record_at_a_time_gives_the_same_as_all_at_once_where_campaigns_wait() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from collections.abc import Mapping
 
 import msgspec
 import pytest
@@ -17,12 +18,11 @@ from streams.records.coupons import CouponsLoaded
 from streams.records.events import encode_event
 from streams.records.outcomes import OfferMade, OfferWithheld
 from streams.records.receipts import Receipt
-from streams.state.arena import row_bytes
-from streams.state.keys import CAMPAIGNS, EFFECT, OPEN, PROGRESS, TALLY, WINDOW
+from streams.state.keys import OPEN
 from tests.campaigns.builders import CONTENT, PERCENT, campaign
 from tests.decisions.test_campaigns import chosen, of, with_choices
 from tests.shoppers import Log, random_history, slice_of
-from tests.worlds import DictTier, World, cut, run_plain, shipped
+from tests.worlds import World, crashed, cut, cut_off, run_plain, shipped
 
 POOLED = campaign(
     id="pooled",
@@ -107,27 +107,13 @@ def test_a_crash_in_the_middle_of_a_flush_gives_no_code_twice(seed: int, lost: f
     whole = run_plain(cut(log, []))
     rng = random.Random(seed)
     crash = rng.randrange(len(log) // 3, len(log))
-    tier, world = DictTier(), World()
 
-    def run(start: int, stop: int) -> dict[bytes, bytes | None]:
-        processor = PartitionProcessor(SHOPPER, 0, Rules(), shipped(), tier=tier)
-        assert processor.next_offset == start
-        for a in range(start, stop, 40):
-            world.take_result(processor.apply(slice_of(log[a : min(a + 40, stop)], a)))
-        return processor.drain_changes()
+    def loaded_only(changes: Mapping[bytes, bytes | None], *_: object) -> dict[bytes, bytes | None]:
+        return dict([(key, value) for key, value in changes.items() if key[:1] == OPEN][: rng.randrange(3)])
 
-    tier.write(run(0, crash // 2))
-    unfinished = run(crash // 2, crash)
-    before = (TALLY, OPEN, EFFECT, WINDOW, CAMPAIGNS)
-    if first:
-        ahead = {k: v for k, v in unfinished.items() if k[:1] in before}
-        ahead |= {k: v for k, v in unfinished.items() if k != PROGRESS and rng.random() > lost}
-    else:
-        ahead = dict(list({k: v for k, v in unfinished.items() if k[:1] == OPEN}.items())[: rng.randrange(3)])
-    tier.write(ahead)
-    tier.write(run(crash // 2, len(log)))
-    assert {key: row_bytes(value) for key, value in tier.held.items() if key[:1] == b"s"} == whole.rows
-    assert world.outcomes == whole.outcomes
+    found = crashed(log, crash, lost, rng, arrived=cut_off if first else loaded_only)
+    assert found.rows == whole.rows
+    assert found.outcomes == whole.outcomes
 
 
 def test_a_shop_looks_up_how_many_are_left() -> None:

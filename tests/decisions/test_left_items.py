@@ -9,17 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.entities.shopper import SHOPPER
-from streams.processing.partition import PartitionProcessor
-from streams.processing.rules import Rules
 from streams.records import events as e
 from streams.records.outcomes import OfferMade, OfferWithheld
-from streams.state.arena import row_bytes
-from streams.state.keys import CAMPAIGNS, EFFECT, ITEM_NAME, OPEN, PROGRESS, TALLY, WINDOW
 from tests.campaigns.builders import CONTENT, campaign
 from tests.decisions.test_campaigns import chosen, of, with_choices
-from tests.shoppers import NOON, Log, log_of, ordered, slice_of
-from tests.worlds import DictTier, World, cut, run_plain, shipped
+from tests.shoppers import NOON, Log, log_of, ordered
+from tests.worlds import crashed, cut, run_plain
 
 MINUTE = 60_000
 CAPS = [{"offers": 12, "days": 0.02}]
@@ -124,22 +119,9 @@ def test_any_cut_and_a_crash_name_the_same(seed: int, cuts: list[int], lost: flo
     assert run_plain(cut(log, cuts)).outcomes == whole.outcomes
     assert run_plain(cut(log, range(1, len(log)))).rows == whole.rows
     rng = random.Random(seed)
-    crash = rng.randrange(60, len(log))
-    tier, world = DictTier(), World()
-
-    def run(start: int, stop: int) -> dict[bytes, bytes | None]:
-        processor = PartitionProcessor(SHOPPER, 0, Rules(), shipped(), tier=tier)
-        for a in range(start, stop, 40):
-            world.take_result(processor.apply(slice_of(log[a : min(a + 40, stop)], a)))
-        return processor.drain_changes()
-
-    tier.write(run(0, crash // 2))
-    unfinished = run(crash // 2, crash)
-    first = (TALLY, OPEN, EFFECT, WINDOW, CAMPAIGNS, ITEM_NAME)
-    tier.write({k: v for k, v in unfinished.items() if k[:1] in first or (k != PROGRESS and rng.random() > lost)})
-    tier.write(run(crash // 2, len(log)))
-    assert world.outcomes == whole.outcomes
-    assert {key: row_bytes(value) for key, value in tier.held.items() if key[:1] == b"s"} == whole.rows
+    found = crashed(log, rng.randrange(60, len(log)), lost, rng)
+    assert found.outcomes == whole.outcomes
+    assert found.rows == whole.rows
     offers = [offer for offer in of(whole, OfferMade) if offer.items is not msgspec.UNSET]
     assert all(offer.items[0].startswith("item-") for offer in offers)
 

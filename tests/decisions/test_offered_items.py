@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import random
 from dataclasses import dataclass, field
 from functools import cache
@@ -25,12 +24,10 @@ from streams.records.news import LEVELS, ItemAvailable, ItemUnavailable, encode_
 from streams.records.outcomes import ItemsRecommended, OfferMade
 from streams.records.receipts import Receipt
 from streams.records.serving import ModelsChosen, Stages
-from streams.state.arena import row_bytes
-from streams.state.keys import CAMPAIGNS, EFFECT, ITEM_NAME, OPEN, PROGRESS, TALLY, WINDOW
 from tests.campaigns.builders import CONTENT, PERCENT, campaign
 from tests.decisions.test_campaigns import chosen, with_choices
 from tests.shoppers import NOON, Log, log_of, ordered, random_history, slice_of, viewed
-from tests.worlds import DictTier, World
+from tests.worlds import DictTier, World, crashed
 
 RECOMMEND = task("recommend")
 LISTED = RECOMMEND.outputs[1].width
@@ -201,24 +198,10 @@ def test_nothing_that_cannot_be_bought_is_listed_or_offered() -> None:
 def test_any_cut_and_a_crash_give_the_same_bits(cuts: set[int], lost: float, at: float) -> None:
     """Some of the flush before the crash reached the table, its progress record did not."""
     log, whole, rng = a_history(), Said.of().world, random.Random(repr(cuts))
-    tier, world = DictTier(), World()
-
-    def run(start: int, stop: int) -> dict[bytes, bytes | None]:
-        one = processor(tier)
-        assert one.next_offset == start
-        bounds = [start, *sorted(c for c in cuts if start < c < stop), stop]
-        for a, b in itertools.pairwise(bounds):
-            world.take_result(one.apply(slice_of(log[a:b], a)))
-        return one.drain_changes()
-
     crash = 2 + int(at * (len(log) - 3))
-    tier.write(run(0, crash // 2))
-    unfinished = run(crash // 2, crash)
-    first = (TALLY, OPEN, EFFECT, WINDOW, CAMPAIGNS, ITEM_NAME)
-    tier.write({k: v for k, v in unfinished.items() if k[:1] in first or (k != PROGRESS and rng.random() > lost)})
-    tier.write(run(crash // 2, len(log)))
-    assert world.outcomes == whole.outcomes
-    assert {key: row_bytes(value) for key, value in tier.held.items() if key[:1] == b"s"} == whole.rows
+    found = crashed(log, crash, lost, rng, bounds=cuts, make=processor)
+    assert found.outcomes == whole.outcomes
+    assert found.rows == whole.rows
 
 
 def test_news_of_items_makes_nobody_due_and_cuts_no_slice() -> None:

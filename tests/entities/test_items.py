@@ -23,10 +23,9 @@ from streams.records.events import decode_event
 from streams.records.items import PARTS
 from streams.records.outcomes import ItemProfiled
 from streams.state.arena import Codec, row_bytes
-from streams.state.keys import OPEN, PROGRESS
 from tests.items import PARTITIONS, ItemLog, catalogue, item_logs, item_slices, shopper_logs, shopper_slices, told
 from tests.shoppers import DAY, HOUR, NOON, Log, log_of, ordered, viewed
-from tests.worlds import DictTier, World, shipped
+from tests.worlds import DictTier, World, cut_off, shipped
 
 NAMES = ("views", "cart_adds", "wishes", "orders", "units", "revenue_cents", "discount_cents")
 
@@ -182,9 +181,7 @@ def test_a_crash_in_the_middle_of_a_flush_changes_nothing_of_items(
         return processor.drain_changes()
 
     tier.write(run(0, crash // 2))
-    unfinished = run(crash // 2, crash)
-    arrived = {k: v for k, v in unfinished.items() if k[:1] == OPEN or (k != PROGRESS and rng.random() > lost)}
-    tier.write(arrived)
+    tier.write(cut_off(run(crash // 2, crash), rng, lost))
     tier.write(run(crash // 2, len(log)))
     assert {key: row_bytes(value) for key, value in tier.held.items() if key[:1] == b"s"} == whole.rows
     assert world.outcomes == whole.outcomes
@@ -211,10 +208,7 @@ def test_a_crash_of_shoppers_loses_no_tally_and_says_none_twice(seed: int, crash
         return processor.drain_changes()
 
     tier.write(run(0, crash // 2))
-    unfinished = run(crash // 2, crash)
-    tier.write(
-        {k: v for k, v in unfinished.items() if k[:1] in (OPEN, b"d") or (k != PROGRESS and rng.random() > lost)}
-    )
+    tier.write(cut_off(run(crash // 2, crash), rng, lost))
     run(crash // 2, len(log))
     assert {q: list(by_sequence.values()) for q, by_sequence in said.items()} == whole
 

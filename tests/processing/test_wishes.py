@@ -19,8 +19,6 @@ from streams.records import events as e
 from streams.records.news import ItemAvailable, ItemPriceDropped, encode_news
 from streams.records.outcomes import OfferMade, OfferWithheld
 from streams.records.receipts import Receipt
-from streams.state.arena import row_bytes
-from streams.state.keys import ALIAS, CAMPAIGNS, EFFECT, ITEM_NAME, OPEN, PROGRESS, TALLY, WINDOW
 from tests.budget.stream import NoModels
 from tests.campaigns.builders import CONTENT, PERCENT, campaign
 from tests.decisions.test_campaigns import chosen, of, with_choices
@@ -37,7 +35,7 @@ from tests.shoppers import (
     slice_of,
     viewed,
 )
-from tests.worlds import DictTier, World, cut
+from tests.worlds import DictTier, World, crashed, cut
 
 ITEM_ARM = {"applies_to": "trigger_item"}
 EVERY = {"economics": {"basket_cents": 3000, "min_stock": 5, "min_rating": 3}}
@@ -238,24 +236,10 @@ def test_any_cut_gives_the_same_bits_and_the_same_offers(seed: int, cuts: list[i
 def test_a_crash_in_the_middle_of_a_flush_changes_nothing(seed: int, at: float, lost: float) -> None:
     """Some of the last flush reached the table, the progress record did not. Rows are evicted all along."""
     log = history(seed)
-    whole = run(log)
-    tier, world, rng = DictTier(), World(), random.Random(seed)
     crash = max(int(at * len(log)), 2)
-
-    def go_on(start: int, stop: int) -> dict[bytes, bytes | None]:
-        one = processor(tier)
-        assert one.next_offset == start
-        for a in range(start, stop, 40):
-            world.take_result(one.apply(slice_of(log[a : min(a + 40, stop)], a)))
-        return one.drain_changes()
-
-    tier.write(go_on(0, crash // 2))
-    unfinished = go_on(crash // 2, crash)
-    first = (TALLY, OPEN, EFFECT, WINDOW, CAMPAIGNS, ITEM_NAME, ALIAS)
-    tier.write({k: v for k, v in unfinished.items() if k[:1] in first or (k != PROGRESS and rng.random() > lost)})
-    tier.write(go_on(crash // 2, len(log)))
-    assert {key: row_bytes(value) for key, value in tier.held.items() if key[:1] == b"s"} == whole.rows
-    assert world.outcomes == whole.outcomes
+    whole, found = run(log), crashed(log, crash, lost, random.Random(seed), make=processor)
+    assert found.rows == whole.rows
+    assert found.outcomes == whole.outcomes
 
 
 def test_what_an_id_wished_for_is_wished_for_by_whom_it_belongs_to() -> None:
