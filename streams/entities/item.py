@@ -29,6 +29,7 @@ from streams.processing.decode import NO_TIME, Decoded
 from streams.processing.due import DuePoints
 from streams.processing.entity import Emitted, Entity, Start, Told
 from streams.processing.fates import APPLIED, Fates, Judged
+from streams.processing.identity import Left, When
 from streams.processing.names import CategoryNames
 from streams.processing.rules import Rules
 from streams.processing.scoring import TaskScores
@@ -131,9 +132,15 @@ class ItemSide:
         """Nobody waits for what items have to say."""
         return []
 
-    def left(self, state: Rows, row: int, offset: int, at_ms: int) -> tuple[list[str], list[str]]:
+    def note(self, state: Rows, rows: Ints, batch: EventBatch, applied: Ints, judged: Judged) -> None:
+        """Nothing of it is kept but rows."""
+
+    def left(self, state: Rows, row: int, key: str, when: When) -> Left:
         """No item turns out to be another one."""
-        return [], []
+        return Left([], [], {})
+
+    def came(self, said: ShopperMerged, offset: int, watermark_ms: int) -> None:
+        """No item turns out to be another one."""
 
     def joins(self, state: Rows, row: int, other: Rows, said: ShopperMerged, offset: int) -> None:
         """No item turns out to be another one."""

@@ -44,7 +44,7 @@ from streams.processing.decode import NO_TIME, Decoded
 from streams.processing.entity import Emitted, Entity, Start, Told
 from streams.processing.fates import Fates, Judged, judge
 from streams.processing.heard_news import HeardNews
-from streams.processing.identity import CLOSED, Identities
+from streams.processing.identity import CLOSED, Identities, Left, When
 from streams.processing.merging import Merge
 from streams.processing.names import CategoryNames
 from streams.processing.offer_windows import OfferWindows
@@ -217,7 +217,6 @@ class ShopperSide(PlainSide):
 
     def emit(self, batch: EventBatch, applied: Ints, judged: Judged, slice_: Slice, rules: Rules) -> Told:
         """What was done to items, minute by minute; what became of campaigns' budgets, and of their offers."""
-        self.windows.feed(batch, applied, judged)
         closed, reports = self.windows.close(judged, slice_)
         said: list[AnyBudgetRecord | EffectReported] = [*self.spending.end(), *reports]
         tallied = [] if self._tallies is None else self._tallies.count(batch, applied, judged.newest_ms, slice_, rules)
@@ -244,16 +243,30 @@ class ShopperSide(PlainSide):
         told = self._tallies.fall_idle(offset, rules)
         return told + self._to_campaigns(self.windows.tell(self.watermark_ms(rules)))
 
-    def left(self, state: Rows, row: int, offset: int, at_ms: int) -> tuple[list[str], list[str]]:
+    def note(self, state: Rows, rows: Ints, batch: EventBatch, applied: Ints, judged: Judged) -> None:
+        """What shoppers wish for, and what follows their offers."""
+        self.wishes.note(state, rows, batch, applied)
+        self.windows.feed(batch, applied, judged)
+
+    def left(self, state: Rows, row: int, key: str, when: When) -> Left:
         """What was foretold of an id that is identified is not judged: it comes no more. What is set aside for its
         offers counts as spent, as whoever redeems them does it where nothing was set aside."""
+        offset = when.offset
         for column in (calibration.START, WAITING, *self.late_labels.waits.due):
             state.data[column.name][row] = 0
         for code, cents, ends_ms in memory.take_all_reserved(state, row):
-            self.redeem(code, offset, at_ms, (cents, ends_ms), None)
+            self.redeem(code, offset, when.at_ms, (cents, ends_ms), None)
         names = [self.names.of_code(code, offset) for code in np.unique(state.data[CATEGORIES][row]).tolist()]
         items = [self.wishes.item(code) for code in left_items.codes(state, row)]
-        return [name for name in names if name is not None], [item for item in items if item is not None]
+        return Left(
+            [name for name in names if name is not None],
+            [item for item in items if item is not None],
+            self.windows.leave(key, offset, when.watermark_ms),
+        )
+
+    def came(self, said: ShopperMerged, offset: int, watermark_ms: int) -> None:
+        """What follows the offers to an id follows those to whom it belongs."""
+        self.windows.take(said.shopper_id, said.windows, offset, watermark_ms)
 
     def joins(self, state: Rows, row: int, other: Rows, said: ShopperMerged, offset: int) -> None:
         """Who has said no under another id says so again by turning out to be this one; who is held out under either is

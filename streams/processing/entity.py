@@ -19,7 +19,7 @@ from streams.processing.coupon_pools import Stock
 from streams.processing.decode import Decoded
 from streams.processing.due import DuePoints
 from streams.processing.fates import Judged
-from streams.processing.identity import Identities
+from streams.processing.identity import Identities, Left, When
 from streams.processing.merging import Merge
 from streams.processing.rules import Rules
 from streams.processing.scoring import TaskScores
@@ -115,13 +115,19 @@ class Side(Protocol):
     def wishes(self) -> Wishes | None:
         """Whom news of items makes due; None: nobody."""
 
-    def left(self, state: Rows, row: int, offset: int, at_ms: int) -> tuple[list[str], list[str]]:
-        """The key of a row turns out to be another one, by a record at an offset, of a time: nothing waits in it any
-        more. Called before it is told what the row holds; gives the names of the categories that it
-        does, and the ids of items."""
+    def note(self, state: Rows, rows: Ints, batch: EventBatch, applied: Ints, judged: Judged) -> None:
+        """What was applied of a slice and decided about, in log order, before anybody leaves. ``applied``: of the
+        batch; ``rows``: of all of it."""
+
+    def left(self, state: Rows, row: int, key: str, when: When) -> Left:
+        """The key of a row turns out to be another one: nothing waits in it any more. Called before it is told what the
+        row holds."""
 
     def joins(self, state: Rows, row: int, other: Rows, said: ShopperMerged, offset: int) -> None:
         """What another id's row held (the one row of ``other``, which may be changed) is taken into a row next."""
+
+    def came(self, said: ShopperMerged, offset: int, watermark_ms: int) -> None:
+        """What was known of an id beside its row comes to somebody, at an offset."""
 
     def cuts(self, decoded: Decoded, rules: Rules) -> list[int]:
         """Places in a slice before which all must be decided before it goes on."""

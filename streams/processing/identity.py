@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 import numpy as np
@@ -36,6 +36,26 @@ MOST_IDS = 16
 IDENTIFIED = TYPE_CODE[ShopperIdentified]
 #: Where it stood, and a record for a partition of the same log: offset, partition, bytes.
 Moved = tuple[int, int, bytes]
+
+
+class When(NamedTuple):
+    """A record by which somebody turns out to be another one."""
+
+    offset: int
+    at_ms: int
+    """When that was known, UTC milliseconds: the record's time, or the watermark where that had passed it."""
+    watermark_ms: int
+    """Where the watermark stands once it was seen."""
+
+
+class Left(NamedTuple):
+    """What goes with a row that is another one's."""
+
+    categories: list[str]
+    items: list[str]
+    """Names behind hashes that the row holds."""
+    windows: dict[str, bytes]
+    """What follows offers, by campaign."""
 
 
 class Identities:
@@ -144,11 +164,11 @@ class Identities:
         said: ShopperIdentified,
         at: tuple[int, int],
         columns: dict[str, list[int | float]],
-        names: tuple[list[str], list[str]],
+        left: Left,
         rules: Rules,
     ) -> Moved:
         """Send what was known of an id on to who it turned out to be. ``at``: offset and event time of the record that
-        says so; ``columns``: what its row holds; ``names``: of categories and items in it."""
+        says so; ``columns``: what its row holds; ``left``: what goes with it."""
         record = ShopperMerged(
             group=self._group,
             shopper_id=said.identified_as,
@@ -157,8 +177,9 @@ class Identities:
             source_offset=at[0],
             event_time=at[1],
             columns=columns,
-            categories=names[0],
-            items=names[1],
+            categories=left.categories,
+            items=left.items,
+            windows=left.windows,
         )
         return self._moved(record, rules)
 

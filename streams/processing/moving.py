@@ -10,7 +10,7 @@ from streams.processing.decode import Decoded
 from streams.processing.entity import Emitted, Entity, Side
 from streams.processing.fates import APPLIED, Judged
 from streams.processing.folding import LAST_EVENT, Folding
-from streams.processing.identity import IDENTIFIED, Moved, ends, forwarded_to
+from streams.processing.identity import IDENTIFIED, Moved, When, ends, forwarded_to
 from streams.processing.merging import described, one_row
 from streams.processing.rounds import BUCKET
 from streams.processing.rules import Rules
@@ -78,6 +78,7 @@ class Moving:
                 for merge in self._entity.merges:
                     merge.take(state, row, other)
                 self._folding.merge(row, other)
+            self._side.came(said, offset, watermark_ms)
             self._folding.hear_of(row, max(said.event_time, watermark_ms), rules)
         return fate
 
@@ -94,9 +95,9 @@ class Moving:
             row, offset, time_ms = int(rows[i]), int(batch.offset[i]), int(batch.time_ms[i])
             # Who somebody is may be said late: what had ended by then is over.
             passed = int(judged.watermark_ms[batch.position[i]])
-            names = self._side.left(state, row, offset, max(time_ms, passed))
+            left = self._side.left(state, row, batch.keys[i], When(offset, max(time_ms, passed), passed))
             held = described(state, row, self._columns)
-            told.append(identities.close(batch.records[i], (offset, time_ms), held, names, rules))
+            told.append(identities.close(batch.records[i], (offset, time_ms), held, left, rules))
         self._told = []
         told.sort(key=lambda one: one[0])
         return [Emitted(self._entity.name, home, value) for _, home, value in told]

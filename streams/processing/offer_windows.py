@@ -8,6 +8,10 @@ the campaigns' ledgers are told the sums, if they changed. All of that depends o
 
 A crash may leave rows ahead of the progress record. Sums and windows are written before the rows of a flush, sums
 first; each stands for all records before an offset, and takes none before it again.
+
+Of an id that turns out to be somebody else what is open goes to them with the row (``moving.py``), and what they do
+from there on counts in it. Who had entered the campaign already keeps their own; the other one closes with what was
+known.
 """
 
 from __future__ import annotations
@@ -23,9 +27,10 @@ from streams.columns.arrays import EventBatch, Ints, of_types
 from streams.effects.attribution import DAY_MS, Journeys, Opened, Ordered, Reacted, Returned, Stage, Used, Window
 from streams.effects.sums import Cell, Sums, merged, of_outcomes, of_record
 from streams.processing.fates import Judged
+from streams.processing.windows_kept import Followed, Known, MovedWindows, Open
 from streams.records import events as e
 from streams.records.campaigns import Campaign
-from streams.records.effects import EffectPlan, EffectReported, EffectTallied, OfferOutcome
+from streams.records.effects import EffectPlan, EffectReported, OfferOutcome
 from streams.records.slices import Slice
 from streams.state.keys import EFFECT, WINDOW
 
@@ -38,48 +43,26 @@ _STAGES: dict[type, Stage] = {
 _TOLD = of_types(*_STAGES, e.OrderPlaced, e.OrderCancelled, e.OrderReturned)
 
 
-class _Open(msgspec.Struct):
-    """What one shopper did since they entered one campaign."""
-
-    journeys: Journeys
-    since: int
-    """Offset of the record at which they entered: what counts comes after it."""
-    margin: float
-    """Share of the price without discounts that is left after the cost of goods."""
-    until: int = 0
-    """Stands for all records before this offset."""
-
-
-class _Known(msgspec.Struct):
-    """What is known of one campaign's effect."""
-
-    plan: EffectPlan
-    entered: list[int] = msgspec.field(default_factory=lambda: [0, 0])
-    """Shoppers, and shoppers of the holdout."""
-    tallies: list[EffectTallied] = []
-    reported: bool = True
-    """Whether the ledger was told all of it."""
-    sequence: int = 0
-    """Of the next report."""
-
-
 class OfferWindows:
     """``currency``: of all money that is added up."""
 
     def __init__(self, partition: int, currency: str) -> None:
         self._partition, self.currency = partition, currency
-        self._open: dict[tuple[str, str], _Open] = {}
+        self._open: dict[tuple[str, str], Open] = {}
         """By shopper and campaign; kept after the last window has closed, for nobody enters a campaign twice."""
         self._shoppers: dict[str, list[str]] = {}
         """Shopper → campaigns that they entered."""
         self._next: list[tuple[int, str, str]] = []
         """When a window closes, whose, of which campaign: a heap; what closed already may still be in it."""
-        self._known: dict[str, _Known] = {}
+        self._known: dict[str, Known] = {}
         self._entries: list[tuple[int, str, bool]] = []
         """Who entered in this slice: offset, campaign, whether held back."""
         self._day = -1
         self._until = 0
         self._changed: set[tuple[str, str]] = set()
+        self._leaving: list[tuple[int, tuple[str, str]]] = []
+        """What has left by a record, that offset first: until a progress record says so."""
+        self._durable = 0
         self._summed = False
 
     @property
@@ -105,7 +88,7 @@ class OfferWindows:
         if found is None:
             of = campaign.effect
             journeys = Journeys(Window(days=of.window_days, return_days=of.return_days), self.currency)
-            found = self._open[key] = _Open(journeys, offset, campaign.economics.gross_margin)
+            found = self._open[key] = Open(journeys, since=offset, margin=campaign.economics.gross_margin)
             self._shoppers.setdefault(opened.shopper_id, []).append(opened.campaign)
             self._enter(campaign, opened.held, offset)
         elif opened.held or offset < found.until:
@@ -121,7 +104,7 @@ class OfferWindows:
             plan = EffectPlan(
                 shoppers=of.expected_shoppers, holdout_share=campaign.holdout_share, arms=arms, segments=of.segments
             )
-            self._known[campaign.id] = _Known(plan)
+            self._known[campaign.id] = Known(plan)
         if offset >= self._until:
             self._entries.append((offset, campaign.id, held))
 
@@ -138,7 +121,7 @@ class OfferWindows:
                     self._feed(found, batch, i)
                     self._changed.add((batch.keys[i], campaign))
 
-    def _feed(self, found: _Open, batch: EventBatch, i: int) -> None:
+    def _feed(self, found: Open, batch: EventBatch, i: int) -> None:
         record, at_ms, journeys = batch.records[i], int(batch.time_ms[i]), found.journeys
         cents, units, off = (int(batch.facts[name][i]) for name in ("cents", "quantity", "discount_cents"))
         # The goods cost what they cost at the price without discounts.
@@ -152,6 +135,48 @@ class OfferWindows:
             journeys.feed(Reacted(record.offer_id, _STAGES[type(record)], at_ms))
             if isinstance(record, e.OfferRedeemed) and record.order_id:
                 journeys.feed(Used(record.offer_id, record.order_id, at_ms, record.discount_cents))
+
+    # -- who turns out to be somebody else
+
+    def leave(self, shopper: str, offset: int, watermark_ms: int) -> dict[str, bytes]:
+        """A shopper turns out to be another one by a record at an offset; gives what is open then, by campaign. To be
+        called once all that they did before was fed."""
+        found: dict[str, bytes] = {}
+        for campaign in self._shoppers.get(shopper, ()):
+            of, key = self._open[shopper, campaign], (shopper, campaign)
+            if not of.left:
+                rest = msgspec.msgpack.decode(msgspec.msgpack.encode(of.journeys), type=Journeys)
+                rest.close(watermark_ms)
+                gone, of.left = rest.opened, offset + 1
+                of.journeys.opened = {name: each for name, each in of.journeys.opened.items() if name not in gone}
+                if gone:
+                    of.moved = msgspec.msgpack.encode(MovedWindows(self._known[campaign].plan, rest, of.margin))
+                    self._leaving.append((offset, key))
+                self._changed.add(key)
+            if of.left == offset + 1 and of.moved:
+                found[campaign] = of.moved
+        return found
+
+    def take(self, shopper: str, windows: Mapping[str, bytes], offset: int, watermark_ms: int) -> None:
+        """What was open of another id goes on as somebody's, by a record at an offset: what counts comes after it. What
+        should have closed by then does when time goes on."""
+        for campaign, packed in windows.items():
+            moved, key = msgspec.msgpack.decode(packed, type=MovedWindows), (shopper, campaign)
+            if campaign not in self._known:
+                self._known[campaign], self._summed = Known(moved.plan), True
+            found = self._open.get(key)
+            if found is not None and offset < found.until:
+                continue
+            came = Followed(moved.journeys, watermark_ms + 1)
+            if found is None:
+                self._shoppers.setdefault(shopper, []).append(campaign)
+            if found is None or found.left:
+                self._open[key] = Open(moved.journeys, watermark_ms + 1, since=offset, margin=moved.margin)
+            else:
+                found.others.append(came)
+            self._changed.add(key)
+            for ends in came.ends:
+                heapq.heappush(self._next, (ends, *key))
 
     # -- out
 
@@ -190,7 +215,7 @@ class OfferWindows:
         while self._next and self._next[0][0] <= until_ms:
             closes_ms, shopper, campaign = heapq.heappop(self._next)
             found = self._open.get((shopper, campaign))
-            outcomes = [] if found is None else found.journeys.close(closes_ms)
+            outcomes = [] if found is None else found.close(closes_ms)
             if outcomes:
                 said += outcomes
                 self._changed.add((shopper, campaign))
@@ -235,7 +260,7 @@ class OfferWindows:
     def forget(self, campaigns: Iterable[str]) -> None:
         """Only these campaigns are left: of others nobody needs to know any more who entered them."""
         kept = set(campaigns)
-        for key in [key for key, of in self._open.items() if key[1] not in kept and not of.journeys.opened]:
+        for key in [key for key, of in self._open.items() if key[1] not in kept and not any(o.ends for o in of.all)]:
             del self._open[key]
             self._shoppers[key[0]].remove(key[1])
             if not self._shoppers[key[0]]:
@@ -247,6 +272,12 @@ class OfferWindows:
     def drain_changes(self, next_offset: int) -> dict[bytes, bytes | None]:
         """Sums, then windows, as records of the feature table; to be written before the rows of the same flush."""
         stands, changes = next_offset.to_bytes(8, "big"), dict[bytes, bytes | None]()
+        durable, self._durable = self._durable, next_offset
+        for offset, key in self._leaving:
+            if offset < durable and (of := self._open.get(key)) is not None and of.left == offset + 1:
+                of.moved = b""
+                self._changed.add(key)
+        self._leaving = [one for one in self._leaving if one[0] >= durable]
         if self._summed:
             self._summed, self._until = False, next_offset
             changes[EFFECT] = stands + msgspec.msgpack.encode((self._day, self._known))
@@ -265,11 +296,12 @@ class OfferWindows:
         for key, value in records.items():
             if key == EFFECT:
                 self._until = int.from_bytes(value[:8], "big")
-                self._day, self._known = msgspec.msgpack.decode(value[8:], type=tuple[int, dict[str, _Known]])
+                self._day, self._known = msgspec.msgpack.decode(value[8:], type=tuple[int, dict[str, Known]])
             elif key[:1] == WINDOW:
                 shopper, campaign = msgspec.msgpack.decode(key[1:], type=tuple[str, str])
-                found = self._open[shopper, campaign] = msgspec.msgpack.decode(value[8:], type=_Open)
+                found = self._open[shopper, campaign] = msgspec.msgpack.decode(value[8:], type=Open)
                 self._shoppers.setdefault(shopper, []).append(campaign)
-                for opened in found.journeys.opened.values():
-                    closes = found.journeys.window.closed_ms(opened.at_ms)
-                    heapq.heappush(self._next, (closes, shopper, campaign))
+                for ends in [ends for each in found.all for ends in each.ends]:
+                    heapq.heappush(self._next, (ends, shopper, campaign))
+                if found.moved:
+                    self._leaving.append((found.left - 1, (shopper, campaign)))

@@ -317,8 +317,7 @@ class PartitionProcessor:
             if due.points:
                 self._score_and_decide(due.points, features, batch, slice_, watermark, result)
             in_order = np.sort(applied)
-            if self.side.wishes is not None:
-                self.side.wishes.note(self.arena.rows, rows, batch, in_order)
+            self.side.note(self.arena.rows, rows, batch, in_order, judged)
             moved = self._moving.out(batch, rows, in_order, judged, self.rules)
             told = self.side.emit(batch, in_order, judged, slice_, self.rules)
             result.emitted, result.outcomes = told.emitted + moved, result.outcomes + told.outcomes

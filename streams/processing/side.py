@@ -18,7 +18,7 @@ from streams.processing.decode import NO_TIME, Decoded
 from streams.processing.due import DuePoints
 from streams.processing.entity import Emitted, Start, Told
 from streams.processing.fates import Fates, Judged, once, watermarks
-from streams.processing.identity import Identities
+from streams.processing.identity import Identities, Left, When
 from streams.processing.rules import Rules
 from streams.processing.scoring import TaskScores
 from streams.processing.wishes import Wishes
@@ -113,9 +113,15 @@ class PlainSide:
         """Nothing is said to other logs."""
         return []
 
-    def left(self, state: Rows, row: int, offset: int, at_ms: int) -> tuple[list[str], list[str]]:
+    def note(self, state: Rows, rows: Ints, batch: EventBatch, applied: Ints, judged: Judged) -> None:
+        """Nothing of it is kept but rows."""
+
+    def left(self, state: Rows, row: int, key: str, when: When) -> Left:
         """Nobody turns out to be somebody else."""
-        return [], []
+        return Left([], [], {})
+
+    def came(self, said: ShopperMerged, offset: int, watermark_ms: int) -> None:
+        """Nobody turns out to be somebody else."""
 
     def joins(self, state: Rows, row: int, other: Rows, said: ShopperMerged, offset: int) -> None:
         """Nobody turns out to be somebody else."""

@@ -327,6 +327,13 @@ class ShopperMerged(_Moved, tag="shopper_merged", frozen=True, kw_only=True):
     items: Annotated[
         list[str], Meta(description="Items that it left, in its cart or looked at last; default: none.")
     ] = []
+    windows: Annotated[
+        dict[str, bytes],
+        Meta(
+            description="What follows the offers that it got, by campaign, where that is still measured: packed as the "
+            "feature table has it; default: none."
+        ),
+    ] = {}
 
 
 #: What workers and operators write into the events topic; storefronts never do.
