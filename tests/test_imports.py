@@ -40,6 +40,8 @@ DOORS = {
     "tensorflow": {"training"},
     "keras": {"training"},
     "pandas": {"training/datasets"},
+    "dask": {"training/parts.py"},
+    "distributed": {"training/parts.py"},
     "prometheus_client": {"streams/metrics.py", "streams/web.py", "streams/demo/scrape.py"},
     "fsspec": {"models/store.py", "streams/archive.py"},
     "aiohttp": {"streams/web.py"},

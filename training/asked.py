@@ -13,6 +13,7 @@ from streams.settings import Settings
 from training.datasets import DATASETS
 from training.errors import Misuse, TrainingError
 from training.job import may_teach
+from training.parts import Workers
 from training.source import Source, distinct, of_dataset, of_name, of_topic
 from training.tasks import Trainer
 from training.times import parse_time
@@ -37,6 +38,8 @@ class Asked:
     """Files of what campaigns decided and what followed, for a task that learns of that."""
     promote_to: Literal["shadow", "canary"] | None = None
     """The stage to put a version into that is ahead of the live one and behind it in nothing."""
+    workers: Workers | None = None
+    """Where histories are replayed by parts."""
 
     @property
     def own(self) -> bool:

@@ -51,6 +51,8 @@ def run(asked: Asked, settings: Settings, console: Console) -> Artifact:
     except KeyError as error:
         raise click.UsageError(error.args[0]) from error
     check_installed()
+    if asked.workers is not None:
+        asked.workers.check()
     with without_notes():  # it may import TensorFlow
         how = trainer(task.name)
     if not task.shipped and not asked.own:
@@ -73,6 +75,7 @@ def run(asked: Asked, settings: Settings, console: Console) -> Artifact:
             champion_called=called,
             measured=tuple(load(cut, asked, tell, say) for cut in besides),
             decided=decided,
+            workers=asked.workers,
             tell=tell,
         )
         tell_of_champion(job, say)

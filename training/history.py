@@ -70,6 +70,8 @@ class History:
     touch_cents: npt.NDArray[np.int64]
     item_ids: list[str] = field(default_factory=list)
     """The ids of the items that are touched, in order of their names: what their hashes stand for."""
+    kept_in: str = field(default="", compare=False)
+    """The file of which these are the first events, by its whole path; empty: they are in none."""
 
     def __post_init__(self) -> None:
         if len(self.shopper) and (np.diff(np.maximum.accumulate(self.shopper), prepend=-1) > 1).any():
@@ -88,7 +90,8 @@ class History:
         touches = int(self.touch_start[stop])
         cut = {"shoppers": len(self.shoppers), "touch_start": stop + 1, "item_ids": len(self.item_ids)}
         cut |= {"touch_item": touches, "touch_category": touches, "touch_cents": touches}
-        return History(**{f.name: getattr(self, f.name)[: cut.get(f.name, stop)] for f in fields(self)})
+        columns = [f.name for f in fields(self) if f.name != "kept_in"]
+        return History(**{name: getattr(self, name)[: cut.get(name, stop)] for name in columns}, kept_in=self.kept_in)
 
     def take(self, index: Ints) -> History:
         """These events, in this order; shoppers are numbered anew."""
@@ -167,6 +170,7 @@ class History:
             touch_start=touches.offsets.to_numpy(),
             **{f"touch_{name}": touch.field(name).to_numpy() for name in ("item", "category", "cents")},
             item_ids=json.loads(table.schema.metadata[b"item_ids"]),
+            kept_in=str(path.absolute()),
         )
         return history, table.schema.metadata[b"note"].decode()
 

@@ -21,6 +21,7 @@ from streams.features.shopper import CATALOGUE
 from streams.processing.scoring import Inputs
 from training.errors import Misuse
 from training.history import History
+from training.parts import Workers, replayed
 from training.replay import Rows, replay
 from training.source import Source
 from training.split import Leak, check_rows
@@ -66,6 +67,7 @@ class Job:
     None where it is itself trained anew.
     ``measured``: histories that a model may be measured on but that may not be in an artifact.
     ``decided``: what campaigns decided and what followed, for a task that learns of that.
+    ``workers``: where histories are replayed by parts, with rows in canonical order; None: here, as they come.
     """
 
     task: Task
@@ -77,6 +79,7 @@ class Job:
     champion_called: str = "the shipped model"
     measured: tuple[CutHistory, ...] = ()
     decided: Joined | None = None
+    workers: Workers | None = None
     tell: Tell = field(default=lambda _stage, _done, _total: None)
 
     def __post_init__(self) -> None:
@@ -134,10 +137,15 @@ class Job:
         def tell(n: int) -> None:
             self.tell(f"replaying {name}", n, len(history))
 
-        rows = replay(history, addresses, rules=rules, tell=tell, **how)  # type: ignore[arg-type]
+        def take(some: History, tell: Callable[[int], None], how: dict[str, object]) -> Rows:
+            if self.workers is None:
+                return replay(some, addresses, rules=rules, tell=tell, **how)  # type: ignore[arg-type]
+            return replayed(some, addresses, self.workers, self.work, tell, rules=rules, **how)
+
+        rows = take(history, tell, how)
 
         def again(early: History) -> Rows:
-            return replay(early, addresses, rules=rules, **_up_to(how, early))  # type: ignore[arg-type]
+            return take(early, lambda _n: None, _up_to(how, early))
 
         # Half a history is enough to see whether a row changes with what follows it.
         check_rows(history, rows, again, np.random.default_rng(self.seed), rules.allowed_lateness_ms, moments=1)

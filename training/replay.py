@@ -2,7 +2,8 @@
 
 It is the very code that serves: ``PartitionProcessor`` judges, plans, folds and reads. Only decoding was done before
 (``training.history``, by the stream's own decoder). That is why a training row equals a serving row, bit for bit.
-Memory is bounded by the shoppers and by the rows asked for: a kept history stays in its file, which is mapped.
+Memory is bounded by the shoppers and by the rows asked for: a kept history stays in its file, which is mapped. A part
+of a history, some of its shoppers, is replayed alone: time goes on with the whole log's events (``training.parts``).
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from streams.columns.arrays import Ints
 from streams.entities.shopper import SHOPPER
 from streams.features.shopper import CATALOGUE
 from streams.processing.due import DuePoints
@@ -48,8 +50,34 @@ class Rows:
         return Rows(self.x[chosen], self.at_ms[chosen], self.why[chosen], self.shopper[chosen])
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """All events of some shoppers of a log, and what they must know of the rest of it: how time goes on."""
+
+    history: History
+    """Their events; shoppers are numbered as they come here."""
+    place: Ints | None
+    """[n] where each event stands in the whole log, ascending; None: it is the whole log."""
+    shopper: Ints
+    """What each of these shoppers is among the whole log's."""
+    clock_ms: Ints
+    """The times of all events of the whole log, ascending."""
+
+    @staticmethod
+    def whole(history: History) -> Part:
+        """All shoppers."""
+        return Part(history, None, np.arange(len(history.shoppers)), history.time_ms)
+
+    @staticmethod
+    def of(history: History, number: int, count: int) -> Part:
+        """One of ``count`` parts of a history: every ``count``-th shopper, from ``number`` on."""
+        place = np.flatnonzero(history.shopper % count == number)
+        shoppers = np.unique(history.shopper[place])  # they came in the order of their numbers
+        return Part(history.take(place), place, shoppers, history.time_ms)
+
+
 def replay(
-    history: History,
+    given: History | Part,
     features: tuple[str, ...],
     *,
     snapshots_ms: Sequence[int] = (),
@@ -72,18 +100,21 @@ def replay(
             at_ms, shopper = (np.concatenate([getattr(p, name) for p in due]) for name in ("now_ms", "row"))
             found.append(Rows(x, at_ms, why, shopper))
 
+    part = given if isinstance(given, Part) else Part.whole(given)
     usual = rules or Rules()
     rules = replace(usual, cadence_ms=cadence_ms or usual.cadence_ms, silence=silence or usual.silence)
-    replaying = _Replaying(history, features, rules, collect, features if due_points else (), tell)
+    replaying = _Replaying(part, features, rules, collect, features if due_points else (), tell)
     done = 0
     for moment in sorted(snapshots_ms):
-        stop = int(np.searchsorted(history.time_ms, moment, side="right"))
+        stop = int(np.searchsorted(part.clock_ms, moment, side="right"))
         replaying.apply(done, stop)
         done = stop
+        if not replaying.shoppers:
+            continue
         places = np.arange(replaying.shoppers)
         now = np.full(len(places), moment)
         found.append(Rows(replaying.read(places, now), now, np.full(len(places), SNAPSHOT), places))
-    replaying.apply(done, len(history))
+    replaying.apply(done, len(part.clock_ms))
     if not found:
         nobody = np.zeros(0, np.int64)
         width = sum(CATALOGUE.features[a].width for a in features)
@@ -92,7 +123,7 @@ def replay(
         x=np.concatenate([r.x for r in found]),
         at_ms=np.concatenate([r.at_ms for r in found]),
         why=np.concatenate([r.why for r in found]),
-        shopper=np.concatenate([r.shopper for r in found]),
+        shopper=part.shopper[np.concatenate([r.shopper for r in found])],
     )
 
 
@@ -109,7 +140,7 @@ def standing(
     model was given of whom a timer, or their own event, made due then. A shopper without an event by then stands as
     somebody new."""
     order = np.argsort(at_ms, kind="stable")
-    replaying = _Replaying(history, features, rules or Rules(), lambda _due, _x: None, (), tell)
+    replaying = _Replaying(Part.whole(history), features, rules or Rules(), lambda _due, _x: None, (), tell)
     event_time = history.time_ms
     # Each shopper's events in order of time, as one ascending key.
     key = np.sort((history.shopper << 48) + event_time)
@@ -136,18 +167,18 @@ def standing(
 
 
 class _Replaying:
-    """A history on its way through the code that serves."""
+    """A part of a history on its way through the code that serves."""
 
     def __init__(
         self,
-        history: History,
+        part: Part,
         features: tuple[str, ...],
         rules: Rules,
         collector: Callable[[list[DuePoints], npt.NDArray[np.float32]], None],
         collected: tuple[str, ...],
         tell: Callable[[int], None],
     ) -> None:
-        self._history, self._features, self._tell = history, features, tell
+        self._part, self._features, self._tell = part, features, tell
         self._processor = PartitionProcessor(
             SHOPPER,
             0,
@@ -155,7 +186,7 @@ class _Replaying:
             catalogue=SHOPPER.catalogue.covering(features),
             collector=collector,
             collected=collected,
-            room=max(1, len(history.shoppers)),
+            room=max(1, len(part.history.shoppers)),
         )
 
     @property
@@ -168,14 +199,22 @@ class _Replaying:
         return self._processor.catalogue.read(self._processor.arena.rows.pick(places), now_ms, self._features)
 
     def apply(self, start: int, stop: int) -> None:
-        """Take some events."""
-        history, arena = self._history, self._processor.arena
+        """Take the events that stand from ``start`` to before ``stop`` in the whole log."""
+        part, arena = self._part, self._processor.arena
         for a in range(start, stop, SLICE):
             b = min(a + SLICE, stop)
-            shopper = history.shopper[a:b]
+            i, j = (a, b) if part.place is None else np.searchsorted(part.place, (a, b)).tolist()
+            shopper = part.history.shopper[i:j]
+            place = np.arange(a, b) if part.place is None else part.place[i:j]
             # They are numbered as they come, and nobody is evicted: a shopper's number is the place of their row.
-            arena.find(history.shoppers[len(arena) : int(shopper.max()) + 1])
-            result = self._processor.apply_history(history.batch(a, b), shopper)
+            arena.find(part.history.shoppers[len(arena) : int(np.max(shopper, initial=-1)) + 1])
+            batch = replace(
+                part.history.batch(i, j),
+                position=place - a,
+                offset=place,
+                identity=(place + 1).astype(np.uint64),
+            )
+            result = self._processor.apply_history(batch, shopper, a, part.clock_ms[a:b])
             if result.fates["late"] or result.fates["duplicate"]:
                 raise HistoryError(f"Events {a} to {b} of the history: {dict(result.fates)}")
             self._tell(b)

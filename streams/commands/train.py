@@ -12,6 +12,9 @@ from streams.commands.common import BROKER, DATA, OUT_FOLDER, TASK, OneOf, TimeA
 from streams.settings import Settings
 from streams.terminal import console, interruptible
 
+#: Into so many parts a history goes on a cluster where nobody says how many.
+PARTS = 16
+
 
 @click.command()
 @click.argument("task", type=TASK)
@@ -55,6 +58,18 @@ from streams.terminal import console, interruptible
     show_default=True,
     help="Histories and unfinished trainings are kept here: a run that was cut off goes on from there.",
 )
+@click.option(
+    "--workers",
+    type=click.IntRange(1, 256),
+    help="Replay histories in so many parts, shoppers apart, by processes of this machine (Dask); the model is the "
+    "same however many there are.",
+)
+@click.option(
+    "--dask",
+    metavar="ADDRESS",
+    help="A Dask cluster that replays the parts instead, such as tcp://scheduler:8786; it reads --work at the same "
+    "path.",
+)
 @DATA
 @BROKER
 def train(
@@ -67,6 +82,8 @@ def train(
     promote_to: Any,
     seed: int,
     work: Path,
+    workers: int | None,
+    dask: str | None,
     data: Path | None,
     broker: str | None,
 ) -> None:
@@ -77,8 +94,10 @@ def train(
     """
     from training.asked import Asked
     from training.command import run
+    from training.parts import Workers
 
-    asked = Asked(task, histories, from_broker, cuts, data, seed, out, work, receipts, promote_to)
+    where = None if workers is None and dask is None else Workers(workers or PARTS, dask)
+    asked = Asked(task, histories, from_broker, cuts, data, seed, out, work, receipts, promote_to, where)
     interruptible()
     try:
         run(asked, Settings.from_environment(broker=broker), console)

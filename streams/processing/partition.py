@@ -267,15 +267,15 @@ class PartitionProcessor:
         elif self._collector is None:
             result.emitted += self.side.fall_idle(self.next_offset - 1, self.rules)
 
-    def apply_history(self, batch: EventBatch, rows: Ints) -> Applied:
-        """Apply events that were decoded before, all of them there: offsets follow on one another. ``rows`` [n] are
-        the places of their shoppers in the arena."""
-        n, appended = len(batch), int(np.max(batch.time_ms))
+    def apply_history(self, batch: EventBatch, rows: Ints, first: int, clock_ms: Ints) -> Applied:
+        """Apply events that were decoded before. ``rows`` [k] are the places of their shoppers in the arena;
+        ``clock_ms`` [n] the times of all n events of this stretch of the log, of which the k may be some, from the
+        offset ``first`` on: time goes on with all of them."""
+        n, appended = len(clock_ms), int(np.max(clock_ms))
         nothing: list[bytes | None] = [None] * n
-        first = int(batch.offset[0])
         slice_ = Slice("history", self.partition, range(first, first + n), [appended] * n, nothing, nothing)
         result = Applied()
-        self._apply_decoded(Decoded(batch, batch.time_ms, 0), rows, slice_, result)
+        self._apply_decoded(Decoded(batch, clock_ms, 0), rows, slice_, result)
         return result
 
     def _step(self, ends: Ints, slice_: Slice, result: Applied) -> None:
