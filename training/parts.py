@@ -34,11 +34,24 @@ class Workers:
     """How long the cluster may take to answer."""
 
     def check(self) -> None:
-        """Raises ``Misuse`` where Dask is needed and not installed."""
+        """Raises ``Misuse`` where Dask is needed and not installed, ``TrainingError`` where no cluster answers."""
         needed = "distributed" if self.address else "dask"
         if (self.address or self.count > 1) and find_spec(needed) is None:
-            raise Misuse(f"Several workers need the extra 'dask', of which {needed} is not installed: pip install "
-                         "'offerstream[dask]'.")  # fmt: skip
+            raise Misuse(
+                f"Several workers need the extra 'dask', of which {needed} is not installed: pip install "
+                "'offerstream[dask]'."
+            )
+        if self.address:
+            self.connected().close()
+
+    def connected(self) -> Any:
+        """A client of the cluster. Raises ``TrainingError``."""
+        from distributed import Client
+
+        try:
+            return Client(self.address, timeout=self.patience_seconds)
+        except (OSError, TimeoutError, ValueError) as error:
+            raise TrainingError(f"The Dask cluster at {self.address}: {error}") from error
 
 
 def replayed(
@@ -88,10 +101,10 @@ def _on_dask(asked: list[tuple[Any, ...]], workers: Workers) -> list[Rows]:
     parts = [dask.delayed(part_of, pure=True)(*each) for each in asked]
     if workers.address is None:
         return list(dask.compute(*parts, scheduler="processes", num_workers=workers.count, chunksize=1))
-    from distributed import Client
+    from distributed import KilledWorker
 
     try:
-        with Client(workers.address, timeout=workers.patience_seconds) as client:
+        with workers.connected() as client:
             return list(client.gather(client.compute(parts)))
-    except (OSError, TimeoutError) as error:
+    except (OSError, TimeoutError, KilledWorker) as error:
         raise TrainingError(f"The Dask cluster at {workers.address}: {error}") from error

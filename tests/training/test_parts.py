@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -89,7 +90,12 @@ def test_a_cluster_of_dask_gives_the_same_bits(history: History, tmp_path: Path)
     with distributed.LocalCluster(
         n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None
     ) as cluster:
-        found = replayed(history, FEATURES, Workers(3, cluster.scheduler_address), tmp_path)
+        there = Workers(3, cluster.scheduler_address)
+        there.check()
+        found = replayed(history, FEATURES, there, tmp_path)
+        gone = replace(history, kept_in=str(tmp_path / "moved.arrow"))
+        with pytest.raises(TrainingError, match=r"The Dask cluster at .*moved\.arrow"):
+            replayed(gone, FEATURES, there, tmp_path)
     assert bits(found) == bits(replayed(history, FEATURES, Workers(), tmp_path))
 
 
@@ -106,6 +112,9 @@ def test_what_is_missing_for_several_workers_is_said(
 
 def test_a_cluster_that_cannot_be_reached_is_said(history: History, tmp_path: Path) -> None:
     pytest.importorskip("distributed")
+    for address in ("tcp://127.0.0.1:9", "nothing://here", "tcp://host:x"):
+        with pytest.raises(TrainingError, match=f"The Dask cluster at {address}: "):
+            Workers(2, address, 0.3).check()
     with pytest.raises(TrainingError, match=r"The Dask cluster at tcp://127\.0\.0\.1:9"):
         replayed(history, ("orders.count",), Workers(2, "tcp://127.0.0.1:9", 0.3), tmp_path)
 
