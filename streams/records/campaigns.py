@@ -65,7 +65,8 @@ class Campaign(msgspec.Struct, kw_only=True, frozen=True, gc=False, forbid_unkno
         ExpressionText,
         Meta(
             description="Whom it addresses, such as lapse_30d > 0.5 and orders.count >= 2: an expression over feature "
-            "addresses, task outputs and segments, at most 2,000 characters. What is unknown is not addressed."
+            "addresses, task outputs, segments and what profiles say (profile.segment == champions), at most 2,000 "
+            "characters. What is unknown is not addressed."
         ),
     ]
     trigger: Annotated[AnyTrigger, Meta(description="When a shopper is looked at.")]

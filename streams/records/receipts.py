@@ -83,7 +83,11 @@ class Receipt(AnyOutcome, kw_only=True, frozen=True):
     held_back: Annotated[list[str], Meta(max_length=32, description="Guards that held it back.")]
     values: Annotated[
         dict[str, float | None],
-        Meta(max_length=MAX_VALUES, description="What was read of the shopper, by address; null: unknown."),
+        Meta(
+            max_length=MAX_VALUES,
+            description="What was read of the shopper, by address; null: unknown. Of profile.stage and profile.segment "
+            "the place of the name, from 1 on, in the order in which the schema of ShopperProfiled has them.",
+        ),
     ]
     models: Annotated[list[ModelUsed], Meta(max_length=MAX_MODELS, description="Models whose answers were read.")]
     due_again_ms: Annotated[
