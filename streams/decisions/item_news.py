@@ -52,7 +52,7 @@ class ItemNews:
 
     Prevents two accidents: an item that cannot be bought is offered, so what is worse than before is told at once; and
     an item whose stock flickers floods every partition of shoppers, so what is better is told at most every six hours:
-    an item is told of at most 16 times a day.
+    at most 4 times in 24 hours, and worse, of which there are three steps, at most 15 times.
     """
 
     columns: tuple[Column, ...] = (TOLD, RAN_OUT, LISTED, PRICE, EASED, DROPPED)

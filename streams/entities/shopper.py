@@ -9,13 +9,11 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from streams.budget.candidates import Candidates
 from streams.campaigns import memory
 from streams.campaigns.asking import Afforded, Asked
 from streams.campaigns.draws import shopper_hashes
 from streams.campaigns.plan import Plans
-from streams.campaigns.table import code_of
-from streams.columns.arrays import Bools, EventBatch, Hashes, Ints
+from streams.columns.arrays import EventBatch, Hashes, Ints
 from streams.columns.layout import Rows
 from streams.columns.shopper_events import WIRE, category_code, item_code
 from streams.decisions import ads, churn_alert, promotion
@@ -37,9 +35,9 @@ from streams.monitoring import calibration
 from streams.monitoring.alert_labels import WAITING, AlertLabels
 from streams.monitoring.known import Known
 from streams.monitoring.late_labels import LateLabels
-from streams.processing import alarms, left_items, order_book, recalibrating, wishes
+from streams.processing import affording, alarms, left_items, order_book, recalibrating, wishes
 from streams.processing.alarms import Alarms
-from streams.processing.coupon_pools import CouponPools, Given, Stock
+from streams.processing.coupon_pools import CouponPools, Stock
 from streams.processing.decode import NO_TIME, Decoded
 from streams.processing.entity import Emitted, Entity, Start, Told
 from streams.processing.fates import Fates, Judged, judge
@@ -52,7 +50,7 @@ from streams.processing.recalibrating import Recalibrating
 from streams.processing.rules import Rules
 from streams.processing.scoring import TaskScores
 from streams.processing.side import PlainSide
-from streams.processing.spending import PURSES, Spending, homes_of, worth
+from streams.processing.spending import PURSES, Spending, homes_of
 from streams.processing.tallies import Tallies
 from streams.processing.wishes import Wishes
 from streams.records import events as e
@@ -137,36 +135,13 @@ class ShopperSide(PlainSide):
 
     def afford(self, asked: Asked, offset: Ints, now_ms: Ints, due: Hashes) -> Afforded:
         """Which offers there is money and a code for; what it costs to send them is spent at once."""
-        campaign, currency = asked.plan.campaign, self._rules.decode.currency
-        reserve, ends = asked.plan.arms.reserve[asked.arm], now_ms + asked.plan.arms.valid_ms[asked.arm]
-        value = worth(asked.profit, asked.cost, reserve, asked.explored)
-        some = Candidates(offset, due, reserve, value, ends, asked.held)
-
-        def ask(which: Ints) -> Bools:
-            return self.spending.afford(campaign.id, currency, some.pick(which))
-
-        if campaign.coupons.source == "pool":
-            needs = asked.plan.arms.most[asked.arm] > 0
-            given = self.coupons.give(campaign.coupons.pool, offset, due, needs, asked.held, ask)
-        else:
-            yes = self.spending.afford(campaign.id, currency, some)
-            given = Given(yes, np.zeros(len(yes), np.bool_), {})
-        yes = given.yes
-        contact = campaign.economics.contact_cents
-        if contact:
-            for i in np.flatnonzero(yes & ~asked.held).tolist():
-                at, until = int(now_ms[i]), int(ends[i])
-                self.spending.settle(campaign.id, currency, int(offset[i]), at, contact, until, contact)
-        price = np.where(given.dry, 0.0, self.spending.prices(campaign.id, currency, offset))
-        return Afforded(yes, price, given.dry, given.codes)
+        currency = self._rules.decode.currency
+        return affording.afford(self.spending, self.coupons, currency, asked, offset, now_ms, due)
 
     def redeem(self, code: int, offset: int, at_ms: int, set_aside: SetAside, cost_cents: int | None) -> None:
         """An offer was used: what it came to is spent, all that was set aside for it where the record does not say."""
-        cents, ends_ms = set_aside
-        for campaign, currency in self.spending.keys:
-            if code_of(campaign) == code and currency == self._rules.decode.currency:
-                cost = cents if cost_cents is None else cost_cents
-                self.spending.settle(campaign, currency, offset, at_ms, cents, ends_ms, cost)
+        currency = self._rules.decode.currency
+        affording.redeem(self.spending, currency, code, offset, at_ms, set_aside, cost_cents)
 
     def entered(self, shopper: str, campaign: str) -> bool:
         """Whether a shopper entered a campaign before."""

@@ -127,7 +127,7 @@ class HeardNews:
 
     def progress(self) -> dict[str, Any]:
         """How far news has come, by source."""
-        return {"news": dict(sorted(self._last.items()))}
+        return {"heard": dict(sorted(self._last.items()))}
 
     def drain_changes(self, next_offset: int) -> dict[bytes, bytes | None]:
         """What changed, as records of the feature table: before the progress record of the same flush. When this is
@@ -154,7 +154,7 @@ class HeardNews:
 
     def restore(self, records: Iterable[tuple[bytes, bytes]], meta: Mapping[str, Any]) -> None:
         """Take it back, as it stood at the progress record ``meta``."""
-        self._last = {source: (last[0], last[1], last[2]) for source, last in meta.get("news", {}).items()}
+        self._last = {source: (last[0], last[1], last[2]) for source, last in meta.get("heard", {}).items()}
         self._durable = meta.get("next_offset", 0)
         for key, value in records:
             if key.startswith(ITEMS):

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -18,7 +19,17 @@ from streams.processing.partition import PartitionProcessor
 from streams.processing.rules import Rules
 from streams.records import events as e
 from streams.records import items as i
-from streams.records.news import ITEM_NEWS, AnyItemNews, ItemAvailable, ItemPriceDropped, ItemUnavailable
+from streams.records.news import (
+    BADLY_REVIEWED,
+    ITEM_NEWS,
+    SOLD_OUT,
+    AnyItemNews,
+    ItemAvailable,
+    ItemPriceDropped,
+    ItemUnavailable,
+    level_of,
+)
+from streams.records.news import DELISTED as GONE
 from streams.state.keys import PROGRESS
 from tests.budget.stream import NoModels
 from tests.items import PARTITIONS, ItemLog, catalogue, item_logs, item_slices, shopper_logs, told
@@ -111,6 +122,41 @@ def shown(said: AnyItemNews) -> str:
     assert isinstance(said, (ItemUnavailable, ItemAvailable))
     what = said.why if isinstance(said, ItemUnavailable) else "restocked" if said.restocked else "available"
     return f"{said.source_offset} {what}"
+
+
+@settings(max_examples=6, deadline=None)
+@given(seed=st.integers(0, 10**6))
+def test_an_item_is_never_told_to_be_better_than_it_is_and_is_told_of_a_few_times_a_day(seed: int) -> None:
+    """Held against what its records say, read one after the other."""
+    rng, processor, at = random.Random(seed), processor_of_items(), NOON
+    counts, stars, listed, ever = dict[str, int](), list[int](), False, False
+    told, eased = 0, list[int]()
+    mean = rng.choice((1, 2, 4))
+    for k in range(120):
+        at += rng.choice((1, 60_000, HOUR, 3 * HOUR))
+        base: dict[str, Any] = {"event_id": f"e{k}", "item_id": "tea", "event_time": at}
+        kind, record = rng.random(), i.ItemDelisted(**base)
+        if kind < 0.6:
+            place, on_hand = rng.choice("ab"), rng.choice((0, 0, 3))
+            counts[place], record = on_hand, i.StockCounted(on_hand=on_hand, location=place, **base)  # type: ignore[assignment]
+        elif kind < 0.8:
+            stars.append(min(max(mean + rng.choice((-1, 0, 1)), 1), 5))
+            record = i.ItemReviewed(rating=stars[-1], **base)  # type: ignore[assignment]
+        else:
+            listed = kind < 0.95
+            ever |= listed
+            record = i.ItemListed(**base) if listed else record  # type: ignore[assignment]
+        value = i.encode_item_record(record)
+        result = processor.apply(item_slices([(b"tea", value, None)], start=k)[0])
+        rating = np.float32(sum(stars) / max(len(stars), 1))
+        bad = len(stars) >= 5 and rating < (2.25 if told == BADLY_REVIEWED else 2)
+        level = GONE if ever and not listed else SOLD_OUT if counts and not any(counts.values()) else int(bad)
+        for said in news_of([result]):
+            before, told = told, level_of(said) or 0
+            eased += [at] if told < before else []
+        assert told >= level
+        assert told == level or at - eased[-1] < 6 * HOUR
+    assert all(later - one >= 24 * HOUR for one, later in zip(eased, eased[4:], strict=False))
 
 
 def test_what_was_held_back_is_told_at_the_end_of_the_day() -> None:
