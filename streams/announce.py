@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import msgspec
 
 from streams.records import words
-from streams.records.outcomes import AnyOutcome, ChurnAlerted, DeadLetter, LateEvent, OfferMade
+from streams.records.offers import OfferMade
+from streams.records.outcomes import AnyOutcome, ChurnAlerted, DeadLetter, LateEvent
 
 #: By record: what it is called, one and many.
 _NAMES: dict[type, tuple[str, str]] = {

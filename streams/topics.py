@@ -22,6 +22,7 @@ from streams.records import (
     effects,
     items,
     news,
+    offers,
     outcomes,
     profiled,
     serving,
@@ -130,8 +131,8 @@ CARRIED = (CATALOG, STOCK, REVIEWS)
 #: Topics that others produce to: storefronts, catalogue systems, warehouses, reviewers.
 PRODUCED = (EVENTS, *CARRIED)
 ALERTS = Topic("churn.alerts.v1", "Shoppers about to leave", "shopper_id", (outcomes.ChurnAlerted,), 90)
-OFFERS = Topic("offers.v1", "Promotions for one shopper each", "shopper_id", (outcomes.OfferMade,), 90)
-WITHHELD = Topic("offers.withheld.v1", "Offers held back, and why", "shopper_id", (outcomes.OfferWithheld,), 90)
+OFFERS = Topic("offers.v1", "Promotions for one shopper each", "shopper_id", (offers.OfferMade,), 90)
+WITHHELD = Topic("offers.withheld.v1", "Offers held back, and why", "shopper_id", (offers.OfferWithheld,), 90)
 SCORES = Topic("scores.v1", "What every model said at every due point", "shopper_id", (outcomes.Scored,), 7)
 PROFILES = Topic(
     "profiles.v1",
@@ -218,7 +219,7 @@ TOPIC_OF: dict[type[msgspec.Struct], str] = {
     record: topic.name
     for topic in TOPICS
     for record in topic.records
-    if issubclass(record, outcomes.AnyOutcome) or record in outcomes.OUTCOMES
+    if issubclass(record, (outcomes.AnyOutcome, outcomes.LateEvent, outcomes.DeadLetter))
 }
 #: family of what others produce → the topic that it goes to
 SOURCES: dict[str, Topic] = dict(zip(FAMILIES, PRODUCED, strict=True))

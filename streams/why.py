@@ -26,7 +26,8 @@ from streams.processing.partition import PartitionProcessor
 from streams.processing.partitioning import WORKERS, homes
 from streams.reading import Place, Reader
 from streams.records.ads import AdDecided
-from streams.records.outcomes import AnyOutcome, ChurnAlerted, ItemsRecommended, OfferMade, OfferWithheld, Scored
+from streams.records.offers import OfferMade, OfferWithheld
+from streams.records.outcomes import AnyOutcome, ChurnAlerted, ItemsRecommended, Scored
 from streams.records.profiled import ShopperProfiled
 from streams.records.receipts import Receipt
 from streams.records.serving import Stages

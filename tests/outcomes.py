@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from streams.records.offers import OfferMade, OfferWithheld
 from streams.records.outcomes import (
     ChurnAlerted,
     DeadLetter,
@@ -12,8 +13,6 @@ from streams.records.outcomes import (
     LateEvent,
     LikelyCategory,
     ModelUsed,
-    OfferMade,
-    OfferWithheld,
     ProfileUpdated,
     Reason,
     UsualBasket,

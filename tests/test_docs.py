@@ -11,7 +11,8 @@ import msgspec
 from models.registry import TASKS
 from streams.features.shopper import CATALOGUE
 from streams.records.events import SHOPPER_EVENTS
-from streams.records.outcomes import ChurnAlerted, OfferMade, encode_outcome
+from streams.records.offers import OfferMade
+from streams.records.outcomes import ChurnAlerted, encode_outcome
 from streams.records.produced import key_of
 from training.tasks import trainer
 

@@ -21,7 +21,8 @@ from streams.processing.model import Model, Shelf
 from streams.processing.partition import OtherLog, PartitionProcessor
 from streams.processing.rules import Rules
 from streams.records.events import MAX_ID_LENGTH, ClockTicked, LogIdled, encode_event
-from streams.records.outcomes import AnyOutcome, ChurnAlerted, OfferWithheld, encode_outcome
+from streams.records.offers import OfferWithheld
+from streams.records.outcomes import AnyOutcome, ChurnAlerted, encode_outcome
 from streams.records.slices import Slice
 from streams.records.tags import tag_of
 from streams.state.write_behind import Change, WriteBehind

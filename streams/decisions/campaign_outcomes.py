@@ -16,7 +16,8 @@ from streams.decisions import churn_alert
 from streams.decisions.decider import Group, Names
 from streams.decisions.favourite import favourite
 from streams.records.campaign_parts import Amount, AnyArm, Bundle, ContentOnly, FreeShipping, Percent
-from streams.records.outcomes import ModelUsed, OfferMade, OfferWithheld, outcome_id
+from streams.records.offers import OfferMade, OfferWithheld
+from streams.records.outcomes import ModelUsed, outcome_id
 from streams.records.tags import tag_of
 
 

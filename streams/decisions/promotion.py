@@ -17,7 +17,8 @@ from streams.decisions.decider import Group, Names, Said
 from streams.decisions.favourite import ADDRESS, favourite
 from streams.features.kinds.decay import DAY_MS
 from streams.records.events import OrderPlaced
-from streams.records.outcomes import OfferMade, OfferWithheld, outcome_id
+from streams.records.offers import OfferMade, OfferWithheld
+from streams.records.outcomes import outcome_id
 
 OFFERS_KEPT = 4
 TIMES = Column("promotion/times", "i8", OFFERS_KEPT)

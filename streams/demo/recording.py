@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 from streams.producer.replay import event_time_ms
 from streams.records.events import OrderPlaced, ShopperEvent
-from streams.records.outcomes import ChurnAlerted, OfferMade, OfferWithheld
+from streams.records.offers import OfferMade, OfferWithheld
+from streams.records.outcomes import ChurnAlerted
 from streams.records.words import order_cents
 
 ORDER = str(OrderPlaced.__struct_config__.tag)

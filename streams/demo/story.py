@@ -13,7 +13,8 @@ from streams.demo.recording import Act, Recording
 from streams.features.kinds.decay import DAY_MS
 from streams.monitoring.alert_truth import ALERT_DAYS
 from streams.records import words
-from streams.records.outcomes import ChurnAlerted, OfferMade, OfferWithheld
+from streams.records.offers import OfferMade, OfferWithheld
+from streams.records.outcomes import ChurnAlerted
 
 CONSENT = {
     "allowed": "Marketing may write to them",

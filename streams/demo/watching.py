@@ -19,7 +19,8 @@ from streams.access import Access
 from streams.demo.recording import Recording
 from streams.reading import Place, Reader
 from streams.records import words
-from streams.records.outcomes import ChurnAlerted, OfferMade, OfferWithheld
+from streams.records.offers import OfferMade, OfferWithheld
+from streams.records.outcomes import ChurnAlerted
 from streams.topics import ALERTS, OFFERS, WITHHELD
 
 SHOWN = 10

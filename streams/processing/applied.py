@@ -15,7 +15,8 @@ from streams.processing.entity import Emitted
 from streams.processing.fates import Fates, Judged
 from streams.processing.scoring import TaskScores
 from streams.records.ads import AdDecided
-from streams.records.outcomes import AnyOutcome, ChurnAlerted, DeadLetter, LateEvent, OfferMade, outcome_id
+from streams.records.offers import OfferMade
+from streams.records.outcomes import AnyOutcome, ChurnAlerted, DeadLetter, LateEvent, outcome_id
 from streams.records.slices import Slice
 
 

@@ -33,6 +33,7 @@ from streams.records.items import (
     ItemReviewed,
     StockCounted,
 )
+from streams.records.offers import OfferMade, OfferWithheld
 from streams.records.outcomes import (
     AnyOutcome,
     ChurnAlerted,
@@ -40,8 +41,6 @@ from streams.records.outcomes import (
     ItemProfiled,
     ItemsRecommended,
     LateEvent,
-    OfferMade,
-    OfferWithheld,
     ProfileUpdated,
 )
 from streams.records.profiled import SEGMENTS, ShopperProfiled

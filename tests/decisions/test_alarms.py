@@ -12,7 +12,7 @@ from streams.entities.shopper import SHOPPER
 from streams.processing.partition import PartitionProcessor
 from streams.processing.rules import Rules
 from streams.records.events import CartItemAdded, ItemViewed, Searched
-from streams.records.outcomes import OfferMade
+from streams.records.offers import OfferMade
 from streams.state.arena import row_bytes
 from tests.campaigns.builders import PERCENT, campaign
 from tests.decisions.test_campaigns import WAITING, chosen, of, with_choices

@@ -20,7 +20,8 @@ from streams.processing.rules import Rules
 from streams.records.campaigns import CampaignSet
 from streams.records.effects import OfferOutcome
 from streams.records.events import encode_event
-from streams.records.outcomes import OfferMade, OfferWithheld, outcome_id
+from streams.records.offers import OfferMade, OfferWithheld
+from streams.records.outcomes import outcome_id
 from streams.records.profiled import Segment, Stage
 from streams.records.receipts import Receipt
 from streams.records.serving import CampaignsChosen

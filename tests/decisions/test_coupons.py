@@ -16,7 +16,7 @@ from streams.processing.partition import PartitionProcessor
 from streams.processing.rules import Rules
 from streams.records.coupons import CouponsLoaded
 from streams.records.events import encode_event
-from streams.records.outcomes import OfferMade, OfferWithheld
+from streams.records.offers import OfferMade, OfferWithheld
 from streams.records.receipts import Receipt
 from streams.state.keys import OPEN
 from tests.campaigns.builders import CONTENT, PERCENT, campaign

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streams.records import events as e
-from streams.records.outcomes import OfferMade, OfferWithheld
+from streams.records.offers import OfferMade, OfferWithheld
 from tests.campaigns.builders import CONTENT, campaign
 from tests.decisions.test_campaigns import chosen, of, with_choices
 from tests.shoppers import NOON, Log, log_of, ordered

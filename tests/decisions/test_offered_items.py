@@ -21,7 +21,8 @@ from streams.processing.partition import PartitionProcessor
 from streams.processing.rules import Rules
 from streams.records.events import encode_event
 from streams.records.news import LEVELS, ItemAvailable, ItemUnavailable, encode_news
-from streams.records.outcomes import ItemsRecommended, OfferMade
+from streams.records.offers import OfferMade
+from streams.records.outcomes import ItemsRecommended
 from streams.records.receipts import Receipt
 from streams.records.serving import ModelsChosen, Stages
 from tests.campaigns.builders import CONTENT, PERCENT, campaign

@@ -19,7 +19,6 @@ from streams.decisions.shopper_profile import (
     VALUABLE,
     ProfilePolicy,
 )
-from streams.records.outcomes import OUTCOMES
 from streams.records.profiled import SEGMENTS, ShopperProfiled
 from streams.records.words import said
 from tests.shoppers import DAY, NOON, log_of, ordered, viewed
@@ -155,7 +154,3 @@ def test_a_profile_is_said_again_only_for_news_or_after_a_week() -> None:
 
 def test_profiles_do_not_depend_on_how_the_log_is_cut() -> None:
     assert profiles(1) == profiles(7) == profiles(500)
-
-
-def test_it_is_no_second_record_of_the_encoders_topic() -> None:
-    assert ShopperProfiled not in OUTCOMES

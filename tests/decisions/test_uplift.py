@@ -18,7 +18,7 @@ from streams.processing.partition import PartitionProcessor
 from streams.processing.rules import Rules
 from streams.records.campaigns import Shop
 from streams.records.events import encode_event
-from streams.records.outcomes import OfferMade
+from streams.records.offers import OfferMade
 from streams.records.receipts import Receipt
 from streams.records.serving import ModelsChosen, Stages
 from tests.campaigns.builders import CONTENT, PERCENT, WORDS, campaign

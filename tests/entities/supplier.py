@@ -282,7 +282,7 @@ class SupplierWarned(AnyOutcome, frozen=True, kw_only=True):
         return self.supplier_id
 
 
-OUTCOMES: '''
+class LateEvent('''
 TOPICS = """SUPPLIERS = Topic("suppliers.log.v1", "Deliveries", "supplier_id", (DeliveryReceived,), 30, config=_LOGGED)
 WARNED = Topic("suppliers.warned.v1", "Who is late", "supplier_id", (outcomes.SupplierWarned,), 90)
 TOPICS = (
@@ -358,8 +358,7 @@ LINES = {
         ),
     ],
     "streams/records/outcomes.py": [
-        ("OUTCOMES: ", OUTCOME.lstrip()),
-        ("    ItemProfiled,\n", "    ItemProfiled,\n    SupplierWarned,\n"),
+        ("class LateEvent(", OUTCOME.lstrip()),
     ],
     "streams/topics.py": [
         ("TOPICS = (\n   ", TOPICS),

@@ -12,7 +12,8 @@ import pytest
 
 from streams.decisions.promotion import PromotionPolicy
 from streams.records.events import ShopperEvent
-from streams.records.outcomes import ChurnAlerted, OfferMade, OfferWithheld, Scored
+from streams.records.offers import OfferMade, OfferWithheld
+from streams.records.outcomes import ChurnAlerted, Scored
 from streams.topics import ALERTS, OFFERS, SCORES, WITHHELD
 from tests.kafka.harness import Cluster
 from tests.shoppers import DAY, NOON, Log, consented, log_of, ordered, viewed

@@ -18,7 +18,7 @@ from streams.processing.partition import PartitionProcessor
 from streams.processing.rules import Rules
 from streams.records import events as e
 from streams.records.effects import EffectReported, OfferOutcome
-from streams.records.outcomes import OfferMade
+from streams.records.offers import OfferMade
 from streams.records.slices import Slice
 from tests.campaigns.builders import PERCENT, campaign
 from tests.decisions.test_campaigns import chosen, of, with_choices

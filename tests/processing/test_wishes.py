@@ -17,7 +17,7 @@ from streams.processing.partition import PartitionProcessor
 from streams.processing.rules import Rules
 from streams.records import events as e
 from streams.records.news import ItemAvailable, ItemPriceDropped, encode_news
-from streams.records.outcomes import OfferMade, OfferWithheld
+from streams.records.offers import OfferMade, OfferWithheld
 from streams.records.receipts import Receipt
 from tests.budget.stream import NoModels
 from tests.campaigns.builders import CONTENT, PERCENT, campaign

@@ -21,7 +21,7 @@ from streams.processing.rules import Rules
 from streams.records.budget import LeaseGranted, encode_budget_record
 from streams.records.effects import OfferOutcome
 from streams.records.events import ClockTicked, ShopperEvent, encode_event
-from streams.records.outcomes import OfferMade
+from streams.records.offers import OfferMade
 from streams.records.receipts import Receipt
 from streams.records.serving import CampaignsChosen, ModelsChosen, Stages
 from streams.records.slices import Slice
