@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from streams.columns.arrays import TYPE_CODE, Hashes, Ints
-from streams.features.kinds.bought import code_of, halves
+from streams.features.kinds.bought import code_of, halves, whole
 from streams.features.kinds.recent import EVENTS_KEPT
 from streams.records.events import CartItemAdded, ItemViewed, ItemWishlisted, OrderPlaced
 from training.fit import Schedule, fit, seed_everything
@@ -27,6 +27,8 @@ TARGETS = 64
 #: Of the rows, so many are shown as if a shopper without any order had only looked at some items of the next order.
 AS_SESSION = 0.15
 BATCH, RATE = 128, 4e-3
+#: Of how many rows an item's own share of next events counts as much as the share of all items.
+BELIEVED = 50.0
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,7 @@ class Examples:
     """n rows that stand right after an event, and the items that the shopper's next event touches."""
 
     x: Floats32
-    """[n, 516]"""
+    """[n, 388]"""
     shopper: Ints
     at_ms: Ints
     following: Ints
@@ -116,7 +118,7 @@ def examples(history: History, rows: Rows, x: Floats32) -> Examples:
 
 
 def vectors(history: History, catalogue: Catalogue, events: Ints, seed: int) -> Floats32:
-    """[m, 32] items by who touched them: a truncated singular value decomposition of the shoppers' items, both sides
+    """[m, 16] items by who touched them: a truncated singular value decomposition of the shoppers' items, both sides
     scaled by the roots of their degrees (the propagation of LightGCN without its steps, He et al. 2020)."""
     import scipy.sparse as sparse
     from scipy.sparse.linalg import svds
@@ -148,6 +150,20 @@ def touches_of(history: History, events: Ints) -> tuple[Ints, Ints]:
     return np.arange(int(size.sum())) + first, owner
 
 
+def rebought(x: Floats32, wanted: npt.NDArray[np.int32], catalogue: Catalogue) -> Floats32:
+    """[m] how much likelier an item comes next than any other, of those who bought it (as a log): of few rows, little
+    is believed."""
+    known, came = np.zeros(len(catalogue) + 1), np.zeros(len(catalogue) + 1)
+    for start in range(0, len(x), 1024):
+        place = catalogue.places(whole(x[start : start + 1024, : PARTS["bought_code"]]))
+        hit = (place[:, :, None] == wanted[start : start + 1024, None, :]).any(axis=2)
+        known += np.bincount(place.ravel(), minlength=len(known))
+        came += np.bincount(place.ravel(), weights=hit.ravel(), minlength=len(known))
+    known, came = known[1:], came[1:]
+    usual = max(came.sum(), 1.0) / max(known.sum(), 1.0)
+    return np.log((came / usual + BELIEVED) / (known + BELIEVED)).astype(np.float32)
+
+
 def train(
     found: Examples, rows: Ints, catalogue: Catalogue, start: Floats32, explored: int, schedule: Schedule, seed: int,
     kept_in: Any, tell: Tell, stage: str = "training",
@@ -160,9 +176,10 @@ def train(
 
     seed_everything(seed)
     share = np.log(catalogue.count / catalogue.count.sum() * len(catalogue)).astype(np.float32)
-    network = Recommender(Places(catalogue.codes), start, share, min(explored, len(catalogue)))
-    network(np.zeros((1, sum(PARTS.values())), np.float32))
     targets = found.of(catalogue, rows).astype(np.int32)
+    again = rebought(found.x[rows], targets, catalogue)
+    network = Recommender(Places(catalogue.codes), start, share, again, min(explored, len(catalogue)))
+    network(np.zeros((1, sum(PARTS.values())), np.float32))
     some = (targets > 0).any(axis=1)
     rows, targets = rows[some], targets[some]
 

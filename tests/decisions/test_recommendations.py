@@ -24,7 +24,7 @@ from streams.decisions.recommendations import (
     Recommendations,
     Recommender,
 )
-from streams.features.kinds.bought import ITEMS_KEPT, halves
+from streams.features.kinds.bought import ITEMS_TOLD, halves
 from streams.features.kinds.recent import EVENTS_KEPT
 from streams.records.news import SOLD_OUT
 from streams.records.outcomes import Due, ItemsRecommended
@@ -57,11 +57,11 @@ def group(
     """One shopper, due: what the model lists, and what they bought (days ago, times) and saw."""
     padded = [*listed, *[0] * (LISTED - len(listed))]
     weights = [weight] * len(listed) + [0.0] * (LISTED - len(listed))
-    numbers = np.zeros((2, 1, ITEMS_KEPT), np.float32)
+    numbers = np.zeros((2, 1, ITEMS_TOLD), np.float32)
     for k, (days, times) in enumerate(bought.values()):
         numbers[:, 0, k] = days, times
     blocks = {
-        CODE: codes(list(bought), ITEMS_KEPT), DAYS: numbers[0], TIMES: numbers[1],
+        CODE: codes(list(bought), ITEMS_TOLD), DAYS: numbers[0], TIMES: numbers[1],
         SEEN: codes(list(seen), EVENTS_KEPT), FIRST: np.array([[first]], np.float32),
     }  # fmt: skip
     places, start = {}, 0

@@ -10,8 +10,7 @@ import pytest
 from xxhash import xxh3_64_intdigest, xxh32_intdigest
 
 from streams.columns.arrays import TYPE_CODE
-from streams.features.kinds.bought import ITEMS_KEPT, MOST, Bought, Seen
-from streams.features.kinds.bought import SLOTS as BOUGHT_SLOTS
+from streams.features.kinds.bought import ITEMS_KEPT, ITEMS_TOLD, MOST, Bought, Seen
 from streams.features.kinds.distinct import Distinct
 from streams.features.kinds.favourites import SLOTS, WEIGHTS, Favourite
 from streams.features.kinds.latest import Consent
@@ -153,18 +152,21 @@ def item_code(item_id: str) -> int:
     return xxh3_64_intdigest(item_id.encode()) % 2**32
 
 
-def bought_last(a: Asked) -> list[tuple[int, int]]:
-    """(second, hash) of the items bought last, newest first."""
-    last: dict[int, int] = {}
+def bought_most(a: Asked) -> list[tuple[int, int, int]]:
+    """(second, hash, order lines) of the items told, largest weight first."""
+    kept: dict[int, tuple[int, int]] = {}
+
+    def weight(code: int) -> tuple[int, int]:
+        at, lines = kept[code]
+        return at + round(60 * 86_400 * math.log(lines)), code
+
     for at, event in a.told:
         for line in lines_of(event) if isinstance(event, e.OrderPlaced) else ():
-            code = item_code(line.item_id)
-            last[code] = max(at // 1000, last.get(code, 0))
-    return sorted(((at, code) for code, at in last.items()), reverse=True)[:ITEMS_KEPT]
-
-
-def bought_slots(code: int) -> list[tuple[str, int]]:
-    return [("low", code % BOUGHT_SLOTS), ("high", code // BOUGHT_SLOTS % BOUGHT_SLOTS)]
+            last, lines = kept.get(item_code(line.item_id), (0, 0))
+            kept[item_code(line.item_id)] = max(at // 1000, last), min(lines + 1, MOST)
+        for code in sorted(kept, key=weight)[:-ITEMS_KEPT]:
+            del kept[code]
+    return [(kept[code][0], code, kept[code][1]) for code in sorted(kept, key=weight, reverse=True)[:ITEMS_TOLD]]
 
 
 def in_halves(codes: list[int], n: int) -> list[float]:
@@ -173,23 +175,18 @@ def in_halves(codes: list[int], n: int) -> list[float]:
 
 
 def bought(s: Bought, a: Asked) -> list[float]:
-    last = bought_last(a)
+    kept = bought_most(a)
     if s.what == "code":
-        return in_halves([code for _, code in last], ITEMS_KEPT)
-    slots: dict[tuple[str, int], int] = {}
-    for _, event in a.told:
-        for line in lines_of(event) if isinstance(event, e.OrderPlaced) else ():
-            for slot in bought_slots(item_code(line.item_id)):
-                slots[slot] = min(MOST, slots.get(slot, 0) + 1)
+        return in_halves([code for _, code, _ in kept], ITEMS_TOLD)
     if s.what == "times":
-        found = [float(min(slots[slot] for slot in bought_slots(code))) for _, code in last]
+        found = [float(lines) for _, _, lines in kept]
     else:
-        found = [min(max(a.now - at * 1000, 0) / DAY, MAX_DAYS) for at, _ in last]
-    return found + [0.0] * (ITEMS_KEPT - len(last))
+        found = [min(max(a.now - at * 1000, 0) / DAY, MAX_DAYS) for at, _, _ in kept]
+    return found + [0.0] * (ITEMS_TOLD - len(kept))
 
 
 def seen(s: Seen, a: Asked) -> Any:
-    owned = {code for _, code in bought_last(a)}
+    owned = {code for _, code, _ in bought_most(a)}
     known, codes = len(owned), []
     for _, event in newest_first(a.told)[:EVENTS_KEPT]:
         item = getattr(dearest(event), "item_id", None)

@@ -3,7 +3,7 @@
 Complete Journey and Online Retail: of everybody with three orders or more the last one is to be told from what was
 before it; Taobao: the item of everybody's last event. All other orders teach, of ours and of the baselines. With
 ``--validate`` the last but one is to be told, and the last one is not looked at: what is chosen is chosen there. The
-rows are those that serving reads, so of a shopper 96 items and 32 events. A JSON object per data set; some ten minutes
+rows are those that serving reads, so of a shopper 64 items and 32 events. A JSON object per data set; some ten minutes
 on one core. ALS is measured where ``implicit`` can be imported.
 """
 

@@ -17,15 +17,15 @@ import numpy.typing as npt
 from keras import ops
 
 from streams.columns.arrays import TYPE_CODE
-from streams.features.kinds.bought import ITEMS_KEPT
+from streams.features.kinds.bought import ITEMS_TOLD
 from streams.features.kinds.recent import EVENTS_KEPT
 from streams.records.events import CartItemAdded, ItemWishlisted
 from training.networks.encoder import along
 from training.networks.places import Places
 
 #: Known items: bought, then seen.
-KNOWN = ITEMS_KEPT + EVENTS_KEPT
-WIDTH, HIDDEN, HEADS = 32, 16, 3
+KNOWN = ITEMS_TOLD + EVENTS_KEPT
+WIDTH, HIDDEN, HEADS = 16, 12, 2
 NEVER = -1e4
 #: A shopper is told of items where so many of the catalogue are known to them.
 LEAST_KNOWN = 3
@@ -34,7 +34,7 @@ NEAR = 0.3
 CARTED, WISHED = TYPE_CODE[CartItemAdded], TYPE_CODE[ItemWishlisted]
 #: The columns of a row, in order.
 PARTS = {
-    "bought_code": 2 * ITEMS_KEPT, "bought_days": ITEMS_KEPT, "bought_times": ITEMS_KEPT,
+    "bought_code": 2 * ITEMS_TOLD, "bought_days": ITEMS_TOLD, "bought_times": ITEMS_TOLD,
     "seen_code": 2 * EVENTS_KEPT, "types": EVENTS_KEPT, "gap_hours": EVENTS_KEPT, "habits": 4,
 }  # fmt: skip
 AGES = np.triu(np.ones((EVENTS_KEPT, EVENTS_KEPT), np.float32))
@@ -51,20 +51,21 @@ def parts_of(x: Any) -> dict[str, Any]:
 
 
 class Recommender(keras.layers.Layer):  # type: ignore[misc]
-    """[n, 516] a row of the task → ``place`` [n, 128] of the known items (0: not in the catalogue, else 1 + place),
-    ``known`` [n, 128] their logits, ``vector`` [n, 128, 32], and what the first ``explored`` items of the catalogue
+    """[n, 388] a row of the task → ``place`` [n, 96] of the known items (0: not in the catalogue, else 1 + place),
+    ``known`` [n, 96] their logits, ``vector`` [n, 96, 16], and what the first ``explored`` items of the catalogue
     get: ``other`` [n, explored].
 
-    ``vectors`` [m, 32]: where the items' vectors start; the catalogue is in order of popularity.
+    ``vectors`` [m, 16]: the items' vectors; ``popularity`` [m] and ``rebought`` [m]: where their two terms start. The
+    catalogue is in order of popularity.
     """
 
     def __init__(
-        self, places: Places, vectors: npt.NDArray[np.float32], popularity: npt.NDArray[np.float32], explored: int,
-        dropout: float = 0.2, **more: Any,
+        self, places: Places, vectors: npt.NDArray[np.float32], popularity: npt.NDArray[np.float32],
+        rebought: npt.NDArray[np.float32], explored: int, dropout: float = 0.2, **more: Any,
     ) -> None:  # fmt: skip
         super().__init__(**more)
         self.places, self.explored = places, explored
-        self._start, self._popularity = vectors, popularity
+        self._start, self._terms = vectors, np.stack([popularity, rebought], axis=1)
         self._drop = keras.layers.Dropout(dropout)
 
     def build(self, shape: Any) -> None:
@@ -74,9 +75,9 @@ class Recommender(keras.layers.Layer):  # type: ignore[misc]
         m = len(self._start)
         # As they start: trained, they remember who bought what rather than what goes with what.
         self.item = weight("item", m, WIDTH, start=keras.initializers.Constant(self._start), trainable=False)
-        again = keras.initializers.Constant(np.stack([self._popularity, np.zeros(m, np.float32)], axis=1))
+        terms = keras.initializers.Constant(self._terms)
         # How popular an item is, and how often it is bought again: [m, 2].
-        self.bias = weight("bias", m, 2, start=again)
+        self.bias = weight("bias", m, 2, start=terms)
         self.fact, self.fact_0 = weight("fact", FACTS, HIDDEN), weight("fact_0", HIDDEN, start="zeros")
         self.inner, self.inner_0 = weight("inner", HIDDEN, HIDDEN), weight("inner_0", HIDDEN, start="zeros")
         self.outer = weight("outer", HIDDEN, 1 + HEADS, start="zeros")
@@ -88,14 +89,14 @@ class Recommender(keras.layers.Layer):  # type: ignore[misc]
         self.built = True
 
     def looked_up(self, place: Any) -> tuple[Any, Any]:
-        """The vectors [n, 128, 32] and the two terms [n, 128, 2] of items; zeros of those that are not in the
+        """The vectors [n, 96, 16] and the two terms [n, 96, 2] of items; zeros of those that are not in the
         catalogue."""
         at = ops.maximum(place - 1, 0)
         here = ops.expand_dims(ops.cast(place > 0, "float32"), 2)
         return ops.take(self.item, at, axis=0) * here, ops.take(self.bias, at, axis=0) * here
 
     def catalogue(self) -> tuple[Any, Any]:
-        """[32, explored] the vectors of what may be explored, [explored] its term of popularity."""
+        """[16, explored] the vectors of what may be explored, [explored] its term of popularity."""
         return ops.transpose(self.item[: self.explored]), self.bias[: self.explored, 0]
 
     def call(self, x: Any, training: bool = False) -> dict[str, Any]:
@@ -123,7 +124,7 @@ class Recommender(keras.layers.Layer):  # type: ignore[misc]
         return {"place": place, "known": known, "vector": vector, "other": other}
 
     def _query(self, gates: Any, vector: Any, here: Any) -> Any:
-        """[n, 32] what is looked for: means of the known items' vectors, weighed."""
+        """[n, 16] what is looked for: means of the known items' vectors, weighed."""
         weights = ops.softmax(gates + ops.expand_dims((1.0 - here) * NEVER, 2), axis=1)
         weights = weights * ops.expand_dims(here, 2)
         means = ops.matmul(ops.transpose(weights, (0, 2, 1)), vector)
@@ -131,8 +132,8 @@ class Recommender(keras.layers.Layer):  # type: ignore[misc]
         return ops.matmul(ops.concatenate(flat, axis=1), self.ask) * self.scale[0]
 
     def _facts(self, given: dict[str, Any]) -> tuple[Any, Any]:
-        """[n, 128, 10] of each known item: ages, counts and their ratios (as logs); [n, 128] whether there is one."""
-        half = ITEMS_KEPT
+        """[n, 96, 10] of each known item: ages, counts and their ratios (as logs); [n, 96] whether there is one."""
+        half = ITEMS_TOLD
         code = given["bought_code"]
         bought = ops.cast(code[:, :half] + code[:, half:] > 0, "float32")
         code = given["seen_code"]
@@ -220,6 +221,6 @@ class Answers(keras.layers.Layer):  # type: ignore[misc]
 
 
 def answering(recommender: Recommender, listed: int) -> Any:
-    """The network that is exported, [n, 516] → ``again`` [n, 1], ``items``, ``weight`` and ``beside`` [n, listed]."""
+    """The network that is exported, [n, 388] → ``again`` [n, 1], ``items``, ``weight`` and ``beside`` [n, listed]."""
     inputs = keras.Input((sum(PARTS.values()),), name="features", dtype="float32")
     return keras.Model(inputs, Answers(recommender, listed)(inputs))

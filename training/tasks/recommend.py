@@ -16,6 +16,8 @@ from models.artifact import Artifact
 from models.tasks.recommend.task import LISTED
 from streams.columns.arrays import Bools, Hashes, Ints
 from streams.columns.shopper_events import item_code
+from streams.features.kinds.bought import ITEMS_TOLD, code_of, whole
+from streams.features.kinds.recent import EVENTS_KEPT
 from streams.processing.silence import SilencePolicy
 from training import export, needs
 from training.baselines import items as baselines
@@ -53,7 +55,7 @@ NEEDS = (
 )
 #: Items that a version can name, the most touched first; of them, as many as are explored: an artifact stays below
 #: 2 MiB, and a row below its budget.
-CATALOGUE, EXPLORED, LEAST = 24_576, 2_048, 48
+CATALOGUE, EXPLORED, LEAST = 24_576, 512, 48
 #: Rows that teach at most, drawn from all.
 ROWS, EPOCHS = 120_000, 3
 ONCE = SilencePolicy(firings=1)
@@ -135,7 +137,7 @@ def train(job: Job) -> Artifact:
         f"{min(EXPLORED, len(catalogue))} of them, the others are only recommended again. "
         + ("" if job.own else "Learned from grocery orders: views were imitated by lines of orders. ")
         + "Says nothing of whoever knows fewer than 3 of its items: of another shop's shoppers. "
-        "Made of the 96 items bought last and those of 32 events; knows no stock and no prices.",
+        "Made of the 64 items bought most and last, and of those of 32 events; knows no stock and no prices.",
         "names": [names[item] for item in catalogue.item.tolist()],
     }
     order = rng.permutation(len(tested))
@@ -212,7 +214,7 @@ def _again(job: Job, shop: Shop, answer: Any) -> dict[str, Any]:
     found, rows = shop.found, shop.tested
     known: Bools = np.array([_knows(found.x[row], found.items(row)) for row in rows.tolist()])
     label, x = known.astype(np.float64), found.x[rows]
-    how_many = (x[:, :96] + x[:, 96:192] > 0).sum(axis=1).astype(np.float64)
+    how_many = (x[:, :ITEMS_TOLD] + x[:, ITEMS_TOLD : 2 * ITEMS_TOLD] > 0).sum(axis=1).astype(np.float64)
     if len(np.unique(label)) < 2:
         label[0] = 1 - label[0]
     made = compare(
@@ -228,7 +230,6 @@ def _again(job: Job, shop: Shop, answer: Any) -> dict[str, Any]:
 
 
 def _knows(x: Floats32, following: Hashes) -> bool:
-    from streams.features.kinds.bought import code_of, whole
-
-    codes = np.concatenate([whole(x[None, :192]).ravel(), whole(x[None, 384:448]).ravel()])
+    bought, seen = np.split(x[None, : 4 * ITEMS_TOLD + 2 * EVENTS_KEPT], [4 * ITEMS_TOLD], axis=1)
+    codes = np.concatenate([whole(bought[:, : 2 * ITEMS_TOLD]).ravel(), whole(seen).ravel()])
     return bool(np.isin(code_of(following).astype(np.int64), codes[codes > 0]).any())

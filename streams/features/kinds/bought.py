@@ -1,14 +1,15 @@
-"""What a shopper bought: the items that they bought last, when, and how often they ever bought each.
+"""What a shopper bought: the items that tell most of them, when each was last bought, and how often.
 
-Of all items ordered, those with the newest last order are kept, by whole second and then by hash. An item's newest
-order is a maximum, and an item that left comes back only with a newer order than all that are kept: so what is kept
-depends on neither order nor repetition. How often is counted for all items ever bought, in two tables of slots by hash
-(a count-min sketch: Cormode, Muthukrishnan, 2005), and the smaller of an item's two counts is told: whole numbers, so
-the same in any order, and never too small; too large where other items of the shopper share both slots.
+Which ones is said by a weight: the second of an item's newest order, and 60 days for each time that its order lines
+grow by the factor e. So what is bought week after week stays, and what was bought once leaves first. 128 are kept, and
+the first 64 of them are told. An item that left comes back as new, with one line: of those told hardly any ever left.
+Orders are taken one after another as the log has them, so what is kept does not depend on how the log is cut; orders
+in another order may keep another item at the edge of the 128.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
@@ -25,8 +26,10 @@ from streams.features.kinds.recent import EVENTS_KEPT, RecentKind
 from streams.features.signals import Run
 from streams.records.events import OrderPlaced
 
-#: Items that are kept; slots of each of the two tables that count, and how far they do.
-ITEMS_KEPT, SLOTS, MOST = 96, 512, 255
+#: Items that are kept, those of them that are told, and how many order lines of one are counted.
+ITEMS_KEPT, ITEMS_TOLD, MOST = 128, 64, 255
+#: [256] seconds that an item of so many order lines is as if bought later: whole numbers, so the same on any machine.
+HEAD_START = np.array([0, *(round(60 * 86_400 * math.log(n)) for n in range(1, MOST + 1))], np.int64)
 _CODE_BITS = 32
 _CODE, _SECOND = np.uint64(0xFFFF_FFFF), np.uint64(_CODE_BITS)
 _HALF_BITS, _HALF = 16, 0xFFFF
@@ -35,9 +38,9 @@ _ORDER = TYPE_CODE[OrderPlaced]
 
 @dataclass(frozen=True, slots=True)
 class Bought:
-    """Of the 96 items bought last, newest first, 0 where there is none. ``code``: their 32-bit hashes as two numbers
-    each, all upper 16 bits, then all lower ones: float32 holds them exactly. ``days``: since the last order of each, at
-    most ten years. ``times``: order lines of each ever (or more, see above), at most 255."""
+    """Of the 64 items of the largest weight, the largest first, 0 where there is none. ``code``: their 32-bit hashes as
+    two numbers each, all upper 16 bits, then all lower ones: float32 holds them exactly. ``days``: since the last order
+    of each, at most ten years. ``times``: order lines of each since it is kept, at most 255."""
 
     what: Literal["code", "days", "times"]
 
@@ -67,11 +70,11 @@ def code_of(item: Hashes) -> Hashes:
 
 
 class BoughtKind:
-    """Keys ``second · 2^32 + hash`` of the items bought last, largest first, and how often by slot."""
+    """Keys ``second · 2^32 + hash`` of the items kept, and how often each was bought, the largest weight first."""
 
     def __init__(self, sources: Sequence[Bought] = ()) -> None:
-        self._keys = Column(f"bought/last{ITEMS_KEPT}", "u8", ITEMS_KEPT)
-        self._times = Column(f"bought/times2×{SLOTS}", "u1", 2 * SLOTS)
+        self._keys = Column(f"bought/kept{ITEMS_KEPT}", "u8", ITEMS_KEPT)
+        self._times = Column(f"bought/times{ITEMS_KEPT}", "u1", ITEMS_KEPT)
         self.columns: tuple[Column, ...] = (self._keys, self._times)
 
     def fold(self, state: Rows, run: Run) -> None:
@@ -80,68 +83,93 @@ class BoughtKind:
         chosen, code = chosen[code != 0], code[code != 0]
         if not len(chosen):
             return
-        event = run.touch.event[chosen]
-        row, second = run.row[event], np.clip(run.time_ms[event] // 1000, 1, (1 << _CODE_BITS) - 1)
-        self._count(state, row, code)
-        order = stable_order(row)
-        row, key = row[order], ((second.astype(np.uint64) << _SECOND) | code)[order]
-        first = np.flatnonzero(np.r_[True, row[1:] != row[:-1]])
-        size = np.diff(np.r_[first, len(row)])
-        rank = np.arange(len(row)) - np.repeat(first, size)
-        held = state.data[self._keys.name]
-        rows = row[first]
-        both = np.zeros((len(rows), ITEMS_KEPT + int(size.max())), np.uint64)
-        both[:, :ITEMS_KEPT] = held[rows]
-        both[np.repeat(np.arange(len(rows)), size), ITEMS_KEPT + rank] = key
-        held[rows] = newest(both)
+        order, line = np.unique(run.touch.event[chosen], return_inverse=True)
+        second = np.clip(run.time_ms[order] // 1000, 1, (1 << _CODE_BITS) - 1).astype(np.uint64)
+        key = (second[line] << _SECOND) | code
+        turn = counted(run.row[order])
+        for now in range(int(turn.max()) + 1):
+            some = np.flatnonzero(turn[line] == now)
+            self._take(state, run.row[order[line[some]]], key[some])
 
-    def _count(self, state: Rows, row: Ints, code: Hashes) -> None:
-        cells = (state.cells(self._times, row)[:, None] + slots(code.astype(np.int64))).ravel()
-        some, many = np.unique(cells, return_counts=True)
-        flat = state.flat["u1"]
-        flat[some] = np.minimum(flat[some].astype(np.int64) + many, MOST)
+    def _take(self, state: Rows, row: Ints, key: Hashes) -> None:
+        """Of each row the lines of one order."""
+        by_row = stable_order(row)
+        row, key = row[by_row], key[by_row]
+        rows, first, size = np.unique(row, return_index=True, return_counts=True)
+        rank = np.arange(len(row)) - np.repeat(first, size)
+        keys, times = state.data[self._keys.name], state.data[self._times.name]
+        width = ITEMS_KEPT + int(size.max())
+        both, lines = np.zeros((len(rows), width), np.uint64), np.zeros((len(rows), width), np.int64)
+        both[:, :ITEMS_KEPT], lines[:, :ITEMS_KEPT] = keys[rows], times[rows]
+        at = (np.repeat(np.arange(len(rows)), size), ITEMS_KEPT + rank)
+        both[at], lines[at] = key, 1
+        keys[rows], times[rows] = heaviest(both, lines)
 
     def merge(self, state: Rows, row: int, other: Rows) -> None:
         keys, times = state.data[self._keys.name], state.data[self._times.name]
-        keys[row] = newest(np.concatenate([keys[row], other.data[self._keys.name][0]])[None])[0]
-        both = times[row].astype(np.int64) + other.data[self._times.name][0]
-        times[row] = np.minimum(both, MOST)
+        both = np.concatenate([keys[row], other.data[self._keys.name][0]])
+        lines = np.concatenate([times[row], other.data[self._times.name][0]]).astype(np.int64)
+        kept, many = heaviest(both[None], lines[None])
+        keys[row], times[row] = kept[0], many[0]
 
     def codes(self, rows: Readable) -> Ints:
-        """[k, 96] the hashes of the items bought last, newest first; 0 where there is none."""
-        return rows.once("bought/codes", lambda: (rows.column(self._keys.name) & _CODE).astype(np.int64))
+        """[k, 64] the hashes of the items told, the largest weight first; 0 where there is none."""
+        return rows.once("bought/codes", lambda: (self._told(rows, self._keys) & _CODE).astype(np.int64))
 
     def read(self, rows: Readable, now_ms: Ints, source: Bought) -> Floats:
         code = self.codes(rows)
         if source.what == "code":
             return halves(code)
-        if source.what == "days":
-            last = (rows.column(self._keys.name) >> _SECOND).astype(np.int64) * 1000
-            return np.where(code != 0, np.clip((now_ms[:, None] - last) / DAY_MS, 0.0, MAX_DAYS), 0.0)
-        places = slots(code).reshape(len(code), -1)
-        both = np.take_along_axis(rows.column(self._times.name), places, axis=1).reshape(*code.shape, 2)
-        return np.where(code != 0, both.min(axis=2), 0).astype(np.float64)
+        if source.what == "times":
+            return self._told(rows, self._times).astype(np.float64)
+        last = (self._told(rows, self._keys) >> _SECOND).astype(np.int64) * 1000
+        return np.where(code != 0, np.clip((now_ms[:, None] - last) / DAY_MS, 0.0, MAX_DAYS), 0.0)
+
+    @staticmethod
+    def _told(rows: Readable, column: Column) -> npt.NDArray[Any]:
+        return rows.column(column.name)[:, :ITEMS_TOLD]
 
 
-def slots(code: Ints) -> Ints:
-    """[…, 2] where hashes are counted: a slot of each table."""
-    return np.stack([code % SLOTS, SLOTS + code // SLOTS % SLOTS], axis=-1)
+def counted(row: Ints) -> Ints:
+    """[n] how many of the same value came before.
 
-
-def newest(keys: Hashes) -> Hashes:
-    """[g, 96] of keys [g, n ≥ 96] the largest of each hash, largest first; 0 where there are fewer."""
-    by_code = np.sort((keys << _SECOND) | (keys >> _SECOND), axis=1)
-    # Of one hash the last in this order is the newest.
-    again = (by_code[:, :-1] >> _SECOND) == (by_code[:, 1:] >> _SECOND)
-    by_code[:, :-1][again] = 0
-    found: Hashes = np.sort((by_code << _SECOND) | (by_code >> _SECOND), axis=1)[:, ::-1][:, :ITEMS_KEPT]
+    >>> counted(np.array([7, 3, 7, 7])).tolist()
+    [0, 0, 1, 2]
+    """
+    order = stable_order(row)
+    _, first, size = np.unique(row[order], return_index=True, return_counts=True)
+    found = np.zeros(len(row), np.int64)
+    found[order] = np.arange(len(row)) - np.repeat(first, size)
     return found
+
+
+def heaviest(keys: Hashes, times: Ints) -> tuple[Hashes, Ints]:
+    """[g, 128] of keys [g, n ≥ 128] with their order lines: of each hash the largest key with the lines of all, 255 at
+    most; those of the largest weight, then hash, first; 0 where there are fewer."""
+    by_code = (keys << _SECOND) | (keys >> _SECOND)
+    order = np.argsort(by_code, axis=1)
+    by_code, times = np.take_along_axis(by_code, order, axis=1), np.take_along_axis(times, order, axis=1)
+    # Of one hash the last in this order is the newest: it gets what all have up to it, less what those before have.
+    last = np.ones(keys.shape, np.bool_)
+    last[:, :-1] = (by_code[:, :-1] >> _SECOND) != (by_code[:, 1:] >> _SECOND)
+    upto = np.cumsum(times, axis=1)
+    before = np.zeros_like(upto)
+    before[:, 1:] = np.maximum.accumulate(np.where(last, upto, 0), axis=1)[:, :-1]
+    lines = np.minimum(upto - before, MOST)
+    code, second = by_code >> _SECOND, (by_code & _CODE).astype(np.int64)
+    weight = np.minimum(second + HEAD_START[lines], (1 << _CODE_BITS) - 1).astype(np.uint64)
+    weight = np.where(last & (code != 0), (weight << _SECOND) | code, np.uint64(0))
+    best = np.argsort(weight, axis=1)[:, ::-1][:, :ITEMS_KEPT]
+    kept = np.take_along_axis(weight, best, axis=1) != 0
+    found = np.take_along_axis((by_code << _SECOND) | code, best, axis=1)
+    return np.where(kept, found, np.uint64(0)), np.where(kept, np.take_along_axis(lines, best, axis=1), 0)
 
 
 @dataclass(frozen=True, slots=True)
 class Seen(Derived):
     """The items of the last 32 events (of an order: its dearest line), newest first, at the places of their events; 0
-    where there is none, where a newer event has the same, and where it is among the 96 bought last. ``code``: their
+    where there is none, where a newer event has the same, and where it is among the 64 told of
+    those bought. ``code``: their
     32-bit hashes in two halves, as of ``Bought``. ``known``: how many different items are known, bought or seen."""
 
     what: Literal["code", "known"]
