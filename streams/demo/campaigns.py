@@ -81,7 +81,7 @@ class Campaigns:
         for n, event in enumerate(events):
             at_ms = event_time_ms(event)
             if not self.begun and self.start_ms <= at_ms < self.end_ms:
-                self._wait_for(n)
+                self.caught_up(n)
                 self._set()
                 began = time.monotonic()
             if self.begun and at_ms < self.end_ms:
@@ -91,13 +91,14 @@ class Campaigns:
                 if not self.killed and at_ms >= (self.start_ms + self.end_ms) // 2:
                     self.killed, stopped = True, time.monotonic()
                     self.kill()
-                    self._wait_for(n)
+                    self.caught_up(n)
                     # A day passes in seconds here, so the shop's clock stands still until the worker is back.
                     began += time.monotonic() - stopped
             yield event
 
-    def _wait_for(self, records: int) -> None:
-        """Until nothing else keeps the worker busy: days are to pass as fast as it decides, leases and all."""
+    def caught_up(self, records: int) -> None:
+        """Wait until so many records are processed and nothing else keeps the worker busy: days are to pass as fast as
+        it decides, leases and all."""
         with self._moved:
             self._moved.wait_for(lambda: self._done >= records and not self._waiting)
 

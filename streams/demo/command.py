@@ -11,11 +11,12 @@ from typing import Any
 import msgspec
 from rich.markup import escape
 
-from streams.demo import campaigns, items, systems
+from streams.demo import campaigns, items, recommending, systems
 from streams.demo.campaigns import Campaigns
 from streams.demo.following import ItemsLog, fates, follow
 from streams.demo.hindsight import Hindsight, period
 from streams.demo.page import page
+from streams.demo.recommending import OwnModel
 from streams.demo.recording import Recording
 from streams.demo.sending import Catalogue, Sending
 from streams.demo.stage import DemoError, console, set_up
@@ -61,7 +62,15 @@ def _run(stack: ExitStack, broker: str | None, start_ms: int | None, stop_ms: in
     stack.callback(watch.stop)
     catalogue = Catalogue(stage.kafka, start_ms, stop_ms)
     acting = Campaigns(stage.settings, stage.worker.kill_and_restart)
-    sending = Sending(stage.kafka, recording, start_ms, stop_ms, after=catalogue.listed, paced=acting.paced)
+    own = OwnModel(stage.settings, acting.caught_up)
+    sending = Sending(
+        stage.kafka,
+        recording,
+        start_ms,
+        stop_ms,
+        after=catalogue.listed,
+        paced=lambda events: acting.paced(own.paced(events)),
+    )
     console.print(f"Replaying Complete Journey ({COMPLETE_JOURNEY.meaning}){sending.part}.")
     console.print("Items are told of each order, so there are more records of items than events.")
     console.print(
@@ -94,6 +103,7 @@ def _run(stack: ExitStack, broker: str | None, start_ms: int | None, stop_ms: in
         "said_again": watch.again(),
         "period": period(recording),
         "systems": answered,
+        "recommended": recommending.in_words(answered[recommending.TASK]["example"], catalogue.items),
         "items": items.summary(followed, catalogue.kinds, listed),
         "story": msgspec.to_builtins(story),
     }

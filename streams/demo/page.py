@@ -161,6 +161,23 @@ def campaigns(n: Numbers) -> Element | None:
     )
 
 
+def recommended(n: Numbers) -> Element | None:
+    """One shopper's list, by name."""
+    told = n["recommended"]
+    if told is None or not told["lines"]:
+        return None
+    lead = (
+        f"What household {told['shopper_id']} was to be shown after {told['day']}, by a model that this shop trained "
+        "on its own events of the nine months before October: it went live then, without a restart."
+    )
+    return section(
+        "recommended",
+        "One shopper’s next items",
+        tag("p", lead),
+        table(["item (id)", "why"], [list(line) for line in told["lines"]], "The first items of the list, best first"),
+    )
+
+
 def items(n: Numbers) -> Element | None:
     """Items that sell best, fall, or run out of simulated stock."""
     told, blocks = n["items"], list[Inside]()
@@ -247,6 +264,7 @@ SECTIONS: tuple[Callable[[Numbers], Element | None], ...] = (
     calibration,
     offers,
     campaigns,
+    recommended,
     items,
     answers,
     adding_up,

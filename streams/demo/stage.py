@@ -106,13 +106,14 @@ class Stage:
 
 def set_up(stack: ExitStack, folder: Path, broker: str | None) -> Stage:
     """Start an embedded Kafka, or take the one named, and a worker on it."""
+    store = str(folder / "models")
     if broker is None:
         running = _embedded(stack, folder)
-        settings = Settings(broker=running.bootstrap, app_id="offerstream-demo")
+        settings = Settings(broker=running.bootstrap, app_id="offerstream-demo", models=store)
     else:
         running, named = None, _named(broker)
         told = {name: getattr(named, name) for name in (*ACCESS, "replication")}
-        settings = Settings(app_id=f"offerstream-demo-{os.getpid()}", **told)
+        settings = Settings(app_id=f"offerstream-demo-{os.getpid()}", models=store, **told)
     create(settings.access, contents.topics(settings.app_id), 4, settings.replication)
     (port,) = free_ports(1)
     worker = _start_worker(stack, folder, settings, port)
@@ -147,7 +148,7 @@ def _named(broker: str) -> Settings:
 
 def _start_worker(stack: ExitStack, folder: Path, settings: Settings, port: int) -> Worker:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
-    told = {name: str(getattr(settings, name)) for name in ("app_id", *ACCESS)} | TOLD
+    told = {name: str(getattr(settings, name)) for name in ("app_id", "models", *ACCESS)} | TOLD
     told = {f"{PREFIX}{name.upper()}": value for name, value in told.items()}
     command = ["worker", "--data-dir", str(folder / "worker"), "--port", str(port)]
     log = stack.enter_context((folder / "worker.log").open("wb"))

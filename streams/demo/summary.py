@@ -95,8 +95,20 @@ def show(console: Console, numbers: dict[str, Any], out: Path, page: Path) -> No
             grid.add_row(Text(printable(title), style="bold"), Text(printable(told)))
         console.print(grid)
         console.print(f"Why this one: {story['rule']}", style="dim", markup=False)
+    _show_recommended(console, numbers["recommended"])
     _show_items(console, numbers["items"])
     console.print(f"\nThe page: {page} (open it in a browser). The numbers: {out}. Next: README.md, “Go on from here”.")
+
+
+def _show_recommended(console: Console, told: dict[str, Any] | None) -> None:
+    if told is None or not told["lines"]:
+        return
+    head = f"What household {told['shopper_id']} was to be shown after {told['day']}"
+    console.print("\n" + printable(head), style="bold", markup=False, highlight=False)
+    grid = Table.grid(padding=(0, 2))
+    for name, why in told["lines"]:
+        grid.add_row(*(Text(printable(cell)) for cell in (f"  {name}", why)))
+    console.print(grid)
 
 
 def _show_items(console: Console, items: dict[str, Any]) -> None:

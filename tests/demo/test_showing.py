@@ -146,7 +146,7 @@ def test_the_page_shows_what_there_is_when_little_was_replayed() -> None:
     made = Recording()
     for _ in made.passing(orders("ann", 0)):
         pass
-    found = Page(page(numbers(made, ranked={name: [] for name in RANKINGS}) | {"campaigns": []}))
+    found = Page(page(numbers(made, ranked={name: [] for name in RANKINGS}) | {"campaigns": [], "recommended": None}))
     headings = [attributes["id"] for attributes in found.all("h2")]
     assert headings == ["alerts", "offers", "answers", "adds-up"]
     assert "No story" in printed(numbers(made))

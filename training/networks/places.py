@@ -68,6 +68,6 @@ class Places:
         shift = ops.take(ops.convert_to_tensor(self.shift), ops.mod(lower, self.groups), axis=0)
         step = 2 * ops.mod(upper * 7 + lower // self.groups, 8192) + 1
         slot = ops.mod(base + shift * step, self.size)
-        held = ops.cast(ops.take(ops.convert_to_tensor(self.held), slot, axis=0), "int32")
-        same = (held[:, :, 0] + _MIDDLE == upper) & (held[:, :, 1] + _MIDDLE == lower)
-        return ops.where(same, held[:, :, 2], 0)
+        held = [ops.cast(ops.take(ops.convert_to_tensor(part), slot, axis=0), "int32") for part in self.held.T]
+        same = (held[0] + _MIDDLE == upper) & (held[1] + _MIDDLE == lower)
+        return ops.where(same, held[2], 0)

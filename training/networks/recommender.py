@@ -3,7 +3,7 @@
 What repeats and what is explored are apart (compare RepeatNet, Ren et al. 2019; TIFU-kNN, Hu et al. 2020). Of each item
 that the shopper bought or saw last a small network weighs how often, how long ago, and how often it is bought again by
 anybody. Of all others, the popular part of the catalogue, the weight is an inner product of the item's vector with one
-that is made of the known items' (two means, weighed by the same network), and a term of popularity. All weights are of
+that is made of the known items' (a mean, weighed by the same network), and a term of popularity. All weights are of
 one softmax. Items are found by their hashes in the graph (``training.networks.places``).
 """
 
@@ -25,12 +25,16 @@ from training.networks.places import Places
 
 #: Known items: bought, then seen.
 KNOWN = ITEMS_TOLD + EVENTS_KEPT
-WIDTH, HIDDEN, HEADS = 16, 12, 2
+WIDTH, HIDDEN = 16, 12
 NEVER = -1e4
 #: A shopper is told of items where so many of the catalogue are known to them.
 LEAST_KNOWN = 3
 #: Vectors of length 1 whose inner product is less than this do not go with each other.
 NEAR = 0.3
+#: Of how many items bought, and seen, one may be told that another goes with it.
+BESIDE = (24, 8)
+#: So many of the explored items are weighed beside the known ones.
+EXPLORED_BEST = 20
 CARTED, WISHED = TYPE_CODE[CartItemAdded], TYPE_CODE[ItemWishlisted]
 #: The columns of a row, in order.
 PARTS = {
@@ -38,7 +42,7 @@ PARTS = {
     "seen_code": 2 * EVENTS_KEPT, "types": EVENTS_KEPT, "gap_hours": EVENTS_KEPT, "habits": 4,
 }  # fmt: skip
 AGES = np.triu(np.ones((EVENTS_KEPT, EVENTS_KEPT), np.float32))
-#: What is known of a known item: see ``Recommender._facts``, and its two terms.
+#: What is known of a known item: see ``Recommender._facts``.
 FACTS = 12
 
 
@@ -78,22 +82,21 @@ class Recommender(keras.layers.Layer):  # type: ignore[misc]
         terms = keras.initializers.Constant(self._terms)
         # How popular an item is, and how often it is bought again: [m, 2].
         self.bias = weight("bias", m, 2, start=terms)
-        self.fact, self.fact_0 = weight("fact", FACTS, HIDDEN), weight("fact_0", HIDDEN, start="zeros")
+        self.fact = weight("fact", FACTS, HIDDEN)
         self.inner, self.inner_0 = weight("inner", HIDDEN, HIDDEN), weight("inner_0", HIDDEN, start="zeros")
-        self.outer = weight("outer", HIDDEN, 1 + HEADS, start="zeros")
-        self.outer_0 = weight("outer_0", 1 + HEADS, start="zeros")
-        eye = np.concatenate([np.eye(WIDTH, dtype=np.float32)] * HEADS) / HEADS
-        self.ask = weight("ask", HEADS * WIDTH, WIDTH, start=keras.initializers.Constant(eye))
+        self.outer = weight("outer", HIDDEN, 2, start="zeros")
+        self.outer_0 = weight("outer_0", 2, start="zeros")
+        self.ask = weight("ask", WIDTH, WIDTH, start=keras.initializers.Identity())
         self.scale = weight("scale", 3, start=keras.initializers.Constant(np.array([4.0, 1.0, 1.0], np.float32)))
         self._drop.build(shape)
         self.built = True
 
-    def looked_up(self, place: Any) -> tuple[Any, Any]:
-        """The vectors [n, 96, 16] and the two terms [n, 96, 2] of items; zeros of those that are not in the
+    def looked_up(self, place: Any) -> tuple[Any, Any, Any]:
+        """The vectors [n, 96, 16] and the two terms [n, 96] each of items; zeros of those that are not in the
         catalogue."""
-        at = ops.maximum(place - 1, 0)
-        here = ops.expand_dims(ops.cast(place > 0, "float32"), 2)
-        return ops.take(self.item, at, axis=0) * here, ops.take(self.bias, at, axis=0) * here
+        at, here = ops.maximum(place - 1, 0), ops.cast(place > 0, "float32")
+        vector, terms = ops.take(self.item, at, axis=0), ops.take(self.bias, at, axis=0)
+        return vector * ops.expand_dims(here, 2), terms[:, :, 0] * here, terms[:, :, 1] * here
 
     def catalogue(self) -> tuple[Any, Any]:
         """[16, explored] the vectors of what may be explored, [explored] its term of popularity."""
@@ -102,72 +105,58 @@ class Recommender(keras.layers.Layer):  # type: ignore[misc]
     def call(self, x: Any, training: bool = False) -> dict[str, Any]:
         return self.answer(x, self.looked_up, self.catalogue(), training)
 
-    def answer(self, x: Any, looked_up: Any, catalogue: tuple[Any, Any], training: bool = False) -> dict[str, Any]:
-        """What ``call`` gives, of a catalogue that may be rounded."""
+    def answer(
+        self, x: Any, looked_up: Any, catalogue: tuple[Any, Any], training: bool = False, unit: float = 1.0
+    ) -> dict[str, Any]:
+        """What ``call`` gives, of a catalogue that may be rounded: its vectors are in ``unit`` of those trained."""
         given = parts_of(x)
         place = ops.concatenate([self.places.of(given["bought_code"]), self.places.of(given["seen_code"])], axis=1)
-        vector, bias = looked_up(place)
-        facts, filled = self._facts(given)
-        v = ops.matmul(ops.concatenate([facts, bias * 0.2], axis=2), self.fact) + self.fact_0
-        v = ops.relu(v)
+        vector, popular, again = looked_up(place)
+        v = ops.relu(ops.matmul(self._facts(given, popular, again), self.fact))
         v = ops.relu(ops.matmul(v, self.inner) + self.inner_0)
         if training:
             v = self._drop(v, training=True)
         said = ops.matmul(v, self.outer) + self.outer_0
-        here = filled * ops.cast(place > 0, "float32")
-        query = self._query(said[:, :, 1:], vector, here)
-        near = ops.sum(vector * ops.expand_dims(query, 1), axis=2)
-        matrix, popular = catalogue
-        known = said[:, :, 0] + bias[:, :, 1] + self.scale[1] * bias[:, :, 0] * 0.1 + near
-        known = ops.where(here > 0, known, NEVER)
-        other = ops.matmul(query, matrix) + popular
+        here = place > 0
+        query = self._query(said[:, :, 1], vector, here) * unit**2
+        near = ops.matmul(vector, ops.expand_dims(query, 2))[:, :, 0]
+        matrix, popularity = catalogue
+        known = said[:, :, 0] + again + self.scale[1] * popular * 0.1 + near
+        known = ops.where(here, known, NEVER)
+        other = ops.matmul(query, matrix) + popularity
         return {"place": place, "known": known, "vector": vector, "other": other}
 
     def _query(self, gates: Any, vector: Any, here: Any) -> Any:
-        """[n, 16] what is looked for: means of the known items' vectors, weighed."""
-        weights = ops.softmax(gates + ops.expand_dims((1.0 - here) * NEVER, 2), axis=1)
-        weights = weights * ops.expand_dims(here, 2)
-        means = ops.matmul(ops.transpose(weights, (0, 2, 1)), vector)
-        flat = [means[:, h] for h in range(HEADS)]
-        return ops.matmul(ops.concatenate(flat, axis=1), self.ask) * self.scale[0]
+        """[n, 16] what is looked for: the mean of the known items' vectors, weighed."""
+        weights = ops.softmax(ops.where(here, gates, NEVER), axis=1)
+        mean = ops.matmul(ops.expand_dims(weights, 1), vector)[:, 0]
+        return ops.matmul(mean, self.ask) * self.scale[0]
 
-    def _facts(self, given: dict[str, Any]) -> tuple[Any, Any]:
-        """[n, 96, 10] of each known item: ages, counts and their ratios (as logs); [n, 96] whether there is one."""
-        half = ITEMS_TOLD
-        code = given["bought_code"]
-        bought = ops.cast(code[:, :half] + code[:, half:] > 0, "float32")
-        code = given["seen_code"]
-        seen = ops.cast(code[:, :EVENTS_KEPT] + code[:, EVENTS_KEPT:] > 0, "float32")
-        gap = given["gap_hours"]
-        days = ops.concatenate([given["bought_days"], ops.matmul(gap, AGES) / 24.0], axis=1)
-        nothing = ops.zeros_like(seen)
-        times = ops.concatenate([given["bought_times"], nothing], axis=1)
+    def _facts(self, given: dict[str, Any], popular: Any, again: Any) -> Any:
+        """[n, 96, 12] of each known item: 1, ages, counts and their ratios (as logs), what was done, and its terms."""
+        days = ops.concatenate([given["bought_days"], ops.matmul(given["gap_hours"], AGES) / 24.0], axis=1)
         types = given["types"]
         carted = ops.cast((types == CARTED) | (types == WISHED), "float32")
-        ones = ops.ones_like(days)
-        orders, gap_mean, first, last = (given["habits"][:, k : k + 1] * ones for k in range(4))
-        log_days = ops.log(1.0 + 24.0 * days) * 0.25
-        log_times, log_orders = ops.log(1.0 + times) * 0.5, ops.log(1.0 + orders) * 0.5
+        nothing = ops.zeros_like(carted)
+        times = ops.concatenate([given["bought_times"], nothing], axis=1)
+        orders, gap_mean, first, last = (given["habits"][:, k : k + 1] for k in range(4))
+        ones, age = ops.ones_like(days), ops.log(1.0 + days)
         interval = ops.maximum(first, 1.0) / ops.maximum(times, 1.0)
-        due = ops.log(1.0 + days) - ops.log(1.0 + interval)
-        share = times / ops.maximum(orders, 1.0)
-        pace = ops.log(1.0 + days) - ops.log(1.0 + gap_mean)
-        facts = ops.stack(
-            [
-                log_days,
-                log_times,
-                log_orders,
-                due,
-                ops.minimum(share, 2.0),
-                pace,
-                ops.log(1.0 + ops.minimum(last, 400.0)) * 0.25,
-                ops.concatenate([nothing[:, :0], ops.zeros_like(given["bought_days"]), seen], axis=1),
-                ops.concatenate([ops.zeros_like(given["bought_days"]), carted], axis=1),
-                ops.abs(due),
-            ],
-            axis=2,
-        )
-        return facts, ops.concatenate([bought, seen], axis=1)
+        facts = [
+            ones,
+            ops.log(1.0 + 24.0 * days) * 0.25,
+            ops.log(1.0 + times) * 0.5,
+            ops.log(1.0 + orders) * 0.5 * ones,
+            age - ops.log(1.0 + interval),
+            ops.minimum(times / ops.maximum(orders, 1.0), 2.0),
+            age - ops.log(1.0 + gap_mean),
+            ops.log(1.0 + ops.minimum(last, 400.0)) * 0.25 * ones,
+            ops.concatenate([ops.zeros_like(given["bought_days"]), nothing + 1.0], axis=1),
+            ops.concatenate([ops.zeros_like(given["bought_days"]), carted], axis=1),
+            popular * 0.2,
+            again * 0.2,
+        ]
+        return ops.stack(facts, axis=2)
 
 
 class Answers(keras.layers.Layer):  # type: ignore[misc]
@@ -177,23 +166,20 @@ class Answers(keras.layers.Layer):  # type: ignore[misc]
     def __init__(self, recommender: Recommender, listed: int, **more: Any) -> None:
         super().__init__(**more)
         self.recommender, self._listed = recommender, listed
-        table = np.concatenate([np.asarray(recommender.item), np.asarray(recommender.bias)], axis=1)
-        self._unit = np.maximum(np.abs(table).max(axis=0), 1e-6).astype(np.float32) / 127
-        self._held = np.round(table / self._unit).astype(np.int8)
-        # The first row is nobody's.
-        self._held = np.concatenate([np.zeros((1, table.shape[1]), np.int8), self._held])
-        known = self._held[1 : recommender.explored + 1].astype(np.float32) * self._unit
-        self._matrix, self._popular = np.ascontiguousarray(known[:, :WIDTH].T), known[:, WIDTH]
+        self._items, self._unit = _rounded(np.asarray(recommender.item), None)
+        self._terms, self._terms_unit = _rounded(np.asarray(recommender.bias), 0)
+        known = slice(1, recommender.explored + 1)
+        self._matrix = np.ascontiguousarray(self._items[known].astype(np.float32).T)
+        self._popular = self._terms[known, 0].astype(np.float32) * self._terms_unit[0]
 
     def build(self, shape: Any) -> None:
         self.built = True
 
     def call(self, x: Any) -> list[Any]:
-        said = self.recommender.answer(x, self._looked_up, (self._matrix, self._popular))
+        said = self.recommender.answer(x, self._looked_up, (self._matrix, self._popular), unit=float(self._unit))
         place = said["place"]
-        # As many as may be listed, and some that turn out to be known: whole eights of what is weighed.
-        many = max(8, min(self._listed + 8, self.recommender.explored // 8 * 8))
-        other, at = ops.top_k(said["other"], many)
+        # Some of them turn out to be known: they are weighed as such.
+        other, at = ops.top_k(said["other"], min(EXPLORED_BEST, self.recommender.explored))
         there = ops.any(ops.expand_dims(at + 1, 2) == ops.expand_dims(place, 1), axis=2)
         other = ops.where(there, NEVER, other)
         # Of whom so few items are of this catalogue, nothing is said: they may be of another shop.
@@ -207,17 +193,35 @@ class Answers(keras.layers.Layer):  # type: ignore[misc]
         return [again, listed - 1.0, best, self._beside(said, place, listed)]
 
     def _beside(self, said: dict[str, Any], place: Any, listed: Any) -> Any:
-        """[n, listed] the known item whose vector is nearest to each; -1 where none is near."""
-        vectors, _ = self._looked_up(ops.cast(listed, "int32"))
-        known = ops.expand_dims(ops.cast(said["known"] > NEVER / 2, "float32"), 1)
-        near = ops.matmul(vectors, ops.transpose(said["vector"], (0, 2, 1))) * known
-        most, at = ops.top_k(near, 1)
-        most, at = most[:, :, 0], at[:, :, 0]
-        return ops.where(most > NEAR, along(ops.cast(place, "float32"), at) - 1.0, -1.0)
+        """[n, listed] the known item whose vector is nearest to each, of those of the largest weight and those seen
+        last; -1 where none is near."""
+        vectors = self._vectors(ops.cast(listed, "int32"))
+        # Whole numbers: so exact, and of two that are as near the first one.
+        among = [slice(0, BESIDE[0]), slice(ITEMS_TOLD, ITEMS_TOLD + BESIDE[1])]
+        known = ops.concatenate([said["vector"][:, some] for some in among], axis=1)
+        place = ops.concatenate([place[:, some] for some in among], axis=1)
+        near = ops.cast(ops.matmul(vectors, ops.transpose(known, (0, 2, 1))), "int32")
+        at = ops.argmax(near, axis=2)
+        beside = along(ops.cast(place, "float32"), at) - 1.0
+        return ops.where(ops.max(near, axis=2) > int(NEAR / float(self._unit) ** 2), beside, -1.0)
 
-    def _looked_up(self, place: Any) -> tuple[Any, Any]:
-        found = ops.cast(ops.take(ops.convert_to_tensor(self._held), place, axis=0), "float32") * self._unit
-        return found[:, :, :WIDTH], found[:, :, WIDTH:]
+    def _looked_up(self, place: Any) -> tuple[Any, Any, Any]:
+        popular, again = (
+            ops.cast(ops.take(ops.convert_to_tensor(held), place, axis=0), "float32") * float(unit)
+            for held, unit in zip(self._terms.T, self._terms_unit, strict=True)
+        )
+        return self._vectors(place), popular, again
+
+    def _vectors(self, place: Any) -> Any:
+        return ops.cast(ops.take(ops.convert_to_tensor(self._items), place, axis=0), "float32")
+
+
+def _rounded(table: npt.NDArray[np.float32], axis: int | None) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.float32]]:
+    """[1 + m, k] a table in whole numbers from -127 to 127, its first row nobody's, and their unit (of each column for
+    axis 0)."""
+    unit = (np.maximum(np.abs(table).max(axis=axis), 1e-6) / 127).astype(np.float32)
+    held = np.round(table / unit).astype(np.int8)
+    return np.concatenate([np.zeros((1, table.shape[1]), np.int8), held]), unit
 
 
 def answering(recommender: Recommender, listed: int) -> Any:
