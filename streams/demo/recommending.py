@@ -37,33 +37,34 @@ class OwnModel:
     """Returns when so many records of shoppers are processed, and none waits."""
     cut_ms: int = field(init=False)
     """It learned from what was before."""
-    version: str = ""
-    """Its version, once it is live."""
+    admitted: str = field(init=False)
+    """Its version, proven and in the store."""
+    live: bool = False
 
     def __post_init__(self) -> None:
         self._versions = Versions(self.settings)
-        self._admitted = self._versions.admit(TASK, str(FOLDER))
-        card = self._versions.shelf.artifact(TASK, self._admitted).card
+        self.admitted = self._versions.admit(TASK, str(FOLDER))
+        card = self._versions.shelf.artifact(TASK, self.admitted).card
         (window,) = card["split"]["windows"].values()
         self.cut_ms = round(datetime.fromisoformat(window["cut"]).astimezone(UTC).timestamp() * 1000)
 
     def paced(self, events: Iterable[ShopperEvent]) -> Iterator[ShopperEvent]:
         """The events; the first one from the cut on waits until the version is live."""
         for n, event in enumerate(events):
-            if not self.version and event_time_ms(event) >= self.cut_ms:
+            if not self.live and event_time_ms(event) >= self.cut_ms:
                 self.caught_up(n)
                 self._promote()
             yield event
 
     def _promote(self) -> None:
-        stages = self._versions.promote(TASK, self._admitted, "live", 0.0, "the shop's own")
+        stages = self._versions.promote(TASK, self.admitted, "live", 0.0, "the shop's own")
         try:
             served = wait(self.settings, TASK, stages.change_id, PATIENCE_SECONDS)
         except NotServed as error:
             raise DemoError(str(error)) from error
         if not served:
             raise DemoError("No worker runs that could serve the shop's own model.")
-        self.version = self._admitted
+        self.live = True
 
 
 def in_words(example: Mapping[str, Any] | None, items: Items) -> dict[str, Any] | None:
@@ -73,7 +74,7 @@ def in_words(example: Mapping[str, Any] | None, items: Items) -> dict[str, Any] 
         return None
     listed = example["items"][:SHOWN]
     wanted = dict.fromkeys(name for one in listed for name in (one["item_id"], one.get("of")) if name)
-    titles = {product.item_id: product.title for product in items.products(wanted)}
+    titles = {product.item_id: product.title for product in items.products(filter(str.isdigit, wanted))}
 
     def named(item_id: str) -> str:
         return f"{titles.get(item_id) or 'no name'} ({item_id})"

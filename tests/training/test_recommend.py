@@ -10,7 +10,8 @@ from streams.features.kinds.bought import code_of, halves
 from tests.shoppers import DAY, NOON, ordered, viewed
 from training.history import history_of
 from training.ranking import measured
-from training.recommending import Catalogue, examples
+from training.networks.recommender import PARTS
+from training.recommending import BELIEVED, Catalogue, examples, rebought
 from training.replay import replay
 
 BITS = 2**32
@@ -63,6 +64,21 @@ def test_what_comes_next_are_the_items_of_the_next_event() -> None:
     catalogue = Catalogue.of(history.touch_item, 2)
     assert catalogue.item[0] == item_code("tea")
     assert catalogue.places(code_of(catalogue.item).astype(np.int64)).tolist() == [1, 2]
+
+
+def test_how_often_an_item_is_bought_again_is_held_against_all_items() -> None:
+    catalogue = Catalogue(np.array([5, 6, 7]), np.ones(3, np.int64), np.array([5, 6, 7], np.uint64))
+    x = np.zeros((2_000, sum(PARTS.values())), np.float32)
+    # All bought the first two; the first comes next in half of the rows, the second in a tenth.
+    bought = np.zeros((len(x), PARTS["bought_code"] // 2), np.int64)
+    bought[:, :2] = [5, 6]
+    x[:, : PARTS["bought_code"]] = halves(bought)
+    wanted = np.zeros((len(x), 64), np.int32)
+    wanted[::2, 0] = 1
+    wanted[::10, 1] = 2
+    again = rebought(x, wanted, catalogue)
+    few = BELIEVED / len(x)
+    assert again == pytest.approx(np.log([(0.5 / 0.3 + few) / (1 + few), (0.1 / 0.3 + few) / (1 + few), 1.0]), abs=1e-5)
 
 
 def test_lists_are_measured_alike() -> None:

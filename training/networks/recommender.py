@@ -25,7 +25,7 @@ from training.networks.places import Places
 
 #: Known items: bought, then seen.
 KNOWN = ITEMS_TOLD + EVENTS_KEPT
-WIDTH, HIDDEN = 16, 12
+WIDTH, HIDDEN = 16, 16
 NEVER = -1e4
 #: A shopper is told of items where so many of the catalogue are known to them.
 LEAST_KNOWN = 3
@@ -43,7 +43,7 @@ PARTS = {
 }  # fmt: skip
 AGES = np.triu(np.ones((EVENTS_KEPT, EVENTS_KEPT), np.float32))
 #: What is known of a known item: see ``Recommender._facts``.
-FACTS = 12
+FACTS = 13
 
 
 def parts_of(x: Any) -> dict[str, Any]:
@@ -133,7 +133,7 @@ class Recommender(keras.layers.Layer):  # type: ignore[misc]
         return ops.matmul(mean, self.ask) * self.scale[0]
 
     def _facts(self, given: dict[str, Any], popular: Any, again: Any) -> Any:
-        """[n, 96, 12] of each known item: 1, ages, counts and their ratios (as logs), what was done, and its terms."""
+        """[n, 96, 13] of each known item: 1, ages, counts and their ratios (as logs), what was done, and its terms."""
         days = ops.concatenate([given["bought_days"], ops.matmul(given["gap_hours"], AGES) / 24.0], axis=1)
         types = given["types"]
         carted = ops.cast((types == CARTED) | (types == WISHED), "float32")
@@ -142,12 +142,14 @@ class Recommender(keras.layers.Layer):  # type: ignore[misc]
         orders, gap_mean, first, last = (given["habits"][:, k : k + 1] for k in range(4))
         ones, age = ops.ones_like(days), ops.log(1.0 + days)
         interval = ops.maximum(first, 1.0) / ops.maximum(times, 1.0)
+        due = age - ops.log(1.0 + interval)
         facts = [
             ones,
             ops.log(1.0 + 24.0 * days) * 0.25,
             ops.log(1.0 + times) * 0.5,
             ops.log(1.0 + orders) * 0.5 * ones,
-            age - ops.log(1.0 + interval),
+            due,
+            ops.abs(due),
             ops.minimum(times / ops.maximum(orders, 1.0), 2.0),
             age - ops.log(1.0 + gap_mean),
             ops.log(1.0 + ops.minimum(last, 400.0)) * 0.25 * ones,
