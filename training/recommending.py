@@ -29,6 +29,8 @@ AS_SESSION = 0.15
 BATCH, RATE = 128, 4e-3
 #: Of how many rows an item's own share of next events counts as much as the share of all items.
 BELIEVED = 50.0
+#: An item that so many shoppers touched says half of what it would by their number.
+FEW = 20.0
 
 
 @dataclass(frozen=True)
@@ -118,8 +120,9 @@ def examples(history: History, rows: Rows, x: Floats32) -> Examples:
 
 
 def vectors(history: History, catalogue: Catalogue, events: Ints, seed: int) -> Floats32:
-    """[m, 16] items by who touched them: a truncated singular value decomposition of the shoppers' items, both sides
-    scaled by the roots of their degrees (the propagation of LightGCN without its steps, He et al. 2020)."""
+    """[m, 16] items by who touched them, of length 1: a truncated singular value decomposition of the logs of how often
+    each shopper touched each, every shopper as heavy as any other, and items scaled by the roots of how many touched
+    them, those of few less than that: else the rarest would say most. The largest part is left out."""
     import scipy.sparse as sparse
     from scipy.sparse.linalg import svds
 
@@ -130,16 +133,19 @@ def vectors(history: History, catalogue: Catalogue, events: Ints, seed: int) -> 
     size = (len(history.shoppers), len(catalogue))
     matrix = sparse.csr_matrix((np.ones(known.sum(), np.float32), at), size)
     matrix.data = np.log1p(matrix.data)
-    left, right = (np.maximum(np.asarray(matrix.sum(axis=a)).ravel(), 1.0) for a in (1, 0))
-    matrix = sparse.diags(left**-0.5) @ matrix @ sparse.diags(right**-0.5)
-    k = min(WIDTH, min(size) - 1)
+    who = np.bincount(matrix.indices, minlength=len(catalogue))
+    matrix = matrix @ sparse.diags(np.sqrt(who) / (who + FEW))
+    length = np.sqrt(np.asarray(matrix.multiply(matrix).sum(axis=1)).ravel())
+    matrix = sparse.diags(1.0 / np.maximum(length, 1e-9)) @ matrix
+    k = min(WIDTH + 1, min(size) - 1)
     first = np.random.default_rng(seed).normal(size=min(size))
     _, value, found = svds(matrix.astype(np.float64), k=k, v0=first)
     # A vector's sign is free: it is chosen by its largest number.
     sign = np.sign(found[np.arange(k), np.abs(found).argmax(axis=1)])
-    made = (found * (sign * np.sqrt(value))[:, None]).T
+    # The largest one is how popular an item is: by it all would go with all.
+    made = ((found * (sign * np.sqrt(value))[:, None])[value < value.max()]).T
     made = made / np.maximum(np.linalg.norm(made, axis=1, keepdims=True), 1e-6)
-    return np.pad(made, ((0, 0), (0, WIDTH - k))).astype(np.float32)
+    return np.pad(made, ((0, 0), (0, WIDTH - made.shape[1]))).astype(np.float32)
 
 
 def touches_of(history: History, events: Ints) -> tuple[Ints, Ints]:

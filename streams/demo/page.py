@@ -167,7 +167,7 @@ def recommended(n: Numbers) -> Element | None:
     if told is None or not told["lines"]:
         return None
     lead = (
-        f"What household {told['shopper_id']} was to be shown after {told['day']}, by a model that this shop trained "
+        f"What {told['shopper_id']} was to be shown after {told['day']}, by a model that this shop trained "
         "on its own events of the nine months before October: it went live then, without a restart."
     )
     return section(

@@ -103,7 +103,7 @@ def show(console: Console, numbers: dict[str, Any], out: Path, page: Path) -> No
 def _show_recommended(console: Console, told: dict[str, Any] | None) -> None:
     if told is None or not told["lines"]:
         return
-    head = f"What household {told['shopper_id']} was to be shown after {told['day']}"
+    head = f"What {told['shopper_id']} was to be shown after {told['day']}"
     console.print("\n" + printable(head), style="bold", markup=False, highlight=False)
     grid = Table.grid(padding=(0, 2))
     for name, why in told["lines"]:

@@ -14,6 +14,7 @@ import json
 import sys
 import tempfile
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from streams.settings import Settings
 from training.baselines import items as baselines
 from training.fit import Schedule
 from training.history import History
+from training.ranking import measure as measure_lists
 from training.ranking import measured
 from training.recommending import BATCH, RATE, Catalogue, Examples, examples, lists, touches_of, train, vectors
 from training.replay import EVENT, replay
@@ -98,13 +100,35 @@ def measure(name: str, data: Path | None, back: int, seed: int) -> dict[str, Any
     for method, best in _baselines(name, held, who, (history.shopper[owner], item, ago), seed).items():
         named[method] = np.where(best >= 0, every[np.maximum(best, 0)], np.uint64(0))
     truth = [found.items(row) for row in tested.tolist()]
+    baskets = np.bincount(history.shopper[events], minlength=len(history.shoppers))[who]
     matrix = held.tocsr()
     own: list[Hashes] = [every[matrix.indices[matrix.indptr[i] : matrix.indptr[i + 1]]] for i in who.tolist()]
     return {
         "told": "the last basket" if back == 1 else "the last basket but one",
         "shoppers": len(tested), "items": len(every), "catalogue": len(catalogue), "rows": len(taught),
         "known_among_ours": round(float(owned.mean()), 3),
+        "by_activity": by_activity(named, truth, own, baskets),
     } | measured(named, truth, own, seed)  # fmt: skip
+
+
+def by_activity(
+    named: Mapping[str, Hashes], truth: Sequence[Hashes], own: Sequence[Hashes], baskets: Ints
+) -> dict[str, dict[str, float]]:
+    """Recall among 20 by method, of thirds of the shoppers by how many baskets (``baskets`` [n]) came before."""
+    edges = np.quantile(baskets, (0, 1 / 3, 2 / 3)).round().astype(np.int64)
+    group = np.searchsorted(edges, baskets, side="right") - 1
+    found = {}
+    for k, least in enumerate(edges.tolist()):
+        some = np.flatnonzero(group == k)
+        if len(some):
+            part = {
+                name: measure_lists(best[some], [truth[i] for i in some], [own[i] for i in some])["recall_20"].mean()
+                for name, best in named.items()
+            }
+            found[f"{least} baskets or more"] = {"shoppers": len(some)} | {
+                n: round(float(v), 4) for n, v in part.items()
+            }
+    return found
 
 
 def _baselines(name: str, held: Any, who: Ints, lines: tuple[Ints, Ints, Ints], seed: int) -> dict[str, Ints]:

@@ -30,7 +30,7 @@ NEVER = -1e4
 #: A shopper is told of items where so many of the catalogue are known to them.
 LEAST_KNOWN = 3
 #: Vectors of length 1 whose inner product is less than this do not go with each other.
-NEAR = 0.3
+NEAR = 0.5
 #: Of how many items bought, and seen, one may be told that another goes with it.
 BESIDE = (24, 8)
 #: So many of the explored items are weighed beside the known ones.
