@@ -53,7 +53,8 @@ def test_what_is_kept_is_what_plain_python_keeps_however_the_log_is_cut(seed: in
         other, again = told(events, at_once)
         assert other == one
         assert all((a == b).all() for a, b in zip(read, again, strict=True))
-    asked = Asked([(e.event_time, e) for e in events], events[-1].event_time + DAY, CATALOGUE.features, SHOPPERS)  # type: ignore[misc]
+    at = [int(event.event_time) for event in events]  # type: ignore[arg-type]
+    asked = Asked(list(zip(at, events, strict=True)), at[-1] + DAY, CATALOGUE.features, SHOPPERS)
     for what, values in zip(WHATS, read, strict=True):
         np.testing.assert_allclose(values, SHOPPERS[Bought](Bought(what), asked), rtol=1e-6, err_msg=what)  # type: ignore[arg-type]
 

@@ -9,8 +9,8 @@ from streams.columns.shopper_events import item_code
 from streams.features.kinds.bought import code_of, halves
 from tests.shoppers import DAY, NOON, ordered, viewed
 from training.history import history_of
-from training.ranking import measured
 from training.networks.recommender import PARTS
+from training.ranking import measured
 from training.recommending import BELIEVED, Catalogue, examples, rebought
 from training.replay import replay
 

@@ -122,7 +122,9 @@ def by_activity(
         some = np.flatnonzero(group == k)
         if len(some):
             part = {
-                name: measure_lists(best[some], [truth[i] for i in some], [own[i] for i in some])["recall_20"].mean()
+                name: measure_lists(best[some], [truth[i] for i in some.tolist()], [own[i] for i in some.tolist()])[
+                    "recall_20"
+                ].mean()
                 for name, best in named.items()
             }
             found[f"{least} baskets or more"] = {"shoppers": len(some)} | {

@@ -57,7 +57,7 @@ NEEDS = (
 #: 2 MiB, and a row below its budget.
 CATALOGUE, EXPLORED, LEAST = 24_576, 512, 48
 #: Rows that teach at most, drawn from all.
-ROWS, EPOCHS = 120_000, 3
+ROWS, EPOCHS = 120_000, 2
 ONCE = SilencePolicy(firings=1)
 #: Of the baselines: what a line one basket older counts.
 FADES = 0.98
