@@ -87,7 +87,7 @@ class Recommender(keras.layers.Layer):  # type: ignore[misc]
         self.outer = weight("outer", HIDDEN, 2, start="zeros")
         self.outer_0 = weight("outer_0", 2, start="zeros")
         self.ask = weight("ask", WIDTH, WIDTH, start=keras.initializers.Identity())
-        self.scale = weight("scale", 3, start=keras.initializers.Constant(np.array([4.0, 1.0, 1.0], np.float32)))
+        self.scale = weight("scale", 2, start=keras.initializers.Constant(np.array([4.0, 1.0], np.float32)))
         self._drop.build(shape)
         self.built = True
 
@@ -119,9 +119,9 @@ class Recommender(keras.layers.Layer):  # type: ignore[misc]
         said = ops.matmul(v, self.outer) + self.outer_0
         here = place > 0
         query = self._query(said[:, :, 1], vector, here) * unit**2
-        near = ops.matmul(vector, ops.expand_dims(query, 2))[:, :, 0]
         matrix, popularity = catalogue
-        known = said[:, :, 0] + again + self.scale[1] * popular * 0.1 + near
+        # Not by what is near: the vectors remember who bought what, so it would look better than it is.
+        known = said[:, :, 0] + again + self.scale[1] * popular * 0.1
         known = ops.where(here, known, NEVER)
         other = ops.matmul(query, matrix) + popularity
         return {"place": place, "known": known, "vector": vector, "other": other}
