@@ -8,12 +8,19 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from streams.broker.cache import fetch_jars
 from streams.broker.embedded import Broker
 
 # Where Python is told to write no bytecode, each of the many processes that tests start would compile the package anew.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+# No test fails for a busy machine, and none by chance for something else than what was changed. To look for what nobody
+# has seen yet: pytest --hypothesis-profile=explore
+settings.register_profile("same", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("explore", deadline=None)
+settings.load_profile("same")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -133,7 +133,7 @@ def test_campaigns_spend_their_budgets_and_no_cent_more(daily: int) -> None:
         assert sum(one["reserved_cents"] for one in offers(stream.shoppers).values()) > 1.5 * daily
 
 
-@settings(max_examples=3, deadline=None)
+@settings(max_examples=3)
 @given(seed=st.integers(0, 10**6), daily=st.sampled_from((5_000, 40_000)))
 def test_whoever_dies_or_wakes_up_late_the_same_offers_are_made(seed: int, daily: int) -> None:
     stream, used = ran(seed, 0.3, daily)
@@ -160,7 +160,7 @@ def test_receipts_say_the_price_of_the_lease_that_decided(trouble: float) -> Non
     assert_as_plain(stream, [5, 40, 41, 300])
 
 
-@settings(max_examples=3, deadline=None)
+@settings(max_examples=3)
 @given(seed=st.integers(0, 10**6), trouble=st.sampled_from((0.0, 0.3)), late_ms=st.sampled_from((0, 90 * MINUTE)))
 def test_what_is_set_aside_for_whoever_logs_in_counts_as_spent(seed: int, trouble: float, late_ms: int) -> None:
     """Whoever redeems it, and whoever dies. What had ended before the login was said went back."""

@@ -165,7 +165,7 @@ HAPPENS: tuple[Callable[[Budgets], None], ...] = (
 )  # fmt: skip
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     seed=st.integers(0, 2**32),
     pacing=st.sampled_from(["even", "asap", "front_loaded"]),

@@ -92,7 +92,7 @@ def test_a_campaign_spends_its_budget_and_no_cent_more() -> None:
     assert all(summed(processors, column) > 0 for column in SPENT)
 
 
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=6)
 @given(seed=st.integers(0, 10**6), size=SIZES, trouble=st.sampled_from((0.0, 0.3)))
 def test_nothing_is_lost_or_overspent_whoever_dies_or_wakes_up_late(
     seed: int, size: tuple[int, int | None], trouble: float

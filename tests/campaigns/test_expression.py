@@ -118,7 +118,7 @@ CONDITIONS = st.recursive(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(CONDITIONS)
 def test_many_rows_are_judged_as_each_is_by_hand(condition: Judged) -> None:
     text, value = condition
@@ -212,7 +212,7 @@ WORD_LIST = "and or not in ( ) [ ] , < <= == + - * / 1 0.5 known min orders.coun
 PIECES = WORD_LIST.split()
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.text(max_size=40) | st.lists(st.sampled_from(PIECES), max_size=12).map(" ".join))
 def test_any_text_is_read_or_refused(text: str) -> None:
     refused: int | None = None

@@ -214,7 +214,7 @@ class World:
         self.oracles[i] = oracle.Shopper(SHOPPERS[i])
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(0, 2**32))
 def test_whoever_was_two_is_decided_about_as_the_oracle_does_who_remembers_both(seed: int) -> None:
     world = World(seed)
@@ -226,7 +226,7 @@ def test_whoever_was_two_is_decided_about_as_the_oracle_does_who_remembers_both(
             world.use_one()
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(0, 2**32))
 def test_many_at_once_are_decided_as_one_at_a_time_is_by_the_oracle(seed: int) -> None:
     world = World(seed)
@@ -247,7 +247,7 @@ def _played(seed: int) -> list[oracle.Made]:
     return [made for shopper in world.oracles for made in shopper.made]
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(0, 2**32))
 def test_no_cap_is_exceeded_and_no_shopper_holds_two_offers_of_a_campaign(seed: int) -> None:
     """Read off what was offered, by sliding windows over it; the oracle's own guards are not asked."""

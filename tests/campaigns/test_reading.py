@@ -140,7 +140,7 @@ def test_a_file_that_is_none_is_refused_before_it_does_harm(text: str, says: str
     assert says in told(text)[0][2]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.text(max_size=60) | st.lists(st.sampled_from(list(GOOD.splitlines(keepends=True))), max_size=12).map("".join))
 def test_any_text_is_read_or_refused_with_a_line_of_it(text: str) -> None:
     problems = []

@@ -136,7 +136,7 @@ def slates(k: int, n: int, rng: np.random.Generator) -> Slates:
 
 
 @given(seed=st.integers(0, 2**32 - 1), share=st.sampled_from([0.0, 0.05, 0.5, 1.0]), cap=st.integers(1, 4))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_no_cap_is_exceeded_nothing_is_worth_less_than_it_costs_and_chances_add_up(
     seed: int, share: float, cap: int
 ) -> None:
@@ -216,7 +216,7 @@ def visits_log(seed: int) -> Log:
 
 
 @given(seed=st.integers(0, 1_000), cuts=st.lists(st.integers(1, 80), max_size=12))
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 def test_the_same_log_decides_alike_however_it_is_cut(seed: int, cuts: list[int]) -> None:
     log, rules = visits_log(seed), Rules(ads=AdPolicy(exploration_share=0.5))
     whole, parts = run_plain(cut(log, []), rules), run_plain(cut(log, cuts), rules)

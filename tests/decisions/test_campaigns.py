@@ -112,7 +112,7 @@ def with_choices(log: Log, *at: tuple[int, CampaignSet], **lease: int) -> Log:
     return leased(found, **lease)
 
 
-@settings(max_examples=4, deadline=None)
+@settings(max_examples=4)
 @given(seed=st.integers(0, 10**6), cuts=st.lists(st.integers(1, 501), max_size=40))
 def test_any_cut_of_the_log_gives_the_same_bits_and_the_same_outcomes(seed: int, cuts: list[int]) -> None:
     """Also around choices: other campaigns read other features."""
@@ -122,7 +122,7 @@ def test_any_cut_of_the_log_gives_the_same_bits_and_the_same_outcomes(seed: int,
     assert parts.outcomes == whole.outcomes
 
 
-@settings(max_examples=3, deadline=None)
+@settings(max_examples=3)
 @given(seed=st.integers(0, 10**6), cuts=st.lists(st.integers(1, 400), max_size=40))
 def test_an_audience_asks_for_the_segment_of_the_very_due_point(seed: int, cuts: list[int]) -> None:
     """A slice has many due points of a shopper, of which a row only has what the last one came to."""
@@ -148,7 +148,7 @@ def test_an_audience_asks_for_the_segment_of_the_very_due_point(seed: int, cuts:
     assert {"audience_unknown", "not_in_audience", "offered"} <= asked
 
 
-@settings(max_examples=4, deadline=None)
+@settings(max_examples=4)
 @given(seed=st.integers(0, 10**6), cuts=st.lists(st.integers(1, 300), max_size=40), total=st.integers(600, 6000))
 def test_who_gets_the_rest_of_a_budget_does_not_depend_on_the_cut(seed: int, cuts: list[int], total: int) -> None:
     scarce = chosen(CART, holdout_share=0)
@@ -159,7 +159,7 @@ def test_who_gets_the_rest_of_a_budget_does_not_depend_on_the_cut(seed: int, cut
     assert sum(offer.reserved_cents for offer in of(whole, OfferMade)) <= total
 
 
-@settings(max_examples=4, deadline=None)
+@settings(max_examples=4)
 @given(seed=st.integers(0, 10**6), crash=st.integers(2, 500), lost=st.floats(0, 1))
 def test_a_crash_in_the_middle_of_a_flush_changes_nothing(seed: int, crash: int, lost: float) -> None:
     """Some of the last flush reached the table, the progress record did not; campaigns change all along."""

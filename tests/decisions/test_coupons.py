@@ -88,7 +88,7 @@ def test_a_code_stands_in_its_offer_and_in_no_other_outcome(world: World) -> Non
     assert all(each.price == 0 and "pool_empty" in each.held_back for each in empty)
 
 
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=5)
 @given(seed=st.integers(0, 10**6), cuts=st.lists(st.integers(1, 420), max_size=40))
 def test_any_cut_of_the_log_gives_the_same_codes(seed: int, cuts: list[int]) -> None:
     log = a_log(seed, 300)
@@ -98,7 +98,7 @@ def test_any_cut_of_the_log_gives_the_same_codes(seed: int, cuts: list[int]) -> 
     assert len(set(codes_of(whole))) == len(codes_of(whole)) > 8
 
 
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=6)
 @given(seed=st.integers(0, 10**6), lost=st.floats(0, 1), first=st.booleans())
 def test_a_crash_in_the_middle_of_a_flush_gives_no_code_twice(seed: int, lost: float, first: bool) -> None:
     """Some of the last flush reached the table, the progress record did not; what goes before the rows as a whole, or

@@ -111,7 +111,7 @@ def a_history(seed: int, n: int) -> Log:
     return with_choices(log_of(*found), (5, SET))
 
 
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=6)
 @given(seed=st.integers(0, 10**6), cuts=st.lists(st.integers(1, 260), max_size=40), lost=st.floats(0, 1))
 def test_any_cut_and_a_crash_name_the_same(seed: int, cuts: list[int], lost: float) -> None:
     log = a_history(seed, 240)

@@ -194,7 +194,7 @@ def test_nothing_that_cannot_be_bought_is_listed_or_offered() -> None:
     assert {"nothing_to_recommend", "out_of_stock", "bad_reviews"} <= set(refused)
 
 
-@settings(max_examples=4, deadline=None, phases=(Phase.explicit, Phase.reuse, Phase.generate))
+@settings(max_examples=4, phases=(Phase.explicit, Phase.reuse, Phase.generate))
 @given(cuts=st.sets(st.integers(1, 500), max_size=12), lost=st.floats(0, 1), at=st.floats(0, 1))
 def test_any_cut_and_a_crash_give_the_same_bits(cuts: set[int], lost: float, at: float) -> None:
     """Some of the flush before the crash reached the table, its progress record did not."""

@@ -101,7 +101,7 @@ def decide(
     return said[0][1] if said else None  # type: ignore[return-value]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     listed=st.lists(st.integers(0, 39), unique=True, max_size=LISTED),
     bought=st.dictionaries(

@@ -70,7 +70,7 @@ returns = st.lists(
 histories = st.tuples(offers, reactions, orders, returns).map(lambda parts: [fact for part in parts for fact in part])
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(histories, st.randoms(use_true_random=False), st.integers(0, 6))
 def test_order_duplicates_and_closing_times_change_nothing(facts: list[Fact], random: object, wait: int) -> None:
     """As long as nothing comes that is older than the watermark: that is what lateness means."""
@@ -89,7 +89,7 @@ def test_order_duplicates_and_closing_times_change_nothing(facts: list[Fact], ra
     assert not any(kept), "nothing but the campaigns entered is kept for ever"
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(histories)
 def test_what_is_measured_is_what_plain_python_counts(facts: list[Fact]) -> None:
     outcomes = closed(*facts)

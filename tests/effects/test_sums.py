@@ -26,7 +26,7 @@ def summed(some: list[tuple[int, ...]]) -> Sums:
     return Sums.of(table[:, : len(COLUMNS)], table[:, len(COLUMNS) :])
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(rows, st.randoms(use_true_random=False), st.lists(st.integers(0, 8), max_size=3))
 def test_any_order_and_any_grouping_give_the_same_integers(
     some: list[tuple[int, ...]], random: object, cuts: list[int]
@@ -39,7 +39,7 @@ def test_any_order_and_any_grouping_give_the_same_integers(
     assert reduce(lambda a, b: b + a, parts, Sums()) == summed(some)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(rows)
 def test_sums_are_those_of_plain_integers_also_beyond_64_bits(some: list[tuple[int, ...]]) -> None:
     found = summed(some)

@@ -95,7 +95,7 @@ def test_tallies_add_up_to_what_was_applied(seed: int) -> None:
     )
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(seed=st.integers(0, 10**6), cuts=st.lists(st.integers(1, 500), max_size=40))
 def test_what_is_told_of_items_does_not_depend_on_how_the_shoppers_log_was_cut(seed: int, cuts: list[int]) -> None:
     logs = shopper_logs(seed, 600)
@@ -118,7 +118,7 @@ def test_sequences_grow_and_every_partition_hears_of_every_hour() -> None:
         assert len(crossed[0]) > 20
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(seed=st.integers(0, 10**6), cuts=st.lists(st.integers(1, 900), max_size=60))
 def test_any_cut_of_an_items_log_gives_the_same_bits_and_the_same_outcomes(seed: int, cuts: list[int]) -> None:
     logs = item_logs(told(shopper_logs(seed, 500)), catalogue(seed, 30), seed)
@@ -144,7 +144,7 @@ def test_every_record_about_items_has_exactly_one_fate(seed: int) -> None:
     assert world.fates["duplicate"] > 5
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(seed=st.integers(0, 10**6), again=st.integers(1, 200))
 def test_what_sources_say_again_changes_nothing(seed: int, again: int) -> None:
     """A worker that took over says what the one before had said since its last flush; a zombie goes on for a while."""
@@ -163,7 +163,7 @@ def numbers(row: bytes) -> bytes:
     return rows.words.tobytes()
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(seed=st.integers(0, 10**6), crash=st.integers(20, 400), lost=st.floats(0, 1), limit=st.integers(1, 60))
 def test_a_crash_in_the_middle_of_a_flush_changes_nothing_of_items(
     seed: int, crash: int, lost: float, limit: int
@@ -187,7 +187,7 @@ def test_a_crash_in_the_middle_of_a_flush_changes_nothing_of_items(
     assert world.outcomes == whole.outcomes
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(seed=st.integers(0, 10**6), crash=st.integers(20, 280), lost=st.floats(0, 1))
 def test_a_crash_of_shoppers_loses_no_tally_and_says_none_twice(seed: int, crash: int, lost: float) -> None:
     log = shopper_logs(seed, 600)[0]

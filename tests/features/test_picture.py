@@ -172,7 +172,7 @@ def assert_short(why: str) -> None:
     assert 10 < len(why) < 200
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(data=st.data())
 def test_no_bytes_do_harm(data: st.DataObject) -> None:
     content = bytearray(data.draw(st.sampled_from(FILES)))

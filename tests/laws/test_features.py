@@ -100,7 +100,7 @@ def test_every_value_is_finite_and_in_its_declared_range(subject: Subject) -> No
 
 
 @BY_ENTITY
-@settings(max_examples=4, deadline=None)
+@settings(max_examples=4)
 @given(seed=st.integers(0, 10**6), cuts=st.lists(st.integers(1, 1200), max_size=60))
 def test_however_the_log_is_cut_every_feature_has_the_same_bits(subject: Subject, seed: int, cuts: list[int]) -> None:
     history, rules = subject.history(seed, hostile=True), Rules(time_zone="America/New_York")
@@ -126,7 +126,7 @@ def fades(catalogue: Catalogue, address: str) -> bool:
 
 
 @BY_ENTITY
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=6)
 @given(seed=st.integers(0, 10**6))
 def test_order_within_the_allowed_lateness_does_not_matter(subject: Subject, seed: int) -> None:
     history = subject.history(seed)
@@ -148,7 +148,7 @@ def test_order_within_the_allowed_lateness_does_not_matter(subject: Subject, see
             np.testing.assert_allclose(a, b, rtol=rtol, err_msg=address)
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(seed=st.integers(0, 10**6), later=st.integers(0, 50 * DAY))
 def test_incremental_state_equals_recomputation_in_plain_python(seed: int, later: int) -> None:
     log = random_history(seed, 600, 15, hostile=False)

@@ -59,7 +59,7 @@ def test_every_kind_of_a_shoppers_features_says_how_two_rows_become_one() -> Non
     assert all(isinstance(kind, Merging) for kind in CATALOGUE.kinds.values())
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(seed=st.integers(0, 10**6), n=st.integers(1, 120), share=st.floats(0, 1))
 def test_two_rows_become_what_one_would_have_been(seed: int, n: int, share: float) -> None:
     """Also over the wire, whoever of the two did what."""
@@ -83,7 +83,7 @@ def test_two_rows_become_what_one_would_have_been(seed: int, n: int, share: floa
             np.testing.assert_array_equal(merged.column(column.name), one.column(column.name), column.name)
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(seed=st.integers(0, 10**6), trouble=st.sampled_from([0.0, 0.3, 0.7]))
 def test_whoever_logs_in_is_one_shopper_whatever_happens_to_workers(seed: int, trouble: float) -> None:
     events, who = history(seed, 250)

@@ -19,7 +19,7 @@ from tests.shoppers import NOON, log_of, random_history, slice_of, viewed
 from tests.worlds import DictTier, World, cut, cut_off, run_plain, shipped
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(seed=st.integers(0, 10**6), cuts=st.lists(st.integers(1, 799), max_size=60))
 def test_any_cut_gives_the_same_bits_and_the_same_outcomes(seed: int, cuts: list[int]) -> None:
     log = random_history(seed, 800, 40)
@@ -54,7 +54,7 @@ def test_every_record_has_exactly_one_fate(seed: int) -> None:
     assert world.fates["duplicate"] > 0
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(seed=st.integers(0, 10**6), crash=st.integers(1, 900), lost=st.floats(0, 1), limit=st.integers(1, 60))
 def test_a_crash_in_the_middle_of_a_flush_changes_nothing(seed: int, crash: int, lost: float, limit: int) -> None:
     """Some rows of the last flush reached the tier, the progress record did not, and rows are evicted all along."""
@@ -80,7 +80,7 @@ def test_a_crash_in_the_middle_of_a_flush_changes_nothing(seed: int, crash: int,
     assert world.outcomes == whole.outcomes
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(seed=st.integers(0, 10**6))
 def test_a_log_delivered_twice_changes_nothing(seed: int) -> None:
     log = random_history(seed, 300, 20)

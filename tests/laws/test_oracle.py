@@ -50,7 +50,7 @@ def differences(asked: Asked, row: FloatRow) -> Iterable[tuple[str, object, obje
             yield address, ours, expected
 
 
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=6)
 @given(seed=st.integers(0, 10**6), later=st.integers(0, 50 * DAY), zone=st.sampled_from(ZONES))
 def test_every_feature_of_shoppers_equals_its_recomputation_over_all_events(seed: int, later: int, zone: str) -> None:
     subject = Shoppers()
@@ -68,7 +68,7 @@ def test_every_feature_of_shoppers_equals_its_recomputation_over_all_events(seed
 
 
 @pytest.mark.parametrize("zone", ZONES)
-@settings(max_examples=1, deadline=None)
+@settings(max_examples=1)
 @given(seed=st.integers(0, 10**6), later=st.integers(0, 50 * DAY))
 def test_every_feature_of_items_equals_its_recomputation_over_all_records(zone: str, seed: int, later: int) -> None:
     subject, rules = Items(), Rules(time_zone=zone)
@@ -117,7 +117,7 @@ def said_of_one_item(draw: st.DrawFn) -> list[tuple[str, i.ItemRecord]]:
     return [(topic, record) for _, topic, record in sorted(found, key=lambda one: one[0])]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(said=said_of_one_item(), later=st.sampled_from((0, 1, HOUR, 29 * DAY, 89 * DAY)), zone=st.sampled_from(ZONES))
 def test_whatever_catalogues_say_of_an_item(said: list[tuple[str, i.ItemRecord]], later: int, zone: str) -> None:
     history = ItemHistory({}, said, 0)

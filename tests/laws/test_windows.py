@@ -30,7 +30,7 @@ NEW = tuple(
 WIDER = Catalogue((*FEATURES, *NEW))
 
 
-@settings(max_examples=4, deadline=None)
+@settings(max_examples=4)
 @given(seed=st.integers(0, 10**6), later=st.integers(0, 100 * DAY))
 def test_a_window_of_any_length_equals_its_recomputation(seed: int, later: int) -> None:
     log = random_history(seed, 400, 8, hostile=False)

@@ -158,7 +158,7 @@ def test_the_verdicts_are_those_of_the_worker(seed: int) -> None:
     assert dead <= {(f.line, f.reason, f.field, f.detail) for f in found if f.severity == "error"}
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(data=st.data())
 def test_a_record_has_faults_where_decoding_refuses_it_and_the_first_is_the_same(data: st.DataObject) -> None:
     record = dict(data.draw(st.sampled_from([VIEW, ORDER])))

@@ -134,7 +134,7 @@ class Partition:
         return False
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.integers(0, 2**32))
 def test_each_code_is_given_once_and_a_replay_gives_the_same(seed: int) -> None:
     rng = random.Random(seed)

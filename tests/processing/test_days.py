@@ -49,7 +49,7 @@ def days_of(zone: str, times: Iterable[int], now: int) -> list[float]:
     return processor.catalogue.read(processor.arena.rows.copy(np.array([0])), np.array([now]), DAYS)[0].tolist()
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(zone=st.sampled_from(ZONES), ms=st.integers(at("UTC", "1990-01-02"), at("UTC", "2099-12-30")))
 def test_a_day_is_that_of_the_zones_calendar(zone: str, ms: int) -> None:
     local = datetime.fromtimestamp(ms / 1000, ZoneInfo(zone)).date()
@@ -85,7 +85,7 @@ def test_a_day_begins_with_its_first_moment(name: str) -> None:
             assert all(local_day(zone, start - minutes * 60_000) < day for minutes in range(1, 5 * 60, 7))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     name=st.sampled_from(ODD_ZONES),
     ms=st.one_of(

@@ -76,7 +76,7 @@ def test_an_event_minutes_ahead_of_its_append_time_is_refused() -> None:
     assert [d.reason for d in decode(slice_of(log_of(ahead, near)), RULES).dead] == ["event_time_in_future"]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     log=st.lists(st.tuples(st.none() | st.binary(max_size=20), st.none() | st.binary(max_size=60)), max_size=20),
     partitions=st.sampled_from([None, 1, 4]),
@@ -93,7 +93,7 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(data=st.data())
 def test_any_field_may_hold_anything(data: st.DataObject) -> None:
     good = msgspec.to_builtins(data.draw(st.sampled_from([viewed(), ordered(), carted(), consented()])))

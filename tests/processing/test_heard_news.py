@@ -67,7 +67,7 @@ def hear(heard: HeardNews, said: dict[int, AnyItemNews], start: int, stop: int) 
     return heard.levels(np.tile(CODES, (stop - start, 1)), np.array(offsets)[:, None]).tolist()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(seed=st.integers(0, 10**6), most=st.integers(2, 9), lost=st.floats(0, 1), lately=st.sampled_from((1, 4, 256)))
 def test_what_holds_at_an_offset_is_what_was_said_before_it(seed: int, most: int, lost: float, lately: int) -> None:
     """However the log is cut, and though each flush may be cut off before its progress record."""

@@ -102,7 +102,7 @@ def encode(value: Any) -> str:
     return value if value == ENDLESS else json.dumps(value)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(data=st.data())
 def test_no_record_is_too_strange_to_be_explained(data: st.DataObject) -> None:
     """A hint that raises would stop the worker."""

@@ -124,7 +124,7 @@ def shown(said: AnyItemNews) -> str:
     return f"{said.source_offset} {what}"
 
 
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=6)
 @given(seed=st.integers(0, 10**6))
 def test_an_item_is_never_told_to_be_better_than_it_is_and_is_told_of_a_few_times_a_day(seed: int) -> None:
     """Held against what its records say, read one after the other."""
@@ -210,7 +210,7 @@ def test_one_record_may_be_both() -> None:
     assert [(type(said), said.source_offset) for said in found[2:]] == [(ItemAvailable, 4), (ItemPriceDropped, 4)]
 
 
-@settings(max_examples=3, deadline=None)
+@settings(max_examples=3)
 @given(seed=st.integers(0, 10**6), cuts=st.lists(st.integers(1, 700), max_size=40), crash=st.integers(50, 400))
 def test_any_cut_of_the_items_log_gives_the_same_news_and_a_crash_only_tells_it_again(
     seed: int, cuts: list[int], crash: int

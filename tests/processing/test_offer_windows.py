@@ -65,7 +65,7 @@ def reports(emitted: Iterable[tuple[int, Emitted]]) -> list[EffectReported]:
     return [msgspec.json.decode(value, type=EffectReported) for value in values]
 
 
-@settings(max_examples=3, deadline=None, phases=NO_SHRINKING)
+@settings(max_examples=3, phases=NO_SHRINKING)
 @given(seed=st.integers(0, 10**6), cuts=st.lists(st.integers(1, 900), max_size=40))
 def test_any_cut_says_the_same_outcomes_and_reports(seed: int, cuts: list[int]) -> None:
     log = with_choices(random_history(seed, 500, 20), (30, SET))
@@ -82,7 +82,7 @@ def test_one_record_at_a_time_says_the_same() -> None:
     assert reports(single.emitted) == reports(whole.emitted)
 
 
-@settings(max_examples=4, deadline=None, phases=NO_SHRINKING)
+@settings(max_examples=4, phases=NO_SHRINKING)
 @given(seed=st.integers(0, 10**6), crash=st.integers(60, 700), lost=st.floats(0, 1))
 def test_a_crash_in_the_middle_of_a_flush_counts_nothing_twice(seed: int, crash: int, lost: float) -> None:
     log = with_choices(random_history(seed, 500, 20), (30, SET))

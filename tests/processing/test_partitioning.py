@@ -18,7 +18,7 @@ from tests.shoppers import log_of, slice_of, viewed
 RULES = DecodeRules()
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(st.binary(max_size=40) | st.binary(min_size=1000, max_size=1024), max_size=30))
 def test_a_slice_of_keys_is_hashed_as_the_clients_hash_each(keys: list[bytes]) -> None:
     assert murmur2(keys).tolist() == [of_kafka_python(key) & 0xFFFF_FFFF for key in keys]

@@ -69,7 +69,7 @@ def test_the_event_that_passes_the_last_firings_comes_after_them() -> None:
     assert [at for _, at in found] == pytest.approx(lasting(21, 39.9))
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(
     days=st.lists(st.integers(0, 400), min_size=1, max_size=12),
     restarts=st.lists(st.integers(0, 11), max_size=4),

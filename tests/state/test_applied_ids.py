@@ -43,7 +43,7 @@ def test_an_id_with_another_time_is_a_duplicate_until_the_first_one_has_passed()
         assert run_plain(cut(log, cuts)).fates == {"applied": 3, "duplicate": 1}
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     seed=st.integers(0, 10**6),
     cuts=st.lists(st.integers(1, 399), max_size=12),

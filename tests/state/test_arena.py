@@ -166,7 +166,7 @@ WORDS = np.array(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     seed=st.integers(0, 2**32),
     n=st.integers(0, 12),
