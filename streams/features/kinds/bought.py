@@ -188,8 +188,11 @@ class Seen(Derived):
         filled, _, fields = read.kind(RecentKind).sequence(read.rows)
         code = np.where(filled, fields["item"].astype(np.int64), 0)
         bought = read.kind(BoughtKind).codes(read.rows)
+        # Places that nobody's row fills are not looked through.
+        most = int(filled.sum(axis=1).max(initial=0))
+        bought = bought[:, : int((bought != 0).sum(axis=1).max(initial=0))]
         hidden = np.zeros(code.shape, np.bool_)
-        for place in range(EVENTS_KEPT):
+        for place in range(most):
             mine = code[:, place, None]
             hidden[:, place] = (bought == mine).any(axis=1) | (code[:, :place] == mine).any(axis=1)
         return np.where(hidden, 0, code)
