@@ -22,7 +22,7 @@ from streams.columns.layout import Column, Readable, Rows
 from streams.features.feature import Derived, Read
 from streams.features.kinds.decay import DAY_MS
 from streams.features.kinds.marks import MAX_DAYS
-from streams.features.kinds.recent import EVENTS_KEPT, RecentKind
+from streams.features.kinds.recent import RecentKind
 from streams.features.signals import Run
 from streams.records.events import OrderPlaced
 
