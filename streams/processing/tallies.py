@@ -1,10 +1,10 @@
 """What shoppers of one partition did to items, added up per item and minute, and told to the items' logs.
 
-A minute is closed by the first record that carries the partition's newest event time beyond it, or by one that says
-that nothing more came for a while; so what is told, and in which records, is a property of the shoppers' log. Events
-that come later for a minute that was closed are told with the next closing. Whatever was done since the last closing
-waits in the feature table; it is written before the rows, so a crash between the two leaves it ahead of all of them,
-and records that are in it are not counted again.
+The minutes of an hour are closed together by the first record that carries the partition's newest event time beyond the
+hour or the shop's day, sooner where much waits, or by a record that says that nothing more came for a while; so what is
+told, and in which records, is a property of the shoppers' log. Events that come later for a minute that was closed are
+told with the next closing. Whatever was done since the last closing waits in the feature table; it is written before
+the rows, so a crash between the two leaves it ahead of all of them, and records that are in it are not counted again.
 """
 
 from __future__ import annotations
@@ -29,6 +29,9 @@ from streams.records.slices import Slice
 from streams.state.keys import OPEN
 
 MINUTE_MS, HOUR = 60_000, 60
+#: Once so many things were done to items, they are told at the end of the minute. A quiet partition would otherwise
+#: tell each partition of items of nearly each order in a record of its own; a busy one must not keep an hour in memory.
+MANY = 1_000
 #: More tallies than this go into several records.
 MOST = 20_000
 #: In the order of ``ItemTally``.
@@ -101,13 +104,15 @@ class _Tallied:
 
 
 class Tallies:
-    """The open minute of one partition of shoppers. ``partitions``: of the log of the ``entity`` that is told."""
+    """The open minutes of one partition of shoppers. ``partitions``: of the log of the ``entity`` that is told."""
 
     def __init__(self, partition: int, partitions: int, entity: str) -> None:
         self._partition, self._partitions, self._entity = partition, partitions, entity
         self._minute = -1
-        """The minute that is open; -1 before the first event."""
+        """The newest minute, which is open; -1 before the first event."""
         self._open = _Tallied.none()
+        self._done = 0
+        """How many things were done to items since the last closing."""
         self._categories: Counter[str] = Counter()
         self._until = 0
         self._changed = False
@@ -128,8 +133,8 @@ class Tallies:
         if not len(minutes):
             return []
         before = np.r_[self._minute, minutes[:-1]]
-        closes = np.flatnonzero((minutes > before) & (before >= 0))
         found = self._tallied(batch, applied, start)
+        closes = self._closes(before, minutes, found.closing, rules)
         # [m] how many closings lie before each: what is 0 is told by the first of them.
         found.closing = np.searchsorted(closes, found.closing, side="right")
         self._open.closing = np.zeros(len(self._open.closing), np.int64)
@@ -140,6 +145,22 @@ class Tallies:
         self._open = both.select(both.closing == len(closes))
         self._minute = int(minutes[-1])
         return emitted
+
+    def _closes(self, before: Ints, minutes: Ints, done_at: Ints, rules: Rules) -> Ints:
+        """Which records close what is open: their positions, where ``before`` and ``minutes`` are those that are open
+        before and from each on, and ``done_at`` [m] where things were done to items."""
+        ends = np.flatnonzero((minutes > before) & (before >= 0))
+        was, is_ = before[ends], minutes[ends]
+        number = Days(rules.time_zone).number
+        over = (is_ // HOUR > was // HOUR) | (number(is_ * MINUTE_MS) > number(was * MINUTE_MS))
+        done = self._done + np.searchsorted(np.sort(done_at), ends)
+        found, told = [], 0
+        for end, is_over, so_far in zip(ends.tolist(), over.tolist(), done.tolist(), strict=True):
+            if is_over or so_far - told >= MANY:
+                found.append(end)
+                told = so_far
+        self._done += len(done_at) - told
+        return np.array(found, np.int64)
 
     def _tallied(self, batch: EventBatch, applied: Ints, start: int) -> _Tallied:
         """What the applied events did; ``closing`` is their position after ``start``."""
@@ -239,7 +260,7 @@ class Tallies:
             now = np.array([self._minute + 1])
             self._open.closing = np.zeros(len(self._open.closing), np.int64)
             emitted = self._close(self._open, np.array([0]), now - 1, now, rules)
-            self._open, self._minute = _Tallied.none(), self._minute + 1
+            self._open, self._minute, self._done = _Tallied.none(), self._minute + 1, 0
         record = SourceIdle(
             source_partition=self._partition,
             sequence=max(self._minute, 0) * PARTS,
@@ -258,6 +279,7 @@ class Tallies:
         held: dict[str, Any] = {
             "minute": self._minute,
             "idle": self.idle,
+            "done": self._done,
             "categories": self._categories,
             "items": o.item_ids,
             "names": o.categories,
@@ -272,6 +294,7 @@ class Tallies:
         held = msgspec.msgpack.decode(value[8:])
         self._until, self._minute = int.from_bytes(value[:8], "big"), held["minute"]
         self._categories, self.idle = Counter(held["categories"]), held.get("idle", False)
+        self._done = held.get("done", 0)
         n = len(held["items"])
         self._open = _Tallied(
             np.zeros(n, np.int64),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from unittest.mock import patch
 
 import msgspec
 import pytest
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from streams.columns.arrays import TYPE_CODE
 from streams.entities.item import ITEM
 from streams.entities.shopper import SHOPPER
+from streams.processing import tallies
 from streams.processing.fates import APPLIED
 from streams.processing.partition import PartitionProcessor, row_layout
 from streams.processing.partitioning import homes
@@ -50,7 +52,7 @@ def sums_of(values: list[bytes]) -> Counter[tuple[str, str]]:
 
 
 def plain_sums(logs: dict[int, Log]) -> Counter[tuple[str, str]]:
-    """The same from the applied events, one by one, in minutes that were closed."""
+    """The same from the applied events, one by one, in hours that were closed."""
     found: Counter[tuple[str, str]] = Counter()
     for p, log in logs.items():
         processor = PartitionProcessor(SHOPPER, p, Rules())
@@ -60,10 +62,10 @@ def plain_sums(logs: dict[int, Log]) -> Counter[tuple[str, str]]:
             processor.apply(slice_)
             event = decode_event(slice_.values[0] or b"")
             assert isinstance(event.event_time, int)  # type: ignore[union-attr]
-            if processor.newest_ms // 60_000 > newest:
+            if processor.newest_ms // HOUR > newest:
                 found.update(waiting if newest >= 0 else [])
                 waiting = waiting if newest < 0 else []
-                newest = processor.newest_ms // 60_000
+                newest = processor.newest_ms // HOUR
             if processor.fates["applied"] > before:
                 waiting += did(event)
     return +found
@@ -96,10 +98,23 @@ def test_tallies_add_up_to_what_was_applied(seed: int) -> None:
 
 
 @settings(max_examples=10)
-@given(seed=st.integers(0, 10**6), cuts=st.lists(st.integers(1, 500), max_size=40))
-def test_what_is_told_of_items_does_not_depend_on_how_the_shoppers_log_was_cut(seed: int, cuts: list[int]) -> None:
+@given(seed=st.integers(0, 10**6), cuts=st.lists(st.integers(1, 500), max_size=40), many=st.sampled_from((5, 1_000)))
+def test_what_is_told_of_items_does_not_depend_on_how_the_shoppers_log_was_cut(
+    seed: int, cuts: list[int], many: int
+) -> None:
     logs = shopper_logs(seed, 600)
-    assert told(logs, cuts) == told(logs)
+    with patch.object(tallies, "MANY", many):
+        assert told(logs, cuts) == told(logs)
+
+
+def test_a_busy_partition_tells_items_before_the_hour_is_over() -> None:
+    logs = shopper_logs(1, 600)
+    with patch.object(tallies, "MANY", 5):
+        often = told(logs)
+    told_of = [
+        [v for by_item in each.values() for values in by_item.values() for v in values] for each in (often, told(logs))
+    ]
+    assert len(told_of[0]) > 1.2 * len(told_of[1])
 
 
 def test_sequences_grow_and_every_partition_hears_of_every_hour() -> None:
@@ -188,8 +203,13 @@ def test_a_crash_in_the_middle_of_a_flush_changes_nothing_of_items(
 
 
 @settings(max_examples=8)
-@given(seed=st.integers(0, 10**6), crash=st.integers(20, 280), lost=st.floats(0, 1))
-def test_a_crash_of_shoppers_loses_no_tally_and_says_none_twice(seed: int, crash: int, lost: float) -> None:
+@given(seed=st.integers(0, 10**6), crash=st.integers(20, 280), lost=st.floats(0, 1), many=st.sampled_from((5, 1_000)))
+def test_a_crash_of_shoppers_loses_no_tally_and_says_none_twice(seed: int, crash: int, lost: float, many: int) -> None:
+    with patch.object(tallies, "MANY", many):
+        _crash_of_shoppers(seed, crash, lost)
+
+
+def _crash_of_shoppers(seed: int, crash: int, lost: float) -> None:
     log = shopper_logs(seed, 600)[0]
     crash = min(crash, len(log) - 1)
     whole = told({0: log})[0]
@@ -245,7 +265,7 @@ def test_the_last_minute_of_a_history_is_told_once_wherever_the_worker_is_cut_of
     """What is done in it later is told as well; what a worker said before it died is said again in the same words."""
     home, q = homes([b"s", b"tea"], "murmur2", PARTITIONS).tolist()
     idle = e.encode_event(e.LogIdled(event_time=NOON + DAY))
-    more = log_of(ordered("s", NOON + 5, "o2", item_id="tea"), viewed("s", NOON + 150_000, "e3", item_id="tea"))
+    more = log_of(ordered("s", NOON + 5, "o2", item_id="tea"), viewed("s", NOON + 2 * HOUR, "e3", item_id="tea"))
     log: Log = [*log_of(ordered("s", NOON, "o1", item_id="tea")), (None, idle), (None, idle), *more, (None, idle)]
     whole = told({home: log})
     for cuts in ([1], [2, 4], range(len(log))):
@@ -253,7 +273,7 @@ def test_the_last_minute_of_a_history_is_told_once_wherever_the_worker_is_cut_of
     said = [*map(i.item_decoder.decode, whole[home][q])]
     tallies = [(r.sequence, t.units, t.views) for r in said if isinstance(r, i.ItemsTallied) for t in r.tallies]
     minute = NOON // 60_000
-    assert tallies == [(minute * PARTS, 1, 0), ((minute + 1) * PARTS, 1, 0), ((minute + 2) * PARTS, 0, 1)]
+    assert tallies == [(minute * PARTS, 1, 0), ((minute + 1) * PARTS, 1, 0), ((minute + 120) * PARTS, 0, 1)]
     processor = PartitionProcessor(ITEM, q, Rules(), partitions=PARTITIONS)
     processor.apply(item_slices([(None, value, None) for value in whole[home][q]])[0])
     assert processor.fates["applied"] == 3
