@@ -72,7 +72,6 @@ def _run(stack: ExitStack, broker: str | None, start_ms: int | None, stop_ms: in
         paced=lambda events: acting.paced(own.paced(events)),
     )
     console.print(f"Replaying Complete Journey ({COMPLETE_JOURNEY.meaning}){sending.part}.")
-    console.print("Items are told of each order, so there are more records of items than events.")
     console.print(
         f"The newest alerts and offers {'as they come' if console.is_terminal else 'are shown at the end'}:\n"
     )
