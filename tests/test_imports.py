@@ -85,6 +85,7 @@ PURE = (
     "streams/effects",
     "streams/monitoring",
     "streams/processing",
+    "streams/search",
 )
 #: Imports go one way: a package or module of ``streams`` imports from lines above its own, never below or beside.
 LAYERS = (
@@ -92,7 +93,7 @@ LAYERS = (
     ("announce", "broker", "columns", "topics", "transport", "web"),
     ("compacted", "effects", "features", "state"),
     ("campaign_book", "control", "rehearsed"),
-    ("budget", "campaigns"),
+    ("budget", "campaigns", "search"),
     ("decisions", "reading", "tables"),
     ("dead_letters", "monitoring"),
     ("processing",),

@@ -1,0 +1,137 @@
+"""A query's answer: the words that were meant, what is done when nothing says them all, its category, and the items."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Annotated, Literal, NamedTuple
+
+import msgspec
+import numpy as np
+from msgspec import Meta
+
+from streams.search.index import Found, Index
+from streams.search.spelling import Speller, joined
+from streams.search.words import MOST_CHARACTERS, query_words, stem
+
+#: So many items are ranked for a query; what a shopper likes moves none in that stand behind.
+CANDIDATES = 100
+#: A category is a query's from this share of the scores of the best ``ABOUT`` items on.
+ABOUT, LEAST_SHARE = 20, 0.3
+#: What a shopper likes adds at most this share to an item's score: it decides between items that fit about alike.
+MOST_LIKED = 0.05
+Why = Literal["all_words", "some_words", "category", "no_words", "nothing_found"]
+
+
+class Ranked(msgspec.Struct, kw_only=True, frozen=True, gc=False):
+    """An item that a query found."""
+
+    item_id: Annotated[str, Meta(description="The item.")]
+    score: Annotated[float, Meta(description="How well it fits, 0 and more; comparable within one ranking.")]
+    title: Annotated[str, Meta(description="Its title, up to 200 characters.")]
+
+
+class Answered(msgspec.Struct, kw_only=True, frozen=True, gc=False):
+    """What a query found."""
+
+    query: Annotated[str, Meta(description="What was searched for, up to 256 characters.")]
+    corrected: Annotated[str | None, Meta(description="The words that were sought instead; null: as they were.")]
+    dropped: Annotated[list[str], Meta(description="Words that no item says together with the others, rarest first.")]
+    category: Annotated[str | None, Meta(description="The category that the best items are of; null: not one.")]
+    why: Annotated[
+        Why,
+        Meta(
+            description="all_words: items say every word; some_words: none says them all; category: items of the "
+            "category that is named most like the query; no_words: the query has no letter or digit; nothing_found: "
+            "no item says anything like it."
+        ),
+    ]
+    items: Annotated[list[Ranked], Meta(description="Items, best first.")]
+    catalogue: Annotated[
+        str, Meta(description="Digest of the listed items and all said of them: the same one gives the same ranking.")
+    ]
+
+
+class Liked(NamedTuple):
+    """What is known of whom searches: ``category``, and ``items`` that they bought."""
+
+    category: str | None = None
+    items: Collection[str] = ()
+
+
+NOBODY = Liked()
+
+
+class Searcher:
+    """Answers queries over an index. Every text has an answer, of bounded cost; that nothing was found says why."""
+
+    def __init__(self, index: Index) -> None:
+        self.index, self._speller = index, Speller(index)
+
+    def answer(self, query: str, n: int, liked: Liked = NOBODY) -> Answered:
+        """The best ``n`` items (at most ``CANDIDATES``)."""
+        self.index.tidy()
+        asked = query_words(query)
+        meant = list(dict.fromkeys(word for given in asked for word in self._meant(given)))
+        known = [word for word in meant if self.index.frequency(word)]
+        found, dropped = Found([], np.zeros(0)), list[str]()
+        why: Why = "nothing_found" if asked else "no_words"
+        if known:
+            dropped = [word for word in meant if word not in known]
+            kept, more = self._together(known)
+            dropped += more
+            why = "some_words" if dropped else "all_words"
+            sought = list(dict.fromkeys([*known, *joined(asked, self.index)]))
+            found = self.index.best(sought, CANDIDATES)
+        elif asked and (category := self._like_a_category(query)) is not None:
+            why, found = "category", self.index.of_category(category, CANDIDATES)
+        items = self._liked_first(found, liked)[:n]
+        return Answered(
+            query=query[:MOST_CHARACTERS],
+            corrected=None if meant == asked or not known else " ".join(meant),
+            dropped=dropped,
+            category=self._category(found),
+            why=why,
+            items=[Ranked(item_id=i, score=round(s, 4), title=self.index.title(i)[:200]) for i, s in items],
+            catalogue=self.index.digest,
+        )
+
+    def _meant(self, word: str) -> list[str]:
+        return [word] if self.index.frequency(word) else self._speller.correct(word) or [word]
+
+    def _together(self, known: Sequence[str]) -> tuple[list[str], list[str]]:
+        """Those that some item says all of, without the rarest ones, and which were left out for that."""
+        kept, dropped = list(known), list[str]()
+        while len(kept) > 1 and not self.index.best(kept, 1, all_of=True).items:
+            rarest = min(kept, key=lambda word: (self.index.frequency(word), word))
+            kept.remove(rarest)
+            dropped.append(rarest)
+        return kept, dropped
+
+    def _category(self, found: Found) -> str | None:
+        shares: dict[str, float] = {}
+        for item, score in zip(found.items[:ABOUT], found.scores[:ABOUT].tolist(), strict=True):
+            name = self.index.category(item)
+            shares[name] = shares.get(name, 0.0) + score
+        whole = sum(shares.values())
+        shares.pop("", None)
+        if not shares:
+            return None
+        best = min(shares, key=lambda name: (-shares[name], name))
+        return best if shares[best] >= LEAST_SHARE * whole else None
+
+    def _like_a_category(self, query: str) -> str | None:
+        """The category that begins as the query does, of several the largest."""
+        begin = stem(query.strip().casefold())
+        some = [name for name in self.index.categories if begin and name.casefold().startswith(begin)]
+        return min(some, key=lambda name: (-self.index.categories[name], name)) if some else None
+
+    def _liked_first(self, found: Found, liked: Liked) -> list[tuple[str, float]]:
+        """Items with their scores; what is liked counts a little more."""
+        scored = list(zip(found.items, found.scores.tolist(), strict=True))
+        if liked.category is None and not liked.items:
+            return scored
+        moved = []
+        for item, score in scored:
+            likes = (item in liked.items) + (liked.category is not None and self.index.category(item) == liked.category)
+            moved.append((item, score * (1 + MOST_LIKED * likes / 2)))
+        return sorted(moved, key=lambda pair: (-pair[1], pair[0]))
