@@ -15,6 +15,7 @@ from streams.agents.budgets import Budgets
 from streams.agents.carrier import Carrier
 from streams.agents.durability import Durability
 from streams.agents.entity_log import EntityLog
+from streams.agents.searching import Searching, tell
 from streams.announce import Announcer
 from streams.campaign_book import CampaignBook
 from streams.compacted import Watch
@@ -22,6 +23,7 @@ from streams.control import Control
 from streams.entities import contents
 from streams.entities.campaign import CAMPAIGN
 from streams.entities.item import ITEM
+from streams.entities.shopper import SHOPPER
 from streams.health import health, measure_lags, pass_over_losses, ready_line
 from streams.kafka_watch import Extent, KafkaWatch
 from streams.metrics import Metrics
@@ -30,10 +32,11 @@ from streams.parts import App, Worker
 from streams.processing.entity import Entity
 from streams.processing.model import Shelf
 from streams.records.slices import Slice
+from streams.search_book import SearchBook
 from streams.settings import Settings
 from streams.state.write_behind import WriteBehind
 from streams.tables import Tables, entity_table
-from streams.topics import CARRIED, changelog_name
+from streams.topics import CARRIED, CATALOG, changelog_name
 from streams.transport.sliced import Consumer, SliceSchema, Transport
 from streams.web import serve
 
@@ -55,6 +58,7 @@ def create_app(
     shelf: Shelf,
     control: Watch[Control],
     campaigns: Watch[CampaignBook],
+    sought: Watch[SearchBook],
     kafka: KafkaWatch,
     on_step: Callable[[str], None] | None = None,
     announcer: Announcer | None = None,
@@ -123,7 +127,10 @@ def create_app(
     }
     durability = Durability(logs, writer, metrics, owns, confirm)
     silent = announcer or Announcer(0, lambda _line: None)
-    worker = Worker(app, logs, durability, writer, silent, control, campaigns, kafka, metrics, settings)
+    searching = Searching(sought, writer, metrics, settings.rules().publish_from_ms)
+    while searching.follow():
+        pass  # What is listed is found from the start.
+    worker = Worker(app, logs, durability, writer, silent, control, campaigns, searching, kafka, metrics, settings)
 
     async def read_from(committed: Mapping[TP, int]) -> Mapping[TP, int]:
         try:
@@ -137,14 +144,31 @@ def create_app(
     transport = cast(Transport, app.transport)
     transport.before_commit, transport.read_from = durability.flush, read_from
     for entity_log in logs.values():
-        _declare_agent(worker, entity_log.topic, entity_log.handle)
+        handle = _with_searches(entity_log, searching) if entity_log.entity is SHOPPER else entity_log.handle
+        _declare_agent(worker, entity_log.topic, handle)
     if (items := topics[ITEM.name]) in logs:
         carrier = Carrier(writer, items, partitions, settings.partitioner)
+
+        def carry(slice_: Slice, _follows: int) -> None:
+            carrier.carry(slice_)
+            if slice_.topic == CATALOG.name:
+                tell(slice_, writer)
+
         for topic in CARRIED:
-            _declare_agent(worker, topic.name, lambda slice_, _follows: carrier.carry(slice_))
+            _declare_agent(worker, topic.name, carry)
     _declare_rebalances(worker)
     _declare_watch(worker)
     return worker
+
+
+def _with_searches(shoppers: EntityLog, searching: Searching) -> Callable[[Slice, int], object]:
+    """Searches of a slice are answered once it was applied: what is stale, or no log of this group, raises first."""
+
+    def handle(slice_: Slice, follows: int) -> None:
+        shoppers.handle(slice_, follows)
+        searching.handle(slice_)
+
+    return handle
 
 
 def _declare_agent(worker: Worker, topic: str, handle: Callable[[Slice, int], object]) -> None:
@@ -196,7 +220,13 @@ def _declare_watch(worker: Worker) -> None:
 
     async def started() -> None:
         quieten()
-        worker.port = await serve(settings.host, settings.port, worker.metrics, lambda: health(worker))
+        worker.port = await serve(
+            settings.host,
+            settings.port,
+            worker.metrics,
+            lambda: health(worker),
+            lambda query, n: worker.searching.answer(query, n, "http"),
+        )
 
     app.before_recovery = started
 
@@ -211,6 +241,7 @@ def _declare_watch(worker: Worker) -> None:
             announcer.stands(ready_line(worker))
         announcer.announce()
         worker.writer.poll()  # deliveries are told also while nothing else happens
+        worker.searching.follow()
         kafka.report()
         if kafka.failure is not None and durability.failure is None:
             log.error("This worker cannot go on: %s", kafka.failure)

@@ -191,6 +191,15 @@ class Metrics:
             "stage",
             "measure",
         )
+        self.search_items = gauge("search_items", "items", "Listed items in this worker's index.")
+        self.searches = counter(
+            "searches",
+            "searches",
+            "Searches answered, by where they were asked (log, http) and why so.",
+            "source",
+            "why",
+        )
+        self.search_seconds = histogram("search_seconds", "seconds", "Answering one search.", _LATENCY)
         self.coupon_codes = gauge(
             "coupon_codes",
             "codes",

@@ -14,6 +14,7 @@ from faust.types import TP
 
 from streams.agents.durability import Durability
 from streams.agents.entity_log import EntityLog
+from streams.agents.searching import Searching
 from streams.announce import Announcer
 from streams.campaign_book import CampaignBook
 from streams.compacted import Watch
@@ -74,6 +75,7 @@ class Worker:
     announcer: Announcer
     control: Watch[Control]
     campaigns: Watch[CampaignBook]
+    searching: Searching
     kafka: KafkaWatch
     metrics: Metrics
     settings: Settings

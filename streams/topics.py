@@ -25,6 +25,7 @@ from streams.records import (
     offers,
     outcomes,
     profiled,
+    searches,
     serving,
 )
 from streams.records.events import SHOPPER_EVENTS, ClockTicked, EventForwarded, LogIdled, ShopperMerged
@@ -209,9 +210,22 @@ EFFECTS = Topic(
     partitions=1,
 )
 ADS = Topic("ad.decisions.v1", "Which advertisement of a slate to show, or none", "shopper_id", (ads.AdDecided,), 90)
+SEARCH_ITEMS = Topic(
+    "search.items.v1",
+    "What is known of each item as far as it is searched by it, from workers, for the index of each of them",
+    "item_id and field",
+    (searches.ItemSought,),
+    retention_days=0,
+    partitions=1,
+    compacted=True,
+)
+SEARCH_RANKINGS = Topic(
+    "search.rankings.v1", "What each search of a shopper found", "shopper_id", (searches.SearchRanked,), 30
+)
 TOPICS = (
     EVENTS, CATALOG, STOCK, REVIEWS, ALERTS, OFFERS, WITHHELD, SCORES, PROFILES, SHOPPER_PROFILES, RECOMMENDATIONS,
     ITEM_PROFILES, LATE, DEAD_LETTERS, CONTROL, CAMPAIGNS, RECEIPTS, OFFER_OUTCOMES, EFFECTS, ADS,
+    SEARCH_ITEMS, SEARCH_RANKINGS,
 )  # fmt: skip
 
 #: outcome record → its topic

@@ -27,6 +27,7 @@ from streams.control import BOARD as CONTROL
 from streams.entities import contents
 from streams.entities.item import ITEM
 from streams.kafka_watch import KafkaWatch
+from streams.search_book import BOARD as SEARCH
 from streams.settings import Settings, SettingsError
 from streams.topics import CARRIED, changelog_name, create
 from streams.writable import why_not_folder
@@ -76,10 +77,11 @@ def run(settings: Settings, loglevel: str = "WARNING", on_step: Callable[[str], 
         log.warning("Workers of another version cannot serve this package's models: %s", error)
     control = Watch(settings.access, CONTROL)
     campaigns = Watch(settings.access, CAMPAIGNS)
+    sought = Watch(settings.access, SEARCH)
     kafka.start()
     # Who wants to read of errors only, wants to read of nothing else.
     announcer = Announcer(settings.announce_seconds, _nobody if loglevel == "ERROR" else _say)
-    worker = create_app(settings, entities, shelf, control, campaigns, kafka, on_step, announcer)
+    worker = create_app(settings, entities, shelf, control, campaigns, sought, kafka, on_step, announcer)
     gc.freeze()  # What lives for ever is looked through no more; stores collect when they are closed.
     process = Process(
         worker.app,
@@ -96,6 +98,7 @@ def run(settings: Settings, loglevel: str = "WARNING", on_step: Callable[[str], 
         announcer.announce(last=True)
         control.stop()
         campaigns.stop()
+        sought.stop()
         kafka.stop()
         held.close()
         code = stop.code if isinstance(stop.code, int) else 1

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import Annotated, Literal, NamedTuple
+from typing import NamedTuple
 
-import msgspec
 import numpy as np
-from msgspec import Meta
 
+from streams.records.searches import Answered, RankedItem, Why
 from streams.search.index import Found, Index
 from streams.search.spelling import Speller, joined
 from streams.search.words import MOST_CHARACTERS, query_words, stem
@@ -19,36 +18,6 @@ CANDIDATES = 100
 ABOUT, LEAST_SHARE = 20, 0.3
 #: What a shopper likes adds at most this share to an item's score: it decides between items that fit about alike.
 MOST_LIKED = 0.05
-Why = Literal["all_words", "some_words", "category", "no_words", "nothing_found"]
-
-
-class Ranked(msgspec.Struct, kw_only=True, frozen=True, gc=False):
-    """An item that a query found."""
-
-    item_id: Annotated[str, Meta(description="The item.")]
-    score: Annotated[float, Meta(description="How well it fits, 0 and more; comparable within one ranking.")]
-    title: Annotated[str, Meta(description="Its title, up to 200 characters.")]
-
-
-class Answered(msgspec.Struct, kw_only=True, frozen=True, gc=False):
-    """What a query found."""
-
-    query: Annotated[str, Meta(description="What was searched for, up to 256 characters.")]
-    corrected: Annotated[str | None, Meta(description="The words that were sought instead; null: as they were.")]
-    dropped: Annotated[list[str], Meta(description="Words that no item says together with the others, rarest first.")]
-    category: Annotated[str | None, Meta(description="The category that the best items are of; null: not one.")]
-    why: Annotated[
-        Why,
-        Meta(
-            description="all_words: items say every word; some_words: none says them all; category: items of the "
-            "category that is named most like the query; no_words: the query has no letter or digit; nothing_found: "
-            "no item says anything like it."
-        ),
-    ]
-    items: Annotated[list[Ranked], Meta(description="Items, best first.")]
-    catalogue: Annotated[
-        str, Meta(description="Digest of the listed items and all said of them: the same one gives the same ranking.")
-    ]
 
 
 class Liked(NamedTuple):
@@ -77,8 +46,7 @@ class Searcher:
         why: Why = "nothing_found" if asked else "no_words"
         if known:
             dropped = [word for word in meant if word not in known]
-            kept, more = self._together(known)
-            dropped += more
+            dropped += self._not_together(known)
             why = "some_words" if dropped else "all_words"
             sought = list(dict.fromkeys([*known, *joined(asked, self.index)]))
             found = self.index.best(sought, CANDIDATES)
@@ -91,21 +59,21 @@ class Searcher:
             dropped=dropped,
             category=self._category(found),
             why=why,
-            items=[Ranked(item_id=i, score=round(s, 4), title=self.index.title(i)[:200]) for i, s in items],
+            items=[RankedItem(item_id=i, score=round(s, 4), title=self.index.title(i)[:200]) for i, s in items],
             catalogue=self.index.digest,
         )
 
     def _meant(self, word: str) -> list[str]:
         return [word] if self.index.frequency(word) else self._speller.correct(word) or [word]
 
-    def _together(self, known: Sequence[str]) -> tuple[list[str], list[str]]:
-        """Those that some item says all of, without the rarest ones, and which were left out for that."""
+    def _not_together(self, known: Sequence[str]) -> list[str]:
+        """The rarest words, as many as there are until some item says all others."""
         kept, dropped = list(known), list[str]()
         while len(kept) > 1 and not self.index.best(kept, 1, all_of=True).items:
             rarest = min(kept, key=lambda word: (self.index.frequency(word), word))
             kept.remove(rarest)
             dropped.append(rarest)
-        return kept, dropped
+        return dropped
 
     def _category(self, found: Found) -> str | None:
         shares: dict[str, float] = {}

@@ -1,8 +1,8 @@
 """An inverted index of a catalogue, scored by BM25F.
 
 Items get places in the order in which they come; a changed item gets a new one, and its old one is dead. Postings of
-most places stand sorted by word (``_Sorted``); those that came since, and the dead ones, are looked at beside them until they are
-a share of all, and everything is sorted anew. Whichever way items came, the same listed items give the same
+most places stand sorted by word (``_Sorted``). Those that came since, and the dead ones, are looked at beside them;
+when they are a share of all, everything is sorted anew. Whichever way items came, the same listed items give the same
 scores, bit for bit: what is counted of all items are whole numbers, and an item's score adds its words in the order of
 the query.
 """
@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -99,12 +99,11 @@ class _Sorted(NamedTuple):
 
 
 class Index:
-    """Items by the words they say. Not safe to change while another thread searches."""
+    """Items by the words they say; ``read`` makes words of a text. Not safe to change while another thread searches."""
 
-    def __init__(self, fields: Sequence[Field] = FIELDS, saturation: float = SATURATION) -> None:
-        self._fields, self._k1 = tuple(fields), saturation
-        self._weights = np.array([field.weight for field in fields])
-        self._slopes = np.array([field.length for field in fields])
+    def __init__(self, read: Callable[[str, int], list[str]] = stems) -> None:
+        self._read, fields = read, FIELDS
+        self.weigh(fields, SATURATION)
         self._codes: dict[str, int] = {}
         """Word → its code, for as long as the index lives."""
         self._words: list[str] = []
@@ -123,6 +122,12 @@ class Index:
         self._digest = 0
         self.categories: dict[str, int] = {}
         """Category (the narrowest) → listed items of it."""
+
+    def weigh(self, fields: Sequence[Field], saturation: float) -> None:
+        """From here on the fields (the same ones) weigh so."""
+        self._fields, self._k1 = tuple(fields), saturation
+        self._weights = np.array([field.weight for field in fields])
+        self._slopes = np.array([field.length for field in fields])
 
     def __len__(self) -> int:
         """Listed items."""
@@ -163,8 +168,11 @@ class Index:
 
     def put(self, item_id: str, said: Said) -> None:
         """An item is listed, and this is what is said of it."""
+        digest = said.digest(item_id)
+        if item_id in self._items and self._of(item_id).digest == digest:
+            return
         self.drop(item_id)
-        found = [stems(text, field.most) for text, field in zip(said.texts(), self._fields, strict=True)]
+        found = [self._read(text, field.most) for text, field in zip(said.texts(), self._fields, strict=True)]
         counted: dict[int, list[int]] = {}
         for column, words in enumerate(found):
             for word in words:
@@ -176,7 +184,7 @@ class Index:
             np.array([len(words) for words in found], np.int32),
             said.category_path[-1] if said.category_path else "",
             said.title,
-            said.digest(item_id),
+            digest,
         )
         place = len(self._ids)
         if place == len(self._alive):
@@ -268,6 +276,10 @@ class Index:
         if max(unsorted, dead) > max(LATELY, len(self._items) // SHARE):
             self._sort()
 
+    def ids(self, places: Ints) -> list[str]:
+        """The items at some places."""
+        return [self._ids[place] for place in places.tolist()]
+
     def scores(self, words: Sequence[str]) -> tuple[Ints, Floats]:
         """Places of the listed items that say any of some distinct words, ascending, and their BM25F scores."""
         self.tidy()
@@ -299,7 +311,7 @@ class Index:
         if len(places) > most:
             least = np.partition(scores, len(scores) - most)[len(scores) - most]
             places, scores = places[scores >= least], scores[scores >= least]
-        ids = [self._ids[place] for place in places.tolist()]
+        ids = self.ids(places)
         order = sorted(range(len(ids)), key=lambda i: (-scores[i], ids[i]))[:most]
         return Found([ids[i] for i in order], scores[order])
 

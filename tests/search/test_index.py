@@ -8,7 +8,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.search.answering import CANDIDATES, Answered, Liked, Searcher
+from streams.records.searches import Answered
+from streams.search.answering import CANDIDATES, Liked, Searcher
 from streams.search.index import FIELDS, LATELY, SATURATION, Index, Said
 from streams.search.spelling import distance
 from streams.search.words import query_words, stems
