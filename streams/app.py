@@ -127,7 +127,8 @@ def create_app(
     }
     durability = Durability(logs, writer, metrics, owns, confirm)
     silent = announcer or Announcer(0, lambda _line: None)
-    searching = Searching(sought, writer, metrics, settings.rules().publish_from_ms)
+    held = logs[topics[SHOPPER.name]].processors if topics[SHOPPER.name] in logs else {}
+    searching = Searching(sought, writer, metrics, settings.rules().publish_from_ms, held)
     while searching.follow():
         pass  # What is listed is found from the start.
     worker = Worker(app, logs, durability, writer, silent, control, campaigns, searching, kafka, metrics, settings)
@@ -225,7 +226,7 @@ def _declare_watch(worker: Worker) -> None:
             settings.port,
             worker.metrics,
             lambda: health(worker),
-            lambda query, n: worker.searching.answer(query, n, "http"),
+            worker.searching.asked,
         )
 
     app.before_recovery = started

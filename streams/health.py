@@ -62,7 +62,7 @@ def ready_line(worker: Worker) -> str:
     read = "; ".join(f"{', '.join(topics)} ({_of(partitions, total)})" for partitions, topics in alike.items())
     host = f"[{worker.settings.host}]" if ":" in worker.settings.host else worker.settings.host
     what = f"reads {read}" if read else "other workers have all partitions; takes over when one ends"
-    return f"Ready: {what}. /metrics, /live and /ready are at http://{host}:{worker.port}. Ctrl-C stops it."
+    return f"Ready: {what}. /metrics, /live, /ready and /search are at http://{host}:{worker.port}. Ctrl-C stops it."
 
 
 def _of(partitions: Sequence[int], total: int) -> str:

@@ -98,7 +98,10 @@ class Settings:
         str, _says("What the worker keeps, by name: shopper, item, campaign. Without item, no catalogue is read.")
     ] = "shopper item campaign"
     host: Annotated[
-        Name, _says("Where /metrics, /live and /ready are served. Loopback unless you decide otherwise.")
+        Name,
+        _says(
+            "Where /metrics, /live and /ready are served, and /search on loopback. Loopback unless you decide otherwise."
+        ),
     ] = "127.0.0.1"
     port: Annotated[Port, _says("0 takes a free port.")] = 6066
     partitions: Annotated[Partitions, _says("Partitions of the topics that the worker creates.")] = 4

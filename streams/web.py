@@ -1,5 +1,5 @@
 """What a worker serves over HTTP: /metrics, /live and /ready, loopback unless told otherwise; and /search, on loopback
-whatever was told. No data of shoppers."""
+whatever was told. No data of shoppers is shown."""
 
 from __future__ import annotations
 
@@ -27,11 +27,14 @@ class Health:
 MOST_QUERY, MOST_ITEMS, ITEMS = 256, 100, 10
 
 
-def _asked(request: web.Request) -> tuple[str, int]:
-    """A query and how many items are wanted. Raises ``ValueError`` that says what to do."""
-    unknown = sorted(set(request.query) - {"q", "n"})
+def _asked(request: web.Request) -> tuple[str, int, str | None]:
+    """A query, how many items are wanted, and who asks. Raises ``ValueError`` that says what to do."""
+    unknown = sorted(set(request.query) - {"q", "n", "shopper"})
     if unknown:
-        raise ValueError(f"{unknown[0]!r} is no parameter of /search: there are q (the query) and n (items, 1 to 100).")
+        raise ValueError(
+            f"{unknown[0][:20]!r} is no parameter of /search: there are q (the query), n (items, 1 to 100) and shopper "
+            "(the id of who asks)."
+        )
     query = request.query.get("q", "")
     if not query.strip():
         raise ValueError("Say what to search for: /search?q=tea")
@@ -40,7 +43,7 @@ def _asked(request: web.Request) -> tuple[str, int]:
     wanted = request.query.get("n", str(ITEMS))
     if not (wanted.isascii() and wanted.isdigit() and len(wanted) < 5 and 1 <= int(wanted) <= MOST_ITEMS):
         raise ValueError(f"n is {wanted[:20]!r}: it is how many items are wanted, 1 to {MOST_ITEMS}.")
-    return query, int(wanted)
+    return query, int(wanted), request.query.get("shopper")
 
 
 def _from_here(request: web.Request) -> bool:
@@ -51,10 +54,14 @@ def _from_here(request: web.Request) -> bool:
 
 
 async def serve(
-    host: str, port: int, metrics: Metrics, health: Callable[[], Health], search: Callable[[str, int], object]
+    host: str,
+    port: int,
+    metrics: Metrics,
+    health: Callable[[], Health],
+    search: Callable[[str, int, str | None], object],
 ) -> int:
-    """Start serving; returns the port. ``search``: what a query finds, at most so many items, as what JSON is made of.
-    Raises ``OSError`` when the address is taken."""
+    """Start serving; returns the port. ``search``: what a query finds, at most so many items, for a shopper, as what
+    JSON is made of. Raises ``OSError`` when the address is taken."""
 
     async def show_metrics(_: web.Request) -> web.Response:
         return web.Response(body=generate_latest(metrics.registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
@@ -71,10 +78,10 @@ async def serve(
         if not _from_here(request):
             return _refused(403, "/search is answered on the worker's own machine only.")
         try:
-            query, n = _asked(request)
+            query, n, shopper = _asked(request)
         except ValueError as error:
             return _refused(400, str(error))
-        return web.Response(body=msgspec.json.encode(search(query, n)), content_type="application/json")
+        return web.Response(body=msgspec.json.encode(search(query, n, shopper)), content_type="application/json")
 
     application = web.Application()
     application.add_routes([web.get("/metrics", show_metrics), web.get("/live", live), web.get("/ready", ready)])

@@ -7,17 +7,24 @@ each answer names the catalogue that it was made from, by digest (``docs/decisio
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 
 import msgspec
+import numpy as np
 
 from streams.compacted import Watch
+from streams.decisions.favourite import ADDRESS as FAVOURITE
+from streams.decisions.recommendations import CODE as BOUGHT
+from streams.features.kinds.bought import whole
+from streams.features.kinds.taste import code
 from streams.metrics import Metrics
+from streams.processing.partition import PartitionProcessor
 from streams.records.events import Searched
 from streams.records.items import ItemChanged, ItemDelisted, ItemListed
 from streams.records.outcomes import Due, encode_outcome, outcome_id
 from streams.records.searches import Answered, SearchRanked, key_of, sought
 from streams.records.slices import Slice
-from streams.search.answering import CANDIDATES, Searcher
+from streams.search.answering import CANDIDATES, NOBODY, Liked, Searcher
 from streams.search.index import Index
 from streams.search_book import SearchBook
 from streams.state.write_behind import WriteBehind
@@ -34,10 +41,18 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Searching:
-    """This worker's index, and what is answered by it. Searches before ``publish_from_ms`` are not answered."""
+    """This worker's index, and what is answered by it. Searches before ``publish_from_ms`` are not answered.
+    ``shoppers``: the partitions that this worker owns now."""
 
-    def __init__(self, book: Watch[SearchBook], writer: WriteBehind, metrics: Metrics, publish_from_ms: int) -> None:
-        self._book, self._writer, self._metrics = book, writer, metrics
+    def __init__(
+        self,
+        book: Watch[SearchBook],
+        writer: WriteBehind,
+        metrics: Metrics,
+        publish_from_ms: int,
+        shoppers: Mapping[int, PartitionProcessor],
+    ) -> None:
+        self._book, self._writer, self._metrics, self._shoppers = book, writer, metrics, shoppers
         self._publish_from_ms = publish_from_ms
         self._searcher = Searcher(Index())
 
@@ -53,10 +68,23 @@ class Searching:
             self._metrics.search_items.set(len(self._searcher.index))
         return len(changed)
 
-    def answer(self, query: str, n: int, source: str) -> Answered:
-        """What a query finds now."""
+    def asked(self, query: str, n: int, shopper: str | None) -> Answered:
+        """What a query finds that is asked over HTTP, by nobody in particular or by a shopper: one whose row is in this
+        worker's memory is shown what they like before what fits as well."""
+        return self._answer(query, n, "http", NOBODY if shopper is None else self._liked(shopper))
+
+    def _liked(self, shopper: str) -> Liked:
+        for processor in self._shoppers.values():
+            if shopper in processor.arena:
+                rows = processor.arena.rows.pick(processor.arena.find([shopper]))
+                now = np.array([processor.newest_ms])
+                bought = set(whole(processor.catalogue.read(rows, now, [BOUGHT])).reshape(-1).tolist()) - {0}
+                return Liked(int(code(processor.catalogue.read(rows, now, [FAVOURITE]))[0]), frozenset(bought))
+        return NOBODY
+
+    def _answer(self, query: str, n: int, source: str, liked: Liked = NOBODY) -> Answered:
         began = time.perf_counter()
-        found = self._searcher.answer(query, min(n, CANDIDATES))
+        found = self._searcher.answer(query, min(n, CANDIDATES), liked)
         self._metrics.search_seconds.observe(time.perf_counter() - began)
         self._metrics.searches.labels(source, found.why).inc()
         return found
@@ -80,7 +108,7 @@ class Searching:
         self._writer.poll()
 
     def _say(self, event: Searched, at_ms: int) -> None:
-        found = self.answer(event.query, NAMED, "log")
+        found = self._answer(event.query, NAMED, "log")
         due = Due(kind="event", ref=event.event_id)
         ranked = SearchRanked(
             outcome_id=outcome_id("search_ranked", event.shopper_id, f"event:{event.event_id}", found.catalogue),

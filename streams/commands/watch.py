@@ -35,6 +35,7 @@ from streams.topics import (
     OFFER_OUTCOMES,
     OFFERS,
     RECOMMENDATIONS,
+    SEARCH_RANKINGS,
     SHOPPER_PROFILES,
     WITHHELD,
     Topic,
@@ -51,6 +52,7 @@ KINDS: dict[str, tuple[Topic, ...]] = {
     "ads": (ADS,),
     "items": (ITEM_PROFILES,),
     "recommendations": (RECOMMENDATIONS,),
+    "searches": (SEARCH_RANKINGS,),
     "catalogue": CARRIED,
     "dead": (DEAD_LETTERS,),
     "late": (LATE,),
@@ -96,7 +98,7 @@ def watch(
     """Print what comes through Kafka, live, a line each: when, whom, what and why.
 
     KINDS: of shoppers events, alerts, offers, withheld, outcomes (what became of campaigns' offers), profiles (who they
-    are, in words), ads (which ad of a slate to show); of campaigns effects (what they brought beyond their holdout); of
+    are, in words), ads (which ad of a slate to show), searches (what they found); of campaigns effects (what they brought beyond their holdout); of
     items items (their profiles) and catalogue (what others tell of them: catalogue, stock, reviews); of shoppers and
     items dead, late. Several at once; default: alerts offers dead.
     The time of a line is the event time that it stands on. Waits for topics that are not there yet. Ctrl-C ends it.

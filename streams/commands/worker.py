@@ -14,7 +14,7 @@ from streams.settings import Settings
 @click.command()
 @BROKER
 @click.option("--data-dir", type=OUT_FOLDER, help="Where the feature table's local copy lives.")
-@click.option("--port", type=PORT, help="For /metrics, /live and /ready; 0 takes a free one.")
+@click.option("--port", type=PORT, help="For /metrics, /live, /ready and /search; 0 takes a free one.")
 @click.option("--log", default="WARNING", show_default=True, type=OneOf(["DEBUG", "INFO", "WARNING", "ERROR"]))
 def worker(broker: str | None, data_dir: Path | None, port: int | None, log: str) -> None:
     """Run a worker until SIGTERM or Ctrl-C. Several at once share the partitions; missing topics are created.

@@ -44,6 +44,7 @@ from streams.records.outcomes import (
     ProfileUpdated,
 )
 from streams.records.profiled import SEGMENTS, ShopperProfiled
+from streams.records.searches import SearchRanked
 from streams.records.serving import CampaignsChosen, ModelsChosen, RulesChosen
 
 DAY_MS = 86_400_000
@@ -130,6 +131,7 @@ TITLES: dict[type, str] = {
     DeadLetter: "dead letter",
     LateEvent: "late",
     AdDecided: "ad",
+    SearchRanked: "search",
     OfferOutcome: "what became of an offer",
     EffectMeasured: "effect",
 }
@@ -154,6 +156,8 @@ def about(record: object, reasons: int = 3) -> str:
         return _outcome(record)
     if isinstance(record, AdDecided):
         return _ad(record)
+    if isinstance(record, SearchRanked):
+        return _searched(record)
     if isinstance(record, EffectMeasured):
         arm, segment = (
             name if name != "*" else f"all {what}"
@@ -209,6 +213,13 @@ def _ad(record: AdDecided) -> str:
         return f"nothing of {len(record.slate)}: {why}"
     bid = money(record.bid_cents or 0, record.currency)
     return f"{record.ad_id} of {len(record.slate)}, a click is worth {bid}: {why}"
+
+
+def _searched(record: SearchRanked) -> str:
+    found = record.answer
+    meant = "" if found.corrected is None else f", read as {found.corrected!r}"
+    first = ", ".join(item.title or item.item_id for item in found.items[:3])
+    return f"{found.query!r}{meant}: {first or 'nothing, ' + found.why.replace('_', ' ')}"
 
 
 def _outcome(record: OfferOutcome) -> str:

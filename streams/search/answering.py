@@ -7,11 +7,13 @@ from typing import NamedTuple
 
 import numpy as np
 
+from streams.columns.shopper_events import category_code, item_code
 from streams.records.searches import Answered, RankedItem, Why
 from streams.search.index import Found, Index
 from streams.search.spelling import Speller, joined
 from streams.search.words import MOST_CHARACTERS, query_words, stem
 
+_CODE = (1 << 32) - 1
 #: So many items are ranked for a query; what a shopper likes moves none in that stand behind.
 CANDIDATES = 100
 #: A category is a query's from this share of the scores of the best ``ABOUT`` items on.
@@ -21,10 +23,16 @@ MOST_LIKED = 0.05
 
 
 class Liked(NamedTuple):
-    """What is known of whom searches: ``category``, and ``items`` that they bought."""
+    """What is known of whom searches, as features say it: the hash of the ``category`` that they like most (0: none),
+    and ``items`` that they bought, 32 bits of the hash of each."""
 
-    category: str | None = None
-    items: Collection[str] = ()
+    category: int = 0
+    items: Collection[int] = ()
+
+    def likes(self, item_id: str, category: str) -> float:
+        """0, 0.5 or 1: half for each that holds of an item."""
+        bought = item_code(item_id) & _CODE in self.items
+        return 0.5 * (bought + (self.category != 0 and bool(category) and category_code(category) == self.category))
 
 
 NOBODY = Liked()
@@ -96,10 +104,7 @@ class Searcher:
     def _liked_first(self, found: Found, liked: Liked) -> list[tuple[str, float]]:
         """Items with their scores; what is liked counts a little more."""
         scored = list(zip(found.items, found.scores.tolist(), strict=True))
-        if liked.category is None and not liked.items:
+        if liked == NOBODY:
             return scored
-        moved = []
-        for item, score in scored:
-            likes = (item in liked.items) + (liked.category is not None and self.index.category(item) == liked.category)
-            moved.append((item, score * (1 + MOST_LIKED * likes / 2)))
+        moved = [(i, score * (1 + MOST_LIKED * liked.likes(i, self.index.category(i)))) for i, score in scored]
         return sorted(moved, key=lambda pair: (-pair[1], pair[0]))

@@ -148,6 +148,10 @@ class Arena:
     def __len__(self) -> int:
         return len(self._index)
 
+    def __contains__(self, key: str) -> bool:
+        """Whether a key's row is in memory."""
+        return key in self._index
+
     def keys(self) -> Iterator[str]:
         """The keys whose rows are in memory."""
         return iter(self._index)

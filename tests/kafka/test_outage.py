@@ -181,7 +181,7 @@ def test_an_idle_worker_says_that_it_is_ready_and_nothing_else(own_cluster: Clus
     wait_for(lambda: fates([worker])["tick"] > 30, worker, 60)  # ten seconds with three partitions
     worker.stop()
     ready = r"\[[\d: -]+\] Ready: reads .*storefront\.events\.v1, .*catalog\.reviews\.v1 \(all 3 partitions\)\. "
-    served = f"/metrics, /live and /ready are at http://127.0.0.1:{worker.port}. Ctrl-C stops it.\n"
+    served = f"/metrics, /live, /ready and /search are at http://127.0.0.1:{worker.port}. Ctrl-C stops it.\n"
     said = worker.log.read_text()
     assert re.fullmatch(ready + re.escape(served), said), said
     assert "items" in said

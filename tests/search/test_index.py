@@ -8,6 +8,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from streams.columns.shopper_events import category_code, item_code
 from streams.records.searches import Answered
 from streams.search.answering import CANDIDATES, Liked, Searcher
 from streams.search.index import FIELDS, LATELY, SATURATION, Index, Said
@@ -158,11 +159,12 @@ def test_nothing_says_why() -> None:
 
 def test_what_a_shopper_likes_decides_only_between_items_that_fit_about_alike() -> None:
     plain_items = [(i.item_id, i.score) for i in ask("tea").items]
-    liked = ask("tea", liked=Liked("Cups", {"cup"}))
+    liked = ask("tea", liked=Liked(category_code("Cups"), {item_code("cup") & 0xFFFF_FFFF}))
+    assert {i.item_id: i.score for i in liked.items}["cup"] > dict(plain_items)["cup"]
     assert {i.item_id for i in liked.items} == {item for item, _ in plain_items}
     for item in liked.items:
         assert dict(plain_items)[item.item_id] <= item.score <= 1.0501 * dict(plain_items)[item.item_id] + 1e-4
-    assert ask("tea", liked=Liked("Nowhere", {"?"})).items == ask("tea").items
+    assert ask("tea", liked=Liked(category_code("Nowhere"), {1})).items == ask("tea").items
 
 
 @settings(max_examples=150, deadline=None)
