@@ -100,7 +100,7 @@ class Settings:
     host: Annotated[
         Name,
         _says(
-            "Where /metrics, /live and /ready are served, and /search on loopback. Loopback unless you decide otherwise."
+            "Where /metrics, /live, /ready and (on loopback) /search are served. Loopback unless you decide otherwise."
         ),
     ] = "127.0.0.1"
     port: Annotated[Port, _says("0 takes a free port.")] = 6066

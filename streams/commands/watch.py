@@ -98,9 +98,9 @@ def watch(
     """Print what comes through Kafka, live, a line each: when, whom, what and why.
 
     KINDS: of shoppers events, alerts, offers, withheld, outcomes (what became of campaigns' offers), profiles (who they
-    are, in words), ads (which ad of a slate to show), searches (what they found); of campaigns effects (what they brought beyond their holdout); of
-    items items (their profiles) and catalogue (what others tell of them: catalogue, stock, reviews); of shoppers and
-    items dead, late. Several at once; default: alerts offers dead.
+    are, in words), ads (which ad of a slate to show), searches (what they found); of campaigns effects (what they
+    brought beyond their holdout); of items items (their profiles) and catalogue (what others tell of them: catalogue,
+    stock, reviews); of shoppers and items dead, late. Several at once; default: alerts offers dead.
     The time of a line is the event time that it stands on. Waits for topics that are not there yet. Ctrl-C ends it.
     """
     wanted = {("shopper_id", shopper), ("item_id", item)} - {("shopper_id", None), ("item_id", None)}

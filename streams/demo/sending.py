@@ -10,6 +10,7 @@ from streams.access import Access
 from streams.demo.ads import with_ads
 from streams.demo.catalogue import CatalogueRecord, told
 from streams.demo.recording import Recording
+from streams.demo.searches import with_searches
 from streams.producer.replay import ReplayError, Sent, event_time_ms, records_of, send
 from streams.records.events import ShopperEvent
 from streams.records.items import ItemListed
@@ -133,7 +134,7 @@ class Sending:
         if self.after is not None:
             self.after.wait()
         events = (event for event in COMPLETE_JOURNEY.read(None) if self._wanted(event_time_ms(event)))
-        records = records_of(with_ads(self.recording.passing(self.paced(events))))
+        records = records_of(with_searches(with_ads(self.recording.passing(self.paced(events)))))
         send(self.kafka, records, acknowledged := Sent(), self.lane.so_far)
         self.lane.sent = acknowledged.records
         if not acknowledged.records:

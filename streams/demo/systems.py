@@ -28,6 +28,7 @@ from streams.topics import (
     PROFILES,
     RECOMMENDATIONS,
     SCORES,
+    SEARCH_RANKINGS,
     SHOPPER_PROFILES,
     Topic,
 )
@@ -62,6 +63,7 @@ SYSTEMS = (
     System("effect", "what each campaign brought beyond its holdout", EFFECTS, about="campaign"),
     System("items", "what each item sells, costs and has in (simulated) stock", ITEM_PROFILES, about="item"),
     System("ad", "which ad each (simulated) visit is shown, at what a click is worth", ADS, task="ad"),
+    System("search", "what (simulated) searches find in the catalogue", SEARCH_RANKINGS),
 )
 
 

@@ -9,8 +9,9 @@ import pytest
 from streams.access import Access
 from streams.demo.ads import EVERY, VISITORS, with_ads
 from streams.demo.recording import Recording
+from streams.demo.searches import QUERIES, with_searches
 from streams.demo.sending import Sending
-from streams.records.events import AdRequested, ConsentChanged, OrderPlaced
+from streams.records.events import AdRequested, ConsentChanged, OrderPlaced, Searched
 from tests.decisions.test_ads import decided
 from tests.shoppers import NOON, log_of, ordered
 from tests.worlds import cut, run_plain
@@ -56,3 +57,12 @@ def test_requests_for_ads_are_simulated_beside_real_orders_which_stay_as_they_ar
     answers = decided(run_plain(cut(log_of(*both), [])))
     assert len(answers) == 50
     assert {"worth_most"} <= {reason for each in answers for reason in each.reasons}
+
+
+def test_searches_come_after_all_else_and_only_where_there_is_something() -> None:
+    real = [ordered(f"h{i}", NOON + i, f"o{i}") for i in range(3)]
+    found = list(with_searches(real))
+    assert found[:3] == real
+    assert [event.query for event in found[3:] if isinstance(event, Searched)] == list(QUERIES)
+    assert {event.event_time for event in found[3:]} == {NOON + 2}
+    assert list(with_searches([])) == []

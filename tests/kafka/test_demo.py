@@ -18,8 +18,9 @@ import msgspec
 import pytest
 
 from streams.demo.items import RANKINGS
+from streams.demo.searches import QUERIES
 from streams.demo.systems import SYSTEMS
-from streams.topics import ADS, EFFECTS, EVENTS, OFFERS
+from streams.topics import ADS, EFFECTS, EVENTS, OFFERS, SEARCH_RANKINGS
 from tests.kafka.harness import Cluster, in_the_background
 from tests.shoppers import log_of, viewed
 
@@ -94,6 +95,8 @@ def test_every_system_answers_and_shows_a_real_record(run: Run) -> None:
     systems = run.numbers["systems"]
     assert set(systems) == {system.name for system in SYSTEMS} >= {"churn", "behaviour"}
     assert systems["behaviour"]["answers"] == run.numbers["scored"] > systems["churn"]["answers"] > 0
+    assert systems["search"]["answers"] >= len(QUERIES)
+    assert systems["search"]["example"]["answer"]["items"]
     assert systems["items"]["answers"] == run.numbers["item_profiles"] > 0
     for system in SYSTEMS:
         told = systems[system.name]
@@ -102,7 +105,7 @@ def test_every_system_answers_and_shows_a_real_record(run: Run) -> None:
             continue
         assert (told["topic"], told["answers"] > 0) == (system.topic.name, True)
         example = msgspec.convert(told["example"], system.topic.records[0])
-        if hasattr(example, "shopper_id") and system.topic not in (OFFERS, ADS):
+        if hasattr(example, "shopper_id") and system.topic not in (OFFERS, ADS, SEARCH_RANKINGS):
             # Of the story's shopper, at the time of its alert.
             assert example.shopper_id == run.numbers["story"]["shopper_id"]
             assert getattr(example, "event_time_ms", None) == run.numbers["story"]["at_ms"]
