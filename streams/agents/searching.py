@@ -52,7 +52,7 @@ class Searching:
         publish_from_ms: int,
         shoppers: Mapping[int, PartitionProcessor],
     ) -> None:
-        self._book, self._writer, self._metrics, self._shoppers = book, writer, metrics, shoppers
+        self._book, self._writer, self.metrics, self._shoppers = book, writer, metrics, shoppers
         self._publish_from_ms = publish_from_ms
         self._searcher = Searcher(Index())
 
@@ -65,7 +65,7 @@ class Searching:
             else:
                 self._searcher.index.put(item, said)
         if changed:
-            self._metrics.search_items.set(len(self._searcher.index))
+            self.metrics.search_items.set(len(self._searcher.index))
         return len(changed)
 
     def asked(self, query: str, n: int, shopper: str | None) -> Answered:
@@ -85,8 +85,8 @@ class Searching:
     def _answer(self, query: str, n: int, source: str, liked: Liked = NOBODY) -> Answered:
         began = time.perf_counter()
         found = self._searcher.answer(query, min(n, CANDIDATES), liked)
-        self._metrics.search_seconds.observe(time.perf_counter() - began)
-        self._metrics.searches.labels(source, found.why).inc()
+        self.metrics.search_seconds.observe(time.perf_counter() - began)
+        self.metrics.searches.labels(source, found.why).inc()
         return found
 
     def handle(self, slice_: Slice) -> None:

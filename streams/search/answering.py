@@ -16,6 +16,8 @@ from streams.search.words import MOST_CHARACTERS, query_words, stem
 _CODE = (1 << 32) - 1
 #: So many items are ranked for a query; what a shopper likes moves none in that stand behind.
 CANDIDATES = 100
+#: So many words of a query are corrected: looking for what was meant is what costs most.
+CORRECTED = 4
 #: A category is a query's from this share of the scores of the best ``ABOUT`` items on.
 ABOUT, LEAST_SHARE = 20, 0.3
 #: What a shopper likes adds at most this share to an item's score: it decides between items that fit about alike.
@@ -48,7 +50,7 @@ class Searcher:
         """The best ``n`` items (at most ``CANDIDATES``)."""
         self.index.tidy()
         asked = query_words(query)
-        meant = list(dict.fromkeys(word for given in asked for word in self._meant(given)))
+        meant = self._meant(asked)
         known = [word for word in meant if self.index.frequency(word)]
         found, dropped = Found([], np.zeros(0)), list[str]()
         why: Why = "nothing_found" if asked else "no_words"
@@ -71,13 +73,16 @@ class Searcher:
             catalogue=self.index.digest,
         )
 
-    def _meant(self, word: str) -> list[str]:
-        return [word] if self.index.frequency(word) else self._speller.correct(word) or [word]
+    def _meant(self, asked: Sequence[str]) -> list[str]:
+        """The words that were meant; of those that no item says, the first ``CORRECTED`` are corrected."""
+        unknown = [word for word in asked if not self.index.frequency(word)][:CORRECTED]
+        read = {word: self._speller.correct(word) or [word] for word in unknown}
+        return list(dict.fromkeys(word for given in asked for word in read.get(given, [given])))
 
     def _not_together(self, known: Sequence[str]) -> list[str]:
         """The rarest words, as many as there are until some item says all others."""
         kept, dropped = list(known), list[str]()
-        while len(kept) > 1 and not self.index.best(kept, 1, all_of=True).items:
+        while len(kept) > 1 and not self.index.together(kept):
             rarest = min(kept, key=lambda word: (self.index.frequency(word), word))
             kept.remove(rarest)
             dropped.append(rarest)

@@ -19,7 +19,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from streams.columns.arrays import Bools, Ints
+from streams.columns.arrays import Ints
 from streams.search.words import stems
 
 Floats = npt.NDArray[np.float64]
@@ -302,12 +302,9 @@ class Index:
         found = np.flatnonzero(hit)
         return found, total[found]
 
-    def best(self, words: Sequence[str], most: int, all_of: bool = False) -> Found:
-        """The best items for some words; ``all_of``: only those that say each of them."""
+    def best(self, words: Sequence[str], most: int) -> Found:
+        """The best items for some words."""
         places, scores = self.scores(words)
-        if all_of and len(words) > 1:
-            kept = self._say_all(places, words)
-            places, scores = places[kept], scores[kept]
         if len(places) > most:
             least = np.partition(scores, len(scores) - most)[len(scores) - most]
             places, scores = places[scores >= least], scores[scores >= least]
@@ -321,9 +318,12 @@ class Index:
         ids = sorted(i for i, item in some if item.category == category)[:most]
         return Found(ids, np.zeros(len(ids)))
 
-    def _say_all(self, places: Ints, words: Sequence[str]) -> Bools:
-        said = np.zeros(len(self._ids), np.int64)
-        for word in words:
-            if (code := self._codes.get(word)) is not None:
-                said[self._postings(code)[0]] += 1
-        return said[places] == len(words)
+    def together(self, words: Sequence[str]) -> bool:
+        """Whether a listed item says all of some words that the index knows."""
+        rarest, *others = sorted(words, key=lambda word: (self.frequency(word), word))
+        left = self._postings(self._codes[rarest])[0]
+        for word in others:
+            if not len(left):
+                break
+            left = np.intersect1d(left, self._postings(self._codes[word])[0], assume_unique=True)
+        return bool(len(left))
