@@ -87,6 +87,7 @@ COMMANDS = {
     "replay": "replay",
     "watch": "watch",
     "why": "why",
+    "search": "search",
     "dead-letters": "dead_letters",
     "late-events": "late_events",
     "archive": "archive",

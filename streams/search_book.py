@@ -44,6 +44,10 @@ class SearchBook:
                 del self._changed[item]
             return [(item, None if item in self._delisted else self._said[item]) for item in items]
 
+    def drain_all(self) -> list[tuple[str, Said | None]]:
+        """The same of all of them."""
+        return self.drain(len(self._changed))
+
 
 def decode(value: bytes) -> ItemSought:
     """A record of the topic. Raises ``msgspec.DecodeError``."""

@@ -29,6 +29,7 @@ GIVEN = {
     "other": "v",
     "to": "live",
     "url": "archive",
+    "query": "tea",
 }
 A_CAMPAIGN = str(Path(examples.__file__).parent / "welcome.yaml")
 _CALLS = """

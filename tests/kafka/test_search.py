@@ -15,7 +15,7 @@ from streams.records import events as e
 from streams.records.items import ItemChanged, ItemDelisted, ItemListed, ItemRecord
 from streams.topics import CATALOG, SEARCH_RANKINGS
 from tests.kafka.harness import Cluster, Worker
-from tests.kafka.test_campaigns import said
+from tests.kafka.test_campaigns import run, said
 from tests.shoppers import NOON, log_of, ordered
 
 pytestmark = pytest.mark.kafka
@@ -84,6 +84,12 @@ def test_searches_find_what_the_catalogue_lists(cluster: Cluster) -> None:
                     for who in ("&shopper=shopper-0", "&shopper=nobody"))  # fmt: skip
     assert 1 < liked["cup"] / plain["cup"] < 1.06
     assert liked["tea"] == plain["tea"]
+
+    shown = run(cluster, "search", "haedset", "--json")
+    assert (shown.exit_code, json.loads(shown.output)) == (0, http(worker, "q=haedset"))
+    assert "Green tea, 20 bags" in run(cluster, "search", "tea", "-n", "1").output
+    nothing = run(cluster, "search", "zzzz")
+    assert (nothing.exit_code, "4 items are listed" in nothing.output) == (1, True)
 
     changed = ItemChanged(event_id="c", item_id="cup", event_time=NOON + 1, title="Coffee mug")
     gone = ItemDelisted(event_id="d", item_id="set", event_time=NOON + 1)
