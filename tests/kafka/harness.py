@@ -33,14 +33,15 @@ from streams.records.slices import Slice
 from streams.records.tags import tag_of
 from streams.settings import Settings
 from streams.state.arena import Codec, row_bytes
-from streams.topics import CARRIED, EFFECTS, EVENTS, OFFER_OUTCOMES, TOPIC_OF, create
+from streams.topics import CARRIED, EFFECTS, EVENTS, OFFER_OUTCOMES, SEARCH_RANKINGS, TOPIC_OF, create
 from tests.kafka.client import Client, Place
 from tests.shoppers import Log
 from tests.worlds import World
 
 PARTITIONS = 3
-#: Where workers say what a log came to; what followed offers is told apart, by windows (``test_effects.py``).
-OUTPUTS = sorted(set(TOPIC_OF.values()) - {OFFER_OUTCOMES.name, EFFECTS.name})
+#: Where workers say what a log came to; what followed offers is told apart, by windows (``test_effects.py``), and what
+#: searches found stands on a catalogue as well (``test_search.py``).
+OUTPUTS = sorted(set(TOPIC_OF.values()) - {OFFER_OUTCOMES.name, EFFECTS.name, SEARCH_RANKINGS.name})
 ENVIRONMENT = {
     "OFFERSTREAM_FLUSH_SECONDS": "0.3",
     "OFFERSTREAM_MAX_SLICE": "150",
