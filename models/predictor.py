@@ -104,6 +104,12 @@ class Predictor:
         return dict(self.artifact.card.get("tiers", {}))
 
     @property
+    def sure(self) -> dict[str, Any]:
+        """From which confidence on its answer counts (``from``; None: from none), and which share of those is
+        ``promised`` to be right; empty where the card does not say."""
+        return dict(self.artifact.card.get("sure", {}))
+
+    @property
     def names(self) -> tuple[str, ...]:
         """What the whole numbers of rankings and texts, or the places of effects, stand for; empty where they are hash
         buckets."""

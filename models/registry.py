@@ -5,13 +5,15 @@ from __future__ import annotations
 from models.task import Task
 from models.tasks.ad.task import AD
 from models.tasks.behaviour.task import BEHAVIOUR
+from models.tasks.category.task import CATEGORY
 from models.tasks.churn.task import CHURN
 from models.tasks.promotion.task import PROMOTION
 from models.tasks.recommend.task import RECOMMEND
+from models.tasks.sentiment.task import SENTIMENT
 from models.tasks.value.task import VALUE
 from streams.nearest import unknown as unknown_among
 
-TASKS: tuple[Task, ...] = (BEHAVIOUR, CHURN, PROMOTION, VALUE, AD, RECOMMEND)
+TASKS: tuple[Task, ...] = (BEHAVIOUR, CHURN, PROMOTION, VALUE, AD, RECOMMEND, CATEGORY, SENTIMENT)
 #: Those of which a version comes with the package.
 SHIPPED: tuple[Task, ...] = tuple(task for task in TASKS if task.shipped)
 
@@ -27,7 +29,7 @@ def task(name: str) -> Task:
 def unknown(name: str) -> str:
     """What is said of a name that no task has.
 
-    >>> unknown("chrun")
-    "There is no task 'chrun': did you mean churn? There are: behaviour, churn, promotion, value, ad, recommend."
+    >>> unknown("chrun")  # doctest: +ELLIPSIS
+    "There is no task 'chrun': did you mean churn? There are: behaviour, churn, ..., sentiment."
     """
     return unknown_among("task", name, [known.name for known in TASKS])

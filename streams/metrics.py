@@ -51,7 +51,11 @@ class Metrics:
         )
         self.dead_letters = counter("dead_letters", "records", "Records that could not be used, by reason.", "reason")
         self.outcomes = counter(
-            "outcomes", "outcomes", "Outcomes, by kind and (for alerts: level) reason.", "kind", "reason"
+            "outcomes",
+            "outcomes",
+            "Outcomes, by kind and (for alerts: level; for enriched items: whether the suggested category agrees) reason.",
+            "kind",
+            "reason",
         )
         self.suppressed = counter(
             "suppressed_outcomes",

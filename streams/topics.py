@@ -20,6 +20,7 @@ from streams.records import (
     campaign_changes,
     coupons,
     effects,
+    enriched,
     items,
     news,
     offers,
@@ -125,6 +126,14 @@ ITEM_PROFILES = Topic(
     retention_days=0,
     compacted=True,
 )
+ENRICHED = Topic(
+    "items.enriched.v1",
+    "What models make of each item's words: a category to suggest, what its reviewers write",
+    "item_id",
+    (enriched.ItemEnriched,),
+    retention_days=0,
+    compacted=True,
+)
 #: Logs that each group of workers has for itself: their names begin with its ``app_id``.
 INTERNAL = (ITEMS_LOG, CAMPAIGNS_LOG)
 #: Topics that are carried over into the items' log.
@@ -224,7 +233,7 @@ SEARCH_RANKINGS = Topic(
 )
 TOPICS = (
     EVENTS, CATALOG, STOCK, REVIEWS, ALERTS, OFFERS, WITHHELD, SCORES, PROFILES, SHOPPER_PROFILES, RECOMMENDATIONS,
-    ITEM_PROFILES, LATE, DEAD_LETTERS, CONTROL, CAMPAIGNS, RECEIPTS, OFFER_OUTCOMES, EFFECTS, ADS,
+    ITEM_PROFILES, ENRICHED, LATE, DEAD_LETTERS, CONTROL, CAMPAIGNS, RECEIPTS, OFFER_OUTCOMES, EFFECTS, ADS,
     SEARCH_ITEMS, SEARCH_RANKINGS,
 )  # fmt: skip
 

@@ -14,7 +14,7 @@ from training.datasets import DATASETS
 from training.errors import Misuse, TrainingError
 from training.job import may_teach
 from training.parts import Workers
-from training.source import Source, distinct, of_dataset, of_name, of_topic
+from training.source import About, Source, distinct, of_dataset, of_name, of_topic
 from training.tasks import Trainer
 from training.times import parse_time
 
@@ -47,6 +47,12 @@ class Asked:
         return bool(self.histories) or self.from_broker
 
 
+def about_of(how: Trainer) -> About:
+    """What a trainer's histories are about."""
+    found: About = getattr(how, "ABOUT", "shopper")
+    return found
+
+
 def histories(asked: Asked, settings: Settings, how: Trainer) -> list[Cut]:
     """What is trained on. Raises ``TrainingError``, also for what is missing of a history."""
     if not asked.own:
@@ -56,8 +62,14 @@ def histories(asked: Asked, settings: Settings, how: Trainer) -> list[Cut]:
             raise Misuse("--cut says where a history is cut: name one with --history or --from-broker.")
         found = _datasets(how.SHIPPED, asked)
     else:
-        sources = [of_name(text, asked.data, settings) for text in asked.histories]
+        about = about_of(how)
+        sources = [of_name(text, asked.data, settings, about) for text in asked.histories]
         if asked.from_broker:
+            if about == "item":
+                raise Misuse(
+                    f"{asked.task} learns of a catalogue: give files of its records with --history FILE; --from-broker "
+                    "reads what shoppers did."
+                )
             sources.append(of_topic(settings))
         found = list(zip(distinct(sources), _cuts(asked, sources, how), strict=True))
     for source, _ in found:

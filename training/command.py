@@ -25,7 +25,7 @@ from training import needs
 from training.asked import Asked, Cut, Kept, histories, keeper, measured
 from training.errors import Misuse, TrainingError
 from training.fit import Tell
-from training.job import CutHistory, Job, upstream_of
+from training.job import CutHistory, CutTold, Job, upstream_of
 from training.progress import progress
 from training.quiet import without_notes
 from training.tables import alerts, challenge, effects_found, standing, summary, verdicts
@@ -65,17 +65,23 @@ def run(asked: Asked, settings: Settings, console: Console) -> Artifact:
     best, called = champion(task, asked, settings, say) if asked.own else (None, "")
     with progress(console) as tell:
         decided = decisions(asked, settings, how, [cut_ms for _, cut_ms in given], tell, say)
+        teach, test = (
+            read(given, asked, how, tell, say),
+            tuple(load(cut, asked, tell, say) for cut in besides),
+        )
         job = Job(
             task,
-            read(given, asked, how, tell, say),
+            tuple(each for each in teach if isinstance(each, CutHistory)),
             asked.seed,
             asked.work,
             own=asked.own,
             champion=best,
             champion_called=called,
-            measured=tuple(load(cut, asked, tell, say) for cut in besides),
+            measured=tuple(each for each in test if isinstance(each, CutHistory)),
             decided=decided,
             workers=asked.workers,
+            told=tuple(each for each in teach if isinstance(each, CutTold)),
+            told_measured=tuple(each for each in test if isinstance(each, CutTold)),
             tell=tell,
         )
         tell_of_champion(job, say)
@@ -105,7 +111,7 @@ def check_installed() -> None:
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 
 
-def load(cut: Cut, asked: Asked, tell: Tell, say: Say) -> CutHistory:
+def load(cut: Cut, asked: Asked, tell: Tell, say: Say) -> CutHistory | CutTold:
     """Read a history, and say what became of its records."""
     source, cut_ms = cut
     history, tally = source.load(asked.work, lambda n: tell(f"reading {source.name}", n, None))
@@ -113,13 +119,13 @@ def load(cut: Cut, asked: Asked, tell: Tell, say: Say) -> CutHistory:
         say(f"{source.name}: {line}")
     if len(history):
         span = f"{shown_time(int(history.time_ms[0]))} to {shown_time(history.end_ms)}"
-        say(f"{source.name}: {len(history):,} events of {len(history.shoppers):,} shoppers, {span}")
-    return CutHistory(source, history, cut_ms)
+        say(f"{source.name}: {history.contents()}, {span}")
+    return CutTold(source, history, cut_ms) if source.about == "item" else CutHistory(source, history, cut_ms)
 
 
-def read(cuts: Sequence[Cut], asked: Asked, how: Trainer, tell: Tell, say: Say) -> tuple[CutHistory, ...]:
+def read(cuts: Sequence[Cut], asked: Asked, how: Trainer, tell: Tell, say: Say) -> tuple[CutHistory | CutTold, ...]:
     """Read what is trained on. Raises ``TooLittle``; says what more of would make a better model."""
-    found: list[CutHistory] = []
+    found: list[CutHistory | CutTold] = []
     for cut in cuts:
         found.append(load(cut, asked, tell, say))
         for note in needs.check(found[-1], how.NEEDS):
@@ -185,7 +191,7 @@ def promoted(artifact: Artifact, job: Job, kept: Kept, settings: Settings, to: L
     there is no champion that can be had, it is for a person to decide."""
     if job.champion is None:
         return "Nothing was promoted: there is no version to compare it with. Look at it, and promote it yourself."
-    task, found = job.task.name, [standing(artifact, given.name) for given in job.histories]
+    task, found = job.task.name, [standing(artifact, given.name) for given in job.given]
     if any("behind" in sides for sides in found) or not any("ahead" in sides for sides in found):
         return f"Nothing was promoted: beside {job.champion_called} it is not ahead in something and behind in nothing."
     versions = Versions(settings)
@@ -197,7 +203,7 @@ def promoted(artifact: Artifact, job: Job, kept: Kept, settings: Settings, to: L
 def tell_of_champion(job: Job, say: Say) -> None:
     """Say where the shipped model knows some of what it is tested on."""
     windows = {} if job.champion is None else job.champion.artifact.card["split"]["windows"]
-    for given in job.histories:
+    for given in job.given:
         if given.name in windows and parse_time(windows[given.name]["cut"]) > given.cut_ms:
             say(
                 f"note: the shipped model was trained on {given.name} up to {windows[given.name]['cut']}: it knows "
@@ -217,7 +223,7 @@ def tell_device(say: Say) -> None:
 
 def tell_result(artifact: Artifact, job: Job, kept: Kept) -> None:
     """Print what was measured, where the model is, and the commands that come next."""
-    console, task, names = Console(), job.task.name, [given.name for given in job.histories]
+    console, task, names = Console(), job.task.name, [given.name for given in job.given]
     if not console.is_terminal:
         console = Console(width=160)  # a file has no width of its own
     title = job.champion_called.removeprefix("the ").removesuffix(" model")

@@ -80,6 +80,10 @@ class History:
     def __len__(self) -> int:
         return len(self.shopper)
 
+    def contents(self) -> str:
+        """How much there is, in words."""
+        return f"{len(self):,} events of {len(self.shoppers):,} shoppers"
+
     @property
     def end_ms(self) -> int:
         """When the history ends: what lies after it is not known."""

@@ -25,6 +25,7 @@ from training.parts import Workers, replayed
 from training.replay import Rows, replay
 from training.source import Source
 from training.split import Leak, check_rows
+from training.told import Told
 
 Floats32 = npt.NDArray[np.float32]
 Tell = Callable[[str, int, int | None], None]
@@ -36,6 +37,21 @@ class CutHistory:
 
     source: Source
     history: History
+    cut_ms: int
+    """UTC milliseconds since 1970."""
+
+    @property
+    def name(self) -> str:
+        """Of the history."""
+        return self.source.name
+
+
+@dataclass(frozen=True)
+class CutTold:
+    """What was told of items, and the moment at which it is cut: what is before teaches, what is after tests."""
+
+    source: Source
+    history: Told
     cut_ms: int
     """UTC milliseconds since 1970."""
 
@@ -68,6 +84,8 @@ class Job:
     ``measured``: histories that a model may be measured on but that may not be in an artifact.
     ``decided``: what campaigns decided and what followed, for a task that learns of that.
     ``workers``: where histories are replayed by parts, with rows in canonical order; None: here, as they come.
+    ``told``, ``told_measured``: the same of a task that learns of what was told about items, which has no histories of
+    shoppers.
     """
 
     task: Task
@@ -80,11 +98,18 @@ class Job:
     measured: tuple[CutHistory, ...] = ()
     decided: Joined | None = None
     workers: Workers | None = None
+    told: tuple[CutTold, ...] = ()
+    told_measured: tuple[CutTold, ...] = ()
     tell: Tell = field(default=lambda _stage, _done, _total: None)
 
     def __post_init__(self) -> None:
-        for given in self.histories:
+        for given in self.given:
             may_teach(given.source)
+
+    @property
+    def given(self) -> tuple[CutHistory | CutTold, ...]:
+        """What teaches, whatever it is about."""
+        return (*self.histories, *self.told)
 
     @cached_property
     def upstream(self) -> tuple[Predictor, ...]:
@@ -104,9 +129,7 @@ class Job:
     @property
     def data(self) -> list[dict[str, str]]:
         """What a card says of the histories that taught."""
-        return [
-            {"name": s.name, "licence": s.licence, "meaning": s.meaning} for s in (h.source for h in self.histories)
-        ]
+        return [{"name": s.name, "licence": s.licence, "meaning": s.meaning} for s in (h.source for h in self.given)]
 
     def rows(self, given: CutHistory, features: Sequence[str], **how: object) -> FeatureRows:
         """Rows with these features and all that the task's upstream models need, of those whom the task can judge;

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from streams.features.kinds.decay import DAY_MS
 from streams.records.words import shown_time
 from training.errors import TrainingError
 from training.history import History
-from training.job import CutHistory
+from training.job import CutHistory, CutTold
 from training.labels.horizons import orders_of
 
 
@@ -22,8 +23,8 @@ class Need:
     than ``enough`` it costs what ``cost`` says (measured: docs/training.md)."""
 
     what: str
-    count: Callable[[History, int], int]
-    """Of a history and its cut (UTC milliseconds)."""
+    count: Callable[[Any, int], int]
+    """Of a history (``History``, or ``Told`` of items) and its cut (UTC milliseconds)."""
     least: int
     enough: int
     cost: str
@@ -35,14 +36,15 @@ class TooLittle(TrainingError):
     """A history has too little of what a trainer needs."""
 
 
-def check(given: CutHistory, needs: Sequence[Need]) -> list[str]:
+def check(given: CutHistory | CutTold, needs: Sequence[Need]) -> list[str]:
     """Hold a history against what each must have; returns what it has less of than enough, in sentences.
 
     Raises ``TooLittle`` for a cut outside the history, or less than the least of anything.
     """
     name, history, cut_ms, remark = given.name, given.history, given.cut_ms, given.source.remark()
+    what = "record about items" if isinstance(given, CutTold) else "event"
     if not len(history):
-        raise TooLittle(f"{name} holds no event that can be used. {remark}".rstrip())
+        raise TooLittle(f"{name} holds no {what} that can be used. {remark}".rstrip())
     first, last = int(history.time_ms[0]), history.end_ms
     if not first < cut_ms < last:
         side = "before" if cut_ms <= first else "after"
@@ -53,12 +55,12 @@ def check(given: CutHistory, needs: Sequence[Need]) -> list[str]:
     return _held(f"{name}, cut at {shown_time(cut_ms)},", [given], [n for n in needs if not n.together], remark)
 
 
-def check_together(histories: Sequence[CutHistory], needs: Sequence[Need]) -> list[str]:
+def check_together(histories: Sequence[CutHistory | CutTold], needs: Sequence[Need]) -> list[str]:
     """Hold all histories against what they must have together; likewise."""
     return _held(" and ".join(given.name for given in histories), histories, [n for n in needs if n.together], "")
 
 
-def _held(what: str, histories: Sequence[CutHistory], needs: Sequence[Need], remark: str) -> list[str]:
+def _held(what: str, histories: Sequence[CutHistory | CutTold], needs: Sequence[Need], remark: str) -> list[str]:
     counted = [(need, sum(need.count(given.history, given.cut_ms) for given in histories)) for need in needs]
     missing = [f"{n:,} {need.what} (at least {need.least:,})" for need, n in counted if n < need.least]
     if missing:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import ModuleType
+from typing import Any, Literal
 
 import msgspec
 
@@ -24,10 +25,13 @@ from training.datasets import DATASETS, Dataset
 from training.errors import Misuse
 from training.history import History, HistoryError, Tell, history_of
 from training.records import Tally, history_of_logs
+from training.told import told_by, told_in_logs
 
 #: Part of a kept history's name: raise it when what is decoded changes.
 FORMAT = 5
 OWN_LICENCE = "your own"
+#: What a history is about.
+About = Literal["shopper", "item"]
 
 
 @dataclass(frozen=True)
@@ -35,8 +39,9 @@ class Source:
     """A history that can be had.
 
     ``ship``: may a model trained on it be an artifact. ``rules``: how the log is treated that its rows are of.
-    ``check`` raises ``TrainingError`` for what is missing, at once. ``load(folder, tell)`` gives the history, kept in
-    the folder, and what became of its records: None of a data set, whose reader makes no others.
+    ``check`` raises ``TrainingError`` for what is missing, at once. ``load(folder, tell)`` gives the history (a
+    ``History``, kept in the folder; ``about`` items a ``Told``), and what became of its records: None of a data set,
+    whose reader makes no others.
     """
 
     name: str
@@ -45,22 +50,25 @@ class Source:
     ship: bool
     rules: Rules
     check: Callable[[], object]
-    load: Callable[[Path, Tell], tuple[History, Tally | None]]
+    load: Callable[[Path, Tell], tuple[Any, Tally | None]]
     remark: Callable[[], str] = field(default=lambda: "")
     """Where it gives too little: what may be the reason."""
+    about: About = "shopper"
 
 
 def of_dataset(dataset: Dataset, data_dir: Path | None) -> Source:
     """A data set: from its package, or from its folder under ``data_dir``."""
 
-    def load(kept_in: Path, tell: Tell) -> tuple[History, Tally | None]:
+    def load(kept_in: Path, tell: Tell) -> tuple[Any, Tally | None]:
+        if dataset.about == "item":
+            return told_by(dataset.read(data_dir), tell), None  # type: ignore[arg-type]
         seen = _state(dataset.files(data_dir))
         reader = inspect.getmodule(dataset.read)
         assert reader is not None
 
         def read() -> tuple[History, str]:
             try:
-                return history_of(dataset.read(data_dir), dataset.currency, tell), ""
+                return history_of(dataset.read(data_dir), dataset.currency, tell), ""  # type: ignore[arg-type]
             except HistoryError as error:
                 raise HistoryError(f"{dataset.name}: {error}") from error
 
@@ -74,14 +82,17 @@ def of_dataset(dataset: Dataset, data_dir: Path | None) -> Source:
         Rules(),
         lambda: dataset.files(data_dir),
         load,
+        about=dataset.about,
     )
 
 
-def of_files(path: Path, rules: Rules) -> Source:
-    """A shop's own events: a file, or all files in a folder, which are of one shop."""
+def of_files(path: Path, rules: Rules, about: About = "shopper") -> Source:
+    """A shop's own events, or what it told about items: a file, or all files in a folder, which are of one shop."""
 
-    def load(kept_in: Path, tell: Tell) -> tuple[History, Tally | None]:
+    def load(kept_in: Path, tell: Tell) -> tuple[Any, Tally | None]:
         found = files.files_of(path)
+        if about == "item":
+            return told_in_logs(map(files.log_of, found), rules, tell)
         seen = (_state(found), msgspec.to_builtins(rules.decode), rules.allowed_lateness_ms)
 
         def read() -> tuple[History, str]:
@@ -92,7 +103,8 @@ def of_files(path: Path, rules: Rules) -> Source:
         return held, msgspec.json.decode(note, type=Tally)
 
     name = path.resolve().name + ("/" if path.is_dir() else "")
-    return Source(name, "Events of a shop", OWN_LICENCE, True, rules, lambda: files.files_of(path), load)
+    meaning = "Events of a shop" if about == "shopper" else "A shop's catalogue and reviews"
+    return Source(name, meaning, OWN_LICENCE, True, rules, lambda: files.files_of(path), load, about=about)
 
 
 def of_topic(settings: Settings) -> Source:
@@ -133,18 +145,26 @@ def of_archive(url: str, rules: Rules) -> Source:
     return Source(url, "Events of a shop", OWN_LICENCE, True, rules, lambda: kept.about(EVENTS.name), load)
 
 
-def of_name(text: str, data_dir: Path | None, settings: Settings) -> Source:
-    """What ``--history`` names: a data set, an archive, else a file or folder."""
+def of_name(text: str, data_dir: Path | None, settings: Settings, about: About = "shopper") -> Source:
+    """What ``--history`` names: a data set, an archive, else a file or folder. ``about``: of what it must tell."""
     if text in DATASETS:
+        if DATASETS[text].about != about:
+            fit = ", ".join(name for name, dataset in DATASETS.items() if dataset.about == about)
+            raise Misuse(f"--history {text} tells of {DATASETS[text].about}s, not of {about}s; these do: {fit}.")
         return of_dataset(DATASETS[text], data_dir)
     if ("://" in text or Path(text).is_dir()) and is_archive(text):
+        if about == "item":
+            raise Misuse(
+                f"--history {text}: an archive keeps what shoppers did. Give files of what your catalogue and "
+                "reviewers told, as they were produced to catalog.items.v1 and catalog.reviews.v1."
+            )
         return of_archive(text, settings.rules())
     if not Path(text).exists():
         raise Misuse(
             f"--history {text}: there is no such file or folder (looked for in {Path.cwd()}), and no data set of that "
             f"name; these are: {', '.join(DATASETS)}."
         )
-    return of_files(Path(text), settings.rules())
+    return of_files(Path(text), settings.rules(), about)
 
 
 def distinct(sources: Sequence[Source]) -> list[Source]:

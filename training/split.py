@@ -15,6 +15,7 @@ from training.errors import TrainingError
 from training.history import History
 from training.labels.horizons import Labels
 from training.replay import Rows
+from training.told import Told
 
 Mask = npt.NDArray[np.bool_]
 
@@ -40,7 +41,7 @@ class Split:
         return self.fit, self.validate, self.test
 
 
-def window(history: History, cut_ms: int) -> dict[str, str]:
+def window(history: History | Told, cut_ms: int) -> dict[str, str]:
     """What a card says of a data set: from when on events were seen, where training ended and the test began, and
     where the events end."""
     times = {"from": int(history.time_ms[0]), "cut": cut_ms, "to": history.end_ms}

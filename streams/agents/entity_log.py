@@ -20,6 +20,7 @@ from streams.processing.entity import Entity
 from streams.processing.model import Model, Shelf
 from streams.processing.partition import OtherLog, PartitionProcessor
 from streams.processing.rules import Rules
+from streams.records.enriched import ItemEnriched
 from streams.records.events import MAX_ID_LENGTH, ClockTicked, LogIdled, encode_event
 from streams.records.offers import OfferWithheld
 from streams.records.outcomes import AnyOutcome, ChurnAlerted, encode_outcome
@@ -308,6 +309,8 @@ def _kind(outcome: AnyOutcome) -> tuple[str, str]:
         return "ChurnAlerted", outcome.level
     if isinstance(outcome, OfferWithheld):
         return "OfferWithheld", outcome.reason
+    if isinstance(outcome, ItemEnriched):
+        return "ItemEnriched", "" if outcome.category is None else outcome.category.agreement
     return type(outcome).__name__, ""
 
 

@@ -29,6 +29,7 @@ from streams.topics import (
     CARRIED,
     DEAD_LETTERS,
     EFFECTS,
+    ENRICHED,
     EVENTS,
     ITEM_PROFILES,
     LATE,
@@ -51,6 +52,7 @@ KINDS: dict[str, tuple[Topic, ...]] = {
     "profiles": (SHOPPER_PROFILES,),
     "ads": (ADS,),
     "items": (ITEM_PROFILES,),
+    "enriched": (ENRICHED,),
     "recommendations": (RECOMMENDATIONS,),
     "searches": (SEARCH_RANKINGS,),
     "catalogue": CARRIED,
@@ -67,7 +69,7 @@ LOOK_SECONDS = 0.5
 PRESENCE_SECONDS = 3.0
 _KIND_OF = {topic.name: kind for kind, topics in KINDS.items() for topic in topics}
 #: Topics whose records are about items, as are dead and late ones that came in them.
-_OF_ITEMS = {topic.name for topic in (*CARRIED, ITEM_PROFILES)}
+_OF_ITEMS = {topic.name for topic in (*CARRIED, ITEM_PROFILES, ENRICHED)}
 _DECODERS: dict[str, Callable[[bytes], object]] = {
     **{kind: msgspec.json.Decoder(topics[0].records[0]).decode for kind, topics in KINDS.items()},
     "events": decode_event,
@@ -99,8 +101,9 @@ def watch(
 
     KINDS: of shoppers events, alerts, offers, withheld, outcomes (what became of campaigns' offers), profiles (who they
     are, in words), ads (which ad of a slate to show), searches (what they found); of campaigns effects (what they
-    brought beyond their holdout); of items items (their profiles) and catalogue (what others tell of them: catalogue,
-    stock, reviews); of shoppers and items dead, late. Several at once; default: alerts offers dead.
+    brought beyond their holdout); of items items (their profiles), enriched (what models make of their words) and
+    catalogue (what others tell of them: catalogue, stock, reviews); of shoppers and items dead, late. Several at once;
+    default: alerts offers dead.
     The time of a line is the event time that it stands on. Waits for topics that are not there yet. Ctrl-C ends it.
     """
     wanted = {("shopper_id", shopper), ("item_id", item)} - {("shopper_id", None), ("item_id", None)}

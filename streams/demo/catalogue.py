@@ -11,9 +11,10 @@ import heapq
 from collections.abc import Iterable, Iterator, Sequence
 
 from streams.demo import stock
+from streams.demo.samples import samples
 from streams.demo.stock import DAY_MS
 from streams.producer.replay import event_time_ms
-from streams.records.items import ItemChanged, ItemListed, StockCounted
+from streams.records.items import ItemChanged, ItemListed, ItemReviewed, StockCounted
 from training.datasets.complete_journey_items import DailySales, Items, Product
 
 #: So many items are listed, and the stock of so many simulated: those with the most order lines.
@@ -23,11 +24,11 @@ HELD_DAYS = 3
 TOLERANCE = 0.02
 #: Nobody counts these.
 UNCOUNTED = {"FUEL", "MISCELLANEOUS", "COUPON"}
-CatalogueRecord = ItemListed | ItemChanged | StockCounted
+CatalogueRecord = ItemListed | ItemChanged | StockCounted | ItemReviewed
 
 
 def told(items: Items) -> Iterator[CatalogueRecord]:
-    """Every record in order of time: the listings first."""
+    """Every record in order of time: the listings first, then samples for models of words."""
     sales = items.sales
     if not sales.items:
         return
@@ -35,6 +36,7 @@ def told(items: Items) -> Iterator[CatalogueRecord]:
     first_day = int(sales.day.min())
     for product in products:
         yield _listed(product, first_day, int(sales.price_cents[sales.place[product.item_id]][0]))
+    yield from samples(first_day * DAY_MS)
     stocked = [product.item_id for product in products if _counted(product)][:STOCKED]
     counted = stock.counts(stocked, first_day, sales.daily_units(stocked))
     changes: Iterable[CatalogueRecord] = _changes(sales, products)

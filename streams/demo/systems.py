@@ -15,6 +15,7 @@ from typing import Any, Literal, NamedTuple
 import msgspec
 
 from streams.decisions.churn_alert import OUTPUT, TASK
+from streams.demo import samples
 from streams.demo.recording import Judged, Recording
 from streams.processing.partitioning import homes
 from streams.reading import Place, Reader, Record
@@ -23,6 +24,7 @@ from streams.topics import (
     ADS,
     ALERTS,
     EFFECTS,
+    ENRICHED,
     ITEM_PROFILES,
     OFFERS,
     PROFILES,
@@ -45,6 +47,11 @@ class System:
     task: str | None = None
     about: Literal["shopper", "item", "campaign"] = "shopper"
     """What its example is about."""
+    example: str | None = None
+    """Whom or what its example is to be about; None: as ``Example`` says."""
+
+
+NEVER_MS = 1 << 62
 
 
 class Example(NamedTuple):
@@ -62,9 +69,17 @@ SYSTEMS = (
     System("promotion", "whom campaigns made which offer, within their budgets", OFFERS),
     System("effect", "what each campaign brought beyond its holdout", EFFECTS, about="campaign"),
     System("items", "what each item sells, costs and has in (simulated) stock", ITEM_PROFILES, about="item"),
+    System(
+        "category", "which category each listing's words speak for, or that none is sure; shown of a sample listing",
+        ENRICHED, "category", "item", samples.LISTING,
+    ),
+    System(
+        "sentiment", "what reviews of an item say by their words; of sample reviews, for the data have none",
+        ENRICHED, "sentiment", "item", samples.REVIEWED,
+    ),
     System("ad", "which ad each (simulated) visit is shown, at what a click is worth", ADS, task="ad"),
     System("search", "what (simulated) searches find in the catalogue", SEARCH_RANKINGS),
-)
+)  # fmt: skip
 
 
 class _Due(msgspec.Struct):
@@ -122,7 +137,8 @@ def answered(
         places = {place: start for place, start in starts.items() if place[0] == system.topic.name}
         ends = {place: reader.extent(place)[1] for place in places}
         records = sum(ends[place] - start for place, start in places.items())
-        value = _example(reader, places, examples.get(system.about))
+        wanted = examples.get(system.about) if system.example is None else Example(system.example, NEVER_MS)
+        value = _example(reader, places, wanted)
         found[system.name] = {
             "answers": records if system.task is None else recording.answers.get(system.task, 0),
             "meaning": system.meaning,

@@ -12,6 +12,7 @@ from streams.columns.arrays import EventBatch, Ints
 from streams.columns.item_records import WIRE, ItemColumns
 from streams.columns.layout import Rows
 from streams.decisions.decider import Decider, Group
+from streams.decisions.enrichment import Enrichment
 from streams.decisions.item_news import ItemNews
 from streams.decisions.item_profile import ItemProfiles
 from streams.decisions.scores import Scores
@@ -89,7 +90,8 @@ class ItemSide:
         """From here on these rules hold."""
         self._days = Days(rules.time_zone)
         profiles = ItemProfiles(rules.decode.currency, rules.digest, self._names)
-        self.deciders = (self._late_labels, Scores("item"), profiles, self._news)
+        enrichment = Enrichment(rules.digest, self._names)
+        self.deciders = (self._late_labels, Scores("item"), profiles, enrichment, self._news)
 
     def plan(self, plans: Plans | None) -> None:
         """Campaigns decide about shoppers only."""
@@ -209,6 +211,6 @@ ITEM = Entity(
     cadence_ms=lambda rules: 10**15,
     timer=lambda rules: DayEnd(rules.time_zone),
     columns=(),
-    deciders=(LateLabels, Scores, ItemProfiles, ItemNews),
+    deciders=(LateLabels, Scores, ItemProfiles, Enrichment, ItemNews),
     side=ItemSide,
 )

@@ -75,6 +75,11 @@ class Model(Protocol):
         where the card says none."""
 
     @property
+    def sure(self) -> Mapping[str, Any]:
+        """From which confidence on its answer counts (``from``; None: from none), and which share of those is
+        ``promised`` to be right; empty where the card says nothing of it."""
+
+    @property
     def reference(self) -> npt.NDArray[np.float32]:
         """[sum of widths] a typical shopper."""
 

@@ -14,8 +14,10 @@ from datetime import UTC, datetime
 import msgspec
 from msgspec import UNSET
 
+from streams.records import enriched
 from streams.records.ads import AdDecided
 from streams.records.effects import EffectMeasured, OfferOutcome
+from streams.records.enriched import ItemEnriched
 from streams.records.events import (
     AdRequested,
     ClockTicked,
@@ -128,6 +130,7 @@ TITLES: dict[type, str] = {
     ShopperProfiled: "shopper",
     ItemsRecommended: "recommended",
     ItemProfiled: "item",
+    ItemEnriched: "enriched",
     DeadLetter: "dead letter",
     LateEvent: "late",
     AdDecided: "ad",
@@ -172,6 +175,8 @@ def about(record: object, reasons: int = 3) -> str:
         return _recommended(record)
     if isinstance(record, ItemProfiled):
         return _item_profile(record)
+    if isinstance(record, ItemEnriched):
+        return enriched.in_words(record)
     if isinstance(record, DeadLetter):
         field = f" at {record.field}" if record.field else ""
         return f"{record.reason}{field}: {record.detail} [{place(record)}]"

@@ -62,6 +62,7 @@ class Ranks:
     distributions: dict[str, Any] = {}  # noqa: RUF012
     levels: dict[str, Any] = {}  # noqa: RUF012
     tiers: dict[str, Any] = {}  # noqa: RUF012
+    sure: dict[str, Any] = {}  # noqa: RUF012
     meanings = meanings(CATALOGUE.features, features)
     reference = np.zeros(sum(widths), np.float32)
 

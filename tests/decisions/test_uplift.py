@@ -42,6 +42,7 @@ class Says:
     distributions: dict[str, dict[str, list[float]]] = {}  # noqa: RUF012
     levels: dict[str, Any] = {}  # noqa: RUF012
     tiers: dict[str, Any] = {}  # noqa: RUF012
+    sure: dict[str, Any] = {}  # noqa: RUF012
 
     def __init__(self, version: str, **uplift: float) -> None:
         self.version, self.digest, self.uplift = version, version * 16, uplift

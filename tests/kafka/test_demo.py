@@ -115,7 +115,7 @@ def test_items_are_applied_added_up_and_shown_with_a_stock_that_is_called_simula
     items = run.numbers["items"]
     assert items["records_in"] == sum(items[fate] for fate in ("applied", "duplicate", "late", "dead", "tick")) > 50_000
     assert (items["duplicate"], items["late"], items["dead"]) == (0, 0, 0)
-    assert items["catalogue"].keys() == {"item_listed", "item_changed", "stock_counted"}
+    assert items["catalogue"].keys() == {"item_listed", "item_changed", "item_reviewed", "stock_counted"}
     for name, ranking in RANKINGS.items():
         rows = items[name]
         assert len(rows) == 5, name

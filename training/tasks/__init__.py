@@ -11,9 +11,11 @@ from training.needs import Need
 
 
 class Trainer(Protocol):
-    """A file of this folder. It may also have ``MEASURED``, like ``SHIPPED``: data sets that it is measured on and that
-    may not be in an artifact; and ``enough(decided, cut_ms)``, where it learns of what campaigns decided: returns what
-    there is less of than enough, in sentences, and raises ``TooLittle`` where nothing can be learned."""
+    """A file of this folder. It may also have ``ABOUT``, ``"item"`` where it learns of what was told about items
+    (``job.told``) rather than of what shoppers did (``job.histories``); ``MEASURED``, like ``SHIPPED``: data sets that
+    it is measured on and that may not be in an artifact; and ``enough(decided, cut_ms)``, where it learns of what
+    campaigns decided: returns what there is less of than enough, in sentences, and raises ``TooLittle`` where nothing
+    can be learned."""
 
     SHIPPED: dict[str, str]
     """What the package's own model is trained on: data set → its cut, ISO 8601."""

@@ -3,6 +3,8 @@
 from streams.features.catalogue import Catalogue
 from streams.features.feature import Feature, Has
 from streams.features.item import interest, listing, price, reviews, sales, stock
+from streams.features.payload.grams import BUCKETS as GRAMS
+from streams.features.payload.grams import Grams
 from streams.features.payload.picture import Picture
 from streams.features.payload.sound import Sound
 from streams.features.payload.words import BUCKETS, Words
@@ -19,6 +21,14 @@ PAYLOADS = (
     Feature(
         "payload.words", "Words of a listing or review, as hash buckets", "bucket",
         Words(("title", "description", "text"), 64), 0, BUCKETS, width=64,
+    ),
+    Feature(
+        "payload.grams", "Words of a listing with a title, and the characters that they are made of, as hash buckets", "bucket",
+        Grams(("title", "description"), 320, needs="title"), 0, GRAMS, width=320,
+    ),
+    Feature(
+        "payload.phrases", "Words of a review and pairs of them (of Chinese: of characters), as hash buckets", "bucket",
+        Grams(("title", "text"), 320, longest=0, needs="text"), 0, GRAMS, width=320,
     ),
     Feature(
         "payload.picture", "Picture of a listing, 96 by 96 points of red, green and blue", "ratio",

@@ -17,7 +17,7 @@ from streams.features.feature import FromRecord
 BUCKETS = 1 << 16
 _WORD = re.compile(r"[^\W_]+")
 #: Scripts that are written without spaces: each pair of neighbouring characters counts as a word.
-_UNSPACED = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]+")
+UNSPACED = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ def words(text: str, most: int) -> list[str]:
     found: list[str] = []
     for match in _WORD.finditer(unicodedata.normalize("NFKC", text).casefold()):
         word, at = match.group(), 0
-        for run in _UNSPACED.finditer(word):
+        for run in UNSPACED.finditer(word):
             found += [word[at : run.start()]] if run.start() > at else []
             characters, at = run.group(), run.end()
             found += [characters[i : i + 2] for i in range(max(1, len(characters) - 1))]

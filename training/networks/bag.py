@@ -1,0 +1,119 @@
+"""What a text's grams say together: of each hash bucket a few numbers, weighed by how rare it is, and added up.
+
+A linear model of hashed grams, as fastText without a hidden layer (Joulin et al. 2017) and with the weights of TF-IDF.
+In training some grams of a text are left out at random each time it is seen, so that no answer hangs on one of them.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+import numpy.typing as npt
+from keras import ops
+
+Rows = npt.NDArray[np.float32]
+
+
+def rarity(x: Rows, size: int, power: float = 1.0) -> Rows:
+    """[size + 1] of each place in a table how much it counts, by how rare it is among some texts [n, width]:
+    1 + log((1 + n) / (1 + texts that have it)), to the ``power``; 0 of place 0, which is no gram."""
+    n, table = len(x), np.zeros(size + 1, np.int64)
+    for start in range(0, n, 4096):
+        place = places_of(x[start : start + 4096], size)
+        place.sort(axis=1)
+        first = np.diff(place, axis=1, prepend=-1) != 0
+        table += np.bincount(place[first], minlength=size + 1)
+    found = ((1.0 + np.log((1.0 + n) / (1.0 + table))) ** power).astype(np.float32)
+    found[0] = 0.0
+    return found
+
+
+def places_of(x: Rows, size: int) -> npt.NDArray[np.int64]:
+    """[n, width] where in a table each bucket's numbers are; 0: none. Buckets that differ by a multiple of ``size``
+    share them."""
+    bucket = x.astype(np.int64)
+    return np.where(bucket > 0, (bucket - 1) % size + 1, 0)
+
+
+def _places(x: Any, size: int) -> Any:
+    """The same in a network."""
+    return ops.cast(ops.where(x > 0, ops.mod(x - 1.0, float(size)) + 1.0, 0.0), "int32")
+
+
+class Bag(keras.layers.Layer):  # type: ignore[misc]
+    """[n, width] buckets from 1 on (0: none) → [n, answers] logits. ``weight`` [size + 1]: how much each place counts;
+    ``dropout``: the share of grams that is left out in training."""
+
+    def __init__(self, weight: Rows, answers: int, dropout: float, **more: Any) -> None:
+        super().__init__(**more)
+        self.size, self.answers, self.dropout = len(weight) - 1, answers, dropout
+        self.weight = weight
+        self._seed = keras.random.SeedGenerator(1)
+
+    def build(self, shape: Any) -> None:
+        self.table = self.add_weight(name="table", shape=(self.size + 1, self.answers), initializer="zeros")
+        self.bias = self.add_weight(name="bias", shape=(self.answers,), initializer="zeros")
+        self.built = True
+
+    def call(self, x: Any, training: bool = False) -> Any:
+        place = _places(x, self.size)
+        counts = ops.take(ops.convert_to_tensor(self.weight), place, axis=0)
+        if training and self.dropout:
+            kept = keras.random.uniform(ops.shape(x), seed=self._seed) >= self.dropout
+            counts = counts * ops.cast(kept, "float32")
+        counts = counts / _length(ops.sum(counts * counts, axis=1, keepdims=True))
+        vectors = ops.take(self.table, place, axis=0)
+        return ops.squeeze(ops.matmul(ops.expand_dims(counts, 1), vectors), 1) + self.bias
+
+
+def _length(squares: Any) -> Any:
+    return ops.sqrt(ops.maximum(squares, 1e-6))
+
+
+class Rounded(keras.layers.Layer):  # type: ignore[misc]
+    """What a ``Bag`` gives, of numbers that are rounded to whole ones: -127 to 127 per answer, and 0 to 255 of the
+    squares that a text's length is made of. The network that is proven and exported holds these."""
+
+    def __init__(self, bag: Bag, **more: Any) -> None:
+        super().__init__(**more)
+        self.size = bag.size
+        table = np.asarray(bag.table) * bag.weight[:, None]
+        self._unit = np.maximum(np.abs(table).max(axis=0), 1e-6).astype(np.float32) / 127
+        squares = bag.weight**2
+        self._square_unit = np.float32(squares.max() / 127)
+        held = np.c_[np.round(table / self._unit), np.round(squares / self._square_unit)]
+        self._held, self._bias = held.astype(np.int8), np.asarray(bag.bias)
+
+    def build(self, shape: Any) -> None:
+        self.built = True
+
+    def call(self, x: Any) -> Any:
+        # Whole numbers: they add up to the same in whatever order.
+        rows = ops.cast(ops.take(ops.convert_to_tensor(self._held), _places(x, self.size), axis=0), "float32")
+        added = ops.sum(rows, axis=1)
+        return added[:, :-1] * self._unit / _length(added[:, -1:] * self._square_unit) + self._bias
+
+
+def linear(x: Rows, label: npt.NDArray[np.int64], weight: Rows, answers: int) -> tuple[Rows, Rows]:
+    """([size + 1, answers], [answers]) the weights and biases of a linear support vector machine, one answer against
+    the rest, of texts [n, width] and the places of their answers: where a ``Bag`` may begin. Zeros of answers that no
+    text has."""
+    from scipy import sparse
+    from sklearn.svm import LinearSVC
+
+    size = len(weight) - 1
+    place = places_of(x, size)
+    row, column = np.nonzero(place)[0], place[place > 0]
+    counted = sparse.csr_matrix((np.ones(len(row), np.float32), (row, column)), shape=(len(x), size + 1))
+    counted.sum_duplicates()
+    texts = counted @ sparse.diags(weight)
+    length = np.sqrt(np.maximum(np.asarray(texts.multiply(texts).sum(axis=1)).reshape(-1), 1e-6))
+    found = LinearSVC(max_iter=300, random_state=0).fit(sparse.diags(1.0 / length) @ texts, label)
+    coefficients, bias = found.coef_, found.intercept_
+    if len(found.classes_) == 2:
+        coefficients, bias = np.concatenate([-coefficients, coefficients]), np.concatenate([-bias, bias])
+    table, biases = np.zeros((size + 1, answers), np.float32), np.full(answers, -1.0, np.float32)
+    table[:, found.classes_], biases[found.classes_] = coefficients.T, bias
+    return table, biases
