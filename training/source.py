@@ -61,14 +61,14 @@ def of_dataset(dataset: Dataset, data_dir: Path | None) -> Source:
 
     def load(kept_in: Path, tell: Tell) -> tuple[Any, Tally | None]:
         if dataset.about == "item":
-            return told_by(dataset.read(data_dir), tell), None  # type: ignore[arg-type]
+            return told_by(dataset.read(data_dir), tell), None
         seen = _state(dataset.files(data_dir))
         reader = inspect.getmodule(dataset.read)
         assert reader is not None
 
         def read() -> tuple[History, str]:
             try:
-                return history_of(dataset.read(data_dir), dataset.currency, tell), ""  # type: ignore[arg-type]
+                return history_of(dataset.read(data_dir), dataset.currency, tell), ""
             except HistoryError as error:
                 raise HistoryError(f"{dataset.name}: {error}") from error
 

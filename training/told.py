@@ -70,9 +70,14 @@ def told_in_logs(logs: Iterable[Log], rules: Rules, tell: Tell = lambda _n: None
 
 
 def _some(slice_: Slice, places: list[int]) -> Slice:
-    columns = (slice_.offsets, slice_.timestamps_ms, slice_.keys, slice_.values)
-    offsets, times, keys, values = ([column[i] for i in places] for column in columns)
-    return Slice(slice_.topic, slice_.partition, offsets, times, keys, values)
+    return Slice(
+        slice_.topic,
+        slice_.partition,
+        [slice_.offsets[i] for i in places],
+        [slice_.timestamps_ms[i] for i in places],
+        [slice_.keys[i] for i in places],
+        [slice_.values[i] for i in places],
+    )
 
 
 def _take(slice_: Slice, rules: Rules, tally: Tally, found: list[tuple[int, ItemRecord]], seen: set[int]) -> None:

@@ -75,18 +75,18 @@ class Models:
     def tasks_of(self, entity: str) -> tuple[str, ...]:
         return tuple(dict.fromkeys(name for name, _ in self._models)) if entity == "item" else ()
 
-    def shipped(self, name: str) -> str:
-        return next(version for known, version in self._models if known == name)
+    def shipped(self, task: str) -> str:
+        return next(version for known, version in self._models if known == task)
 
-    def model(self, name: str, version: str | None = None) -> Reads:
-        return self._models[name, version or self.shipped(name)]
+    def model(self, task: str, version: str | None = None) -> Any:
+        return self._models[task, version or self.shipped(task)]
 
 
 LISTED = i.ItemListed(event_id="l", item_id="a", event_time=NOON)
 
 
 def listed(n: int, title: str | None, *path: str, **more: Any) -> tuple[str, i.ItemRecord]:
-    said = {"event_id": f"l{n}", "item_id": "a", "event_time": NOON + n, "title": title} | more
+    said: dict[str, Any] = {"event_id": f"l{n}", "item_id": "a", "event_time": NOON + n, "title": title} | more
     return "catalog.items.v1", i.ItemListed(category_path=list(path) or None, **said)
 
 

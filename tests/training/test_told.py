@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -56,11 +57,11 @@ def written(path: Path, records: list[ItemRecord], *more: bytes) -> Path:
 
 
 def told(records: list[ItemRecord], tmp_path: Path) -> CutTold:
-    source = of_files(written(tmp_path / "catalogue.jsonl", records), Rules())
-    source = of_name(str(tmp_path / "catalogue.jsonl"), None, Settings(), "item")
+    path = written(tmp_path / "catalogue.jsonl", records)
+    source = of_name(str(path), None, Settings(), "item")
     history, _ = source.load(tmp_path, lambda _n: None)
     assert isinstance(history, Told)
-    return CutTold(source, history, records[len(records) * 3 // 4].event_time)
+    return CutTold(source, history, int(history.time_ms[len(records) * 3 // 4]))
 
 
 def test_every_record_of_a_catalogue_has_a_fate(tmp_path: Path) -> None:
@@ -90,7 +91,7 @@ def test_a_history_of_shoppers_is_refused_where_items_are_asked_for() -> None:
 
 
 def test_labels_are_what_the_catalogue_and_the_stars_say() -> None:
-    base = {"event_time": NOON}
+    base: dict[str, Any] = {"event_time": NOON}
     records: list[ItemRecord] = [
         ItemListed(event_id="1", item_id="a", title="tea", attributes={"seller": "s"}, **base),
         ItemChanged(event_id="2", item_id="a", category_path=["Home", "Tea"], **base),

@@ -10,14 +10,14 @@ from __future__ import annotations
 import argparse
 import tempfile
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from models.registry import task
 from training.baselines import words
-from training.datasets import PRICERUNNER
+from training.datasets.pricerunner import PRICERUNNER
 from training.evaluate import share_interval
 from training.labels.listings import listings
 from training.networks.inputs import rows_of
@@ -26,7 +26,8 @@ from training.times import parse_time
 from training.told import told_by
 
 SEED = 7
-Mask, Ints = npt.NDArray[np.bool_], npt.NDArray[np.int64]
+Mask: TypeAlias = npt.NDArray[np.bool_]
+Ints: TypeAlias = npt.NDArray[np.int64]
 
 
 class Split(NamedTuple):
@@ -43,15 +44,16 @@ def splits(at_ms: Ints, product: Ints, seller: Ints) -> dict[str, Split]:
     held = np.isin(product, rng.permutation(np.unique(product))[: len(np.unique(product)) // 5])
     some = rng.random(n) < 0.2
     before = at_ms < parse_time(SHIPPED["pricerunner"])
-    made = {
-        "a fifth of the products held out": Split(~held, held, product),
-        "a fifth of the titles, at random": Split(~some, some, np.arange(n)),
-    }
+    made: dict[str, Split] = {}
     order = rng.permutation(np.flatnonzero(before))
     for few in (200, 1000):
         chosen = np.zeros(n, np.bool_)
         chosen[order[:few]] = True
         made[f"{few:,} titles, merchants held out"] = Split(chosen, ~before, seller)
+    made |= {
+        "a fifth of the products held out": Split(~held, held, product),
+        "a fifth of the titles, at random": Split(~some, some, np.arange(n)),
+    }
     return made
 
 
@@ -59,7 +61,7 @@ def main() -> None:
     """Print all of it."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True, metavar="DIR")
-    found = listings(told_by(PRICERUNNER.read(parser.parse_args().data)))  # type: ignore[arg-type]
+    found = listings(told_by(PRICERUNNER.read(parser.parse_args().data)))
     names, label = np.unique(found.label.astype(str), return_inverse=True)
     product = np.array([int(record.attributes["product"]) for record in found.records])
     texts = np.array([record.title for record in found.records], object)

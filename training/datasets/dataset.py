@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from streams.records.events import ShopperEvent
-from streams.records.items import AnyItemRecord
 from training.errors import TrainingError
 
 
@@ -28,7 +26,7 @@ class Dataset:
     licence: str
     ship: bool
     currency: str
-    read: Callable[[Path | None], Iterator[ShopperEvent] | Iterator[AnyItemRecord]]
+    read: Callable[[Path | None], Iterator[Any]]
     files: Callable[[Path | None], list[Path]]
     events: int
     about: Literal["shopper", "item"] = "shopper"

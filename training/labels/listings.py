@@ -50,8 +50,8 @@ def listings(told: Told) -> Labelled:
         if record.title:
             first.setdefault(record.item_id, i)
     places = np.array(sorted(first.values()), np.int64)
-    kept = [told.records[i] for i in places.tolist()]
-    groups = [(record.attributes or {}).get("seller", record.item_id) for record in kept]  # type: ignore[attr-defined]
+    kept: list[Any] = [told.records[i] for i in places.tolist()]
+    groups = [(record.attributes or {}).get("seller", record.item_id) for record in kept]
     label = np.array([category.get(record.item_id, "") for record in kept], object)
     return Labelled(kept, told.time_ms[places], label, _numbers(groups))
 
@@ -63,8 +63,8 @@ def reviews(told: Told) -> Labelled:
         for i, record in enumerate(told.records)
         if isinstance(record, ItemReviewed) and record.text and not BAD < record.rating < GOOD
     ]
-    kept = [told.records[i] for i in places]
-    label = np.array([float(record.rating >= GOOD) for record in kept])  # type: ignore[attr-defined]
+    kept: list[Any] = [told.records[i] for i in places]
+    label = np.array([float(record.rating >= GOOD) for record in kept])
     return Labelled(kept, told.time_ms[np.array(places, np.int64)], label, _numbers([r.item_id for r in kept]))
 
 

@@ -1,6 +1,6 @@
 """What a text's grams say together: of each hash bucket a few numbers, weighed by how rare it is, and added up.
 
-A linear model of hashed grams, as fastText without a hidden layer (Joulin et al. 2017) and with the weights of TF-IDF.
+A linear model of hashed grams, as fastText without a hidden layer (Joulin et al. 2017) and with weights like TF-IDF's.
 In training some grams of a text are left out at random each time it is seen, so that no answer hangs on one of them.
 """
 
@@ -42,13 +42,22 @@ def _places(x: Any, size: int) -> Any:
     return ops.cast(ops.where(x > 0, ops.mod(x - 1.0, float(size)) + 1.0, 0.0), "int32")
 
 
+def even(weight: Rows, x: Rows) -> Rows:
+    """The weights, divided by one number, so that a text of [n, width] has a length of about 1 where the root of the
+    number of its grams is its unit."""
+    place = places_of(x[:: max(1, len(x) // 4096)], len(weight) - 1)
+    squares = (weight[place] ** 2).sum(axis=1) / np.maximum((place > 0).sum(axis=1), 1)
+    return weight / np.float32(np.sqrt(squares).mean())
+
+
 class Bag(keras.layers.Layer):  # type: ignore[misc]
     """[n, width] buckets from 1 on (0: none) → [n, answers] logits. ``weight`` [size + 1]: how much each place counts;
-    ``dropout``: the share of grams that is left out in training."""
+    ``dropout``: the share of grams that is left out in training. A text is divided by its length, as TF-IDF's are; or
+    ``by_count``: by the root of the number of its grams, of which a table need not know."""
 
-    def __init__(self, weight: Rows, answers: int, dropout: float, **more: Any) -> None:
+    def __init__(self, weight: Rows, answers: int, dropout: float, by_count: bool = False, **more: Any) -> None:
         super().__init__(**more)
-        self.size, self.answers, self.dropout = len(weight) - 1, answers, dropout
+        self.size, self.answers, self.dropout, self.by_count = len(weight) - 1, answers, dropout, by_count
         self.weight = weight
         self._seed = keras.random.SeedGenerator(1)
 
@@ -60,48 +69,55 @@ class Bag(keras.layers.Layer):  # type: ignore[misc]
     def call(self, x: Any, training: bool = False) -> Any:
         place = _places(x, self.size)
         counts = ops.take(ops.convert_to_tensor(self.weight), place, axis=0)
+        here = ops.cast(place > 0, "float32")
         if training and self.dropout:
-            kept = keras.random.uniform(ops.shape(x), seed=self._seed) >= self.dropout
-            counts = counts * ops.cast(kept, "float32")
-        counts = counts / _length(ops.sum(counts * counts, axis=1, keepdims=True))
+            here = here * ops.cast(keras.random.uniform(ops.shape(x), seed=self._seed) >= self.dropout, "float32")
+            counts = counts * here
+        squares = here if self.by_count else counts * counts
+        counts = counts / _root(ops.sum(squares, axis=1, keepdims=True))
         vectors = ops.take(self.table, place, axis=0)
         return ops.squeeze(ops.matmul(ops.expand_dims(counts, 1), vectors), 1) + self.bias
 
 
-def _length(squares: Any) -> Any:
+def _root(squares: Any) -> Any:
     return ops.sqrt(ops.maximum(squares, 1e-6))
 
 
 class Rounded(keras.layers.Layer):  # type: ignore[misc]
-    """What a ``Bag`` gives, of numbers that are rounded to whole ones: -127 to 127 per answer, and 0 to 255 of the
-    squares that a text's length is made of. The network that is proven and exported holds these."""
+    """What a ``Bag`` gives, of numbers that are rounded to whole ones: -127 to 127 per answer and, where texts are
+    divided by their length, 0 to 127 of the squares that it is made of. The network that is proven and exported holds
+    these."""
 
     def __init__(self, bag: Bag, **more: Any) -> None:
         super().__init__(**more)
-        self.size = bag.size
+        self.size, self._by_count = bag.size, bag.by_count
         table = np.asarray(bag.table) * bag.weight[:, None]
         self._unit = np.maximum(np.abs(table).max(axis=0), 1e-6).astype(np.float32) / 127
         squares = bag.weight**2
         self._square_unit = np.float32(squares.max() / 127)
-        held = np.c_[np.round(table / self._unit), np.round(squares / self._square_unit)]
-        self._held, self._bias = held.astype(np.int8), np.asarray(bag.bias)
+        held = [np.round(table / self._unit)]
+        if not bag.by_count:
+            held.append(np.round(squares / self._square_unit)[:, None])
+        self._held, self._bias = np.concatenate(held, axis=1).astype(np.int8), np.asarray(bag.bias)
 
     def build(self, shape: Any) -> None:
         self.built = True
 
     def call(self, x: Any) -> Any:
+        place = _places(x, self.size)
         # Whole numbers: they add up to the same in whatever order.
-        rows = ops.cast(ops.take(ops.convert_to_tensor(self._held), _places(x, self.size), axis=0), "float32")
+        rows = ops.cast(ops.take(ops.convert_to_tensor(self._held), place, axis=0), "float32")
         added = ops.sum(rows, axis=1)
-        return added[:, :-1] * self._unit / _length(added[:, -1:] * self._square_unit) + self._bias
+        if self._by_count:
+            squares, many = ops.sum(ops.cast(place > 0, "float32"), axis=1, keepdims=True), added
+        else:
+            squares, many = added[:, -1:] * self._square_unit, added[:, :-1]
+        return many * self._unit / _root(squares) + self._bias
 
 
-def linear(x: Rows, label: npt.NDArray[np.int64], weight: Rows, answers: int) -> tuple[Rows, Rows]:
-    """([size + 1, answers], [answers]) the weights and biases of a linear support vector machine, one answer against
-    the rest, of texts [n, width] and the places of their answers: where a ``Bag`` may begin. Zeros of answers that no
-    text has."""
+def texts_of(x: Rows, weight: Rows, by_count: bool = False) -> Any:
+    """[n, size + 1] the texts as a ``Bag`` sees them, as a sparse matrix."""
     from scipy import sparse
-    from sklearn.svm import LinearSVC
 
     size = len(weight) - 1
     place = places_of(x, size)
@@ -109,11 +125,29 @@ def linear(x: Rows, label: npt.NDArray[np.int64], weight: Rows, answers: int) ->
     counted = sparse.csr_matrix((np.ones(len(row), np.float32), (row, column)), shape=(len(x), size + 1))
     counted.sum_duplicates()
     texts = counted @ sparse.diags(weight)
-    length = np.sqrt(np.maximum(np.asarray(texts.multiply(texts).sum(axis=1)).reshape(-1), 1e-6))
-    found = LinearSVC(max_iter=300, random_state=0).fit(sparse.diags(1.0 / length) @ texts, label)
+    squares = (place > 0).sum(axis=1) if by_count else np.asarray(texts.multiply(texts).sum(axis=1)).reshape(-1)
+    return sparse.diags(1.0 / np.sqrt(np.maximum(squares, 1e-6))) @ texts
+
+
+def machine(x: Rows, label: npt.NDArray[np.int64], weight: Rows, answers: int) -> tuple[Rows, Rows]:
+    """([size + 1, answers], [answers]) the weights and biases of a linear support vector machine, one answer against
+    the rest, of texts [n, width] and the places of their answers: where a ``Bag`` may begin. Zeros of answers that no
+    text has."""
+    from sklearn.svm import LinearSVC
+
+    found = LinearSVC(max_iter=300, random_state=0).fit(texts_of(x, weight), label)
     coefficients, bias = found.coef_, found.intercept_
     if len(found.classes_) == 2:
         coefficients, bias = np.concatenate([-coefficients, coefficients]), np.concatenate([-bias, bias])
-    table, biases = np.zeros((size + 1, answers), np.float32), np.full(answers, -1.0, np.float32)
+    table, biases = np.zeros((len(weight), answers), np.float32), np.full(answers, -1.0, np.float32)
     table[:, found.classes_], biases[found.classes_] = coefficients.T, bias
     return table, biases
+
+
+def regression(x: Rows, y: npt.NDArray[np.float64], weight: Rows) -> tuple[Rows, Rows]:
+    """([size + 1, 1], [1]) the weights and bias of a logistic regression (C = 10) of texts, by count, and whether each
+    is positive: where a ``Bag`` of one answer may begin."""
+    from sklearn.linear_model import LogisticRegression
+
+    found = LogisticRegression(C=10.0, max_iter=200).fit(texts_of(x, weight, by_count=True), y > 0.5)
+    return found.coef_.T.astype(np.float32), found.intercept_.astype(np.float32)

@@ -27,7 +27,7 @@ from training.fit import Schedule, Tell, fit, seed_everything
 from training.job import CutTold, Job
 from training.labels.listings import Labelled, listings
 from training.needs import Need, TooLittle
-from training.networks.bag import Bag, Rounded, linear, rarity
+from training.networks.bag import Bag, Rounded, machine, rarity
 from training.networks.inputs import rows_of
 from training.split import window
 from training.told import Told
@@ -152,7 +152,7 @@ def taught(
     bag = Bag(rarity(x, size, POWER), categories + 1, DROPOUT)
     network = keras.Model(row, bag(row))
     tell("fitting a support vector machine", 0, None)
-    start, bias = linear(x, label, bag.weight, categories + 1)
+    start, bias = machine(x, label, bag.weight, categories + 1)
     bag.table.assign(SCALE * start)
     bag.bias.assign(SCALE * bias)
 
