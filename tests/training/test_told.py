@@ -119,6 +119,7 @@ def test_a_shops_own_categories_are_learned_from_its_catalogue(tmp_path: Path) -
         task("category"), (), 3, tmp_path, own=True, champion=Predictor(load_artifact(task("category"))), told=(given,)
     )
     artifact = train(job)
+    assert artifact.files()  # also where nothing is wrong, of which no confidence can tell
     assert artifact.card["names"] == sorted(KINDS)
     measured = artifact.card["metrics"][given.name]["category"]["segments"]["all"]
     assert measured["models"]["ours"]["top_1"] > 0.97
@@ -145,6 +146,7 @@ def test_own_reviews_teach_what_is_good(tmp_path: Path) -> None:
         )
     given = told(records, tmp_path)
     artifact = train(Job(task("sentiment"), (), 3, tmp_path, own=True, told=(given,)))
+    assert artifact.files()
     found = artifact.card["metrics"][given.name]["positive"]["segments"]["all"]["models"]
     assert found["ours"]["auc"] > 0.99
     assert found["ours"]["ece"] < 0.1

@@ -55,7 +55,7 @@ LEAST_SURE = 50
 """Answers of which the share right is told: of fewer it is chance."""
 SCHEDULE = Schedule(epochs=4, batch=128, rate=3e-3, weight_decay=0.0, average=0.99)
 DROPOUT, SCALE, POWER = 0.4, 5.0, 1.5
-FEW = "With 200 listings of ten categories 9 in 10 are right, with 1,000 some 95 in 100."
+FEW = "Of ten categories 85 in 100 suggestions are right after 200 listings, 91 after 1,000, 98 after 26,000."
 
 
 def known(told: Told, cut_ms: int) -> int:
@@ -258,10 +258,10 @@ def train(job: Job) -> Artifact:
             continue
         golden.append(rows)
         job.tell("fitting baselines", 0, None)
-        metrics[part.given.name] = {
-            "category": _shares(job, names, (texts, label), after, wanted, said),
-            "confidence": _confidence(answer, rows, confidence, right, after.group, job),
-        }
+        measured = {"category": _shares(job, names, (texts, label), after, wanted, said)}
+        if 0 < right.sum() < len(right):  # else there is nothing that a confidence could tell apart
+            measured["confidence"] = _confidence(answer, rows, confidence, right, after.group, job)
+        metrics[part.given.name] = measured
     tests = np.concatenate(golden)
     some = tests[np.random.default_rng(job.seed).permutation(len(tests))[:64]]
     card = {

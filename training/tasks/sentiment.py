@@ -42,7 +42,7 @@ VALIDATION_SHARE = 0.15
 #: Chosen on the last of the reviews before the cut.
 SCHEDULE = Schedule(epochs=2, batch=128, rate=5e-4, weight_decay=0.0, average=0.99)
 DROPOUT, POWER = 0.3, 1.5
-FEW = "With 200 reviews an AUC of 0.90 is reached, with 1,000 some 0.94."
+FEW = "With 200 reviews in all an AUC of some 0.90 is reached, with 18,000 one of 0.96."
 
 
 def good_before(told: Told, cut_ms: int) -> int:
@@ -57,8 +57,14 @@ def bad_before(told: Told, cut_ms: int) -> int:
     return int(((found.at_ms < cut_ms) & (found.label < 0.5)).sum())
 
 
+def good_after(told: Told, cut_ms: int) -> int:
+    """Reviews after the cut that speak well of their item."""
+    found = reviews(told)
+    return int(((found.at_ms >= cut_ms) & (found.label > 0.5)).sum())
+
+
 def bad_after(told: Told, cut_ms: int) -> int:
-    """The same after it."""
+    """Those that do not."""
     found = reviews(told)
     return int(((found.at_ms >= cut_ms) & (found.label < 0.5)).sum())
 
@@ -66,6 +72,7 @@ def bad_after(told: Told, cut_ms: int) -> int:
 NEEDS = (
     Need("reviews with text of 4 or 5 stars, before the cut", good_before, 100, 1_000, FEW),
     Need("reviews with text of 1 or 2 stars, before the cut", bad_before, 100, 1_000, FEW),
+    Need("reviews with text of 4 or 5 stars, after the cut", good_after, 20, 200, "With 200 an AUC is sure to 0.03."),
     Need("reviews with text of 1 or 2 stars, after the cut", bad_after, 20, 200, "With 200 an AUC is sure to 0.03."),
 )
 
