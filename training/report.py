@@ -62,6 +62,8 @@ def page(card: Card, question: str) -> str:
         blocks.append({"title": "Recalibrated from late labels", "tables": [_recalibration(card)], "pictures": []})
     if "effects" in card:
         blocks.append({"title": "What each arm does", "tables": [_effects(card["effects"])], "pictures": []})
+    if "sure" in card:
+        blocks.append({"title": "From which confidence on it is sure", "tables": [_sure(card["sure"])], "pictures": []})
     for dataset, answers in card["metrics"].items():
         for output, found in answers.items():
             block: dict[str, Any] = {"title": f"{output} on {dataset}", "tables": [], "pictures": []}
@@ -117,6 +119,18 @@ def _effects(effects: dict[str, Any]) -> dict[str, Any]:
         rows.append([key, *shoppers, f"{100 * found['average']:+.1f}", f"{low} … {high}", slope, differ])
     head = ["arm", "offered", "held back", "orders per 100 shoppers", "95%", "slopes on shoppers not seen", "and"]
     return {"caption": "Beyond shoppers of the holdout, in the window", "head": head, "rows": rows}
+
+
+def _sure(sure: Card) -> Card:
+    """Of each data set, of how many it is sure, and which share of those is right."""
+    rows = []
+    for name, found in sure["tests"].items():
+        between = " … ".join(f"{end:.1%}" for end in found["right_95"]) if "right_95" in found else ""
+        right = _percent(found["right"]) if "right" in found else "none can be"
+        rows.append([name, f"{found['rows']:,}", _percent(found["sure"]), right, between])
+    least = "never" if sure["from"] is None else f"from {sure['from']:g}"
+    caption = f"Sure {least}, where {sure['promised']:.0%} are promised to be right; what came after the cut"
+    return {"caption": caption, "head": ["data set", "rows", "sure", "of these right", "95% interval"], "rows": rows}
 
 
 #: Parts of the history that alerts are told of: in the card's keys, and in words.

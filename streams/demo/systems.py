@@ -162,7 +162,8 @@ def _example(reader: Reader, places: Mapping[Place, int], wanted: Example | None
             (topic, home), lambda record: record.key == key and ours(record) and _time(record) <= until_ms, least=4096
         )
     found = found or [record for place in places for record in reader.newest(place, ours, least=1)]
-    return max(found, key=_time).value if found else None
+    # Of those of one time, in a partition, the last one is the newest.
+    return max(found, key=lambda record: (_time(record), record.offset)).value if found else None
 
 
 def _time(record: Record) -> int:

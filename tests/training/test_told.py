@@ -24,6 +24,7 @@ from training.job import CutTold, Job
 from training.labels.listings import listings, reviews
 from training.networks.bag import places_of, rarity
 from training.networks.inputs import rows_of
+from training.report import page
 from training.source import of_files, of_name
 from training.tasks import train
 from training.tasks.category import sure_from, temperature
@@ -183,6 +184,15 @@ def test_what_is_in_every_text_counts_least() -> None:
     assert found[7] == pytest.approx((1 + np.log(4)) ** 2)
 
 
+def test_the_report_says_of_what_it_is_sure() -> None:
+    card = load_artifact(task("category")).card
+    text = page(card, "Which?")
+    assert f"Sure from {card['sure']['from']:g}, where 98% are promised" in text
+    assert f"{card['sure']['tests']['pricerunner']['right']:.1%}" in text
+    never = page(card | {"sure": card["sure"] | {"from": None}}, "Which?")
+    assert "Sure never" in never
+
+
 @pytest.mark.parametrize(("name", "most"), [("category", 400), ("sentiment", 300)])
 def test_the_shipped_models_are_small(name: str, most: int) -> None:
     artifact: Artifact = load_artifact(task(name))
@@ -205,6 +215,7 @@ def test_the_docs_say_what_the_cards_say(name: str, dataset: str, output: str, m
     low, high = found[f"{metric}_95"]["ours"]
     ours = f"{models['ours'][metric]:.3f}"
     row = next(line for line in text.splitlines() if f"{ours}** [{low:.3f}" in line or f"{ours} [{low:.3f}" in line)
+    assert row.startswith("|")
     assert f"{models['ours']['rows']:,}" in row
     assert f"{high:.3f}]" in row
     for called, values in models.items():
