@@ -20,7 +20,7 @@ import pytest
 from streams.demo.items import RANKINGS
 from streams.demo.searches import QUERIES
 from streams.demo.systems import SYSTEMS
-from streams.topics import ADS, EFFECTS, EVENTS, OFFERS, SEARCH_RANKINGS
+from streams.topics import ADS, EFFECTS, EVENTS, OFFERS, RECOMMENDATIONS, SEARCH_RANKINGS
 from tests.kafka.harness import Cluster, in_the_background
 from tests.shoppers import log_of, viewed
 
@@ -104,8 +104,8 @@ def test_every_system_answers_and_shows_a_real_record(run: Run) -> None:
     assert systems["items"]["answers"] == run.numbers["item_profiles"] > 0
     for system in SYSTEMS:
         told = systems[system.name]
-        if system.topic is EFFECTS:
-            assert told["answers"] == 0  # the demo's campaigns are of December
+        if system.topic in (EFFECTS, RECOMMENDATIONS):
+            assert told["answers"] == 0  # the demo's campaigns are of December, its recommender serves from October on
             continue
         assert (told["topic"], told["answers"] > 0) == (system.topic.name, True)
         example = msgspec.convert(told["example"], system.topic.records[0])
@@ -117,7 +117,7 @@ def test_every_system_answers_and_shows_a_real_record(run: Run) -> None:
 
 def test_items_are_applied_added_up_and_shown_with_a_stock_that_is_called_simulated(run: Run) -> None:
     items = run.numbers["items"]
-    assert items["records_in"] == sum(items[fate] for fate in ("applied", "duplicate", "late", "dead", "tick")) > 50_000
+    assert items["records_in"] == sum(items[fate] for fate in ("applied", "duplicate", "late", "dead", "tick")) > 20_000
     assert (items["duplicate"], items["late"], items["dead"]) == (0, 0, 0)
     assert items["catalogue"].keys() == {"item_listed", "item_changed", "item_reviewed", "stock_counted"}
     for name, ranking in RANKINGS.items():
