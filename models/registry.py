@@ -9,11 +9,12 @@ from models.tasks.category.task import CATEGORY
 from models.tasks.churn.task import CHURN
 from models.tasks.promotion.task import PROMOTION
 from models.tasks.recommend.task import RECOMMEND
+from models.tasks.sales.task import SALES
 from models.tasks.sentiment.task import SENTIMENT
 from models.tasks.value.task import VALUE
 from streams.nearest import unknown as unknown_among
 
-TASKS: tuple[Task, ...] = (BEHAVIOUR, CHURN, PROMOTION, VALUE, AD, RECOMMEND, CATEGORY, SENTIMENT)
+TASKS: tuple[Task, ...] = (BEHAVIOUR, CHURN, PROMOTION, VALUE, AD, RECOMMEND, CATEGORY, SENTIMENT, SALES)
 #: Those of which a version comes with the package.
 SHIPPED: tuple[Task, ...] = tuple(task for task in TASKS if task.shipped)
 
@@ -30,6 +31,6 @@ def unknown(name: str) -> str:
     """What is said of a name that no task has.
 
     >>> unknown("chrun")  # doctest: +ELLIPSIS
-    "There is no task 'chrun': did you mean churn? There are: behaviour, churn, ..., sentiment."
+    "There is no task 'chrun': did you mean churn? There are: behaviour, churn, ..., sales."
     """
     return unknown_among("task", name, [known.name for known in TASKS])

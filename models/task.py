@@ -99,8 +99,8 @@ class Task:
 
     ``features`` are addresses: of the stream's catalogue (``orders.count``; ``sequence.types`` is 32 numbers wide), of
     what the record that made due says (``payload.words``), or outputs of another task (``behaviour.embedding``). A row
-    is their values in this order, float32. ``at``: types of the records that ask the question (``item_reviewed``);
-    empty: every due point does.
+    is their values in this order, float32. ``at``: types of the records that ask the question (``item_reviewed``), and
+    ``day`` where the end of a day does; empty: every due point does.
     ``shipped``: whether a version comes with the package. Where none does, nothing is answered until a shop has trained
     and promoted its own.
     ``tolerance`` is how far the exported ONNX model may differ from the trained one, of numbers beyond 1 in proportion

@@ -19,6 +19,7 @@ from streams.records import (
     budget,
     campaign_changes,
     coupons,
+    demand,
     effects,
     enriched,
     items,
@@ -160,6 +161,25 @@ SHOPPER_PROFILES = Topic(
     retention_days=0,
     compacted=True,
 )
+SALES_FORECASTS = Topic(
+    "sales.forecasts.v1",
+    "What each item will sell in the next 7 and 14 days, as ranges",
+    "item_id",
+    (demand.SalesForecast,),
+    retention_days=0,
+    compacted=True,
+)
+INVENTORY = Topic(
+    "inventory.plans.v1",
+    "What to order of each item, when, and how long its stock lasts",
+    "item_id",
+    (demand.InventoryPlanned,),
+    retention_days=0,
+    compacted=True,
+)
+ITEM_ALERTS = Topic(
+    "item.alerts.v1", "Items about to be sold out, and what is at stake", "item_id", (demand.StockAlerted,), 90
+)
 RECOMMENDATIONS = Topic(
     "recommendations.v1",
     "Each shopper's newest list of items: what is due again, and what goes with what they know",
@@ -233,7 +253,8 @@ SEARCH_RANKINGS = Topic(
 )
 TOPICS = (
     EVENTS, CATALOG, STOCK, REVIEWS, ALERTS, OFFERS, WITHHELD, SCORES, PROFILES, SHOPPER_PROFILES, RECOMMENDATIONS,
-    ITEM_PROFILES, ENRICHED, LATE, DEAD_LETTERS, CONTROL, CAMPAIGNS, RECEIPTS, OFFER_OUTCOMES, EFFECTS, ADS,
+    ITEM_PROFILES, ENRICHED, SALES_FORECASTS, INVENTORY, ITEM_ALERTS, LATE, DEAD_LETTERS,
+    CONTROL, CAMPAIGNS, RECEIPTS, OFFER_OUTCOMES, EFFECTS, ADS,
     SEARCH_ITEMS, SEARCH_RANKINGS,
 )  # fmt: skip
 

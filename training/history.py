@@ -36,6 +36,8 @@ BLOCK = 4096
 _JUDGED_AT_ONCE = 1 << 18
 _TIMES = ("time_ms", "type", *FACTS)
 _HASHES = ("id_hash", *HASHES)
+#: In the order of ``Touches``.
+_TOUCHED = ("item", "category", "cents", "quantity", "discount_cents")
 Tell = Callable[[int], None]
 
 
@@ -68,6 +70,8 @@ class History:
     touch_item: npt.NDArray[np.uint64]
     touch_category: npt.NDArray[np.int64]
     touch_cents: npt.NDArray[np.int64]
+    touch_quantity: npt.NDArray[np.int64]
+    touch_discount_cents: npt.NDArray[np.int64]
     item_ids: list[str] = field(default_factory=list)
     """The ids of the items that are touched, in order of their names: what their hashes stand for."""
     kept_in: str = field(default="", compare=False)
@@ -93,7 +97,7 @@ class History:
         """The first ``stop`` events."""
         touches = int(self.touch_start[stop])
         cut = {"shoppers": len(self.shoppers), "touch_start": stop + 1, "item_ids": len(self.item_ids)}
-        cut |= {"touch_item": touches, "touch_category": touches, "touch_cents": touches}
+        cut |= {f"touch_{name}": touches for name in _TOUCHED}
         columns = [f.name for f in fields(self) if f.name != "kept_in"]
         return History(**{name: getattr(self, name)[: cut.get(name, stop)] for name in columns}, kept_in=self.kept_in)
 
@@ -112,7 +116,7 @@ class History:
             shopper=number[old],
             **{name: getattr(self, name)[index] for name in (*_TIMES, *_HASHES)},
             touch_start=start,
-            **{f"touch_{name}": getattr(self, f"touch_{name}")[touches] for name in ("item", "category", "cents")},
+            **{f"touch_{name}": getattr(self, f"touch_{name}")[touches] for name in _TOUCHED},
             item_ids=self.item_ids,
         )
 
@@ -134,17 +138,15 @@ class History:
             identity=np.arange(start + 1, stop + 1, dtype=np.uint64),
             event_ids=[],
             keys=[],
-            touches=Touches(event, self.touch_item[touches], self.touch_category[touches], self.touch_cents[touches]),
+            touches=Touches(event, *(getattr(self, f"touch_{name}")[touches] for name in _TOUCHED)),
         )
 
     def write(self, path: Path, note: str = "") -> None:
         """Keep it, with a note; a file that is there is whole."""
         import pyarrow as pa
 
-        touch = pa.StructArray.from_arrays(
-            [pa.array(self.touch_item), pa.array(self.touch_category), pa.array(self.touch_cents)],
-            ["item", "category", "cents"],
-        )
+        touched = [pa.array(getattr(self, f"touch_{name}")) for name in _TOUCHED]
+        touch = pa.StructArray.from_arrays(touched, list(_TOUCHED))
         columns = {name: pa.array(getattr(self, name)) for name in ("shopper", *_TIMES, *_HASHES)}
         columns["touches"] = pa.LargeListArray.from_arrays(pa.array(self.touch_start), touch)
         said = {"shoppers": json.dumps(self.shoppers), "item_ids": json.dumps(self.item_ids), "note": note}
@@ -172,7 +174,7 @@ class History:
             shoppers=json.loads(table.schema.metadata[b"shoppers"]),
             **{name: column(name).to_numpy() for name in ("shopper", *_TIMES, *_HASHES)},
             touch_start=touches.offsets.to_numpy(),
-            **{f"touch_{name}": touch.field(name).to_numpy() for name in ("item", "category", "cents")},
+            **{f"touch_{name}": touch.field(name).to_numpy() for name in _TOUCHED},
             item_ids=json.loads(table.schema.metadata[b"item_ids"]),
             kept_in=str(path.absolute()),
         )
@@ -222,6 +224,8 @@ def in_columns(batches: Iterable[EventBatch]) -> History:
         touch_item=joined([t.item for t in touches], np.uint64),
         touch_category=joined([t.category for t in touches], np.int64),
         touch_cents=joined([t.cents for t in touches], np.int64),
+        touch_quantity=joined([t.quantity for t in touches], np.int64),
+        touch_discount_cents=joined([t.discount_cents for t in touches], np.int64),
         item_ids=sorted({item for t in touches for item in t.item_ids}),
     )
 

@@ -17,10 +17,12 @@ from models.registry import task as find
 from models.task import AtLeast, Task
 from streams.effects.decided import Joined
 from streams.entities.contents import find as entity
+from streams.features.catalogue import Catalogue
 from streams.features.shopper import CATALOGUE
 from streams.processing.scoring import Inputs
 from training.errors import Misuse
 from training.history import History
+from training.items import replay_items
 from training.parts import Workers, replayed
 from training.replay import Rows, replay
 from training.source import Source
@@ -138,7 +140,8 @@ class Job:
         Raises ``Leak`` when a row changes with what follows it, or when an upstream model saw the data set beyond the
         cut that the rows will be split at.
         """
-        of_records = [a for a in features if a in CATALOGUE.payloads]
+        catalogue = entity(self.task.entity).catalogue
+        of_records = [a for a in features if a in catalogue.payloads]
         if of_records:
             raise Misuse(
                 f"A history that was read holds no records, of which {', '.join(of_records)} are made: read the "
@@ -152,7 +155,7 @@ class Job:
                     f"{model.task} was trained on {name} up to {window['cut']}, beyond the cut of {self.task.name}. "
                     f"Move that cut, or train {model.task} anew with an earlier one."
                 )
-        wanted = [a for a in features if a in CATALOGUE.features]
+        wanted = [a for a in features if a in catalogue.features]
         wanted += [a for model in self.upstream for a in model.features]
         wanted += [condition.address for condition in self.population]
         addresses = tuple(dict.fromkeys(wanted))
@@ -161,6 +164,8 @@ class Job:
             self.tell(f"replaying {name}", n, len(history))
 
         def take(some: History, tell: Callable[[int], None], how: dict[str, object]) -> Rows:
+            if self.task.entity == "item":  # here, by one process: items are counted over all shoppers
+                return replay_items(some, addresses, self.population, rules=rules, tell=tell)
             if self.workers is None:
                 return replay(some, addresses, rules=rules, tell=tell, **how)  # type: ignore[arg-type]
             return replayed(some, addresses, self.workers, self.work, tell, rules=rules, **how)
@@ -171,8 +176,10 @@ class Job:
             return take(early, lambda _n: None, _up_to(how, early))
 
         # Half a history is enough to see whether a row changes with what follows it.
-        check_rows(history, rows, again, np.random.default_rng(self.seed), rules.allowed_lateness_ms, moments=1)
-        found = FeatureRows(history, rows, addresses, self.upstream)
+        names = history.item_ids if self.task.entity == "item" else history.shoppers
+        rng = np.random.default_rng(self.seed)
+        check_rows(history, rows, again, rng, rules.allowed_lateness_ms, moments=1, names=names)
+        found = FeatureRows(history, rows, addresses, self.upstream, catalogue)
         judged = np.ones(len(rows), np.bool_)
         for condition in self.population:
             judged &= found.matrix((condition.address,))[:, 0] >= condition.least
@@ -192,10 +199,11 @@ class FeatureRows:
     rows: Rows
     addresses: tuple[str, ...]
     upstream: tuple[Predictor, ...]
+    catalogue: Catalogue = CATALOGUE
 
     @cached_property
     def _inputs(self) -> Inputs:
-        return Inputs(self.rows.x, CATALOGUE.places(self.addresses))
+        return Inputs(self.rows.x, self.catalogue.places(self.addresses))
 
     def matrix(self, addresses: Sequence[str]) -> Floats32:
         """[n, width] the very columns that the worker would give a model with these addresses."""
@@ -203,4 +211,4 @@ class FeatureRows:
 
     def select(self, chosen: npt.NDArray[np.bool_]) -> FeatureRows:
         """Some of the rows."""
-        return FeatureRows(self.history, self.rows.select(chosen), self.addresses, self.upstream)
+        return FeatureRows(self.history, self.rows.select(chosen), self.addresses, self.upstream, self.catalogue)

@@ -28,7 +28,7 @@ from training.records import Tally, history_of_logs
 from training.told import told_by, told_in_logs
 
 #: Part of a kept history's name: raise it when what is decoded changes.
-FORMAT = 5
+FORMAT = 6
 OWN_LICENCE = "your own"
 #: What a history is about.
 About = Literal["shopper", "item"]

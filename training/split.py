@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -85,11 +85,13 @@ def check_rows(
     rng: np.random.Generator,
     allowed_lateness_ms: int = Rules().allowed_lateness_ms,
     moments: int = 3,
+    names: Sequence[str] | None = None,
 ) -> None:
     """Take the rows anew from histories that end early: what stands for a time must not change with what follows it.
 
     ``take`` makes rows of a history, the way that ``rows`` were made. Compared are rows up to the shorter history's
-    watermark: a timer fires only once the watermark passes it. Raises ``Leak``.
+    watermark: a timer fires only once the watermark passes it. ``names``: of whom or what the rows are; None: of the
+    history's shoppers. Raises ``Leak``.
     """
     stops = rng.integers(len(history) // 4, len(history), moments)
     for stop in sorted(set(stops.tolist())):
@@ -102,7 +104,8 @@ def check_rows(
             raise Leak(f"Which rows there are up to {moment} ms depends on events after it.")
         for key, x in whole.items():
             if x != again[key]:
-                raise Leak(f"A row of shopper {history.shoppers[key[0]]!r} at {key[1]} ms depends on events after it.")
+                who = history.shoppers[key[0]] if names is None else names[key[0]]
+                raise Leak(f"A row of {who!r} at {key[1]} ms depends on events after it.")
 
 
 def _by_row(rows: Rows, moment: int) -> dict[tuple[int, int, int], list[bytes]]:

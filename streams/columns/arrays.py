@@ -59,7 +59,7 @@ def _nothing() -> Ints:
 class Touches:
     """Items that events touched, in log order: one per view, cart or wishlist event, one per order line.
 
-    What ``select`` gives, and what a history of ``training.history`` has, ends with ``cents``.
+    What ``select`` gives ends with ``cents``; what a history of ``training.history`` has, with ``discount_cents``.
     """
 
     event: Ints

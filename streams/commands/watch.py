@@ -31,11 +31,14 @@ from streams.topics import (
     EFFECTS,
     ENRICHED,
     EVENTS,
+    INVENTORY,
+    ITEM_ALERTS,
     ITEM_PROFILES,
     LATE,
     OFFER_OUTCOMES,
     OFFERS,
     RECOMMENDATIONS,
+    SALES_FORECASTS,
     SEARCH_RANKINGS,
     SHOPPER_PROFILES,
     WITHHELD,
@@ -53,6 +56,9 @@ KINDS: dict[str, tuple[Topic, ...]] = {
     "ads": (ADS,),
     "items": (ITEM_PROFILES,),
     "enriched": (ENRICHED,),
+    "forecasts": (SALES_FORECASTS,),
+    "inventory": (INVENTORY,),
+    "stock": (ITEM_ALERTS,),
     "recommendations": (RECOMMENDATIONS,),
     "searches": (SEARCH_RANKINGS,),
     "catalogue": CARRIED,
@@ -69,7 +75,7 @@ LOOK_SECONDS = 0.5
 PRESENCE_SECONDS = 3.0
 _KIND_OF = {topic.name: kind for kind, topics in KINDS.items() for topic in topics}
 #: Topics whose records are about items, as are dead and late ones that came in them.
-_OF_ITEMS = {topic.name for topic in (*CARRIED, ITEM_PROFILES, ENRICHED)}
+_OF_ITEMS = {topic.name for topic in (*CARRIED, ITEM_PROFILES, ENRICHED, SALES_FORECASTS, INVENTORY, ITEM_ALERTS)}
 _DECODERS: dict[str, Callable[[bytes], object]] = {
     **{kind: msgspec.json.Decoder(topics[0].records[0]).decode for kind, topics in KINDS.items()},
     "events": decode_event,

@@ -13,8 +13,10 @@ from streams.columns.item_records import WIRE, ItemColumns
 from streams.columns.layout import Rows
 from streams.decisions.decider import Decider, Group
 from streams.decisions.enrichment import Enrichment
+from streams.decisions.inventory import Inventory
 from streams.decisions.item_news import ItemNews
 from streams.decisions.item_profile import ItemProfiles
+from streams.decisions.sales_forecast import SalesForecasts
 from streams.decisions.scores import Scores
 from streams.features.days import Days
 from streams.features.item import CATALOGUE
@@ -91,7 +93,10 @@ class ItemSide:
         self._days = Days(rules.time_zone)
         profiles = ItemProfiles(rules.decode.currency, rules.digest, self._names)
         enrichment = Enrichment(rules.digest, self._names)
-        self.deciders = (self._late_labels, Scores("item"), profiles, enrichment, self._news)
+        forecasts = SalesForecasts(rules.forecast, rules.digest)
+        inventory = Inventory(rules.inventory, rules.decode.currency, rules.digest, self._days)
+        said = (profiles, enrichment, forecasts, inventory)
+        self.deciders = (self._late_labels, Scores("item"), *said, self._news)
 
     def plan(self, plans: Plans | None) -> None:
         """Campaigns decide about shoppers only."""
@@ -158,7 +163,7 @@ class ItemSide:
         state.flat["i8"][state.cells(CATEGORY_UNITS, points.row)] = units[which.reshape(-1)]
 
     def correct(self, state: Rows, groups: Sequence[Group], scores: Mapping[str, TaskScores]) -> None:
-        """No model speaks of items yet that foretells over a horizon."""
+        """What is foretold of items is no chance that nothing happens: nothing is recalibrated."""
 
     def known(self, state: Rows, places: Ints, watermark_ms: int) -> Known:
         """Labels of answers."""
@@ -211,6 +216,6 @@ ITEM = Entity(
     cadence_ms=lambda rules: 10**15,
     timer=lambda rules: DayEnd(rules.time_zone),
     columns=(),
-    deciders=(LateLabels, Scores, ItemProfiles, Enrichment, ItemNews),
+    deciders=(LateLabels, Scores, ItemProfiles, Enrichment, SalesForecasts, Inventory, ItemNews),
     side=ItemSide,
 )

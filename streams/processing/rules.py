@@ -10,8 +10,10 @@ import msgspec
 
 from streams.decisions.ads import AdPolicy
 from streams.decisions.churn_alert import ChurnAlertPolicy
+from streams.decisions.inventory import InventoryPolicy
 from streams.decisions.promotion import PromotionPolicy
 from streams.decisions.recommendations import RecommendationPolicy
+from streams.decisions.sales_forecast import ForecastPolicy
 from streams.decisions.shopper_profile import ProfilePolicy
 from streams.features.days import UTC
 from streams.processing.silence import SilencePolicy
@@ -52,6 +54,8 @@ class Rules:
     profile: ProfilePolicy = field(default_factory=ProfilePolicy)
     recommendation: RecommendationPolicy = field(default_factory=RecommendationPolicy)
     ads: AdPolicy = field(default_factory=AdPolicy)
+    forecast: ForecastPolicy = field(default_factory=ForecastPolicy)
+    inventory: InventoryPolicy = field(default_factory=InventoryPolicy)
 
     def in_units_of(self, own: Rules) -> Rules:
         """These rules in the currency and time zone of ``own``: what was added up stands in them.

@@ -156,6 +156,8 @@ class Inputs:
             # What stands for a record where something was left behind is none.
             kinds = [kind for kind in set(map(type, self._due)) if issubclass(kind, msgspec.Struct)]
             asking = {kind for kind in kinds if tag_of(kind) in model.at}
+            if "day" in model.at:
+                asking.add(type(None))
             found &= np.array([type(record) in asking for record in self._due], np.bool_)
         for condition in model.population:
             found &= self._features[:, self._places[condition.address].start] >= condition.least

@@ -16,6 +16,7 @@ from msgspec import UNSET
 
 from streams.records import enriched
 from streams.records.ads import AdDecided
+from streams.records.demand import InventoryPlanned, SalesForecast, StockAlerted
 from streams.records.effects import EffectMeasured, OfferOutcome
 from streams.records.enriched import ItemEnriched
 from streams.records.events import (
@@ -131,6 +132,9 @@ TITLES: dict[type, str] = {
     ItemsRecommended: "recommended",
     ItemProfiled: "item",
     ItemEnriched: "enriched",
+    SalesForecast: "sales forecast",
+    InventoryPlanned: "inventory",
+    StockAlerted: "about to be sold out",
     DeadLetter: "dead letter",
     LateEvent: "late",
     AdDecided: "ad",
@@ -177,6 +181,13 @@ def about(record: object, reasons: int = 3) -> str:
         return _item_profile(record)
     if isinstance(record, ItemEnriched):
         return enriched.in_words(record)
+    if isinstance(record, SalesForecast):
+        return _forecast(record)
+    if isinstance(record, InventoryPlanned):
+        return _plan(record)
+    if isinstance(record, StockAlerted):
+        short = f"{record.short_units:,.0f} units short within {record.lead_days} days"
+        return f"{short}, {money(record.at_stake_cents, record.currency)} at stake, {record.on_hand:,} in stock"
     if isinstance(record, DeadLetter):
         field = f" at {record.field}" if record.field else ""
         return f"{record.reason}{field}: {record.detail} [{place(record)}]"
@@ -296,6 +307,22 @@ def _item_profile(record: ItemProfiled) -> str:
     if record.reviews:
         parts.append(f"{record.rating:.1f} stars of {record.reviews:,} reviews")
     return ", ".join(parts if record.listed else ["not listed", *parts])
+
+
+def _forecast(record: SalesForecast) -> str:
+    week, two = record.next_7_days, record.next_14_days
+    told = f"{two.mean:,.0f} in 14 days ({two.p05:,.0f} to {two.p95:,.0f}), {week.mean:,.0f} of them in 7"
+    why = {"first": "", "weekly": "", "moved": ", which is news"}[record.said]
+    return f"{told}{why}; sold {record.units_7d:,} in 7 days and {record.units_30d:,} in 30"
+
+
+def _plan(record: InventoryPlanned) -> str:
+    lasts = "longer than 60 days" if record.cover_days is None else f"{record.cover_days} days"
+    order = f"order {record.order_quantity:,}" if record.order_quantity else "order nothing"
+    return (
+        f"{order}; {record.on_hand:,} in stock last {lasts}, {record.on_order:,} on their way, an order takes "
+        f"{record.lead_days} days"
+    )
 
 
 def place(record: DeadLetter | LateEvent) -> str:

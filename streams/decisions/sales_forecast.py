@@ -1,0 +1,99 @@
+"""What an item will sell, said once a week and whenever it has moved."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from streams.columns.arrays import Bools, Floats, Ints
+from streams.columns.layout import Column, Rows
+from streams.decisions import decider
+from streams.decisions.decider import Group
+from streams.features.kinds.decay import DAY_MS
+from streams.records.demand import Said, SalesForecast, Units5
+from streams.records.outcomes import outcome_id
+
+#: The task whose answers are said.
+TASK = "sales"
+OUTPUTS = ("units_7d", "units_7d_quantiles", "units_14d", "units_14d_quantiles")
+
+LAST = Column("sales_forecast/said", "i8")
+LOW = Column("sales_forecast/low", "f8")
+HIGH = Column("sales_forecast/high", "f8")
+
+
+@dataclass(frozen=True, slots=True)
+class ForecastPolicy:
+    """When a forecast is said.
+
+    Prevents two accidents: a record per item and day that says the same in other decimals (only one a week is said of
+    an item whose sales go on as foretold), and a buyer who reads last week's number of an item that took off yesterday
+    (what is foretold has left the middle half of what was said last: said at once).
+    """
+
+    again_days: float = 7.0
+    least_units: float = 3.0
+    """A middle that moved by fewer units has not moved: an item that sells two a week instead of one is no news."""
+
+    def moved(self, middle: Floats, low: Floats, high: Floats) -> Bools:
+        """[n] whether the middle of 7 days lies so far outside of the middle half that was said last."""
+        centre = (low + high) / 2
+        found: Bools = ((middle < low) | (middle > high)) & (np.abs(middle - centre) >= self.least_units)
+        return found
+
+
+class SalesForecasts:
+    """Says ``SalesForecast`` of items that the task judged; ``rules`` is said with it."""
+
+    columns = (LAST, LOW, HIGH)
+    reads = ("sales.units_7d", "sales.units_30d")
+
+    def __init__(self, policy: ForecastPolicy, rules: str) -> None:
+        self._policy, self._rules = policy, rules
+
+    def decide(self, state: Rows, group: Group) -> Iterable[decider.Said]:
+        answers = [group.answer(TASK, output) for output in OUTPUTS]
+        if answers[1].ndim == 1:  # no task answered anything
+            return
+        told = np.column_stack(answers)
+        known = np.flatnonzero(np.isfinite(told).all(axis=1))
+        if not len(known):
+            return
+        told, row, now = told[known], group.row[known], group.now_ms[known]
+        middle, low, high = told[:, 3], told[:, 2], told[:, 4]
+        times, numbers = state.flat["i8"], state.flat["f8"]
+        last_cells, low_cells, high_cells = (state.cells(column, row) for column in self.columns)
+        last: Ints = times[last_cells]
+        first, weekly = last == 0, now - last >= int(self._policy.again_days * DAY_MS)
+        moved = self._policy.moved(middle, numbers[low_cells], numbers[high_cells])
+        speaks = first | weekly | moved
+        times[last_cells[speaks]] = now[speaks]
+        numbers[low_cells[speaks]], numbers[high_cells[speaks]] = low[speaks], high[speaks]
+        some = np.flatnonzero(speaks)
+        units = [group.feature(address)[known[some]].tolist() for address in self.reads]
+        rounded = told[some].round(1).tolist()
+        for k, (at, i) in enumerate(zip(some.tolist(), known[some].tolist(), strict=True)):
+            why: Said = "first" if first[at] else "weekly" if weekly[at] else "moved"
+            yield (
+                i,
+                SalesForecast(
+                    outcome_id=outcome_id("sales_forecast", group.key[i], group.ref(i), ""),
+                    item_id=group.key[i],
+                    event_time_ms=int(group.now_ms[i]),
+                    due=group.due[i],
+                    model=group.model(TASK, i),
+                    said=why,
+                    next_7_days=_units(rounded[k][:6]),
+                    next_14_days=_units(rounded[k][6:]),
+                    units_7d=int(units[0][k]),
+                    units_30d=int(units[1][k]),
+                    rules=self._rules,
+                ),
+            )
+
+
+def _units(numbers: list[float]) -> Units5:
+    mean, p05, p25, p50, p75, p95 = numbers
+    return Units5(mean=mean, p05=p05, p25=p25, p50=p50, p75=p75, p95=p95)

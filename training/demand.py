@@ -1,0 +1,66 @@
+"""Metrics of what items sell, the same code for our model and every baseline; whole items are redrawn."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from training import amounts
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+ROUNDS = 200
+
+
+def wape(label: Floats, answer: Floats) -> float:
+    """Absolute errors over what was sold.
+
+    >>> wape(np.array([10.0, 0.0]), np.array([8.0, 1.0]))
+    0.3
+    """
+    return float(np.abs(answer - label).sum()) / max(float(label.sum()), 1e-9)
+
+
+def measure(label: Floats, answer: Floats, levels: Sequence[float]) -> dict[str, float]:
+    """What a card says of numbers [n] or quantiles [n, k]: besides ``training.amounts`` the error over what was sold,
+    and the share of outcomes between the two quantiles next to the middle."""
+    if answer.ndim == 1:
+        return amounts.measure(label, answer) | {"wape": round(wape(label, answer), 4)}
+    middle = answer.shape[1] // 2
+    inner = (label >= answer[:, middle - 1]) & (label <= answer[:, middle + 1])
+    return amounts.measure_quantiles(label, answer, levels) | {
+        "wape": round(wape(label, answer[:, middle]), 4),
+        "coverage_inner": round(float(inner.mean()), 4),
+    }
+
+
+def compare(
+    label: Floats, answers: dict[str, Floats], item: Ints, seed: int, levels: Sequence[float] = ()
+) -> dict[str, Any]:
+    """All models on the same rows: measures, and 95% intervals by redrawing whole items, of each and of ``ours - NAME``
+    (``spearman_95``, ``wape_95``). ``answers`` must hold ``ours``."""
+    points = {name: a if a.ndim == 1 else a[:, a.shape[1] // 2] for name, a in answers.items()}
+    models = {name: measure(label, a, levels) for name, a in answers.items()}
+    order = np.argsort(item, kind="stable")
+    names, starts = np.unique(item[order], return_index=True)
+    parts = np.split(order, starts[1:])
+    rng = np.random.default_rng(seed)
+    drawn: dict[str, dict[str, list[float]]] = {"wape_95": {}, "spearman_95": {}}
+    for _ in range(ROUNDS):
+        some = np.concatenate([parts[i] for i in rng.integers(0, len(names), len(names))])
+        for key, value in (("wape_95", wape), ("spearman_95", amounts.spearman)):
+            found = {name: value(label[some], a[some]) for name, a in points.items()}
+            found |= {f"ours - {name}": found["ours"] - v for name, v in found.items() if name != "ours"}
+            for name, v in found.items():
+                drawn[key].setdefault(name, []).append(v)
+    intervals = {
+        key: {n: (round(float(np.quantile(v, 0.025)), 4), round(float(np.quantile(v, 0.975)), 4)) for n, v in d.items()}
+        for key, d in drawn.items()
+    }
+    return {
+        "segments": {"all": {"models": models, **intervals}},
+        "curves": {name: amounts.curves(label, a) for name, a in points.items()},
+    }

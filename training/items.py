@@ -1,0 +1,151 @@
+"""Replays what shoppers did to items, and takes a training row of each item at the end of its days.
+
+It is the very code that serves: a history of shoppers is counted by minutes as a partition of shoppers counts it
+(``streams.processing.tallies``), and what that would write into the items' log is applied as a partition of items
+applies it. That is why a training row equals a serving row, bit for bit. A history holds no catalogue: prices, stock
+and reviews stand as nobody had said anything, and what is made of the names of categories cannot be had.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+
+from models.task import AtLeast
+from streams.columns.arrays import TYPE_CODE, Ints
+from streams.columns.shopper_events import item_code
+from streams.entities.item import ITEM
+from streams.features.kinds.decay import DAY_MS
+from streams.processing.due import DuePoints
+from streams.processing.partition import PartitionProcessor
+from streams.processing.rules import Rules as StreamRules
+from streams.processing.tallies import Tallies
+from streams.records.events import OrderPlaced
+from streams.records.slices import Slice
+from training.errors import Misuse
+from training.history import APPENDED_MS, History
+from training.labels.horizons import Labels
+from training.replay import EVENT, SILENCE, Rows
+
+#: Events of shoppers that are counted at once.
+BLOCK = 1 << 15
+#: What a history of shoppers can say of items, by the first part of an address.
+KNOWN = ("sales", "interest")
+
+#: What a partition of items writes into every row at the end of its day.
+REFRESHED = ("listing.category", "listing.category_units_30d")
+
+
+def replay_items(
+    history: History,
+    features: tuple[str, ...],
+    population: Sequence[AtLeast] = (),
+    *,
+    rules: StreamRules | None = None,
+    tell: Callable[[int], None] = lambda _n: None,
+) -> Rows:
+    """A row of every item of a population at the end of each of its days; ``Rows.shopper`` is its place among
+    ``history.item_ids``. ``features`` must hold those that the population goes by.
+
+    Raises ``Misuse`` for a feature of which a history of shoppers says nothing.
+    """
+    unknown = [address for address in features if address.partition(".")[0] not in KNOWN]
+    if unknown:
+        raise Misuse(f"A history of shoppers says nothing of {', '.join(unknown)}: those are of a catalogue.")
+    rules = rules or StreamRules()
+    place = {item: i for i, item in enumerate(history.item_ids)}
+    places = ITEM.catalogue.places(features)
+    found: list[Rows] = []
+
+    def collect(due: list[DuePoints], x: npt.NDArray[np.float32]) -> None:
+        if not due:
+            return
+        judged = np.ones(len(x), np.bool_)
+        for condition in population:
+            judged &= x[:, places[condition.address].start] >= condition.least
+        at_ms, row = (np.concatenate([getattr(points, name) for points in due]) for name in ("now_ms", "row"))
+        why = np.repeat([SILENCE if points.timer else EVENT for points in due], [len(points) for points in due])
+        found.append(Rows(x, at_ms, why, row).select(judged))
+
+    processor = PartitionProcessor(
+        ITEM,
+        0,
+        rules,
+        catalogue=ITEM.catalogue.covering((*features, *REFRESHED)),
+        collector=collect,
+        collected=features,
+        room=max(1, len(place)),
+        limit=max(1, len(place)),
+    )
+    tallies, offset, newest = Tallies(0, 1, ITEM.name), 0, -1
+    by_hash = _ids(history)
+    for a in range(0, len(history), BLOCK):
+        b = min(a + BLOCK, len(history))
+        batch = history.batch(a, b)
+        ids = [history.item_ids[i] for i in by_hash(batch.touches.item).tolist()]
+        batch = replace(batch, touches=replace(batch.touches, item_ids=ids, categories=[None] * len(ids)))
+        nothing: list[bytes | None] = [None] * (b - a)
+        events = Slice("history", 0, range(a, b), [APPENDED_MS] * (b - a), nothing, nothing)
+        newest_ms = np.maximum(np.maximum.accumulate(batch.time_ms), newest)
+        newest = int(newest_ms[-1])
+        values: list[bytes | None] = [
+            told.value for told in tallies.count(batch, np.arange(b - a), newest_ms, events, rules)
+        ]
+        tell(b)
+        if values:
+            n = len(values)
+            processor.apply(Slice("items", 0, range(offset, offset + n), [APPENDED_MS] * n, [None] * n, values))
+            offset += n
+    if not found:
+        nobody = np.zeros(0, np.int64)
+        width = sum(ITEM.catalogue.features[a].width for a in features)
+        return Rows(np.zeros((0, width), np.float32), nobody, nobody, nobody)
+    item = np.array([place[processor.arena.key(row)] for row in range(len(processor.arena))], np.int64)
+    return Rows(
+        x=np.concatenate([rows.x for rows in found]),
+        at_ms=np.concatenate([rows.at_ms for rows in found]),
+        why=np.concatenate([rows.why for rows in found]),
+        shopper=item[np.concatenate([rows.shopper for rows in found])],
+    )
+
+
+def _ids(history: History) -> Callable[[npt.NDArray[np.uint64]], Ints]:
+    """Of items' hashes, their places among ``history.item_ids``."""
+    hashes = np.array([item_code(item) for item in history.item_ids], np.uint64)
+    order = np.argsort(hashes)
+    ascending = hashes[order]
+    return lambda wanted: order[np.searchsorted(ascending, wanted)]
+
+
+def sold_within(history: History, rows: Rows, days: tuple[int, ...]) -> Labels:
+    """[n, horizons] units ordered in [row's time, row's time + days), returns not taken off. Known when the days have
+    passed; NaN where the history ends before."""
+    sold = Sales(history)
+    found, known = [], []
+    for horizon in days:
+        until = rows.at_ms + horizon * DAY_MS
+        found.append(np.where(until <= history.end_ms, sold.between(rows.shopper, rows.at_ms, until), np.nan))
+        known.append(until)
+    return Labels(np.stack(found, axis=1).astype(np.float32), np.stack(known, axis=1))
+
+
+class Sales:
+    """What items sold, to be asked how much of it lies between two moments."""
+
+    def __init__(self, history: History) -> None:
+        event = np.repeat(np.arange(len(history)), np.diff(history.touch_start))
+        lines = np.flatnonzero(history.type[event] == TYPE_CODE[OrderPlaced])
+        item, at = _ids(history)(history.touch_item[lines]), history.time_ms[event[lines]]
+        # One ascending key for (item, time): times are below 2^48 ms.
+        key = (item << 48) + at
+        order = np.argsort(key, kind="stable")
+        self._key, self._sum = key[order], np.r_[0, np.cumsum(history.touch_quantity[lines][order])]
+
+    def between(self, item: Ints, from_ms: Ints, until_ms: Ints) -> Ints:
+        """[n] units ordered from one moment to before another."""
+        first, last = (np.searchsorted(self._key, (item << 48) + at, side="left") for at in (from_ms, until_ms))
+        found: Ints = self._sum[last] - self._sum[first]
+        return found
