@@ -72,7 +72,8 @@ def test_a_forecast_is_said_once_a_week_and_at_once_when_it_moved() -> None:
     assert [(f.said, f.event_time_ms // DAY - NOON // DAY) for f in found] == [("first", 0), ("weekly", 7)]
     found = forecasts(group(0), group(1, 22.0), group(2, 40.0), group(3, 41.0))
     assert [f.said for f in found] == ["first", "moved"]
-    assert found[1].next_7_days.p50 == 40.0 and found[1].next_14_days.p95 == 136.0
+    assert found[1].next_7_days.p50 == 40.0
+    assert found[1].next_14_days.p95 == 136.0
 
 
 def test_few_units_more_are_no_news_and_what_is_not_judged_is_not_said() -> None:
@@ -92,7 +93,8 @@ def test_forecasts_and_plans_are_said_in_words() -> None:
 
 def test_what_to_order_follows_from_forecast_stock_lead_time_and_costs() -> None:
     enough = plan(stock__on_hand=100)
-    assert enough.order_quantity == 0 and enough.service_level == round(500 / 600, 3)
+    assert enough.order_quantity == 0
+    assert enough.service_level == round(500 / 600, 3)
     # 83% of 7 days: between 75% (24) and 95% (34); of 14 days: between 48 and 68.
     assert enough.reorder_point == 29
     assert enough.order_up_to == 57
@@ -102,7 +104,8 @@ def test_what_to_order_follows_from_forecast_stock_lead_time_and_costs() -> None
     assert plan(stock__on_hand=29, stock__lead_time_days=14.0).order_quantity > 28
     assert plan(stock__on_hand=29, price__cost=0.0).service_level == 0.9
     dear = plan(stock__on_hand=29, price__cost=990.0)
-    assert dear.service_level == 0.5 and dear.reorder_point == 20
+    assert dear.service_level == 0.5
+    assert dear.reorder_point == 20
 
 
 def test_stock_runs_out_within_a_range_of_days() -> None:
@@ -161,7 +164,8 @@ def test_no_order_is_negative_twice_or_for_more_than_the_policy_allows(
     }  # fmt: skip
     found = [one for one in inventory(group(0, weekly, **facts)) if isinstance(one, InventoryPlanned)]
     (told,) = found
-    assert told.order_quantity >= 0 and 0.5 <= told.service_level <= 0.95
+    assert told.order_quantity >= 0
+    assert 0.5 <= told.service_level <= 0.95
     assert told.order_quantity == 0 or told.on_hand + told.on_order <= told.reorder_point
     assert told.order_quantity <= weekly / 7 * InventoryPolicy().most_days + 1
     after = plan_after(told, weekly, facts)
@@ -181,7 +185,9 @@ def test_demand_grows_with_time_and_stock_lasts_longer_the_more_there_is(steps: 
     told = np.r_[SHAPE * steps[0], SHAPE * (steps[0] + steps[1])][None]
     days = np.arange(0.0, 90.0)
     mean, quantiles = demand(np.repeat(told, len(days), axis=0), days)
-    assert (np.diff(mean) > -1e-9).all() and (np.diff(quantiles, axis=1) >= 0).all()
+    assert (np.diff(mean) > -1e-9).all()
+    assert (np.diff(quantiles, axis=1) >= 0).all()
     assert (np.diff(quantiles[:, 2:], axis=0) > -1e-9).all()
     ahead = lasts(np.repeat(told, 2, axis=0), np.array([stock, stock + 10]))
-    assert (np.diff(ahead, axis=1) >= 0).all() and (ahead[0] <= ahead[1]).all()
+    assert (np.diff(ahead, axis=1) >= 0).all()
+    assert (ahead[0] <= ahead[1]).all()

@@ -79,7 +79,8 @@ def test_rows_are_those_of_the_worker_bit_for_bit() -> None:
         (shop().item_ids[item], at): x.tobytes()
         for item, at, x in zip(found.shopper.tolist(), found.at_ms.tolist(), found.x, strict=True)
     }
-    assert ours == kept and len(ours) > 500
+    assert ours == kept
+    assert len(ours) > 500
     assert len({item for item, _ in ours}) > 20
 
 
@@ -111,7 +112,8 @@ def test_labels_are_what_is_ordered_from_the_day_on_and_known_when_the_days_are_
     )
     found = sold_within(history, row_at(NOON, NOON + 1, NOON + 7 * DAY), HORIZONS)
     assert found.value[:2].tolist() == [[3, 8], [5, 5]]
-    assert found.value[2, 0] == 5 and np.isnan(found.value[2, 1])  # the history ends before
+    assert found.value[2, 0] == 5
+    assert np.isnan(found.value[2, 1])
     assert (found.known_ms - row_at(NOON, NOON + 1, NOON + 7 * DAY).at_ms[:, None] == [7 * DAY, 14 * DAY]).all()
 
 
@@ -144,9 +146,11 @@ def test_quantiles_and_errors_are_measured_by_item() -> None:
     label = np.random.default_rng(0).exponential(size=8_000) * 10
     right = np.tile(-10 * np.log(1 - np.array(LEVELS)), (len(label), 1))
     found = measure(label, right, LEVELS)
-    assert found["coverage"] == pytest.approx(0.9, abs=0.01) and found["coverage_inner"] == pytest.approx(0.5, abs=0.02)
+    assert found["coverage"] == pytest.approx(0.9, abs=0.01)
+    assert found["coverage_inner"] == pytest.approx(0.5, abs=0.02)
     told = compare(label, {"ours": label, "other": label * 1.1}, np.arange(len(label)) // 100, 1)["segments"]["all"]
-    assert told["models"]["ours"]["wape"] == 0 and told["models"]["other"]["wape"] == pytest.approx(0.1)
+    assert told["models"]["ours"]["wape"] == 0
+    assert told["models"]["other"]["wape"] == pytest.approx(0.1)
     assert told["wape_95"]["ours - other"] == pytest.approx((-0.1, -0.1))
 
 
@@ -193,13 +197,16 @@ OUTCOMES: list[object] = []
 def test_the_shipped_model_foretells_what_goes_on_and_learns_what_came() -> None:
     processor = steady()
     scored = [one for one in OUTCOMES if isinstance(one, Scored)]
-    assert scored and {one.entity for one in scored} == {"item"} and {one.due.kind for one in scored} == {"day"}
+    assert scored
+    assert {one.entity for one in scored} == {"item"}
+    assert {one.due.kind for one in scored} == {"day"}
     told = [one for one in OUTCOMES if isinstance(one, SalesForecast) and one.item_id == "old"]
     assert told[-1].next_7_days.p05 <= 21 <= told[-1].next_7_days.p95
     assert told[-1].next_14_days.mean == pytest.approx(42, rel=0.35)
     labels = processor.known().labels
     came = labels["sales", "units_7d"]
-    assert len(came.label) and (came.label == 21).all()
+    assert len(came.label)
+    assert (came.label == 21).all()
 
 
 def test_an_item_of_few_weeks_gets_a_wider_range() -> None:
