@@ -31,6 +31,7 @@ train: $(VENV)/.dev ## Train the package's own models and the demo's anew; DATA=
 	$(BIN)/offerstream train behaviour --data $(DATA) --out models/tasks/behaviour
 	$(BIN)/offerstream train churn --data $(DATA) --out models/tasks/churn
 	$(BIN)/offerstream train value --data $(DATA) --out models/tasks/value
+	$(BIN)/offerstream train sales --data $(DATA) --out models/tasks/sales
 	$(BIN)/offerstream train ad --data $(DATA) --out models/tasks/ad
 	$(BIN)/offerstream train category --data $(DATA) --out models/tasks/category
 	$(BIN)/offerstream train sentiment --data $(DATA) --out models/tasks/sentiment
