@@ -32,6 +32,8 @@ from training.replay import EVENT, SILENCE, Rows
 
 #: Events of shoppers that are counted at once.
 BLOCK = 1 << 15
+#: What was done to items is told at the end of an hour at the latest: a day may be over so much later.
+TOLD_MS = 3_600_000
 #: What a history of shoppers can say of items, by the first part of an address.
 KNOWN = ("sales", "interest")
 

@@ -22,7 +22,7 @@ from streams.features.shopper import CATALOGUE
 from streams.processing.scoring import Inputs
 from training.errors import Misuse
 from training.history import History
-from training.items import replay_items
+from training.items import TOLD_MS, replay_items
 from training.parts import Workers, replayed
 from training.replay import Rows, replay
 from training.source import Source
@@ -178,7 +178,8 @@ class Job:
         # Half a history is enough to see whether a row changes with what follows it.
         names = history.item_ids if self.task.entity == "item" else history.shoppers
         rng = np.random.default_rng(self.seed)
-        check_rows(history, rows, again, rng, rules.allowed_lateness_ms, moments=1, names=names)
+        settled_ms = rules.allowed_lateness_ms + (TOLD_MS if self.task.entity == "item" else 0)
+        check_rows(history, rows, again, rng, settled_ms, moments=1, names=names)
         found = FeatureRows(history, rows, addresses, self.upstream, catalogue)
         judged = np.ones(len(rows), np.bool_)
         for condition in self.population:

@@ -18,7 +18,7 @@ Floats = npt.NDArray[np.float64]
 
 #: Ends of the bands of the pace, in units per 7 days.
 BANDS = (0.0, 8.0, 20.0, np.inf)
-#: The paces at which the factors of a band hold; straight lines between them.
+#: The paces at which the factors of a band hold; straight lines of their logarithm between them.
 MIDDLES = (5.0, 12.0, 40.0)
 #: A band in which fewer rows were judged is left as it is.
 LEAST_ROWS = 200

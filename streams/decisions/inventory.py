@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -164,7 +165,7 @@ class Inventory:
         today = self._days.number(now[speaks])
         for k, (at, ahead, first) in enumerate(zip(speaks.tolist(), days.tolist(), today.tolist(), strict=True)):
             i = int(some[at])
-            common = {
+            common: dict[str, Any] = {
                 "item_id": group.key[i],
                 "event_time_ms": int(now[at]),
                 "due": group.due[i],

@@ -155,7 +155,7 @@ class Inputs:
         if model.at:
             # What stands for a record where something was left behind is none.
             kinds = [kind for kind in set(map(type, self._due)) if issubclass(kind, msgspec.Struct)]
-            asking = {kind for kind in kinds if tag_of(kind) in model.at}
+            asking: set[type] = {kind for kind in kinds if tag_of(kind) in model.at}
             if "day" in model.at:
                 asking.add(type(None))
             found &= np.array([type(record) in asking for record in self._due], np.bool_)

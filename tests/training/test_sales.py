@@ -28,7 +28,7 @@ from training.baselines import smoothing
 from training.demand import compare, measure
 from training.errors import Misuse
 from training.history import History, history_of
-from training.items import Sales, replay_items, sold_within
+from training.items import TOLD_MS, Sales, replay_items, sold_within
 from training.ranges import NONE, Judged, ranges
 from training.replay import Rows
 from training.split import Leak, check_rows
@@ -120,7 +120,8 @@ def test_labels_are_what_is_ordered_from_the_day_on_and_known_when_the_days_are_
 def test_a_row_does_not_change_when_the_future_is_cut_off_and_a_planted_leak_is_found() -> None:
     names = shop().item_ids
     rng = np.random.default_rng(3)
-    check_rows(shop(), rows(), lambda early: replay_items(early, FEATURES), rng, moments=2, names=names)
+    settled = StreamRules().allowed_lateness_ms + TOLD_MS
+    check_rows(shop(), rows(), lambda early: replay_items(early, FEATURES), rng, settled, moments=6, names=names)
 
     def leaking(history: History) -> Rows:
         """With what the item will have sold by the end of the history."""
@@ -131,7 +132,7 @@ def test_a_row_does_not_change_when_the_future_is_cut_off_and_a_planted_leak_is_
         return Rows(x, found.at_ms, found.why, found.shopper)
 
     with pytest.raises(Leak, match="depends on events after it"):
-        check_rows(shop(), leaking(shop()), leaking, np.random.default_rng(3), moments=1, names=names)
+        check_rows(shop(), leaking(shop()), leaking, np.random.default_rng(3), settled, moments=1, names=names)
 
 
 def test_baselines_know_only_what_was_sold_before() -> None:
@@ -186,7 +187,7 @@ def steady() -> PartitionProcessor:
                 found.append(ordered(NOON + k * DAY + HOUR * (item == "new"), f"{item}-{k}", item, 3))
     found.append(ClockTicked(event_time=NOON + 50 * DAY + HOUR))
     processor = PartitionProcessor(ITEM, 0, StreamRules(), shipped(), partitions=1)
-    told = processor.apply(items_slice(item_log(found)))  # type: ignore[arg-type]
+    told = processor.apply(items_slice(item_log(found)))
     OUTCOMES.extend(told.outcomes)
     return processor
 

@@ -60,7 +60,7 @@ def main() -> None:
         shipped = Predictor(load_artifact(task("sales")))
         for shop in shops:
             x = shop.x[shop.test]
-            answers = shipped.score(x) if network is None else sales.answers_of(network, x)
+            answers: dict[str, Any] = dict(shipped.score(x)) if network is None else dict(sales.answers_of(network, x))
             for output, found in sales.measured(job, shop, answers, None).items():
                 whole = found["segments"]["all"]
                 for model, numbers in whole["models"].items():

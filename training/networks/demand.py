@@ -77,12 +77,14 @@ def demand(
         heads = layers.Dense(_HEADS, kernel_initializer="zeros", bias_initializer=start, name=f"heads_{m}")(v)
         found.append(layers.Lambda(answers, name=f"answers_{m}")([heads, pace]))
 
-    at, factors = np.array(ranges.pace, np.float32), np.array(ranges.factors, np.float32)
+    at, factors = np.log(np.array(ranges.pace, np.float32)), np.array(ranges.factors, np.float32)
 
     def corrected(values: list[Any]) -> Any:
         *said, own = values
         mean_of = sum(said) * (1.0 / len(said))
-        steps = ops.clip((own[:, None] - at[:-1]) / np.diff(at), 0.0, 1.0)
+        # Eight times the same: see ``_HEADS``.
+        eights = ops.log(ops.repeat(own[:, None], 8, axis=1))
+        steps = ops.clip((eights[:, :1] - at[:-1]) / np.diff(at), 0.0, 1.0)
         by = ops.matmul(steps, np.diff(factors.reshape(len(at), -1), axis=0)) + factors.reshape(len(at), -1)[:1]
         found = []
         for h in range(len(HORIZONS)):
