@@ -101,6 +101,9 @@ def test_every_system_answers_and_shows_a_real_record(run: Run) -> None:
     assert systems["behaviour"]["answers"] > systems["churn"]["answers"] > 0
     assert systems["category"]["example"]["category"]["category"] == "Digital Cameras"
     assert systems["sentiment"]["example"]["sentiment"]["reviews"] == 8
+    of_shoppers, of_items = systems["behaviour"]["answers"], systems["sales"]["answers"]
+    assert of_shoppers + of_items == run.numbers["scored"]
+    assert of_shoppers > systems["churn"]["answers"] > 0
     assert systems["items"]["answers"] == run.numbers["item_profiles"] > 0
     for system in SYSTEMS:
         told = systems[system.name]
