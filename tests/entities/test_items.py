@@ -16,7 +16,7 @@ from streams.entities.item import ITEM
 from streams.entities.shopper import SHOPPER
 from streams.processing import tallies
 from streams.processing.fates import APPLIED
-from streams.processing.partition import PartitionProcessor, row_layout
+from streams.processing.partition import PartitionProcessor, outputs_of, row_layout
 from streams.processing.partitioning import homes
 from streams.processing.rules import Rules
 from streams.records import events as e
@@ -172,7 +172,7 @@ def test_what_sources_say_again_changes_nothing(seed: int, again: int) -> None:
 
 def numbers(row: bytes) -> bytes:
     """A row without what is counted in offsets."""
-    codec = Codec(row_layout(ITEM))
+    codec = Codec(row_layout(ITEM, outputs=outputs_of(shipped(), ITEM.name)))
     rows = codec.unpack([codec.name + bytes(8) + row])
     rows.data[APPLIED.name] = 0
     return rows.words.tobytes()
