@@ -97,6 +97,9 @@ def replay_items(
             told.value for told in tallies.count(batch, np.arange(b - a), newest_ms, events, rules)
         ]
         tell(b)
+        if b == len(history):
+            # Nothing more comes: what time it is by then is told, as of a partition that falls idle.
+            values += [told.value for told in tallies.fall_idle(b, rules)]
         if values:
             n = len(values)
             processor.apply(Slice("items", 0, range(offset, offset + n), [APPENDED_MS] * n, [None] * n, values))
