@@ -7,6 +7,7 @@ from models.tasks.ad.task import AD
 from models.tasks.behaviour.task import BEHAVIOUR
 from models.tasks.category.task import CATEGORY
 from models.tasks.churn.task import CHURN
+from models.tasks.image.task import IMAGE
 from models.tasks.promotion.task import PROMOTION
 from models.tasks.recommend.task import RECOMMEND
 from models.tasks.sales.task import SALES
@@ -14,7 +15,7 @@ from models.tasks.sentiment.task import SENTIMENT
 from models.tasks.value.task import VALUE
 from streams.nearest import unknown as unknown_among
 
-TASKS: tuple[Task, ...] = (BEHAVIOUR, CHURN, PROMOTION, VALUE, AD, RECOMMEND, CATEGORY, SENTIMENT, SALES)
+TASKS: tuple[Task, ...] = (BEHAVIOUR, CHURN, PROMOTION, VALUE, AD, RECOMMEND, CATEGORY, SENTIMENT, SALES, IMAGE)
 #: Those of which a version comes with the package.
 SHIPPED: tuple[Task, ...] = tuple(task for task in TASKS if task.shipped)
 
@@ -31,6 +32,6 @@ def unknown(name: str) -> str:
     """What is said of a name that no task has.
 
     >>> unknown("chrun")  # doctest: +ELLIPSIS
-    "There is no task 'chrun': did you mean churn? There are: behaviour, churn, ..., sales."
+    "There is no task 'chrun': did you mean churn? There are: behaviour, churn, ..., image."
     """
     return unknown_among("task", name, [known.name for known in TASKS])

@@ -26,6 +26,7 @@ from streams.records import (
     news,
     offers,
     outcomes,
+    pictured,
     profiled,
     searches,
     serving,
@@ -132,6 +133,14 @@ ENRICHED = Topic(
     "What models make of each item's words: a category to suggest, what its reviewers write",
     "item_id",
     (enriched.ItemEnriched,),
+    retention_days=0,
+    compacted=True,
+)
+PICTURED = Topic(
+    "items.pictured.v1",
+    "What each item's picture shows, and what it is like: pictures of like things point the same way",
+    "item_id",
+    (pictured.ItemPictured,),
     retention_days=0,
     compacted=True,
 )
@@ -253,7 +262,7 @@ SEARCH_RANKINGS = Topic(
 )
 TOPICS = (
     EVENTS, CATALOG, STOCK, REVIEWS, ALERTS, OFFERS, WITHHELD, SCORES, PROFILES, SHOPPER_PROFILES, RECOMMENDATIONS,
-    ITEM_PROFILES, ENRICHED, SALES_FORECASTS, INVENTORY, ITEM_ALERTS, LATE, DEAD_LETTERS,
+    ITEM_PROFILES, ENRICHED, PICTURED, SALES_FORECASTS, INVENTORY, ITEM_ALERTS, LATE, DEAD_LETTERS,
     CONTROL, CAMPAIGNS, RECEIPTS, OFFER_OUTCOMES, EFFECTS, ADS,
     SEARCH_ITEMS, SEARCH_RANKINGS,
 )  # fmt: skip

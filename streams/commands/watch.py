@@ -37,6 +37,7 @@ from streams.topics import (
     LATE,
     OFFER_OUTCOMES,
     OFFERS,
+    PICTURED,
     RECOMMENDATIONS,
     SALES_FORECASTS,
     SEARCH_RANKINGS,
@@ -59,6 +60,7 @@ KINDS: dict[str, tuple[Topic, ...]] = {
     "forecasts": (SALES_FORECASTS,),
     "inventory": (INVENTORY,),
     "stock": (ITEM_ALERTS,),
+    "pictured": (PICTURED,),
     "recommendations": (RECOMMENDATIONS,),
     "searches": (SEARCH_RANKINGS,),
     "catalogue": CARRIED,
@@ -75,7 +77,10 @@ LOOK_SECONDS = 0.5
 PRESENCE_SECONDS = 3.0
 _KIND_OF = {topic.name: kind for kind, topics in KINDS.items() for topic in topics}
 #: Topics whose records are about items, as are dead and late ones that came in them.
-_OF_ITEMS = {topic.name for topic in (*CARRIED, ITEM_PROFILES, ENRICHED, SALES_FORECASTS, INVENTORY, ITEM_ALERTS)}
+_OF_ITEMS = {
+    topic.name
+    for topic in (*CARRIED, ITEM_PROFILES, ENRICHED, PICTURED, SALES_FORECASTS, INVENTORY, ITEM_ALERTS)
+}
 _DECODERS: dict[str, Callable[[bytes], object]] = {
     **{kind: msgspec.json.Decoder(topics[0].records[0]).decode for kind, topics in KINDS.items()},
     "events": decode_event,
@@ -107,9 +112,9 @@ def watch(
 
     KINDS: of shoppers events, alerts, offers, withheld, outcomes (what became of campaigns' offers), profiles (who they
     are, in words), ads (which ad of a slate to show), searches (what they found); of campaigns effects (what they
-    brought beyond their holdout); of items items (their profiles), enriched (what models make of their words) and
-    catalogue (what others tell of them: catalogue, stock, reviews); of shoppers and items dead, late. Several at once;
-    default: alerts offers dead.
+    brought beyond their holdout); of items items (their profiles), enriched (what models make of their words), pictured
+    (what their pictures show) and catalogue (what others tell of them: catalogue, stock, reviews); of shoppers and
+    items dead, late. Several at once; default: alerts offers dead.
     The time of a line is the event time that it stands on. Waits for topics that are not there yet. Ctrl-C ends it.
     """
     wanted = {("shopper_id", shopper), ("item_id", item)} - {("shopper_id", None), ("item_id", None)}

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 import msgspec
 from msgspec import UNSET
 
-from streams.records import enriched
+from streams.records import enriched, pictured
 from streams.records.ads import AdDecided
 from streams.records.demand import InventoryPlanned, SalesForecast, StockAlerted
 from streams.records.effects import EffectMeasured, OfferOutcome
@@ -46,6 +46,7 @@ from streams.records.outcomes import (
     LateEvent,
     ProfileUpdated,
 )
+from streams.records.pictured import ItemPictured
 from streams.records.profiled import SEGMENTS, ShopperProfiled
 from streams.records.searches import SearchRanked
 from streams.records.serving import CampaignsChosen, ModelsChosen, RulesChosen
@@ -135,6 +136,7 @@ TITLES: dict[type, str] = {
     SalesForecast: "sales forecast",
     InventoryPlanned: "inventory",
     StockAlerted: "about to be sold out",
+    ItemPictured: "pictured",
     DeadLetter: "dead letter",
     LateEvent: "late",
     AdDecided: "ad",
@@ -188,6 +190,8 @@ def about(record: object, reasons: int = 3) -> str:
     if isinstance(record, StockAlerted):
         short = f"{record.short_units:,.0f} units short within {record.lead_days} days"
         return f"{short}, {money(record.at_stake_cents, record.currency)} at stake, {record.on_hand:,} in stock"
+    if isinstance(record, ItemPictured):
+        return pictured.in_words(record)
     if isinstance(record, DeadLetter):
         field = f" at {record.field}" if record.field else ""
         return f"{record.reason}{field}: {record.detail} [{place(record)}]"

