@@ -48,6 +48,7 @@ def told() -> tuple[type[Exception], ...]:
     from streams.rehearsed import RehearsalError
     from streams.rollout import NotServed
     from streams.settings import SettingsError
+    from streams.similar import NoPicture
     from streams.topics import TopicError
     from training.errors import TrainingError
 
@@ -65,6 +66,7 @@ def told() -> tuple[type[Exception], ...]:
         ChangeError,
         CodesError,
         UnknownCampaign,
+        NoPicture,
         FollowedError,
         SupportError,
         TrainingError,
@@ -88,6 +90,7 @@ COMMANDS = {
     "watch": "watch",
     "why": "why",
     "search": "search",
+    "similar": "similar",
     "dead-letters": "dead_letters",
     "late-events": "late_events",
     "archive": "archive",

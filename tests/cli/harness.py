@@ -18,6 +18,7 @@ from streams.cli import cli
 #: Values of what must be given.
 GIVEN = {
     "shopper": "s1",
+    "item": "tea-1",
     "source": "complete_journey",
     "file": "-",
     "campaign": "win-back",

@@ -12,7 +12,6 @@ import pytest
 from models.artifact import Artifact
 from models.predictor import Predictor
 from models.registry import task
-from streams.processing.rules import Rules
 from streams.records.items import ItemListed
 from streams.settings import Settings
 from tests.features.files import picture

@@ -220,9 +220,9 @@ def train(job: Job) -> Artifact:
         },
         "seed": job.seed,
         "metrics": metrics,
-        "baselines": "Linear support vector machines (C = 0.01, standardized) on a histogram of 64 colours by quarters, "
-        "on HOG (cells of 8 points, nine directions), and on both, taught by the same pictures; of similar pictures "
-        "the cosine of the same numbers.",
+        "baselines": "Linear support vector machines (C = 0.01, standardized) on a histogram of 64 colours by "
+        "quarters, on HOG (cells of 8 points, nine directions), and on both, taught by the same pictures; "
+        "of similar pictures the cosine of the same numbers.",
         "intended_use": "A second look at what a listing says it shows, and similar items to show beside one. Below "
         "the confidence from which it is sure it says unsure. It overwrites nothing.",
         "limits": "It knows the classes of its names and no others: of a picture of any other thing it names one of "

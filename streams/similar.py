@@ -1,0 +1,94 @@
+"""Which items look alike: of the newest pictures of all items that are for sale, by the cosine of what models say they
+are like.
+
+Each partition of items knows its own items only. ``items.pictured.v1`` has those of all partitions, the newest record
+of each, so whoever wants similar items reads that and multiplies once (``docs/decisions/0020``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from streams.access import Access
+from streams.decisions.pictured import STEPS
+from streams.reading import Reader
+from streams.records.pictured import ItemPictured, Look
+from streams.topics import PICTURED
+
+
+class NoPicture(RuntimeError):
+    """Of the item that is asked about no picture is known."""
+
+    exit_code = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Similar:
+    """An item beside the one that is asked about."""
+
+    item_id: str
+    cosine: float
+    """-1 to 1: how alike the pictures are."""
+    shows: str | None
+    """What its picture shows; None: the model is unsure."""
+
+
+@dataclass(slots=True)
+class Pictures:
+    """The newest picture of every item that is for sale."""
+
+    _looks: dict[str, Look] = field(default_factory=dict)
+
+    def apply(self, record: ItemPictured) -> None:
+        """Take a record; a later one of the same item replaces it."""
+        if record.picture is None:
+            self._looks.pop(record.item_id, None)
+        else:
+            self._looks[record.item_id] = record.picture
+
+    def __len__(self) -> int:
+        return len(self._looks)
+
+    def look(self, item_id: str) -> Look:
+        """What the item's picture shows. Raises ``NoPicture``."""
+        if item_id not in self._looks:
+            raise NoPicture(
+                f"No picture of {item_id} is known: it is not for sale, its listing had none that can be read, or the "
+                "model image has not looked at it."
+            )
+        return self._looks[item_id]
+
+    def near(self, item_id: str, most: int = 10) -> list[Similar]:
+        """The items whose pictures are most like an item's, best first (of those equally alike by id): exactly, among
+        all that the same model looked at. Raises ``NoPicture``."""
+        asked = self.look(item_id)
+        others = sorted(
+            name for name, look in self._looks.items() if name != item_id and look.model.digest == asked.model.digest
+        )
+        if not others:
+            return []
+        cosine = _unit([self._looks[name].embedding for name in others]) @ _unit([asked.embedding])[0]
+        best = np.argsort(-np.round(cosine, 4), kind="stable")[:most]
+        return [Similar(others[i], round(float(cosine[i]), 4), self._looks[others[i]].shows) for i in best.tolist()]
+
+
+def _unit(embeddings: Iterable[bytes]) -> npt.NDArray[np.float32]:
+    """[n, k] of length 1 (0 stays 0)."""
+    numbers = np.stack([np.frombuffer(each, np.int8) for each in embeddings]).astype(np.float32) / STEPS
+    length = np.linalg.norm(numbers, axis=1, keepdims=True)
+    return np.asarray(numbers / np.maximum(length, 1e-6), np.float32)
+
+
+def pictures(kafka: Access) -> Pictures:
+    """What the topic says now. Raises ``TopicError`` and ``Unreachable``."""
+    decode, found = msgspec.json.Decoder(ItemPictured).decode, Pictures()
+    with Reader(kafka) as reader:
+        for record in reader.whole(PICTURED.name):
+            if record.value is not None:
+                found.apply(decode(record.value))
+    return found
