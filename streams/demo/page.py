@@ -1,4 +1,5 @@
-"""The demo's page: one file that needs no other, made of nothing but the numbers in ``demo.json``.
+"""The demo's page: one file that needs no other, made of nothing but the numbers in ``demo.json``
+and the sample photos that come with the package.
 
 ``SECTIONS`` is its table of contents. A section is a function from the numbers to what it shows, or None where there is
 nothing to show; something new that the worker answers gets its own there.
@@ -6,13 +7,14 @@ nothing to show; something new that the worker answers gets its own there.
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Callable
 from typing import Any
 from xml.etree.ElementTree import Element
 
 from streams.decisions.churn_alert import LEVELS
-from streams.demo import figures
+from streams.demo import figures, samples
 from streams.demo.campaigns import LEAD as CAMPAIGNS_LEAD
 from streams.demo.campaigns import cells as campaign_cells
 from streams.demo.following import ITEM_FATES
@@ -221,9 +223,27 @@ def answers(n: Numbers) -> Element:
             tag("h3", f"{name}: {system['meaning']}"),
             tag("p", f"{system['answers']:,} answers. An example, in ", tag("code", system["topic"]), ":"),
             tag("blockquote", system["in_words"]) if system["in_words"] else None,
+            _pictures(system) if system.get("similar") else None,
             tag("details", tag("summary", "The same as it stands in Kafka"), tag("pre", example, tabindex=0)),
         ]
     return section("answers", "What was answered", *blocks)
+
+
+def _pictures(system: Any) -> Element:
+    """The picture of the example, and those that look like it. They stand in the page itself."""
+    known = samples.photos()
+
+    def shown(item: str, said: str) -> Element | None:
+        if item not in known:
+            return None
+        source = f"data:image/jpeg;base64,{base64.b64encode(known[item]).decode()}"
+        return tag("figure", tag("img", src=source, alt=item, width=96, height=96), tag("figcaption", said))
+
+    similar = [
+        shown(one["item_id"], f"{one['item_id']}, cosine {one['cosine']:.2f}: {one['shows'] or 'unsure'}")
+        for one in system["similar"]
+    ]
+    return tag("div", shown(system["example"]["item_id"], "the example"), *similar, class_="pictures")
 
 
 def adding_up(n: Numbers) -> Element:

@@ -20,6 +20,8 @@ from streams.demo.recording import Judged, Recording
 from streams.processing.partitioning import homes
 from streams.reading import Place, Reader, Record
 from streams.records import words
+from streams.records.pictured import ItemPictured
+from streams.similar import NoPicture, Pictures
 from streams.topics import (
     ADS,
     ALERTS,
@@ -28,6 +30,7 @@ from streams.topics import (
     INVENTORY,
     ITEM_PROFILES,
     OFFERS,
+    PICTURED,
     PROFILES,
     RECOMMENDATIONS,
     SALES_FORECASTS,
@@ -81,6 +84,10 @@ SYSTEMS = (
     ),
     System("sales", "what items that sell often will sell in 7 and 14 days", SALES_FORECASTS, "sales", "item"),
     System("inventory", "what to order of them, by (simulated) stock and how long it lasts", INVENTORY, about="item"),
+    System(
+        "image", "what a listing's picture shows, and which look like it; of sample photos, for the data have none",
+        PICTURED, "image", "item", samples.PICTURED,
+    ),
     System("ad", "which ad each (simulated) visit is shown, at what a click is worth", ADS, task="ad"),
     System("search", "what (simulated) searches find in the catalogue", SEARCH_RANKINGS),
 )  # fmt: skip
@@ -150,7 +157,21 @@ def answered(
             "example": None if value is None else json.loads(value),
             "in_words": None if value is None else words.said(msgspec.json.decode(value, type=system.topic.records[0])),
         }
+    found["image"]["similar"] = _similar(reader, starts)
     return found
+
+
+def _similar(reader: Reader, starts: Mapping[Place, int]) -> list[dict[str, Any]]:
+    """Items whose pictures look like the sample's, as the topic has them of this run."""
+    decode, known = msgspec.json.Decoder(ItemPictured).decode, Pictures()
+    for place, start in starts.items():
+        if place[0] == PICTURED.name:
+            for record in reader.between(place, start, reader.extent(place)[1]):
+                known.apply(decode(record.value or b""))
+    try:
+        return [msgspec.to_builtins(one) for one in known.near(samples.PICTURED, 5)]
+    except NoPicture:
+        return []
 
 
 def _example(reader: Reader, places: Mapping[Place, int], wanted: Example | None) -> bytes | None:

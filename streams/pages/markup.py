@@ -8,6 +8,8 @@ from xml.etree.ElementTree import Element, tostring
 from streams.pages.style import STYLE
 
 Inside = Element | str | None
+#: Pictures that stand in the page are shown, and nothing else.
+_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 
 
 def tag(name: str, /, *inside: Inside, **attributes: object) -> Element:
@@ -42,7 +44,7 @@ def document(title: str, *inside: Inside) -> str:
         tag("meta", charset="utf-8"),
         tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
         tag("meta", name="color-scheme", content="light dark"),
-        tag("meta", http_equiv="Content-Security-Policy", content="default-src 'none'; style-src 'unsafe-inline'"),
+        tag("meta", http_equiv="Content-Security-Policy", content=_POLICY),
         tag("title", title),
         tag("style", STYLE),
     )

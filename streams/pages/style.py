@@ -30,6 +30,8 @@ section { margin-top: 2.5rem; padding-top: 1.5rem; border-top: 2px solid var(--l
 @media (min-width: 60rem) { .beside { grid-template-columns: minmax(0, 1fr) minmax(0, 1fr) } }
 .story { margin: 0 } .story div { margin-bottom: .8rem } .story dt { font-weight: 650 } .story dd { margin: 0 }
 figure { margin: 0; max-width: 36rem }
+.pictures { display: flex; flex-wrap: wrap; gap: .75rem; margin: .75rem 0 }
+.pictures figure { width: 9rem; overflow-wrap: anywhere }
 svg { display: block; width: 100%; height: auto }
 .scrolls { overflow-x: auto; max-width: 100% }
 .scrolls + .scrolls { margin-top: 1rem }

@@ -58,7 +58,7 @@ def test_the_best_sellers_are_listed_when_the_period_begins_at_what_they_cost(it
     assert len({record.item_id for record in listed}) == len(listed)
     samples = [record for record in listed if record.item_id.startswith("sample-")]
     assert 0 < len(listed) - len(samples) <= LISTED
-    assert 0 < len(samples) < 20
+    assert 0 < len(samples) < 50
     assert {record.event_time for record in listed} == {APRIL // DAY_MS * DAY_MS}
     milk = next(record for record in listed if record.item_id == "1029743")
     assert (milk.title, milk.brand, milk.attributes) == ("Fluid milk white only, 1 GA", "Private", {"package": "1 GA"})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import random
 import re
 from io import StringIO
@@ -14,10 +15,13 @@ from rich.console import Console
 from streams.demo.items import RANKINGS
 from streams.demo.page import SECTIONS, page
 from streams.demo.recording import Recording
+from streams.demo.samples import PICTURED, photos, samples
 from streams.demo.scrape import quantile
 from streams.demo.summary import rows, show
 from streams.demo.systems import SYSTEMS
 from streams.demo.watching import Newest, lines
+from streams.features.payload.picture import points
+from streams.records.items import ItemListed
 from tests.demo.recordings import READ, day, numbers, orders, recording
 from tests.outcomes import alert, offer
 from tests.pages import Page
@@ -112,6 +116,29 @@ def test_the_page_needs_nothing_else() -> None:
         assert not any(name.startswith("on") for name in attributes)
     assert not re.search(r"https?:|url\(|@import", text)
     assert "default-src 'none'" in text
+
+
+def test_the_photos_of_samples_stand_in_the_page_itself() -> None:
+    n = numbers(recording())
+    one, two = list(photos())[:2]
+    similar = [{"item_id": two, "cosine": 0.5, "shows": HOSTILE}, {"item_id": "no photo", "cosine": 0.1, "shows": None}]
+    shown = {"answers": 2, "meaning": "what pictures show", "topic": "items.pictured.v1", "in_words": "a lemon"}
+    n["systems"]["image"] = shown | {"example": {"item_id": one}, "similar": similar}
+    found = Page(page(n))
+    pictures = found.all("img")
+    assert [str(each["alt"]) for each in pictures] == [one, two]
+    held = [base64.b64decode(str(each["src"]).removeprefix("data:image/jpeg;base64,")) for each in pictures]
+    assert held == [photos()[one], photos()[two]]
+    assert not found.all("script")
+    assert any("<script>" in text and "cosine 0.50" in text for text in found.texts)
+
+
+def test_sample_photos_are_small_and_say_whose_they_are() -> None:
+    assert sum(map(len, photos().values())) < 200_000
+    assert all(points(photo, 96).shape == (96, 96, 3) for photo in photos().values())
+    listed = [each for each in samples(0) if isinstance(each, ItemListed) and each.image]
+    assert {(each.attributes or {})["sample"] for each in listed} == {"Grocery Store Dataset, (c) 2019 Marcus Klasson, MIT"}
+    assert PICTURED in photos()
 
 
 def test_every_picture_is_told_and_has_a_table_beside_it() -> None:

@@ -2,8 +2,8 @@
 
 Grocery Store on its official lists, taught as what ships; Fashion-MNIST on its official parts, by the same network on
 smaller pictures. A tenth of what teaches is held out: with ``--validate`` it is what is told, and the test is not
-looked at. A JSON object per data set and seed: the share right first, and of the ten most alike how many show the same. On one
-core some 5 minutes a seed of the first, 8 of the second.
+looked at. A JSON object per data set and seed: the share right first, and of the ten most alike how many show the same.
+On one core some 5 minutes a seed of the first, 8 of the second.
 """
 
 from __future__ import annotations
