@@ -78,7 +78,7 @@ class Models:
         return self._models[version or self.shipped("image")]
 
 
-ONE = Models(Looks())
+ONE: Any = Models(Looks())
 
 
 def of(colour: list[int], size: int = 8) -> bytes:
@@ -102,7 +102,7 @@ def log_of(*said: tuple[str, i.ItemRecord]) -> ItemLog:
 
 
 def run(
-    log: ItemLog, models: Models, cuts: Iterable[int] = (), *, restarts: bool = False
+    log: ItemLog, models: Any, cuts: Iterable[int] = (), *, restarts: bool = False
 ) -> tuple[list[ItemPictured], list[ItemProfiled]]:
     """What is said, in the order of the log."""
     tier, found, profiles = DictTier(), [], []

@@ -137,7 +137,9 @@ def test_sample_photos_are_small_and_say_whose_they_are() -> None:
     assert sum(map(len, photos().values())) < 200_000
     assert all(points(photo, 96).shape == (96, 96, 3) for photo in photos().values())
     listed = [each for each in samples(0) if isinstance(each, ItemListed) and each.image]
-    assert {(each.attributes or {})["sample"] for each in listed} == {"Grocery Store Dataset, (c) 2019 Marcus Klasson, MIT"}
+    assert {(each.attributes or {})["sample"] for each in listed} == {
+        "Grocery Store Dataset, (c) 2019 Marcus Klasson, MIT"
+    }
     assert PICTURED in photos()
 
 

@@ -71,12 +71,14 @@ def test_it_learns_what_pictures_show_and_what_is_like_them(trained: tuple[Artif
     artifact, given = trained
     assert artifact.card["names"] == sorted(COLOURS)
     assert artifact.card["split"]["rows"]["catalogue.jsonl"] == {"trained on": 158, "tested on": 80}
-    after = [r for r in given.history.records if r.event_time >= given.cut_ms]
+    after = [
+        r for r, at in zip(given.history.records, given.history.time_ms.tolist(), strict=True) if at >= given.cut_ms
+    ]
     said = Predictor(artifact).score(rows_of(IMAGE, after))
     truth = np.array([sorted(COLOURS).index(r.category_path[-1]) for r in after])  # type: ignore[attr-defined]
     assert (said["shown"][:, 0] == truth).mean() > 0.9
     np.testing.assert_allclose(np.linalg.norm(said["embedding"], axis=1), 1, atol=1e-4)
-    assert np.nanmean(alike(said["embedding"], truth)["recall"]) > 0.8
+    assert np.nanmean(alike(said["embedding"].astype(np.float32), truth)["recall"]) > 0.8
     models = artifact.card["metrics"]["catalogue.jsonl"]["shown"]["segments"]["all"]["models"]
     assert models["ours"]["top_1"] == pytest.approx((said["shown"][:, 0] == truth).mean(), abs=1e-4)
     assert set(models) == {"ours", "colours", "HOG", "HOG and colours"}

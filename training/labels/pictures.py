@@ -17,7 +17,7 @@ from training.labels.listings import Labelled
 from training.told import Told
 
 PICTURE = ITEM.catalogue.inputs["payload.picture"].source
-SIDE = PICTURE.side  # type: ignore[attr-defined]
+SIDE = PICTURE.side
 
 
 @dataclass(frozen=True)
@@ -63,12 +63,12 @@ def points(records: Sequence[Any]) -> npt.NDArray[np.uint8]:
     """[k, 96, 96, 3] what is made of the pictures of records that can be read, 255 times as much."""
     found = np.empty((len(records), SIDE, SIDE, 3), np.uint8)
     for i, record in enumerate(records):
-        found[i] = PICTURE.of(record).reshape(SIDE, SIDE, 3)  # type: ignore[union-attr]
+        found[i] = PICTURE.of(record).reshape(SIDE, SIDE, 3)
     return found
 
 
 def _readable(record: Any) -> bool:
     try:
-        return PICTURE.of(record) is not None  # type: ignore[union-attr]
+        return PICTURE.of(record) is not None
     except Unreadable:
         return False
