@@ -125,13 +125,22 @@ def test_a_listing_with_a_large_picture_arrives_and_a_larger_one_is_a_dead_lette
         ItemListed(event_id=str(n), item_id="tea", event_time=NOON + n, unit_price_cents=450 + n, image=image)
         for n, image in enumerate((larger, large))
     ]
-    lines = [(record.value or b"").decode() for record in records_of(listings)]
+    beside = ItemListed(
+        event_id="2", item_id="cups", event_time=NOON + 2, unit_price_cents=9, image=picture(noise[:96, :96])
+    )
+    lines = [(record.value or b"").decode() for record in records_of([*listings, beside])]
     worker = cluster.worker()
     worker.wait_ready()
     assert "10256738 bytes" in run(cluster, "replay", "-", "--format", "jsonl", stdin="\n".join(lines), ok=False)
     said = run(cluster, "replay", "-", "--format", "jsonl", "--wait", "--raw", stdin="\n".join(lines))
-    assert "Fates: 1 applied, 0 duplicate, 0 late, 1 dead" in said
+    assert "Fates: 2 applied, 0 duplicate, 0 late, 1 dead" in said
     assert wait_for(cluster, "tea", "price.now", 451)["listing.listed"] == [1]
+    wait_for(cluster, "cups", "price.now", 9)
+    found = json.loads(run(cluster, "similar", "tea", "--json"))
+    assert [one["item_id"] for one in found["similar"]] == ["cups"]
+    assert -1 <= found["similar"][0]["cosine"] <= 1
+    assert "of 2 items these look like it" in run(cluster, "similar", "cups")
+    assert "No picture of soap is known" in run(cluster, "similar", "soap", ok=False)
     assert "at most 8388608 are read" in run(cluster, *["watch", "dead", "--from", "beginning", "--limit", "1"])
     worker.stop()
 

@@ -53,13 +53,14 @@ KINDS: dict[str, Any] = {
 }
 
 
-def machine(teach: Floats32, label: npt.NDArray[np.int64], test: Floats32) -> npt.NDArray[np.int64]:
-    """[n] what a linear support vector machine (C = 0.01, of standardized numbers) says of ``test``."""
+def linear(teach: Floats32, label: npt.NDArray[np.int64], test: Floats32) -> npt.NDArray[np.int64]:
+    """[n] what a linear classifier says of ``test``: ridge regression on standardized numbers, one class against the
+    others, its penalty the best of three left one out. (A support vector machine takes a hundred times as long.)"""
+    from sklearn.linear_model import RidgeClassifierCV
     from sklearn.preprocessing import StandardScaler
-    from sklearn.svm import LinearSVC
 
     scale = StandardScaler().fit(teach)
-    taught = LinearSVC(C=0.01, max_iter=300, random_state=0).fit(scale.transform(teach), label)
+    taught = RidgeClassifierCV(alphas=(100.0, 1_000.0, 10_000.0)).fit(scale.transform(teach), label)
     return np.asarray(taught.predict(scale.transform(test)), np.int64)
 
 

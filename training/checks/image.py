@@ -26,7 +26,7 @@ from training.fit import Schedule
 from training.labels.pictures import Shown, pictures, points
 from training.networks.pictures import Shape, Variation, pooled
 from training.source import of_name
-from training.tasks.image import MACHINE_ROWS, PHASES, SHIPPED, VALIDATION_SHARE, names_of, targets, taught
+from training.tasks.image import LINEAR_ROWS, PHASES, SHIPPED, VALIDATION_SHARE, names_of, targets, taught
 from training.times import parse_time
 
 
@@ -102,11 +102,11 @@ def measure(name: str, data: Path | None, seed: int, validate: bool) -> dict[str
         "rows": len(test), "seed": seed, "parameters": int(network.count_params()), "teaching_cpu_s": round(cpu),
         "right": {"ours": _share(said == truth)}, "recall_10": {"ours": _alike(like, truth)},
     }  # fmt: skip
-    some = np.random.default_rng(seed).permutation(len(teach))[:MACHINE_ROWS]
+    some = np.random.default_rng(seed).permutation(len(teach))[:LINEAR_ROWS]
     for called, kind in baselines.KINDS.items():
-        tell(f"fitting a support vector machine on {called}")
+        tell(f"fitting a linear classifier on {called}")
         made = kind(looked)
-        answer = baselines.machine(kind(seen[some]), label[teach][some], made)
+        answer = baselines.linear(kind(seen[some]), label[teach][some], made)
         found["right"] |= {called: _share(answer == truth)}  # type: ignore[operator]
         found["recall_10"] |= {called: _alike(made, truth)}  # type: ignore[operator]
     above = dict(zip(label[teach].tolist(), shown.parent[teach].tolist(), strict=True))

@@ -54,8 +54,8 @@ PHASES = (
 )
 #: How much of what a picture shows is given to the classes beside its own, and to all.
 BESIDE, ANYTHING = 0.15, 0.05
-#: Support vector machines learn at most so many pictures.
-MACHINE_ROWS = 6_000
+#: Linear classifiers learn at most so many pictures.
+LINEAR_ROWS = 6_000
 GOLDEN = 12
 FEW = "With 33 photos of a class some 4 in 10 are right first (docs/models.md)."
 
@@ -220,8 +220,8 @@ def train(job: Job) -> Artifact:
         },
         "seed": job.seed,
         "metrics": metrics,
-        "baselines": "Linear support vector machines (C = 0.01, standardized) on a histogram of 64 colours by "
-        "quarters, on HOG (cells of 8 points, nine directions), and on both, taught by the same pictures; "
+        "baselines": "Linear classifiers (ridge regression, its penalty chosen left one out) on a histogram of 64 "
+        "colours by quarters, on HOG (cells of 8 points, nine directions), and on both, taught by the same pictures; "
         "of similar pictures the cosine of the same numbers.",
         "intended_use": "A second look at what a listing says it shows, and similar items to show beside one. Below "
         "the confidence from which it is sure it says unsure. It overwrites nothing.",
@@ -263,11 +263,11 @@ def _measured(
         theirs = _asked(champion.score, job.task, found.records)
         ranks["champion"] = np.where(theirs["shown"][:, 0] == wanted, 0, -1)
         like["champion"] = theirs["embedding"]
-    some = np.random.default_rng(job.seed).permutation(len(teach[1]))[:MACHINE_ROWS]
+    some = np.random.default_rng(job.seed).permutation(len(teach[1]))[:LINEAR_ROWS]
     for called, kind in baselines.KINDS.items():
-        job.tell(f"fitting a support vector machine on {called}", 0, None)
+        job.tell(f"fitting a linear classifier on {called}", 0, None)
         like[called] = kind(test)
-        ranks[called] = np.where(baselines.machine(kind(teach[0][some]), teach[1][some], like[called]) == wanted, 0, -1)
+        ranks[called] = np.where(baselines.linear(kind(teach[0][some]), teach[1][some], like[called]) == wanted, 0, -1)
     alike = {name: baselines.alike(values, wanted) for name, values in like.items()}
     shown = {}
     for name, rank in ranks.items():
