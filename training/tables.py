@@ -12,8 +12,8 @@ from models.artifact import Artifact
 
 #: What a summary shows of each model, as far as it was measured.
 SUMMARY = (
-    "base_rate", "auc", "brier", "ece", "top_1", "top_5", "mrr", "recall_20", "ndcg_20", "qini", "spearman", "mae",
-    "bias", "coverage",
+    "base_rate", "auc", "brier", "ece", "top_1", "top_3", "top_5", "mrr", "recall_10", "recall_20", "ndcg_20", "qini",
+    "spearman", "mae", "bias", "coverage",
 )  # fmt: skip
 #: What is shown of a new model beside others. The first that was measured says which is better; more is better.
 CHALLENGE = ("auc", "top_1", "top_5", "recall_20", "qini", "spearman", "mae", "brier", "ece")
