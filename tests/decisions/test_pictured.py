@@ -13,7 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from models.artifact import load_artifact
+from models.predictor import Predictor
 from models.registry import task
+from streams.demo.samples import PICTURED as SAMPLE
+from streams.demo.samples import photos
 from streams.entities.item import ITEM
 from streams.features.meaning import meanings
 from streams.features.payload.picture import MAX_BYTES
@@ -208,6 +212,21 @@ def test_colours_of_print_transparency_and_animations_are_seen(image: bytes) -> 
     ((said,), _) = run(log_of(listed(1, image)), ONE)
     assert said.picture is not None
     assert said.picture.likely[0].name == "red"
+
+
+def test_the_shipped_model_looks_at_what_can_be_read_and_at_nothing_else() -> None:
+    shipped: Any = Models(Predictor(load_artifact(task("image"))))  # type: ignore[arg-type]
+    assert run(log_of(listed(1, b"no picture")), shipped)[0] == []
+    photo = photos()[SAMPLE]
+    log = log_of(listed(1, b"no picture"), listed(2, photo), changed(3, image=photo[:500]), changed(4, image=of(RED)))
+    said, _ = run(log, shipped)
+    assert [each.due.ref for each in said] == ["l2", "c4"]
+    looks = [each.picture for each in said if each.picture]
+    assert len(looks[0].likely) == 3
+    assert 0 < looks[0].confidence <= 1
+    for each in looks:
+        length = np.linalg.norm(np.frombuffer(each.embedding, np.int8) / 127)
+        assert length == pytest.approx(1, abs=0.03)
 
 
 @pytest.mark.parametrize("size", [MAX_BYTES, 100 << 20])

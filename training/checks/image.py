@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 import tempfile
 import time
@@ -59,7 +58,6 @@ def main() -> None:
     asked.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     asked.add_argument("--validate", action="store_true", help="tell what is held out of what teaches")
     given = asked.parse_args()
-    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     for name in given.only or SETS:
         for seed in given.seeds:
             print(json.dumps({"data": name} | measure(name, given.data, seed, given.validate)), flush=True)
