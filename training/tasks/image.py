@@ -57,7 +57,7 @@ BESIDE, ANYTHING = 0.15, 0.05
 #: Linear classifiers learn at most so many pictures.
 LINEAR_ROWS = 6_000
 GOLDEN = 12
-FEW = "With 33 photos of a class some 4 in 10 are right first (docs/models.md)."
+FEW = "With 33 photos of a class some 6 in 10 are right first (docs/models.md)."
 
 
 def known(told: Told, cut_ms: int) -> int:
