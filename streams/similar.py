@@ -2,7 +2,7 @@
 are like.
 
 Each partition of items knows its own items only. ``items.pictured.v1`` has those of all partitions, the newest record
-of each, so whoever wants similar items reads that and multiplies once (``docs/decisions/0020``).
+of each, so whoever wants similar items reads that and multiplies once (``docs/decisions/0021``).
 """
 
 from __future__ import annotations

@@ -78,8 +78,7 @@ PRESENCE_SECONDS = 3.0
 _KIND_OF = {topic.name: kind for kind, topics in KINDS.items() for topic in topics}
 #: Topics whose records are about items, as are dead and late ones that came in them.
 _OF_ITEMS = {
-    topic.name
-    for topic in (*CARRIED, ITEM_PROFILES, ENRICHED, PICTURED, SALES_FORECASTS, INVENTORY, ITEM_ALERTS)
+    topic.name for topic in (*CARRIED, ITEM_PROFILES, ENRICHED, PICTURED, SALES_FORECASTS, INVENTORY, ITEM_ALERTS)
 }
 _DECODERS: dict[str, Callable[[bytes], object]] = {
     **{kind: msgspec.json.Decoder(topics[0].records[0]).decode for kind, topics in KINDS.items()},

@@ -16,8 +16,8 @@ from streams.decisions.enrichment import Enrichment
 from streams.decisions.inventory import Inventory
 from streams.decisions.item_news import ItemNews
 from streams.decisions.item_profile import ItemProfiles
-from streams.decisions.sales_forecast import SalesForecasts
 from streams.decisions.pictured import Pictured
+from streams.decisions.sales_forecast import SalesForecasts
 from streams.decisions.scores import Scores
 from streams.features.days import Days
 from streams.features.item import CATALOGUE
