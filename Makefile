@@ -16,7 +16,7 @@ demo: $(VENV)/.runtime ## A year of real households through Kafka, features, mod
 	$(BIN)/offerstream demo
 
 test: $(VENV)/.dev ## Run all tests, also those on an embedded Apache Kafka
-	$(BIN)/pytest -n 2 --dist worksteal $(PYTEST_ARGS)
+	$(BIN)/pytest -n 3 --dist worksteal $(PYTEST_ARGS)
 
 check: $(VENV)/.dev ## Style, types, the table of imports and every example in the docs
 	$(BIN)/ruff check .

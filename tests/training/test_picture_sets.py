@@ -38,14 +38,14 @@ def test_photos_of_groceries_are_listed_by_part(tmp_path: Path) -> None:
             lines.append(f"{path},{fine},{fine}")
         (folder / f"{part}.csv").write_text("\n".join(["path,fine,coarse", *lines]) + "\n")
     found = list(GROCERY_STORE.read(tmp_path))
-    assert [(r.event_time - FIRST_MS) // DAY_MS for r in found] == [0, 0, 1, 2]  # type: ignore[operator]
-    assert {r.item_id: r.category_path for r in found} == {  # type: ignore[union-attr]
+    assert [(r.event_time - FIRST_MS) // DAY_MS for r in found] == [0, 0, 1, 2]
+    assert {r.item_id: r.category_path for r in found} == {
         "photo-train-train_0": ["Fruit", "Apple", "Fuji"],
         "photo-train-train_1": ["Vegetables", "Leek", "Leek"],
         "photo-val-val_0": ["Fruit", "Apple", "Fuji"],
         "photo-test-test_0": ["Vegetables", "Leek", "Leek"],
     }
-    assert {r.image for r in found} == {PHOTO}  # type: ignore[union-attr]
+    assert {r.image for r in found} == {PHOTO}
     with pytest.raises(DatasetError, match="--data"):
         GROCERY_STORE.files(None)
 
@@ -62,8 +62,8 @@ def test_grey_pictures_of_clothes_come_as_png(tmp_path: Path, monkeypatch: pytes
             out.write(struct.pack(">II", 2049, len(of)) + of.tobytes())
     monkeypatch.setattr(fashion_mnist, "DEBIAN", tmp_path / "not installed")
     found = list(FASHION_MNIST.read(tmp_path))
-    assert [r.category_path[-1] for r in found] == ["T-shirt", "Trousers", "Pullover"]  # type: ignore[union-attr, index]
-    assert [(r.event_time - fashion_mnist.FIRST_MS) // DAY_MS for r in found] == [0, 0, 1]  # type: ignore[operator]
+    assert [r.category_path[-1] for r in found] == ["T-shirt", "Trousers", "Pullover"]
+    assert [(r.event_time - fashion_mnist.FIRST_MS) // DAY_MS for r in found] == [0, 0, 1]
     for record, picture_ in zip(found, seen, strict=True):
-        read = points(record.image, 28)  # type: ignore[union-attr, arg-type]
+        read = points(record.image, 28)
         np.testing.assert_array_equal(read, np.repeat(picture_[:, :, None], 3, axis=2))
