@@ -17,7 +17,7 @@ from streams.processing.entity import Entity
 from streams.reading import Reader, members
 from streams.records.serving import ChangeRefused, Stages
 from streams.settings import Settings
-from streams.topics import CONTROL
+from streams.topics import CONTROL, TopicError
 
 #: A choice that is in a partition's log is among its last records so many.
 LOOKED_AT = 5000
@@ -49,7 +49,13 @@ class Served:
 
 def served(reader: Reader, settings: Settings, task: str, control: Control) -> Served:
     """What the group serves of a task, as of the last flush. Raises ``TopicError``, ``Unreachable``."""
-    found = progress(reader, settings, find(task_of(task).entity))
+    entity = find(task_of(task).entity)
+    try:
+        found = progress(reader, settings, entity)
+    except TopicError:
+        if not entity.internal:
+            raise
+        found = {}  # its log is made when the first worker that keeps it starts
     held = {partition: each.stages.get(task) for partition, each in found.items()}
     return Served(held, control.refusals(settings.app_id, task))
 

@@ -228,7 +228,7 @@ def _standing(serve: Served, named: Mapping[str, str | None], version: str) -> I
 
 
 #: Of what a card measures, what is told first.
-_TOLD = {"auc": "AUC", "top_1": "top 1"}
+_TOLD = {"auc": "AUC", "top_1": "top 1", "wape": "WAPE"}
 
 
 def _headline(card: dict[str, Any]) -> str:

@@ -20,6 +20,7 @@ from streams.monitoring.drift import distribution
 from streams.processing import model
 from training.canonical import canonical
 from training.errors import TrainingError
+from training.halved import halve
 from training.quiet import trial
 
 Rows: TypeAlias = npt.NDArray[np.float32]
@@ -31,9 +32,9 @@ class NotEqual(TrainingError):
     """The exported model does not answer as the trained one."""
 
 
-def to_onnx(model: Any, task: Task) -> bytes:
+def to_onnx(model: Any, task: Task, *, half: bool = False) -> bytes:
     """The model as ONNX: input ``features`` [n, f] float32, outputs named as the task names them, dynamic batch.
-    The same network gives the same bytes."""
+    The same network gives the same bytes. ``half``: constants that float16 holds exactly are kept so."""
     import onnx
 
     with tempfile.TemporaryDirectory() as folder:
@@ -41,6 +42,8 @@ def to_onnx(model: Any, task: Task) -> bytes:
         with trial():  # Keras asks NumPy for names that it deprecates
             model.export(path, format="onnx", verbose=False, opset_version=OPSET)
         exported = onnx.load(path)
+    if half:
+        halve(exported)
     form = canonical(exported, task.name, ("features",), task.output_names)
     for value in (*form.graph.input, *form.graph.output):
         value.type.tensor_type.shape.dim[0].dim_param = "n"

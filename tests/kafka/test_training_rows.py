@@ -30,8 +30,9 @@ def test_training_rows_are_what_a_worker_gives_its_models_bit_for_bit(cluster: C
     worker = cluster.worker(rows_to=str(served))
     cluster.wait_committed(len(events))
     worker.stop()
-    tasks = [t for t in SHIPPED if all(a in CATALOGUE.features for a in t.features)]
-    assert len(tasks) == len(SHIPPED)  # else take the upstream models' answers as well
+    tasks = [t for t in SHIPPED if t.entity == "shopper"]
+    # Else take the upstream models' answers as well.
+    assert all(a in CATALOGUE.features for t in tasks for a in t.features)
     of_serving = Counter(
         (task.name, line["shopper"], line[task.name]) for line in map(json.loads, served.open()) for task in tasks
     )

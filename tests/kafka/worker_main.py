@@ -14,6 +14,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from models.registry import task
 from streams.agents.entity_log import EntityLog
 from streams.entities import contents
 from streams.processing import partition, scoring
@@ -31,8 +32,9 @@ def note_rows(path: Path) -> None:
     def noted(serving: Any, features: Any, places: Any, key: Any, *more: Any) -> Any:
         found = score(serving, features, places, key, *more)
         with path.open("a") as out:
-            for i in range(len(features) if found else 0):  # items have no task that ships
-                rows = {task: scores.inputs[0][i].tobytes().hex() for task, scores in found.items()}
+            mine = {name: scores for name, scores in found.items() if task(name).entity == "shopper"}
+            for i in range(len(features) if mine else 0):
+                rows = {name: scores.inputs[0][i].tobytes().hex() for name, scores in mine.items()}
                 out.write(json.dumps({"shopper": key(i), **rows}) + "\n")
         return found
 

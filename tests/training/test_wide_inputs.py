@@ -281,8 +281,8 @@ def test_the_laws_of_every_model_hold_and_a_report_is_drawn(trained: dict[str, A
 def test_what_training_cannot_give_is_said() -> None:
     with pytest.raises(ValueError, match=r"Features of both are \[1, 2\], not \[1, 0\]"):
         rows_of(BOTH, [listed(1)])
-    with pytest.raises(Misuse, match=r"holds no records, of which payload\.query are made"):
-        Job(LOOK, (), 1).rows(None, ("payload.query",))  # type: ignore[arg-type]
+    with pytest.raises(Misuse, match=r"holds no records, of which payload\.picture are made"):
+        Job(LOOK, (), 1).rows(None, ("payload.picture",))  # type: ignore[arg-type]
     assert upstream_of(BOTH) == ()
 
 

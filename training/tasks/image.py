@@ -22,7 +22,6 @@ from training import export
 from training.baselines import pictures as baselines
 from training.evaluate import compare, importance, share_interval, top_k
 from training.fit import Schedule, Tell, fit, seed_everything
-from training.halved import halved
 from training.job import CutTold, Job
 from training.labels.pictures import Shown, pictures, points
 from training.needs import Need, TooLittle
@@ -231,7 +230,7 @@ def train(job: Job) -> Artifact:
         "names": names,
         "sure": {"from": least, "promised": PROMISED, "temperature": round(by, 4), "tests": sure},
     }
-    onnx = halved(export.to_onnx(network, job.task))
+    onnx = export.to_onnx(network, job.task, half=True)
     rows = rows_of(job.task, [golden[i] for i in order[:GOLDEN].tolist()])
     typical = rows_of(job.task, teach[0].shown.found.records[:200])
     return export.proven(job.task, onnx, answer, rows, typical, card)
