@@ -27,7 +27,7 @@ from streams.monitoring.calibration import JUDGED_DAYS, JUDGED_OUTPUT, WIDTH, Re
 from streams.monitoring.late_labels import code_of
 from streams.processing.scoring import DECIMALS, TaskScores
 from streams.records.events import OrderPlaced
-from streams.state.keys import TALLY
+from streams.state.keys import TALLY, sums_stand_at
 
 ORDER = TYPE_CODE[OrderPlaced]
 MODEL = Column("calibration/model", "u4")
@@ -52,6 +52,9 @@ class Recalibrating:
         self._waiting = Waiting()
         self._learned: dict[int, Recalibration] = {}
         self._written: set[bytes] = set()
+        """Keys of days that are in the feature table as they are here."""
+        self._gone: set[bytes] = set()
+        """Keys of days that count no more, once the flush that says so has come to its end."""
 
     def recalibrate(self, state: Rows, groups: Sequence[Group], scores: TaskScores) -> None:
         """Count a slice's due points, then correct the live model's answers of each by what was known when it became
@@ -103,19 +106,22 @@ class Recalibrating:
 
     def drain_changes(self, next_offset: int, today: int) -> dict[bytes, bytes | None]:
         """Sums that changed since this was last called, as records of the feature table; None deletes. To be written
-        before the rows of the same flush."""
+        before the rows of the same flush. When this is called again, the flush before has come to its end: a day whose
+        sums are final stays among those that may still change until then, for any part of a flush may be lost."""
         tallies = self._waiting.sums()
         tallies.forget(today - _REMEMBERED)
         if not tallies.changed:
             return {}
         tallies.changed.clear()
         header, changes = next_offset.to_bytes(8, "big"), dict[bytes, bytes | None]()
-        final = {_FINAL.pack(TALLY, self.model, d): d for d in tallies.days if d < today - _FINAL_DAYS}
-        for key in final.keys() - self._written:
-            changes[key] = header + tallies.days[final[key]].astype("<i8").tobytes()
-        changes |= dict.fromkeys(self._written - final.keys())
-        self._written = set(final)
-        still = sorted(tallies.days.keys() - set(final.values()))
+        keys = {_FINAL.pack(TALLY, self.model, d): d for d in tallies.days}
+        written = self._written & keys.keys()
+        final = {key for key, day in keys.items() if day < today - _FINAL_DAYS} - written
+        for key in final:
+            changes[key] = header + tallies.days[keys[key]].astype("<i8").tobytes()
+        changes |= dict.fromkeys(self._gone - keys.keys())
+        self._gone, self._written = self._written - written, written | final
+        still = sorted(day for key, day in keys.items() if key not in written)
         blocks = [_DAY.pack(day) + tallies.days[day].astype("<i8").tobytes() for day in still]
         changes[TALLY] = _OPEN.pack(next_offset, self.model, len(still)) + zlib.compress(b"".join(blocks), 1)
         self._until = next_offset
@@ -123,18 +129,22 @@ class Recalibrating:
 
     def restore(self, records: Iterable[tuple[bytes, bytes]]) -> None:
         """Take the sums back from the feature table. Of a day that is there twice, those that may still change count:
-        they stand where all the others do."""
+        they stand where all the others do. Days of a flush that was cut off before these are made anew."""
         found = dict(records)
         still = found.pop(TALLY, None)
         if still is None:
             return
         self._until, self.model, n = _OPEN.unpack_from(still)
-        self._written = set(found)
         days = self._waiting.tallies.days
         for key, value in found.items():
             _, model, day = _FINAL.unpack(key)
+            if sums_stand_at(value) > self._until:
+                continue
             if model == self.model:
                 days[day] = _sums(value, 8)
+                self._written.add(key)
+            else:
+                self._gone.add(key)
         blocks, size = zlib.decompress(still[_OPEN.size :]), _DAY.size + 8 * WIDTH
         for i in range(n):
             days[_DAY.unpack_from(blocks, i * size)[0]] = _sums(blocks, i * size + _DAY.size)

@@ -109,3 +109,32 @@ def test_every_event_is_due_when_the_cadence_is_a_millisecond() -> None:
     log = log_of(*(viewed(f"s{i % 3}", NOON + i, f"e{i}") for i in range(60)))
     processor = PartitionProcessor(SHOPPER, 0, Rules(cadence_ms=1))
     assert processor.apply(slice_of(log)).due_kinds["event"] == 60
+
+
+@pytest.mark.parametrize("seed", [1053, 1])
+def test_flushes_that_are_cut_off_anywhere_change_nothing(seed: int) -> None:
+    """Worker after worker dies in a flush of which only the begin arrived, or some of the rows."""
+    rng = random.Random(seed)
+    log = random_history(rng.randrange(10**6), 700, 40)
+    tier, world, applied = DictTier(), World(), 0
+    while applied < len(log):
+        processor, alive = PartitionProcessor(SHOPPER, 0, Rules(), shipped(), tier=tier), True
+        for _ in range(rng.randrange(1, 4)):
+            stop = min(len(log), processor.next_offset + rng.randrange(1, 200))
+            while processor.next_offset < stop:
+                start = processor.next_offset
+                world.take_result(
+                    processor.apply(slice_of(log[start : min(stop, start + rng.randrange(1, 80))], start))
+                )
+            changes, luck = list(processor.drain_changes().items()), rng.random()
+            alive = luck < 0.5
+            if luck < 0.75:
+                tier.write(dict(changes if alive else changes[: rng.randrange(len(changes))]))
+            else:
+                tier.write(cut_off(dict(changes), rng, rng.random()))
+            if not alive:
+                break
+        applied = processor.next_offset if alive else 0
+    whole = run_plain(cut(log, []))
+    assert world.outcomes == whole.outcomes
+    assert {key: row_bytes(value) for key, value in tier.held.items() if key[:1] == b"s"} == whole.rows
