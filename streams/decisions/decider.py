@@ -9,7 +9,7 @@ from typing import Any, Protocol, TypeVar, runtime_checkable
 import numpy as np
 import numpy.typing as npt
 
-from streams.columns.arrays import Floats, Ints
+from streams.columns.arrays import Bools, Floats, Ints
 from streams.columns.layout import Column, Rows
 from streams.records.outcomes import AnyOutcome, Due, ModelUsed, Reason
 
@@ -66,6 +66,18 @@ class Seen:
     def which(self, task: str) -> Ints:
         """[n] which of the task's models answered."""
         return self.scores[task].used
+
+    def whole(self, task: str) -> Bools:
+        """[n] of which due points every answer of a task is finite; where one is not, nothing is to be said."""
+        return self.once((task, "whole"), lambda: self._whole(task))
+
+    def _whole(self, task: str) -> Bools:
+        found, n = self.scores.get(task), len(self._features)
+        if found is None:
+            return np.zeros(n, np.bool_)
+        finite = [np.isfinite(values).reshape(n, -1).all(axis=1) for values in found.answers.values()]
+        every: Bools = np.logical_and.reduce(finite)
+        return every
 
     def used(self, task: str) -> list[ModelUsed]:
         """[n] whose answer a task's is, as outcomes name it."""
@@ -140,6 +152,10 @@ class Group:
         """[k] what a decider before noted of this very due point; NaN where nothing."""
         return self.seen.noted(address)[self.span]
 
+    def whole(self, task: str) -> Bools:
+        """[k] where every answer of the task is finite."""
+        return self.seen.whole(task)[self.span]
+
     def model(self, task: str, i: int) -> ModelUsed:
         """Whose answer it is."""
         return self.seen.used(task)[self.span.start + i]
@@ -171,6 +187,9 @@ class Rearranged(Seen):
     def which(self, task: str) -> Ints:
         """[n]"""
         return self._seen.which(task)[self._order]
+
+    def _whole(self, task: str) -> Bools:
+        return self._seen.whole(task)[self._order]
 
     def _used(self, task: str) -> list[ModelUsed]:
         used = self._seen.used(task)

@@ -8,7 +8,6 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from streams.columns.arrays import Floats, Hashes, Ints
 from streams.columns.layout import Column, Rows
@@ -118,13 +117,6 @@ def _speakers(scores: Answered | None) -> list[Speaker]:
     return [_speaker(m.task, m.version, m.digest, tuple(m.names), m.sure.get("from")) for m in models]
 
 
-def _answered(group: Group, scores: Answered, *outputs: str) -> tuple[Ints, list[npt.NDArray[Any]]]:
-    """The places in a group that were answered whole, and what of each output."""
-    found = [scores.answers[name][group.span].reshape(len(group), -1) for name in outputs]
-    some = np.flatnonzero(np.logical_and.reduce([np.isfinite(values).all(axis=1) for values in found]))
-    return some, [values[some] for values in found]
-
-
 def _digests(group: Group, scores: Answered, some: Ints) -> Hashes:
     """[k] of the model that spoke of each."""
     every = np.array([speaker.digest for speaker in _speakers(scores)], np.uint64)
@@ -136,7 +128,8 @@ def _take_category(state: Rows, group: Group) -> None:
     scores = group.seen.scores.get(CATEGORY)
     if scores is None:
         return
-    some, (place, chance) = _answered(group, scores, "category", "chance")
+    some = np.flatnonzero(group.whole(CATEGORY))
+    place, chance = (group.answer(CATEGORY, name)[some] for name in ("category", "chance"))
     row = group.row[some]
     for column, values in ((PLACE, place + 1), (CHANCE, np.round(chance * UNIT))):
         cells = state.cells(column, row)
@@ -150,8 +143,8 @@ def _take_sentiment(state: Rows, group: Group) -> None:
     scores = group.seen.scores.get(SENTIMENT)
     if scores is None:
         return
-    some, (positive,) = _answered(group, scores, "positive")
-    row, chance = group.row[some], positive[:, 0]
+    some = np.flatnonzero(group.whole(SENTIMENT))
+    row, chance = group.row[some], group.answer(SENTIMENT, "positive")[some]
     state.flat["i8"][state.cells(REVIEWS, row)] += 1
     for column, more in ((WEIGHT, 1.0), (POSITIVE, chance)):
         cells = state.cells(column, row)

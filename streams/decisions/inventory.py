@@ -11,7 +11,7 @@ import numpy as np
 from streams.columns.arrays import Floats, Ints
 from streams.columns.layout import Column, Rows
 from streams.decisions.decider import Group, Said
-from streams.decisions.sales_forecast import OUTPUTS, TASK
+from streams.decisions.sales_forecast import TASK, foretold
 from streams.features.days import Days
 from streams.features.kinds.decay import DAY_MS
 from streams.records.demand import InventoryPlanned, RunsOut, StockAlerted
@@ -119,20 +119,18 @@ class Inventory:
         self._policy, self._currency, self._rules, self._days = policy, currency, rules, days
 
     def decide(self, state: Rows, group: Group) -> Iterable[Said]:
-        answers = [group.answer(TASK, output) for output in OUTPUTS]
-        if answers[1].ndim == 1:  # no task answered anything
-            return
-        told, policy = np.column_stack(answers), self._policy
-        facts = {address: group.feature(address).astype(np.float64) for address in self.reads}
-        counted_ago = facts["stock.days_since_counted"]
-        # Nothing was ever said of it by a catalogue: it is for sale. What was delisted is not.
-        for_sale = (facts["listing.listed"] > 0) | (facts["listing.days_since_changed"] >= 365)
-        known = np.isfinite(told).all(axis=1) & (facts["stock.locations"] > 0) & for_sale
-        some = np.flatnonzero(known & (counted_ago <= policy.count_days))
+        some, policy = np.flatnonzero(group.whole(TASK)), self._policy
         if not len(some):
             return
-        told, facts = told[some], {address: values[some] for address, values in facts.items()}
-        counted_ago, row, now = counted_ago[some], group.row[some], group.now_ms[some]
+        facts = {address: group.feature(address)[some].astype(np.float64) for address in self.reads}
+        # Nothing was ever said of it by a catalogue: it is for sale. What was delisted is not.
+        for_sale = (facts["listing.listed"] > 0) | (facts["listing.days_since_changed"] >= 365)
+        known = (facts["stock.locations"] > 0) & for_sale & (facts["stock.days_since_counted"] <= policy.count_days)
+        some, facts = some[known], {address: values[known] for address, values in facts.items()}
+        if not len(some):
+            return
+        told, row, now = foretold(group, some), group.row[some], group.now_ms[some]
+        counted_ago = facts["stock.days_since_counted"]
         # A window of 7 days holds 6 that are over when a day ends.
         hand = np.maximum(facts["stock.on_hand"] - np.round(counted_ago * facts["sales.units_7d"] / 6.0), 0.0)
         way, lead = facts["stock.on_order"], facts["stock.lead_time_days"]

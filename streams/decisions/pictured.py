@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from streams.columns.arrays import Bools, Hashes, Ints
+from streams.columns.arrays import Hashes, Ints
 from streams.columns.layout import Column, Rows
 from streams.decisions.decider import Answered, Group, Said
 from streams.records.outcomes import outcome_id
@@ -45,29 +45,30 @@ class Pictured:
         scores = group.seen.scores.get(TASK)
         if scores is None:
             return
-        looks = {name: _rows(scores.answers[name], group.span) for name in ("shown", "chance", "confidence")}
-        like = _rows(scores.answers["embedding"], group.span)
-        some = np.flatnonzero(sold & _whole(*looks.values(), like))
+        some = np.flatnonzero(sold & group.whole(TASK))
         if not len(some):
             return
-        steps = np.clip(np.round(like[some] * STEPS), -STEPS, STEPS).astype(np.int8)
+        shown, chances, confidence, like = (
+            group.answer(TASK, name)[some] for name in ("shown", "chance", "confidence", "embedding")
+        )
+        steps = np.clip(np.round(like * STEPS), -STEPS, STEPS).astype(np.int8)
         spoke = scores.used[group.span][some]
-        digest = _digest(scores, spoke, looks["shown"][some], looks["chance"][some], steps)
+        digest = _digest(scores, spoke, shown, chances, steps)
         changed = digest != before[some]
         state.flat["u8"][cells[some[changed]]] = digest[changed]
         for k in np.flatnonzero(changed).tolist():
             i = int(some[k])
             model = scores.models[int(spoke[k])]
-            sure, confidence = model.sure.get("from"), float(looks["confidence"][i, 0])
+            sure, sureness = model.sure.get("from"), float(confidence[k])
             likely = [
                 Likely(name=model.names[int(place)], chance=chance)
-                for place, chance in zip(looks["shown"][i].tolist(), looks["chance"][i].tolist(), strict=True)
+                for place, chance in zip(shown[k].tolist(), chances[k].tolist(), strict=True)
                 if place >= 0
             ]
             look = Look(
                 model=group.model(TASK, i),
-                shows=likely[0].name if likely and sure is not None and confidence >= sure else None,
-                confidence=confidence,
+                shows=likely[0].name if likely and sure is not None and sureness >= sure else None,
+                confidence=sureness,
                 sure_from=sure,
                 likely=likely,
                 embedding=steps[k].tobytes(),
@@ -83,17 +84,6 @@ def _record(group: Group, i: int, look: Look | None) -> ItemPictured:
         item_id=group.key[i],
         picture=look,
     )
-
-
-def _rows(values: npt.NDArray[Any], span: slice) -> npt.NDArray[Any]:
-    some = values[span]
-    return some.reshape(len(some), -1)
-
-
-def _whole(*answers: npt.NDArray[Any]) -> Bools:
-    """[k] where every answer was given."""
-    found: Bools = np.logical_and.reduce([np.isfinite(values).all(axis=1) for values in answers])
-    return found
 
 
 def _digest(

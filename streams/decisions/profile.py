@@ -10,7 +10,6 @@ import numpy.typing as npt
 from streams.columns.arrays import TYPE_CODE
 from streams.columns.layout import Column, Rows
 from streams.decisions.decider import Group, Names, Said
-from streams.decisions.scores import whole
 from streams.records.events import SHOPPER_EVENTS
 from streams.records.outcomes import Due, LikelyCategory, ModelUsed, ProfileUpdated, outcome_id
 from streams.records.tags import tag_of
@@ -36,14 +35,13 @@ class Profiles:
         for task, scores in seen.scores.items():
             if not scores.answers.keys() >= NEEDED:
                 continue
-            speaks = seen.once((task, "whole"), lambda scores=scores: whole(scores))  # type: ignore[misc]
             answers = seen.once((task, "profile"), lambda scores=scores: Answers(scores.answers))  # type: ignore[misc]
-            for i, at in enumerate(range(group.span.start, group.span.stop)):
-                if speaks[at]:
-                    known_as = outcome_id("profile", group.key[i], group.ref(i), task)
-                    names = self._names.of_buckets(answers.buckets[at], group.before[i])
-                    model, now = group.model(task, i), int(group.now_ms[i])
-                    yield i, profile(answers, at, known_as, group.key[i], now, group.due[i], model, names)
+            for i in np.flatnonzero(group.whole(task)).tolist():
+                at = group.span.start + i
+                known_as = outcome_id("profile", group.key[i], group.ref(i), task)
+                names = self._names.of_buckets(answers.buckets[at], group.before[i])
+                model, now = group.model(task, i), int(group.now_ms[i])
+                yield i, profile(answers, at, known_as, group.key[i], now, group.due[i], model, names)
 
 
 class Answers:

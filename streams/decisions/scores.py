@@ -3,23 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from streams.columns.layout import Column, Rows
-from streams.decisions.decider import Answered, Group, Said
+from streams.decisions.decider import Group, Said, Seen
 from streams.records.outcomes import Answer, Scored, outcome_id
 
 #: Kinds of outputs that are said here; embeddings and texts are for other topics.
 SAID = ("probability", "number", "quantiles", "ranking")
-
-
-def whole(scores: Answered) -> list[bool]:
-    """[n] whether every answer of a task is finite: where one is not, nothing is said."""
-    finite = [np.isfinite(values).reshape(len(scores.used), -1).all(axis=1) for values in scores.answers.values()]
-    found: list[bool] = np.logical_and.reduce(finite).tolist()
-    return found
 
 
 class Scores:
@@ -33,31 +26,44 @@ class Scores:
         self._entity = entity
 
     def decide(self, state: Rows, group: Group) -> Iterable[Said]:
-        seen = group.seen
-        tasks = seen.once("scored", lambda: [_spoken(task, scores) for task, scores in seen.scores.items()])
-        tasks = [spoken for spoken in tasks if spoken[1]]
-        for i, at in enumerate(range(group.span.start, group.span.stop)):
+        seen, start = group.seen, group.span.start
+        tasks = seen.once("scored", lambda: [_Spoken.of(seen, task) for task in seen.scores])
+        tasks = [spoken for spoken in tasks if spoken.outputs]
+        if not tasks:
+            return
+        some = np.logical_or.reduce([group.whole(spoken.task) for spoken in tasks])
+        for i in np.flatnonzero(some).tolist():
             answers = {
-                task: Answer(model=seen.used(task)[at], scores=dict(zip(names, rows[at], strict=True)))
-                for task, names, speaks, rows in tasks
-                if speaks[at]
+                task: Answer(model=group.model(task, i), scores=dict(zip(outputs, told[start + i], strict=True)))
+                for task, outputs, told in tasks
+                if start + i in told
             }
-            if answers:
-                yield (
-                    i,
-                    Scored(
-                        outcome_id=outcome_id("scored", group.key[i], group.ref(i), ""),
-                        entity=self._entity,
-                        key=group.key[i],
-                        event_time_ms=int(group.now_ms[i]),
-                        due=group.due[i],
-                        answers=answers,
-                    ),
-                )
+            yield (
+                i,
+                Scored(
+                    outcome_id=outcome_id("scored", group.key[i], group.ref(i), ""),
+                    entity=self._entity,
+                    key=group.key[i],
+                    event_time_ms=int(group.now_ms[i]),
+                    due=group.due[i],
+                    answers=answers,
+                ),
+            )
 
 
-def _spoken(task: str, scores: Answered) -> tuple[str, list[str], list[bool], list[tuple[Any, ...]]]:
-    """A task, the names of its outputs that are said, whether it speaks of each row, and their values by row."""
-    names = [o.name for o in scores.models[0].outputs if o.kind in SAID and (o.kind == "quantiles" or o.width == 1)]
-    rows = list(zip(*(scores.answers[name].tolist() for name in names), strict=True)) if names else []
-    return task, names, whole(scores), rows
+class _Spoken(NamedTuple):
+    """What a task says of a slice's due points."""
+
+    task: str
+    outputs: list[str]
+    """The names of those that are said."""
+    told: dict[int, tuple[Any, ...]]
+    """Due point → their values; only of those that are answered whole."""
+
+    @staticmethod
+    def of(seen: Seen, task: str) -> _Spoken:
+        said = [output for output in seen.scores[task].models[0].outputs if output.kind in SAID]
+        outputs = [output.name for output in said if output.kind == "quantiles" or output.width == 1]
+        some = np.flatnonzero(seen.whole(task))
+        values = zip(*(seen.answer(task, name)[some].tolist() for name in outputs), strict=True)
+        return _Spoken(task, outputs, dict(zip(some.tolist(), values, strict=False)))
