@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from streams.records.outcomes import AnyOutcome, ModelUsed
+from streams.records.outcomes import ItemOutcome, ModelUsed
 
 Said = Literal["first", "weekly", "moved"]
 
@@ -23,11 +23,10 @@ class Units5(msgspec.Struct, kw_only=True, frozen=True, gc=False):
     p95: Annotated[float, Meta(description="95 in 100 sell less.")]
 
 
-class SalesForecast(AnyOutcome, frozen=True, kw_only=True):
+class SalesForecast(ItemOutcome, frozen=True, kw_only=True):
     """What an item will sell in the next 7 and 14 days, said at the end of a day. The newest one holds. Said once a
     week, and at once when what is foretold has left the middle half of what was said last."""
 
-    item_id: Annotated[str, Meta(description="The item; the record's key as well.")]
     model: Annotated[ModelUsed, Meta(description="Which model foretold it.")]
     said: Annotated[
         Said,
@@ -42,11 +41,6 @@ class SalesForecast(AnyOutcome, frozen=True, kw_only=True):
     units_30d: Annotated[int, Meta(description="Units sold in the 30 days before, likewise.")]
     rules: Annotated[str, Meta(description="Digest of the rules that decided.")]
 
-    @property
-    def key(self) -> str:
-        """The item."""
-        return self.item_id
-
 
 class RunsOut(msgspec.Struct, kw_only=True, frozen=True, gc=False):
     """On which day of the shop what is in stock now is sold, if nothing comes; null: not within 60 days."""
@@ -56,11 +50,10 @@ class RunsOut(msgspec.Struct, kw_only=True, frozen=True, gc=False):
     latest: Annotated[str | None, Meta(description="95 in 100 have run out by then; YYYY-MM-DD.")]
 
 
-class InventoryPlanned(AnyOutcome, frozen=True, kw_only=True):
+class InventoryPlanned(ItemOutcome, frozen=True, kw_only=True):
     """What to order of an item, by what will be sold and what there is, said at the end of a day. The newest one holds.
     Said once a week, and at once when an order becomes due."""
 
-    item_id: Annotated[str, Meta(description="The item; the record's key as well.")]
     model: Annotated[ModelUsed, Meta(description="Which model foretold what will be sold.")]
     on_hand: Annotated[
         int, Meta(description="Units in stock by now: the newest counts less what the last week's pace took since.")
@@ -86,16 +79,10 @@ class InventoryPlanned(AnyOutcome, frozen=True, kw_only=True):
     currency: Annotated[str, Meta(description="ISO 4217.")]
     rules: Annotated[str, Meta(description="Digest of the rules that decided.")]
 
-    @property
-    def key(self) -> str:
-        """The item."""
-        return self.item_id
 
-
-class StockAlerted(AnyOutcome, frozen=True, kw_only=True):
+class StockAlerted(ItemOutcome, frozen=True, kw_only=True):
     """An item will likely be sold out before an order placed now is in stock: tell buyers. Not again within a week."""
 
-    item_id: Annotated[str, Meta(description="The item; the record's key as well.")]
     model: Annotated[ModelUsed, Meta(description="Which model foretold what will be sold.")]
     on_hand: Annotated[int, Meta(description="Units in stock by now, as in the plan.")]
     on_order: Annotated[int, Meta(description="Units on their way.")]
@@ -107,8 +94,3 @@ class StockAlerted(AnyOutcome, frozen=True, kw_only=True):
     runs_out: Annotated[RunsOut, Meta(description="On which day it is sold out, if nothing comes.")]
     currency: Annotated[str, Meta(description="ISO 4217.")]
     rules: Annotated[str, Meta(description="Digest of the rules that decided.")]
-
-    @property
-    def key(self) -> str:
-        """The item."""
-        return self.item_id

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, TypeAlias
 import msgspec
 from msgspec import Meta
 
-from streams.records.outcomes import AnyOutcome, ModelUsed
+from streams.records.outcomes import ItemOutcome, ModelUsed
 
 Agreement: TypeAlias = Literal["agrees", "differs", "unsure", "other_words", "not_said"]
 
@@ -63,10 +63,9 @@ class Sentiment(msgspec.Struct, kw_only=True, frozen=True, gc=False):
     ]
 
 
-class ItemEnriched(AnyOutcome, frozen=True, kw_only=True):
+class ItemEnriched(ItemOutcome, frozen=True, kw_only=True):
     """What models make of an item's words. The newest one holds. Said when it changes; null: no model spoke of it."""
 
-    item_id: Annotated[str, Meta(description="The item; the record's key as well.")]
     category: Annotated[
         SuggestedCategory | None, Meta(description="What its title and description speak for; null: not judged yet.")
     ] = None
@@ -74,11 +73,6 @@ class ItemEnriched(AnyOutcome, frozen=True, kw_only=True):
         Sentiment | None, Meta(description="What its reviewers write; null: no review with words yet.")
     ] = None
     rules: Annotated[str, Meta(description="Digest of the rules that decided.")]
-
-    @property
-    def key(self) -> str:
-        """The item."""
-        return self.item_id
 
 
 def in_words(record: ItemEnriched) -> str:

@@ -100,6 +100,17 @@ class ShopperOutcome(AnyOutcome, frozen=True, kw_only=True):
         return self.shopper_id
 
 
+class ItemOutcome(AnyOutcome, frozen=True, kw_only=True):
+    """What every outcome about an item carries."""
+
+    item_id: Annotated[str, Meta(description="The item; the record's key as well.")]
+
+    @property
+    def key(self) -> str:
+        """The item."""
+        return self.item_id
+
+
 class Outcome(ShopperOutcome, frozen=True, kw_only=True):
     """What every outcome about a shopper carries that stands on a model."""
 
@@ -222,10 +233,9 @@ class ChurnAlerted(Outcome, frozen=True, kw_only=True):
 MaybeModel = Annotated[ModelUsed | None, Meta(description="Which model said how likely they leave; null: none did.")]
 
 
-class ItemProfiled(AnyOutcome, frozen=True, kw_only=True):
+class ItemProfiled(ItemOutcome, frozen=True, kw_only=True):
     """An item in numbers, when its day was over or something about it changed. The newest one holds."""
 
-    item_id: Annotated[str, Meta(description="The item; the record's key as well.")]
     listed: Annotated[bool, Meta(description="Whether the catalogue lists it; false also where none does.")]
     category: Annotated[str | None, Meta(description="The category that was named last; null when unknown.")]
     units_24h: Annotated[int, Meta(description="Units sold in 24 hours.")]
@@ -251,11 +261,6 @@ class ItemProfiled(AnyOutcome, frozen=True, kw_only=True):
     rating_recent: Annotated[float, Meta(description="The same, old reviews faded with a half-life of 30 days.")]
     currency: Annotated[str, Meta(description="ISO 4217.")]
     rules: Annotated[str, Meta(description="Digest of the rules that decided.")]
-
-    @property
-    def key(self) -> str:
-        """The item."""
-        return self.item_id
 
 
 class LateEvent(msgspec.Struct, kw_only=True, frozen=True, gc=False):

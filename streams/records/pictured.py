@@ -7,7 +7,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from streams.records.outcomes import AnyOutcome, ModelUsed
+from streams.records.outcomes import ItemOutcome, ModelUsed
 
 
 class Likely(msgspec.Struct, kw_only=True, frozen=True, gc=False):
@@ -43,19 +43,13 @@ class Look(msgspec.Struct, kw_only=True, frozen=True, gc=False):
     ]
 
 
-class ItemPictured(AnyOutcome, frozen=True, kw_only=True):
+class ItemPictured(ItemOutcome, frozen=True, kw_only=True):
     """What an item's picture shows. The newest one holds: said when a listing or change brings another picture, when
     another model looks at it, and, with null, when the item is delisted."""
 
-    item_id: Annotated[str, Meta(description="The item; the record's key as well.")]
     picture: Annotated[
         Look | None, Meta(description="What its newest picture shows; null: the item is not for sale any more.")
     ] = None
-
-    @property
-    def key(self) -> str:
-        """The item."""
-        return self.item_id
 
 
 def in_words(record: ItemPictured) -> str:
