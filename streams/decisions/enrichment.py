@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from streams.columns.arrays import Floats, Hashes, Ints
+from streams.columns.digest import START, digest
 from streams.columns.layout import Column, Rows
 from streams.columns.shopper_events import category_code
 from streams.decisions.decider import Answered, Group, Names, Said
@@ -69,10 +70,10 @@ class Enrichment:
         if not len(some):
             return
         agreement = _agreements(state, group.row, which[CATEGORY], listing, speaker[CATEGORY])
-        digest = _digest(state, group.row[some], which, some, listing[some], agreement[some], speaker)
+        now = _digest(state, group.row[some], which, some, listing[some], agreement[some], speaker)
         cells = state.cells(SAID, group.row[some])
-        changed = state.flat["u8"][cells] != digest
-        state.flat["u8"][cells] = digest
+        changed = state.flat["u8"][cells] != now
+        state.flat["u8"][cells] = now
         for i in some[changed].tolist():
             row = int(group.row[i])
             named = self._names.of_code(int(listing[i]), group.before[i])
@@ -199,11 +200,7 @@ def _digest(
             values = state.flat[column.code][state.cells(column, row) + k]
             bits = values.view(np.uint64) if column.code == "f8" else values.astype(np.uint64)
             parts.append(np.where(spoke >= 0, bits, np.uint64(0)))
-    found = np.full(len(row), 0x9E3779B97F4A7C15, np.uint64)
-    for part in parts:
-        found = (found ^ np.asarray(part).astype(np.uint64)) * np.uint64(0xFF51AFD7ED558CCD)
-        found ^= found >> np.uint64(32)
-    return np.maximum(found, np.uint64(1))
+    return digest(np.full(len(row), START), parts)
 
 
 def _category(

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from streams.columns.arrays import Hashes, Ints
+from streams.columns.digest import START, digest
 from streams.columns.layout import Column, Rows
 from streams.decisions.decider import Answered, Group, Said
 from streams.records.outcomes import outcome_id
@@ -53,9 +54,9 @@ class Pictured:
         )
         steps = np.clip(np.round(like * STEPS), -STEPS, STEPS).astype(np.int8)
         spoke = scores.used[group.span][some]
-        digest = _digest(scores, spoke, shown, chances, steps)
-        changed = digest != before[some]
-        state.flat["u8"][cells[some[changed]]] = digest[changed]
+        now = _digest(scores, spoke, shown, chances, steps)
+        changed = now != before[some]
+        state.flat["u8"][cells[some[changed]]] = now[changed]
         for k in np.flatnonzero(changed).tolist():
             i = int(some[k])
             model = scores.models[int(spoke[k])]
@@ -92,8 +93,4 @@ def _digest(
     """[k] a digest, never 0, of all that would be said of each."""
     models = np.array([int(model.digest[:16], 16) for model in scores.models], np.uint64)[spoke]
     whole = np.round(np.concatenate([shown, chance * 10_000, steps.astype(np.float64)], axis=1)).astype(np.int64)
-    found = models ^ np.uint64(0x9E3779B97F4A7C15)
-    for column in whole.astype(np.uint64).T:
-        found = (found ^ column) * np.uint64(0xFF51AFD7ED558CCD)
-        found ^= found >> np.uint64(32)
-    return np.maximum(found, np.uint64(1))
+    return digest(models ^ START, whole.T)
