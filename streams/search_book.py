@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import threading
+from itertools import islice
 
 import msgspec
 from msgspec.structs import replace
 
 from streams.compacted import Board
 from streams.records.searches import ItemSought
-from streams.search.index import Said
+from streams.search.index import Document
 from streams.topics import SEARCH_ITEMS
 
 _decoder = msgspec.json.Decoder(ItemSought)
-_WORDS = Said.__struct_fields__
+_WORDS = Document.__struct_fields__
 
 
 class SearchBook:
@@ -21,7 +22,7 @@ class SearchBook:
     records while another asks."""
 
     def __init__(self) -> None:
-        self._said: dict[str, Said] = {}
+        self._said: dict[str, Document] = {}
         self._delisted: set[str] = set()
         self._changed: dict[str, None] = {}
         self._lock = threading.Lock()
@@ -33,18 +34,18 @@ class SearchBook:
             if record.listed is not None:
                 (self._delisted.discard if record.listed else self._delisted.add)(item)
             told = {name: value for name in _WORDS if (value := getattr(record, name)) is not None}
-            self._said[item] = replace(self._said.get(item) or Said(), **told)
+            self._said[item] = replace(self._said.get(item) or Document(), **told)
             self._changed[item] = None
 
-    def drain(self, most: int) -> list[tuple[str, Said | None]]:
+    def drain(self, most: int) -> list[tuple[str, Document | None]]:
         """Up to so many items of which something changed, with what is said of them; None for one that is delisted."""
         with self._lock:
-            items = [item for item, _ in zip(list(self._changed), range(most), strict=False)]
+            items = list(islice(self._changed, most))
             for item in items:
                 del self._changed[item]
             return [(item, None if item in self._delisted else self._said[item]) for item in items]
 
-    def drain_all(self) -> list[tuple[str, Said | None]]:
+    def drain_all(self) -> list[tuple[str, Document | None]]:
         """The same of all of them."""
         return self.drain(len(self._changed))
 

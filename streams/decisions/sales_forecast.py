@@ -9,10 +9,9 @@ import numpy as np
 
 from streams.columns.arrays import Bools, Floats, Ints
 from streams.columns.layout import Column, Rows
-from streams.decisions import decider
-from streams.decisions.decider import Group
+from streams.decisions.decider import Group, Said
 from streams.features.kinds.decay import DAY_MS
-from streams.records.demand import Said, SalesForecast, Units5
+from streams.records.demand import Occasion, SalesForecast, Units5
 from streams.records.outcomes import outcome_id
 
 #: The task whose answers are said.
@@ -58,7 +57,7 @@ class SalesForecasts:
     def __init__(self, policy: ForecastPolicy, rules: str) -> None:
         self._policy, self._rules = policy, rules
 
-    def decide(self, state: Rows, group: Group) -> Iterable[decider.Said]:
+    def decide(self, state: Rows, group: Group) -> Iterable[Said]:
         known = np.flatnonzero(group.whole(TASK))
         if not len(known):
             return
@@ -76,7 +75,7 @@ class SalesForecasts:
         units = [group.feature(address)[known[some]].tolist() for address in self.reads]
         rounded = told[some].round(1).tolist()
         for k, (at, i) in enumerate(zip(some.tolist(), known[some].tolist(), strict=True)):
-            why: Said = "first" if first[at] else "weekly" if weekly[at] else "moved"
+            why: Occasion = "first" if first[at] else "weekly" if weekly[at] else "moved"
             yield (
                 i,
                 SalesForecast(

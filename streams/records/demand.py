@@ -9,7 +9,7 @@ from msgspec import Meta
 
 from streams.records.outcomes import ItemOutcome, ModelUsed
 
-Said = Literal["first", "weekly", "moved"]
+Occasion = Literal["first", "weekly", "moved"]
 
 
 class Units5(msgspec.Struct, kw_only=True, frozen=True, gc=False):
@@ -29,7 +29,7 @@ class SalesForecast(ItemOutcome, frozen=True, kw_only=True):
 
     model: Annotated[ModelUsed, Meta(description="Which model foretold it.")]
     said: Annotated[
-        Said,
+        Occasion,
         Meta(
             description="Why now. first: nothing was said before; weekly: the last one is a week old; moved: what half "
             "of such items sell less than lies outside of the middle half that was said last."

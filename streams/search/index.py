@@ -50,7 +50,7 @@ SATURATION = 0.6
 LATELY, SHARE = 256, 8
 
 
-class Said(msgspec.Struct, kw_only=True, frozen=True, gc=False, omit_defaults=True):
+class Document(msgspec.Struct, kw_only=True, frozen=True, gc=False, omit_defaults=True):
     """What is known of a listed item, as far as it is sought by it."""
 
     title: str = ""
@@ -166,7 +166,7 @@ class Index:
         assert item is not None
         return item
 
-    def put(self, item_id: str, said: Said) -> None:
+    def put(self, item_id: str, said: Document) -> None:
         """An item is listed, and this is what is said of it."""
         digest = said.digest(item_id)
         if item_id in self._items and self._of(item_id).digest == digest:

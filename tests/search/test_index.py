@@ -11,14 +11,14 @@ from hypothesis import strategies as st
 from streams.columns.shopper_events import category_code, item_code
 from streams.records.searches import Answered
 from streams.search.answering import CANDIDATES, Liked, Searcher
-from streams.search.index import FIELDS, LATELY, SATURATION, Index, Said
+from streams.search.index import FIELDS, LATELY, SATURATION, Document, Index
 from streams.search.spelling import distance
 from streams.search.words import query_words, stems
 
 WORDS = st.sampled_from(["tea", "teas", "green", "cup", "cups", "tn2110", "绿茶", "绿茶叶", "box", "USB", "Ｂlack"])
 TEXT = st.lists(WORDS, max_size=5).map(" ".join)
 SAID = st.builds(
-    Said,
+    Document,
     title=TEXT,
     brand=WORDS,
     category_path=st.lists(WORDS, max_size=2).map(tuple),
@@ -29,7 +29,7 @@ IDS = st.sampled_from([f"i{n}" for n in range(9)])
 STEPS = st.lists(st.tuples(IDS, SAID | st.none()), max_size=25)
 
 
-def plain(items: dict[str, Said], query: list[str]) -> dict[str, float]:
+def plain(items: dict[str, Document], query: list[str]) -> dict[str, float]:
     """BM25F as it is written down."""
     said = {i: [stems(t, f.most) for t, f in zip(s.texts(), FIELDS, strict=True)] for i, s in items.items()}
     means = [max(sum(len(w[f]) for w in said.values()) / max(len(said), 1), 1e-9) for f in range(len(FIELDS))]
@@ -47,8 +47,8 @@ def plain(items: dict[str, Said], query: list[str]) -> dict[str, float]:
     return found
 
 
-def listed(steps: list[tuple[str, Said | None]]) -> dict[str, Said]:
-    items: dict[str, Said] = {}
+def listed(steps: list[tuple[str, Document | None]]) -> dict[str, Document]:
+    items: dict[str, Document] = {}
     for item, said in steps:
         if said is None:
             items.pop(item, None)
@@ -57,7 +57,7 @@ def listed(steps: list[tuple[str, Said | None]]) -> dict[str, Said]:
     return items
 
 
-def indexed(steps: list[tuple[str, Said | None]], sort_each: int = 1000) -> Index:
+def indexed(steps: list[tuple[str, Document | None]], sort_each: int = 1000) -> Index:
     index = Index()
     for n, (item, said) in enumerate(steps):
         if said is None:
@@ -72,7 +72,7 @@ def indexed(steps: list[tuple[str, Said | None]], sort_each: int = 1000) -> Inde
 @settings(max_examples=150, deadline=None)
 @given(STEPS, TEXT, st.integers(1, 9))
 def test_items_score_as_bm25f_says_whenever_they_are_sorted_in(
-    steps: list[tuple[str, Said | None]], query: str, sort_each: int
+    steps: list[tuple[str, Document | None]], query: str, sort_each: int
 ) -> None:
     words = query_words(query)
     found = indexed(steps, sort_each).best(words, 100)
@@ -84,7 +84,7 @@ def test_items_score_as_bm25f_says_whenever_they_are_sorted_in(
 @settings(max_examples=150, deadline=None)
 @given(STEPS, TEXT, st.integers(1, 9))
 def test_the_same_listed_items_give_the_same_bits_by_whatever_path(
-    steps: list[tuple[str, Said | None]], query: str, sort_each: int
+    steps: list[tuple[str, Document | None]], query: str, sort_each: int
 ) -> None:
     one, other = indexed(steps, sort_each), indexed(list(reversed(listed(steps).items())))
     assert one.digest == other.digest
@@ -93,15 +93,15 @@ def test_the_same_listed_items_give_the_same_bits_by_whatever_path(
 
 
 def test_the_digest_changes_with_what_is_said() -> None:
-    found = {indexed([("a", Said(title="tea", brand=brand))]).digest for brand in ("", "x", "y")}
+    found = {indexed([("a", Document(title="tea", brand=brand))]).digest for brand in ("", "x", "y")}
     assert len(found) == 3
-    assert indexed([("a", Said(title="tea"))]).digest != indexed([("b", Said(title="tea"))]).digest
+    assert indexed([("a", Document(title="tea"))]).digest != indexed([("b", Document(title="tea"))]).digest
 
 
 def test_many_changes_are_sorted_in_and_old_words_forgotten() -> None:
     index = Index()
     for n in range(4 * LATELY):
-        index.put(f"i{n % 50}", Said(title=f"tea word{n}"))
+        index.put(f"i{n % 50}", Document(title=f"tea word{n}"))
         if n % 100 == 0:
             index.best(["tea"], 10)
     index.tidy()
@@ -112,11 +112,11 @@ def test_many_changes_are_sorted_in_and_old_words_forgotten() -> None:
 
 
 SHOP = {
-    "tea": Said(title="Green tea, 20 bags", brand="Acme", category_path=("Food", "Tea")),
-    "cup": Said(title="Tea cup of glass", category_path=("Kitchen", "Cups")),
-    "set": Said(title="Wireless headset X200", brand="Soundly", category_path=("Audio", "Headsets")),
-    "耳": Said(title="蓝牙耳机 黑色", category_path=("数码", "耳机")),
-    "茶": Said(title="龙井绿茶叶 250克", category_path=("食品", "茶")),
+    "tea": Document(title="Green tea, 20 bags", brand="Acme", category_path=("Food", "Tea")),
+    "cup": Document(title="Tea cup of glass", category_path=("Kitchen", "Cups")),
+    "set": Document(title="Wireless headset X200", brand="Soundly", category_path=("Audio", "Headsets")),
+    "耳": Document(title="蓝牙耳机 黑色", category_path=("数码", "耳机")),
+    "茶": Document(title="龙井绿茶叶 250克", category_path=("食品", "茶")),
 }
 
 

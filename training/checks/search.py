@@ -25,7 +25,7 @@ import numpy as np
 import numpy.typing as npt
 
 from streams.features.payload.words import words as unstemmed
-from streams.search.index import FIELDS, SATURATION, Field, Index, Said
+from streams.search.index import FIELDS, SATURATION, Document, Field, Index
 from streams.search.words import MOST_WORDS, stems
 
 Floats = npt.NDArray[np.float64]
@@ -40,13 +40,13 @@ class Graded:
     """Products and graded queries. ``grades``: query → product → 0 … 3."""
 
     def __init__(self, folder: Path) -> None:
-        self.products: dict[str, Said] = {}
+        self.products: dict[str, Document] = {}
         for path in sorted(folder.glob("*.json.zip")):
             with zipfile.ZipFile(path) as packed:
                 for found in json.loads(packed.read(packed.namelist()[0])):
                     told = {k: v for k, v in found.items() if k.startswith("attr_t_")}
                     text = found.get("short_description", "")
-                    said = Said(title=found["title"], brand=found["supplier"], description=text, attributes=told)
+                    said = Document(title=found["title"], brand=found["supplier"], description=text, attributes=told)
                     self.products[found["id"]] = said
         grades: dict[str, dict[str, int]] = {}
         with (folder / "Broad_Query_Set_rated.csv").open() as file:
@@ -132,7 +132,7 @@ def chosen(found: Sequence[Floats], fold: npt.NDArray[np.int64]) -> Floats:
 
 
 def features(index: Index, whole: Mapping[str, float], by_field: Sequence[Mapping[str, float]], query: str,
-             items: Sequence[str], products: Mapping[str, Said]) -> Floats:  # fmt: skip
+             items: Sequence[str], products: Mapping[str, Document]) -> Floats:  # fmt: skip
     """[items, f] what LightGBM sees of a query and an item."""
     words = list(dict.fromkeys(stems(query, MOST_WORDS)))
     ranked = np.array(sorted(whole.values(), reverse=True)[:DEPTH] or [1.0])
