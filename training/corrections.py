@@ -86,7 +86,8 @@ def correction(shops: Sequence[Judged], levels: Sequence[float]) -> Correction:
             for values in ([s.mean for s in shops], [s.came for s in shops])
         )
         mean = float(np.clip(came / max(told, 1e-9), 1 / MOST, MOST))
-        found.append((mean, _wider(_quantile(low, weight, 1 - levels[0])), _wider(_quantile(high, weight, levels[-1]))))
+        down, up = weighted_quantile(low, weight, 1 - levels[0]), weighted_quantile(high, weight, levels[-1])
+        found.append((mean, _wider(down), _wider(up)))
     middles = [(least + most) / 2 for least, most in pairwise(BANDS)]
     return Correction(tuple(middles), tuple(found))
 
@@ -99,7 +100,12 @@ def _way(s: Judged, some: npt.NDArray[np.bool_], end: int) -> Floats:
     return found
 
 
-def _quantile(values: Floats, weight: Floats, level: float) -> float:
+def weighted_quantile(values: Floats, weight: Floats, level: float) -> float:
+    """The smallest value below or at which a share ``level`` of the weight lies.
+
+    >>> weighted_quantile(np.array([3.0, 1.0, 2.0]), np.array([1.0, 1.0, 2.0]), 0.5)
+    2.0
+    """
     order = np.argsort(values, kind="stable")
     place = int(np.searchsorted(np.cumsum(weight[order]), level * weight.sum()))
     return float(values[order][min(place, len(values) - 1)])

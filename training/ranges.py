@@ -14,6 +14,8 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
+from training.corrections import weighted_quantile
+
 Floats = npt.NDArray[np.float64]
 
 #: Ends of the bands of the pace, in units per 7 days.
@@ -75,7 +77,7 @@ def ranges(shops: Sequence[Judged], levels: Sequence[float]) -> Ranges:
                     reach = np.abs(s.quantiles[some, h, k] - centre)
                     ways.append(sign * (s.came[some, h] - centre) / np.maximum(reach, 1e-6))
                     weight.append(np.full(int(some.sum()), 1 / max(int(some.sum()), 1)))
-                factors[k] = _quantile(np.concatenate(ways), np.concatenate(weight), max(level, 1 - level))
+                factors[k] = weighted_quantile(np.concatenate(ways), np.concatenate(weight), max(level, 1 - level))
             # Those outside reach at least as far as those inside: factors grow outwards where needed.
             horizons.append(tuple(float(np.clip(f, LEAST, MOST)) for f in factors))
         found.append(tuple(_ascending(h, middle) for h in horizons))
@@ -90,9 +92,3 @@ def _ascending(factors: Sequence[float], middle: int) -> tuple[float, ...]:
     for k in range(middle + 2, len(found)):
         found[k] = max(found[k], found[k - 1])
     return tuple(found)
-
-
-def _quantile(values: Floats, weight: Floats, level: float) -> float:
-    order = np.argsort(values, kind="stable")
-    place = int(np.searchsorted(np.cumsum(weight[order]), level * weight.sum()))
-    return float(values[order][min(place, len(values) - 1)])

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from models.tasks.sales.task import HORIZONS, LEVELS
-from training.networks.tabular import scaled_row
+from training.networks.tabular import member, scaled_row
 from training.ranges import NONE, Ranges
 
 #: Numbers that a member gives of a row and horizon: mean, then quantiles.
@@ -69,10 +69,7 @@ def demand(
 
     found = []
     for m in range(members):
-        v = layers.Dropout(dropout / 2, name=f"row_dropout_{m}")(row)
-        for i, width in enumerate(hidden):
-            v = layers.Dense(width, activation="silu", kernel_initializer="he_normal", name=f"hidden_{m}_{i}")(v)
-            v = layers.Dropout(dropout, name=f"dropout_{m}_{i}")(v)
+        v = member(row, m, hidden, dropout)
         start = keras.initializers.Constant(bias)
         heads = layers.Dense(_HEADS, kernel_initializer="zeros", bias_initializer=start, name=f"heads_{m}")(v)
         found.append(layers.Lambda(answers, name=f"answers_{m}")([heads, pace]))

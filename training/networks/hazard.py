@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from training.networks.tabular import scaled_row
+from training.networks.tabular import member, scaled_row
 
 
 def hazard(
@@ -39,10 +39,7 @@ def hazard(
     start = keras.initializers.Constant(np.log(rates / (1 - rates)).astype(np.float32))
     logits = []
     for m in range(members):
-        v = layers.Dropout(dropout / 2, name=f"row_dropout_{m}")(row)
-        for i, width in enumerate(hidden):
-            v = layers.Dense(width, activation="silu", kernel_initializer="he_normal", name=f"hidden_{m}_{i}")(v)
-            v = layers.Dropout(dropout, name=f"dropout_{m}_{i}")(v)
+        v = member(row, m, hidden, dropout)
         deep = layers.Dense(bins, kernel_initializer="zeros", bias_initializer=start, name=f"bins_{m}")(v)
         straight = layers.Dense(bins, use_bias=False, kernel_initializer="zeros", name=f"straight_{m}")(row)
         logits.append(layers.Add(name=f"logits_{m}")([deep, straight]))

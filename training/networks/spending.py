@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from training.corrections import NONE, Correction
-from training.networks.tabular import scaled_row
+from training.networks.tabular import member, scaled_row
 
 #: Numbers that a member gives of a row: chance, orders, mean, three quantiles.
 CHANCE, ORDERS, MEAN, QUANTILES = 0, 1, 2, slice(3, 6)
@@ -66,10 +66,7 @@ def spending(
 
     found = []
     for m in range(members):
-        v = layers.Dropout(dropout / 2, name=f"row_dropout_{m}")(row)
-        for i, width in enumerate(hidden):
-            v = layers.Dense(width, activation="silu", kernel_initializer="he_normal", name=f"hidden_{m}_{i}")(v)
-            v = layers.Dropout(dropout, name=f"dropout_{m}_{i}")(v)
+        v = member(row, m, hidden, dropout)
         start_at = keras.initializers.Constant(bias)
         deep = layers.Dense(_HEADS, kernel_initializer="zeros", bias_initializer=start_at, name=f"heads_{m}")(v)
         straight = layers.Dense(_HEADS, use_bias=False, kernel_initializer="zeros", name=f"straight_{m}")(row)

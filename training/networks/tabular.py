@@ -31,6 +31,24 @@ def scaled_row(x: npt.NDArray[np.float32]) -> tuple[Any, Any]:
     return inputs, layers.Lambda(lambda u: ops.clip(u, -FARTHEST, FARTHEST), name="clip")(v)
 
 
+def member(row: Any, m: int, hidden: tuple[int, ...], dropout: float) -> Any:
+    """The hidden layers of the m-th of several networks over a scaled row, whose answers are averaged."""
+    import keras
+
+    v = keras.layers.Dropout(dropout / 2, name=f"row_dropout_{m}")(row)
+    for i, width in enumerate(hidden):
+        name = f"{m}_{i}"
+        v = keras.layers.Dense(width, activation="silu", kernel_initializer="he_normal", name=f"hidden_{name}")(v)
+        v = keras.layers.Dropout(dropout, name=f"dropout_{name}")(v)
+    return v
+
+
+def answers_of(network: Any, x: npt.NDArray[np.float32]) -> dict[str, npt.NDArray[np.float32]]:
+    """By output, what a network says of rows."""
+    told = network.predict(x, batch_size=8192, verbose=0)
+    return {name: np.asarray(a, np.float32) for name, a in zip(network.output_names, told, strict=True)}
+
+
 def tabular(x: npt.NDArray[np.float32], output: str, hidden: tuple[int, ...], dropout: float) -> Any:
     """An untrained model for rows like ``x``: [n, f] → [n, 1] in (0, 1)."""
     import keras

@@ -26,6 +26,7 @@ from training.labels.horizons import Labels
 from training.needs import Need
 from training.networks.demand import MEAN, PACE_DAYS, QUANTILES
 from training.networks.demand import demand as network_for
+from training.networks.tabular import answers_of
 from training.ranges import NONE, Judged, Ranges, ranges
 from training.split import Leak, window
 
@@ -148,12 +149,6 @@ def _trained(job: Job, shops: list[Shop], known_days: int, by: Ranges) -> Any:
     stage = f"training as of {known_days} days before the cut" if known_days else "training"
     fit(trained, drawn, loss, SCHEDULE, seed=job.seed, kept_in=job.kept_in, tell=job.tell, stage=stage)
     return answering
-
-
-def answers_of(network: Any, x: Rows32) -> dict[str, Rows32]:
-    """By output, what a network says of rows."""
-    told = network.predict(x, batch_size=8192, verbose=0)
-    return {name: np.asarray(a, np.float32) for name, a in zip(network.output_names, told, strict=True)}
 
 
 def baselines_of(job: Job, s: Shop) -> dict[str, dict[str, Floats]]:

@@ -26,6 +26,7 @@ from training.labels.amounts import brought_before
 from training.labels.horizons import orders_of
 from training.needs import Need
 from training.networks.spending import CHANCE, MEAN, ORDERS, QUANTILES, spending
+from training.networks.tabular import answers_of
 from training.replay import SNAPSHOT
 from training.shop_rows import RFM, VALIDATION_DAYS, Shop, fresh, shop_of
 from training.split import window
@@ -114,12 +115,6 @@ def _trained(job: Job, shops: list[Shop], known_days: int, by: Correction) -> An
     stage = f"training as of {known_days} days before the cut" if known_days else "training"
     fit(trained, drawn, loss, SCHEDULE, seed=job.seed, kept_in=job.kept_in, tell=job.tell, stage=stage)
     return answering
-
-
-def answers_of(network: Any, x: Rows32) -> dict[str, Rows32]:
-    """By output, what a network says of rows."""
-    told = network.predict(x, batch_size=8192, verbose=0)
-    return {name: np.asarray(a, np.float32) for name, a in zip(network.output_names, told, strict=True)}
 
 
 def baselines_of(job: Job, s: Shop, test: npt.NDArray[np.bool_], at_ms: int) -> dict[str, dict[str, Floats]]:
