@@ -41,6 +41,11 @@ class Split:
         return self.fit, self.validate, self.test
 
 
+def before_and_after(before: npt.NDArray[np.bool_]) -> dict[str, int]:
+    """How many rows teach and how many test, as a card says it, where the cut alone divides them."""
+    return {"trained on": int(before.sum()), "tested on": int((~before).sum())}
+
+
 def window(history: History | Told, cut_ms: int) -> dict[str, str]:
     """What a card says of a data set: from when on events were seen, where training ended and the test began, and
     where the events end."""

@@ -24,6 +24,7 @@ from training.labels.pictures import pictures, points
 from training.networks.inputs import rows_of
 from training.networks.pictures import Variation, pooled, varied
 from training.source import of_name
+from training.sureness import sure_from
 from training.tasks import image
 
 COLOURS = {"Tea": (40, 160, 60), "Cups": (60, 60, 200), "Lamps": (220, 200, 40)}
@@ -105,10 +106,10 @@ def test_where_sure_says_what_came(trained: tuple[Artifact, CutTold]) -> None:
     rng = np.random.default_rng(2)
     confidence = rng.random(4_000)
     right = rng.random(4_000) < confidence
-    least = image.sure_from(confidence, right, np.arange(4_000), 1)
+    least = sure_from(confidence, right, np.arange(4_000), 1, image.PROMISE)
     assert least is not None
-    assert right[confidence >= least].mean() >= image.PROMISED
-    assert image.sure_from(confidence, np.zeros(4_000, bool), np.arange(4_000), 1) is None
+    assert right[confidence >= least].mean() >= image.PROMISE.share
+    assert sure_from(confidence, np.zeros(4_000, bool), np.arange(4_000), 1, image.PROMISE) is None
 
 
 def test_of_an_item_the_first_picture_that_can_be_read_counts(tmp_path: Path) -> None:

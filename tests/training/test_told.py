@@ -26,8 +26,9 @@ from training.networks.bag import places_of, rarity
 from training.networks.inputs import rows_of
 from training.report import page
 from training.source import of_files, of_name
+from training.sureness import sure_from, temperature
 from training.tasks import train
-from training.tasks.category import sure_from, temperature
+from training.tasks.category import PROMISE
 from training.told import Told
 
 KINDS = {
@@ -158,12 +159,12 @@ def test_the_threshold_keeps_its_promise_or_there_is_none() -> None:
     confidence = rng.uniform(0.3, 1, 1500)
     right = rng.random(1500) < np.where(confidence > 0.7, 0.999, 0.8)
     groups = np.arange(1500)
-    least = sure_from(confidence, right, groups, 1)
+    least = sure_from(confidence, right, groups, 1, PROMISE)
     assert least is not None
     assert 0.6 < least <= 0.72
     assert right[confidence >= least].mean() > 0.98
-    assert sure_from(confidence, rng.random(1500) < 0.9, groups, 1) is None
-    assert sure_from(confidence[:30], right[:30], groups[:30], 1) is None
+    assert sure_from(confidence, rng.random(1500) < 0.9, groups, 1, PROMISE) is None
+    assert sure_from(confidence[:30], right[:30], groups[:30], 1, PROMISE) is None
 
 
 def test_temperature_makes_logits_as_sure_as_they_are_right() -> None:

@@ -25,7 +25,17 @@ from training.fit import Schedule
 from training.labels.pictures import Shown, pictures, points
 from training.networks.pictures import Shape, Variation, pooled
 from training.source import of_name
-from training.tasks.image import LINEAR_ROWS, PHASES, SHIPPED, VALIDATION_SHARE, names_of, targets, taught
+from training.sureness import names_of
+from training.tasks.image import (
+    LEAST_PICTURES,
+    LINEAR_ROWS,
+    MOST_CLASSES,
+    PHASES,
+    SHIPPED,
+    VALIDATION_SHARE,
+    targets,
+    taught,
+)
 from training.times import parse_time
 
 
@@ -78,7 +88,7 @@ def measure(name: str, data: Path | None, seed: int, validate: bool) -> dict[str
     told, _ = of_name(name, data, Settings(), "item").load(Path("build/training"), lambda n: tell("reading", n))
     shown = pictures(told)
     before = shown.found.at_ms < parse_time(how.cut)
-    names = names_of(shown.found.label[before])
+    names = names_of(shown.found.label[before], MOST_CLASSES, LEAST_PICTURES)
     place = {each: i for i, each in enumerate(names)}
     label = np.array([place.get(each, -1) for each in shown.found.label.tolist()], np.int64)
     teach, test = np.flatnonzero(before & (label >= 0)), np.flatnonzero(~before)

@@ -29,7 +29,8 @@ from training.labels.listings import Labelled, listings
 from training.needs import Need, TooLittle
 from training.networks.bag import Bag, Rounded, machine, rarity
 from training.networks.inputs import rows_of
-from training.split import window
+from training.split import before_and_after, window
+from training.sureness import Promise, names_of, sure_from, sureness, temperature
 from training.told import Told
 
 Rows32 = npt.NDArray[np.float32]
@@ -49,10 +50,7 @@ MOST_CATEGORIES, LEAST_LISTINGS = 100, 5
 SIZE = 1 << 15
 #: So many of the sellers (or items) before the cut choose the temperature and the threshold.
 VALIDATION_SHARE = 0.25
-#: The share of answers that is promised to be right where it is sure.
-PROMISED = 0.98
-LEAST_SURE = 50
-"""Answers of which the share right is told: of fewer it is chance."""
+PROMISE = Promise(share=0.98, least_rows=50, first=20, rounds=200)
 SCHEDULE = Schedule(epochs=4, batch=128, rate=3e-3, weight_decay=0.0, average=0.99)
 DROPOUT, SCALE, POWER = 0.4, 5.0, 1.5
 FEW = "Of ten categories 85 in 100 suggestions are right after 200 listings, 91 after 1,000, 98 after 26,000."
@@ -73,7 +71,7 @@ def tested(told: Told, cut_ms: int) -> int:
 def categories(told: Told, cut_ms: int) -> int:
     """Categories with enough of them before the cut."""
     found = listings(told)
-    return len(names_of(found.label[found.at_ms < cut_ms]))
+    return len(names_of(found.label[found.at_ms < cut_ms], MOST_CATEGORIES, LEAST_LISTINGS))
 
 
 _UNSURE = "With 100 the share that is right is sure to 0.05."
@@ -84,13 +82,6 @@ NEEDS = (
         "categories of 5 listings or more before the cut", categories, 2, 2, "Of one there is no choice.", together=True
     ),
 )
-
-
-def names_of(label: npt.NDArray[Any]) -> list[str]:
-    """The categories that a version knows, in order of their names."""
-    names, count = np.unique(label[label != ""].astype(str), return_counts=True)
-    most = np.lexsort((names, -count))[:MOST_CATEGORIES]
-    return sorted(str(names[i]) for i in most.tolist() if count[i] >= LEAST_LISTINGS)
 
 
 @dataclass(frozen=True)
@@ -163,31 +154,6 @@ def taught(
     return Taught(bag, categories)
 
 
-def temperature(logits: Floats, label: Ints) -> float:
-    """What logits are divided by so that the chances fit the labels best, of 60 from 0.25 to 4."""
-
-    def surprise(by: float) -> float:
-        scaled = logits / by
-        scaled -= scaled.max(axis=1, keepdims=True)
-        right = scaled[np.arange(len(label)), label]
-        return float((np.log(np.exp(scaled).sum(axis=1)) - right).mean())
-
-    return float(min(np.geomspace(0.25, 4.0, 60).tolist(), key=surprise))
-
-
-def sure_from(confidence: Floats, right: npt.NDArray[np.bool_], group: Ints, seed: int) -> float | None:
-    """The least confidence, in fiftieths, from which on the share that is right is at least what is promised, however
-    groups are redrawn (95% interval); None where no confidence is."""
-    for least in range(20, 50):
-        some = confidence >= least / 50
-        if some.sum() < LEAST_SURE:
-            return None
-        low, _ = share_interval({"ours": right[some]}, group[some], seed, rounds=200)["ours"]
-        if low >= PROMISED:
-            return least / 50
-    return None
-
-
 @dataclass(frozen=True)
 class Part:
     """A history with what is made of it. ``label`` [k]: places of categories; their number: none of them; -1: one that
@@ -205,12 +171,16 @@ class Part:
     @property
     def other(self) -> bool:
         """Whether it is of goods of none of the categories."""
-        return self.given.name in OTHERS or self.given.name in MEASURED
+        return _is_other(self.given)
+
+
+def _is_other(given: CutTold) -> bool:
+    return given.name in OTHERS or given.name in MEASURED
 
 
 def _part(task: Task, given: CutTold, found: Labelled, names: Sequence[str]) -> Part:
     place = {name: i for i, name in enumerate(names)}
-    other = given.name in OTHERS or given.name in MEASURED
+    other = _is_other(given)
     label = np.array([len(names) if other else place.get(name, -1) for name in found.label.tolist()], np.int64)
     kept = (label >= 0) | ((found.label != "") & (found.at_ms >= given.cut_ms))
     some = found.take(kept)
@@ -221,7 +191,7 @@ def train(job: Job) -> Artifact:
     """Train on what was listed before the cut, measure on what came after it beside the baselines, export and prove."""
     read = [(given, listings(given.history)) for given in job.told]
     own = [found.label[found.at_ms < given.cut_ms] for given, found in read if given.name not in OTHERS]
-    names = names_of(np.concatenate(own))
+    names = names_of(np.concatenate(own), MOST_CATEGORIES, LEAST_LISTINGS)
     if len(names) < 2:
         raise TooLittle("Before the cut there are fewer than two categories of 5 listings: there is nothing to choose.")
     job.tell("reading titles", 0, None)
@@ -240,7 +210,7 @@ def train(job: Job) -> Artifact:
     network = model.network(x.shape[1])
     chosen = truth < len(names)
     confidence, right = _first(Taught(first.bag, len(names), by), x[held][chosen], truth[chosen])
-    least = sure_from(confidence, right, group[held][chosen], job.seed)
+    least = sure_from(confidence, right, group[held][chosen], job.seed, PROMISE)
 
     def answer(rows: Rows32) -> dict[str, Rows32]:
         confidence, place, chance = network.predict(rows, batch_size=1024, verbose=0)
@@ -253,7 +223,7 @@ def train(job: Job) -> Artifact:
         said = answer(rows)
         confidence, right = said["confidence"].astype(np.float64), said["category"][:, 0] == wanted
         after = part.found.take(~part.before)
-        sure[part.given.name] = _sureness(confidence, right, after.group, least, part.other, job.seed)
+        sure[part.given.name] = sureness(confidence, None if part.other else right, after.group, least, job.seed)
         if part.other:
             continue
         golden.append(rows)
@@ -270,10 +240,7 @@ def train(job: Job) -> Artifact:
             "rule": "trained on items listed before the cut, tested on those first listed after it; of PriceRunner "
             "these are of other merchants",
             "windows": {part.given.name: window(part.given.history, part.given.cut_ms) for part in parts},
-            "rows": {
-                part.given.name: {"trained on": int(part.before.sum()), "tested on": int((~part.before).sum())}
-                for part in parts
-            },
+            "rows": {part.given.name: before_and_after(part.before) for part in parts},
         },
         "seed": job.seed,
         "metrics": metrics,
@@ -285,7 +252,7 @@ def train(job: Job) -> Artifact:
         "title of a thing of another kind is most often called unsure, not always (sure, below). Descriptions taught "
         "nothing where the data have none. A model code alone says little of a brand that it has not seen.",
         "names": names,
-        "sure": {"from": least, "promised": PROMISED, "temperature": round(by, 4), "tests": sure},
+        "sure": {"from": least, "promised": PROMISE.share, "temperature": round(by, 4), "tests": sure},
     }
     onnx = export.to_onnx(network, job.task)
     return export.proven(job.task, onnx, answer, some, x, card)
@@ -341,16 +308,4 @@ def _confidence(
     found["importance"] = importance(
         lambda x: answer(x)["confidence"], rows, right.astype(np.float64), widths, job.seed
     )
-    return found
-
-
-def _sureness(
-    confidence: Floats, right: npt.NDArray[np.bool_], group: Ints, least: float | None, other: bool, seed: int
-) -> dict[str, Any]:
-    """Of what came after the cut: how many it is sure of, and which share of these is right."""
-    sure = np.zeros(len(confidence), np.bool_) if least is None else confidence >= least
-    found: dict[str, Any] = {"rows": len(sure), "sure": round(float(sure.mean()), 4) if len(sure) else None}
-    if not other and sure.any():
-        found["right"] = round(float(right[sure].mean()), 4)
-        found["right_95"] = list(share_interval({"ours": right[sure]}, group[sure], seed)["ours"])
     return found

@@ -27,7 +27,8 @@ from training.labels.pictures import Shown, pictures, points
 from training.needs import Need, TooLittle
 from training.networks.inputs import rows_of
 from training.networks.pictures import Shape, Variation, answering, body, folded, pooled, varied
-from training.split import window
+from training.split import before_and_after, window
+from training.sureness import Promise, names_of, sure_from, sureness, temperature
 from training.told import Told
 
 Rows32 = npt.NDArray[np.float32]
@@ -41,10 +42,7 @@ SHIPPED = {"grocery_store": "2019-01-03"}
 MOST_CLASSES, LEAST_PICTURES = 200, 5
 #: The last so many of the pictures before the cut choose.
 VALIDATION_SHARE = 0.1
-#: The share of answers that is to be right where it is sure.
-PROMISED = 0.7
-LEAST_SURE = 20
-"""Answers of which the share right is told: of fewer it is chance."""
+PROMISE = Promise(share=0.7, least_rows=20, first=10, rounds=400)
 #: Small pictures first, of which an epoch costs a ninth; then larger ones.
 PHASES = (
     (32, Schedule(epochs=30, batch=64, rate=3e-3, weight_decay=5e-2, average=0.99)),
@@ -78,13 +76,6 @@ NEEDS = (
         "With 100 the share that is right is sure to 0.1.", together=True,
     ),
 )  # fmt: skip
-
-
-def names_of(label: npt.NDArray[Any]) -> list[str]:
-    """The classes that a version knows, in order of their names."""
-    names, count = np.unique(label[label != ""].astype(str), return_counts=True)
-    most = np.lexsort((names, -count))[:MOST_CLASSES]
-    return sorted(str(names[i]) for i in most.tolist() if count[i] >= LEAST_PICTURES)
 
 
 def targets(label: Ints, parent: npt.NDArray[Any], classes: int) -> Rows32:
@@ -121,31 +112,11 @@ def taught(
     return folded(network, shape, len(wanted))
 
 
-def temperature(plain: Any, seen: npt.NDArray[np.uint8], label: Ints, shape: Shape) -> float:
-    """What logits are divided by so that the chances fit the labels best, of 60 from 0.25 to 4."""
+def logits_of(plain: Any, seen: npt.NDArray[np.uint8], shape: Shape) -> Floats:
+    """[n, classes] of pictures, the mean of what is said of each and of its mirror image."""
     small = pooled(seen, shape.side)
     logits = sum(plain.predict(x, batch_size=256, verbose=0)[0].astype(np.float64) for x in (small, small[:, :, ::-1]))
-    logits = logits / 2
-
-    def surprise(by: float) -> float:
-        scaled = logits / by
-        scaled -= scaled.max(axis=1, keepdims=True)
-        return float((np.log(np.exp(scaled).sum(axis=1)) - scaled[np.arange(len(label)), label]).mean())
-
-    return float(min(np.geomspace(0.25, 4.0, 60).tolist(), key=surprise))
-
-
-def sure_from(confidence: Floats, right: Bools, group: Ints, seed: int) -> float | None:
-    """The least confidence, in fiftieths, from which on the share that is right is at least what is promised, however
-    groups are redrawn (95% interval); None where no confidence is."""
-    for least in range(10, 50):
-        some = confidence >= least / 50
-        if some.sum() < LEAST_SURE:
-            return None
-        low, _ = share_interval({"ours": right[some]}, group[some], seed, rounds=400)["ours"]
-        if low >= PROMISED:
-            return least / 50
-    return None
+    return np.asarray(logits / 2)
 
 
 @dataclass(frozen=True)
@@ -176,7 +147,8 @@ def train(job: Job) -> Artifact:
     """Train on what was listed before the cut, measure on what came after it beside the baselines, export and prove."""
     shape = Shape()
     read = [(given, pictures(given.history)) for given in job.told]
-    names = names_of(np.concatenate([shown.found.label[shown.found.at_ms < given.cut_ms] for given, shown in read]))
+    early = np.concatenate([shown.found.label[shown.found.at_ms < given.cut_ms] for given, shown in read])
+    names = names_of(early, MOST_CLASSES, LEAST_PICTURES)
     if len(names) < 2:
         raise TooLittle("Before the cut there are fewer than two classes of 5 pictures: there is nothing to choose.")
     parts = [_part(given, shown, names) for given, shown in read]
@@ -193,12 +165,14 @@ def train(job: Job) -> Artifact:
     plain = taught(seen, label, wanted, seed=job.seed, kept_in=job.kept_in, tell=job.tell, shape=shape)
     held_seen = np.concatenate([points(part.shown.found.records) for part in choose])
     held_label = np.concatenate([part.label for part in choose])
-    by = temperature(plain, held_seen, held_label, shape)
+    by = temperature(logits_of(plain, held_seen, shape), held_label)
     network = answering(plain, job.task, shape, LISTED, by)
     answer = partial(_answer, network, job.task)
     said = _asked(answer, job.task, [r for part in choose for r in part.shown.found.records])
     held_group = np.concatenate([part.shown.found.group for part in choose])
-    least = sure_from(said["confidence"].astype(np.float64), said["shown"][:, 0] == held_label, held_group, job.seed)
+    least = sure_from(
+        said["confidence"].astype(np.float64), said["shown"][:, 0] == held_label, held_group, job.seed, PROMISE
+    )
     metrics, sure, golden = {}, dict[str, Any](), list[Any]()
     for part in parts:
         after = part.take(~part.before)
@@ -212,10 +186,7 @@ def train(job: Job) -> Artifact:
             "rule": "trained on pictures listed before the cut, of which the last tenth only chose; tested on those "
             "listed after it",
             "windows": {part.given.name: window(part.given.history, part.given.cut_ms) for part in parts},
-            "rows": {
-                part.given.name: {"trained on": int(part.before.sum()), "tested on": int((~part.before).sum())}
-                for part in parts
-            },
+            "rows": {part.given.name: before_and_after(part.before) for part in parts},
         },
         "seed": job.seed,
         "metrics": metrics,
@@ -228,7 +199,7 @@ def train(job: Job) -> Artifact:
         "them, often without being sure, not always. It was taught by photos taken in shops, not by those of "
         "catalogues on white. Its embedding compares pictures of one version only.",
         "names": names,
-        "sure": {"from": least, "promised": PROMISED, "temperature": round(by, 4), "tests": sure},
+        "sure": {"from": least, "promised": PROMISE.share, "temperature": round(by, 4), "tests": sure},
     }
     onnx = export.to_onnx(network, job.task, half=True)
     rows = rows_of(job.task, [golden[i] for i in order[:GOLDEN].tolist()])
@@ -278,11 +249,7 @@ def _measured(
         shown[name]["recall_10"] = round(float(np.nanmean(alike[name]["recall"])), 4)
     right, confidence = ranks["ours"] == 0, said["confidence"].astype(np.float64)
     hit = {name: rank == 0 for name, rank in ranks.items()}
-    sure = np.zeros(len(right), np.bool_) if least is None else confidence >= least
-    told: dict[str, Any] = {"rows": len(sure), "sure": round(float(sure.mean()), 4)}
-    if sure.any():
-        told["right"] = round(float(right[sure].mean()), 4)
-        told["right_95"] = list(share_interval({"ours": right[sure]}, found.group[sure], job.seed)["ours"])
+    told = sureness(confidence, right, found.group, least, job.seed)
     confident = compare(right.astype(np.float64), {"ours": confidence}, found.group, {}, job.seed)
     rows = rows_of(job.task, found.records[:200])
     widths = list(zip(job.task.features, export.widths(job.task), strict=True))

@@ -26,7 +26,7 @@ from training.labels.listings import Labelled, reviews
 from training.needs import Need, TooLittle
 from training.networks.bag import Bag, Rounded, even, rarity, regression
 from training.networks.inputs import rows_of
-from training.split import window
+from training.split import before_and_after, window
 from training.told import Told
 
 Rows32 = npt.NDArray[np.float32]
@@ -204,10 +204,7 @@ def train(job: Job) -> Artifact:
             "rule": "trained on reviews before the cut, each text once, tested on those after it; waimai_10k (food "
             "delivery) only tests",
             "windows": {part.given.name: window(part.given.history, part.given.cut_ms) for part in parts},
-            "rows": {
-                part.given.name: {"trained on": int(part.before.sum()), "tested on": int((~part.before).sum())}
-                for part in parts
-            },
+            "rows": {part.given.name: before_and_after(part.before) for part in parts},
         },
         "seed": job.seed,
         "metrics": metrics,
