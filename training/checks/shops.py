@@ -1,0 +1,45 @@
+"""What checks of models of whole shops are asked, and the histories that the shipped model learned, at its cuts."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from models.registry import task
+from streams.features.kinds.decay import DAY_MS
+from training.datasets import DATASETS
+from training.fit import Tell
+from training.job import CutHistory, Job
+from training.source import of_dataset
+from training.times import parse_time
+
+
+def options_of(name: str, about: str | None, shipped: Mapping[str, str]) -> argparse.Namespace:
+    """The options of the check of a task; ``shipped``: its data sets and their cuts."""
+    asked = argparse.ArgumentParser(prog=f"python -m training.checks.{name}", description=about)
+    asked.add_argument("--data", type=Path, help="folder that holds online_retail/")
+    asked.add_argument("--shop", action="append", choices=list(shipped), help="only these; default: all")
+    asked.add_argument("--train", action="store_true", help="train anew instead of asking the shipped model")
+    asked.add_argument("--before", action="store_true", help="train and judge before the cut")
+    asked.add_argument("--seed", type=int, default=7)
+    asked.add_argument("--work", type=Path, default=Path("build/training"))
+    return asked.parse_args()
+
+
+def job_of(
+    name: str, shipped: Mapping[str, str], options: argparse.Namespace, tell: Tell, earlier_days: int = 0
+) -> Job:
+    """Those of the options; ``earlier_days``: they end at the cut, and are cut so many days before."""
+    given = []
+    for shop in options.shop or shipped:
+        source = of_dataset(DATASETS[shop], options.data)
+        history, _ = source.load(options.work, lambda n, shop=shop: tell(f"reading {shop}", n, None))  # type: ignore[misc]
+        cut_ms = parse_time(shipped[shop])
+        if earlier_days:
+            history = history.until(int((history.time_ms <= cut_ms).sum()))
+        given.append(CutHistory(source, history, cut_ms - earlier_days * DAY_MS))
+    job = Job(task(name), tuple(given), options.seed, options.work, tell=tell)
+    # A place of its own for what is unfinished: a training of the same task may run beside it.
+    return replace(job, work=options.work / "check")
