@@ -159,8 +159,9 @@ class ItemSide:
             return
         newest = CATALOGUE.kind(NewestKind).value(state.pick(points.row), "category")
         day = self._days.number(points.now_ms)
-        pairs, which = np.unique(np.stack([newest, day]), axis=1, return_inverse=True)
-        units = np.array([self._categories.units(*pair) for pair in pairs.T.tolist()], np.int64)
+        # Day by day: a day's sums are made from those of the day before.
+        pairs, which = np.unique(np.stack([day, newest]), axis=1, return_inverse=True)
+        units = np.array([self._categories.units(code, at) for at, code in pairs.T.tolist()], np.int64)
         state.flat["i8"][state.cells(CATEGORY_UNITS, points.row)] = units[which.reshape(-1)]
 
     def correct(self, state: Rows, groups: Sequence[Group], scores: Mapping[str, TaskScores]) -> None:

@@ -15,6 +15,8 @@ from streams.columns.shopper_events import category_code
 from streams.state.keys import OPEN
 
 DAYS = 30
+#: Sums of so many days are kept: where one source was behind, items are due for weeks of days at once.
+MOST = 120
 
 
 class CategoryUnits:
@@ -41,10 +43,9 @@ class CategoryUnits:
         """Units of a category in the 30 days up to a day, as of its begin: nothing of the day itself."""
         found = self._sums.get(day)
         if found is None:
-            found = self._sums_of(day)
-            if len(self._sums) > DAYS:
-                self._sums.clear()
-            self._sums[day] = found
+            found = self._sums[day] = self._sums_of(day)
+            if len(self._sums) > MOST:
+                del self._sums[min(self._sums)]
         return found[code]
 
     def _sums_of(self, day: int) -> Counter[int]:

@@ -214,7 +214,9 @@ class Inputs:
 
 
 def _spread(values: npt.NDArray[Any], judged: Bools) -> npt.NDArray[Any]:
-    """Answers of the judged rows at their places among all; NaN elsewhere."""
+    """Answers of the judged rows at their places among all; NaN elsewhere. Not to be written into."""
+    if not len(values):
+        return np.broadcast_to(np.nan, (len(judged), *values.shape[1:]))
     whole = np.full((len(judged), *values.shape[1:]), np.nan)
     whole[judged] = values
     return whole
@@ -259,7 +261,8 @@ def score(
         if task.shadow is not None:
             *_, compared = _beside("shadow", task.shadow, rows, task.live, np.ones(n, np.bool_))
             chosen.compared.append(compared)
-        chosen.answers = {name: np.round(values, DECIMALS) for name, values in chosen.answers.items()}
+        if judged.any():
+            chosen.answers = {name: np.round(values, DECIMALS) for name, values in chosen.answers.items()}
         found[task.live.task] = chosen
     return found
 
