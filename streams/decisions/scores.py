@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -27,17 +26,12 @@ class Scores:
 
     def decide(self, state: Rows, group: Group) -> Iterable[Said]:
         seen, start = group.seen, group.span.start
-        tasks = seen.once("scored", lambda: [_Spoken.of(seen, task) for task in seen.scores])
-        tasks = [spoken for spoken in tasks if spoken.outputs]
+        tasks = seen.once("scored", lambda: {task: told for task in seen.scores if (told := _told(seen, task))})
         if not tasks:
             return
-        some = np.logical_or.reduce([group.whole(spoken.task) for spoken in tasks])
+        some = np.logical_or.reduce([group.whole(task) for task in tasks])
         for i in np.flatnonzero(some).tolist():
-            answers = {
-                task: Answer(model=group.model(task, i), scores=dict(zip(outputs, told[start + i], strict=True)))
-                for task, outputs, told in tasks
-                if start + i in told
-            }
+            at = start + i
             yield (
                 i,
                 Scored(
@@ -46,24 +40,20 @@ class Scores:
                     key=group.key[i],
                     event_time_ms=int(group.now_ms[i]),
                     due=group.due[i],
-                    answers=answers,
+                    answers={task: told[at] for task, told in tasks.items() if at in told},
                 ),
             )
 
 
-class _Spoken(NamedTuple):
-    """What a task says of a slice's due points."""
-
-    task: str
-    outputs: list[str]
-    """The names of those that are said."""
-    told: dict[int, tuple[Any, ...]]
-    """Due point → their values; only of those that are answered whole."""
-
-    @staticmethod
-    def of(seen: Seen, task: str) -> _Spoken:
-        said = [output for output in seen.scores[task].models[0].outputs if output.kind in SAID]
-        outputs = [output.name for output in said if output.kind == "quantiles" or output.width == 1]
-        some = np.flatnonzero(seen.whole(task))
-        values = zip(*(seen.answer(task, name)[some].tolist() for name in outputs), strict=True)
-        return _Spoken(task, outputs, dict(zip(some.tolist(), values, strict=False)))
+def _told(seen: Seen, task: str) -> dict[int, Answer]:
+    """What a task says of a slice's due points, by their places: of those that are answered whole."""
+    said = [output for output in seen.scores[task].models[0].outputs if output.kind in SAID]
+    outputs = [output.name for output in said if output.kind == "quantiles" or output.width == 1]
+    if not outputs:
+        return {}
+    some, used = np.flatnonzero(seen.whole(task)), seen.used(task)
+    values = zip(*(seen.answer(task, name)[some].tolist() for name in outputs), strict=True)
+    return {
+        i: Answer(model=used[i], scores=dict(zip(outputs, told, strict=True)))
+        for i, told in zip(some.tolist(), values, strict=True)
+    }
