@@ -19,6 +19,7 @@ import faust
 
 from models.artifact import ArtifactError
 from models.store import Shelf, Store
+from streams.admin import create
 from streams.announce import Announcer
 from streams.app import create_app
 from streams.campaign_book import BOARD as CAMPAIGNS
@@ -29,7 +30,7 @@ from streams.entities.item import ITEM
 from streams.kafka_watch import KafkaWatch
 from streams.search_book import BOARD as SEARCH
 from streams.settings import Settings, SettingsError
-from streams.topics import CARRIED, changelog_name, create
+from streams.topics import CARRIED, changelog_name
 from streams.writable import why_not_folder
 
 log = logging.getLogger(__name__)
@@ -52,6 +53,9 @@ class Process(faust.Worker):
 
 #: A worker that starts together with its Kafka waits for it so long.
 KAFKA_PATIENCE_SECONDS = 10.0
+#: When the collector looks for cycles, by generation (``gc.set_threshold``). A slice makes tens of thousands of objects
+#: that are gone once it is applied: at the default of 700 they are looked through several times before.
+COLLECTED_AFTER = (50_000, 20, 20)
 
 
 def run(settings: Settings, loglevel: str = "WARNING", on_step: Callable[[str], None] | None = None) -> int:
@@ -83,6 +87,7 @@ def run(settings: Settings, loglevel: str = "WARNING", on_step: Callable[[str], 
     announcer = Announcer(settings.announce_seconds, _nobody if loglevel == "ERROR" else _say)
     worker = create_app(settings, entities, shelf, control, campaigns, sought, kafka, on_step, announcer)
     gc.freeze()  # What lives for ever is looked through no more; stores collect when they are closed.
+    gc.set_threshold(*COLLECTED_AFTER)
     process = Process(
         worker.app,
         loglevel=loglevel,
