@@ -19,8 +19,9 @@ from itertools import groupby
 
 import msgspec
 
+from streams.admin import Identity
 from streams.reading import Reader, Record
-from streams.topics import SOURCES, Identity
+from streams.topics import SOURCES
 
 #: A file holds no more records, and no more bytes of keys and values, than these.
 MOST_RECORDS, MOST_BYTES = 1_000_000, 128 << 20

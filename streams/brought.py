@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from streams.admin import TopicError
 from streams.budget.ledger import Balance
 from streams.campaign_book import UnknownCampaign, read
 from streams.entities.campaign import CAMPAIGN
@@ -18,7 +19,7 @@ from streams.reading import Reader
 from streams.records.effects import EffectMeasured, Range
 from streams.records.words import money, shown_time
 from streams.settings import Settings
-from streams.topics import EFFECTS, TopicError
+from streams.topics import EFFECTS
 
 EVERY, DAY_MS = "*", 86_400_000
 #: Measures that are no money, and how a number of each per shopper is written.

@@ -34,6 +34,7 @@ def told() -> tuple[type[Exception], ...]:
     """The errors whose text says what to do: it is all that is shown of them."""
     from models.artifact import ArtifactError
     from streams.access import Unreachable
+    from streams.admin import TopicError
     from streams.archive import ArchiveError
     from streams.bench.errors import BenchError
     from streams.broker.embedded import BrokerError
@@ -49,7 +50,6 @@ def told() -> tuple[type[Exception], ...]:
     from streams.rollout import NotServed
     from streams.settings import SettingsError
     from streams.similar import NoPicture
-    from streams.topics import TopicError
     from training.errors import TrainingError
 
     return (

@@ -13,7 +13,8 @@ import msgspec
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
 from streams.access import Access
-from streams.topics import Topic, TopicError
+from streams.admin import TopicError
+from streams.topics import Topic
 
 log = logging.getLogger(__name__)
 #: A broker is away: the client goes on by itself.

@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 import msgspec
 
 from streams.access import Access
+from streams.admin import TopicError
 from streams.reading import Reader
 from streams.records.outcomes import DeadLetter
-from streams.topics import DEAD_LETTERS, TopicError
+from streams.topics import DEAD_LETTERS
 
 _decoder = msgspec.json.Decoder(DeadLetter)
 

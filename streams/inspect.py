@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import msgspec
 import numpy as np
 
+from streams.admin import TopicError
 from streams.budget.ledger import Balance
 from streams.decisions.favourite import ADDRESS as FAVOURITE
 from streams.entities.campaign import CampaignSide
@@ -33,7 +34,7 @@ from streams.records.serving import Stages
 from streams.settings import Settings
 from streams.state import keys
 from streams.state.keys import PROGRESS, older, row_key
-from streams.topics import EVENTS, TopicError, changelog_name
+from streams.topics import EVENTS, changelog_name
 
 
 def changelog_values(

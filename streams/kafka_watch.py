@@ -19,8 +19,9 @@ from confluent_kafka import IsolationLevel, KafkaException, TopicPartition
 from confluent_kafka.admin import OffsetSpec  # type: ignore[attr-defined]
 
 from streams.access import Access
+from streams.admin import Identity, TopicError, admin_client, identities, timestamp_type
 from streams.processing.partition import OtherLog
-from streams.topics import EVENTS, Identity, TopicError, admin_client, identities, timestamp_type
+from streams.topics import EVENTS
 
 log = logging.getLogger(__name__)
 EARLIEST, LATEST = cast(Any, OffsetSpec).earliest(), cast(Any, OffsetSpec).latest()

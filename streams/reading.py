@@ -10,8 +10,8 @@ from typing import TypeVar
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from streams.access import Access
+from streams.admin import TopicError, admin_client
 from streams.compacted import PASSING
-from streams.topics import TopicError, admin_client
 
 PATIENCE_SECONDS = 30.0
 #: What Kafka says of a group that nobody has joined, or may not be told of.

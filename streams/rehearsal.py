@@ -18,6 +18,7 @@ from datetime import UTC, datetime
 import msgspec
 import numpy as np
 
+from streams.admin import TopicError
 from streams.campaigns.asking import Afforded, Asked
 from streams.columns.arrays import Hashes, Ints
 from streams.effects.attribution import Opened
@@ -50,7 +51,7 @@ from streams.records.words import when_ms
 from streams.rehearsed import DAY_MS, RehearsalError, Rehearsed
 from streams.settings import Settings
 from streams.state.keys import PROGRESS
-from streams.topics import EVENTS, TopicError
+from streams.topics import EVENTS
 
 SLICE = 2_000
 #: Of fewer days nothing is told.

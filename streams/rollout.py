@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from models.registry import task as task_of
+from streams.admin import TopicError
 from streams.control import Control, decode
 from streams.entities.contents import find
 from streams.entities.shopper import SHOPPER
@@ -17,7 +18,7 @@ from streams.processing.entity import Entity
 from streams.reading import Reader, members
 from streams.records.serving import ChangeRefused, Stages
 from streams.settings import Settings
-from streams.topics import CONTROL, TopicError
+from streams.topics import CONTROL
 
 #: A choice that is in a partition's log is among its last records so many.
 LOOKED_AT = 5000

@@ -24,8 +24,8 @@ DOORS = {
     "aiokafka": {"streams/transport"},
     "rocksdict": {"streams/tables.py"},
     "confluent_kafka": {
+        "streams/admin.py",
         "streams/state/write_behind.py",
-        "streams/topics.py",
         "streams/compacted.py",
         "streams/kafka_watch.py",
         "streams/reading.py",
@@ -74,7 +74,10 @@ DOORS = {
     "training": {"training", "streams/cli.py", "streams/commands", "streams/demo", "streams/bench"},
 }
 #: modules of ours that pure code must not know
-IMPURE = ("streams.app", "streams.agents", "streams.transport", "streams.tables", "streams.topics", "streams.settings")
+IMPURE = (
+    "streams.app", "streams.agents", "streams.transport", "streams.tables", "streams.topics", "streams.admin",
+    "streams.settings",
+)  # fmt: skip
 PURE = (
     "streams/records",
     "streams/budget",
@@ -91,6 +94,7 @@ PURE = (
 LAYERS = (
     ("access", "metrics", "nearest", "noise", "plot", "records", "terminal", "writable"),
     ("announce", "broker", "columns", "topics", "transport", "web"),
+    ("admin",),
     ("compacted", "effects", "features", "state"),
     ("campaign_book", "control", "rehearsed", "search"),
     ("budget", "campaigns", "search_book"),

@@ -18,13 +18,14 @@ from rich.console import Console
 from rich.progress import Progress
 
 from streams.access import Access
+from streams.admin import create
 from streams.bench import inside
 from streams.bench.clickstream import clickstream
 from streams.bench.errors import BenchError
 from streams.broker.embedded import Broker
 from streams.entities import contents
 from streams.terminal import print_rows
-from streams.topics import EVENTS, create
+from streams.topics import EVENTS
 
 SHOPPERS = 20_000
 #: The peer is slower by more than ten times: it gets a tenth of the records, so that rounds take alike.

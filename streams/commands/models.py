@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from streams.access import Unreachable
+from streams.admin import TopicError
 from streams.commands.common import BROKER, JSON, TASK, Number, OneOf
 from streams.commands.groups import Group
 from streams.control import Control
 from streams.records.serving import Stages
 from streams.settings import Settings
 from streams.terminal import print_rows, progress_bar
-from streams.topics import TopicError
 
 if TYPE_CHECKING:
     from streams.versions import Versions

@@ -7,12 +7,12 @@ import sys
 
 import click
 
+from streams.admin import check, create
 from streams.commands.common import BROKER, COUNT, JSON
 from streams.commands.groups import Group
 from streams.entities import contents
 from streams.settings import Settings
 from streams.terminal import print_rows
-from streams.topics import check, create
 
 
 @click.group(cls=Group)

@@ -16,11 +16,12 @@ from typing import BinaryIO
 from rich.console import Console
 
 from streams.access import Access
+from streams.admin import create, records_in
 from streams.broker.embedded import Broker, free_ports
 from streams.demo.scrape import get
 from streams.entities import contents
 from streams.settings import PREFIX, Settings
-from streams.topics import EVENTS, create, records_in
+from streams.topics import EVENTS
 
 console = Console()
 #: Settings that say where Kafka is and who we are to it.

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from confluent_kafka.admin import AdminClient
 
-from streams import topics
+from streams import admin, topics
 from streams.access import Access
 from streams.broker.cache import INSTEAD, fetch_jars
 from streams.broker.embedded import Broker, BrokerError
@@ -77,10 +77,10 @@ def test_where_nothing_can_be_written_a_line_says_what_to_set(monkeypatch: pytes
 
 def test_topics_are_created_as_catalogued_and_differences_are_told(broker: Broker) -> None:
     wanted = contents.topics("told")
-    topics.create(Access(broker.bootstrap), wanted, 3)
-    assert topics.create(Access(broker.bootstrap), wanted, 3) == []
-    assert topics.check(Access(broker.bootstrap), wanted) == []
-    assert topics.check(Access(broker.bootstrap), contents.changelogs("absent")[:1]) == [
+    admin.create(Access(broker.bootstrap), wanted, 3)
+    assert admin.create(Access(broker.bootstrap), wanted, 3) == []
+    assert admin.check(Access(broker.bootstrap), wanted) == []
+    assert admin.check(Access(broker.bootstrap), contents.changelogs("absent")[:1]) == [
         "absent-shoppers-changelog does not exist: offerstream topics create"
     ]
 
@@ -90,9 +90,9 @@ def test_the_broker_dies_with_its_owner_and_starts_again_on_its_data(tmp_path: P
         "import sys, time; from pathlib import Path\n"
         "from streams.access import Access; from streams.broker.embedded import Broker\n"
         "from streams.broker.cache import fetch_jars\n"
-        "from streams import topics\n"
+        "from streams import admin, topics\n"
         "b = Broker(Path(sys.argv[1]), fetch_jars()); b.start()\n"
-        "topics.create(Access(b.bootstrap), topics.TOPICS, 2)\n"
+        "admin.create(Access(b.bootstrap), topics.TOPICS, 2)\n"
         "print(b.pid, flush=True); time.sleep(100)\n"
     )
     owner = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE, text=True)

@@ -19,6 +19,7 @@ import msgspec
 from confluent_kafka import Producer
 
 from models.store import Shelf, Store
+from streams.admin import create
 from streams.broker.embedded import free_ports
 from streams.entities import contents
 from streams.entities.item import ITEM
@@ -33,7 +34,7 @@ from streams.records.slices import Slice
 from streams.records.tags import tag_of
 from streams.settings import Settings
 from streams.state.arena import Codec, row_bytes
-from streams.topics import CARRIED, EFFECTS, EVENTS, OFFER_OUTCOMES, SEARCH_RANKINGS, TOPIC_OF, create
+from streams.topics import CARRIED, EFFECTS, EVENTS, OFFER_OUTCOMES, SEARCH_RANKINGS, TOPIC_OF
 from tests.kafka.client import Client, Place
 from tests.shoppers import Log
 from tests.worlds import World

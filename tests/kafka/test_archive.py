@@ -11,13 +11,14 @@ from pathlib import Path
 import pytest
 
 from models.store import Shelf
+from streams.admin import admin_client, create, identities
 from streams.archive import Archive
 from streams.entities import contents
 from streams.entities.shopper import SHOPPER
 from streams.processing.partition import outputs_of, row_layout
 from streams.reading import Reader
 from streams.state.arena import Codec
-from streams.topics import EVENTS, admin_client, create, identities
+from streams.topics import EVENTS
 from tests.kafka.harness import Cluster
 from tests.kafka.test_operators import delete, delete_records
 from tests.shoppers import random_history

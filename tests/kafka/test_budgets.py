@@ -14,6 +14,7 @@ import pytest
 from confluent_kafka import Producer
 
 from models.store import Shelf, Store
+from streams.admin import TopicError
 from streams.budget.ledger import Balance
 from streams.campaign_book import publish
 from streams.entities.campaign import CAMPAIGN, CampaignSide
@@ -28,7 +29,7 @@ from streams.records.events import encode_event
 from streams.state.arena import row_bytes
 from streams.state.keys import PROGRESS
 from streams.state.write_behind import STEPS
-from streams.topics import EVENTS, TopicError
+from streams.topics import EVENTS
 from tests.budget.stream import HOUR, MINUTE, START, budgets, history, spending, summed
 from tests.budget.test_budgets import campaign as one_campaign
 from tests.kafka.harness import SHORT, Cluster, Worker

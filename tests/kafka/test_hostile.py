@@ -12,11 +12,12 @@ import msgspec
 import pytest
 from confluent_kafka import Producer
 
+from streams.admin import TopicError, create
 from streams.entities.contents import ENTITIES
 from streams.inspect import features_at
 from streams.processing.decode import original_bytes
 from streams.records.events import ClockTicked, encode_event
-from streams.topics import ALERTS, DEAD_LETTERS, EVENTS, SCORES, TOPICS, TopicError, create
+from streams.topics import ALERTS, DEAD_LETTERS, EVENTS, SCORES, TOPICS
 from tests.kafka.harness import Cluster, fates
 from tests.shoppers import DAY, NOON, Log, log_of, ordered, random_history, viewed
 

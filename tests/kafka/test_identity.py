@@ -9,11 +9,12 @@ from dataclasses import replace
 
 import pytest
 
+from streams.admin import create
 from streams.entities import contents
 from streams.records import events as e
 from streams.records.events import decode_event
 from streams.state.write_behind import STEPS
-from streams.topics import EVENTS, create
+from streams.topics import EVENTS
 from tests.identity.shop import FATES, history
 from tests.kafka.harness import SHORT, Cluster
 from tests.kafka.test_why import ask

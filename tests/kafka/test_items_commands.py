@@ -13,12 +13,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from streams.admin import TopicError
 from streams.entities.item import ITEM
 from streams.features.payload.picture import MAX_BYTES
 from streams.inspect import features_at
 from streams.producer.replay import records_of
 from streams.records.items import ItemListed, ItemReviewed, StockCounted, encode_item_record
-from streams.topics import CATALOG, EVENTS, REVIEWS, STOCK, TopicError
+from streams.topics import CATALOG, EVENTS, REVIEWS, STOCK
 from tests.features.files import picture
 from tests.kafka.harness import Cluster
 from tests.shoppers import DAY, HOUR, NOON, ordered

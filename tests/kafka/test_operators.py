@@ -16,8 +16,9 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
     ResourceType,
 )
 
+from streams.admin import create
 from streams.entities.contents import changelogs
-from streams.topics import EVENTS, TOPICS, changelog_name, create
+from streams.topics import EVENTS, TOPICS, changelog_name
 from tests.kafka.harness import Cluster, Worker, fates
 from tests.shoppers import random_history
 

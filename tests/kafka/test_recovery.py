@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from streams.admin import create
 from streams.entities import contents
 from streams.entities.item import ITEM
 from streams.entities.shopper import SHOPPER
 from streams.processing.rules import Rules
 from streams.state.write_behind import STEPS
-from streams.topics import create
 from tests.items import catalogue
 from tests.kafka.harness import SHORT, Cluster, fates
 from tests.shoppers import random_history

@@ -14,13 +14,14 @@ from pathlib import Path
 
 import pytest
 
+from streams.admin import create
 from streams.broker.cache import fetch_jars
 from streams.broker.embedded import Broker
 from streams.processing.partitioning import homes
 from streams.producer.fates import wait
 from streams.producer.replay import Record, ReplayError, Sent, records_of, send
 from streams.settings import Settings
-from streams.topics import EVENTS, create
+from streams.topics import EVENTS
 from tests.kafka.harness import Cluster
 from tests.shoppers import DAY, HOUR, NOON, log_of, viewed
 

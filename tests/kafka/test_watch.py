@@ -15,9 +15,10 @@ import msgspec
 import pytest
 from confluent_kafka import Producer
 
+from streams.admin import create
 from streams.entities.contents import changelogs
 from streams.records.outcomes import encode_outcome
-from streams.topics import ALERTS, DEAD_LETTERS, EVENTS, OFFERS, TOPIC_OF, create
+from streams.topics import ALERTS, DEAD_LETTERS, EVENTS, OFFERS, TOPIC_OF
 from tests.kafka.harness import Cluster, in_the_background
 from tests.outcomes import alert, late, letter, offer, withheld
 from tests.shoppers import log_of, random_history, viewed
