@@ -148,6 +148,12 @@ class Sales:
         key = (item << 48) + at
         order = np.argsort(key, kind="stable")
         self._key, self._sum = key[order], np.r_[0, np.cumsum(history.touch_quantity[lines][order])]
+        units, cents = (
+            np.bincount(item, values[lines], len(history.item_ids))
+            for values in (history.touch_quantity, history.touch_cents)
+        )
+        self.price_cents = cents / np.maximum(units, 1)
+        """[items] what a unit of each was sold for on average; 0 of one that never was."""
 
     def between(self, item: Ints, from_ms: Ints, until_ms: Ints) -> Ints:
         """[n] units ordered from one moment to before another."""

@@ -16,15 +16,21 @@ from training.source import of_dataset
 from training.times import parse_time
 
 
-def options_of(name: str, about: str | None, shipped: Mapping[str, str]) -> argparse.Namespace:
-    """The options of the check of a task; ``shipped``: its data sets and their cuts."""
+def parser_of(name: str, about: str | None, shipped: Mapping[str, str]) -> argparse.ArgumentParser:
+    """What the check of a task is asked; ``shipped``: its data sets and their cuts."""
     asked = argparse.ArgumentParser(prog=f"python -m training.checks.{name}", description=about)
     asked.add_argument("--data", type=Path, help="folder that holds online_retail/")
     asked.add_argument("--shop", action="append", choices=list(shipped), help="only these; default: all")
-    asked.add_argument("--train", action="store_true", help="train anew instead of asking the shipped model")
-    asked.add_argument("--before", action="store_true", help="train and judge before the cut")
     asked.add_argument("--seed", type=int, default=7)
     asked.add_argument("--work", type=Path, default=Path("build/training"))
+    return asked
+
+
+def options_of(name: str, about: str | None, shipped: Mapping[str, str]) -> argparse.Namespace:
+    """The options of the check of a task that can train it as well."""
+    asked = parser_of(name, about, shipped)
+    asked.add_argument("--train", action="store_true", help="train anew instead of asking the shipped model")
+    asked.add_argument("--before", action="store_true", help="train and judge before the cut")
     return asked.parse_args()
 
 
