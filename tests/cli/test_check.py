@@ -5,8 +5,9 @@ from __future__ import annotations
 import gzip
 import json
 import subprocess
-import sys
 from pathlib import Path
+
+from tests import processes
 
 
 def written(tmp_path: Path, content: bytes) -> str:
@@ -16,7 +17,7 @@ def written(tmp_path: Path, content: bytes) -> str:
 
 
 def run(*arguments: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
-    return subprocess.run([sys.executable, "-m", "streams", *arguments], input=stdin, capture_output=True, check=False)
+    return processes.run("streams", *arguments, input=stdin)
 
 
 GOOD = b'{"type":"item_viewed","event_id":"e%d","shopper_id":"s","event_time":1700000000000,"item_id":"i"}\n'

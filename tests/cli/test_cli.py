@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import socket
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -14,6 +13,7 @@ from click.testing import CliRunner
 from streams.cli import cli
 from streams.settings import Settings, SettingsError
 from streams.topics import PRODUCED
+from tests import processes
 
 
 def run(*arguments: str) -> str:
@@ -49,9 +49,7 @@ def test_the_catalogues_are_printed() -> None:
 
 
 def offerstream(*arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "streams", *arguments], input=stdin, capture_output=True, text=True, check=False
-    )
+    return processes.run("streams", *arguments, input=stdin, text=True)
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from streams.metrics import Metrics
 from streams.settings import Settings
 from streams.terminal import shown_number
 from streams.topics import TOPICS
+from tests import processes
 from tests.cli.harness import commands, reaches
 
 FEATURES = [feature for entity in ENTITIES for feature in entity.catalogue.features.values()]
@@ -32,11 +33,8 @@ MEANINGS = {
 
 
 def piped(*arguments: str, **environment: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "-m", "streams", *arguments],
-        capture_output=True,
-        check=False,
-        env={**os.environ, "COLUMNS": "80", **environment},
+    done: subprocess.CompletedProcess[bytes] = processes.run(
+        "streams", *arguments, env={**os.environ, "COLUMNS": "80", **environment}
     )
     assert done.returncode == 0, done.stderr.decode()
     return done.stdout.decode()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
@@ -36,6 +35,7 @@ from streams.settings import Settings
 from streams.state.arena import Codec, row_bytes
 from streams.topics import CARRIED, EFFECTS, EVENTS, OFFER_OUTCOMES, SEARCH_RANKINGS, TOPIC_OF
 from tests.kafka.client import Client, Place
+from tests.processes import Process
 from tests.shoppers import Log
 from tests.worlds import World
 
@@ -72,10 +72,12 @@ class Worker:
         loglevel, spends = settings.pop("loglevel", "INFO"), settings.pop("spends", "")
         settings = (SHORT if kill_at else {}) | settings
         more = {f"OFFERSTREAM_{name.upper()}": value for name, value in settings.items()}
-        command = [sys.executable, "-m", "tests.kafka.worker_main", bootstrap, str(data), str(self.port)]
         with self.log.open("wb") as log:
-            self.process = subprocess.Popen(
-                command,
+            self.process = Process[bytes](
+                "tests.kafka.worker_main",
+                bootstrap,
+                str(data),
+                str(self.port),
                 env={
                     **os.environ,
                     **ENVIRONMENT,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -19,6 +18,7 @@ from streams.processing.partition import outputs_of, row_layout
 from streams.reading import Reader
 from streams.state.arena import Codec
 from streams.topics import EVENTS
+from tests import processes
 from tests.kafka.harness import Cluster
 from tests.kafka.test_operators import delete, delete_records
 from tests.shoppers import random_history
@@ -29,11 +29,10 @@ pytestmark = pytest.mark.kafka
 
 def offerstream(cluster: Cluster, *arguments: str) -> subprocess.CompletedProcess[str]:
     """A command, run as an operator does."""
-    return subprocess.run(
-        [sys.executable, "-m", "streams", *arguments],
-        capture_output=True,
+    return processes.run(
+        "streams",
+        *arguments,
         text=True,
-        check=False,
         env={**os.environ, "OFFERSTREAM_BROKER": cluster.bootstrap, "OFFERSTREAM_APP_ID": cluster.app_id},
     )
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -17,6 +15,7 @@ from confluent_kafka import Producer
 from streams.processing.partitioning import homes
 from streams.records.outcomes import DeadLetter, encode_outcome
 from streams.topics import DEAD_LETTERS, EVENTS
+from tests import processes
 from tests.kafka.harness import Cluster, fates
 from tests.shoppers import NOON, Log, log_of, viewed
 
@@ -24,11 +23,10 @@ pytestmark = pytest.mark.kafka
 
 
 def run(cluster: Cluster, *arguments: str, ok: bool = True) -> str:
-    done = subprocess.run(
-        [sys.executable, "-m", "streams", *arguments],
-        capture_output=True,
+    done = processes.run(
+        "streams",
+        *arguments,
         text=True,
-        check=False,
         env={**os.environ, "OFFERSTREAM_BROKER": cluster.bootstrap, "COLUMNS": "300"},
     )
     assert (done.returncode == 0) == ok, done.stderr

@@ -20,6 +20,7 @@ from streams.inspect import features_at
 from streams.producer.replay import records_of
 from streams.records.items import ItemListed, ItemReviewed, StockCounted, encode_item_record
 from streams.topics import CATALOG, EVENTS, REVIEWS, STOCK
+from tests import processes
 from tests.features.files import picture
 from tests.kafka.harness import Cluster
 from tests.shoppers import DAY, HOUR, NOON, ordered
@@ -29,12 +30,11 @@ CATALOGUE = (Path(__file__).parents[2] / "docs/catalogue.md").read_text()
 
 
 def run(cluster: Cluster, *arguments: str, ok: bool = True, stdin: str = "") -> str:
-    done = subprocess.run(
-        [sys.executable, "-m", "streams", *arguments],
+    done = processes.run(
+        "streams",
+        *arguments,
         input=stdin,
-        capture_output=True,
         text=True,
-        check=False,
         timeout=120,
         env={
             **os.environ,

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from tests import processes
 from tests.kafka.harness import Cluster, fates
 from tests.shoppers import DAY, HOUR, NOON, log_of, viewed
 
@@ -27,11 +26,12 @@ def test_what_a_phone_sent_two_hours_late_is_told_taken_out_and_counted_in_a_tab
     worker.stop()
 
     originals = tmp_path / "late.jsonl"
-    done = subprocess.run(
-        [sys.executable, "-m", "streams", "late-events", "--originals", str(originals)],
-        capture_output=True,
+    done = processes.run(
+        "streams",
+        "late-events",
+        "--originals",
+        str(originals),
         text=True,
-        check=False,
         env={**os.environ, "OFFERSTREAM_BROKER": cluster.bootstrap},
     )
     assert done.returncode == 0, done.stderr

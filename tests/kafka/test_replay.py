@@ -7,7 +7,6 @@ import os
 import re
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +21,7 @@ from streams.producer.fates import wait
 from streams.producer.replay import Record, ReplayError, Sent, records_of, send
 from streams.settings import Settings
 from streams.topics import EVENTS
+from tests import processes
 from tests.kafka.harness import Cluster
 from tests.shoppers import DAY, HOUR, NOON, log_of, viewed
 
@@ -34,8 +34,10 @@ def history(n: int, step_ms: int = 1000) -> list[str]:
 
 
 def start(cluster: Cluster, source: str, *more: str, env: dict[str, str] | None = None) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "streams", "replay", source, "--format", "jsonl", "--broker", cluster.bootstrap, *more],
+    return processes.Process[bytes](
+        "streams",
+        *("replay", source, "--format", "jsonl", "--broker", cluster.bootstrap),
+        *more,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

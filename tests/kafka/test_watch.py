@@ -8,7 +8,7 @@ import re
 import select
 import signal
 import subprocess
-import sys
+import time
 from collections.abc import Iterator
 
 import msgspec
@@ -19,6 +19,7 @@ from streams.admin import create
 from streams.entities.contents import changelogs
 from streams.records.outcomes import encode_outcome
 from streams.topics import ALERTS, DEAD_LETTERS, EVENTS, OFFERS, TOPIC_OF
+from tests import processes
 from tests.kafka.harness import Cluster, in_the_background
 from tests.outcomes import alert, late, letter, offer, withheld
 from tests.shoppers import log_of, random_history, viewed
@@ -30,12 +31,16 @@ class Watching:
     """The command as a process of its own; standard error goes with standard output."""
 
     def __init__(self, cluster: Cluster, *arguments: str) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "streams", "watch", *arguments, "--broker", cluster.bootstrap],
+        self.process = processes.Process[str](
+            "streams",
+            "watch",
+            *arguments,
+            "--broker",
+            cluster.bootstrap,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            env={**os.environ, "COLUMNS": "80", "PYTHONUNBUFFERED": "1"},
+            env={**os.environ, "COLUMNS": "80"},
             preexec_fn=in_the_background,
         )
         assert self.process.stdout is not None
@@ -52,6 +57,15 @@ def say(cluster: Cluster, *records: msgspec.Struct) -> None:
     for record in records:
         producer.produce(TOPIC_OF[type(record)], encode_outcome(record), getattr(record, "shopper_id", "").encode())
     assert producer.flush(30) == 0
+
+
+def without_offers(cluster: Cluster) -> None:
+    """Delete the topic, and wait until it is not told of any more."""
+    admin = cluster.client.admin
+    for future in admin.delete_topics([OFFERS.name]).values():
+        future.result(30)
+    while OFFERS.name in admin.list_topics(timeout=10).topics:
+        time.sleep(0.02)
 
 
 @pytest.fixture
@@ -112,13 +126,7 @@ def select_ready(watch: Watching) -> bool:
 
 
 def refused(*arguments: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "-m", "streams", "watch", *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, "COLUMNS": "200"},
-    )
+    done = processes.run("streams", "watch", *arguments, text=True, env={**os.environ, "COLUMNS": "200"})
     assert (done.returncode, done.stdout) == (1, "")
     assert "Traceback" not in done.stderr
     return done.stderr
@@ -132,9 +140,7 @@ def test_without_kafka_it_is_one_line() -> None:
 
 
 def test_topics_that_are_not_there_are_named_once_and_waited_for(cluster: Cluster, watching: list[Watching]) -> None:
-    admin = cluster.client.admin
-    for future in admin.delete_topics([OFFERS.name]).values():
-        future.result(30)
+    without_offers(cluster)
     watch = Watching(cluster, "offers", "dead")  # from now on
     watching.append(watch)
     said = watch.lines.readline()
@@ -150,9 +156,7 @@ def test_topics_that_are_not_there_are_named_once_and_waited_for(cluster: Cluste
 
 
 def test_topics_may_be_waited_for_in_vain(cluster: Cluster, watching: list[Watching]) -> None:
-    admin = cluster.client.admin
-    for future in admin.delete_topics([OFFERS.name]).values():
-        future.result(30)
+    without_offers(cluster)
     watch = Watching(cluster, "offers")
     watching.append(watch)
     assert "Waiting for" in watch.lines.readline()

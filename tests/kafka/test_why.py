@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 
 import msgspec
 import pytest
@@ -15,6 +13,7 @@ from streams.records.events import ShopperEvent
 from streams.records.offers import OfferMade, OfferWithheld
 from streams.records.outcomes import ChurnAlerted, Scored
 from streams.topics import ALERTS, OFFERS, SCORES, WITHHELD
+from tests import processes
 from tests.kafka.harness import Cluster
 from tests.shoppers import DAY, NOON, Log, consented, log_of, ordered, viewed
 
@@ -22,11 +21,11 @@ pytestmark = pytest.mark.kafka
 
 
 def ask(cluster: Cluster, *arguments: str, code: int = 0) -> str:
-    done = subprocess.run(
-        [sys.executable, "-m", "streams", "why", *arguments],
-        capture_output=True,
+    done = processes.run(
+        "streams",
+        "why",
+        *arguments,
         text=True,
-        check=False,
         env={
             **os.environ,
             "OFFERSTREAM_BROKER": cluster.bootstrap,
