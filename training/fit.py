@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+#: Writing down where a training is takes as long as a dozen steps of a small network: it comes after so many, at least.
+KEPT_STEPS = 50
 Arrays = tuple[npt.NDArray[Any], ...]
 Tell = Callable[[str, int, int | None], None]
 
@@ -62,7 +64,7 @@ def fit(
     """Train ``network`` in place. ``examples(rng)`` gives an epoch's arrays (the first is the input), ``loss(answers,
     *arrays)`` of a batch a scalar.
 
-    After each epoch, all that the next one depends on is written to ``kept_in``; a run that was cut off goes on there
+    After an epoch, all that the next one depends on is written to ``kept_in``; a run that was cut off goes on there
     and ends in the same weights, unless the data or the code changed. What is finished stays there for the rest of the
     run: whoever starts it empties the folder at its end.
     """
@@ -100,6 +102,7 @@ def fit(
     for array in first[0]:
         print_of.update(np.ascontiguousarray(array).data)
     state.resume(print_of.hexdigest())
+    kept_after = -(-KEPT_STEPS // steps)
     for epoch in range(state.epoch, schedule.epochs):
         arrays, rng = first if epoch == 0 else drawn(epoch)
         order = rng.permutation(len(arrays[0]))
@@ -110,7 +113,8 @@ def fit(
             step([tf.constant(a[some]) for a in arrays], tf.constant(decay, tf.float32))
             if i % 50 == 0:
                 tell(stage, done, steps * schedule.epochs)
-        state.keep(epoch + 1)
+        if (epoch + 1) % kept_after == 0 or epoch + 1 == schedule.epochs:
+            state.keep(epoch + 1)
     tell(stage, steps * schedule.epochs, steps * schedule.epochs)
     for w, held in zip(weights, average, strict=True):
         w.assign(held.numpy())

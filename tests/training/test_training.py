@@ -295,19 +295,28 @@ def weights_of(kept_in: Path, schedule: Schedule = SCHEDULE, stop_at: int | None
     return [np.array(w) for w in network.get_weights()]
 
 
-def test_a_training_that_was_cut_off_ends_in_the_same_weights(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kept_steps", [1, 16])
+def test_a_training_that_was_cut_off_ends_in_the_same_weights(
+    kept_steps: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether every epoch of 8 steps was kept or every second one."""
+    monkeypatch.setattr("training.fit.KEPT_STEPS", kept_steps)
     whole = weights_of(tmp_path / "whole")
-    weights_of(tmp_path / "cut", stop_at=4)
+    weights_of(tmp_path / "cut", stop_at=5)
     assert list((tmp_path / "cut").iterdir())
     resumed = weights_of(tmp_path / "cut")
     for a, b in zip(whole, resumed, strict=True):
         np.testing.assert_array_equal(a, b)
 
 
-def test_another_seed_or_schedule_does_not_go_on_from_what_was_kept(tmp_path: Path) -> None:
+def test_another_seed_or_schedule_does_not_go_on_from_what_was_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("training.fit.KEPT_STEPS", 1)
     other = Schedule(epochs=4, batch=64, rate=1e-2)
     fresh = weights_of(tmp_path / "fresh", other)
     weights_of(tmp_path / "cut", stop_at=3)
+    assert list((tmp_path / "cut").iterdir())
     for a, b in zip(fresh, weights_of(tmp_path / "cut", other), strict=True):
         np.testing.assert_array_equal(a, b)
 

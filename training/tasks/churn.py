@@ -27,6 +27,7 @@ from training.job import CutHistory, FeatureRows, Job
 from training.labels.horizons import Labels, lapsed_within, order_hazard, orders_of
 from training.needs import Need
 from training.networks.hazard import hazard
+from training.networks.tabular import answers_of
 from training.replay import EVENT, SILENCE, SNAPSHOT
 from training.split import Split, split, window
 
@@ -314,8 +315,7 @@ def _points(s: Shop, due: npt.NDArray[np.bool_], end_ms: int) -> Points:
 
 
 def _answers(network: Any, x: Rows32) -> dict[str, Rows32]:
-    answers = network.predict(x, batch_size=8192, verbose=0)
-    return {name: np.asarray(a).reshape(-1) for name, a in zip(network.output_names, answers, strict=True)}
+    return {name: answers.reshape(-1) for name, answers in answers_of(network, x).items()}
 
 
 def _answer(network: Any, output: str, x: Rows32) -> Rows32:
