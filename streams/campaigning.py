@@ -148,7 +148,7 @@ def without_codes(settings: Settings, campaigns: Iterable[Campaign]) -> Iterator
 def not_noticed(campaign: Campaign) -> Iterator[str]:
     """What a campaign asks for that workers do not do yet, in words."""
     of_news, most = type(campaign.trigger) in NEWS_TRIGGERS, campaign.economics.min_stock
-    for arm in campaign.arms:
+    for arm in campaign.offers:
         counted = arm.applies_to == "trigger_item" and of_news
         if arm.applies_to in ("items", "recommended", "trigger_item") and not counted and most > 1:
             yield (

@@ -86,7 +86,7 @@ class Rehearsed:
         weighed = next(each for each in said.arms if each.arm == said.arm)
         self.cost_cents += weighed.cost_cents or 0.0
         self.profit_cents += weighed.profit_cents or 0.0
-        self.redeemed += next(arm.assumed_redemption for arm in self.campaign.arms if arm.id == said.arm)
+        self.redeemed += next(arm.assumed_redemption for arm in self.campaign.offers if arm.id == said.arm)
 
     @property
     def past(self) -> Past:

@@ -18,7 +18,8 @@ import numpy as np
 from msgspec import Meta
 
 from streams.access import Access, SaslMechanism, SecurityProtocol
-from streams.decisions.ads import ADS_KEPT, AdPolicy
+from streams.decisions.ad_campaigns import ADS_KEPT
+from streams.decisions.ads import AdPolicy
 from streams.decisions.churn_alert import ChurnAlertPolicy
 from streams.decisions.promotion import PromotionPolicy
 from streams.decisions.recommendations import RecommendationPolicy

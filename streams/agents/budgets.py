@@ -9,6 +9,7 @@ import msgspec
 
 from streams.agents.choices import ASK_AGAIN_SECONDS
 from streams.agents.entity_log import EntityLog
+from streams.budget.ledger import ARITHMETIC, REUSING
 from streams.entities.campaign import CampaignSide
 from streams.processing.partition import PartitionProcessor
 from streams.processing.spending import homes_of
@@ -35,6 +36,7 @@ def budget_of(campaign: Campaign, currency: str, partitions: int, lease_minutes:
         open=campaign.approval == "approved",
         partitions=partitions,
         lease_minutes=lease_minutes,
+        arithmetic=REUSING if campaign.of_ads else ARITHMETIC,
     )
 
 

@@ -45,6 +45,8 @@ class Holder(msgspec.Struct):
     told_day: int = -1
     told_expires_ms: int = 0
     told_lease: int = 0
+    released_before: int = 0
+    """``released`` when its day began."""
 
     @property
     def free(self) -> int:
@@ -89,6 +91,8 @@ class Account(msgspec.Struct):
     holders: list[Holder] = []
     closed: dict[int, int] = {}
     """Day → what was committed on it by partitions that are on a later one."""
+    came_back: dict[int, int] = {}
+    """Day → what came back on it to them, where it may be committed again."""
     books: dict[int, Book] = {}
 
     @property
@@ -100,6 +104,13 @@ class Account(msgspec.Struct):
         """What was committed on a day, as far as is known."""
         there = (holder.committed - holder.committed_before for holder in self.holders if holder.day == day)
         return self.closed.get(day, 0) + sum(there)
+
+    def back_on(self, day: int) -> int:
+        """What came back on a day, of whatever day it was, and may be committed again; 0 under the first arithmetic."""
+        if self.budget.arithmetic == 1:
+            return 0
+        there = (holder.released - holder.released_before for holder in self.holders if holder.day == day)
+        return self.came_back.get(day, 0) + sum(there)
 
     def exposed_on(self, day: int) -> int:
         """What may be committed on a day at most, from what was granted so far."""
@@ -151,7 +162,10 @@ class Account(msgspec.Struct):
             before = report.committed_before_cents - holder.committed_before
             if holder.day >= self.newest - 1:
                 self.closed[holder.day] = self.closed.get(holder.day, 0) + before
-            holder.day = report.day
+                if self.budget.arithmetic > 1:
+                    back = holder.released - holder.released_before
+                    self.came_back[holder.day] = self.came_back.get(holder.day, 0) + back
+            holder.day, holder.released_before = report.day, holder.released
         holder.reported, holder.wanted = report.sequence, report.short_cents - holder.short
         holder.returned, holder.committed = report.returned_cents, report.committed_cents
         holder.committed_before, holder.short = report.committed_before_cents, report.short_cents
@@ -160,6 +174,8 @@ class Account(msgspec.Struct):
         demand, holder.demand = report.demand_cents - holder.demand, report.demand_cents
         if report.day >= max(self.newest - 1, 0) and report.day not in self.books:
             self._open(report.day, days)
+        if self.budget.arithmetic > 1:
+            self.rebudget(days)
         book = self.books.get(report.day)
         if book is not None:
             # What is reported at a time was done before it.
@@ -176,7 +192,7 @@ class Account(msgspec.Struct):
                 # What the day came to on the whole is what the next one begins with.
                 self.price = self.reference = max(book.prices // book.shares, LEAST_PRICE)
             self.newest = day
-            for kept in (self.books, self.closed):
+            for kept in (self.books, self.closed, self.came_back):
                 for old in [old for old in kept if old < day - 1]:
                     del kept[old]
         starts, ends = days.start_ms(np.array([day, day + 1])).tolist()
@@ -189,12 +205,13 @@ class Account(msgspec.Struct):
 
     def _allowed(self, day: int, days: Days) -> int:
         """What may be committed on a day, what was committed on it before included."""
-        budget, today = self.budget, self.committed_on(day)
+        budget, back = self.budget, self.back_on(day)
+        today = self.committed_on(day) - back
         left = budget.total_cents - sum(h.committed - h.released for h in self.holders) + today
         if budget.daily_cents is None and budget.ends_at_ms is not None:
             last = int(days.number(np.array([budget.ends_at_ms - 1]))[0])
             left = left // max(last - day + 1, 1)
-        return max(left if budget.daily_cents is None else min(left, budget.daily_cents), 0)
+        return max(left if budget.daily_cents is None else min(left, budget.daily_cents), 0) + back
 
     def _step(self, book: Book, now_ms: int) -> None:
         """Time went on: the price moves by what was committed beyond the plan."""

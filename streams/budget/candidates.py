@@ -75,6 +75,21 @@ class Candidates:
         )
 
 
+def worth(profit: Floats, cost: Floats, reserve: Ints, explored: Bools) -> Floats:
+    """[k] values of offers as ``Candidates`` wants them, in cents: beyond the price of what is reserved where the
+    expected profit is beyond the price of the expected cost.
+
+    ``profit`` and ``cost``: expected, in cents; ``reserve``: the most that each can cost, in cents; what is offered to
+    learn (``explored``) need not be worth its price.
+
+    >>> no = np.zeros(2, np.bool_)
+    >>> worth(np.array([30.0, 30.0]), np.array([10.0, 0.0]), np.array([500, 0]), no).tolist()
+    [1500.0, 30.0]
+    """
+    scaled = profit * np.divide(reserve, cost, out=np.ones(len(cost)), where=cost > 0)
+    return np.where(explored, np.inf, scaled)
+
+
 def fit(cost_cents: Ints, held: Bools, free_cents: int) -> Bools:
     """[k] which of k amounts fit into ``free_cents`` when each in turn is taken from it where it still fits; those that
     are ``held`` are taken from nothing.

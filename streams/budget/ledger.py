@@ -15,9 +15,10 @@ from streams.budget.leasing import lease
 from streams.features.days import Days
 from streams.records.budget import AnyBudgetRecord, BudgetSet, LeaseGranted, SpendReported
 
-#: Number of the rules in this package. Whoever changes what a ledger grants for the same log raises it, and keeps the
-#: old rules for logs that began under them.
-ARITHMETIC = 1
+#: Numbers of the rules in this package. Whoever changes what a ledger grants for the same log adds one, and keeps the
+#: old rules for logs that began under them. Under 1 what comes back on a day is for the days after it; under 2 it may
+#: be committed again on the same day: most of what is set aside for ads comes back within hours.
+ARITHMETIC, REUSING = 1, 2
 
 
 class OtherArithmetic(RuntimeError):
@@ -99,8 +100,8 @@ class Ledger:
 
 
 def _refuse_others(budget: BudgetSet) -> None:
-    if budget.arithmetic != ARITHMETIC:
+    if budget.arithmetic not in (ARITHMETIC, REUSING):
         raise OtherArithmetic(
             f"The budget of {budget.campaign} is kept under arithmetic {budget.arithmetic}, this version knows "
-            f"{ARITHMETIC}. Run the version that the campaign began with."
+            f"{ARITHMETIC} and {REUSING}. Run the version that the campaign began with."
         )

@@ -55,18 +55,22 @@ class Case:
         return self.plans.table
 
 
-def blocked(case: Case) -> Bools:
-    """Nobody on the shop's list is written to, whichever of their ids is on it."""
-    known = case.plans.blocked
+def listed(known: Hashes, shopper: Hashes, merged: Hashes) -> Bools:
+    """[k] of whom an id is on an ascending list; ``merged`` [k, 8]: ids that turned out to be theirs."""
     if not len(known):
-        return np.zeros(len(case.shopper), np.bool_)
+        return np.zeros(len(shopper), np.bool_)
 
-    def listed(ids: Hashes) -> Bools:
+    def there(ids: Hashes) -> Bools:
         found: Bools = known[np.minimum(np.searchsorted(known, ids), len(known) - 1)] == ids
         return found
 
-    found = listed(case.shopper)
-    return found | listed(case.merged).any(axis=1) if case.merged.any() else found
+    found = there(shopper)
+    return found | there(merged).any(axis=1) if merged.any() else found
+
+
+def blocked(case: Case) -> Bools:
+    """Nobody on the shop's list is written to, whichever of their ids is on it."""
+    return listed(case.plans.blocked, case.shopper, case.merged)
 
 
 def no_consent(case: Case) -> Bools:

@@ -15,7 +15,7 @@ from streams.campaigns.plan import Plan
 from streams.columns.arrays import Floats, Hashes, Ints
 from streams.columns.layout import Rows
 from streams.columns.shopper_events import item_code
-from streams.records.campaign_parts import AnyArm
+from streams.records.campaign_parts import AnyOffer
 from streams.records.news import BADLY_REVIEWED, DELISTED, SOLD_OUT
 
 #: How much there is against offering items (hashes) at offsets of the log: places in ``LEVELS``.
@@ -41,7 +41,7 @@ class OfferedItems:
         """None where no arm is for items."""
         if not plan.arms.of_items.any():
             return None
-        arms = plan.campaign.arms
+        arms = plan.campaign.offers
         codes = [[item_code(name) for name in arm.names] if arm.applies_to == "items" else [] for arm in arms]
         return OfferedItems(plan, tuple(np.array(each, np.uint64) for each in codes))
 
@@ -56,7 +56,7 @@ class OfferedItems:
     ) -> ItemFacts:
         """What is known of them at k due points, of kinds and at offsets of the log. ``recommended``: [k] how many
         items may be recommended to each."""
-        arms, k = self.plan.campaign.arms, len(rows)
+        arms, k = self.plan.campaign.offers, len(rows)
         on_hand, rating = np.full((len(arms), k), np.nan), np.full((len(arms), k), np.nan)
         nothing = np.zeros((len(arms), k), np.bool_)
         for a, (arm, named) in enumerate(zip(arms, self.named, strict=True)):
@@ -81,9 +81,9 @@ def _known(level: Ints, units: Floats, stars: Floats) -> tuple[Floats, Floats]:
 
 def recommends(plan: Plan) -> bool:
     """Whether an arm is for recommended items."""
-    return any(arm.applies_to == "recommended" for arm in plan.campaign.arms)
+    return any(arm.applies_to == "recommended" for arm in plan.campaign.offers)
 
 
-def most_items(arm: AnyArm) -> int:
+def most_items(arm: AnyOffer) -> int:
     """How many recommended items an offer names at most."""
     return arm.most_items or MOST_ITEMS

@@ -52,7 +52,7 @@ def judge(plans: Plans, plan: Plan, decisions: Sequence[Decision]) -> Judged:
     own = [_offer(key) for key in plan.keys]
     # Arms that the file does not have ran as well, and are never chosen by it.
     there = {_offer(arm.key) for each in mine for arm in each.receipt.arms}
-    if unknown := [arm.id for arm, key in zip(plan.campaign.arms, own, strict=True) if key not in there]:
+    if unknown := [arm.id for arm, key in zip(plan.campaign.offers, own, strict=True) if key not in there]:
         raise SupportError(
             f"Nobody was ever offered {', '.join(unknown)} of campaign {plan.id} as the file has it: what it does is "
             "not known. Apply the file with an exploration_share above 0, and ask again when windows are over."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from zoneinfo import ZoneInfoNotFoundError
 
 import msgspec
@@ -17,16 +18,28 @@ from streams.campaigns.yaml_lines import Path, Problem, Tree, read, shown
 from streams.features.days import Days
 from streams.nearest import hint
 from streams.records.campaign_parts import (
-    AnyArm,
+    Ad,
+    AdAsked,
+    AnyOffer,
     BackInStock,
     BrowseAbandoned,
     Bundle,
     CartAbandoned,
+    Economics,
     Event,
     PriceDrop,
 )
 from streams.records.campaigns import Campaign, CampaignSet
+from streams.records.tags import tag_of
 
+#: What an ad's campaign does not have.
+OFFERS_ONLY = (
+    "priority", "coupons", "caps", "cooldown", "quiet_hours", "exploration_share", "exclusions", "minimum_age"
+)  # fmt: skip
+ECONOMICS_OF_OFFERS = tuple(name for name in Economics.__struct_fields__ if name != "gross_margin")
+_START = datetime(2026, 1, 1, tzinfo=UTC)
+#: All that may be left out is.
+_PLAIN = Campaign(id="plain", audience="true", trigger=AdAsked(), arms=(), budget={}, start=_START, end=_START)
 #: (where, what stands there, what must)
 _Found = tuple[Path, object, str]
 
@@ -152,9 +165,30 @@ class _Checks:
             here: Path = (*at, "arms", j)
             if arm.id in ids[:j]:
                 yield (*here, "id"), arm.id, "another arm of the campaign has this id; each has its own"
-            yield from self._target(here, campaign, arm)
+            if isinstance(arm, Ad) != campaign.of_ads:
+                rule = "arms of kind ad are of campaigns whose trigger is ad_requested, and these have no others"
+                yield (*here, "kind"), tag_of(type(arm)), rule
+            elif not isinstance(arm, Ad):
+                yield from self._target(here, campaign, arm)
+        yield from self._ads(at, campaign)
 
-    def _target(self, here: Path, campaign: Campaign, arm: AnyArm) -> Iterator[_Found]:
+    def _ads(self, at: Path, campaign: Campaign) -> Iterator[_Found]:
+        if not campaign.of_ads:
+            return
+        stood = set[str]()
+        for j, arm in enumerate(campaign.ads):
+            mine = set(arm.names) or {""}
+            for name in sorted(mine & stood):
+                yield (*at, "arms", j, "names"), name, "an ad is of one arm, and one arm at most names none"
+            stood |= mine
+        for name in OFFERS_ONLY:
+            if (said := getattr(campaign, name)) != getattr(_PLAIN, name):
+                yield (*at, name), said, "only offers have it; leave it out"
+        for name in ECONOMICS_OF_OFFERS:
+            if (said := getattr(campaign.economics, name)) != getattr(_PLAIN.economics, name):
+                yield (*at, "economics", name), said, "only offers have it; leave it out"
+
+    def _target(self, here: Path, campaign: Campaign, arm: AnyOffer) -> Iterator[_Found]:
         if isinstance(arm, Bundle):
             if arm.applies_to != "items" or len(arm.names) < 2:
                 yield (*here, "names"), None, "a bundle applies_to: items, and names at least two"

@@ -70,7 +70,7 @@ def _receipt(plans: Plans, moment: Moment, decided: Decided, whom: Whom, i: int,
     arm, chosen, propensity, passed, held_back, again = None, -1, None, list[str](), list[str](), 0
     if n is not None:
         chosen, again = int(decided.drawn.arm[n]), int(decided.due_again_ms[n])
-        arm = plan.campaign.arms[chosen].id if chosen >= 0 else None
+        arm = plan.campaign.offers[chosen].id if chosen >= 0 else None
         propensity = _rounded(decided.drawn.propensity[n]) if decided.drawn.admissible[n] else None
         for guard, objects in zip(EVERY_GUARD, decided.guards[:, n].tolist(), strict=True):
             (held_back if objects else passed).append(guard.word)
@@ -112,7 +112,7 @@ def _receipt(plans: Plans, moment: Moment, decided: Decided, whom: Whom, i: int,
 
 def _arms(decided: Decided, n: int) -> list[ArmWeighed]:
     values, found = decided.values, []
-    for a, arm in enumerate(decided.plan.campaign.arms):
+    for a, arm in enumerate(decided.plan.campaign.offers):
         refused = int(decided.refused[a, n])
         found.append(
             ArmWeighed(

@@ -13,6 +13,8 @@ from streams.campaigns.terms import Arms, Quiet, Window, cooldown_ms, event_code
 from streams.columns.arrays import Bools, Floats, Hashes, Ints
 from streams.records.campaigns import Campaign
 
+#: Names the draw of a campaign's holdout.
+HOLDOUT = "campaign holdout"
 #: What a cap that is not there allows: more than a row remembers.
 _NO_CAP = Window(1 << 30, 0)
 
@@ -125,7 +127,7 @@ class Table:
             holdout_share=each_of(lambda c: c.holdout_share),
             exploration_share=each_of(lambda c: c.exploration_share),
             salts=np.array(
-                [[digest(draw, c.id, c.salt) for c in campaigns] for draw in ("explore", "arm", "campaign holdout")],
+                [[digest(draw, c.id, c.salt) for c in campaigns] for draw in ("explore", "arm", HOLDOUT)],
                 np.uint64,
             ),
             gross_margin=each_of(lambda c: c.economics.gross_margin),

@@ -12,7 +12,7 @@ from streams.columns.arrays import TYPE_CODE, Bools, Floats, Ints
 from streams.features.days import DAY_MS
 from streams.records.campaign_parts import (
     Amount,
-    AnyArm,
+    AnyOffer,
     AnyTrigger,
     BackInStock,
     BrowseAbandoned,
@@ -80,7 +80,7 @@ class Arms:
         return len(self.reserve)
 
     @staticmethod
-    def of(arms: Iterable[AnyArm], contact_cents: int) -> Arms:
+    def of(arms: Iterable[AnyOffer], contact_cents: int) -> Arms:
         """The arms of a campaign."""
         rows = [(*_discount(arm), arm.assumed_uplift, arm.assumed_redemption) for arm in arms]
         rate, fixed, most, least, uplift, redemption = np.array(rows, np.float64).T
@@ -99,7 +99,7 @@ class Arms:
         )
 
 
-def _discount(arm: AnyArm) -> tuple[float, float, float, float]:
+def _discount(arm: AnyOffer) -> tuple[float, float, float, float]:
     """Share off, cents off, cents off at most, smallest order."""
     if isinstance(arm, Percent):
         return arm.percent / 100, 0, arm.max_discount_cents, 0

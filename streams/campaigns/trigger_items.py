@@ -57,7 +57,7 @@ def note(state: Rows, rows: Ints, records: Sequence[Any]) -> None:
 
 def names_it(plan: Plan) -> bool:
     """Whether an arm of a campaign is for the item that its trigger is about, and that is known."""
-    named = any(arm.applies_to == "trigger_item" for arm in plan.campaign.arms)
+    named = any(arm.applies_to == "trigger_item" for arm in plan.campaign.offers)
     return type(plan.campaign.trigger) in ITEM_TRIGGERS and named
 
 

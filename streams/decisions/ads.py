@@ -2,31 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, fields
+from functools import partial
 from math import isfinite
 
 import numpy as np
 
-from streams.campaigns.draws import digest, due_hashes, uniform
+from streams.campaigns.draws import digest, due_hashes, shopper_hashes, uniform
 from streams.columns.arrays import TYPE_CODE, Bools, Floats, Hashes, Ints
 from streams.columns.layout import Column, Rows
-from streams.decisions.decider import Group, Said
+from streams.decisions import ad_campaigns
+from streams.decisions.ad_campaigns import ADS_KEPT, HELD_BACK, AdCampaigns, Paid, Slate
+from streams.decisions.campaigns import ORDERS_BEFORE, REVENUE_BEFORE
+from streams.decisions.decider import Group, Said, in_log_order
 from streams.decisions.promotion import PromotionPolicy
 from streams.features.kinds.decay import HOUR_MS
 from streams.records.ads import AdDecided, AdWeighed
 from streams.records.events import MAX_SLATE, AdRequested
-from streams.records.outcomes import outcome_id
 
 TASK, OUTPUT = "ad", "conversion"
 REQUESTED = TYPE_CODE[AdRequested]
-ADS_KEPT = 16
 AT = Column("ads/at", "i8", ADS_KEPT)
 """When ads were chosen for the shopper, the last ones; 0: none."""
 AD = Column("ads/ad", "u8", ADS_KEPT)
 """Which: the 64-bit hash of its id."""
 #: Why an ad may not be shown, in the order in which it is asked.
-REFUSALS = ("no_consent", "not_judged", "worth_unknown", "not_worth_it", "ad_cap", "shop_cap")
+REFUSALS = ("no_consent", "not_judged", "worth_unknown", "not_worth_it", "ad_cap", "shop_cap", *HELD_BACK)
+_OF_CAMPAIGNS = len(REFUSALS) - len(HELD_BACK)
 #: Money is said to so many decimals of a cent, chances as well.
 DECIMALS = 6
 
@@ -91,6 +94,10 @@ class Slates:
     price: Floats
     """[k, n] cents that a purchase comes to; 0: unknown."""
 
+    def part(self, j: int) -> Slates:
+        """The j-th alone."""
+        return Slates(*(getattr(self, each.name)[j : j + 1] for each in fields(self)))
+
 
 @dataclass(frozen=True, slots=True)
 class Weighed:
@@ -109,6 +116,15 @@ class Weighed:
     explored: Bools
     """[k]"""
 
+    def part(self, j: int) -> Weighed:
+        """The j-th alone."""
+        return Weighed(*(getattr(self, each.name)[j : j + 1] for each in fields(self)))
+
+    def put(self, j: int, one: Weighed) -> None:
+        """The j-th is another one."""
+        for each in fields(self):
+            getattr(self, each.name)[j] = getattr(one, each.name)[0]
+
 
 def weigh(
     policy: AdPolicy,
@@ -120,11 +136,16 @@ def weigh(
     now_ms: Ints,
     lateness_ms: int,
     due: Hashes,
+    against: Ints | None = None,
+    awaited_ms: Ints | None = None,
 ) -> Weighed:
     """Weigh k slates and choose. ``click`` [k]: chance of one; ``click_worth`` [k]: what one brings in shares of the
-    price, NaN where nobody can judge; ``held`` [k, 16] when which ads were chosen; ``due`` [k] tells requests apart.
+    price, NaN where nobody can judge; ``held`` [k, 16] when which ads were chosen; ``due`` [k] tells requests apart;
+    ``against`` [k, n] place in ``REFUSALS`` of what holds an ad back that nothing else does, -1: nothing;
+    ``awaited_ms`` [k] until when a click on the oldest ad is waited for.
 
-    An ad is forgotten only once it is older than the window and all lateness, so no cap is exceeded by forgetting.
+    An ad is forgotten only once it is older than the window and all lateness, so no cap is exceeded by forgetting, and
+    only once no click on it is waited for, so none is paid from nothing.
     """
     (k, n), known = slates.filled.shape, np.isfinite(click_worth)
     worth = np.where(known, click_worth, 0.0)[:, None] * slates.price
@@ -133,8 +154,11 @@ def weigh(
     at, ad = held
     recent = (at > 0) & (now_ms[:, None] - at < policy.window_ms)
     same = (ad[:, None, :] == slates.ad[:, :, None]) & recent[:, None, :]
-    full = (at > 0).all(axis=1) & (now_ms - at.min(axis=1) < policy.window_ms + lateness_ms)
-    against = (
+    needed_ms = at.min(axis=1) + policy.window_ms
+    if awaited_ms is not None:
+        needed_ms = np.maximum(needed_ms, awaited_ms)
+    full = (at > 0).all(axis=1) & (now_ms < needed_ms + lateness_ms)
+    guards = (
         np.broadcast_to(~consents[:, None], (k, n)),
         np.broadcast_to(~known[:, None], (k, n)),
         slates.price <= 0,
@@ -142,9 +166,9 @@ def weigh(
         same.sum(axis=2) >= policy.cap,
         np.broadcast_to(((recent.sum(axis=1) >= policy.cap_all) | full)[:, None], (k, n)),
     )
-    refused = np.full((k, n), -1)
-    for code in reversed(range(len(against))):
-        refused[against[code]] = code
+    refused = np.full((k, n), -1) if against is None else against.copy()
+    for code in reversed(range(len(guards))):
+        refused[guards[code]] = code
     may = slates.filled & (refused < 0)
     count, places = may.sum(axis=1), np.arange(n)
     best = np.where(count > 0, np.where(may, value, -np.inf).argmax(axis=1), n)
@@ -171,7 +195,7 @@ def weigh(
 def merge(state: Rows, row: int, other: Rows) -> None:
     """Take the ads that were chosen for the one row of ``other`` into a row's, the newest of both."""
     held, more = state.data, other.data
-    both = {column: np.r_[held[column.name][row], more[column.name][0]] for column in (AT, AD)}
+    both = {column: np.r_[held[column.name][row], more[column.name][0]] for column in Ads.columns}
     newest = np.argsort(-both[AT], kind="stable")[:ADS_KEPT]
     for column, values in both.items():
         held[column.name][row] = values[newest]
@@ -179,39 +203,111 @@ def merge(state: Rows, row: int, other: Rows) -> None:
 
 class Ads:
     """Answers every request for an advertisement. ``promotion``: whose consent, and which margin, counts for ads as
-    well; ``lateness_ms``: how late events may come."""
+    well; ``lateness_ms``: how late events may come; ``campaigns``: those of ads, None where there are none."""
 
-    columns = (AT, AD)
-    reads = ("offers.consent", "offers.ads_shown", "offers.ads_clicked", "orders.average_value")
+    columns: tuple[Column, ...] = (AT, AD, *ad_campaigns.COLUMNS)
+    _asks = ("offers.consent", "offers.ads_shown", "offers.ads_clicked", "orders.average_value")
+    reads = (*_asks, ORDERS_BEFORE, REVENUE_BEFORE)
 
     def __init__(
-        self, policy: AdPolicy, promotion: PromotionPolicy, lateness_ms: int, currency: str, rules: str
+        self,
+        policy: AdPolicy,
+        promotion: PromotionPolicy,
+        lateness_ms: int,
+        currency: str,
+        rules: str,
+        campaigns: AdCampaigns | None = None,
     ) -> None:
         self._policy, self._promotion, self._lateness_ms = policy, promotion, lateness_ms
-        self._currency, self._rules = currency, rules
+        self._currency, self._rules, self._campaigns = currency, rules, campaigns
+
+    def decide_slice(self, state: Rows, groups: Sequence[Group]) -> list[Said]:
+        """Decide in the order of the log: who gets the rest of a budget must not depend on how that was cut."""
+        if not any((group.event_type == REQUESTED).any() for group in groups):
+            return []
+        ordered = groups if self._campaigns is None else in_log_order(groups)
+        return [one for group in ordered for one in self.decide(state, group)]
 
     def decide(self, state: Rows, group: Group) -> Iterable[Said]:
         asked = np.flatnonzero(group.event_type == REQUESTED)
         if not len(asked):
             return []
         at = asked.tolist()
-        consent, shown, clicked, basket = (group.feature(a)[asked].astype(np.float64) for a in self.reads)
+        consent, shown, clicked, basket = (group.feature(a)[asked].astype(np.float64) for a in self._asks)
         slates = slates_of([group.record[i] for i in at], basket)
         click, conversion = self._policy.click(shown, clicked), group.answer(TASK, OUTPUT)[asked]
         rows, now_ms = group.row[asked], group.now_ms[asked]
-        cells = [state.cells(column, rows)[:, None] + np.arange(ADS_KEPT) for column in self.columns]
+        cells = [state.cells(column, rows)[:, None] + np.arange(ADS_KEPT) for column in (AT, AD)]
         held = state.flat["i8"][cells[0]], state.flat["u8"][cells[1]]
         worth = conversion * self._promotion.gross_margin * self._policy.brought_share
         consents = self._promotion.consents(consent)
         due = due_hashes([group.key[i] for i in at], [group.ref(i) for i in at])
-        found = weigh(self._policy, slates, click, worth, consents, held, now_ms, self._lateness_ms, due)
-        k = np.flatnonzero(found.chosen < slates.filled.shape[1])
-        oldest = held[0][k].argmin(axis=1)
-        state.flat["i8"][cells[0][k, oldest]] = now_ms[k]
-        state.flat["u8"][cells[1][k, oldest]] = slates.ad[k, found.chosen[k]]
-        return [(i, self._said(group, i, j, found, float(click[j]), float(conversion[j]))) for j, i in enumerate(at)]
+        oldest = held[0].argmin(axis=1)
+        awaited = ad_campaigns.waits_until_ms(state, rows, oldest)
 
-    def _said(self, group: Group, i: int, j: int, found: Weighed, click: float, conversion: float) -> AdDecided:
+        def choose(against: Ints, j: int | None = None) -> Weighed:
+            """All of them, or the j-th alone."""
+            some = np.arange(len(at)) if j is None else np.array([j])
+            return weigh(
+                self._policy,
+                slates if j is None else slates.part(j),
+                click[some],
+                worth[some],
+                consents[some],
+                (held[0][some], held[1][some]),
+                now_ms[some],
+                self._lateness_ms,
+                due[some],
+                against,
+                awaited[some],
+            )
+
+        none: Ints = np.full(slates.filled.shape, -1)
+        of = none if self._campaigns is None else self._campaigns.of([group.record[i] for i in at], none.shape[1])
+        if self._campaigns is None or not (of >= 0).any():
+            found, paid = choose(none), [Paid()] * len(at)
+        else:
+            found, paid = self._paid(self._campaigns, state, group, asked, of, slates, click, due, choose)
+        k = np.flatnonzero(found.chosen < slates.filled.shape[1])
+        slot = oldest[k]
+        state.flat["i8"][cells[0][k, slot]] = now_ms[k]
+        state.flat["u8"][cells[1][k, slot]] = slates.ad[k, found.chosen[k]]
+        ids = shopper_hashes([ad_campaigns.decision_id(group, at[j]) for j in k.tolist()])
+        ad_campaigns.remember(state, rows[k], slot, ids, [paid[j] for j in k.tolist()])
+        return [
+            (i, self._said(group, i, j, found, float(click[j]), float(conversion[j]), paid[j]))
+            for j, i in enumerate(at)
+        ]
+
+    def _paid(
+        self,
+        campaigns: AdCampaigns,
+        state: Rows,
+        group: Group,
+        asked: Ints,
+        of: Ints,
+        slates: Slates,
+        click: Floats,
+        due: Hashes,
+        choose: Callable[[Ints, int | None], Weighed],
+    ) -> tuple[Weighed, list[Paid]]:
+        """What is chosen where campaigns of ads have a say, one request after the other: money goes to the first."""
+        back = campaigns.held_back(state, group, asked, of)
+        found, paid = choose(_refusals(back), None), [Paid() for _ in of]
+
+        def again(j: int, more: Ints) -> Weighed:
+            return choose(_refusals(more)[None], j)
+
+        for j in np.flatnonzero((of >= 0).any(axis=1)).tolist():
+            slate = Slate(
+                group, int(asked[j]), int(due[j]), slates.cost[j].astype(np.int64), found.value[j], float(click[j])
+            )
+            found.put(j, campaigns.pay(slate, of[j], back[j], found.part(j), partial(again, j), paid[j]))
+        return found, paid
+
+    def _said(
+        self, group: Group, i: int, j: int, found: Weighed, click: float, conversion: float, paid: Paid
+    ) -> AdDecided:
         asked: AdRequested = group.record[i]
         slate, place, nothing = asked.slate, int(found.chosen[j]), found.refused.shape[1]
         refused = [None if code < 0 else REFUSALS[code] for code in found.refused[j].tolist()[: len(slate)]]
@@ -225,7 +321,7 @@ class Ads:
             why = ["explored_nothing"]
         judged = isfinite(conversion)
         return AdDecided(
-            outcome_id=outcome_id("ad_decided", group.key[i], group.ref(i), ""),
+            outcome_id=ad_campaigns.decision_id(group, i),
             shopper_id=group.key[i],
             event_time_ms=int(group.now_ms[i]),
             due=group.due[i],
@@ -248,12 +344,19 @@ class Ads:
                     expected_value_cents=values[p] if isfinite(values[p]) else None,
                     refused=refused[p],
                     propensity=chances[p],
+                    price=paid.price.get(p),
                 )
                 for p, ad in enumerate(slate)
             ],
             currency=self._currency,
             rules=self._rules,
+            reserved_cents=paid.reserved,
         )
+
+
+def _refusals(back: Ints) -> Ints:
+    """Places in ``REFUSALS`` of places in ``HELD_BACK``."""
+    return np.where(back < 0, -1, back + _OF_CAMPAIGNS)
 
 
 def slates_of(asked: list[AdRequested], basket: Floats) -> Slates:

@@ -15,7 +15,7 @@ from streams.campaigns.reasons import Why
 from streams.decisions import churn_alert
 from streams.decisions.decider import Group, Names
 from streams.decisions.favourite import favourite
-from streams.records.campaign_parts import Amount, AnyArm, Bundle, ContentOnly, FreeShipping, Percent
+from streams.records.campaign_parts import Amount, AnyOffer, Bundle, ContentOnly, FreeShipping, Percent
 from streams.records.offers import OfferMade, OfferWithheld
 from streams.records.outcomes import ModelUsed, outcome_id
 from streams.records.tags import tag_of
@@ -45,7 +45,7 @@ def made(
     """The offer of the i-th of a group, the n-th whom the campaign addresses; ``code``: of its coupon; ``items``: what
     it names."""
     plan, chosen = found.plan, int(found.drawn.arm[n])
-    arm = plan.campaign.arms[chosen]
+    arm = plan.campaign.offers[chosen]
     now, (model, score) = int(group.now_ms[i]), _lapse(group, i)
     return OfferMade(
         outcome_id=offer_id,
@@ -83,7 +83,7 @@ def coupon(found: Decided, n: int, offer_id: str) -> str | None:
 def withheld(naming: Naming, group: Group, i: int, found: Decided, n: int) -> OfferWithheld:
     """Why the i-th of a group, the n-th whom the campaign addresses, got none."""
     plan, chosen, why = found.plan, int(found.drawn.arm[n]), Why(int(found.why[found.at[n]]))
-    arm = plan.campaign.arms[chosen] if chosen >= 0 else None
+    arm = plan.campaign.offers[chosen] if chosen >= 0 else None
     model, score = _lapse(group, i)
     return OfferWithheld(
         outcome_id=outcome_id("offer_withheld", group.key[i], group.ref(i), plan.id),
@@ -109,7 +109,7 @@ def _lapse(group: Group, i: int) -> tuple[ModelUsed | None, float | None]:
     return (group.model(churn_alert.TASK, i), score) if isfinite(score) else (None, None)
 
 
-def _target(naming: Naming, group: Group, i: int, arm: AnyArm, items: Sequence[str]) -> dict[str, Any]:
+def _target(naming: Naming, group: Group, i: int, arm: AnyOffer, items: Sequence[str]) -> dict[str, Any]:
     if arm.applies_to == "favourite":
         category = favourite(naming.names, group, i)
         return {"applies_to": "anything" if category is None else "category", "category": category}
@@ -120,7 +120,7 @@ def _target(naming: Naming, group: Group, i: int, arm: AnyArm, items: Sequence[s
     return {"applies_to": "anything", "category": None}
 
 
-def _discount(arm: AnyArm) -> dict[str, Any]:
+def _discount(arm: AnyOffer) -> dict[str, Any]:
     match arm:
         case Percent():
             return {"discount_percent": arm.percent}

@@ -27,7 +27,7 @@ from streams.decisions.favourite import ADDRESS
 from streams.decisions.recommendations import Best, Recommender
 from streams.decisions.uplift import Foretold, foretold
 from streams.effects.attribution import Opened
-from streams.records.campaign_parts import AnyArm
+from streams.records.campaign_parts import AnyOffer
 from streams.records.campaigns import Campaign
 from streams.records.events import OfferDismissed, OfferRedeemed
 from streams.records.outcomes import ModelUsed
@@ -36,7 +36,7 @@ _OFFERED, _FIRST_WITHHELD = int(Why.OFFERED), int(Why.BLOCKED)
 #: With these a shopper enters a campaign: what they do from here on is measured.
 _ENTERS = (_OFFERED, int(Why.CAMPAIGN_HOLDOUT))
 #: What is known of the time before.
-_ORDERS_BEFORE, _REVENUE_BEFORE = "orders.count_30d", "orders.spend_30d"
+ORDERS_BEFORE, REVENUE_BEFORE = "orders.count_30d", "orders.spend_30d"
 #: Events after which an offer is live no more.
 _CLOSING = of_types(OfferRedeemed, OfferDismissed)
 _CODE: dict[str, int] = {kind: code for code, kind in enumerate(KINDS)}
@@ -69,7 +69,7 @@ class CampaignOffers:
     ask for."""
 
     columns: tuple[Column, ...] = (*memory.COLUMNS, *trigger_items.COLUMNS)
-    reads = (ADDRESS, _ORDERS_BEFORE, _REVENUE_BEFORE)
+    reads = (ADDRESS, ORDERS_BEFORE, REVENUE_BEFORE)
     """What campaigns ask for changes with them: ``InForce.addresses`` names that."""
 
     def __init__(
@@ -138,7 +138,7 @@ class CampaignOffers:
         about = {name: items.trigger(*where) for name, items in self._of_items.items()}
 
         def named(plan: Plan, i: int, arm: int) -> Sequence[str]:
-            return self._items(plan.campaign.arms[arm], i, about.get(plan.id), best)
+            return self._items(plan.campaign.offers[arm], i, about.get(plan.id), best)
 
         yield from self._say(state, group, moment, decided, self._whom(group, heard, named, best))
 
@@ -151,10 +151,10 @@ class CampaignOffers:
             amount=group.amount,
             shopper=shopper_hashes(key),
             due=due_hashes(key, [f"{each.kind}:{each.ref}" for each in due]),
-            columns=partial(_column, group),
+            columns=partial(column, group),
         )
 
-    def _items(self, arm: AnyArm, i: int, about: Hashes | None, best: Best) -> Sequence[str]:
+    def _items(self, arm: AnyOffer, i: int, about: Hashes | None, best: Best) -> Sequence[str]:
         """What an offer of an arm names to the i-th of a group; ``about``: [k] hash of what the trigger is about."""
         if arm.applies_to == "items":
             return arm.names
@@ -212,15 +212,15 @@ class CampaignOffers:
             arm=campaign.arms[arm].id,
             at_ms=int(group.now_ms[i]),
             held=bool(found.why[i] != _OFFERED),
-            segment=found.plan.segment(lambda address: _column(group, address)[i : i + 1]),
+            segment=found.plan.segment(lambda address: column(group, address)[i : i + 1]),
             contact_cents=campaign.economics.contact_cents,
             coupon_code=code or "",
-            before_orders=int(group.feature(_ORDERS_BEFORE)[i]),
-            before_revenue_cents=int(group.feature(_REVENUE_BEFORE)[i]),
+            before_orders=int(group.feature(ORDERS_BEFORE)[i]),
+            before_revenue_cents=int(group.feature(REVENUE_BEFORE)[i]),
         )
 
 
-def _column(group: Group, address: str) -> npt.NDArray[np.floating[Any]]:
+def column(group: Group, address: str) -> npt.NDArray[np.floating[Any]]:
     """[k] or [k, width] a feature, an answer of a task, or the code of what a profile says."""
     if address in PROFILED:
         return group.noted(address)

@@ -76,6 +76,8 @@ class Opened:
     before_orders: int = 0
     before_revenue_cents: int = 0
     """What the shopper did in a period before, equally long for everyone: makes the interval narrower."""
+    click_cents: int = 0
+    """What a click on it costs, where the click does not say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +98,16 @@ class Used:
     at_ms: int
     discount_cents: int | None = None
     """What it took off that order; None: what the order says."""
+
+
+@dataclass(frozen=True, slots=True)
+class Charged:
+    """A click on an ad was to be paid; the first one of each decision counts."""
+
+    offer_id: str
+    at_ms: int
+    cents: int | None = None
+    """None: what the ad says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +137,7 @@ class Returned:
     margin_cents: int = 0
 
 
-Fact: TypeAlias = Opened | Reacted | Used | Ordered | Returned
+Fact: TypeAlias = Opened | Reacted | Used | Charged | Ordered | Returned
 
 
 @dataclass(slots=True)
@@ -157,6 +169,7 @@ class Journeys:
     used: dict[str, Used] = field(default_factory=dict)
     ordered: dict[str, Ordered] = field(default_factory=dict)
     returned: dict[str, Returned] = field(default_factory=dict)
+    charged: dict[str, Charged] = field(default_factory=dict)
     entered: dict[str, int] = field(default_factory=dict)
     """Campaign → when the shopper entered it; kept for as long as the campaign lives (``forget``)."""
 
@@ -174,6 +187,10 @@ class Journeys:
             said = self.used.get(fact.offer_id)
             if said is None or _earlier(fact, said):
                 self.used[fact.offer_id] = fact
+        elif isinstance(fact, Charged):
+            paid = self.charged.get(fact.offer_id)
+            if paid is None or _earlier(fact, paid):
+                self.charged[fact.offer_id] = fact
         elif isinstance(fact, Ordered):
             old = self.ordered.get(fact.order_id)
             if old is None or _earlier(fact, old):
@@ -252,7 +269,7 @@ class Journeys:
         made = [o for o in offers if not o.held]
         used = [(o, self._used(o, left, end)) for o in made]
         discount = sum({u.order.order_id: u.discount for _, u in used if u is not None}.values())
-        contacts = sum(o.contact_cents for o in made)
+        contacts = sum(o.contact_cents + self._click_cents(o, end) for o in made)
         kept = [each for each in left.values() if each.units]
         return Measured(
             offers=len(made),
@@ -267,6 +284,13 @@ class Journeys:
             before_orders=entry.before_orders,
             before_revenue_cents=entry.before_revenue_cents,
         )
+
+    def _click_cents(self, offer: Opened, end: int) -> int:
+        """What a click on it in the window cost."""
+        paid = self.charged.get(offer.offer_id)
+        if paid is None or not offer.at_ms <= paid.at_ms < end:
+            return 0
+        return offer.click_cents if paid.cents is None else paid.cents
 
     def _when(self, offer: Opened, stage: Stage, end: int) -> int | None:
         (at,) = self.reacted.get((offer.offer_id, stage), (end,))
@@ -326,6 +350,9 @@ class Journeys:
             if key[0] in self.opened or times[-1] >= watermark_ms
         }
         self.used = {key: said for key, said in self.used.items() if key in self.opened or said.at_ms >= watermark_ms}
+        self.charged = {
+            key: paid for key, paid in self.charged.items() if key in self.opened or paid.at_ms >= watermark_ms
+        }
         self.returned = {
             key: r for key, r in self.returned.items() if r.at_ms >= watermark_ms or r.order_id in self.ordered
         }

@@ -9,14 +9,16 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from streams.budget.candidates import Candidates
 from streams.campaigns import memory
 from streams.campaigns.asking import Afforded, Asked
 from streams.campaigns.draws import shopper_hashes
 from streams.campaigns.plan import Plans
-from streams.columns.arrays import EventBatch, Hashes, Ints
+from streams.columns.arrays import Bools, EventBatch, Hashes, Ints
 from streams.columns.layout import Rows
 from streams.columns.shopper_events import WIRE, category_code, item_code
-from streams.decisions import ads, churn_alert, promotion
+from streams.decisions import ad_campaigns, ads, churn_alert, promotion
+from streams.decisions.ad_campaigns import AdCampaigns
 from streams.decisions.ads import Ads
 from streams.decisions.campaigns import CampaignOffers, SetAside
 from streams.decisions.churn_alert import ChurnAlerts
@@ -106,9 +108,13 @@ class ShopperSide(PlainSide):
             ChurnAlerts(alerts, currency, offer.gross_margin, digest, names),
             self.alert_labels,
             *((built_in,) if self._plans is None else ()),
-            Ads(rules.ads, offer, rules.allowed_lateness_ms, currency, digest),
+            Ads(rules.ads, offer, rules.allowed_lateness_ms, currency, digest, self._ad_campaigns()),
             offers,
         )
+
+    def _ad_campaigns(self) -> AdCampaigns | None:
+        plans = self._plans
+        return None if plans is None or not plans.ads else AdCampaigns(plans, self)
 
     def plan(self, plans: Plans | None) -> None:
         """From here on these campaigns hold, and the built-in offer says nothing."""
@@ -117,7 +123,7 @@ class ShopperSide(PlainSide):
         self.alarms = None if plans is None else Alarms.of(plans).follows(self.alarms, stood)
         self.wishes.plan(plans)
         self.under(self._rules, NO_TIME)
-        self.windows.forget([] if plans is None else [plan.id for plan in plans.plans])
+        self.windows.forget([] if plans is None else [plan.id for plan in (*plans.plans, *plans.ads.values())])
 
     def cuts(self, decoded: Decoded, rules: Rules) -> list[int]:
         """Around news of items and codes of coupons; where quiet hours end, for which decisions before may wait."""
@@ -137,6 +143,14 @@ class ShopperSide(PlainSide):
         """Which offers there is money and a code for; what it costs to send them is spent at once."""
         currency = self._rules.decode.currency
         return affording.afford(self.spending, self.coupons, currency, asked, offset, now_ms, due)
+
+    def set_aside(self, campaign: str, some: Candidates) -> Bools:
+        """Which clicks on ads there is money for."""
+        return self.spending.afford(campaign, self._rules.decode.currency, some)
+
+    def price(self, campaign: str, offset: int) -> float:
+        """What a cent of cost had to bring beyond itself at an offset."""
+        return float(self.spending.prices(campaign, self._rules.decode.currency, np.array([offset]))[0])
 
     def redeem(self, code: int, offset: int, at_ms: int, set_aside: SetAside, cost_cents: int | None) -> None:
         """An offer was used: what it came to is spent, all that was set aside for it where the record does not say."""
@@ -219,16 +233,19 @@ class ShopperSide(PlainSide):
         return told + self._to_campaigns(self.windows.tell(self.watermark_ms(rules)))
 
     def note(self, state: Rows, rows: Ints, batch: EventBatch, applied: Ints, judged: Judged) -> None:
-        """What shoppers wish for, and what follows their offers."""
+        """What shoppers wish for, what clicks on ads cost, and what follows offers and ads."""
         self.wishes.note(state, rows, batch, applied)
+        ad_campaigns.clicked(state, rows, batch, applied, judged.late_before_ms, self.redeem)
         self.windows.feed(batch, applied, judged)
 
     def left(self, state: Rows, row: int, key: str, when: When) -> Left:
         """What was foretold of an id that is identified is not judged: it comes no more. What is set aside for its
-        offers counts as spent, as whoever redeems them does it where nothing was set aside."""
+        offers counts as spent, as whoever redeems them does it where nothing was set aside; that for clicks on ads goes
+        back, for hardly any comes."""
         offset = when.offset
         for column in (calibration.START, WAITING, *self.late_labels.waits.due):
             state.data[column.name][row] = 0
+        ad_campaigns.forget(state, row)
         for code, cents, ends_ms in memory.take_all_reserved(state, row):
             self.redeem(code, offset, when.at_ms, (cents, ends_ms), None)
         names = [self.names.of_code(code, offset) for code in np.unique(state.data[CATEGORIES][row]).tolist()]

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from streams.budget.candidates import Candidates
+from streams.budget.candidates import Candidates, worth
 from streams.campaigns.asking import Afforded, Asked
 from streams.campaigns.table import code_of
 from streams.columns.arrays import Bools, Hashes, Ints
 from streams.decisions.campaigns import SetAside
 from streams.processing.coupon_pools import CouponPools, Given
-from streams.processing.spending import Spending, worth
+from streams.processing.spending import Spending
 
 
 def afford(

@@ -33,7 +33,7 @@ _MOST = 2**32 - 1
 def asked_for(plan: Plan) -> bool:
     """Whether an arm of a campaign is for the item that was left."""
     of_left = isinstance(plan.campaign.trigger, (CartAbandoned, BrowseAbandoned))
-    return of_left and any(arm.applies_to == "trigger_item" for arm in plan.campaign.arms)
+    return of_left and any(arm.applies_to == "trigger_item" for arm in plan.campaign.offers)
 
 
 def note(state: Rows, run: Run) -> None:

@@ -24,7 +24,18 @@ import msgspec
 import numpy as np
 
 from streams.columns.arrays import EventBatch, Ints, of_types
-from streams.effects.attribution import DAY_MS, Journeys, Opened, Ordered, Reacted, Returned, Stage, Used, Window
+from streams.effects.attribution import (
+    DAY_MS,
+    Charged,
+    Journeys,
+    Opened,
+    Ordered,
+    Reacted,
+    Returned,
+    Stage,
+    Used,
+    Window,
+)
 from streams.effects.sums import Cell, Sums, merged, of_outcomes, of_record
 from streams.processing.fates import Judged
 from streams.processing.windows_kept import Followed, Known, MovedWindows, Open
@@ -39,6 +50,8 @@ _STAGES: dict[type, Stage] = {
     e.OfferClicked: "clicked",
     e.OfferRedeemed: "redeemed",
     e.OfferDismissed: "dismissed",
+    e.AdShown: "shown",
+    e.AdClicked: "clicked",
 }
 _TOLD = of_types(*_STAGES, e.OrderPlaced, e.OrderCancelled, e.OrderReturned)
 
@@ -131,6 +144,12 @@ class OfferWindows:
             journeys.feed(Ordered(record.order_id, at_ms, units, cents, margin, of[0] if of else "", off))
         elif isinstance(record, (e.OrderCancelled, e.OrderReturned)):
             journeys.feed(Returned(record.event_id, record.order_id, at_ms, units or None, cents, margin))
+        elif isinstance(record, (e.AdShown, e.AdClicked)):
+            if record.decision_id is None:
+                return
+            journeys.feed(Reacted(record.decision_id, _STAGES[type(record)], at_ms))
+            if isinstance(record, e.AdClicked):
+                journeys.feed(Charged(record.decision_id, at_ms, record.cost_cents))
         else:
             journeys.feed(Reacted(record.offer_id, _STAGES[type(record)], at_ms))
             if isinstance(record, e.OfferRedeemed) and record.order_id:

@@ -26,21 +26,6 @@ from streams.state.keys import OPEN
 PURSES = OPEN + b"purses"
 
 
-def worth(profit: Floats, cost: Floats, reserve: Ints, explored: Bools) -> Floats:
-    """[k] values of offers as ``Candidates`` wants them, in cents: beyond the price of what is reserved where the
-    expected profit is beyond the price of the expected cost.
-
-    ``profit`` and ``cost``: expected, in cents; ``reserve``: the most that each can cost, in cents; what is offered to
-    learn (``explored``) need not be worth its price.
-
-    >>> no = np.zeros(2, np.bool_)
-    >>> worth(np.array([30.0, 30.0]), np.array([10.0, 0.0]), np.array([500, 0]), no).tolist()
-    [1500.0, 30.0]
-    """
-    scaled = profit * np.divide(reserve, cost, out=np.ones(len(cost)), where=cost > 0)
-    return np.where(explored, np.inf, scaled)
-
-
 def homes_of(campaigns: Iterable[str], partitions: int) -> list[int]:
     """The partition of the campaigns' log that keeps each campaign, however a shop's producers place their keys."""
     names = [campaign.encode() for campaign in campaigns]

@@ -23,6 +23,12 @@ class AdWeighed(msgspec.Struct, kw_only=True, frozen=True, gc=False):
     ]
     refused: Annotated[str | None, Meta(description="Why it may not be shown, such as ad_cap; null: it may.")]
     propensity: Annotated[float, Meta(description="How likely it was to be chosen, given all that was known, 0 to 1.")]
+    price: Annotated[
+        float | None,
+        Meta(
+            description="What a cent of cost must bring beyond itself, as its campaign's budget says; null: not asked."
+        ),
+    ] = None
 
 
 class AdDecided(ShopperOutcome, frozen=True, kw_only=True):
@@ -48,3 +54,6 @@ class AdDecided(ShopperOutcome, frozen=True, kw_only=True):
     slate: Annotated[list[AdWeighed], Meta(description="Every ad of the request, in its order.")]
     currency: Annotated[str, Meta(description="ISO 4217: of all money in it.")]
     rules: Annotated[str, Meta(description="Digest of the rules that decided.")]
+    reserved_cents: Annotated[
+        int, Meta(description="Set aside for a click by the ad's campaign, in integer cents; 0: nothing.")
+    ] = 0

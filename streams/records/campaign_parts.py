@@ -72,7 +72,13 @@ class Overdue(_Trigger, tag="overdue", frozen=True, kw_only=True):
     ] = 1.5
 
 
-AnyTrigger: TypeAlias = DuePoint | Event | Silence | CartAbandoned | BrowseAbandoned | BackInStock | PriceDrop | Overdue
+class AdAsked(_Trigger, tag="ad_requested", frozen=True, kw_only=True):
+    """When an ad of the campaign is among those of a request for one: its arms are ads."""
+
+
+AnyTrigger: TypeAlias = (
+    DuePoint | Event | Silence | CartAbandoned | BrowseAbandoned | BackInStock | PriceDrop | Overdue | AdAsked
+)
 
 AppliesTo = Literal["anything", "category", "items", "favourite", "recommended", "trigger_item"]
 
@@ -153,7 +159,27 @@ class ContentOnly(_Arm, tag="content", frozen=True, kw_only=True):
     """A message without a discount."""
 
 
-AnyArm: TypeAlias = Percent | Amount | FreeShipping | Bundle | ContentOnly
+class Ad(_Part, tag_field="kind", tag="ad", frozen=True, kw_only=True):
+    """Advertisements, which cost when they are clicked: they come with requests, each with its cost."""
+
+    id: Annotated[Name, Meta(description="Its name in reports; unique in its campaign.")]
+    names: Annotated[
+        tuple[Annotated[str, Meta(min_length=1, max_length=256)], ...],
+        Meta(max_length=100, description="Ids of its ads, at most 100; default: all that no other arm names."),
+    ] = ()
+    valid_days: Annotated[
+        float,
+        Meta(
+            gt=0.0,
+            le=7.0,
+            description="How long a click is waited for, in days, up to 7; then what is set aside for it goes back; "
+            "default 0.05 (72 minutes).",
+        ),
+    ] = 0.05
+
+
+AnyOffer: TypeAlias = Percent | Amount | FreeShipping | Bundle | ContentOnly
+AnyArm: TypeAlias = AnyOffer | Ad
 
 
 class Economics(_Part, kw_only=True, frozen=True):

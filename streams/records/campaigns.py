@@ -18,7 +18,10 @@ import msgspec
 from msgspec import Meta
 
 from streams.records.campaign_parts import (
+    Ad,
+    AdAsked,
     AnyArm,
+    AnyOffer,
     AnyTrigger,
     Budget,
     Cap,
@@ -134,6 +137,21 @@ class Campaign(msgspec.Struct, kw_only=True, frozen=True, gc=False, forbid_unkno
         Annotated[int, Meta(ge=0, le=120)] | None,
         Meta(description="Youngest shopper in years, 0 to 120; an unknown age is too young; null (default): no limit."),
     ] = None
+
+    @property
+    def of_ads(self) -> bool:
+        """Whether it is one of advertisements."""
+        return isinstance(self.trigger, AdAsked)
+
+    @property
+    def offers(self) -> tuple[AnyOffer, ...]:
+        """Its arms that are offers: all, or none."""
+        return tuple(arm for arm in self.arms if not isinstance(arm, Ad))
+
+    @property
+    def ads(self) -> tuple[Ad, ...]:
+        """Its arms that are ads: none, or all."""
+        return tuple(arm for arm in self.arms if isinstance(arm, Ad))
 
 
 class Shop(msgspec.Struct, kw_only=True, frozen=True, gc=False, forbid_unknown_fields=True):

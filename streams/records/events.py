@@ -47,6 +47,13 @@ MaybeUnitPrice = Annotated[
     UnitPrice | None, Meta(description="Price of one unit, in integer cents of the event's currency; null: unknown.")
 ]
 Placement = Annotated[Label | None, Meta(description="Where the ad stood.")]
+AdDecision = Annotated[
+    Id | None,
+    Meta(
+        description="Outcome id of the decision in ad.decisions.v1 that chose the ad; null: not known, so it counts "
+        "for no campaign."
+    ),
+]
 
 
 class OrderLine(msgspec.Struct, kw_only=True, frozen=True, gc=False, omit_defaults=True):
@@ -187,6 +194,7 @@ class AdShown(ShopperEvent, tag="ad_shown", frozen=True, kw_only=True):
 
     ad_id: AdId
     placement: Placement = None
+    decision_id: AdDecision = None
 
 
 class AdClicked(ShopperEvent, tag="ad_clicked", frozen=True, kw_only=True):
@@ -194,6 +202,11 @@ class AdClicked(ShopperEvent, tag="ad_clicked", frozen=True, kw_only=True):
 
     ad_id: AdId
     placement: Placement = None
+    decision_id: AdDecision = None
+    cost_cents: Annotated[
+        Cents | None,
+        Meta(description="What the click cost, in integer cents of the shop's currency; null: what the request said."),
+    ] = None
 
 
 class ConsentChanged(ShopperEvent, tag="consent_changed", frozen=True, kw_only=True):

@@ -145,7 +145,7 @@ def test_an_offer_settled_twice_is_refused() -> None:
 
 def test_nobody_keeps_a_ledger_under_rules_that_it_does_not_know() -> None:
     with pytest.raises(OtherArithmetic, match="Run the version"):
-        Ledger(ZONE).apply(budget(arithmetic=2))
+        Ledger(ZONE).apply(budget(arithmetic=3))
 
 
 def test_an_older_budget_does_not_come_back() -> None:

@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 
 from models.registry import TASKS
-from streams.budget.candidates import Candidates
+from streams.budget.candidates import Candidates, worth
 from streams.budget.purse import Purse
 from streams.campaigns import memory
 from streams.campaigns.asking import Afforded, Asked
@@ -21,7 +21,6 @@ from streams.campaigns.terms import EVENT
 from streams.campaigns.vocabulary import vocabulary
 from streams.columns.layout import Layout, Rows
 from streams.features.shopper import CATALOGUE
-from streams.processing.spending import worth
 from streams.records.budget import PRICE_UNIT
 from streams.records.campaigns import Campaign, CampaignSet
 

@@ -229,7 +229,7 @@ def _choose(
     economics, best, most, reasons = campaign.economics, None, 0.0, list[str | None]()
     at_price = dict[str, float]()
     held = max((m.worth for m in made if m.until > due.now), default=0)
-    for arm, uplift in zip(campaign.arms, due.uplift[campaign.id], strict=True):
+    for arm, uplift in zip(campaign.offers, due.uplift[campaign.id], strict=True):
         discount, order = _discount(campaign, arm, due.basket)
         cost = arm.assumed_redemption * discount + economics.contact_cents
         reason = None

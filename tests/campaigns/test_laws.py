@@ -174,7 +174,7 @@ class World:
                     np.tile([d.stock for d in dues], (len(c.arms), 1)),
                     np.tile([d.rating for d in dues], (len(c.arms), 1)),
                     np.tile([d.nothing for d in dues], (len(c.arms), 1))
-                    & np.array([[arm.applies_to == "recommended"] for arm in c.arms]),
+                    & np.array([[arm.applies_to == "recommended"] for arm in c.offers]),
                 )
                 for c in self.chosen.campaigns
             },

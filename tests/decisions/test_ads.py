@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streams.columns.layout import Rows
-from streams.decisions.ads import ADS_KEPT, REFUSALS, AdPolicy, Slates, Weighed, merge, weigh
+from streams.decisions.ad_campaigns import ADS_KEPT
+from streams.decisions.ads import REFUSALS, AdPolicy, Slates, Weighed, merge, weigh
 from streams.entities.shopper import SHOPPER
 from streams.processing.partition import row_layout
 from streams.processing.rules import Rules

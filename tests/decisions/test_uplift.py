@@ -30,7 +30,7 @@ from tests.worlds import World, cut, run_plain, shipped
 PROMOTION = task("promotion")
 CART = campaign(id="cart", arms=[PERCENT, CONTENT], economics={"basket_cents": 3000}, exploration_share=0.2)
 SHOP = Shop(default_consent=True, holdout_share=0.0, receipt_share=0.2, time_zone="Europe/Berlin")
-TEN, HELLO = (arm_key(CART, arm, SHOP) for arm in CART.arms)
+TEN, HELLO = (arm_key(CART, arm, SHOP) for arm in CART.offers)
 
 
 class Says:
