@@ -185,7 +185,7 @@ class AdCampaigns:
                 # Says that there was no money for it.
                 self._ask(slate, of, np.array([before]), held=False)
             found = again(against)
-        self._enter_held(slate, of, against, again, paid)
+        self._enter_held(slate, of, against, again)
         place = int(found.chosen[0])
         if place < n and of[place] >= 0:
             plan = self._of[of[place]]
@@ -196,8 +196,9 @@ class AdCampaigns:
             self._open(slate, plan, place, held=False)
         return found
 
-    def _enter_held(self, slate: Slate, of: Ints, against: Ints, again: Callable[[Ints], Choice], paid: Paid) -> None:
-        """Who is in a campaign's holdout enters it where its ad would have been chosen."""
+    def _enter_held(self, slate: Slate, of: Ints, against: Ints, again: Callable[[Ints], Choice]) -> None:
+        """Who is in a campaign's holdout enters it where its ad would have been chosen. Nothing is said of that: after
+        a crash windows may be ahead of rows, and who has entered is not asked about again."""
         held = (against == _HOLDOUT) & (of >= 0)
         for c in np.unique(of[held]).tolist():
             plan, mine = self._of[c], held & (of == c)
@@ -205,7 +206,7 @@ class AdCampaigns:
                 continue
             trial = np.where(mine, -1, against)
             would = again(trial)
-            short = self._without_money(slate, of, mine & (would.refused[0] < 0), paid)
+            short = self._without_money(slate, of, mine & (would.refused[0] < 0), Paid())
             if len(short):
                 trial[short] = _BUDGET_SPENT
                 would = again(trial)
