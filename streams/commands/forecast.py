@@ -23,6 +23,7 @@ from streams.settings import Settings
 from streams.terminal import print_rows, progress_bar
 
 SHARES = (0.02, 0.05, 0.1, 0.2, 0.5)
+NO_ADS = "campaigns of ads are not rehearsed: the requests of the past had other ads. Begin with a small budget."
 ASSUMED = (
     "The past days come again to shoppers as they stand now, decided on by the worker's own code with money and a "
     "coupon for every offer; who came for the first time in them comes again as somebody new as well.",
@@ -55,9 +56,13 @@ def forecast(file: Path, days: int, broker: str | None, as_json: bool) -> None:
     settings.access.require()
     if not says_shop:
         chosen = CampaignSet(shop=read(settings.access).shop, campaigns=chosen.campaigns)
+    ads = [campaign for campaign in chosen.campaigns if campaign.of_ads]
+    told, failed = list[dict[str, Any]](), [RehearsalError(f"{each.id}: {NO_ADS}") for each in ads]
+    chosen = CampaignSet(shop=chosen.shop, campaigns=tuple(each for each in chosen.campaigns if not each.of_ads))
+    if not chosen.campaigns and failed:
+        raise failed[0]
     with progress_bar("Events that came again", None) as tell:
         found = rehearse(settings, Shelf(Store(settings.models)), chosen, days, tell)
-    told, failed = list[dict[str, Any]](), list[RehearsalError]()
     for each in found:
         try:
             ahead = each.ahead()

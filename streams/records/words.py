@@ -79,6 +79,15 @@ AD_REASONS = {
     "not_worth_it": "a click costs more than it brings",
     "ad_cap": "saw it as often as is allowed",
     "shop_cap": "saw as many ads as are allowed",
+    "not_of_campaign": "no arm of its campaign names the ad",
+    "not_running": "its campaign was not approved, or not running at that time",
+    "not_in_audience": "its campaign is for others",
+    "audience_unknown": "not known whether its campaign is for the shopper",
+    "blocked": "on the shop's list of those who get nothing",
+    "merged_holdout": "in a control group under another id",
+    "budget_spent": "its campaign had no money for it",
+    "campaign_holdout": "in its campaign's control group",
+    "global_holdout": "in the shop's control group",
 }
 CONSENT = {"allowed": "allowed", "forbidden": "forbidden", "never_said": "never said"}
 

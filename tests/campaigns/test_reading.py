@@ -175,6 +175,60 @@ def test_a_pool_is_of_one_campaign() -> None:
     assert len(campaigns_of(over, WORDS).campaigns) == 2
 
 
+ADS = """
+campaigns:
+  - id: spring
+    audience: "true"
+    trigger: {kind: ad_requested}
+    arms:
+      - {id: tea, kind: ad, names: [tea-1, tea-2]}
+      - {id: rest, kind: ad, valid_days: 1}
+    economics: {gross_margin: 0.4}
+    budget: {USD: {total_cents: 100}}
+    start: 2026-01-01T00:00:00Z
+    end: 2026-02-01T00:00:00Z
+"""
+
+
+def test_a_campaign_of_ads_has_what_ads_have() -> None:
+    (found,) = campaigns_of(ADS, WORDS, "USD").campaigns
+    assert found.of_ads
+    assert [(arm.id, arm.names, arm.valid_days) for arm in found.ads] == [
+        ("tea", ("tea-1", "tea-2"), 0.05), ("rest", (), 1.0)
+    ]  # fmt: skip
+    assert not found.offers
+    assert CampaignSet.of(CampaignSet(campaigns=(found,)).described()) == CampaignSet(campaigns=(found,))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "field", "rule"),
+    [
+        ("{kind: ad_requested}", "{kind: silence}", 7, "campaigns[0].arms[0].kind", "'ad' arms of kind ad are of"),
+        (
+            "{id: rest, kind: ad, valid_days: 1}",
+            "{id: rest, kind: content, assumed_uplift: 0.1}",
+            8,
+            "campaigns[0].arms[1].kind",
+            "'content' arms of kind ad are of",
+        ),
+        (
+            "id: rest, kind: ad",
+            "id: rest, kind: ad, names: [tea-2]",
+            8,
+            "campaigns[0].arms[1].names",
+            "'tea-2' an ad is",
+        ),
+        ("names: [tea-1, tea-2]", "names: []", 8, "campaigns[0].arms[1].names", "an ad is of one arm"),
+        ("valid_days: 1", "valid_days: 8", 8, "campaigns[0].arms[1].valid_days", "8"),
+        ("gross_margin: 0.4", "contact_cents: 4", 9, "campaigns[0].economics.contact_cents", "4 only offers have it"),
+        ('audience: "true"', 'audience: "true"\n    priority: 7', 5, "campaigns[0].priority", "7 only offers have it"),
+    ],
+)
+def test_what_only_offers_have_is_refused_of_ads(old: str, new: str, line: int, field: str, rule: str) -> None:
+    found = told(ADS.replace(old, new))
+    assert any((at, of) == (line, field) and rule in text for at, of, text in found), found
+
+
 def test_a_digest_names_what_campaigns_say_not_how_they_are_written() -> None:
     second = GOOD.replace("id: a", "id: b", 1).replace("pool: spring", "pool: summer", 1)
     one = GOOD + second[second.index("  - id") :]

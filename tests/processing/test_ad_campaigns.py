@@ -298,7 +298,7 @@ EXPLORING = replace(SURE, ads=AdPolicy(exploration_share=0.3))
 
 def books(into: PartitionProcessor) -> list[tuple[int, ...]]:
     """Of both campaigns; and no cent is lost."""
-    found = []
+    found = list[tuple[int, ...]]()
     for name in ("spring", "cups"):
         of_ = purse(into, name)
         assert of_.committed == sum(of_.reserved.values()) + of_.settled + of_.released
