@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from streams.records.ads import AdDecided
+from streams.rehearsed import RehearsalError
 from streams.topics import ADS
 from tests.decisions.test_ads import decided
 from tests.kafka.harness import Cluster
@@ -96,6 +97,8 @@ def test_what_an_ad_campaign_spends_and_brings(cluster: Cluster, tmp_path: Path)
     values = {name: value[0] for name, value in balance["features"].items() if name.startswith("budget.")}
     assert values["budget.spent"] == 66
     assert values["budget.total"] == 2_000 == sum(values[f"budget.{part}"] for part in ("remaining", "leased", "spent"))
+    with pytest.raises(RehearsalError, match="spring: campaigns of ads are not rehearsed"):
+        run(cluster, "campaigns", "forecast", str(file))
     worker.stop()
     # What the worker said, one slice after the other, a plain loop over the whole log says as well.
     plain = cluster.expected()
