@@ -44,6 +44,7 @@ def told() -> tuple[type[Exception], ...]:
     from streams.coupon_loading import CodesError
     from streams.effects.off_policy import SupportError
     from streams.followed import FollowedError
+    from streams.goes_with import UnknownItems
     from streams.producer.lines import LinesError
     from streams.producer.replay import ReplayError
     from streams.rehearsed import RehearsalError
@@ -67,6 +68,7 @@ def told() -> tuple[type[Exception], ...]:
         CodesError,
         UnknownCampaign,
         NoPicture,
+        UnknownItems,
         FollowedError,
         SupportError,
         TrainingError,
@@ -91,6 +93,7 @@ COMMANDS = {
     "why": "why",
     "search": "search",
     "similar": "similar",
+    "goes-with": "goes_with",
     "dead-letters": "dead_letters",
     "late-events": "late_events",
     "archive": "archive",

@@ -104,7 +104,7 @@ LAYERS = (
     ("entities",),
     ("archive", "kafka_watch", "settings"),
     ("agents", "inspect", "late_events"),
-    ("brought", "coupon_loading", "parts", "producer", "rehearsal", "rollout", "similar", "why"),
+    ("brought", "coupon_loading", "goes_with", "parts", "producer", "rehearsal", "rollout", "similar", "why"),
     ("campaigning", "followed", "health", "pages", "versions"),
     ("app", "demo"),
     ("worker",),

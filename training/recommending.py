@@ -16,6 +16,7 @@ from streams.records.events import CartItemAdded, ItemViewed, ItemWishlisted, Or
 from training.fit import Schedule, fit, seed_everything
 from training.history import History
 from training.networks.recommender import KNOWN, NEVER, PARTS, WIDTH
+from training.ranking import LISTED
 from training.replay import Rows
 
 Floats32 = npt.NDArray[np.float32]
@@ -27,8 +28,12 @@ TARGETS = 64
 #: Of the rows, so many are shown as if a shopper without any order had only looked at some items of the next order.
 AS_SESSION = 0.15
 BATCH, RATE = 128, 4e-3
+#: A training goes through all rows so often, and more often where they are few, until it has taken so many steps.
+EPOCHS, MOST_EPOCHS, STEPS = 2, 24, 900
 #: Of how many rows an item's own share of next events counts as much as the share of all items.
 BELIEVED = 50.0
+#: What may be taken off the weights of explored items (as logs); by which share of the rows it is chosen, and how many.
+DISCOUNTS, HELD_BACK, JUDGED = (0.0, 0.25, 0.5, 1.0, 1.5, 2.0), 0.2, 4_000
 #: An item that so many shoppers touched says half of what it would by their number.
 FEW = 20.0
 
@@ -156,6 +161,40 @@ def touches_of(history: History, events: Ints) -> tuple[Ints, Ints]:
     return np.arange(int(size.sum())) + first, owner
 
 
+def schedule_of(rows: int) -> Schedule:
+    """How long is trained on so many rows.
+
+    >>> [schedule_of(n).epochs for n in (120_000, 14_500, 100)]
+    [2, 8, 24]
+    """
+    return Schedule(min(max(EPOCHS, -(-STEPS * BATCH // max(rows, 1))), MOST_EPOCHS), BATCH, rate=RATE)
+
+
+def discount(
+    history: History, found: Examples, rows: Ints, catalogue: Catalogue, events: Ints, explored: int, seed: int,
+    kept_in: Any, tell: Tell,
+) -> float:  # fmt: skip
+    """By how much weights of explored items (as logs) are too large: vectors remember who bought what, so training, in
+    which what comes next is among it, trusts them too much. Chosen on the rows whose next event is among the last
+    fifth, by a network that learned, with its vectors, from what was before it: the least that finds most among 20."""
+    following = history.time_ms[found.following[rows]]
+    since = int(np.quantile(following, 1 - HELD_BACK))
+    early, late = rows[following < since], rows[following >= since]
+    late = np.sort(np.random.default_rng(seed).permutation(late)[:JUDGED])
+    if not len(early) or not len(late):
+        return 0.0
+    start = vectors(history, catalogue, events[history.time_ms[events] < since], seed)
+    schedule = schedule_of(len(early))
+    network = train(found, early, catalogue, start, explored, schedule, seed, kept_in, tell, "training beforehand")
+    wanted = [row[row > 0] for row in found.of(catalogue, late)]
+    recall = []
+    for less in DISCOUNTS:
+        network.less.assign(less)
+        best, _ = lists(network, found.x[late], LISTED)
+        recall.append(np.mean([np.isin(row, best[i]).mean() for i, row in enumerate(wanted) if len(row)]))
+    return DISCOUNTS[int(np.argmax(np.round(recall, 4)))]
+
+
 def rebought(x: Floats32, wanted: npt.NDArray[np.int32], catalogue: Catalogue) -> Floats32:
     """[m] how much likelier an item comes next than any other, of those who bought it (as a log): of few rows, little
     is believed."""
@@ -224,15 +263,15 @@ def train(
 
 
 def as_session(
-    x: Floats32, wanted: npt.NDArray[np.int32], i: int, catalogue: Catalogue, rng: np.random.Generator
+    x: Floats32, wanted: npt.NDArray[np.int32], i: int, catalogue: Catalogue, rng: np.random.Generator, most: int = 8
 ) -> bool:
-    """Show row i as if its shopper had never ordered, and looked at three to eight of the next items a few minutes ago:
-    the others are then what comes next. False, and nothing is changed, where there are too few."""
+    """Show row i as if its shopper had never ordered, and looked at three to ``most`` of the next items a few minutes
+    ago: the others are then what comes next. False, and nothing is changed, where there are too few."""
     mine = wanted[i][wanted[i] > 0]
     if len(mine) < 4:
         return False
     mine = rng.permutation(mine)
-    shown = mine[: rng.integers(3, min(8, len(mine) - 1) + 1)]
+    shown = mine[: rng.integers(3, min(most, len(mine) - 1) + 1)]
     code = np.zeros((1, EVENTS_KEPT), np.int64)
     code[0, : len(shown)] = catalogue.codes[shown - 1]
     starts = dict(zip(PARTS, np.cumsum([0, *PARTS.values()]).tolist(), strict=False))

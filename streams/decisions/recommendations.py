@@ -24,8 +24,10 @@ TOLD = Column("recommend/told", "u8")
 CODE, DAYS, TIMES, SEEN, FIRST = (
     "items.bought_code", "items.bought_days", "items.bought_times", "items.seen_code", "orders.days_since_first",
 )  # fmt: skip
-#: A task that answers all of these says lists.
+#: A task that answers all of these says lists …
 NEEDED = {"again", "items", "weight", "beside"}
+#: … and one that answers these also what goes with a cart: items, shares, and with which of the cart.
+FOR_CARTS = ("cart", "cart_weight", "cart_of")
 BECAUSE: tuple[RecommendedBecause, ...] = ("due_again", "bought_before", "seen_lately", "goes_with", "popular")
 _DUE, _BOUGHT, _SEEN, _WITH, _POPULAR = range(len(BECAUSE))
 
@@ -36,11 +38,12 @@ class RecommendationPolicy:
 
     Prevents four accidents: a shopper is shown what they have just carried home (``just_bought_days`` long, unless
     they buy it again at a rhythm that is as fast, from ``ripe`` of their usual time on), an item that the shop does not
-    want to be recommended (``never``, item ids), a list that is longer than anybody reads (``most``), and, whatever the
-    policy says, an item that is sold out, delisted or badly reviewed.
+    want to be recommended (``never``, item ids), a list that is longer than anybody reads (``most``; ``with_cart`` of
+    what goes with a cart), and, whatever the policy says, an item that is sold out, delisted or badly reviewed.
     """
 
     most: int = 20
+    with_cart: int = 6
     just_bought_days: float = 3.0
     ripe: float = 0.8
     never: tuple[str, ...] = ()
@@ -64,6 +67,20 @@ class _Catalogue:
 
 
 @dataclass(frozen=True, slots=True)
+class GoingWith:
+    """What goes with the carts of m shoppers, c places each, the best first."""
+
+    place: Ints
+    """[m, c] which item of the catalogue …"""
+    of: Ints
+    """… and the item of the cart with which it goes best."""
+    usable: Bools
+    """[m, c] which of them may be shown."""
+    weight: Floats
+    """[m, c] as the model answers."""
+
+
+@dataclass(frozen=True, slots=True)
 class Listed:
     """What one model of a task lists for m of a group, n places each, the best first."""
 
@@ -80,6 +97,8 @@ class Listed:
     weight: Floats
     beside: Floats
     """[m, n] as the model answers."""
+    cart: GoingWith | None = None
+    """None where nothing goes with a cart of any."""
 
     def items(self, k: int, most: int) -> list[str]:
         """The first items that may be shown to the k-th of the m."""
@@ -148,12 +167,31 @@ class Recommender:
         if held is None:
             held = self._catalogues[model.digest] = _Catalogue(tuple(model.names), self._never)
         item, weight, beside = (group.answer(task, name)[mine] for name in ("items", "weight", "beside"))
+        place, usable, because = self._judged(group, mine, held, item, weight, beside)
+        usable &= np.cumsum(usable, axis=1) <= self._policy.most
+        return Listed(task, mine, held, place, usable, because, weight, beside, self._cart(group, task, mine, held))
+
+    def _cart(self, group: Group, task: str, mine: Ints, held: _Catalogue) -> GoingWith | None:
+        if any(name not in group.seen.scores[task].answers for name in FOR_CARTS):
+            return None
+        item, weight, of = (group.answer(task, name)[mine] for name in FOR_CARTS)
+        some = np.flatnonzero(weight[:, 0] > 0)
+        if not len(some):
+            return None
+        place, usable = np.zeros(item.shape, np.int64), np.zeros(item.shape, np.bool_)
+        place[some], usable[some], _ = self._judged(group, mine[some], held, item[some], weight[some], of[some])
+        usable &= np.cumsum(usable, axis=1) <= self._policy.with_cart
+        return GoingWith(place, np.clip(of.astype(np.int64), 0, len(held.names) - 1), usable, weight)
+
+    def _judged(
+        self, group: Group, mine: Ints, held: _Catalogue, item: Floats, weight: Floats, beside: Floats
+    ) -> tuple[Ints, Bools, Ints]:
+        """[k, n] the places of listed items in the catalogue, which may be shown, and why each is recommended."""
         place = np.clip(item.astype(np.int64), 0, len(held.names) - 1)
         usable = np.isfinite(weight) & (weight > 0) & (item >= 0) & ~held.blocked[place]
         because, hidden = self._why(group, mine, held.codes[place], beside)
         usable &= ~hidden & (self.unavailable(held.hashes[place], group.offset[mine, None]) == AVAILABLE)
-        usable &= np.cumsum(usable, axis=1) <= self._policy.most
-        return Listed(task, mine, held, place, usable, because, weight, beside)
+        return place, usable, because
 
     def _why(self, group: Group, mine: Ints, code: Ints, beside: Floats) -> tuple[Ints, Bools]:
         """[k, n] why each listed item is recommended, and which ones were just bought."""
@@ -183,7 +221,11 @@ class Recommendations:
         return sorted(found, key=lambda said: said[0])
 
     def _of(self, state: Rows, group: Group, listed: Listed) -> Iterator[Said]:
-        told = digests(listed.catalogue.codes[listed.place], listed.because, listed.usable)
+        codes = listed.catalogue.codes
+        told = digests(codes[listed.place], listed.because, listed.usable)
+        if (cart := listed.cart) is not None:
+            pairs, both = np.concatenate([cart.place, cart.of], axis=1), np.concatenate([cart.usable] * 2, axis=1)
+            told ^= digests(codes[pairs], np.zeros_like(pairs), both) << np.uint64(1)
         cells = state.cells(TOLD, group.row[listed.at])
         changed = np.flatnonzero(state.flat["u8"][cells] != told)
         state.flat["u8"][cells[changed]] = told[changed]
@@ -196,10 +238,23 @@ class Recommendations:
                 due=group.due[i],
                 model=group.model(task, i),
                 items=[self._item(listed, k, j) for j in np.flatnonzero(listed.usable[k]).tolist()],
+                goes_with_cart=self._with_cart(listed, k),
                 again=float(group.answer(task, "again")[i]),
                 rules=self._rules,
             )
             yield i, said
+
+    @staticmethod
+    def _with_cart(listed: Listed, k: int) -> list[RecommendedItem]:
+        if (cart := listed.cart) is None:
+            return []
+        names, some = listed.catalogue.names, np.flatnonzero(cart.usable[k])
+        return [
+            RecommendedItem(item_id=names[place], weight=weight, because=BECAUSE[_WITH], of=names[of])
+            for place, weight, of in zip(
+                cart.place[k, some].tolist(), cart.weight[k, some].tolist(), cart.of[k, some].tolist(), strict=True
+            )
+        ]
 
     @staticmethod
     def _item(listed: Listed, k: int, j: int) -> RecommendedItem:

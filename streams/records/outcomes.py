@@ -182,10 +182,17 @@ class RecommendedItem(msgspec.Struct, kw_only=True, frozen=True, gc=False, omit_
 
 
 class ItemsRecommended(Outcome, frozen=True, kw_only=True):
-    """Items for a shopper, best first. Said when the list changes; the newest one holds, also for shops' pages of
+    """Items for a shopper, best first. Said when the lists change; the newest one holds, also for shops' pages of
     shoppers who never logged in. An empty list takes back the one before."""
 
     items: Annotated[list[RecommendedItem], Meta(description="At most 20 items, best first, none twice.")]
+    goes_with_cart: Annotated[
+        list[RecommendedItem],
+        Meta(
+            description="At most 6 items that go with those in the cart, best first, none twice and none of the cart; "
+            "weight: its share of all that goes with them; of: with which of them it goes best."
+        ),
+    ] = []
     again: Annotated[float, Meta(description="How much of what comes next the shopper had before, expected, 0 to 1.")]
     rules: Annotated[str, Meta(description="Digest of the rules that decided.")]
 

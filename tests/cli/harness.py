@@ -19,6 +19,7 @@ from streams.cli import cli
 GIVEN = {
     "shopper": "s1",
     "item": "tea-1",
+    "items": "tea-1",
     "source": "complete_journey",
     "file": "-",
     "campaign": "win-back",

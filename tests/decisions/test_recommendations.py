@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from models.tasks.recommend.task import WITH_CART
 from streams.columns.layout import Layout, Rows
 from streams.columns.shopper_events import item_code
 from streams.decisions.decider import Group, Seen
@@ -18,6 +19,7 @@ from streams.decisions.recommendations import (
     CODE,
     DAYS,
     FIRST,
+    FOR_CARTS,
     SEEN,
     TIMES,
     RecommendationPolicy,
@@ -53,8 +55,10 @@ def group(
     first: float = 100.0,
     beside: int = -1,
     weight: float = 0.04,
+    cart: tuple[tuple[int, int], ...] = (),
 ) -> Group:
-    """One shopper, due: what the model lists, and what they bought (days ago, times) and saw."""
+    """One shopper, due: what the model lists, what they bought (days ago, times) and saw, and what goes with which item
+    of their cart."""
     padded = [*listed, *[0] * (LISTED - len(listed))]
     weights = [weight] * len(listed) + [0.0] * (LISTED - len(listed))
     numbers = np.zeros((2, 1, ITEMS_TOLD), np.float32)
@@ -73,6 +77,11 @@ def group(
         "weight": np.array([weights]),
         "beside": np.full((1, LISTED), float(beside)),
     }
+    going = np.full((3, 1, WITH_CART), -1.0)
+    going[1] = 0.0
+    for j, (item, of) in enumerate(cart):
+        going[:, 0, j] = item, 0.5 / (1 + j), of
+    answers |= dict(zip(FOR_CARTS, going, strict=True))
     scores = SimpleNamespace(answers=answers, models=[Model()], used=np.zeros(1, np.int64), learned_day=None)
     seen_ = Seen(np.concatenate(list(blocks.values()), axis=1), places, {"recommend": scores})
     zero = np.zeros(1, np.int64)
@@ -171,6 +180,48 @@ def test_each_item_says_why(
     said = decide(group([1], bought, seen, beside=beside))
     assert said is not None
     assert [(one.item_id, one.because, one.of) for one in said.items] == [("item-1", because, of)]
+
+
+@settings(max_examples=60)
+@given(
+    cart=st.lists(st.tuples(st.integers(0, 39), st.integers(0, 39)), unique_by=lambda one: one[0], max_size=WITH_CART),
+    bought=st.dictionaries(st.sampled_from(NAMES), st.tuples(st.floats(0, 9, width=32), st.integers(1, 9)), max_size=6),
+    never=st.sets(st.sampled_from(NAMES), max_size=5),
+    out=st.sets(st.sampled_from(NAMES), max_size=9),
+)
+def test_what_goes_with_a_cart_holds_nothing_that_a_list_must_not(
+    cart: list[tuple[int, int]], bought: dict[str, tuple[float, int]], never: set[str], out: set[str]
+) -> None:
+    policy = RecommendationPolicy(never=tuple(sorted(never)))
+    said = decide(group([], bought, cart=tuple(cart)), policy, out=out)
+    items = [] if said is None else said.goes_with_cart
+    kept = [
+        (NAMES[item], NAMES[of])
+        for item, of in cart
+        if NAMES[item] not in never | out
+        and not (NAMES[item] in bought and bought[NAMES[item]][0] < 3 and not _ripe(bought[NAMES[item]], policy))
+    ]
+    assert [(one.item_id, one.of) for one in items] == kept[: policy.with_cart]
+    assert {one.because for one in items} <= {"goes_with"}
+    assert said is None or not said.items
+
+
+def test_lists_are_said_anew_when_what_goes_with_the_cart_changes() -> None:
+    decider = Recommendations(recommender(), "rules")
+    state = Rows.zeros(Layout(decider.columns), 1)
+    empty, one, other, of = (group([1, 2], {}, cart=cart) for cart in ((), ((5, 6),), ((7, 6),), ((5, 8),)))
+    told = [len(list(decider.decide(state, each))) for each in (empty, one, one, other, of, empty, empty)]
+    assert told == [1, 1, 0, 1, 1, 1, 0]
+
+
+def test_a_version_that_says_nothing_of_carts_lists_items_all_the_same() -> None:
+    each = group([1], {}, cart=((5, 6),))
+    answers: Any = each.seen.scores["recommend"].answers
+    for name in FOR_CARTS:
+        del answers[name]
+    said = decide(each)
+    assert said is not None
+    assert ([one.item_id for one in said.items], said.goes_with_cart) == (["item-1"], [])
 
 
 def test_nothing_is_said_where_nothing_was_answered() -> None:

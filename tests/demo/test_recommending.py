@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 from models.store import Shelf, Store
 from models.tasks.recommend.task import RECOMMEND
+from streams.cli import cli
 from streams.columns.shopper_events import item_code
 from streams.demo.recommending import FOLDER, OwnModel, in_words
 from streams.features.kinds.bought import whole
 from streams.features.shopper import CATALOGUE
+from streams.goes_with import UnknownItems, going_with
 from streams.settings import Settings
 from tests.demo.test_sending import ms
-from tests.shoppers import ordered
+from tests.shoppers import ordered, viewed
 from training.datasets.complete_journey_items import Items
+from training.history import history_of
+from training.replay import EVENT, replay
 
 
 def own(folder: Path, caught_up: list[int]) -> OwnModel:
@@ -88,3 +94,62 @@ def codes_of(rows: np.ndarray[tuple[int, int], np.dtype[np.float32]], address: s
     at = RECOMMEND.features.index(address)
     start = sum(widths[:at])
     return whole(rows[:, start : start + widths[at]])
+
+
+def test_whoever_has_no_history_is_told_of_items_from_the_third_view_on(tmp_path: Path) -> None:
+    """Sessions of items that are bought together: others that go with them come first, not what is popular."""
+    held = own(tmp_path, [])
+    predictor = Shelf(Store(str(tmp_path))).model("recommend", held.admitted)
+    sessions = [
+        [name, *(one.item_id for one in going_with(predictor, [name]))][:3] for name in predictor.names[40:240:10]
+    ]
+    events = [
+        viewed(f"s{n}", held.cut_ms + 60_000 * k, f"v{n}-{k}", item_id=name)
+        for k in range(3)
+        for n, name in enumerate(session[k] for session in sessions)
+    ]
+    history = history_of(events, "USD")
+    rows = replay(history, (*RECOMMEND.features, "items.known"), cadence_ms=1)
+    rows = rows.select(rows.why == EVENT)
+    known = rows.x[:, -1]
+    assert sorted(known.tolist()) == sorted([1.0, 2.0, 3.0] * len(sessions))
+    (least,) = RECOMMEND.population
+    assert (least.address, least.least) == ("items.known", 3)
+    early = predictor.score(np.ascontiguousarray(rows.x[known < 3, :-1]))
+    assert not early["weight"].any()
+    third = known == 3
+    said = predictor.score(np.ascontiguousarray(rows.x[third, :-1]))
+    popular, found = set(predictor.names[:10]), []
+    for i, shopper in enumerate(rows.shopper[third].tolist()):
+        session = set(sessions[int(history.shoppers[shopper][1:])])
+        listed = [predictor.names[int(place)] for place in said["items"][i][said["weight"][i] > 0]]
+        found.append([name for name in listed if name not in session][:10])
+        assert len(found[-1]) == 10
+    assert len({tuple(listed) for listed in found}) == len(sessions)
+    assert np.mean([len(popular & set(listed)) for listed in found]) < 5
+    assert np.mean(said["beside"] >= 0) > 0.3
+
+
+def test_what_goes_with_items_is_asked_of_a_version(tmp_path: Path) -> None:
+    held = own(tmp_path, [])
+    model = Shelf(Store(str(tmp_path))).model("recommend", held.admitted)
+    one, other = model.names[100], model.names[101]
+    alone, both = going_with(model, [one]), going_with(model, [one, "no such", other, one])
+    assert {each.of for each in alone} == {one}
+    assert {each.of for each in both} == {one, other}
+    for found in (alone, both):
+        names = [each.item_id for each in found]
+        assert len(set(names)) == len(names) > 5
+        assert not {one, other} & set(names[:1])
+        weights = [each.weight for each in found]
+        assert weights == sorted(weights, reverse=True)
+        assert 0 < sum(weights) <= 1.001
+    assert not {one, other} & {each.item_id for each in both}
+    with pytest.raises(UnknownItems, match="none of these"):
+        going_with(model, ["no such"])
+    with pytest.raises(ValueError, match="at most 8"):
+        going_with(model, model.names[:9])
+    run = CliRunner().invoke(cli, ["goes-with", one, "no such", "--version", str(FOLDER), "--json"])
+    assert [each["item_id"] for each in json.loads(run.output)["goes_with"]] == [each.item_id for each in alone]
+    run = CliRunner().invoke(cli, ["goes-with", *model.names[:9], "--version", str(FOLDER)])
+    assert (run.exit_code, "At most 8 items" in run.output) == (2, True)

@@ -11,6 +11,7 @@ from xxhash import xxh3_64_intdigest, xxh32_intdigest
 
 from streams.columns.arrays import TYPE_CODE
 from streams.features.kinds.bought import ITEMS_KEPT, ITEMS_TOLD, MOST, Bought, Seen
+from streams.features.kinds.cart import CART_TOLD, InCart
 from streams.features.kinds.distinct import Distinct
 from streams.features.kinds.favourites import SLOTS, WEIGHTS, Favourite
 from streams.features.kinds.latest import Consent
@@ -195,9 +196,22 @@ def seen(s: Seen, a: Asked) -> Any:
     return float(known + sum(map(bool, codes))) if s.what == "known" else in_halves(codes, EVENTS_KEPT)
 
 
+def in_cart(_: InCart, a: Asked) -> list[float]:
+    codes, gone = list[int](), set[int]()
+    for _at, event in newest_first(a.told)[:EVENTS_KEPT]:
+        if isinstance(event, e.OrderPlaced):
+            break
+        if isinstance(event, e.CartItemAdded) and item_code(event.item_id) not in gone:
+            codes.append(item_code(event.item_id))
+        if isinstance(event, e.CartItemAdded | e.CartItemRemoved):
+            gone.add(item_code(event.item_id))
+    return in_halves(codes[:CART_TOLD], CART_TOLD)
+
+
 SHOPPERS: Oracles = {
     Bought: bought,
     Seen: seen,
+    InCart: in_cart,
     Rhythm: rhythm,
     Distinct: distinct,
     Favourite: favourite,

@@ -7,12 +7,14 @@ import pytest
 
 from streams.columns.shopper_events import item_code
 from streams.features.kinds.bought import code_of, halves
-from tests.shoppers import DAY, NOON, ordered, viewed
-from training.history import history_of
+from streams.features.kinds.cart import CART_TOLD
+from tests.shoppers import DAY, HOUR, NOON, ordered, viewed
+from training.history import History, history_of
 from training.networks.recommender import PARTS
 from training.ranking import measured
 from training.recommending import BELIEVED, Catalogue, examples, rebought
 from training.replay import replay
+from training.together import affinity, going_with, in_visits, together, visits
 
 BITS = 2**32
 
@@ -79,6 +81,77 @@ def test_how_often_an_item_is_bought_again_is_held_against_all_items() -> None:
     again = rebought(x, wanted, catalogue)
     few = BELIEVED / len(x)
     assert again == pytest.approx(np.log([(0.5 / 0.3 + few) / (1 + few), (0.1 / 0.3 + few) / (1 + few), 1.0]), abs=1e-5)
+
+
+def cups_and_pots() -> History:
+    """Visits: a pot comes with a cup, tea with everything, a rug alone."""
+    events = []
+    for n in range(40):
+        at = NOON + n * DAY
+        names = ("pot", "cup", "tea") if n % 2 else ("mat", "tea")
+        events += [viewed(f"s{n}", at + 60_000 * k, f"v{n}-{k}", item_id=name) for k, name in enumerate(names)]
+        events.append(viewed(f"s{n}", at + 3 * HOUR, f"r{n}", item_id="rug"))
+    return history_of(events, "USD")
+
+
+def test_what_came_in_one_visit_goes_together_and_the_rarer_goes_better() -> None:
+    history = cups_and_pots()
+    events = np.arange(len(history))
+    assert len(np.unique(visits(history, events))) == 80
+    catalogue = Catalogue.of(history.touch_item, 9)
+    table = together(affinity(in_visits(history, catalogue, events)))
+    names = {item_code(name): name for name in history.item_ids}
+    told = ["", *(names[item] for item in catalogue.item.tolist())]
+    going = {told[k]: [told[i] for i in table.place[k] if i] for k in range(1, len(told))}
+    assert going["rug"] == []
+    assert going["pot"] == ["cup", "tea"]
+    assert going["mat"] == ["tea"]
+    assert set(going["tea"]) == {"pot", "cup", "mat"}
+    cart = np.array([[told.index("pot"), told.index("tea")], [told.index("rug"), 0]])
+    assert [[told[i] for i in best if i] for best in going_with(table, cart, 3)] == [["cup", "mat"], []]
+
+
+def test_the_graph_finds_what_goes_with_carts_and_says_the_same_of_a_row_alone() -> None:
+    from training.networks.places import Places
+    from training.networks.recommender import BESIDE_ONE, Recommender, Together, answering
+
+    rng = np.random.default_rng(1)
+    codes = np.unique(rng.integers(1, BITS, 60))
+    m = len(codes)
+    place = np.stack([rng.permutation(m)[:BESIDE_ONE] + 1 for _ in range(m + 1)]).astype(np.int16)
+    how = np.sort(rng.integers(1, 32_768, (m + 1, BESIDE_ONE)), axis=1)[:, ::-1].astype(np.int16)
+    how[::7, 3:] = 0
+    place[how == 0], place[0], how[0] = 0, 0, 0
+    table = Together(place, how)
+    flat = np.zeros(m, np.float32)
+    network = Recommender(Places(codes), rng.normal(size=(m, 16)).astype(np.float32), flat, flat, m)
+    network(np.zeros((1, sum(PARTS.values())), np.float32))
+    cart = np.stack([rng.permutation(m)[:CART_TOLD] + 1 for _ in range(50)])
+    for i, row in enumerate(cart):
+        row[i % (CART_TOLD + 1) :] = 0
+    x = np.zeros((len(cart), sum(PARTS.values())), np.float32)
+    x[:, -2 * CART_TOLD :] = halves(np.r_[0, codes][cart])
+    answers = answering(network, 24, table, 10)
+    found, weight, of = (np.asarray(each) for each in answers(x)[-3:])
+    wanted = going_with(table, cart, m)
+    for i in range(len(cart)):
+        mine = cart[i][cart[i] > 0]
+        total: dict[int, int] = {}
+        best: dict[int, list[int]] = {}
+        for item in mine.tolist():
+            for near, r in zip(place[item].tolist(), how[item].tolist(), strict=True):
+                total[near] = total.get(near, 0) + r
+                best[near] = [*best.get(near, []), r]
+        some = found[i][weight[i] > 0].astype(int) + 1
+        assert len(set(some)) == len(some) == min(10, (wanted[i] > 0).sum())
+        assert not set(some) & set(mine)
+        counted = [total[item] for item in some]
+        assert counted == sorted((total[k] for k in wanted[i][wanted[i] > 0]), reverse=True)[: len(some)]
+        for item, with_ in zip(some.tolist(), of[i].astype(int) + 1, strict=False):
+            assert how[with_][place[with_] == item].max() == max(best[item])
+        assert (found[i][weight[i] == 0] == -1).all()
+        alone = answers(x[i : i + 1])[-3:]
+        assert all((np.asarray(a)[0] == b[i]).all() for a, b in zip(alone, (found, weight, of), strict=True))
 
 
 def test_lists_are_measured_alike() -> None:

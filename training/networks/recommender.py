@@ -9,6 +9,7 @@ one softmax. Items are found by their hashes in the graph (``training.networks.p
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import keras
@@ -18,6 +19,7 @@ from keras import ops
 
 from streams.columns.arrays import TYPE_CODE
 from streams.features.kinds.bought import ITEMS_TOLD
+from streams.features.kinds.cart import CART_TOLD
 from streams.features.kinds.recent import EVENTS_KEPT
 from streams.records.events import CartItemAdded, ItemWishlisted
 from training.networks.encoder import along
@@ -35,15 +37,28 @@ NEAR = 0.5
 BESIDE = (24, 8)
 #: So many of the explored items are weighed beside the known ones.
 EXPLORED_BEST = 20
+#: Items that go with one of a cart: of more of them an artifact becomes too large, and a row too dear.
+BESIDE_ONE = 8
 CARTED, WISHED = TYPE_CODE[CartItemAdded], TYPE_CODE[ItemWishlisted]
 #: The columns of a row, in order.
 PARTS = {
     "bought_code": 2 * ITEMS_TOLD, "bought_days": ITEMS_TOLD, "bought_times": ITEMS_TOLD,
     "seen_code": 2 * EVENTS_KEPT, "types": EVENTS_KEPT, "gap_hours": EVENTS_KEPT, "habits": 4,
+    "in_cart": 2 * CART_TOLD,
 }  # fmt: skip
 AGES = np.triu(np.ones((EVENTS_KEPT, EVENTS_KEPT), np.float32))
 #: What is known of a known item: see ``Recommender._facts``.
 FACTS = 13
+
+
+@dataclass(frozen=True)
+class Together:
+    """Of m items the eight that go best with each, best first."""
+
+    place: npt.NDArray[np.int16]
+    """[1 + m, 8] places + 1 in the catalogue, 0 for none; the first row is nobody's."""
+    weight: npt.NDArray[np.int16]
+    """[1 + m, 8] how well, in whole numbers up to 32,767: so eight of them add up exactly."""
 
 
 def parts_of(x: Any) -> dict[str, Any]:
@@ -55,7 +70,7 @@ def parts_of(x: Any) -> dict[str, Any]:
 
 
 class Recommender(keras.layers.Layer):  # type: ignore[misc]
-    """[n, 388] a row of the task → ``place`` [n, 96] of the known items (0: not in the catalogue, else 1 + place),
+    """[n, 404] a row of the task → ``place`` [n, 96] of the known items (0: not in the catalogue, else 1 + place),
     ``known`` [n, 96] their logits, ``vector`` [n, 96, 16], and what the first ``explored`` items of the catalogue
     get: ``other`` [n, explored].
 
@@ -88,6 +103,8 @@ class Recommender(keras.layers.Layer):  # type: ignore[misc]
         self.outer_0 = weight("outer_0", 2, start="zeros")
         self.ask = weight("ask", WIDTH, WIDTH, start=keras.initializers.Identity())
         self.scale = weight("scale", 2, start=keras.initializers.Constant(np.array([4.0, 1.0], np.float32)))
+        # What is taken off the weights of explored items: see ``training.recommending.discount``.
+        self.less = weight("less", start="zeros", trainable=False)
         self._drop.build(shape)
         self.built = True
 
@@ -103,10 +120,10 @@ class Recommender(keras.layers.Layer):  # type: ignore[misc]
         return ops.transpose(self.item[: self.explored]), self.bias[: self.explored, 0]
 
     def call(self, x: Any, training: bool = False) -> dict[str, Any]:
-        return self.answer(x, self.looked_up, self.catalogue(), training)
+        return self.answer(x, self.looked_up, self.catalogue(), self.less, training)
 
     def answer(
-        self, x: Any, looked_up: Any, catalogue: tuple[Any, Any], training: bool = False, unit: float = 1.0
+        self, x: Any, looked_up: Any, catalogue: tuple[Any, Any], less: Any, training: bool = False, unit: float = 1.0
     ) -> dict[str, Any]:
         """What ``call`` gives, of a catalogue that may be rounded: its vectors are in ``unit`` of those trained."""
         given = parts_of(x)
@@ -124,6 +141,8 @@ class Recommender(keras.layers.Layer):  # type: ignore[misc]
         known = said[:, :, 0] + again + self.scale[1] * popular * 0.1
         known = ops.where(here, known, NEVER)
         other = ops.matmul(query, matrix) + popularity
+        if not training and less is not None:
+            other -= less
         return {"place": place, "known": known, "vector": vector, "other": other}
 
     def _query(self, gates: Any, vector: Any, here: Any) -> Any:
@@ -165,20 +184,24 @@ class Answers(keras.layers.Layer):  # type: ignore[misc]
     """The recommender's answers as the task names them, with the catalogue in whole numbers from -127 to 127 per column
     of its vectors and terms: the network that is proven and exported is this one."""
 
-    def __init__(self, recommender: Recommender, listed: int, **more: Any) -> None:
+    def __init__(self, recommender: Recommender, listed: int, together: Together, with_cart: int, **more: Any) -> None:
         super().__init__(**more)
         self.recommender, self._listed = recommender, listed
+        self._together, self._with_cart = together, with_cart
         self._items, self._unit = _rounded(np.asarray(recommender.item), None)
         self._terms, self._terms_unit = _rounded(np.asarray(recommender.bias), 0)
         known = slice(1, recommender.explored + 1)
         self._matrix = np.ascontiguousarray(self._items[known].astype(np.float32).T)
-        self._popular = self._terms[known, 0].astype(np.float32) * self._terms_unit[0]
+        # What is taken off the explored is taken off how popular they are.
+        less = np.asarray(recommender.less, np.float32)
+        self._popular = self._terms[known, 0].astype(np.float32) * self._terms_unit[0] - less
 
     def build(self, shape: Any) -> None:
         self.built = True
 
     def call(self, x: Any) -> list[Any]:
-        said = self.recommender.answer(x, self._looked_up, (self._matrix, self._popular), unit=float(self._unit))
+        catalogue = self._matrix, self._popular
+        said = self.recommender.answer(x, self._looked_up, catalogue, None, unit=float(self._unit))
         place = said["place"]
         # Some of them turn out to be known: they are weighed as such.
         other, at = ops.top_k(said["other"], min(EXPLORED_BEST, self.recommender.explored))
@@ -192,7 +215,7 @@ class Answers(keras.layers.Layer):  # type: ignore[misc]
         best, which = ops.top_k(weight, self._listed)
         every = ops.cast(ops.concatenate([place, at + 1], axis=1), "float32")
         listed = along(every, which)
-        return [again, listed - 1.0, best, self._beside(said, place, listed)]
+        return [again, listed - 1.0, best, self._beside(said, place, listed), *self._going_with(parts_of(x)["in_cart"])]
 
     def _beside(self, said: dict[str, Any], place: Any, listed: Any) -> Any:
         """[n, listed] the known item whose vector is nearest to each, of those of the largest weight and those seen
@@ -206,6 +229,41 @@ class Answers(keras.layers.Layer):  # type: ignore[misc]
         at = ops.argmax(near, axis=2)
         beside = along(ops.cast(place, "float32"), at) - 1.0
         return ops.where(ops.max(near, axis=2) > int(NEAR / float(self._unit) ** 2), beside, -1.0)
+
+    def _going_with(self, in_cart: Any) -> list[Any]:
+        """[n, with_cart] each: what goes best with the items of a cart, of the eight that go with each of them; the
+        share of each of all that do; and with which of the cart it goes best. In whole numbers, so exact."""
+        import tensorflow as tf
+
+        every = self.recommender.places.of(in_cart)
+        # Most carts are empty: what is dear is done for the others.
+        some = tf.where(every[:, 0] > 0)
+        cart = tf.gather_nd(every, some)
+        near, held = (
+            ops.reshape(ops.take(ops.convert_to_tensor(part), cart, axis=0), (-1, CART_TOLD * BESIDE_ONE))
+            for part in (self._together.place, self._together.weight)
+        )
+        near, held = ops.cast(near, "int32"), ops.cast(held, "int32")
+        there = ops.any(ops.expand_dims(near, 2) == ops.expand_dims(cart, 1), axis=2)
+        weight = ops.cast(ops.where(there, 0, held), "float32")
+        # What goes with several of the cart counts for each, and is named once, where it is first: of powers that are
+        # halved from place to place the sum is below twice its own there. No item goes with one of a cart twice, so a
+        # sum has eight terms at most, and is exact.
+        power = ops.broadcast_to(0.5 ** np.arange(CART_TOLD * BESIDE_ONE, dtype=np.float32), ops.shape(weight))
+        same = ops.cast(ops.expand_dims(near, 2) == ops.expand_dims(near, 1), "float32")
+        sums = ops.matmul(same, ops.stack([weight, power], axis=2))
+        total = ops.where(sums[:, :, 1] < 2.0 * power, sums[:, :, 0], 0.0)
+        best, which = ops.top_k(total, self._with_cart)
+        share = best / ops.maximum(ops.sum(total, axis=1, keepdims=True), 1.0)
+        listed = along(ops.cast(near, "float32"), which)
+        mine = ops.expand_dims(listed, 2) == ops.expand_dims(ops.cast(near, "float32"), 1)
+        at = ops.argmax(ops.where(mine, ops.expand_dims(held, 1), -1), axis=2)
+        of = along(ops.cast(cart, "float32"), ops.cast(at, "int32") // BESIDE_ONE)
+        none = best <= 0.0
+        found = [ops.where(none, 0.0, listed), share, ops.where(none, 0.0, of)]
+        shape = tf.stack([tf.cast(tf.shape(every)[0], tf.int64), self._with_cart])
+        whole = [tf.scatter_nd(some, each, shape) for each in found]
+        return [whole[0] - 1.0, whole[1], whole[2] - 1.0]
 
     def _looked_up(self, place: Any) -> tuple[Any, Any, Any]:
         popular, again = (
@@ -226,7 +284,8 @@ def _rounded(table: npt.NDArray[np.float32], axis: int | None) -> tuple[npt.NDAr
     return np.concatenate([np.zeros((1, table.shape[1]), np.int8), held]), unit
 
 
-def answering(recommender: Recommender, listed: int) -> Any:
-    """The network that is exported, [n, 388] → ``again`` [n, 1], ``items``, ``weight`` and ``beside`` [n, listed]."""
+def answering(recommender: Recommender, listed: int, together: Together, with_cart: int) -> Any:
+    """The network that is exported, [n, 404] → ``again`` [n, 1], ``items``, ``weight`` and ``beside`` [n, listed],
+    ``cart``, ``cart_weight`` and ``cart_of`` [n, with_cart]."""
     inputs = keras.Input((sum(PARTS.values()),), name="features", dtype="float32")
-    return keras.Model(inputs, Answers(recommender, listed)(inputs))
+    return keras.Model(inputs, Answers(recommender, listed, together, with_cart)(inputs))

@@ -13,28 +13,29 @@ import numpy as np
 import numpy.typing as npt
 
 from models.artifact import Artifact
-from models.tasks.recommend.task import LISTED
+from models.tasks.recommend.task import LISTED, WITH_CART
 from streams.columns.arrays import Bools, Hashes, Ints
 from streams.columns.shopper_events import item_code
-from streams.features.kinds.bought import ITEMS_TOLD, code_of, whole
+from streams.features.kinds.bought import ITEMS_TOLD, code_of, halves, whole
+from streams.features.kinds.cart import CART_TOLD
 from streams.features.kinds.recent import EVENTS_KEPT
 from streams.processing.silence import SilencePolicy
 from training import export, needs
 from training.baselines import items as baselines
 from training.errors import TrainingError
 from training.evaluate import compare, importance
-from training.fit import Schedule
 from training.job import CutHistory, Job
 from training.labels.horizons import orders_of
 from training.needs import Need
+from training.networks.recommender import answering, parts_of
 from training.ranking import measured
 from training.recommending import (
-    BATCH,
-    RATE,
     Catalogue,
     Examples,
     as_session,
+    discount,
     examples,
+    schedule_of,
     touches_of,
     vectors,
 )
@@ -43,6 +44,7 @@ from training.recommending import (
 )
 from training.replay import EVENT
 from training.split import window
+from training.together import affinity, in_visits, together
 
 Floats32 = npt.NDArray[np.float32]
 
@@ -57,7 +59,7 @@ NEEDS = (
 #: 2 MiB, and a row below its budget.
 CATALOGUE, EXPLORED, LEAST = 24_576, 512, 48
 #: Rows that teach at most, drawn from all.
-ROWS, EPOCHS = 120_000, 2
+ROWS = 120_000
 ONCE = SilencePolicy(firings=1)
 #: Of the baselines: what a line one basket older counts.
 FADES = 0.98
@@ -90,8 +92,6 @@ class Shop:
 def train(job: Job) -> Artifact:
     """Train, evaluate beside the baselines on the same rows, export and prove. Raises ``TrainingError`` for a catalogue
     of a few items, or of several histories: a version names the items of one shop."""
-    from training.networks.recommender import answering
-
     if len(job.histories) != 1:
         raise TrainingError("recommend learns the items of one shop: give one history.")
     shop = _shop(job, job.histories[0])
@@ -107,8 +107,16 @@ def train(job: Job) -> Artifact:
     rows = np.sort(rng.permutation(rows)[:ROWS])
     start = vectors(history, catalogue, before, job.seed)
     told = {"kept_in": job.kept_in, "tell": job.tell}
-    schedule = Schedule(EPOCHS, BATCH, rate=RATE)
-    network = answering(fitted(found, rows, catalogue, start, EXPLORED, schedule, job.seed, **told), LISTED)  # type: ignore[arg-type]
+    schedule = schedule_of(len(rows))
+    less = discount(history, found, rows, catalogue, before, EXPLORED, job.seed, **told)  # type: ignore[arg-type]
+    trained = fitted(found, rows, catalogue, start, EXPLORED, schedule, job.seed, **told)  # type: ignore[arg-type]
+    trained.less.assign(less)
+    network = answering(
+        trained,
+        LISTED,
+        together(affinity(in_visits(history, catalogue, before))),
+        WITH_CART,
+    )
 
     def answer(x: Floats32) -> dict[str, Floats32]:
         said = network.predict(x, batch_size=512, verbose=0)
@@ -137,7 +145,8 @@ def train(job: Job) -> Artifact:
         f"{min(EXPLORED, len(catalogue))} of them, the others are only recommended again. "
         + ("" if job.own else "Learned from grocery orders: views were imitated by lines of orders. ")
         + "Says nothing of whoever knows fewer than 3 of its items: of another shop's shoppers. "
-        "Made of the 64 items bought most and last, and of those of 32 events; knows no stock and no prices.",
+        "Made of the 64 items bought most and last, and of those of 32 events; knows no stock and no prices. "
+        "What goes with a cart is what went with each of its items in one visit.",
         "names": [names[item] for item in catalogue.item.tolist()],
     }
     order = rng.permutation(len(tested))
@@ -154,9 +163,11 @@ def _shop(job: Job, given: CutHistory) -> Shop:
 
 
 def _sessions(x: Floats32, wanted: npt.NDArray[np.int32], catalogue: Catalogue, rng: np.random.Generator) -> Floats32:
-    """Rows as they are of shoppers who only looked at something."""
+    """Rows as they are of shoppers who only looked at something, every other one with it in the cart."""
     x, wanted = x.copy(), wanted.copy()
-    return x[[i for i in range(len(x)) if as_session(x, wanted, i, catalogue, rng)]]
+    x = x[[i for i in range(len(x)) if as_session(x, wanted, i, catalogue, rng)]]
+    x[::2, -2 * CART_TOLD :] = halves(whole(parts_of(x[::2])["seen_code"])[:, :CART_TOLD])
+    return x
 
 
 def _items(job: Job, shop: Shop, catalogue: Catalogue, answer: Any) -> dict[str, Any]:

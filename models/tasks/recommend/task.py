@@ -4,6 +4,8 @@ from models.task import AtLeast, Output, Task
 
 #: Items that an answer lists, best first.
 LISTED = 24
+#: … and what goes with a cart.
+WITH_CART = 10
 
 RECOMMEND = Task(
     name="recommend",
@@ -19,15 +21,21 @@ RECOMMEND = Task(
         "orders.gap_mean",
         "orders.days_since_first",
         "orders.days_since_last",
+        "items.in_cart",
     ),
     # ``again``: how much of what comes next the shopper had before. Places are those of the ``names`` of a version:
     # the items that it can tell of. ``weight``: of each, its share of all that were weighed, best first; 0 where a
     # version knows fewer items. ``beside``: the item that the shopper knows with which each goes best; -1: none.
+    # ``cart``: what goes with the items in the cart, best first, none of them; ``cart_weight``: of each, its share of
+    # all that goes with them, 0 where there is no more; ``cart_of``: the item of the cart with which it goes best.
     outputs=(
         Output("again"),
         Output("items", "ranking", LISTED),
         Output("weight", "probability", LISTED),
         Output("beside", "ranking", LISTED),
+        Output("cart", "ranking", WITH_CART),
+        Output("cart_weight", "probability", WITH_CART),
+        Output("cart_of", "ranking", WITH_CART),
     ),
     owner="personalization",
     # Of whom nothing is known but their last item or two, no version was tested.
