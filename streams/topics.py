@@ -20,6 +20,7 @@ from streams.records import (
     outcomes,
     pictured,
     profiled,
+    reviewed,
     searches,
     serving,
 )
@@ -179,7 +180,11 @@ INVENTORY = Topic(
     compacted=True,
 )
 ITEM_ALERTS = Topic(
-    "item.alerts.v1", "Items about to be sold out, and what is at stake", "item_id", (demand.StockAlerted,), 90
+    "item.alerts.v1",
+    "Items about to be sold out, and what is at stake; items that are suddenly rated worse",
+    "item_id",
+    (demand.StockAlerted, reviewed.RatingDropped),
+    retention_days=90,
 )
 RECOMMENDATIONS = Topic(
     "recommendations.v1",

@@ -19,8 +19,10 @@ from streams.access import Access, Unreachable
 from streams.commands.common import BROKER, COUNT, TEXT, OneOf, Time
 from streams.reading import Place, Reader, Record
 from streams.records import words
+from streams.records.demand import StockAlerted
 from streams.records.events import decode_event
 from streams.records.items import item_decoder
+from streams.records.reviewed import RatingDropped
 from streams.settings import Settings
 from streams.terminal import console, interruptible
 from streams.topics import (
@@ -59,7 +61,7 @@ KINDS: dict[str, tuple[Topic, ...]] = {
     "enriched": (ENRICHED,),
     "forecasts": (SALES_FORECASTS,),
     "inventory": (INVENTORY,),
-    "stock": (ITEM_ALERTS,),
+    "item-alerts": (ITEM_ALERTS,),
     "pictured": (PICTURED,),
     "recommendations": (RECOMMENDATIONS,),
     "searches": (SEARCH_RANKINGS,),
@@ -82,6 +84,7 @@ _OF_ITEMS = {
 }
 _DECODERS: dict[str, Callable[[bytes], object]] = {
     **{kind: msgspec.json.Decoder(topics[0].records[0]).decode for kind, topics in KINDS.items()},
+    "item-alerts": msgspec.json.Decoder(StockAlerted | RatingDropped).decode,
     "events": decode_event,
     "catalogue": item_decoder.decode,
 }
@@ -112,8 +115,8 @@ def watch(
     KINDS: of shoppers events, alerts, offers, withheld, outcomes (what became of campaigns' offers), profiles (who they
     are, in words), ads (which ad of a slate to show), searches (what they found); of campaigns effects (what they
     brought beyond their holdout); of items items (their profiles), enriched (what models make of their words), pictured
-    (what their pictures show) and catalogue (what others tell of them: catalogue, stock, reviews); of shoppers and
-    items dead, late. Several at once; default: alerts offers dead.
+    (what their pictures show), item-alerts (what will be sold out, what is rated worse) and catalogue (what others tell
+    of them: catalogue, stock, reviews); of shoppers and items dead, late. Several at once; default: alerts offers dead.
     The time of a line is the event time that it stands on. Waits for topics that are not there yet. Ctrl-C ends it.
     """
     wanted = {("shopper_id", shopper), ("item_id", item)} - {("shopper_id", None), ("item_id", None)}

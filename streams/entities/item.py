@@ -17,6 +17,7 @@ from streams.decisions.inventory import Inventory
 from streams.decisions.item_news import ItemNews
 from streams.decisions.item_profile import ItemProfiles
 from streams.decisions.pictured import Pictured
+from streams.decisions.rating_drop import RatingDrops
 from streams.decisions.sales_forecast import SalesForecasts
 from streams.decisions.scores import Scores
 from streams.features.days import Days
@@ -96,7 +97,8 @@ class ItemSide:
         enrichment = Enrichment(rules.digest, self._names)
         forecasts = SalesForecasts(rules.forecast, rules.digest)
         inventory = Inventory(rules.inventory, rules.decode.currency, rules.digest, self._days)
-        said = (profiles, enrichment, Pictured(), forecasts, inventory)
+        drops = RatingDrops(rules.rating, rules.digest)
+        said = (profiles, enrichment, Pictured(), forecasts, inventory, drops)
         self.deciders = (self._late_labels, Scores("item"), *said, self._news)
 
     def plan(self, plans: Plans | None) -> None:
@@ -218,6 +220,6 @@ ITEM = Entity(
     cadence_ms=lambda rules: 10**15,
     timer=lambda rules: DayEnd(rules.time_zone),
     columns=(),
-    deciders=(LateLabels, Scores, ItemProfiles, Enrichment, Pictured, SalesForecasts, Inventory, ItemNews),
+    deciders=(LateLabels, Scores, ItemProfiles, Enrichment, Pictured, SalesForecasts, Inventory, RatingDrops, ItemNews),
     side=ItemSide,
 )

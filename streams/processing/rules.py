@@ -12,6 +12,7 @@ from streams.decisions.ads import AdPolicy
 from streams.decisions.churn_alert import ChurnAlertPolicy
 from streams.decisions.inventory import InventoryPolicy
 from streams.decisions.promotion import PromotionPolicy
+from streams.decisions.rating_drop import RatingPolicy
 from streams.decisions.recommendations import RecommendationPolicy
 from streams.decisions.sales_forecast import ForecastPolicy
 from streams.decisions.shopper_profile import ProfilePolicy
@@ -56,6 +57,7 @@ class Rules:
     ads: AdPolicy = field(default_factory=AdPolicy)
     forecast: ForecastPolicy = field(default_factory=ForecastPolicy)
     inventory: InventoryPolicy = field(default_factory=InventoryPolicy)
+    rating: RatingPolicy = field(default_factory=RatingPolicy)
 
     def in_units_of(self, own: Rules) -> Rules:
         """These rules in the currency and time zone of ``own``: what was added up stands in them.

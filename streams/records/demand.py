@@ -80,7 +80,7 @@ class InventoryPlanned(ItemOutcome, frozen=True, kw_only=True):
     rules: Annotated[str, Meta(description="Digest of the rules that decided.")]
 
 
-class StockAlerted(ItemOutcome, frozen=True, kw_only=True):
+class StockAlerted(ItemOutcome, frozen=True, kw_only=True, tag_field="type", tag="stock_alerted"):
     """An item will likely be sold out before an order placed now is in stock: tell buyers. Not again within a week."""
 
     model: Annotated[ModelUsed, Meta(description="Which model foretold what will be sold.")]

@@ -48,6 +48,7 @@ from streams.records.outcomes import (
 )
 from streams.records.pictured import ItemPictured
 from streams.records.profiled import SEGMENTS, ShopperProfiled
+from streams.records.reviewed import RatingDropped
 from streams.records.searches import SearchRanked
 from streams.records.serving import CampaignsChosen, ModelsChosen, RulesChosen
 
@@ -145,6 +146,7 @@ TITLES: dict[type, str] = {
     SalesForecast: "sales forecast",
     InventoryPlanned: "inventory",
     StockAlerted: "about to be sold out",
+    RatingDropped: "rated worse",
     ItemPictured: "pictured",
     DeadLetter: "dead letter",
     LateEvent: "late",
@@ -199,6 +201,8 @@ def about(record: object, reasons: int = 3) -> str:
     if isinstance(record, StockAlerted):
         short = f"{record.short_units:,.0f} units short within {record.lead_days} days"
         return f"{short}, {money(record.at_stake_cents, record.currency)} at stake, {record.on_hand:,} in stock"
+    if isinstance(record, RatingDropped):
+        return f"{record.stars:.1f} stars fewer: {record.reason}"
     if isinstance(record, ItemPictured):
         return pictured.in_words(record)
     if isinstance(record, DeadLetter):

