@@ -69,7 +69,8 @@ class FromRecord:
 @dataclass(frozen=True, slots=True)
 class Has(FromRecord):
     """1 where the record says what another source of its catalogue, named by address, can be made of; else 0. A task
-    that lists it beside the other is also asked where there is none, and is given zeros."""
+    that lists it beside the other is also asked where there is none, and is given zeros. A task that takes nothing but
+    such things is asked where there is one of them at least."""
 
     address: str
 

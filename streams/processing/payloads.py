@@ -65,7 +65,8 @@ class Payloads:
 
     def said(self, addresses: Sequence[str], among: Bools) -> Bools:
         """[n] of the due points ``among`` all, those whose records say all of the addresses that must be said; these
-        are made here. What is listed beside whether it is there need not be said."""
+        are made here. What is listed beside whether it is there need not be said; where that is all that is taken, one
+        must be."""
         if not self.any(addresses):
             return among
         taken = [address for address in addresses if address in self._features]
@@ -74,6 +75,9 @@ class Payloads:
         for address in taken:
             if address not in optional and not isinstance(self._source(address), Has):
                 found &= self._said(address, found)
+        others = [address for address in addresses if address not in optional]
+        if optional and all(address in taken and isinstance(self._source(address), Has) for address in others):
+            found &= np.logical_or.reduce([self._said(address, found) for address in sorted(optional)])
         return found
 
     def block(self, address: str) -> Block:

@@ -89,8 +89,8 @@ def read(data_dir: Path | None = None) -> Iterator[ItemListed]:
         path = record.category_path or []
         rng = np.random.default_rng([SEED, 1, xxh32_intdigest(record.item_id.encode())])
         title = titled(words, path, beside[path[-1]], rng)
-        day = (record.event_time - grocery_store.FIRST_MS) // grocery_store.DAY_MS
-        speaker, take = SPEAKERS[rng.integers(len(SPEAKERS))], rng.choice(TAKES[day])
+        part = grocery_store.PARTS.index(record.item_id.split("-")[1])
+        speaker, take = SPEAKERS[rng.integers(len(SPEAKERS))], rng.choice(TAKES[part])
         clip = source.parent / f"{spoken[path[-1]]}_{speaker}_{take}.wav"
         yield msgspec.structs.replace(record, title=title, audio=clip.read_bytes())
 

@@ -26,6 +26,7 @@ PAYLOADS = (
         "payload.grams", "Words of a listing with a title, and the characters that they are made of, as hash buckets", "bucket",
         Grams(("title", "description"), 320, needs="title"), 0, GRAMS, width=320,
     ),
+    Feature("payload.has_grams", "Whether there is a title", "flag", Has("payload.grams"), 0, 1),
     Feature(
         "payload.phrases", "Words of a review and pairs of them (of Chinese: of characters), as hash buckets", "bucket",
         Grams(("title", "text"), 320, longest=0, needs="text"), 0, GRAMS, width=320,
