@@ -134,9 +134,10 @@ def top_k(rank: npt.NDArray[np.int64]) -> dict[str, float]:
 
 
 def share_interval(
-    hit: dict[str, npt.NDArray[np.bool_]], group: npt.NDArray[np.int64], seed: int, rounds: int = 1000
+    hit: dict[str, npt.NDArray[Any]], group: npt.NDArray[np.int64], seed: int, rounds: int = 1000
 ) -> dict[str, tuple[float, float]]:
-    """95% bootstrap intervals of each share of hits, and of ``ours / NAME`` for each other; shoppers are redrawn."""
+    """95% bootstrap intervals of each share of hits (or mean), and of ``ours / NAME`` for each other; shoppers are
+    redrawn."""
     rng = np.random.default_rng(seed)
     _, place = np.unique(group, return_inverse=True)
     count = np.bincount(place)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +22,7 @@ SIDE = PICTURE.side
 
 @dataclass(frozen=True)
 class Shown:
-    """k listings with pictures that can be read."""
+    """k listings with pictures that can be read (or other things that models look at)."""
 
     found: Labelled
     """``label``: the narrowest category, ``""`` where none is known; ``group``: of a seller's or an item's pictures."""
@@ -41,15 +41,21 @@ class Shown:
 def pictures(told: Told) -> Shown:
     """The first record of each item with a picture, and the categories said of the item then or first. One whose
     picture cannot be read is left out. Pictures of one ``seller`` (an attribute) are of one group, else an item's."""
+    return first_with(told, lambda record: bool(record.image), _readable)
+
+
+def first_with(told: Told, has: Callable[[Any], bool], readable: Callable[[Any], bool]) -> Shown:
+    """The first record of each item that ``has`` something, where that is ``readable``, and the categories said of the
+    item then or first."""
     path, first = dict[str, list[str]](), dict[str, int]()
     for i, record in enumerate(told.records):
         if not isinstance(record, CatalogRecord):
             continue
         if record.category_path:
             path.setdefault(record.item_id, record.category_path)
-        if record.image:
+        if has(record):
             first.setdefault(record.item_id, i)
-    places = [i for i in sorted(first.values()) if _readable(told.records[i])]
+    places = [i for i in sorted(first.values()) if readable(told.records[i])]
     kept: list[Any] = [told.records[i] for i in places]
     paths = [path.get(record.item_id, [""]) for record in kept]
     groups = [(record.attributes or {}).get("seller", record.item_id) for record in kept]

@@ -40,8 +40,8 @@ class Variation:
     hole: float = 0.4
 
 
-def body(shape: Shape, classes: int, *, normalized: bool = True) -> Any:
-    """[n, side, side, 3] in 0 … 1, of any side → (logits [n, classes], embedding [n, k] of length 1)."""
+def trunk(shape: Shape, *, normalized: bool = True) -> tuple[Any, Any]:
+    """(input [n, side, side, 3] in 0 … 1, of any side; what is made of it, [n, ``shape.embedding``])."""
     import keras
 
     layers = keras.layers
@@ -56,7 +56,15 @@ def body(shape: Shape, classes: int, *, normalized: bool = True) -> Any:
         v = layers.ReLU()(convolved(v, width, 3, 2))
         v = layers.ReLU()(layers.Add()([v, convolved(v, width, 3, 1)]))
     seen = layers.Concatenate()([layers.GlobalAveragePooling2D()(v), layers.GlobalMaxPooling2D()(v)])
-    seen = layers.Dense(shape.embedding)(layers.Dropout(shape.dropout)(seen))
+    return given, layers.Dense(shape.embedding)(layers.Dropout(shape.dropout)(seen))
+
+
+def body(shape: Shape, classes: int, *, normalized: bool = True) -> Any:
+    """[n, side, side, 3] in 0 … 1, of any side → (logits [n, classes], embedding [n, k] of length 1)."""
+    import keras
+
+    layers = keras.layers
+    given, seen = trunk(shape, normalized=normalized)
     embedding = layers.UnitNormalization()(seen)
     logits = layers.Dense(classes, use_bias=False)(layers.Rescaling(SHARPNESS)(embedding))
     return keras.Model(given, [logits, embedding])
@@ -65,10 +73,16 @@ def body(shape: Shape, classes: int, *, normalized: bool = True) -> Any:
 def folded(taught: Any, shape: Shape, classes: int) -> Any:
     """The same network without batch normalization, which its convolutions do as well, and with weights that half
     precision holds exactly."""
+    return unnormalized(taught, body(shape, classes, normalized=False))
+
+
+def unnormalized(taught: Any, plain: Any) -> Any:
+    """``plain``, the same network but without batch normalization, with the weights that make it answer as ``taught``
+    does, as half precision holds them. The first convolutions are those that are normalized."""
     import keras
 
-    plain = body(shape, classes, normalized=False)
-    having = [layer for layer in taught.layers if isinstance(layer, (keras.layers.Conv2D, keras.layers.Dense))]
+    kinds = (keras.layers.Conv1D, keras.layers.Conv2D, keras.layers.Dense)
+    having = [layer for layer in taught.layers if isinstance(layer, kinds)]
     norms = [layer for layer in taught.layers if isinstance(layer, keras.layers.BatchNormalization)]
     weights: list[npt.NDArray[np.float32]] = []
     for k, layer in enumerate(having):

@@ -136,7 +136,8 @@ class Part:
         return replace(self, shown=self.shown.take(chosen), label=self.label[chosen])
 
 
-def _part(given: CutTold, shown: Shown, names: list[str]) -> Part:
+def part_of(given: CutTold, shown: Shown, names: list[str]) -> Part:
+    """What was given of the classes ``names``, and what came after its cut of others."""
     place = {name: i for i, name in enumerate(names)}
     label = np.array([place.get(name, -1) for name in shown.found.label.tolist()], np.int64)
     part = Part(given, shown, label)
@@ -151,7 +152,7 @@ def train(job: Job) -> Artifact:
     names = names_of(early, MOST_CLASSES, LEAST_PICTURES)
     if len(names) < 2:
         raise TooLittle("Before the cut there are fewer than two classes of 5 pictures: there is nothing to choose.")
-    parts = [_part(given, shown, names) for given, shown in read]
+    parts = [part_of(given, shown, names) for given, shown in read]
     teach, choose, parents = [], [], []
     for part in parts:
         some = np.flatnonzero(part.before)
@@ -167,8 +168,8 @@ def train(job: Job) -> Artifact:
     held_label = np.concatenate([part.label for part in choose])
     by = temperature(logits_of(plain, held_seen, shape), held_label)
     network = answering(plain, job.task, shape, LISTED, by)
-    answer = partial(_answer, network, job.task)
-    said = _asked(answer, job.task, [r for part in choose for r in part.shown.found.records])
+    answer = partial(answer_of, network, job.task)
+    said = asked(answer, job.task, [r for part in choose for r in part.shown.found.records])
     held_group = np.concatenate([part.shown.found.group for part in choose])
     least = sure_from(
         said["confidence"].astype(np.float64), said["shown"][:, 0] == held_label, held_group, job.seed, PROMISE
@@ -207,13 +208,14 @@ def train(job: Job) -> Artifact:
     return export.proven(job.task, onnx, answer, rows, typical, card)
 
 
-def _answer(network: Any, task: Task, rows: Rows32) -> dict[str, Rows32]:
+def answer_of(network: Any, task: Task, rows: Rows32) -> dict[str, Rows32]:
+    """What a network answers of rows, by output."""
     found = network.predict(rows, batch_size=64, verbose=0)
     named = dict(zip(task.output_names, found, strict=True))
     return named | {"confidence": named["confidence"].reshape(-1)}
 
 
-def _asked(answer: Any, task: Task, records: list[Any]) -> dict[str, Rows32]:
+def asked(answer: Any, task: Task, records: list[Any]) -> dict[str, Rows32]:
     """What is answered of records, some at a time: a row of a picture takes 108 KiB."""
     found = [answer(rows_of(task, records[at : at + 500])) for at in range(0, len(records), 500)]
     return {name: np.concatenate([each[name] for each in found]) for name in task.output_names}
@@ -224,13 +226,13 @@ def _measured(
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """What a card says of a history after its cut: metrics, and of how many it was sure."""
     found, wanted = after.shown.found, after.label
-    said, test = _asked(answer, job.task, found.records), points(found.records)
+    said, test = asked(answer, job.task, found.records), points(found.records)
     place = said["shown"] == wanted[:, None]
     ranks = {"ours": np.where(place.any(axis=1), place.argmax(axis=1), -1)}
     like = {"ours": said["embedding"]}
     champion = job.champion
     if champion is not None and list(champion.names) == names:
-        theirs = _asked(champion.score, job.task, found.records)
+        theirs = asked(champion.score, job.task, found.records)
         ranks["champion"] = np.where(theirs["shown"][:, 0] == wanted, 0, -1)
         like["champion"] = theirs["embedding"]
     some = np.random.default_rng(job.seed).permutation(len(teach[1]))[:LINEAR_ROWS]
