@@ -13,6 +13,7 @@ from streams.records import (
     coupons,
     demand,
     effects,
+    embedded,
     enriched,
     items,
     news,
@@ -134,6 +135,14 @@ PICTURED = Topic(
     "What each item's picture shows, and what it is like: pictures of like things point the same way",
     "item_id",
     (pictured.ItemPictured,),
+    retention_days=0,
+    compacted=True,
+)
+EMBEDDED = Topic(
+    "items.embedded.v1",
+    "What each item is like by what there is of its words, picture and sound: like items point the same way",
+    "item_id",
+    (embedded.ItemEmbedded,),
     retention_days=0,
     compacted=True,
 )
@@ -259,7 +268,7 @@ SEARCH_RANKINGS = Topic(
 )
 TOPICS = (
     EVENTS, CATALOG, STOCK, REVIEWS, ALERTS, OFFERS, WITHHELD, SCORES, PROFILES, SHOPPER_PROFILES, RECOMMENDATIONS,
-    ITEM_PROFILES, ENRICHED, PICTURED, SALES_FORECASTS, INVENTORY, ITEM_ALERTS, LATE, DEAD_LETTERS,
+    ITEM_PROFILES, ENRICHED, PICTURED, EMBEDDED, SALES_FORECASTS, INVENTORY, ITEM_ALERTS, LATE, DEAD_LETTERS,
     CONTROL, CAMPAIGNS, RECEIPTS, OFFER_OUTCOMES, EFFECTS, ADS,
     SEARCH_ITEMS, SEARCH_RANKINGS,
 )  # fmt: skip

@@ -1,16 +1,19 @@
-"""``offerstream similar``: which items look like one."""
+"""``offerstream similar``: which items are like one."""
 
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 
 import click
 import msgspec
 
+from streams.admin import TopicError
 from streams.commands.common import BROKER, JSON, TEXT
+from streams.records.embedded import Embedded
 from streams.records.words import printable
 from streams.settings import Settings
-from streams.similar import pictures
+from streams.similar import embedded, pictures
 from streams.terminal import print_rows
 
 
@@ -18,21 +21,32 @@ from streams.terminal import print_rows
 @click.argument("item", type=TEXT)
 @BROKER
 @click.option("--most", type=click.IntRange(1, 1000), default=10, show_default=True, help="Items to print.")
+@click.option("--pictures", "only_pictures", is_flag=True, help="By pictures alone, as items.pictured.v1 has them.")
 @JSON
-def similar(item: str, broker: str | None, most: int, as_json: bool) -> None:
-    """Print what the picture of an item shows, and the items whose pictures are most like it.
+def similar(item: str, broker: str | None, most: int, only_pictures: bool, as_json: bool) -> None:
+    """Print what an item is, and the items that are most like it.
 
-    Of the newest pictures of all items that are for sale, as items.pictured.v1 has them now; exact, by the cosine of
-    their embeddings. Pictures that another version of the model looked at are not compared.
+    By what there is of their words, pictures and sounds, as items.embedded.v1 has it now of all items that are for
+    sale; of an item that is not in there, by its picture, as items.pictured.v1 has them. Exact, by the cosine of their
+    embeddings. Items that another version of the model looked at are not compared.
     """
-    known = pictures(Settings.from_environment(broker=broker).access)
+    access = Settings.from_environment(broker=broker).access
+    known = None
+    if not only_pictures:
+        # A group whose workers are older has no such topic.
+        with suppress(TopicError):
+            known = embedded(access)
+    if known is None or item not in known:
+        known = pictures(access)
     look, found = known.look(item), known.near(item, most)
+    made_of = look.made_of if isinstance(look, Embedded) else ["picture"]
     if as_json:
-        shown = {"item_id": item, "shows": look.shows, "confidence": look.confidence}
+        shown = {"item_id": item, "made_of": made_of, "shows": look.shows, "confidence": look.confidence}
         click.echo(json.dumps(shown | {"similar": msgspec.to_builtins(found)}, indent=2))
         return
     best = look.likely[0].name if look.likely else "nothing"
     shows = look.shows or f"unsure (likeliest {best})"
-    click.echo(printable(f"{item} shows {shows}, {look.confidence:.0%}; of {len(known):,} items these look like it:"))
+    said = f"{item} shows {shows}, {look.confidence:.0%}, by its {', '.join(made_of)}; of {len(known):,} items"
+    click.echo(printable(f"{said} these are like it:"))
     rows = [(one.item_id, f"{one.cosine:.2f}", one.shows or "unsure") for one in found]
     print_rows(("item", "cosine", "shows"), rows)

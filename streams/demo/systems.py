@@ -20,12 +20,12 @@ from streams.demo.recording import Judged, Recording
 from streams.processing.partitioning import homes
 from streams.reading import Place, Reader, Record
 from streams.records import words
-from streams.records.pictured import ItemPictured
 from streams.similar import NoPicture, Pictures
 from streams.topics import (
     ADS,
     ALERTS,
     EFFECTS,
+    EMBEDDED,
     ENRICHED,
     INVENTORY,
     ITEM_PROFILES,
@@ -87,6 +87,10 @@ SYSTEMS = (
     System(
         "image", "what a listing's picture shows, and which look like it; of sample photos, for the data have none",
         PICTURED, "image", "item", samples.PICTURED,
+    ),
+    System(
+        "multimodal", "what an item is by its title, picture and sound together, and which are like it",
+        EMBEDDED, "multimodal", "item", samples.PICTURED,
     ),
     System("ad", "which ad each (simulated) visit is shown, at what a click is worth", ADS, task="ad"),
     System("search", "what (simulated) searches find in the catalogue", SEARCH_RANKINGS),
@@ -157,15 +161,16 @@ def answered(
             "example": None if value is None else json.loads(value),
             "in_words": None if value is None else words.said(msgspec.json.decode(value, type=system.topic.records[0])),
         }
-    found["image"]["similar"] = _similar(reader, starts)
+    for name, topic in (("image", PICTURED), ("multimodal", EMBEDDED)):
+        found[name]["similar"] = _similar(reader, starts, topic)
     return found
 
 
-def _similar(reader: Reader, starts: Mapping[Place, int]) -> list[dict[str, Any]]:
-    """Items whose pictures look like the sample's, as the topic has them of this run."""
-    decode, known = msgspec.json.Decoder(ItemPictured).decode, Pictures()
+def _similar(reader: Reader, starts: Mapping[Place, int], topic: Topic) -> list[dict[str, Any]]:
+    """Items that are like the sample, as a topic has them of this run."""
+    decode, known = msgspec.json.Decoder[Any](topic.records[0]).decode, Pictures()
     for place, start in starts.items():
-        if place[0] == PICTURED.name:
+        if place[0] == topic.name:
             for record in reader.between(place, start, reader.extent(place)[1]):
                 known.apply(decode(record.value or b""))
     try:

@@ -12,6 +12,7 @@ from streams.columns.arrays import EventBatch, Ints
 from streams.columns.item_records import WIRE, ItemColumns
 from streams.columns.layout import Rows
 from streams.decisions.decider import Decider, Group
+from streams.decisions.embedded import Embeds
 from streams.decisions.enrichment import Enrichment
 from streams.decisions.inventory import Inventory
 from streams.decisions.item_news import ItemNews
@@ -98,7 +99,7 @@ class ItemSide:
         forecasts = SalesForecasts(rules.forecast, rules.digest)
         inventory = Inventory(rules.inventory, rules.decode.currency, rules.digest, self._days)
         drops = RatingDrops(rules.rating, rules.digest)
-        said = (profiles, enrichment, Pictured(), forecasts, inventory, drops)
+        said = (profiles, enrichment, Pictured(), Embeds(), forecasts, inventory, drops)
         self.deciders = (self._late_labels, Scores("item"), *said, self._news)
 
     def plan(self, plans: Plans | None) -> None:
@@ -220,6 +221,17 @@ ITEM = Entity(
     cadence_ms=lambda rules: 10**15,
     timer=lambda rules: DayEnd(rules.time_zone),
     columns=(),
-    deciders=(LateLabels, Scores, ItemProfiles, Enrichment, Pictured, SalesForecasts, Inventory, RatingDrops, ItemNews),
+    deciders=(
+        LateLabels,
+        Scores,
+        ItemProfiles,
+        Enrichment,
+        Pictured,
+        Embeds,
+        SalesForecasts,
+        Inventory,
+        RatingDrops,
+        ItemNews,
+    ),
     side=ItemSide,
 )

@@ -11,14 +11,14 @@ from streams.records.outcomes import ItemOutcome, ModelUsed
 
 
 class Likely(msgspec.Struct, kw_only=True, frozen=True, gc=False):
-    """A class that a picture may show."""
+    """A class that may be shown."""
 
     name: Annotated[str, Meta(description="Its name, one of those that the model was taught.")]
-    chance: Annotated[float, Meta(description="How likely the picture shows it, 0 to 1; 4 decimals.")]
+    chance: Annotated[float, Meta(description="How likely it is shown, 0 to 1; 4 decimals.")]
 
 
 class Look(msgspec.Struct, kw_only=True, frozen=True, gc=False):
-    """What a picture shows, and what it is like."""
+    """What something of an item shows, and what it is like."""
 
     model: Annotated[ModelUsed, Meta(description="Which model looked.")]
     shows: Annotated[
@@ -37,8 +37,8 @@ class Look(msgspec.Struct, kw_only=True, frozen=True, gc=False):
     embedding: Annotated[
         bytes,
         Meta(
-            description="Whole numbers of -127 to 127, a byte each (two's complement), in base64: 127 times what the "
-            "picture is like, a vector of length 1. The cosine of two pictures of one model is how alike they are."
+            description="Whole numbers of -127 to 127, a byte each (two's complement), in base64: 127 times what it "
+            "is like, a vector of length 1. The cosine of two that one model gave is how alike they are."
         ),
     ]
 

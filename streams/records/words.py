@@ -14,10 +14,11 @@ from datetime import UTC, datetime
 import msgspec
 from msgspec import UNSET
 
-from streams.records import enriched, pictured
+from streams.records import embedded, enriched, pictured
 from streams.records.ads import AdDecided
 from streams.records.demand import InventoryPlanned, SalesForecast, StockAlerted
 from streams.records.effects import EffectMeasured, OfferOutcome
+from streams.records.embedded import ItemEmbedded
 from streams.records.enriched import ItemEnriched
 from streams.records.events import (
     AdRequested,
@@ -148,6 +149,7 @@ TITLES: dict[type, str] = {
     StockAlerted: "about to be sold out",
     RatingDropped: "rated worse",
     ItemPictured: "pictured",
+    ItemEmbedded: "embedded",
     DeadLetter: "dead letter",
     LateEvent: "late",
     AdDecided: "ad",
@@ -205,6 +207,8 @@ def about(record: object, reasons: int = 3) -> str:
         return f"{record.stars:.1f} stars fewer: {record.reason}"
     if isinstance(record, ItemPictured):
         return pictured.in_words(record)
+    if isinstance(record, ItemEmbedded):
+        return embedded.in_words(record)
     if isinstance(record, DeadLetter):
         field = f" at {record.field}" if record.field else ""
         return f"{record.reason}{field}: {record.detail} [{place(record)}]"

@@ -140,7 +140,9 @@ def test_a_listing_with_a_large_picture_arrives_and_a_larger_one_is_a_dead_lette
     found = json.loads(run(cluster, "similar", "tea", "--json"))
     assert [one["item_id"] for one in found["similar"]] == ["cups"]
     assert -1 <= found["similar"][0]["cosine"] <= 1
-    assert "of 2 items these look like it" in run(cluster, "similar", "cups")
+    assert found["made_of"] == ["picture"]
+    for by in ((), ("--pictures",)):
+        assert "by its picture; of 2 items these are like it" in run(cluster, "similar", "cups", *by)
     assert "No picture of soap is known" in run(cluster, "similar", "soap", ok=False)
     assert "at most 8388608 are read" in run(cluster, *["watch", "dead", "--from", "beginning", "--limit", "1"])
     worker.stop()
