@@ -261,7 +261,7 @@ def score(
         if task.shadow is not None:
             *_, compared = _beside("shadow", task.shadow, rows, task.live, np.ones(n, np.bool_))
             chosen.compared.append(compared)
-        if judged.any():
+        if judged.any() or task.canary is not None:
             chosen.answers = {name: np.round(values, DECIMALS) for name, values in chosen.answers.items()}
         found[task.live.task] = chosen
     return found

@@ -26,7 +26,7 @@ from streams.processing.in_force import OtherRules
 from streams.processing.names import CategoryNames
 from streams.processing.partition import PartitionProcessor, row_layout
 from streams.processing.rules import DecodeRules, Rules
-from streams.processing.scoring import TaskScores, score
+from streams.processing.scoring import DECIMALS, TaskScores, score
 from streams.processing.serving import Serving, load
 from streams.records.events import encode_event
 from streams.records.outcomes import Due, Scored
@@ -278,6 +278,20 @@ def test_a_task_whose_first_answer_is_no_single_number_can_be_tried_beside_the_l
     assert 0 <= compared.distance.min() <= compared.distance.max() <= 1
     # A ranking turned round lists the same; the others lie apart.
     assert (compared.distance.max() > 0) == (first != "next_category")
+
+
+def test_what_a_canary_says_of_whom_the_live_model_cannot_judge_is_rounded() -> None:
+    """Decided by last bits of one CPU, another one would decide differently."""
+    live: Any = shipped().model("churn")
+    nobody, everybody = Double(live, live.version, live.digest), Double(live, "other", "0" * 64)
+    nobody.population, everybody.population = (SimpleNamespace(address=live.features[0], least=np.inf),), ()
+    rows = np.asarray(shipped().artifact("churn").golden)
+    serving = Serving(Stages(change_id="c", canary="other", canary_share=1.0), nobody, canary=everybody)
+    found = score([serving], rows, CATALOGUE.places(live.features), str, CATALOGUE)["churn"]
+    assert not found.judged.any()
+    for values in found.answers.values():
+        assert np.isfinite(values).all()
+        np.testing.assert_array_equal(values, np.round(values, DECIMALS))
 
 
 @pytest.mark.parametrize("size", [1, 40, 10_000])
