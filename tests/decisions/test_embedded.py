@@ -18,7 +18,6 @@ from models.registry import task
 from streams.demo.samples import PICTURED as SAMPLE
 from streams.demo.samples import photos
 from streams.entities.item import ITEM
-from streams.features.meaning import meanings
 from streams.processing.partition import PartitionProcessor
 from streams.processing.rules import Rules
 from streams.records import items as i
@@ -30,6 +29,7 @@ from streams.topics import EMBEDDED, TOPIC_OF
 from tests.features.files import picture, tone, wav
 from tests.items import ItemLog, item_logs, item_slices
 from tests.shoppers import NOON
+from tests.stubs import ItemModel, ItemModels
 from tests.worlds import DictTier
 
 KNOWN = task("multimodal")
@@ -37,24 +37,11 @@ RED, BLUE = (picture(np.full((8, 8, 3), colour)) for colour in ([200, 20, 20], [
 HIGH = wav(0.3 * tone(2000, seconds=0.1))
 
 
-class Likes:
+class Likes(ItemModel):
     """A model that adds up what it is given: an item is like how much there is of each."""
 
-    levels: dict[str, Any] = {}  # noqa: RUF012
-    tiers: dict[str, Any] = {}  # noqa: RUF012
-    distributions: dict[str, Any] = {}  # noqa: RUF012
-    codes: dict[str, int] = {}  # noqa: RUF012
-    population = ()
-    upstream = ()
-    task, names = "multimodal", ("blue", "green", "red")
-
     def __init__(self, version: str = "one") -> None:
-        self.version, self.digest = version, version.encode().hex() * 8
-        self.features, self.outputs, self.at = KNOWN.features, KNOWN.outputs, KNOWN.at
-        self.widths = tuple(ITEM.catalogue.inputs[a].width for a in self.features)
-        self.sure = {"from": 0.5, "promised": 0.8}
-        self.meanings = meanings(ITEM.catalogue.inputs, self.features)
-        self.reference = np.zeros(sum(self.widths), np.float32)
+        super().__init__(task("multimodal"), version, ("blue", "green", "red"), {"from": 0.5, "promised": 0.8})
         self.asked = 0
 
     def score(self, x: np.ndarray) -> dict[str, np.ndarray]:
@@ -67,27 +54,13 @@ class Likes:
         like = np.zeros((len(x), 64))
         like[:, :3], like[:, 3] = colours, (words > 0).mean(axis=1)
         like[:, 4] = sound.mean(axis=1)
-        like[:, 5] = words.sum(axis=1) % 7 / 7
+        # Other words, other directions: of sums of their buckets some are alike.
+        row, place = np.nonzero(words)
+        np.add.at(like, (row, 5 + words[row, place].astype(np.int64) % 59), 0.1)
         like /= np.maximum(np.linalg.norm(like, axis=1, keepdims=True), 1e-9)
         place = np.argsort(-colours, axis=1, kind="stable").astype(np.float64)
         chance = np.tile([0.6, 0.3, 0.1], (len(x), 1))
         return {"confidence": chance[:, 0], "shown": place, "chance": chance, "embedding": like, "made_of": has}
-
-
-class Models:
-    """Versions of it."""
-
-    def __init__(self, *models: Any) -> None:
-        self._models = {model.version: model for model in models}
-
-    def tasks_of(self, entity: str) -> tuple[str, ...]:
-        return ("multimodal",) if entity == "item" and self._models else ()
-
-    def shipped(self, _name: str) -> str:
-        return next(iter(self._models))
-
-    def model(self, _name: str, version: str | None = None) -> Any:
-        return self._models[version or self.shipped("multimodal")]
 
 
 def listed(n: int, **said: Any) -> tuple[str, i.ItemRecord]:
@@ -137,7 +110,7 @@ LOG = log_of(SAID)
 
 def test_it_is_said_by_what_there_is_and_a_part_replaces_no_more() -> None:
     model = Likes()
-    said = run(LOG, Models(model))
+    said = run(LOG, ItemModels(model))
     assert [each.due.ref for each in said] == ["l1", "c4", "l6", "c8", "d9", "l12"]
     assert [each.embedded and each.embedded.made_of for each in said] == [
         ["text", "picture"], ["text", "picture", "sound"], ["text"], ["text"], None, ["picture"]
@@ -155,9 +128,9 @@ def test_it_is_said_by_what_there_is_and_a_part_replaces_no_more() -> None:
 
 @pytest.mark.parametrize("cuts", [[1], [3, 5], list(range(1, len(LOG)))])
 def test_the_log_decides_however_it_is_cut_and_after_restarts(cuts: list[int]) -> None:
-    whole = run(LOG, Models(Likes()))
-    assert run(LOG, Models(Likes()), cuts) == whole
-    assert run(LOG, Models(Likes()), cuts, restarts=True) == whole
+    whole = run(LOG, ItemModels(Likes()))
+    assert run(LOG, ItemModels(Likes()), cuts) == whole
+    assert run(LOG, ItemModels(Likes()), cuts, restarts=True) == whole
 
 
 @st.composite
@@ -194,13 +167,13 @@ def test_what_holds_is_what_a_plain_reading_of_the_log_says(
                 expected.append((record.event_id, [name for name in MODALITIES if name in there]))
             last = now
     log = log_of(said)
-    found = run(log, Models(Likes()), sorted({c for c in cuts if c < len(log)}), restarts=True)
+    found = run(log, ItemModels(Likes()), sorted({c for c in cuts if c < len(log)}), restarts=True)
     told = [(each.due.ref, None if each.embedded is None else each.embedded.made_of) for each in found]
     assert told == expected
 
 
 def test_the_shipped_model_says_something_of_any_subset() -> None:
-    shipped: Any = Models(Predictor(load_artifact(KNOWN)))
+    shipped: Any = ItemModels(Predictor(load_artifact(KNOWN)))
     photo = photos()[SAMPLE]
     parts = {"title": "Lemon", "image": photo, "audio": HIGH}
     subsets = [[name for k, name in enumerate(parts) if code >> k & 1] for code in range(1, 8)]

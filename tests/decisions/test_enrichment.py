@@ -11,7 +11,6 @@ import pytest
 
 from models.registry import task
 from streams.entities.item import ITEM
-from streams.features.meaning import meanings
 from streams.processing.partition import PartitionProcessor
 from streams.processing.rules import Rules
 from streams.records import items as i
@@ -21,33 +20,22 @@ from streams.records.serving import ModelsChosen, Stages
 from streams.topics import TOPIC_OF
 from tests.items import ItemLog, item_logs, item_slices
 from tests.shoppers import NOON
+from tests.stubs import ItemModel, ItemModels
 from tests.worlds import DictTier
 
 NAMES = ("Freezers", "Fridges", "TVs")
 TITLES = {"cold box": (1, 0.9), "cold thing": (1, 0.6), "big screen": (2, 0.95), "ice box": (0, 0.8)}
 
 
-class Reads:
+class Reads(ItemModel):
     """A model that knows some titles by heart, and of reviews whether they say good."""
-
-    levels: dict[str, Any] = {}  # noqa: RUF012
-    tiers: dict[str, Any] = {}  # noqa: RUF012
-    distributions: dict[str, Any] = {}  # noqa: RUF012
-    codes: dict[str, int] = {}  # noqa: RUF012
-    population = ()
-    upstream = ()
 
     def __init__(
         self, name: str, version: str = "one", names: tuple[str, ...] = NAMES, sure: float | None = 0.75
     ) -> None:
-        self._task = task(name)
-        self.task, self.version, self.digest = name, version, f"{version}-{name}".encode().hex() * 4
-        self.features, self.outputs, self.at = self._task.features, self._task.outputs, self._task.at
+        of_names = (names, {"from": sure, "promised": 0.98}) if name == "category" else ()
+        super().__init__(task(name), version, *of_names)
         self.feature = ITEM.catalogue.inputs[self.features[0]]
-        self.widths, self.names = (self.feature.width,), names if name == "category" else ()
-        self.sure = {"from": sure, "promised": 0.98} if name == "category" else {}
-        self.meanings = meanings(ITEM.catalogue.inputs, self.features)
-        self.reference = np.zeros(self.feature.width, np.float32)
         self._known = {self._row(title=title): found for title, found in TITLES.items()}
         self._good = self._row(text="good", title=None) if name == "sentiment" else b""
 
@@ -66,22 +54,6 @@ class Reads:
         return {"confidence": chance[:, 0], "category": place, "chance": chance}
 
 
-class Models:
-    """Versions of both tasks."""
-
-    def __init__(self, *models: Reads) -> None:
-        self._models = {(model.task, model.version): model for model in models}
-
-    def tasks_of(self, entity: str) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(name for name, _ in self._models)) if entity == "item" else ()
-
-    def shipped(self, task: str) -> str:
-        return next(version for known, version in self._models if known == task)
-
-    def model(self, task: str, version: str | None = None) -> Any:
-        return self._models[task, version or self.shipped(task)]
-
-
 LISTED = i.ItemListed(event_id="l", item_id="a", event_time=NOON)
 
 
@@ -98,7 +70,7 @@ def log_of(*said: tuple[str, i.ItemRecord]) -> ItemLog:
     return next(log for log in item_logs({}, list(said)).values() if log)
 
 
-def run(log: ItemLog, models: Models, cuts: Iterable[int] = (), *, restarts: bool = False) -> list[ItemEnriched]:
+def run(log: ItemLog, models: ItemModels, cuts: Iterable[int] = (), *, restarts: bool = False) -> list[ItemEnriched]:
     """What is said, in the order of the log."""
     tier, found = DictTier(), []
     processor = PartitionProcessor(ITEM, 0, Rules(), models)
@@ -110,7 +82,7 @@ def run(log: ItemLog, models: Models, cuts: Iterable[int] = (), *, restarts: boo
     return found
 
 
-BOTH = Models(Reads("category"), Reads("sentiment"))
+BOTH = ItemModels(Reads("category"), Reads("sentiment"))
 
 
 @pytest.mark.parametrize(
@@ -177,21 +149,21 @@ def test_the_log_decides_however_it_is_cut_and_after_restarts(cuts: list[int]) -
 
 
 def test_one_task_alone_is_enough_and_none_says_nothing() -> None:
-    (said,) = {each.category for each in run(LOG, Models(Reads("sentiment")))}
+    (said,) = {each.category for each in run(LOG, ItemModels(Reads("sentiment")))}
     assert said is None
-    assert {each.sentiment for each in run(LOG, Models(Reads("category")))} == {None}
-    assert run(LOG, Models()) == []
+    assert {each.sentiment for each in run(LOG, ItemModels(Reads("category")))} == {None}
+    assert run(LOG, ItemModels()) == []
 
 
 def test_without_a_promise_it_is_always_unsure() -> None:
-    found = run(LOG, Models(Reads("category", sure=None)))
+    found = run(LOG, ItemModels(Reads("category", sure=None)))
     assert {each.category and each.category.agreement for each in found} == {"unsure"}
 
 
 def test_what_a_model_said_that_serves_no_more_is_not_said_again() -> None:
     """Places stand for other names in another version: until the item is read anew, nothing is known of it."""
     two = Reads("category", "two", ("Tellies", "Coolers", "Irons"))
-    models = Models(Reads("category"), two, Reads("sentiment"))
+    models = ItemModels(Reads("category"), two, Reads("sentiment"))
     stages = {"category": Stages(change_id="1", live="two"), "sentiment": Stages(change_id="2", live="one")}
     turn = ModelsChosen(stages=stages)
     log = [*LOG[:4], (None, msgspec.json.encode(turn), None), *LOG[5:6], *LOG[7:]]

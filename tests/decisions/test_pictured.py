@@ -19,7 +19,6 @@ from models.registry import task
 from streams.demo.samples import PICTURED as SAMPLE
 from streams.demo.samples import photos
 from streams.entities.item import ITEM
-from streams.features.meaning import meanings
 from streams.features.payload.picture import MAX_BYTES
 from streams.processing.partition import PartitionProcessor
 from streams.processing.rules import Rules
@@ -31,31 +30,18 @@ from streams.topics import PICTURED, TOPIC_OF
 from tests.features.files import picture
 from tests.items import ItemLog, item_logs, item_slices
 from tests.shoppers import NOON
+from tests.stubs import ItemModel, ItemModels
 from tests.worlds import DictTier
 
 NAMES = ("blue", "green", "red")
 RED, BLUE, DIM = ([200, 20, 20], [20, 20, 200], [90, 60, 60])
 
 
-class Looks:
+class Looks(ItemModel):
     """A model that names the strongest colour; the stronger, the surer."""
 
-    levels: dict[str, Any] = {}  # noqa: RUF012
-    tiers: dict[str, Any] = {}  # noqa: RUF012
-    distributions: dict[str, Any] = {}  # noqa: RUF012
-    codes: dict[str, int] = {}  # noqa: RUF012
-    population = ()
-    upstream = ()
-    task, names = "image", NAMES
-
     def __init__(self, version: str = "one", sure: float | None = 0.75) -> None:
-        known = task("image")
-        self.version, self.digest = version, version.encode().hex() * 8
-        self.features, self.outputs, self.at = known.features, known.outputs, known.at
-        self.widths = (ITEM.catalogue.inputs[self.features[0]].width,)
-        self.sure = {"from": sure, "promised": 0.8}
-        self.meanings = meanings(ITEM.catalogue.inputs, self.features)
-        self.reference = np.zeros(self.widths[0], np.float32)
+        super().__init__(task("image"), version, NAMES, {"from": sure, "promised": 0.8})
 
     def score(self, x: np.ndarray) -> dict[str, np.ndarray]:
         strength = x.reshape(len(x), 96 * 96, 3).mean(axis=1)[:, ::-1].astype(np.float64)
@@ -66,23 +52,7 @@ class Looks:
         return {"confidence": chance[:, 0], "shown": place, "chance": chance, "embedding": like}
 
 
-class Models:
-    """Versions of it."""
-
-    def __init__(self, *models: Looks) -> None:
-        self._models = {model.version: model for model in models}
-
-    def tasks_of(self, entity: str) -> tuple[str, ...]:
-        return ("image",) if entity == "item" and self._models else ()
-
-    def shipped(self, _name: str) -> str:
-        return next(iter(self._models))
-
-    def model(self, _name: str, version: str | None = None) -> Looks:
-        return self._models[version or self.shipped("image")]
-
-
-ONE: Any = Models(Looks())
+ONE: Any = ItemModels(Looks())
 
 
 def of(colour: list[int], size: int = 8) -> bytes:
@@ -159,8 +129,8 @@ def test_the_log_decides_however_it_is_cut_and_after_restarts(cuts: list[int]) -
 
 
 def test_without_a_model_nothing_is_said_and_without_a_promise_all_is_unsure() -> None:
-    assert run(LOG, Models())[0] == []
-    assert {each.picture and each.picture.shows for each in run(LOG, Models(Looks(sure=None)))[0]} == {None}
+    assert run(LOG, ItemModels())[0] == []
+    assert {each.picture and each.picture.shows for each in run(LOG, ItemModels(Looks(sure=None)))[0]} == {None}
 
 
 def animated() -> bytes:
@@ -215,7 +185,7 @@ def test_colours_of_print_transparency_and_animations_are_seen(image: bytes) -> 
 
 
 def test_the_shipped_model_looks_at_what_can_be_read_and_at_nothing_else() -> None:
-    shipped: Any = Models(Predictor(load_artifact(task("image"))))  # type: ignore[arg-type]
+    shipped: Any = ItemModels(Predictor(load_artifact(task("image"))))
     assert run(log_of(listed(1, b"no picture")), shipped)[0] == []
     photo = photos()[SAMPLE]
     log = log_of(listed(1, b"no picture"), listed(2, photo), changed(3, image=photo[:500]), changed(4, image=of(RED)))

@@ -20,9 +20,9 @@ from streams.records import items as i
 from streams.records import words
 from streams.records.reviewed import RatingDropped
 from streams.topics import TOPIC_OF
-from tests.decisions.test_enrichment import Models
 from tests.items import ItemLog, item_logs, item_slices
 from tests.shoppers import DAY, NOON
+from tests.stubs import ItemModels
 from tests.worlds import DictTier
 from training.checks.rating import Items, broken, false_alarms, found_after, worse
 
@@ -155,11 +155,11 @@ def log_of() -> ItemLog:
 
 def run(log: ItemLog, cuts: Iterable[int] = (), *, restarts: bool = False) -> list[RatingDropped]:
     tier, found = DictTier(), []
-    processor = PartitionProcessor(ITEM, 0, Rules(), Models())
+    processor = PartitionProcessor(ITEM, 0, Rules(), ItemModels())
     for slice_ in item_slices(log, 0, cuts):
         if restarts:
             tier.write(processor.drain_changes())
-            processor = PartitionProcessor(ITEM, 0, Rules(), Models(), tier=tier)
+            processor = PartitionProcessor(ITEM, 0, Rules(), ItemModels(), tier=tier)
         found += [o for o in processor.apply(slice_).outcomes if isinstance(o, RatingDropped)]
     return found
 

@@ -28,6 +28,7 @@ from streams.records import items as i
 from tests.features.files import picture, quarters, tone, wav
 from tests.items import item_logs, item_slices
 from tests.shoppers import NOON
+from tests.stubs import ItemModels
 from tests.training.wide import BOTH, HEAR, LOOK, TASKS, given, listed, listings, train
 from training.errors import Misuse
 from training.job import Job, upstream_of
@@ -37,22 +38,6 @@ pytestmark = pytest.mark.long
 ROOT = Path(__file__).parents[2]
 RED = picture(np.full((30, 30, 3), (230, 20, 20)))
 HIGH = wav(0.3 * tone(2000, seconds=0.3))
-
-
-class Models:
-    """A shelf of models about items."""
-
-    def __init__(self, *models: Predictor) -> None:
-        self._models = {model.task: model for model in models}
-
-    def tasks_of(self, entity: str) -> tuple[str, ...]:
-        return tuple(self._models) if entity == "item" else ()
-
-    def shipped(self, task: str) -> str:
-        return self._models[task].version
-
-    def model(self, task: str, version: str | None = None) -> Predictor:
-        return self._models[task]
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +55,7 @@ def apply(said: list[tuple[str, i.ItemRecord]], *served: Predictor, cuts: Any = 
     """What each task answered of records that came in so many slices."""
     found: dict[str, list[TaskScores]] = {model.task: [] for model in served}
     for q, log in item_logs({}, said).items():
-        processor = PartitionProcessor(ITEM, q, Rules(), Models(*served))
+        processor = PartitionProcessor(ITEM, q, Rules(), ItemModels(*served))
         for slice_ in item_slices(log, q, cuts):
             for scores in processor.apply(slice_).scores:
                 found[scores.models[0].task].append(scores)
@@ -129,7 +114,7 @@ def test_who_is_asked_of_what(models: dict[str, Predictor]) -> None:
         listed(5, RED, b"no sound"),
     ]  # fmt: skip
     reviewed = i.ItemReviewed(event_id="r", item_id="item-0", event_time=NOON + 90, rating=5)
-    shelf, inputs = Models(*models.values()), ITEM.catalogue.inputs
+    shelf, inputs = ItemModels(*models.values()), ITEM.catalogue.inputs
     serving = serve(shelf, "item", inputs, shipped_stages(shelf, "item"), refused)
     places = ITEM.catalogue.places(["price.now", "listing.listed"])
     features = np.ones((8, 2), np.float32)
@@ -167,7 +152,7 @@ def test_a_worker_counts_what_cannot_be_read_and_says_of_one_which_it_is(
 ) -> None:
     table, metrics = SimpleNamespace(partition_db=lambda _partition: {}), Metrics()
     writer = SimpleNamespace(send=lambda *_: None, say=lambda *_, **__: None, poll=lambda: None)
-    events = EntityLog(ITEM, "group", Rules(), Models(*models.values()), table, writer, metrics, 1000)  # type: ignore[arg-type]
+    events = EntityLog(ITEM, "group", Rules(), ItemModels(*models.values()), table, writer, metrics, 1000)  # type: ignore[arg-type]
     records = [listed(k, RED[:-20] if k % 2 else RED, HIGH, item_id="item-1") for k in range(6)]
     (log,) = [log for log in item_logs({}, [("catalog.items.v1", record) for record in records]).values() if log]
     for slice_ in item_slices(log, cuts=[3]):
@@ -188,7 +173,7 @@ def test_a_worker_counts_what_cannot_be_read_and_says_of_one_which_it_is(
 def test_nothing_of_them_stays_in_a_row_or_beside_it(models: dict[str, Predictor]) -> None:
     def table(records: list[i.ItemListed]) -> dict[bytes, bytes | None]:
         (log,) = [log for log in item_logs({}, [("catalog.items.v1", record) for record in records]).values() if log]
-        processor = PartitionProcessor(ITEM, 0, Rules(), Models(*models.values()))
+        processor = PartitionProcessor(ITEM, 0, Rules(), ItemModels(*models.values()))
         for slice_ in item_slices(log, cuts=[1]):
             assert processor.apply(slice_).fates["applied"] == len(slice_)
         return processor.drain_changes()
@@ -223,7 +208,7 @@ def test_pictures_are_made_only_when_asked_for_and_once(
 
 
 def test_many_pictures_are_given_to_a_model_some_at_a_time(models: dict[str, Predictor]) -> None:
-    shelf, inputs = Models(models["look"]), ITEM.catalogue.inputs
+    shelf, inputs = ItemModels(models["look"]), ITEM.catalogue.inputs
     serving = serve(shelf, "item", inputs, shipped_stages(shelf, "item"), refused)
     rng = np.random.default_rng(4)
     records = [listed(k, picture(rng.integers(0, 256, (4, 4, 3))) if k % 3 else None) for k in range(500)]
