@@ -22,7 +22,8 @@ import numpy.typing as npt
 from streams.settings import Settings
 from training.baselines import pictures as baselines
 from training.fit import Schedule
-from training.labels.pictures import Shown, pictures, points
+from training.labels.listings import Shown
+from training.labels.pictures import pictures, points
 from training.networks.pictures import Shape, Variation, pooled
 from training.source import of_name
 from training.sureness import names_of

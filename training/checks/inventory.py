@@ -17,7 +17,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -32,7 +32,6 @@ from streams.columns.arrays import Ints
 from streams.decisions.inventory import ALERTED_AT, LEVELS, InventoryPolicy, at_level, demand
 from streams.features.kinds.decay import DAY_MS
 from training.baselines import smoothing
-from training.baselines.spending import boosted
 from training.checks.shops import job_of, parser_of
 from training.command import check_installed
 from training.fit import Tell
@@ -89,8 +88,8 @@ def warehouse(s: sales.Shop, rows: Ints) -> Warehouse:
     some = np.flatnonzero((place[who] >= 0) & (day >= 0) & (day < days))
     newest[place[who[some]], day[some]] = some
     fresh[place[who[some]], day[some]] = True
-    made = np.where(newest >= 0, np.arange(days), -OLDEST_DAYS - 1)
-    made, newest = np.maximum.accumulate(made, axis=1), _carried(newest)
+    made = np.maximum.accumulate(np.where(newest >= 0, np.arange(days), -OLDEST_DAYS - 1), axis=1)
+    newest = np.take_along_axis(newest, np.maximum(made, 0), axis=1)
     newest[np.arange(days) - made > OLDEST_DAYS] = -1
 
     def sold(day: Ints) -> Floats:
@@ -102,11 +101,6 @@ def warehouse(s: sales.Shop, rows: Ints) -> Warehouse:
         s.name, sold(np.arange(days)), newest, fresh, s.sales.price_cents[items],
         (before > 0).sum(axis=1) >= STEADY_DAYS, before.mean(axis=1),
     )  # fmt: skip
-
-
-def _carried(row: Ints) -> Ints:
-    place = np.maximum.accumulate(np.where(row >= 0, np.arange(row.shape[1]), 0), axis=1)
-    return np.take_along_axis(row, place, axis=1)
 
 
 def forecasts(job: Job, s: sales.Shop, rows: Ints, tell: Tell) -> Iterator[tuple[str, Floats]]:
@@ -129,22 +123,13 @@ def forecasts(job: Job, s: sales.Shop, rows: Ints, tell: Tell) -> Iterator[tuple
         smooth.append(np.maximum(level[:, None] + spread[:, None] * normal, 0.0))
     yield "past", np.c_[means[0], past[0], means[1], past[1]]
     yield "ets", np.c_[smooth[0][:, 2:3], smooth[0], smooth[1][:, 2:3], smooth[1]]
-    known, early = s.known(0), s.known(28)
-    rng = np.random.default_rng(job.seed)
-    fitted, held = (
-        np.sort(rng.permutation(np.flatnonzero(m))[:n])
-        for m, n in ((early, sales.BOOSTING_ROWS), (known & ~early, sales.BOOSTING_ROWS // 3))
-    )
-    weights = (np.full(len(fitted), 1 / len(fitted)), np.full(len(held), 1 / len(held)))
+    boost = sales.boosting_of(job, s)
+    if boost is None:
+        return
     told = []
     for h, days in enumerate(HORIZONS):
-        y, held_y = (s.sold.value[m, h].astype(np.float64) for m in (fitted, held))
-        each = list[Floats]()
-        for level in LEVELS:
-            tell(f"LightGBM of {s.name}, {days} days", len(each), len(LEVELS))
-            objective = {"learning_rate": 0.1, "objective": "quantile", "alpha": level}
-            each.append(boosted(s.x[fitted], y, s.x[held], held_y, x, weights, objective, job.seed))
-        quantiles = np.sort(np.stack(each, axis=1), axis=1)
+        tell(f"LightGBM of {s.name}, {days} days", 0, None)
+        quantiles = sales.quantiles_of(boost, h, x)
         told += [quantiles[:, 2:3], quantiles]
     yield "lightgbm", np.concatenate(told, axis=1)
 
@@ -257,7 +242,7 @@ def main() -> None:
     options = asked.parse_args()
     check_installed()
     with progress(Console(file=sys.stderr)) as tell:
-        job = replace(job_of("sales", sales.SHIPPED, options, tell), tell=tell)
+        job = job_of("sales", sales.SHIPPED, options, tell)
         for given in job.histories:
             s = sales.shop_of(job, given)
             rows = np.flatnonzero(s.table.rows.at_ms >= given.cut_ms)

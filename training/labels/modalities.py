@@ -12,7 +12,7 @@ import numpy.typing as npt
 from models.tasks.multimodal.task import MODALITIES
 from streams.entities.item import ITEM
 from streams.features.feature import Unreadable
-from training.labels.pictures import Shown, first_with
+from training.labels.listings import Shown, first_with
 from training.told import Told
 
 SOURCES = [ITEM.catalogue.inputs[f"payload.{of}"].source for of in MODALITIES.values()]

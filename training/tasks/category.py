@@ -58,14 +58,12 @@ FEW = "Of ten categories 85 in 100 suggestions are right after 200 listings, 91 
 
 def known(told: Told, cut_ms: int) -> int:
     """Items listed before the cut with a title and a category."""
-    found = listings(told)
-    return int(((found.at_ms < cut_ms) & (found.label != "")).sum())
+    return listings(told).known(cut_ms)
 
 
 def tested(told: Told, cut_ms: int) -> int:
     """Items listed first after it."""
-    found = listings(told)
-    return int(((found.at_ms >= cut_ms) & (found.label != "")).sum())
+    return listings(told).tested(cut_ms)
 
 
 def categories(told: Told, cut_ms: int) -> int:

@@ -7,6 +7,7 @@ confidence on the network is sure.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -23,7 +24,8 @@ from training.baselines import pictures as baselines
 from training.evaluate import compare, importance, share_interval, top_k
 from training.fit import Schedule, Tell, fit, seed_everything
 from training.job import CutTold, Job
-from training.labels.pictures import Shown, pictures, points
+from training.labels.listings import Shown
+from training.labels.pictures import pictures, points
 from training.needs import Need, TooLittle
 from training.networks.inputs import rows_of
 from training.networks.pictures import Shape, Variation, answering, body, folded, pooled, varied
@@ -59,14 +61,12 @@ FEW = "With 33 photos of a class some 6 in 10 are right first (docs/models.md)."
 
 def known(told: Told, cut_ms: int) -> int:
     """Pictures before the cut whose class is known."""
-    found = pictures(told).found
-    return int(((found.at_ms < cut_ms) & (found.label != "")).sum())
+    return pictures(told).found.known(cut_ms)
 
 
 def tested(told: Told, cut_ms: int) -> int:
     """Pictures after it."""
-    found = pictures(told).found
-    return int(((found.at_ms >= cut_ms) & (found.label != "")).sum())
+    return pictures(told).found.tested(cut_ms)
 
 
 NEEDS = (
@@ -144,6 +144,19 @@ def part_of(given: CutTold, shown: Shown, names: list[str]) -> Part:
     return part.take((label >= 0) | (~part.before & (shown.found.label != "")))
 
 
+def divided(parts: Sequence[Part], classes: int) -> tuple[list[Part], list[Part], Rows32]:
+    """What was before the cuts: what teaches, the last tenth of each part, which chooses, and what is to be said of
+    each class (``targets``)."""
+    teach, choose, before = list[Part](), list[Part](), [np.flatnonzero(part.before) for part in parts]
+    for part, some in zip(parts, before, strict=True):
+        held = len(some) - int(len(some) * VALIDATION_SHARE)
+        teach.append(part.take(some[:held]))
+        choose.append(part.take(some[held:]))
+    label = np.concatenate([part.label[some] for part, some in zip(parts, before, strict=True)])
+    parent = np.concatenate([part.shown.parent[some] for part, some in zip(parts, before, strict=True)])
+    return teach, choose, targets(label, parent, classes)
+
+
 def train(job: Job) -> Artifact:
     """Train on what was listed before the cut, measure on what came after it beside the baselines, export and prove."""
     shape = Shape()
@@ -153,16 +166,9 @@ def train(job: Job) -> Artifact:
     if len(names) < 2:
         raise TooLittle("Before the cut there are fewer than two classes of 5 pictures: there is nothing to choose.")
     parts = [part_of(given, shown, names) for given, shown in read]
-    teach, choose, parents = [], [], []
-    for part in parts:
-        some = np.flatnonzero(part.before)
-        held = len(some) - int(len(some) * VALIDATION_SHARE)
-        teach.append(part.take(some[:held]))
-        choose.append(part.take(some[held:]))
-        parents.append(part.shown.parent[some])
+    teach, choose, wanted = divided(parts, len(names))
     seen = np.concatenate([points(part.shown.found.records) for part in teach])
     label = np.concatenate([part.label for part in teach])
-    wanted = targets(np.concatenate([p.label[p.before] for p in parts]), np.concatenate(parents), len(names))
     plain = taught(seen, label, wanted, seed=job.seed, kept_in=job.kept_in, tell=job.tell, shape=shape)
     held_seen = np.concatenate([points(part.shown.found.records) for part in choose])
     held_label = np.concatenate([part.label for part in choose])

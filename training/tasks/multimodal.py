@@ -29,7 +29,7 @@ from training.networks.inputs import rows_of
 from training.networks.pictures import pooled
 from training.split import before_and_after, window
 from training.sureness import Promise, names_of, sure_from, sureness
-from training.tasks.image import Part, answer_of, asked, part_of, targets
+from training.tasks.image import Part, answer_of, asked, divided, part_of
 from training.told import Told
 
 Floats = npt.NDArray[np.float64]
@@ -40,7 +40,6 @@ Bools = npt.NDArray[np.bool_]
 ABOUT = "item"
 SHIPPED = {"grocery_listings": "2019-01-03"}
 MOST_CLASSES, LEAST_LISTINGS = 200, 5
-VALIDATION_SHARE = 0.1
 PROMISE = Promise(share=0.8, least_rows=20, first=10, rounds=400)
 #: Small pictures first, as ``image`` learns.
 PHASES = (
@@ -63,14 +62,12 @@ FEW = "With 33 listings of a class some 9 in 10 are right first where nothing is
 
 def known(told: Told, cut_ms: int) -> int:
     """Listings before the cut whose class is known."""
-    found = listings(told).found
-    return int(((found.at_ms < cut_ms) & (found.label != "")).sum())
+    return listings(told).found.known(cut_ms)
 
 
 def tested(told: Told, cut_ms: int) -> int:
     """Listings after it."""
-    found = listings(told).found
-    return int(((found.at_ms >= cut_ms) & (found.label != "")).sum())
+    return listings(told).found.tested(cut_ms)
 
 
 NEEDS = (
@@ -171,15 +168,8 @@ def train(job: Job) -> Artifact:
     if len(names) < 2:
         raise TooLittle("Before the cut there are fewer than two classes of 5 listings: there is nothing to choose.")
     parts = [part_of(given, shown, names) for given, shown in read]
-    teach, choose, parents = [], [], []
-    for part in parts:
-        some = np.flatnonzero(part.before)
-        held = len(some) - int(len(some) * VALIDATION_SHARE)
-        teach.append(part.take(some[:held]))
-        choose.append(part.take(some[held:]))
-        parents.append(part.shown.parent[some])
+    teach, choose, wanted = divided(parts, len(names))
     x, label = _records(teach), np.concatenate([part.label for part in teach])
-    wanted = targets(np.concatenate([p.label[p.before] for p in parts]), np.concatenate(parents), len(names))
     learn = partial(taught, x, label, wanted, seed=job.seed, kept_in=job.kept_in, tell=job.tell)
     held_x, held_label = _records(choose), np.concatenate([part.label for part in choose])
     held_group = np.concatenate([part.shown.found.group for part in choose])

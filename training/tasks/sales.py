@@ -6,6 +6,7 @@ days a week apart after the cut, on all items that had sold enough by then.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -33,6 +34,8 @@ from training.split import Leak, window
 Floats = npt.NDArray[np.float64]
 Rows32 = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
+#: What boosted trees say of rows: the horizon's place, their objective, the rows.
+Boost = Callable[[int, dict[str, Any], Rows32], Floats]
 
 #: What ships is trained on these data sets up to these cuts: those of ``churn``.
 SHIPPED = {"complete_journey": "2017-10-01", "online_retail": "2011-09-10"}
@@ -155,14 +158,7 @@ def baselines_of(job: Job, s: Shop) -> dict[str, dict[str, Floats]]:
     """By output, what others say of the tested rows; LightGBM is fitted to the shop alone, on what was known then."""
     rows = s.table.rows.select(s.test)
     given, first = (s.sales, rows.shopper, rows.at_ms), int(s.table.history.time_ms[0])
-    known, early = s.known(0), s.known(28)
-    rng = np.random.default_rng(job.seed)
-    fitted, held = (
-        np.sort(rng.permutation(np.flatnonzero(m))[:n])
-        for m, n in ((early, BOOSTING_ROWS), (known & ~early, BOOSTING_ROWS // 3))
-    )
-    found: dict[str, dict[str, Floats]] = {}
-    weights = (np.full(len(fitted), 1 / max(len(fitted), 1)), np.full(len(held), 1 / max(len(held), 1)))
+    boost, found = boosting_of(job, s), dict[str, dict[str, Floats]]()
     for h, days in enumerate(HORIZONS):
         job.tell(f"baselines of {days} days on {s.name}", 0, None)
         answers = {
@@ -171,19 +167,39 @@ def baselines_of(job: Job, s: Shop) -> dict[str, dict[str, Floats]]:
             "ets": smoothing.smoothed(*given, days, first),
         }
         found[f"units_{days}d"], found[f"units_{days}d_quantiles"] = answers, {}
-        if not len(fitted) or not len(held):
+        if boost is None:
             continue
-        y, held_y = (s.sold.value[m, h].astype(np.float64) for m in (fitted, held))
-
-        def boost(objective: dict[str, Any], y: Floats = y, held_y: Floats = held_y) -> Floats:
-            parts = (s.x[fitted], y, s.x[held], held_y, s.x[s.test])
-            return boosted(*parts, weights, {"learning_rate": 0.1, **objective}, job.seed)
-
-        answers["lightgbm"] = boost({"objective": "tweedie", "tweedie_variance_power": 1.5})
+        answers["lightgbm"] = boost(h, {"objective": "tweedie", "tweedie_variance_power": 1.5}, s.x[s.test])
         if days == HORIZONS[-1]:
-            told = [boost({"objective": "quantile", "alpha": level}) for level in LEVELS]
-            found[f"units_{days}d_quantiles"]["lightgbm"] = np.sort(np.stack(told, axis=1), axis=1)
+            found[f"units_{days}d_quantiles"]["lightgbm"] = quantiles_of(boost, h, s.x[s.test])
     return found
+
+
+def boosting_of(job: Job, s: Shop) -> Boost | None:
+    """LightGBM on what was known of a shop at its cut, rounds chosen on the last four weeks of it; None where too
+    little was."""
+    known, early = s.known(0), s.known(28)
+    rng = np.random.default_rng(job.seed)
+    fitted, held = (
+        np.sort(rng.permutation(np.flatnonzero(m))[:n])
+        for m, n in ((early, BOOSTING_ROWS), (known & ~early, BOOSTING_ROWS // 3))
+    )
+    if not len(fitted) or not len(held):
+        return None
+    weights = (np.full(len(fitted), 1 / len(fitted)), np.full(len(held), 1 / len(held)))
+
+    def boost(h: int, objective: dict[str, Any], asked: Rows32) -> Floats:
+        y, held_y = (s.sold.value[m, h].astype(np.float64) for m in (fitted, held))
+        parts = (s.x[fitted], y, s.x[held], held_y, asked)
+        return boosted(*parts, weights, {"learning_rate": 0.1, **objective}, job.seed)
+
+    return boost
+
+
+def quantiles_of(boost: Boost, h: int, asked: Rows32) -> Floats:
+    """[n, levels] what it says of rows, ascending; ``h``: which horizon."""
+    told = [boost(h, {"objective": "quantile", "alpha": level}, asked) for level in LEVELS]
+    return np.sort(np.stack(told, axis=1), axis=1)
 
 
 def measured(job: Job, s: Shop, answers: dict[str, Rows32], champion: dict[str, Any] | None) -> dict[str, Any]:
