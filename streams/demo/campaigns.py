@@ -38,6 +38,9 @@ LEAD = (
     "holdout, and a week for what follows to count. Nobody saw their offers, for these data were recorded before: so "
     "they brought nothing but their cost, and intervals should hold that."
 )
+#: So many events are sent before the worker has processed them, at most: what a catalogue tells of a day must come to
+#: it before many days more have.
+AHEAD = 12_000
 #: Workers have to follow within this time.
 PATIENCE_SECONDS = 120.0
 
@@ -79,6 +82,8 @@ class Campaigns:
         """The events, each not before its turn."""
         began = 0.0
         for n, event in enumerate(events):
+            if n % 100 == 0:
+                self._wait(n - AHEAD)
             at_ms = event_time_ms(event)
             if not self.begun and self.start_ms <= at_ms < self.end_ms:
                 self.caught_up(n)
@@ -101,6 +106,11 @@ class Campaigns:
         it decides, leases and all."""
         with self._moved:
             self._moved.wait_for(lambda: self._done >= records and not self._waiting)
+
+    def _wait(self, records: int) -> None:
+        """Wait until so many records are processed."""
+        with self._moved:
+            self._moved.wait_for(lambda: self._done >= records)
 
     def _set(self) -> None:
         campaigning = Campaigning(self.settings, shop_vocabulary())
