@@ -10,7 +10,7 @@ import click
 
 from streams.commands.common import BROKER, DATA, OUT_FOLDER, TASK, OneOf, TimeAsWritten
 from streams.settings import Settings
-from streams.terminal import console, interruptible
+from streams.terminal import console, interrupted, interruptible
 
 #: Into so many parts a history goes on a cluster where nobody says how many.
 PARTS = 16
@@ -101,6 +101,8 @@ def train(
     interruptible()
     try:
         run(asked, Settings.from_environment(broker=broker), console)
-    except KeyboardInterrupt:
+    except (Exception, KeyboardInterrupt):
+        if not interrupted():
+            raise
         click.echo("Stopped, and nothing was written. The same command goes on from there.", err=True)
         sys.exit(130)
