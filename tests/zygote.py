@@ -51,13 +51,14 @@ def wait(told: socket.socket) -> tuple[Job, list[int]]:
         told.send(b"it is yours")
 
 
-def become(job: Job, files: list[int], interrupt: Any) -> None:
-    """Take the standard streams, folder and environment of a job, and run its module."""
+def become(job: Job, files: list[int]) -> None:
+    """Take the standard streams, folder and environment of a job, and run its module. Ctrl-C ends it, also where the
+    tests were started by who ignores it."""
     arguments, folder, environment, first = job
     for n, file in enumerate(files):
         os.dup2(file, n)
         os.close(file)
-    signal.signal(signal.SIGINT, interrupt)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     if first is not None:
         first()
     os.chdir(folder)
@@ -72,10 +73,10 @@ def become(job: Job, files: list[int], interrupt: Any) -> None:
 
 
 if __name__ == "__main__":
-    as_inherited = signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for those who started it.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for those who started it.
     import_commands()
     gc.collect()
     gc.freeze()
     with socket.socket(fileno=int(sys.argv[1])) as asks:
         found = wait(asks)
-    become(*found, as_inherited)
+    become(*found)
