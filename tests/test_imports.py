@@ -84,6 +84,7 @@ PURE = (
     "streams/columns",
     "streams/features",
     "streams/campaigns",
+    "streams/copy",
     "streams/decisions",
     "streams/effects",
     "streams/monitoring",
@@ -93,7 +94,7 @@ PURE = (
 #: Imports go one way: a package or module of ``streams`` imports from lines above its own, never below or beside.
 LAYERS = (
     ("access", "metrics", "nearest", "noise", "plot", "records", "terminal", "writable"),
-    ("announce", "broker", "columns", "topics", "transport", "web"),
+    ("announce", "broker", "columns", "copy", "topics", "transport", "web"),
     ("admin",),
     ("compacted", "effects", "features", "state"),
     ("campaign_book", "control", "rehearsed", "search"),
