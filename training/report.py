@@ -92,7 +92,7 @@ def _told(value: Any) -> str:
 
 
 def _table(segment: str, m: dict[str, Any]) -> dict[str, Any]:
-    kinds = ("auc_95", "top_1_95", "recall_20_95", "qini_95", "spearman_95")
+    kinds = ("auc_95", "top_1_95", "recall_20_95", "qini_95", "spearman_95", "chrf_95")
     intervals: dict[str, Any] = next((m[kind] for kind in kinds if m.get(kind)), {})
     names = list(next(iter(m["models"].values())))
     rows = []

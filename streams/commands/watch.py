@@ -30,6 +30,7 @@ from streams.topics import (
     ALERTS,
     CARRIED,
     DEAD_LETTERS,
+    DESCRIBED,
     EFFECTS,
     EMBEDDED,
     ENRICHED,
@@ -65,6 +66,7 @@ KINDS: dict[str, tuple[Topic, ...]] = {
     "item-alerts": (ITEM_ALERTS,),
     "pictured": (PICTURED,),
     "embedded": (EMBEDDED,),
+    "described": (DESCRIBED,),
     "recommendations": (RECOMMENDATIONS,),
     "searches": (SEARCH_RANKINGS,),
     "catalogue": CARRIED,
@@ -83,7 +85,17 @@ _KIND_OF = {topic.name: kind for kind, topics in KINDS.items() for topic in topi
 #: Topics whose records are about items, as are dead and late ones that came in them.
 _OF_ITEMS = {
     topic.name
-    for topic in (*CARRIED, ITEM_PROFILES, ENRICHED, PICTURED, EMBEDDED, SALES_FORECASTS, INVENTORY, ITEM_ALERTS)
+    for topic in (
+        *CARRIED,
+        ITEM_PROFILES,
+        ENRICHED,
+        PICTURED,
+        EMBEDDED,
+        DESCRIBED,
+        SALES_FORECASTS,
+        INVENTORY,
+        ITEM_ALERTS,
+    )
 }
 _DECODERS: dict[str, Callable[[bytes], object]] = {
     **{kind: msgspec.json.Decoder(topics[0].records[0]).decode for kind, topics in KINDS.items()},
@@ -118,7 +130,8 @@ def watch(
     KINDS: of shoppers events, alerts, offers, withheld, outcomes (what became of campaigns' offers), profiles (who they
     are, in words), ads (which ad of a slate to show), searches (what they found); of campaigns effects (what they
     brought beyond their holdout); of items items (their profiles), enriched (what models make of their words), pictured
-    (what their pictures show), embedded (what they are by words, picture and sound), item-alerts (what will be sold
+    (what their pictures show), embedded (what they are by words, picture and sound), described
+    (texts made of their attributes), item-alerts (what will be sold
     out, what is rated worse) and catalogue (what others tell of them: catalogue, stock, reviews); of shoppers and items
     dead, late. Several at once; default: alerts offers dead.
     The time of a line is the event time that it stands on. Waits for topics that are not there yet. Ctrl-C ends it.

@@ -5,6 +5,7 @@ whatever another writer makes, so that none can pass what the other may not.
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -214,11 +215,13 @@ def _claims(name: str, text: str, plain: str, found: Sequence[Token], closed: bo
         return
     if name == "title":
         yield from (token.text for token in spoken if token.kind == "word" and token.text not in _SMALL)
+    whole = said(plain)
     for word, other in KNOWN_VALUES.items():
-        yield from (each for each in (word,) if said(each) in said(plain))
+        yield from (each for each in (word,) if f" {each} " in whole)
         yield from (each for each in (other,) if len(each) > 1 and each in plain)
-    for match in _NAME.finditer(text):
-        word, before = match.group(), text[: match.start()].rstrip(" ")
+    wide = unicodedata.normalize("NFKC", text)
+    for match in _NAME.finditer(wide):
+        word, before = match.group(), wide[: match.start()].rstrip(" ")
         if any(c.isupper() for c in word[1:]) or (word[0].isupper() and before and before[-1] not in _STOPS):
             yield from (token.text for token in tokens(folded(word)) if token.kind == "word")
 

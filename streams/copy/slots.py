@@ -8,6 +8,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from xxhash import xxh32_intdigest
+
 from streams.copy.tokens import UNITS, folded, said, tokens
 
 Kind = Literal["text", "number", "yes", "no"]
@@ -15,6 +17,8 @@ Kind = Literal["text", "number", "yes", "no"]
 MOST = 40
 #: Nothing is written of an item of which fewer attributes can be said, besides its brand and its category.
 LEAST = 3
+#: Names are told apart by so many hash buckets, all exact in float32.
+BUCKETS = 1 << 20
 #: A longer name or value is no attribute, but a text.
 LONGEST_NAME, LONGEST_VALUE = 60, 100
 #: Names of the attribute that names an item, as its maker does.
@@ -94,3 +98,12 @@ def _kind(value: str) -> Kind:
         return "yes" if plain in _YES else "no"
     words = tokens(plain)
     return "number" if all(t.kind == "number" or (t.kind == "sign" and t.text not in UNITS) for t in words) else "text"
+
+
+def bucket(text: str) -> int:
+    """The hash bucket, from 1 on, of a name in any case and width; whole numbers of it are exact in float32.
+
+    >>> bucket("Colour") == bucket("ＣＯＬＯＵＲ") > 0
+    True
+    """
+    return int(xxh32_intdigest(folded(text).encode()) % BUCKETS + 1)

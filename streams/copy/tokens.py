@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from dataclasses import dataclass
+from functools import lru_cache
 
 #: Scripts that are written without spaces: each character is a token.
 UNSPACED = "\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
@@ -102,6 +103,7 @@ def tokens(text: str) -> list[Token]:
     return found
 
 
+@lru_cache(maxsize=8192)
 def said(text: str) -> str:
     """A text's words and numbers between spaces, so that one text contains another where its tokens do.
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
+
+import numpy.typing as npt
 
 from streams.copy.checking import LENGTHS, check, forbidden_in
 from streams.copy.languages import CHINESE, Language
-from streams.copy.slots import Slot
+from streams.copy.slots import Slot, bucket
 from streams.copy.tokens import folded, said
 
+#: From which chance on what an offer text says is set apart by commas.
+COMMAS = 0.5
 #: Where a plan names nothing that can be said: so many of the first slots.
 FIRST = 3
 
@@ -77,6 +82,20 @@ def write(known: Sequence[Slot], plan: Plan, language: Language, forbidden: Coll
         "description": told,
         "offer": without_faults("offer", _parts(can, plan.offer or plan.title, language), offer) or offer([title]),
     }
+
+
+def planned(known: Sequence[Sequence[Slot]], answers: Mapping[str, npt.NDArray[Any]]) -> list[Plan]:
+    """Of k items what a model of ``copy`` answers of each: it names slots by the hash buckets of their names."""
+    found = []
+    for slots, title, offer, commas in zip(
+        known, answers["title"].tolist(), answers["offer"].tolist(), answers["commas"].reshape(-1).tolist(), strict=True
+    ):
+        place: dict[int, int] = {}
+        for k, slot in enumerate(slots):
+            place.setdefault(bucket(slot.name), k)
+        one, other = (tuple(place[int(b)] for b in listed if int(b) in place) for listed in (title, offer))
+        found.append(Plan(one, other, commas >= COMMAS))
+    return found
 
 
 def _within(parts: Sequence[str], form: Callable[[Sequence[str]], str]) -> Sequence[str]:

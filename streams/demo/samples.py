@@ -1,5 +1,6 @@
 """SAMPLES beside the households' real shop, so that models of words have something to read: ten listings of PriceRunner
-(CC BY 4.0), of merchants that taught nothing, and reviews of women's clothes (CC0) that taught nothing; so that the
+(CC BY 4.0), of merchants that taught nothing, four of Icecat (Open Content License) that taught nothing, with their
+attributes and without their texts, and reviews of women's clothes (CC0) that taught nothing; so that the
 model of pictures has something to look at, 22 photos of Grocery Store (MIT, © 2019 Marcus Klasson), two of every eighth
 kind, of those that taught nothing.
 
@@ -17,8 +18,9 @@ import msgspec
 
 from streams.records.items import ItemListed, ItemReviewed
 
-#: Items that the demo shows: a listing, one with reviews, and one with a picture.
+#: Items that the demo shows: a listing, one with reviews, one with a picture, and one with attributes.
 LISTING, REVIEWED, PICTURED = "sample-pr-22228", "sample-wc-1078", "sample-gs-Lemon_001"
+DESCRIBED = "sample-ic-1979205"
 FILES = ("samples.jsonl", "pictures.jsonl")
 
 

