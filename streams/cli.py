@@ -41,6 +41,7 @@ def told() -> tuple[type[Exception], ...]:
     from streams.broker.jars import JarError
     from streams.campaign_book import UnknownCampaign
     from streams.campaigning import ChangeError
+    from streams.commands.describe import WriterError
     from streams.coupon_loading import CodesError
     from streams.effects.off_policy import SupportError
     from streams.followed import FollowedError
@@ -68,6 +69,7 @@ def told() -> tuple[type[Exception], ...]:
         CodesError,
         UnknownCampaign,
         NoPicture,
+        WriterError,
         UnknownItems,
         FollowedError,
         SupportError,
@@ -93,6 +95,7 @@ COMMANDS = {
     "why": "why",
     "search": "search",
     "similar": "similar",
+    "describe": "describe",
     "goes-with": "goes_with",
     "dead-letters": "dead_letters",
     "late-events": "late_events",
