@@ -49,19 +49,24 @@ class Store:
     def put(self, task: str, files: dict[str, bytes]) -> Artifact:
         """Keep a version, checked and proven first. Raises ``ArtifactError``; the same version again is no error."""
         artifact = parse_artifact(find(task), files, "the artifact")
-        folder = self._folder(task, artifact.version)
+        self.keep(task, artifact)
+        return artifact
+
+    def keep(self, task: str, artifact: Artifact) -> None:
+        """Keep a version that was checked and proven when it was loaded. Raises ``ArtifactError``; the same version
+        again is no error."""
+        folder, files = self._folder(task, artifact.version), artifact.files()
         try:
             if self._files.exists(f"{folder}/card.json"):
                 if any(self._files.cat_file(f"{folder}/{name}") != files[name] for name in FILES):
                     raise ArtifactError(f"{folder} exists with other bytes; versions never change.")
-                return artifact
+                return
             self._files.makedirs(folder, exist_ok=True)
             # The card last: a version without one is not there yet.
             for name in ("model.onnx", "golden.npz", "card.json"):
                 self._files.pipe_file(f"{folder}/{name}", files[name])
         except OSError as error:
             raise ArtifactError(f"OFFERSTREAM_MODELS={self.url} does not take a version: {error}.") from error
-        return artifact
 
     def get(self, task: str, version: str) -> Artifact:
         """A version, checked against its card. Raises ``ArtifactError``."""
@@ -104,7 +109,7 @@ class Shelf:
         on with what a log began with. Raises ``ArtifactError`` when the store does not take them."""
         if self.store is not None:
             for name, artifact in self._shipped.items():
-                self.store.put(name, artifact.files())
+                self.store.keep(name, artifact)
 
     def artifact(self, task: str, version: str | None = None) -> Artifact:
         """A version's artifact; of None, the one that came with the package."""

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from models.artifact import CARD_KEYS, FILES, ArtifactError, load_artifact
-from models.predictor import Predictor
+from models.predictor import BLOCK_NUMBERS, Predictor
 from models.registry import SHIPPED, TASKS, task
 from models.task import AtLeast, Task
 from streams.entities.contents import find
@@ -64,9 +64,10 @@ def test_golden_rows_get_their_answers(each: Task) -> None:
 @each_task
 def test_a_row_gets_the_same_bits_alone_and_in_any_batch(each: Task) -> None:
     golden = load_artifact(each).golden
-    rows = np.resize(golden, (1001, golden.shape[1]))
+    many = min(1001, 2 * BLOCK_NUMBERS // predictor(each).width + 7)  # Of wide rows fewer are given to ONNX at once.
+    rows = np.resize(golden, (many, golden.shape[1]))
     whole = predictor(each).score(rows)
-    for size in (1, 2, 3, 7, 64, 999, 1000, 1001):
+    for size in (1, 2, 3, 7, 64, many - 2, many - 1):
         some = predictor(each).score(rows[:size])
         for name in each.output_names:
             np.testing.assert_array_equal(some[name], whole[name][:size])
@@ -97,8 +98,8 @@ def test_the_cold_start_is_finite_and_a_probability(each: Task) -> None:
 @each_task
 def test_a_row_costs_no_more_than_its_budget(each: Task) -> None:
     rows = np.resize(load_artifact(each).golden, (256, predictor(each).width))
-    spent = []
-    for _ in range(20):
+    spent: list[float] = []
+    while not spent or (min(spent) > each.latency_us_per_row and len(spent) < 20):
         began = time.process_time()
         predictor(each).score(rows)
         spent.append((time.process_time() - began) / 256 * 1e6)

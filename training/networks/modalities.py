@@ -9,7 +9,7 @@ of one class there. In training modalities are left out at random, and each bran
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -17,6 +17,7 @@ from typing import Any
 import keras
 import numpy as np
 import numpy.typing as npt
+import tensorflow as tf
 from keras import ops
 
 from models.task import Task
@@ -183,12 +184,18 @@ class Taught:
         class Added(keras.layers.Layer):  # type: ignore[misc]
             """What branches say, as the task's outputs."""
 
-            def call(self, has: Any, text: Any, picture: Any, sound: Any) -> list[Any]:
+            def look(self, picture: Any) -> Any:
                 mirrored = ops.take(picture, np.arange(SIDE)[::-1].copy(), axis=2)
-                look = (taught.picture(picture) + taught.picture(mirrored)) / 2
-                small = ops.average_pool(ops.expand_dims(sound, 3), POOLED, POOLED)[:, :, :, 0]
+                return (taught.picture(picture) + taught.picture(mirrored)) / 2
+
+            def hear(self, sound: Any) -> Any:
+                return taught.sound(ops.average_pool(ops.expand_dims(sound, 3), POOLED, POOLED)[:, :, :, 0])
+
+            def call(self, has: Any, text: Any, picture: Any, sound: Any) -> list[Any]:
                 said = [
-                    has[:, m : m + 1] * each for m, each in enumerate((taught.text(text), look, taught.sound(small)))
+                    has[:, TEXT:PICTURE] * taught.text(text),
+                    of_those(has[:, PICTURE], picture, self.look),
+                    of_those(has[:, SOUND], sound, self.hear),
                 ]
                 added = said[TEXT] + said[PICTURE] + said[SOUND]
                 weighed = sum(weight * each for weight, each in zip(taught.weights, said, strict=True))
@@ -204,6 +211,13 @@ class Taught:
                 return [best[:, :1], place, best, added / ops.maximum(length, 1e-6), has * 1.0]
 
         return keras.Model(row, Added()(has, texts, pictures, sounds))
+
+
+def of_those(has: Any, x: Any, branch: Callable[[Any], Any]) -> Any:
+    """[n, ``LIKE``] what a branch says of the rows of x [n, …] that are there, ``has`` [n]; 0 of the others, of which
+    it computes nothing: most listings of most shops come without a sound, many without a picture."""
+    places = tf.where(has > 0)
+    return tf.scatter_nd(places, branch(tf.gather_nd(x, places)), (tf.shape(x, out_type=tf.int64)[0], LIKE))
 
 
 def rows(
