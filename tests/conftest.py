@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from streams.broker.cache import fetch_jars
-from streams.broker.embedded import Broker
+from streams.broker.embedded import Broker, free_ports
 
 # Where Python is told to write no bytecode, each of the many processes that tests start would compile the package anew.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
@@ -46,9 +46,24 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+def secure() -> str:
+    """Where ``broker`` also listens, and everybody has to say who they are: ``shop``, with the password ``s3cret``."""
+    return f"127.0.0.1:{free_ports(1)[0]}"
+
+
+@pytest.fixture(scope="session")
+def broker(tmp_path_factory: pytest.TempPathFactory, secure: str) -> Iterator[Broker]:
     """Apache Kafka for the whole test run; each test uses topics of its own cluster through ``cluster``."""
-    folder: Path = tmp_path_factory.mktemp("kafka")
-    # Workers that are killed are given up sooner than Kafka would do by itself.
-    with Broker(folder, fetch_jars(), more={"group.min.session.timeout.ms": "1000"}) as running:
+    ours, asking = "PLAINTEXT://127.0.0.1:{port}", f"SECURE://{secure}"
+    more = {
+        "listeners": f"{ours},{asking},CONTROLLER://127.0.0.1:{{controller_port}}",
+        "advertised.listeners": f"{ours},{asking}",
+        "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,SECURE:SASL_PLAINTEXT,CONTROLLER:PLAINTEXT",
+        "sasl.enabled.mechanisms": "PLAIN",
+        "listener.name.secure.plain.sasl.jaas.config": "org.apache.kafka.common.security.plain.PlainLoginModule "
+        'required username="shop" password="s3cret" user_shop="s3cret";',
+        # Workers that are killed are given up sooner than Kafka would do by itself.
+        "group.min.session.timeout.ms": "1000",
+    }
+    with Broker(tmp_path_factory.mktemp("kafka"), fetch_jars(), more=more) as running:
         yield running

@@ -5,68 +5,51 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from streams.access import Access
-from streams.broker.cache import fetch_jars
-from streams.broker.embedded import Broker, free_ports
 from streams.settings import Settings, SettingsError
+from tests.kafka.harness import Cluster
+from tests.processes import run
+from tests.shoppers import log_of, ordered
 
 pytestmark = pytest.mark.kafka
-JAAS = (
-    'org.apache.kafka.common.security.plain.PlainLoginModule required username="shop" password="s3cret" '
-    'user_shop="s3cret";'
-)
 
 
-def asks(port: int) -> dict[str, str]:
-    """A second listener, where everybody has to say who they are."""
-    ours, secure = "PLAINTEXT://127.0.0.1:{port}", f"SECURE://127.0.0.1:{port}"
+def told(password: str) -> dict[str, str]:
     return {
-        "listeners": f"{ours},{secure},CONTROLLER://127.0.0.1:{{controller_port}}",
-        "advertised.listeners": f"{ours},{secure}",
-        "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,SECURE:SASL_PLAINTEXT,CONTROLLER:PLAINTEXT",
-        "sasl.enabled.mechanisms": "PLAIN",
-        "listener.name.secure.plain.sasl.jaas.config": JAAS,
+        "security_protocol": "SASL_PLAINTEXT",
+        "sasl_mechanism": "PLAIN",
+        "sasl_username": "shop",
+        "sasl_password": password,
     }
 
 
-def offerstream(password: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    told = {
-        "OFFERSTREAM_SECURITY_PROTOCOL": "SASL_PLAINTEXT",
-        "OFFERSTREAM_SASL_MECHANISM": "PLAIN",
-        "OFFERSTREAM_SASL_USERNAME": "shop",
-        "OFFERSTREAM_SASL_PASSWORD": password,
-    }
-    return subprocess.run(
-        [sys.executable, "-m", "streams", *arguments],
-        env={**os.environ, **told},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=150,
-    )
+def offerstream(
+    password: str, *arguments: str, given: str | None = None, **settings: str
+) -> subprocess.CompletedProcess[str]:
+    more = {f"OFFERSTREAM_{name.upper()}": value for name, value in (told(password) | settings).items()}
+    return run("streams", *arguments, input=given, env={**os.environ, **more}, text=True)
 
 
-def test_worker_producer_and_subscriber_say_who_they_are(tmp_path: Path) -> None:
-    """The demo is all of them: admin, kafka-python, Faust's consumer and librdkafka."""
-    (port,) = free_ports(1)
-    with Broker(tmp_path / "kafka", fetch_jars(), more=asks(port)):
-        secure = f"127.0.0.1:{port}"
-        out = tmp_path / "demo.json"
-        arguments = ("demo", "--broker", secure, "--to", "2017-01-07", "--out", str(out))
-        done = offerstream("s3cret", *arguments)
-        assert done.returncode == 0, done.stdout + done.stderr
-        numbers = json.loads(out.read_text())
-        assert numbers["adds_up"]
-        assert numbers["records_in"] > 1_000
-        refused = offerstream("wrong", "topics", "check", "--broker", secure)
-        assert refused.returncode == 1
-        assert "No Kafka broker answers" in refused.stderr
+def test_worker_producer_and_subscriber_say_who_they_are(cluster: Cluster, secure: str) -> None:
+    """Admin, kafka-python, Faust's consumer, librdkafka's producer and consumer."""
+    worker = replace(cluster, bootstrap=secure).worker(**told("s3cret"))
+    worker.wait_ready()
+    events = b"\n".join(value or b"" for _, value in log_of(*(ordered(f"s{k}") for k in range(20)))).decode()
+    replay = ("replay", "-", "--format", "jsonl", "--wait", "--broker", secure)
+    sent = offerstream("s3cret", *replay, given=events, app_id=cluster.app_id)
+    assert "20 applied, 0 duplicate, 0 late, 0 dead" in sent.stdout, sent.stderr
+    watch = ("watch", "profiles", "--from", "beginning", "--limit", "20", "--json", "--broker", secure)
+    read = offerstream("s3cret", *watch)
+    assert len({json.loads(line)["shopper_id"] for line in read.stdout.splitlines()}) == 20, read.stderr
+    worker.stop()
+    refused = offerstream("wrong", "topics", "check", "--broker", secure)
+    assert refused.returncode == 1
+    assert "No Kafka broker answers" in refused.stderr
 
 
 def test_a_password_is_never_shown() -> None:
