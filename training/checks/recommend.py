@@ -2,9 +2,11 @@
 
 Complete Journey and Online Retail: of everybody with three orders or more the last one is to be told from what was
 before it; Taobao: the item of everybody's last event. All other orders teach, of ours and of the baselines. With
-``--validate`` the last but one is to be told, and the last one is not looked at: what is chosen is chosen there. The
-rows are those that serving reads, so of a shopper 64 items and 32 events. A JSON object per data set; some ten minutes
-on one core. ALS is measured where ``implicit`` can be imported.
+``--validate`` the last but one is to be told, and the last one is not looked at: what is chosen is chosen there. With
+``--day`` all items that somebody touches in the last 24 hours of the data are to be told (with ``--validate`` in those
+before) from what all did before them, so that nothing later teaches. The rows are those that serving reads, so of a
+shopper 64 items and 32 events. A JSON object per data set; some ten minutes on one core. ALS is measured where
+``implicit`` can be imported.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +26,7 @@ import numpy.typing as npt
 
 from models.tasks.recommend.task import RECOMMEND
 from streams.columns.arrays import TYPE_CODE, Bools, Hashes, Ints
+from streams.features.days import DAY_MS
 from streams.features.kinds.bought import whole
 from streams.records.events import CartItemAdded, ItemViewed, ItemWishlisted, OrderPlaced
 from streams.settings import Settings
@@ -61,15 +65,34 @@ def main() -> None:
     asked = argparse.ArgumentParser(prog="python -m training.checks.recommend", description=__doc__)
     asked.add_argument("--data", type=Path, help="folder of the data sets that come in no package")
     asked.add_argument("--only", action="append", choices=list(SETS), help="one data set; several are possible")
-    asked.add_argument("--validate", action="store_true", help="tell the last basket but one")
+    asked.add_argument("--validate", action="store_true", help="tell the last basket, or day, but one")
+    asked.add_argument("--day", action="store_true", help="tell all items of the last day, by what was before it")
     asked.add_argument("--seed", type=int, default=1)
     given = asked.parse_args()
     for name in given.only or SETS:
-        print(json.dumps({"data": name} | measure(name, given.data, 1 + given.validate, given.seed)), flush=True)
+        print(
+            json.dumps({"data": name} | measure(name, given.data, 1 + given.validate, given.day, given.seed)),
+            flush=True,
+        )
 
 
-def measure(name: str, data: Path | None, back: int, seed: int) -> dict[str, Any]:
-    """What a data set's lists come to; the ``back``-th last basket is to be told."""
+@dataclass(frozen=True)
+class Split:
+    """What is to be told, and what may teach."""
+
+    told: str
+    tested: Ints
+    """Rows, of a shopper one."""
+    truth: list[Hashes]
+    """The items that are to be told of each."""
+    taught: Ints
+    """Rows that teach."""
+    events: Ints
+    """Events of the history that teach."""
+
+
+def measure(name: str, data: Path | None, back: int, day: bool, seed: int) -> dict[str, Any]:
+    """What a data set's lists come to; the ``back``-th last basket, or day, is to be told."""
     types, fades = SETS[name]
     began = time.monotonic()
 
@@ -87,15 +110,9 @@ def measure(name: str, data: Path | None, back: int, seed: int) -> dict[str, Any
     rows = rows.select(rows.why == EVENT)
     found = examples(history, rows, rows.x)
     counted = np.isin(history.type, [TYPE_CODE[cls] for cls in types])
-    after = _after(history, counted)
-    # How many such events of the shopper come after the one that is to be told; -1: none follows.
-    left = np.where(found.following >= 0, after[found.following], -1)
-    enough = np.bincount(history.shopper[counted], minlength=len(history.shoppers)) >= LEAST_ORDERS + back - 1
-    tested = _newest(found, np.flatnonzero((left == back - 1) & enough[found.shopper]))
-    taught = np.flatnonzero((left >= back) | ((left >= back - 1) & ~enough[found.shopper]))
-    events = np.flatnonzero(counted & ((after >= back) | ((after >= back - 1) & ~enough[history.shopper])))
-    rng = np.random.default_rng(seed)
-    taught = np.sort(rng.permutation(taught)[:ROWS])
+    split = (last_day if day else last_basket)(history, found, counted, back)
+    tested, truth, events = split.tested, split.truth, split.events
+    taught = np.sort(np.random.default_rng(seed).permutation(split.taught)[:ROWS])
     touch, owner = touches_of(history, events)
     catalogue = Catalogue.of(history.touch_item[touch], CATALOGUE)
     start = vectors(history, catalogue, events, seed)
@@ -112,18 +129,52 @@ def measure(name: str, data: Path | None, back: int, seed: int) -> dict[str, Any
     held = baselines.vectors(history.shopper[owner], item, ago, (len(history.shoppers), len(every)), fades)
     for method, best in _baselines(name, held, who, (history.shopper[owner], item, ago), seed).items():
         named[method] = np.where(best >= 0, every[np.maximum(best, 0)], np.uint64(0))
-    truth = [found.items(row) for row in tested.tolist()]
     baskets = np.bincount(history.shopper[events], minlength=len(history.shoppers))[who]
     matrix = held.tocsr()
     own: list[Hashes] = [every[matrix.indices[matrix.indptr[i] : matrix.indptr[i + 1]]] for i in who.tolist()]
     return {
-        "told": "the last basket" if back == 1 else "the last basket but one",
+        "told": split.told,
         "shoppers": len(tested), "items": len(every), "catalogue": len(catalogue), "rows": len(taught),
         "discount": less,
         "known_among_ours": round(float(owned.mean()), 3),
         "by_activity": by_activity(named, truth, own, baskets),
         "third_view": third_view(network, found, tested, catalogue, seed),
     } | measured(named, truth, own, seed)  # fmt: skip
+
+
+def last_basket(history: History, found: Examples, counted: Bools, back: int) -> Split:
+    """Of everybody with enough of the counted events, the items of the ``back``-th last one."""
+    after = _after(history, counted)
+    # How many such events of the shopper come after the one that is to be told; -1: none follows.
+    left = np.where(found.following >= 0, after[found.following], -1)
+    enough = np.bincount(history.shopper[counted], minlength=len(history.shoppers)) >= LEAST_ORDERS + back - 1
+    tested = _newest(found, np.flatnonzero((left == back - 1) & enough[found.shopper]))
+    return Split(
+        "the last basket" if back == 1 else "the last basket but one",
+        tested,
+        [found.items(row) for row in tested.tolist()],
+        np.flatnonzero((left >= back) | ((left >= back - 1) & ~enough[found.shopper])),
+        np.flatnonzero(counted & ((after >= back) | ((after >= back - 1) & ~enough[history.shopper]))),
+    )
+
+
+def last_day(history: History, found: Examples, counted: Bools, back: int) -> Split:
+    """Of everybody who was there before, the items of all counted events of the ``back``-th last 24 hours."""
+    start = history.end_ms + 1 - back * DAY_MS
+    day = np.flatnonzero(counted & (history.time_ms >= start) & (history.time_ms < start + DAY_MS))
+    touch, owner = touches_of(history, day)
+    pairs = np.unique(np.stack([history.shopper[owner].astype(np.uint64), history.touch_item[touch]]), axis=1)
+    who, first = np.unique(pairs[0].astype(np.int64), return_index=True)
+    tested = _newest(found, np.flatnonzero((found.at_ms < start) & np.isin(found.shopper, who)))
+    items = dict(zip(who.tolist(), np.split(pairs[1], first[1:]), strict=True))
+    ended = found.following >= 0
+    return Split(
+        "the items of the last day" if back == 1 else "the items of the last day but one",
+        tested,
+        [items[shopper] for shopper in found.shopper[tested].tolist()],
+        np.flatnonzero(ended & (np.where(ended, history.time_ms[found.following], start) < start)),
+        np.flatnonzero(counted & (history.time_ms < start)),
+    )
 
 
 def by_activity(
