@@ -42,6 +42,7 @@ def told() -> tuple[type[Exception], ...]:
     from streams.campaign_book import UnknownCampaign
     from streams.campaigning import ChangeError
     from streams.commands.describe import WriterError
+    from streams.commands.reviews import NoReviews
     from streams.coupon_loading import CodesError
     from streams.effects.off_policy import SupportError
     from streams.followed import FollowedError
@@ -70,6 +71,7 @@ def told() -> tuple[type[Exception], ...]:
         UnknownCampaign,
         NoPicture,
         WriterError,
+        NoReviews,
         UnknownItems,
         FollowedError,
         SupportError,
@@ -96,6 +98,7 @@ COMMANDS = {
     "search": "search",
     "similar": "similar",
     "describe": "describe",
+    "reviews": "reviews",
     "goes-with": "goes_with",
     "dead-letters": "dead_letters",
     "late-events": "late_events",

@@ -155,6 +155,14 @@ DESCRIBED = Topic(
     retention_days=0,
     compacted=True,
 )
+REVIEWED = Topic(
+    "items.reviewed.v1",
+    "What reviews say of each item together: aspects praised and criticised, quotes, a summary",
+    "item_id",
+    (reviewed.ReviewsTold,),
+    retention_days=0,
+    compacted=True,
+)
 #: Logs that each group of workers has for itself: their names begin with its ``app_id``.
 INTERNAL = (ITEMS_LOG, CAMPAIGNS_LOG)
 #: Topics that are carried over into the items' log.
@@ -277,9 +285,8 @@ SEARCH_RANKINGS = Topic(
 )
 TOPICS = (
     EVENTS, CATALOG, STOCK, REVIEWS, ALERTS, OFFERS, WITHHELD, SCORES, PROFILES, SHOPPER_PROFILES, RECOMMENDATIONS,
-    ITEM_PROFILES, ENRICHED, PICTURED, EMBEDDED, DESCRIBED, SALES_FORECASTS, INVENTORY, ITEM_ALERTS, LATE, DEAD_LETTERS,
-    CONTROL, CAMPAIGNS, RECEIPTS, OFFER_OUTCOMES, EFFECTS, ADS,
-    SEARCH_ITEMS, SEARCH_RANKINGS,
+    ITEM_PROFILES, ENRICHED, PICTURED, EMBEDDED, DESCRIBED, REVIEWED, SALES_FORECASTS, INVENTORY, ITEM_ALERTS, LATE,
+    DEAD_LETTERS, CONTROL, CAMPAIGNS, RECEIPTS, OFFER_OUTCOMES, EFFECTS, ADS, SEARCH_ITEMS, SEARCH_RANKINGS,
 )  # fmt: skip
 
 #: outcome record → its topic

@@ -89,6 +89,7 @@ PURE = (
     "streams/effects",
     "streams/monitoring",
     "streams/processing",
+    "streams/reviews",
     "streams/search",
 )
 #: Imports go one way: a package or module of ``streams`` imports from lines above its own, never below or beside.
@@ -97,7 +98,7 @@ LAYERS = (
     ("announce", "broker", "columns", "copy", "topics", "transport", "web"),
     ("admin",),
     ("compacted", "effects", "features", "state"),
-    ("campaign_book", "control", "rehearsed", "search"),
+    ("campaign_book", "control", "rehearsed", "reviews", "search"),
     ("budget", "campaigns", "search_book"),
     ("decisions", "reading", "tables"),
     ("dead_letters", "monitoring"),

@@ -43,6 +43,7 @@ from streams.topics import (
     OFFERS,
     PICTURED,
     RECOMMENDATIONS,
+    REVIEWED,
     SALES_FORECASTS,
     SEARCH_RANKINGS,
     SHOPPER_PROFILES,
@@ -67,6 +68,7 @@ KINDS: dict[str, tuple[Topic, ...]] = {
     "pictured": (PICTURED,),
     "embedded": (EMBEDDED,),
     "described": (DESCRIBED,),
+    "reviewed": (REVIEWED,),
     "recommendations": (RECOMMENDATIONS,),
     "searches": (SEARCH_RANKINGS,),
     "catalogue": CARRIED,
@@ -92,6 +94,7 @@ _OF_ITEMS = {
         PICTURED,
         EMBEDDED,
         DESCRIBED,
+        REVIEWED,
         SALES_FORECASTS,
         INVENTORY,
         ITEM_ALERTS,
@@ -131,7 +134,7 @@ def watch(
     are, in words), ads (which ad of a slate to show), searches (what they found); of campaigns effects (what they
     brought beyond their holdout); of items items (their profiles), enriched (what models make of their words), pictured
     (what their pictures show), embedded (what they are by words, picture and sound), described
-    (texts made of their attributes), item-alerts (what will be sold
+    (texts made of their attributes), reviewed (what reviews say of them), item-alerts (what will be sold
     out, what is rated worse) and catalogue (what others tell of them: catalogue, stock, reviews); of shoppers and items
     dead, late. Several at once; default: alerts offers dead.
     The time of a line is the event time that it stands on. Waits for topics that are not there yet. Ctrl-C ends it.

@@ -20,6 +20,7 @@ from streams.decisions.item_news import ItemNews
 from streams.decisions.item_profile import ItemProfiles
 from streams.decisions.pictured import Pictured
 from streams.decisions.rating_drop import RatingDrops
+from streams.decisions.reviews_told import ReviewsSaid
 from streams.decisions.sales_forecast import SalesForecasts
 from streams.decisions.scores import Scores
 from streams.features.days import Days
@@ -100,7 +101,7 @@ class ItemSide:
         forecasts = SalesForecasts(rules.forecast, rules.digest)
         inventory = Inventory(rules.inventory, rules.decode.currency, rules.digest, self._days)
         drops = RatingDrops(rules.rating, rules.digest)
-        said = (profiles, enrichment, Pictured(), Embeds(), Describes(), forecasts, inventory, drops)
+        said = (profiles, enrichment, Pictured(), Embeds(), Describes(), forecasts, inventory, drops, ReviewsSaid())
         self.deciders = (self._late_labels, Scores("item"), *said, self._news)
 
     def plan(self, plans: Plans | None) -> None:
@@ -233,6 +234,7 @@ ITEM = Entity(
         SalesForecasts,
         Inventory,
         RatingDrops,
+        ReviewsSaid,
         ItemNews,
     ),
     side=ItemSide,

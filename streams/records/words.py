@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 import msgspec
 from msgspec import UNSET
 
-from streams.records import described, embedded, enriched, pictured
+from streams.records import described, embedded, enriched, pictured, reviewed
 from streams.records.ads import AdDecided
 from streams.records.demand import InventoryPlanned, SalesForecast, StockAlerted
 from streams.records.described import ItemDescribed
@@ -50,7 +50,7 @@ from streams.records.outcomes import (
 )
 from streams.records.pictured import ItemPictured
 from streams.records.profiled import SEGMENTS, ShopperProfiled
-from streams.records.reviewed import RatingDropped
+from streams.records.reviewed import RatingDropped, ReviewsTold
 from streams.records.searches import SearchRanked
 from streams.records.serving import CampaignsChosen, ModelsChosen, RulesChosen
 
@@ -152,6 +152,7 @@ TITLES: dict[type, str] = {
     ItemPictured: "pictured",
     ItemEmbedded: "embedded",
     ItemDescribed: "described",
+    ReviewsTold: "reviews",
     DeadLetter: "dead letter",
     LateEvent: "late",
     AdDecided: "ad",
@@ -213,6 +214,8 @@ def about(record: object, reasons: int = 3) -> str:
         return embedded.in_words(record)
     if isinstance(record, ItemDescribed):
         return described.in_words(record)
+    if isinstance(record, ReviewsTold):
+        return reviewed.in_words(record)
     if isinstance(record, DeadLetter):
         field = f" at {record.field}" if record.field else ""
         return f"{record.reason}{field}: {record.detail} [{place(record)}]"
