@@ -12,6 +12,7 @@ from models.tasks.image.task import IMAGE
 from models.tasks.multimodal.task import MULTIMODAL
 from models.tasks.promotion.task import PROMOTION
 from models.tasks.recommend.task import RECOMMEND
+from models.tasks.review.task import REVIEW
 from models.tasks.sales.task import SALES
 from models.tasks.sentiment.task import SENTIMENT
 from models.tasks.value.task import VALUE
@@ -19,6 +20,7 @@ from streams.nearest import unknown as unknown_among
 
 TASKS: tuple[Task, ...] = (
     BEHAVIOUR, CHURN, PROMOTION, VALUE, AD, RECOMMEND, CATEGORY, SENTIMENT, SALES, IMAGE, MULTIMODAL, COPY,
+    REVIEW,
 )  # fmt: skip
 #: Those of which a version comes with the package.
 SHIPPED: tuple[Task, ...] = tuple(task for task in TASKS if task.shipped)
@@ -36,6 +38,6 @@ def unknown(name: str) -> str:
     """What is said of a name that no task has.
 
     >>> unknown("chrun")  # doctest: +ELLIPSIS
-    "There is no task 'chrun': did you mean churn? There are: behaviour, churn, ..., copy."
+    "There is no task 'chrun': did you mean churn? There are: behaviour, churn, ..., review."
     """
     return unknown_among("task", name, [known.name for known in TASKS])

@@ -96,6 +96,12 @@ class ItemReviewed(ItemRecord, tag="item_reviewed", frozen=True, kw_only=True):
     language: Annotated[
         Annotated[str, Meta(max_length=35)] | None, Meta(description="BCP 47, such as en or zh-Hans; null: unknown.")
     ] = None
+    helpful_votes: Annotated[
+        Units | None,
+        Meta(
+            description="How many readers had found it helpful when it was told; null: unknown. Only training reads it."
+        ),
+    ] = None
 
 
 class ItemTally(msgspec.Struct, array_like=True, frozen=True, gc=False):

@@ -35,6 +35,8 @@ class Review(NamedTuple):
     title: str | None
     text: str
     good: bool
+    votes: int | None = None
+    """Of readers who found it helpful."""
 
 
 def in_order(reviews: Iterable[Review], language: str) -> Iterator[ItemReviewed]:
@@ -57,6 +59,7 @@ def in_order(reviews: Iterable[Review], language: str) -> Iterator[ItemReviewed]
             title=review.title,
             text=review.text,
             language=language,
+            helpful_votes=review.votes,
         )
 
 
@@ -72,7 +75,13 @@ def _clothes_rows(data_dir: Path | None) -> Iterator[dict[str, str]]:
 
 def _clothes(data_dir: Path | None = None) -> Iterator[ItemReviewed]:
     said = (
-        Review(f"wc-{row['Clothing ID']}", row["Title"] or None, row["Review Text"], row["Recommended IND"] == "1")
+        Review(
+            f"wc-{row['Clothing ID']}",
+            row["Title"] or None,
+            row["Review Text"],
+            row["Recommended IND"] == "1",
+            int(row["Positive Feedback Count"]),
+        )
         for row in _clothes_rows(data_dir)
         if row["Review Text"].strip()
     )

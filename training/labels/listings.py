@@ -83,7 +83,7 @@ def first_with(told: Told, has: Callable[[Any], bool], readable: Callable[[Any],
     groups = [(record.attributes or {}).get("seller", record.item_id) for record in kept]
     label = np.array([each[-1] for each in paths], object)
     parent = np.array([each[-2] if len(each) > 1 else "" for each in paths], object)
-    return Shown(Labelled(kept, told.time_ms[np.array(places, np.int64)], label, _numbers(groups)), parent)
+    return Shown(Labelled(kept, told.time_ms[np.array(places, np.int64)], label, numbered(groups)), parent)
 
 
 def listings(told: Told) -> Labelled:
@@ -101,8 +101,9 @@ def reviews(told: Told) -> Labelled:
     ]
     kept: list[Any] = [told.records[i] for i in places]
     label = np.array([float(record.rating >= GOOD) for record in kept])
-    return Labelled(kept, told.time_ms[np.array(places, np.int64)], label, _numbers([r.item_id for r in kept]))
+    return Labelled(kept, told.time_ms[np.array(places, np.int64)], label, numbered([r.item_id for r in kept]))
 
 
-def _numbers(names: list[str]) -> Ints:
+def numbered(names: list[str]) -> Ints:
+    """[k] a number for each name, the same for the same."""
     return np.unique(np.array(names, object), return_inverse=True)[1].reshape(-1).astype(np.int64)

@@ -1,0 +1,14 @@
+"""Will readers find this review helpful?"""
+
+from models.task import Output, Task
+
+REVIEW = Task(
+    name="review",
+    question="How likely do readers find this review more helpful than most reviews of the item?",
+    features=("payload.phrases",),
+    outputs=(Output("helpful"),),
+    owner="catalogue",
+    entity="item",
+    at=("item_reviewed",),
+    latency_us_per_row=60.0,
+)
