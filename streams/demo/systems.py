@@ -34,6 +34,7 @@ from streams.topics import (
     PICTURED,
     PROFILES,
     RECOMMENDATIONS,
+    REVIEWED,
     SALES_FORECASTS,
     SCORES,
     SEARCH_RANKINGS,
@@ -96,6 +97,10 @@ SYSTEMS = (
     System(
         "copy", "a title, a description and an offer text of listings with attributes; shown of a sample listing",
         DESCRIBED, "copy", "item", samples.DESCRIBED,
+    ),
+    System(
+        "review", "what reviews of an item praise and criticise, and in which words; of the same sample reviews",
+        REVIEWED, "review", "item", samples.REVIEWED,
     ),
     System("ad", "which ad each (simulated) visit is shown, at what a click is worth", ADS, task="ad"),
     System("search", "what (simulated) searches find in the catalogue", SEARCH_RANKINGS),

@@ -77,8 +77,9 @@ class ReviewsTold(ItemOutcome, frozen=True, kw_only=True):
 
 
 def in_words(record: ReviewsTold) -> str:
-    """What it says, in one line without the item."""
-    return record.summaries["en"]
+    """What it says, in one line without the item, with quotes of what most reviews speak of."""
+    quotes = record.aspects[0].quotes if record.aspects else []
+    return " ".join([record.summaries["en"], *(f"“{quote.text}”" for quote in quotes)])
 
 
 class RatingDropped(ItemOutcome, frozen=True, kw_only=True, tag_field="type", tag="rating_dropped"):

@@ -80,13 +80,17 @@ def _english(sums: Sums, told: Sequence[Counted], since: str) -> str:
     parts = []
     for k, each in enumerate(told):
         if each.praise and each.criticise:
-            says = f"{each.praise:,} praise and {each.criticise:,} criticise it"
+            says = f"{_many(each.praise, 'praise')} and {_many(each.criticise, 'criticise')} it"
         else:
             says = f"{'both' if each.reviews == 2 else 'all'} {'praise' if each.praise else 'criticise'} it"
         if each.aspect == "size" and (fit := _fit(sums)) is not None:
             says += f" ({fit[1]:,} say it runs {'small' if fit[0] else 'large'})"
         parts.append(f"{'of' if k else 'Of'} {each.reviews:,} that judge the {each.aspect}, {says}")
     return f"{first} {'; '.join(parts)}." if parts else first
+
+
+def _many(some: int, verb: str) -> str:
+    return f"{some:,} {verb}{'s' if some == 1 else ''}"
 
 
 def _chinese(sums: Sums, told: Sequence[Counted], since: str) -> str:
