@@ -35,6 +35,7 @@ train: $(VENV)/.dev ## Train the package's own models and the demo's anew; DATA=
 	$(BIN)/offerstream train ad --data $(DATA) --out models/tasks/ad
 	$(BIN)/offerstream train category --data $(DATA) --out models/tasks/category
 	$(BIN)/offerstream train sentiment --data $(DATA) --out models/tasks/sentiment
+	$(BIN)/offerstream train review --data $(DATA) --out models/tasks/review
 	$(BIN)/offerstream train recommend --history complete_journey --cut 2017-10-01 --out streams/demo/recommend
 	TF_ENABLE_ONEDNN_OPTS=1 $(BIN)/offerstream train image --data $(DATA) --out models/tasks/image
 	TF_ENABLE_ONEDNN_OPTS=1 $(BIN)/offerstream train multimodal --data $(DATA) --out models/tasks/multimodal

@@ -29,6 +29,8 @@ partitions of shoppers (``entities/campaign.py``), which spend it (``processing/
 
 ``copy/`` writes of items what their attributes say, and finds in any text what they do not (``docs/copy.md``).
 
+``reviews/`` reads reviews: which aspects they praise and criticise, in which clauses (``docs/reviews.md``).
+
 ``search/`` finds items for a query; workers follow what catalogues list (``docs/decisions/0020``).
 
 Imports go one way, and ``LAYERS`` in ``tests/test_imports.py`` is the map: records, columns, state and features,

@@ -182,3 +182,23 @@ def test_copy_is_as_good_as_the_readme_says() -> None:
     nearest = found["title"]["segments"]["all"]["models"]["nearest"]
     assert f"The nearest listing invents {nearest['invented']:,} in as many titles" in said
     assert f"{found['title']['segments']['all']['models']['ours']['rows']:,} listings" in said
+
+
+def review_row(segment: str) -> str:
+    """A line of the table of which reviews are helpful: AUC of ours and of the baselines, and the lead over length."""
+    m = load_artifact(task("review")).card["metrics"]["womens_clothing_reviews"]["helpful"]["segments"][segment]
+    models, (low, high), (worse, better) = m["models"], m["auc_95"]["ours"], m["auc_95"]["ours - length"]
+    others = " | ".join(f"{models[name]['auc']:.3f}" for name in ("length", "length and aspects", "TF-IDF of words"))
+    ours = models["ours"]["auc"]
+    row = f"| {segment} | {models['ours']['rows']:,} | **{ours:.3f}** [{low:.3f}, {high:.3f}] | {others} |"
+    return f"{row} {ours - models['length']['auc']:+.3f} [{worse:+.3f}, {better:+.3f}] |"
+
+
+def test_review_is_as_good_as_the_readme_says() -> None:
+    card = load_artifact(task("review")).card
+    for segment in ("all", "other items"):
+        assert review_row(segment) in README
+    said = " ".join(README.split())
+    assert f"Taught by {card['split']['rows']['womens_clothing_reviews']['trained on']:,} reviews" in said
+    everyone = card["metrics"]["womens_clothing_reviews"]["helpful"]["segments"]["all"]["models"]["ours"]
+    assert f"in which {everyone['base_rate']:.1%} are" in said

@@ -8,6 +8,7 @@ answer: rules read that (``streams/reviews``).
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -17,6 +18,7 @@ from xxhash import xxh32_intdigest
 
 from models.artifact import Artifact
 from streams.columns.arrays import Bools
+from streams.monitoring.quality import auc
 from streams.reviews.aspects import read
 from training import export
 from training.baselines import words
@@ -90,19 +92,43 @@ def _chance() -> Any:
     return Chance
 
 
-def network(x: Rows32, y: Floats, strength: float) -> Any:
-    """The one that is proven and exported, fitted: [n, width] → [n, 1] how likely a review is found helpful."""
-    import keras
+@dataclass(frozen=True)
+class Fitted:
+    """A logistic regression on a review's grams, each as it weighs, and on how many there are."""
+
+    weight: Rows32
+    """[SIZE + 1] how much each place counts."""
+    table: Floats
+    """[SIZE + 1] what it says."""
+    longer: float
+    bias: float
+
+    def logit(self, x: Rows32) -> Floats:
+        """[n] what it says of reviews."""
+        found: Floats = texts_of(x, self.weight, by_count=True) @ self.table + self.longer * length(x) + self.bias
+        return found
+
+
+def fitted(x: Rows32, y: Floats, strength: float) -> Fitted:
+    """The regression; ``strength``: how strongly its weights may speak (scikit-learn's C)."""
     from scipy import sparse
     from sklearn.linear_model import LogisticRegression
 
-    row = keras.Input((x.shape[1],), name="features", dtype="float32")
-    bag = Bag(even(rarity(x, SIZE), x), 1, 0.0, by_count=True)
-    bag(row)
-    texts = sparse.hstack([texts_of(x, bag.weight, by_count=True), length(x)[:, None]]).tocsr()
+    weight = even(rarity(x, SIZE), x)
+    texts = sparse.hstack([texts_of(x, weight, by_count=True), length(x)[:, None]]).tocsr()
     found = LogisticRegression(C=strength, max_iter=500).fit(texts, y > 0.5)
-    bag.table.assign(found.coef_[0, :-1, None].astype(np.float32))
-    chance = _chance()(float(found.coef_[0, -1]), float(found.intercept_[0]), name="helpful")
+    return Fitted(weight, found.coef_[0, :-1], float(found.coef_[0, -1]), float(found.intercept_[0]))
+
+
+def network(found: Fitted, width: int) -> Any:
+    """The one that is proven and exported: [n, width] → [n, 1] how likely a review is found helpful."""
+    import keras
+
+    row = keras.Input((width,), name="features", dtype="float32")
+    bag = Bag(found.weight, 1, 0.0, by_count=True)
+    bag(row)
+    bag.table.assign(found.table[:, None].astype(np.float32))
+    chance = _chance()(found.longer, found.bias, name="helpful")
     return keras.Model(row, chance(Rounded(bag)(row), row))
 
 
@@ -128,12 +154,11 @@ def train(job: Job) -> Artifact:
     )
     taught = np.concatenate([rows[some] for rows, some in zip(x, teaches, strict=True)])
     label = np.concatenate([each.label[some] for each, some in zip(found, teaches, strict=True)])
-    groups = np.concatenate([each.group[some] for each, some in zip(found, teaches, strict=True)])
     if min(label.sum(), len(label) - label.sum()) < 1:
         raise TooLittle("No review before the cut has more votes than others: there is nothing to tell apart.")
-    strength = _chosen(job, taught, label, groups, chooses)
+    strength = _chosen(job, taught, label, chooses)
     job.tell("fitting a regression", 0, None)
-    model = network(taught, label, strength)
+    model = network(fitted(taught, label, strength), taught.shape[1])
     answer = partial(answer_of, model)
     metrics, tests = {}, []
     widths = list(zip(job.task.features, export.widths(job.task), strict=True))
@@ -174,16 +199,14 @@ def train(job: Job) -> Artifact:
     return export.proven(job.task, onnx, lambda rows: {"helpful": answer(rows)}, golden, taught, card)
 
 
-def _chosen(job: Job, x: Rows32, y: Floats, groups: npt.NDArray[np.int64], chooses: Bools) -> float:
+def _chosen(job: Job, x: Rows32, y: Floats, chooses: Bools) -> float:
     """How strongly weights may speak: by the AUC on items that choose; the middle where none can."""
-    from streams.monitoring.quality import auc
-
-    if chooses.all() or len(np.unique(y[chooses])) < 2 or len(np.unique(y[~chooses])) < 2:
+    if min(len(np.unique(y[chooses])), len(np.unique(y[~chooses]))) < 2:
         return STRENGTHS[len(STRENGTHS) // 2]
     scores = []
     for k, strength in enumerate(STRENGTHS):
         job.tell("choosing", k, len(STRENGTHS))
-        scores.append(auc(y[chooses], answer_of(network(x[~chooses], y[~chooses], strength), x[chooses])))
+        scores.append(auc(y[chooses], fitted(x[~chooses], y[~chooses], strength).logit(x[chooses])))
     return STRENGTHS[int(np.argmax(scores))]
 
 
