@@ -102,6 +102,7 @@ def test_every_system_answers_and_shows_a_real_record(run: Run) -> None:
     assert systems["behaviour"]["answers"] > systems["churn"]["answers"] > 0
     assert systems["category"]["example"]["category"]["category"] == "Digital Cameras"
     assert systems["sentiment"]["example"]["sentiment"]["reviews"] == 8
+    assert systems["review"]["example"]["reviews"] == 8
     assert systems["items"]["answers"] == run.numbers["item_profiles"] > 0
     for system in SYSTEMS:
         told = systems[system.name]

@@ -20,7 +20,7 @@ from training.needs import TooLittle
 from training.networks.inputs import rows_of
 from training.source import of_files
 from training.tasks import train
-from training.tasks.review import HELD_OUT, drawn, length
+from training.tasks.review import HELD_OUT, drawn, length, many_of
 from training.told import Told
 
 
@@ -54,17 +54,17 @@ def test_reviews_are_compared_with_those_of_the_same_item_only(tmp_path: Path) -
 def test_own_votes_teach_what_readers_like(tmp_path: Path) -> None:
     rng = random.Random(3)
     records = []
-    for n in range(1_200):
+    for n in range(600):
         liked = rng.random() < 0.5
         text = " ".join(rng.choices(("measured", "waist", "compared") if liked else ("wow", "great", "nice"), k=4))
         records.append(
-            reviewed(n, f"i{n % 40}", rng.randint(3, 9) if liked else rng.randint(0, 2), f"{text} w{n % 50}")
+            reviewed(n, f"i{n % 30}", rng.randint(3, 9) if liked else rng.randint(0, 2), f"{text} w{n % 50}")
         )
     history = given(records, tmp_path)
     artifact = train(Job(task("review"), (), 3, tmp_path, own=True, told=(history,)))
     assert artifact.files()
     segments = artifact.card["metrics"][history.name]["helpful"]["segments"]
-    assert segments["all"]["models"]["ours"]["auc"] > 0.93
+    assert segments["all"]["models"]["ours"]["auc"] > 0.9
     assert segments["all"]["models"]["length"]["auc"] < 0.6
     held = drawn(voted(history.history), "held out", HELD_OUT)
     rows = artifact.card["split"]["rows"][history.name]
@@ -85,7 +85,7 @@ def test_votes_that_are_all_alike_teach_nothing(tmp_path: Path) -> None:
 def test_the_length_of_a_row_is_how_many_grams_it_has() -> None:
     x = np.zeros((3, 320), np.float32)
     x[1, :89], x[2] = 7, 7
-    assert length(x).round(2).tolist() == [-4.5, 0.0, 1.27]
+    assert length(many_of(x)).round(2).tolist() == [-4.5, 0.0, 1.27]
 
 
 def test_a_told_review_keeps_its_votes(tmp_path: Path) -> None:

@@ -69,9 +69,14 @@ def drawn(found: Labelled, salt: str, one_in: int) -> Bools:
     return np.array([xxh32_intdigest(salt + record.item_id) % one_in == 0 for record in found.records], np.bool_)
 
 
-def length(x: Rows32) -> Floats:
+def length(many: npt.NDArray[np.int64]) -> Floats:
     """[n] the logarithm of how many grams a review has, about 0 of a usual one."""
-    return np.log1p((x > 0).sum(axis=1).astype(np.float64)) - 4.5
+    return np.log1p(many.astype(np.float64)) - 4.5
+
+
+def many_of(x: Rows32) -> npt.NDArray[np.int64]:
+    """[n] how many grams."""
+    return np.asarray((x > 0).sum(axis=1), np.int64)
 
 
 def _chance() -> Any:
@@ -79,15 +84,16 @@ def _chance() -> Any:
     from keras import ops
 
     class Chance(keras.layers.Layer):  # type: ignore[misc]
-        """What the grams say and how many there are, as a chance."""
+        """What the grams say and ``by_length`` [width + 1], what each number of grams says, as a chance. Looked up: a
+        logarithm has other last bits alone than in a batch."""
 
-        def __init__(self, longer: float, bias: float, **more: Any) -> None:
+        def __init__(self, by_length: Rows32, **more: Any) -> None:
             super().__init__(**more)
-            self._longer, self._bias = longer, bias
+            self._by_length = by_length
 
         def call(self, said: Any, row: Any) -> Any:
-            many = ops.sum(ops.cast(row > 0, "float32"), axis=1, keepdims=True)
-            return ops.sigmoid(said + self._longer * (ops.log(many + 1.0) - 4.5) + self._bias)
+            many = ops.sum(ops.cast(row > 0, "int32"), axis=1, keepdims=True)
+            return ops.sigmoid(said + ops.take(ops.convert_to_tensor(self._by_length), many, axis=0))
 
     return Chance
 
@@ -105,7 +111,9 @@ class Fitted:
 
     def logit(self, x: Rows32) -> Floats:
         """[n] what it says of reviews."""
-        found: Floats = texts_of(x, self.weight, by_count=True) @ self.table + self.longer * length(x) + self.bias
+        found: Floats = (
+            texts_of(x, self.weight, by_count=True) @ self.table + self.longer * length(many_of(x)) + self.bias
+        )
         return found
 
 
@@ -115,7 +123,7 @@ def fitted(x: Rows32, y: Floats, strength: float) -> Fitted:
     from sklearn.linear_model import LogisticRegression
 
     weight = even(rarity(x, SIZE), x)
-    texts = sparse.hstack([texts_of(x, weight, by_count=True), length(x)[:, None]]).tocsr()
+    texts = sparse.hstack([texts_of(x, weight, by_count=True), length(many_of(x))[:, None]]).tocsr()
     found = LogisticRegression(C=strength, max_iter=500).fit(texts, y > 0.5)
     return Fitted(weight, found.coef_[0, :-1], float(found.coef_[0, -1]), float(found.intercept_[0]))
 
@@ -128,7 +136,8 @@ def network(found: Fitted, width: int) -> Any:
     bag = Bag(found.weight, 1, 0.0, by_count=True)
     bag(row)
     bag.table.assign(found.table[:, None].astype(np.float32))
-    chance = _chance()(found.longer, found.bias, name="helpful")
+    by_length = found.longer * length(np.arange(width + 1)) + found.bias
+    chance = _chance()(by_length.astype(np.float32), name="helpful")
     return keras.Model(row, chance(Rounded(bag)(row), row))
 
 
