@@ -110,6 +110,12 @@ def test_a_file_of_events_and_catalogue_is_sent_by_type_and_read_back(cluster: C
     assert "item listed: Tea, price 4.50" in words
     assert "item reviewed: 4 of 5 stars" in words
 
+    # What reviews say of it, and that of an item without any nothing is known.
+    assert "1 review since 2022-11-24 gives 4.0 stars." in run(cluster, "reviews", "tea")
+    assert json.loads(run(cluster, "reviews", "tea", "--json"))["newest"]["review_id"] == "r"
+    assert "No review of nothing is known" in run(cluster, "reviews", "nothing", ok=False)
+    assert "reviews: 1 review since" in run(cluster, *["watch", "reviewed", "--from", "beginning", "--limit", "1"])
+
     # What is older than what its topic has come to is refused, unless it is forced.
     stale = encode_item_record(StockCounted(event_id="c0", item_id="tea", event_time=NOON - 2 * HOUR, on_hand=99))
     refused = run(cluster, "replay", "-", "--format", "jsonl", stdin=stale.decode(), ok=False)
