@@ -61,7 +61,7 @@ COLLECTED_AFTER = (50_000, 20, 20)
 
 def run(settings: Settings, loglevel: str = "WARNING", on_step: Callable[[str], None] | None = None) -> int:
     """Run a worker in this process until SIGTERM or SIGINT; returns the exit code."""
-    faulthandler.enable()  # Where each thread was, on standard error, should native code end this process.
+    faulthandler.enable(2)  # Where each thread was, on standard error, should native code end this process.
     _fast_loop()
     _check_port(settings.host, settings.port)
     held = _own_folder(settings.data_dir)  # Until this process ends, however it does.
