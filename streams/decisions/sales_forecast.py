@@ -8,19 +8,17 @@ from dataclasses import dataclass
 import numpy as np
 
 from streams.columns.arrays import Bools, Floats, Ints
-from streams.columns.layout import Column, Rows
+from streams.columns.layout import Rows
+from streams.decisions.again import SaidLast
 from streams.decisions.decider import Group, Said
-from streams.features.kinds.decay import DAY_MS
-from streams.records.demand import Occasion, SalesForecast, Units5
+from streams.records.demand import SalesForecast, Units5
 from streams.records.outcomes import outcome_id
 
 #: The task whose answers are said.
 TASK = "sales"
 OUTPUTS = ("units_7d", "units_7d_quantiles", "units_14d", "units_14d_quantiles")
 
-LAST = Column("sales_forecast/said", "i8")
-LOW = Column("sales_forecast/low", "f8")
-HIGH = Column("sales_forecast/high", "f8")
+SAID = SaidLast("sales_forecast")
 
 
 def foretold(group: Group, places: Ints) -> Floats:
@@ -51,7 +49,7 @@ class ForecastPolicy:
 class SalesForecasts:
     """Says ``SalesForecast`` of items that the task judged; ``rules`` is said with it."""
 
-    columns = (LAST, LOW, HIGH)
+    columns = SAID.columns
     reads = ("sales.units_7d", "sales.units_30d")
 
     def __init__(self, policy: ForecastPolicy, rules: str) -> None:
@@ -62,20 +60,12 @@ class SalesForecasts:
         if not len(known):
             return
         told, row, now = foretold(group, known), group.row[known], group.now_ms[known]
-        middle, low, high = told[:, 3], told[:, 2], told[:, 4]
-        times, numbers = state.flat["i8"], state.flat["f8"]
-        last_cells, low_cells, high_cells = (state.cells(column, row) for column in self.columns)
-        last: Ints = times[last_cells]
-        first, weekly = last == 0, now - last >= int(self._policy.again_days * DAY_MS)
-        moved = self._policy.moved(middle, numbers[low_cells], numbers[high_cells])
-        speaks = first | weekly | moved
-        times[last_cells[speaks]] = now[speaks]
-        numbers[low_cells[speaks]], numbers[high_cells[speaks]] = low[speaks], high[speaks]
-        some = np.flatnonzero(speaks)
+        half = told[:, 2], told[:, 3], told[:, 4]
+        speaks = SAID.again(state, row, now, half, self._policy.again_days, self._policy.moved)
+        some = np.array(list(speaks), np.int64)
         units = [group.feature(address)[known[some]].tolist() for address in self.reads]
         rounded = told[some].round(1).tolist()
-        for k, (at, i) in enumerate(zip(some.tolist(), known[some].tolist(), strict=True)):
-            why: Occasion = "first" if first[at] else "weekly" if weekly[at] else "moved"
+        for k, (why, i) in enumerate(zip(speaks.values(), known[some].tolist(), strict=True)):
             yield (
                 i,
                 SalesForecast(
