@@ -32,6 +32,8 @@ train: $(VENV)/.dev ## Train the package's own models and the demo's anew; DATA=
 	$(BIN)/offerstream train churn --data $(DATA) --out models/tasks/churn
 	$(BIN)/offerstream train value --data $(DATA) --out models/tasks/value
 	$(BIN)/offerstream train sales --data $(DATA) --out models/tasks/sales
+	$(BIN)/offerstream train price_forecast --data $(DATA) --out models/tasks/price_forecast
+	$(BIN)/offerstream train price_optimize --data $(DATA) --out models/tasks/price_optimize
 	$(BIN)/offerstream train ad --data $(DATA) --out models/tasks/ad
 	$(BIN)/offerstream train category --data $(DATA) --out models/tasks/category
 	$(BIN)/offerstream train sentiment --data $(DATA) --out models/tasks/sentiment

@@ -10,6 +10,8 @@ from models.tasks.churn.task import CHURN
 from models.tasks.copy.task import COPY
 from models.tasks.image.task import IMAGE
 from models.tasks.multimodal.task import MULTIMODAL
+from models.tasks.price_forecast.task import PRICE_FORECAST
+from models.tasks.price_optimize.task import PRICE_OPTIMIZE
 from models.tasks.promotion.task import PROMOTION
 from models.tasks.recommend.task import RECOMMEND
 from models.tasks.review.task import REVIEW
@@ -19,8 +21,8 @@ from models.tasks.value.task import VALUE
 from streams.nearest import unknown as unknown_among
 
 TASKS: tuple[Task, ...] = (
-    BEHAVIOUR, CHURN, PROMOTION, VALUE, AD, RECOMMEND, CATEGORY, SENTIMENT, SALES, IMAGE, MULTIMODAL, COPY,
-    REVIEW,
+    BEHAVIOUR, CHURN, PROMOTION, VALUE, AD, RECOMMEND, CATEGORY, SENTIMENT, SALES, PRICE_FORECAST, PRICE_OPTIMIZE,
+    IMAGE, MULTIMODAL, COPY, REVIEW,
 )  # fmt: skip
 #: Those of which a version comes with the package.
 SHIPPED: tuple[Task, ...] = tuple(task for task in TASKS if task.shipped)

@@ -47,6 +47,7 @@ def told() -> tuple[type[Exception], ...]:
     from streams.effects.off_policy import SupportError
     from streams.followed import FollowedError
     from streams.goes_with import UnknownItems
+    from streams.price_book import NoSuggestion
     from streams.producer.lines import LinesError
     from streams.producer.replay import ReplayError
     from streams.rehearsed import RehearsalError
@@ -70,6 +71,7 @@ def told() -> tuple[type[Exception], ...]:
         CodesError,
         UnknownCampaign,
         NoPicture,
+        NoSuggestion,
         WriterError,
         NoReviews,
         UnknownItems,
@@ -105,6 +107,7 @@ COMMANDS = {
     "archive": "archive",
     "features": "features",
     "campaigns": "campaigns",
+    "prices": "prices",
     "effect": "effect",
     "evaluate-policy": "evaluate_policy",
     "models": "models",

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any, get_type_hints
+from typing import Annotated, Any, Literal, get_type_hints
 from zoneinfo import ZoneInfoNotFoundError
 
 import msgspec
@@ -21,6 +21,7 @@ from streams.access import Access, SaslMechanism, SecurityProtocol
 from streams.decisions.ad_campaigns import ADS_KEPT
 from streams.decisions.ads import AdPolicy
 from streams.decisions.churn_alert import ChurnAlertPolicy
+from streams.decisions.price_optimize import PricePolicy
 from streams.decisions.promotion import PromotionPolicy
 from streams.decisions.recommendations import RecommendationPolicy
 from streams.decisions.shopper_profile import ProfilePolicy
@@ -179,6 +180,27 @@ class Settings:
     ad_cap: Annotated[Ads, _says("Of one advertisement so many for a shopper within the hours of the cap.")] = 3
     ad_cap_all: Annotated[Ads, _says("Of all advertisements together; at least that of one.")] = 12
     ad_cap_hours: Annotated[float, _in("hours", 0.01, 8760), _says("How far back both caps count.")] = 24.0
+    price_largest_change: Annotated[
+        float, _in("share", 0.01, 0.5), _says("A suggested price lies at most so far from the one that holds.")
+    ] = 0.10
+    price_margin_floor: Annotated[
+        float, _in("share", 0, 0.95), _says("What a suggested price leaves over the cost, as a share of the price.")
+    ] = 0.12
+    price_assumed_margin: Annotated[
+        float,
+        _in("share", 0, 0.95),
+        _says("Where the catalogue says no cost: what is left of the usual price; 0: then no price is suggested."),
+    ] = 0.0
+    price_point: Annotated[
+        int, _in("digit", -1, 9), _says("The last digit of a suggested price in cents; -1: any.")
+    ] = 9
+    price_change_days: Annotated[
+        float, _in("days", 1, 365), _says("A price that was changed less than so long ago is left alone.")
+    ] = 14.0
+    price_experiment: Annotated[
+        Literal["off", "split", "switchback"],
+        _says("How to learn where too little is known: half of the items, or each item by turns; or not."),
+    ] = "off"
     lease_minutes: Annotated[
         int,
         _in("minutes", 1, 1440),
@@ -363,6 +385,15 @@ class Settings:
             ),
             recommendation=RecommendationPolicy(
                 never=tuple(sorted({item.strip() for item in self.recommend_never.split(",")} - {""}))
+            ),
+            prices=PricePolicy(
+                largest_change=self.price_largest_change,
+                margin_floor=self.price_margin_floor,
+                assumed_margin=self.price_assumed_margin,
+                price_point=self.price_point,
+                change_days=self.price_change_days,
+                period_days=max(self.price_change_days, 14.0),
+                experiment=self.price_experiment,
             ),
             ads=AdPolicy(
                 cap=self.ad_cap,

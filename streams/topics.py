@@ -21,6 +21,7 @@ from streams.records import (
     offers,
     outcomes,
     pictured,
+    prices,
     profiled,
     reviewed,
     searches,
@@ -197,6 +198,30 @@ SALES_FORECASTS = Topic(
     retention_days=0,
     compacted=True,
 )
+PRICE_FORECASTS = Topic(
+    "price.forecasts.v1",
+    "What a unit of each item will be paid with in the next two weeks, as ranges",
+    "item_id",
+    (demand.PriceForecast,),
+    retention_days=0,
+    compacted=True,
+)
+PRICES_SUGGESTED = Topic(
+    "prices.suggested.v1",
+    "The price of each item that would bring most profit within the guards, or why none is suggested",
+    "item_id",
+    (prices.PriceSuggested,),
+    retention_days=0,
+    compacted=True,
+)
+PRICES_DECIDED = Topic(
+    "prices.decided.v1",
+    "Suggested prices as somebody approved or rejected them, for whoever sets prices",
+    "item_id",
+    (prices.PriceDecided,),
+    retention_days=730,
+    partitions=1,
+)
 INVENTORY = Topic(
     "inventory.plans.v1",
     "What to order of each item, when, and how long its stock lasts",
@@ -285,8 +310,10 @@ SEARCH_RANKINGS = Topic(
 )
 TOPICS = (
     EVENTS, CATALOG, STOCK, REVIEWS, ALERTS, OFFERS, WITHHELD, SCORES, PROFILES, SHOPPER_PROFILES, RECOMMENDATIONS,
-    ITEM_PROFILES, ENRICHED, PICTURED, EMBEDDED, DESCRIBED, REVIEWED, SALES_FORECASTS, INVENTORY, ITEM_ALERTS, LATE,
-    DEAD_LETTERS, CONTROL, CAMPAIGNS, RECEIPTS, OFFER_OUTCOMES, EFFECTS, ADS, SEARCH_ITEMS, SEARCH_RANKINGS,
+    ITEM_PROFILES, ENRICHED, PICTURED, EMBEDDED, DESCRIBED, REVIEWED, SALES_FORECASTS, PRICE_FORECASTS,
+    PRICES_SUGGESTED, INVENTORY, ITEM_ALERTS, PRICES_DECIDED, LATE, DEAD_LETTERS,
+    CONTROL, CAMPAIGNS, RECEIPTS, OFFER_OUTCOMES, EFFECTS, ADS,
+    SEARCH_ITEMS, SEARCH_RANKINGS,
 )  # fmt: skip
 
 #: outcome record → its topic

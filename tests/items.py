@@ -88,6 +88,7 @@ def catalogue(
                 unit_price_cents=price,
                 category_path=rng.choice((None, ["all", "tea"], ["category-1"])),
                 lead_time_days=rng.choice((None, 0, 7, 30)),
+                minimum_price_cents=rng.choice((None, None, 0, 150)),
                 **base,
             )
             found.append(("catalog.items.v1", listed))

@@ -30,8 +30,8 @@ number(ITEM_RECORDS)
 #: hash, never 0 in a count. ``flag``: 1 for a count of nothing at all. ``category``: 32-bit hash, 0 when none is named.
 FACTS = (
     "views", "cart_adds", "wishes", "orders", "units", "revenue_cents", "discount_cents", "returned_units",
-    "refunded_cents", "category", "price+1", "cost+1", "lead_days+1", "listed+1", "on_hand", "on_order", "location",
-    "rating", "rating_squared", "flag",
+    "refunded_cents", "category", "price+1", "cost+1", "minimum+1", "lead_days+1", "listed+1", "on_hand", "on_order",
+    "location", "rating", "rating_squared", "flag",
 )  # fmt: skip
 _PLACE = {name: i for i, name in enumerate(FACTS)}
 _TALLY = TYPE_CODE[ItemTally]
@@ -122,6 +122,7 @@ class ItemColumns:
             for name, value in (
                 ("price+1", record.unit_price_cents),
                 ("cost+1", record.unit_cost_cents),
+                ("minimum+1", record.minimum_price_cents),
                 ("lead_days+1", record.lead_time_days),
             ):
                 facts[_PLACE[name]] = 0 if value is None else value + 1

@@ -42,6 +42,9 @@ from streams.topics import (
     OFFER_OUTCOMES,
     OFFERS,
     PICTURED,
+    PRICE_FORECASTS,
+    PRICES_DECIDED,
+    PRICES_SUGGESTED,
     RECOMMENDATIONS,
     REVIEWED,
     SALES_FORECASTS,
@@ -63,6 +66,9 @@ KINDS: dict[str, tuple[Topic, ...]] = {
     "items": (ITEM_PROFILES,),
     "enriched": (ENRICHED,),
     "forecasts": (SALES_FORECASTS,),
+    "prices": (PRICE_FORECASTS,),
+    "suggested-prices": (PRICES_SUGGESTED,),
+    "decided-prices": (PRICES_DECIDED,),
     "inventory": (INVENTORY,),
     "item-alerts": (ITEM_ALERTS,),
     "pictured": (PICTURED,),
@@ -96,6 +102,9 @@ _OF_ITEMS = {
         DESCRIBED,
         REVIEWED,
         SALES_FORECASTS,
+        PRICE_FORECASTS,
+        PRICES_SUGGESTED,
+        PRICES_DECIDED,
         INVENTORY,
         ITEM_ALERTS,
     )
@@ -133,10 +142,11 @@ def watch(
     KINDS: of shoppers events, alerts, offers, withheld, outcomes (what became of campaigns' offers), profiles (who they
     are, in words), ads (which ad of a slate to show), searches (what they found); of campaigns effects (what they
     brought beyond their holdout); of items items (their profiles), enriched (what models make of their words), pictured
-    (what their pictures show), embedded (what they are by words, picture and sound), described
-    (texts made of their attributes), reviewed (what reviews say of them), item-alerts (what will be sold
-    out, what is rated worse) and catalogue (what others tell of them: catalogue, stock, reviews); of shoppers and items
-    dead, late. Several at once; default: alerts offers dead.
+    (what their pictures show), embedded (what they are by words, picture and sound), described (texts made of their
+    attributes), reviewed (what reviews say of them), forecasts (what they will sell), prices (what a unit will be paid
+    with), suggested-prices (which would bring most profit), decided-prices (what somebody decided about those),
+    inventory (what to order), item-alerts (what will be sold out, what is rated worse) and catalogue (what others tell
+    of them: catalogue, stock, reviews); of shoppers and items dead, late. Several at once; default: alerts offers dead.
     The time of a line is the event time that it stands on. Waits for topics that are not there yet. Ctrl-C ends it.
     """
     wanted = {("shopper_id", shopper), ("item_id", item)} - {("shopper_id", None), ("item_id", None)}

@@ -18,6 +18,7 @@ from rich.console import Console
 from streams.access import Access
 from streams.admin import create, records_in
 from streams.broker.embedded import Broker, free_ports
+from streams.demo.prices import ASSUMED_MARGIN
 from streams.demo.scrape import get
 from streams.entities import contents
 from streams.settings import PREFIX, Settings
@@ -110,10 +111,13 @@ def set_up(stack: ExitStack, folder: Path, broker: str | None) -> Stage:
     store = str(folder / "models")
     if broker is None:
         running = _embedded(stack, folder)
-        settings = Settings(broker=running.bootstrap, app_id="offerstream-demo", models=store)
+        settings = Settings(
+            broker=running.bootstrap, app_id="offerstream-demo", models=store, price_assumed_margin=ASSUMED_MARGIN
+        )
     else:
         running, named = None, _named(broker)
         told = {name: getattr(named, name) for name in (*ACCESS, "replication")}
+        told["price_assumed_margin"] = ASSUMED_MARGIN
         settings = Settings(app_id=f"offerstream-demo-{os.getpid()}", models=store, **told)
     create(settings.access, contents.topics(settings.app_id), 4, settings.replication)
     (port,) = free_ports(1)

@@ -97,6 +97,7 @@ def show(console: Console, numbers: dict[str, Any], out: Path, page: Path) -> No
         console.print(f"Why this one: {story['rule']}", style="dim", markup=False)
     _show_recommended(console, numbers["recommended"])
     _show_items(console, numbers["items"])
+    _show_prices(console, numbers["prices"])
     console.print(f"\nThe page: {page} (open it in a browser). The numbers: {out}. Next: README.md, “Go on from here”.")
 
 
@@ -121,6 +122,18 @@ def _show_items(console: Console, items: dict[str, Any]) -> None:
         means = ranked.meaning.partition(". ")[0].removesuffix(".") if items[name] else "none"
         console.print(f"{ranked.title}: {means}", markup=False, highlight=False)
         console.print(grid)
+
+
+def _show_prices(console: Console, told: dict[str, Any]) -> None:
+    head = (
+        f"Prices to test, if {told['assumed_margin']:.0%} of the usual price is left over: more profit a week, and why"
+    )
+    console.print("\n" + head, style="bold", markup=False, highlight=False)
+    for row in told["best"]:
+        line = printable(f"  {row['title']} ({row['item_id']}): {row['in_words']}")
+        console.print(line, markup=False, highlight=False)
+    if not told["best"]:
+        console.print("  none: " + ", ".join(f"{n:,} {why.replace('_', ' ')}" for why, n in told["why"].items()))
 
 
 def bars(numbers: Sequence[int]) -> str:

@@ -32,6 +32,8 @@ from streams.topics import (
     ITEM_PROFILES,
     OFFERS,
     PICTURED,
+    PRICE_FORECASTS,
+    PRICES_SUGGESTED,
     PROFILES,
     RECOMMENDATIONS,
     REVIEWED,
@@ -85,6 +87,14 @@ SYSTEMS = (
         ENRICHED, "sentiment", "item", samples.REVIEWED,
     ),
     System("sales", "what items that sell often will sell in 7 and 14 days", SALES_FORECASTS, "sales", "item"),
+    System(
+        "price_forecast", "what a unit of them will be paid with in the next two weeks",
+        PRICE_FORECASTS, "price_forecast", "item",
+    ),
+    System(
+        "price_optimize", "which price of theirs would bring most profit within guards, or why none is suggested",
+        PRICES_SUGGESTED, "price_optimize", "item",
+    ),
     System("inventory", "what to order of them, by (simulated) stock and how long it lasts", INVENTORY, about="item"),
     System(
         "image", "what a listing's picture shows, and which look like it; of sample photos, for the data have none",

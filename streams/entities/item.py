@@ -10,7 +10,7 @@ import numpy as np
 from streams.campaigns.plan import Plans
 from streams.columns.arrays import EventBatch, Ints
 from streams.columns.item_records import WIRE, ItemColumns
-from streams.columns.layout import Rows
+from streams.columns.layout import Column, Rows
 from streams.decisions.decider import Decider, Group
 from streams.decisions.described import Describes
 from streams.decisions.embedded import Embeds
@@ -19,14 +19,18 @@ from streams.decisions.inventory import Inventory
 from streams.decisions.item_news import ItemNews
 from streams.decisions.item_profile import ItemProfiles
 from streams.decisions.pictured import Pictured
+from streams.decisions.price_forecast import PriceForecasts
+from streams.decisions.price_optimize import PriceSuggestions
 from streams.decisions.rating_drop import RatingDrops
 from streams.decisions.reviews_told import ReviewsSaid
 from streams.decisions.sales_forecast import SalesForecasts
 from streams.decisions.scores import Scores
 from streams.features.days import Days
 from streams.features.item import CATALOGUE
+from streams.features.item.sales import WEEKS_KEPT
 from streams.features.kinds.held import column
 from streams.features.kinds.newest import NewestKind
+from streams.features.kinds.windows import week
 from streams.monitoring.known import Known
 from streams.monitoring.late_labels import LateLabels
 from streams.processing.alarms import Alarms
@@ -49,6 +53,9 @@ from streams.records.slices import Slice
 from streams.state import keys
 
 CATEGORY_UNITS = column("category.units_30d")
+CATEGORY_WEEKS = column("category.week_units", WEEKS_KEPT)
+#: Which week the first of them is.
+CATEGORY_WEEK = Column("held/category.week", "i8")
 #: The entity that is told news of items.
 TOLD = "shopper"
 
@@ -99,9 +106,14 @@ class ItemSide:
         profiles = ItemProfiles(rules.decode.currency, rules.digest, self._names)
         enrichment = Enrichment(rules.digest, self._names)
         forecasts = SalesForecasts(rules.forecast, rules.digest)
+        prices = PriceForecasts(rules.price_forecast, rules.decode.currency, rules.digest)
+        suggests = PriceSuggestions(rules.prices, rules.decode.currency, rules.digest)
         inventory = Inventory(rules.inventory, rules.decode.currency, rules.digest, self._days)
         drops = RatingDrops(rules.rating, rules.digest)
-        said = (profiles, enrichment, Pictured(), Embeds(), Describes(), forecasts, inventory, drops, ReviewsSaid())
+        said = (
+            profiles, enrichment, Pictured(), Embeds(), Describes(), forecasts, prices, suggests, inventory, drops,
+            ReviewsSaid(),
+        )  # fmt: skip
         self.deciders = (self._late_labels, Scores("item"), *said, self._news)
 
     def plan(self, plans: Plans | None) -> None:
@@ -159,7 +171,7 @@ class ItemSide:
         """No item turns out to be another one."""
 
     def refresh(self, state: Rows, points: DuePoints) -> None:
-        """At the end of a day: what each item's category sold in the whole shop."""
+        """At the end of a day: what each item's category sold in the whole shop, in 30 days and in each week."""
         if not points.timer:
             return
         newest = CATALOGUE.kind(NewestKind).value(state.pick(points.row), "category")
@@ -167,7 +179,16 @@ class ItemSide:
         # Day by day: a day's sums are made from those of the day before.
         pairs, which = np.unique(np.stack([day, newest]), axis=1, return_inverse=True)
         units = np.array([self._categories.units(code, at) for at, code in pairs.T.tolist()], np.int64)
-        state.flat["i8"][state.cells(CATEGORY_UNITS, points.row)] = units[which.reshape(-1)]
+        which = which.reshape(-1)
+        state.flat["i8"][state.cells(CATEGORY_UNITS, points.row)] = units[which]
+        # Weeks before those that are known again move on as they are.
+        weeks = np.array([self._categories.weeks(code, at) for at, code in pairs.T.tolist()], np.int64)[which]
+        cells, head = state.cells(CATEGORY_WEEKS, points.row), state.cells(CATEGORY_WEEK, points.row)
+        whole = cells[:, None] + np.arange(WEEKS_KEPT)
+        before = np.arange(WEEKS_KEPT) - (week(day) - state.flat["i8"][head])[:, None]
+        held = np.take_along_axis(state.flat["i8"][whole], np.clip(before, 0, WEEKS_KEPT - 1), axis=1)
+        state.flat["i8"][whole] = np.c_[weeks, np.where(before >= 0, held, 0)[:, weeks.shape[1] :]]
+        state.flat["i8"][head] = week(day)
 
     def correct(self, state: Rows, groups: Sequence[Group], scores: Mapping[str, TaskScores]) -> None:
         """What is foretold of items is no chance that nothing happens: nothing is recalibrated."""
@@ -222,7 +243,7 @@ ITEM = Entity(
     # The end of each day makes due; what shoppers do in between only adds up.
     cadence_ms=lambda rules: 10**15,
     timer=lambda rules: DayEnd(rules.time_zone),
-    columns=(),
+    columns=(CATEGORY_WEEK,),
     deciders=(
         LateLabels,
         Scores,
@@ -232,6 +253,8 @@ ITEM = Entity(
         Embeds,
         Describes,
         SalesForecasts,
+        PriceForecasts,
+        PriceSuggestions,
         Inventory,
         RatingDrops,
         ReviewsSaid,

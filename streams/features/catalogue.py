@@ -33,13 +33,13 @@ from streams.features.kinds.recent import Sequence as EventSequence
 from streams.features.kinds.rhythm import Rhythm, RhythmKind
 from streams.features.kinds.stated import Stated, StatedKind
 from streams.features.kinds.stock import Stock, StockKind
-from streams.features.kinds.windows import ActiveBuckets, Windowed, WindowKind
+from streams.features.kinds.windows import ActiveBuckets, Weekly, Windowed, WindowKind
 from streams.features.signals import Run, Signal
 
 #: kind → the declarations it keeps
 _KINDS: dict[type[Kind], tuple[type, ...]] = {
     DecayKind: (Decayed,),
-    WindowKind: (Windowed, ActiveBuckets),
+    WindowKind: (Windowed, ActiveBuckets, Weekly),
     MarkKind: (DaysSince, Total),
     RhythmKind: (Rhythm,),
     DistinctKind: (Distinct,),

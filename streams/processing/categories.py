@@ -1,4 +1,5 @@
-"""How much each category sold in the last 30 days, in the whole shop: what partitions of shoppers say of each day.
+"""How much each category sold in the last 30 days and in each of the last weeks, in the whole shop: what partitions of
+shoppers say of each day.
 
 A sum that is asked for at the begin of a day takes what was said while the watermark stood before it: so it is a
 property of the log, however it is cut.
@@ -6,15 +7,18 @@ property of the log, however it is cut.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
 from streams.columns.shopper_events import category_code
+from streams.features.kinds.windows import week
 from streams.state.keys import OPEN
 
 DAYS = 30
+#: Whole weeks of which all days are among them.
+WEEKS = 4
 #: Sums of so many days are kept: where one source was behind, items are due for weeks of days at once.
 MOST = 120
 
@@ -26,6 +30,8 @@ class CategoryUnits:
         self._held: dict[tuple[int, int], Counter[int]] = {}
         self._sums: dict[int, Counter[int]] = {}
         """By day that was asked for: what is said from now on is said on that day or later, so they stay."""
+        self._weeks: dict[int, defaultdict[int, list[int]]] = {}
+        """The same of the last weeks."""
         self._until = 0
         self._changed = False
         self._flushed_day: int | None = None
@@ -57,6 +63,20 @@ class CategoryUnits:
             elif since and d == day - DAYS and s < since:
                 found.subtract(units)
         return found
+
+    def weeks(self, code: int, day: int) -> Sequence[int]:
+        """Units of a category in the week that a day is in and in the three before, as of the day's begin."""
+        found = self._weeks.get(day)
+        if found is None:
+            found = self._weeks[day] = defaultdict(lambda: [0] * WEEKS)
+            for (d, s), units in self._held.items():
+                age = week(day) - week(d)
+                if age < WEEKS and max(d, s) < day:
+                    for category, n in units.items():
+                        found[category][age] += n
+            if len(self._weeks) > MOST:
+                del self._weeks[min(self._weeks)]
+        return found.get(code, [0] * WEEKS)
 
     def drain_changes(self, next_offset: int, today: int) -> dict[bytes, bytes | None]:
         """All of it, when it changed since this was last called, as a record of the feature table.

@@ -11,6 +11,8 @@ import msgspec
 from streams.decisions.ads import AdPolicy
 from streams.decisions.churn_alert import ChurnAlertPolicy
 from streams.decisions.inventory import InventoryPolicy
+from streams.decisions.price_forecast import PriceForecastPolicy
+from streams.decisions.price_optimize import PricePolicy
 from streams.decisions.promotion import PromotionPolicy
 from streams.decisions.rating_drop import RatingPolicy
 from streams.decisions.recommendations import RecommendationPolicy
@@ -56,6 +58,8 @@ class Rules:
     recommendation: RecommendationPolicy = field(default_factory=RecommendationPolicy)
     ads: AdPolicy = field(default_factory=AdPolicy)
     forecast: ForecastPolicy = field(default_factory=ForecastPolicy)
+    price_forecast: PriceForecastPolicy = field(default_factory=PriceForecastPolicy)
+    prices: PricePolicy = field(default_factory=PricePolicy)
     inventory: InventoryPolicy = field(default_factory=InventoryPolicy)
     rating: RatingPolicy = field(default_factory=RatingPolicy)
 

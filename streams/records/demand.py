@@ -1,4 +1,4 @@
-"""What an item will sell, and what to order because of it, for buyers and warehouses."""
+"""What an item will sell and at which price, and what to order because of it, for buyers and warehouses."""
 
 from __future__ import annotations
 
@@ -39,6 +39,35 @@ class SalesForecast(ItemOutcome, frozen=True, kw_only=True):
     next_14_days: Annotated[Units5, Meta(description="Units ordered in the 14 days from event_time_ms on.")]
     units_7d: Annotated[int, Meta(description="Units sold in the 7 days before, the day that begins included.")]
     units_30d: Annotated[int, Meta(description="Units sold in the 30 days before, likewise.")]
+    rules: Annotated[str, Meta(description="Digest of the rules that decided.")]
+
+
+class Cents5(msgspec.Struct, kw_only=True, frozen=True, gc=False):
+    """What a unit will cost on average in a week in which some are sold, integer cents; what so many in a hundred such
+    items stay below or at."""
+
+    p05: Annotated[int, Meta(description="5 in 100 such items cost less.")]
+    p25: Annotated[int, Meta(description="25 in 100 cost less.")]
+    p50: Annotated[int, Meta(description="Half cost less or as much, half as much or more.")]
+    p75: Annotated[int, Meta(description="75 in 100 cost as much or less.")]
+    p95: Annotated[int, Meta(description="95 in 100 cost as much or less.")]
+
+
+class PriceForecast(ItemOutcome, frozen=True, kw_only=True):
+    """What a unit of an item will be paid with on average in the next two weeks, discounts taken off, said at the end
+    of a day. The newest one holds. Said once a week, and at once when the next week's price has left the middle half of
+    what was said last."""
+
+    model: Annotated[ModelUsed, Meta(description="Which model foretold it.")]
+    said: Annotated[Occasion, Meta(description="Why now; see SalesForecast.")]
+    next_week: Annotated[Cents5, Meta(description="Cents a unit in the 7 days from event_time_ms on.")]
+    week_after: Annotated[Cents5, Meta(description="Cents a unit in the 7 days after those.")]
+    paid_7d_cents: Annotated[
+        int | None,
+        Meta(description="Cents paid for a unit on average in the 7 full days before; null: none was sold in them."),
+    ]
+    paid_28d_cents: Annotated[int, Meta(description="The same of 28 full days; 0: none was sold in them.")]
+    currency: Annotated[str, Meta(description="ISO 4217.")]
     rules: Annotated[str, Meta(description="Digest of the rules that decided.")]
 
 

@@ -61,6 +61,10 @@ class CatalogRecord(ItemRecord, frozen=True, kw_only=True):
     unit_cost_cents: Annotated[
         Cents | None, Meta(description="What one unit costs the shop, in integer cents; null: unknown.")
     ] = None
+    minimum_price_cents: Annotated[
+        Cents | None,
+        Meta(description="The lowest price that may be advertised, in integer cents; null: as it was, at first none."),
+    ] = None
     lead_time_days: Annotated[
         Days | None, Meta(description="Days from an order at the supplier until it is in stock; null: unknown.")
     ] = None

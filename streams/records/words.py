@@ -16,7 +16,7 @@ from msgspec import UNSET
 
 from streams.records import described, embedded, enriched, pictured, reviewed
 from streams.records.ads import AdDecided
-from streams.records.demand import InventoryPlanned, SalesForecast, StockAlerted
+from streams.records.demand import InventoryPlanned, PriceForecast, SalesForecast, StockAlerted
 from streams.records.described import ItemDescribed
 from streams.records.effects import EffectMeasured, OfferOutcome
 from streams.records.embedded import ItemEmbedded
@@ -49,6 +49,7 @@ from streams.records.outcomes import (
     ProfileUpdated,
 )
 from streams.records.pictured import ItemPictured
+from streams.records.prices import PriceDecided, PriceSuggested
 from streams.records.profiled import SEGMENTS, ShopperProfiled
 from streams.records.reviewed import RatingDropped, ReviewsTold
 from streams.records.searches import SearchRanked
@@ -146,6 +147,9 @@ TITLES: dict[type, str] = {
     ItemProfiled: "item",
     ItemEnriched: "enriched",
     SalesForecast: "sales forecast",
+    PriceForecast: "price forecast",
+    PriceSuggested: "price suggested",
+    PriceDecided: "price decided",
     InventoryPlanned: "inventory",
     StockAlerted: "about to be sold out",
     RatingDropped: "rated worse",
@@ -201,6 +205,14 @@ def about(record: object, reasons: int = 3) -> str:
         return enriched.in_words(record)
     if isinstance(record, SalesForecast):
         return _forecast(record)
+    if isinstance(record, PriceForecast):
+        return _price(record)
+    if isinstance(record, PriceSuggested):
+        return _suggestion(record)
+    if isinstance(record, PriceDecided):
+        reason = f": {record.reason}" if record.reason else ""
+        step = f"{money(record.from_cents, record.currency)} to {money(record.to_cents, record.currency)}"
+        return f"{record.decision} by {record.by}, {step}{reason}"
     if isinstance(record, InventoryPlanned):
         return _plan(record)
     if isinstance(record, StockAlerted):
@@ -342,6 +354,46 @@ def _forecast(record: SalesForecast) -> str:
     told = f"{two.mean:,.0f} in 14 days ({two.p05:,.0f} to {two.p95:,.0f}), {week.mean:,.0f} of them in 7"
     why = {"first": "", "weekly": "", "moved": ", which is news"}[record.said]
     return f"{told}{why}; sold {record.units_7d:,} in 7 days and {record.units_30d:,} in 30"
+
+
+def _price(record: PriceForecast) -> str:
+    week, after = (
+        f"{money(told.p50, record.currency)} ({money(told.p05, record.currency)} to {money(told.p95, record.currency)})"
+        for told in (record.next_week, record.week_after)
+    )
+    paid = "nothing sold" if record.paid_7d_cents is None else f"{money(record.paid_7d_cents, record.currency)} paid"
+    why = ", which is news" if record.said == "moved" else ""
+    return f"{week} a unit in the next week, {after} in the week after{why}; {paid} in the last"
+
+
+#: Why no price is suggested, for people.
+NO_PRICE = {
+    "control": "in the experiment, and stays",
+    "at_best": "no other price within the guards brings more",
+    "unsure": "what another price would bring is not known well enough",
+    "category_failed_placebo": "later prices explain earlier sales in its category",
+    "category_untested": "too little is known of its category",
+    "price_unknown": "the catalogue said no price, or 0",
+    "cost_unknown": "the catalogue said no cost",
+    "changed_lately": "its price was changed lately",
+    "not_for_sale": "not for sale",
+    "guarded": "no price point lies within the guards",
+}
+
+
+def _suggestion(record: PriceSuggested) -> str:
+    told, currency = record.elasticity, record.currency
+    elasticity = f"elasticity {told.middle:.1f} ({told.low:.1f} to {told.high:.1f})"
+    if record.to_cents is None or record.from_cents is None:
+        return f"none: {NO_PRICE.get(record.why, record.why)}; {elasticity}"
+    step = f"{money(record.to_cents, currency)} instead of {money(record.from_cents, currency)}"
+    gain = ""
+    if (change := record.profit_change_cents) is not None:
+        middle, low, high = (money(round(cents), currency) for cents in (change.middle, change.low, change.high))
+        gain = f", {middle} more a week ({low} to {high})"
+    why = ", to learn" if record.why == "test" else ""
+    bounds = f"; bounded by {', '.join(record.bounded_by)}".replace("_", " ") if record.bounded_by else ""
+    return f"{step}{why}{gain}; {elasticity}, {record.units_28d:,} sold in 28 days{bounds}"
 
 
 def _plan(record: InventoryPlanned) -> str:

@@ -32,6 +32,7 @@ GIVEN = {
     "to": "live",
     "url": "archive",
     "query": "tea",
+    "by": "the buyer",
 }
 A_CAMPAIGN = str(Path(examples.__file__).parent / "welcome.yaml")
 _CALLS = """

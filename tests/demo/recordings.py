@@ -140,6 +140,15 @@ CAMPAIGN: dict[str, Any] = {
 READ = {"alerts": 7, "offers": 4, "withheld": 1, "scored": 12, "item_profiles": 10}
 
 
+def priced() -> dict[str, Any]:
+    """A price to test, of an item with a title that is hostile."""
+    row = {
+        "item_id": "1", "title": "Tea [bold]\x1b[31m", "from_cents": 209, "to_cents": 229, "more_a_week_cents": 300.0,
+        "in_words": "2.29 USD instead of 2.09 USD",
+    }  # fmt: skip
+    return {"assumed_margin": 0.3, "why": {"more_profit": 1}, "best": [row]}
+
+
 def numbers(
     made: Recording,
     sent: int = 10,
@@ -173,5 +182,6 @@ def numbers(
         "campaigns": [CAMPAIGN],
         "recommended": {"shopper_id": "bea", "day": "2023-11-20", "lines": [("Tea, 20 CT (tea-1)", "bought before")]},
         "items": items.summary(followed, {ItemListed: 2, StockCounted: 3}, ranked or listed()),
+        "prices": priced(),
         "story": None if found is None else msgspec.to_builtins(tell(made, found)),
     }

@@ -27,7 +27,12 @@ def fact(name: str, record: Any) -> int | None:
         return None if named is None else xxh32_intdigest(named.encode())
     if name == "listed+1":
         return int(isinstance(record, i.ItemListed)) if isinstance(record, (i.ItemListed, i.ItemDelisted)) else None
-    field_of = {"price+1": "unit_price_cents", "cost+1": "unit_cost_cents", "lead_days+1": "lead_time_days"}
+    field_of = {
+        "price+1": "unit_price_cents",
+        "cost+1": "unit_cost_cents",
+        "minimum+1": "minimum_price_cents",
+        "lead_days+1": "lead_time_days",
+    }
     found: int | None = getattr(record, field_of[name], None)
     return found
 
@@ -60,6 +65,7 @@ def price(s: Price, a: Asked) -> float:
         return found
 
     now, long = set_at[-1][1], held(90)
+    other = [n for n, (_, cents_) in enumerate(set_at) if cents_ != now]
     usual = max(reversed(long), key=lambda cents_: long[cents_])
     return {
         "now": float(now),
@@ -67,6 +73,7 @@ def price(s: Price, a: Asked) -> float:
         "lowest": float(min([now, *(cents_ for cents_, ms in held(30).items() if ms)])),
         "changes": float(sum(at > a.now - 30 * DAY for at, _ in set_at)),
         "depth": 1 - now / usual if now < usual else 0.0,
+        "held": max(0, a.now - set_at[other[-1] + 1 if other else 0][0]) / DAY,
         "days": sum(ms for cents_, ms in held(30).items() if cents_ < usual) / DAY,
     }[s.what]
 
@@ -113,8 +120,8 @@ def done(event: Any, about: Any) -> dict[str, int] | None:
 
 
 class CategoryOracle:
-    """What a category sold in the whole shop in the 30 days up to an item's last due day: the log of a partition of
-    items, record by record."""
+    """What a category sold in the whole shop in 30 days and by week up to an item's last due day: the log of a
+    partition of items, record by record."""
 
     def __init__(self, zone: str) -> None:
         self._zone = ZoneInfo(zone)
@@ -123,8 +130,9 @@ class CategoryOracle:
         self._last: dict[str, int] = {}
         self._due: dict[str, list[int]] = {}
         self._category: dict[str, tuple[int, int, str]] = {}
-        self.units: dict[str, int] = {}
-        """By item."""
+        self.held: dict[str, dict[str, Any]] = {}
+        """By item: units of 30 days, and of each week."""
+        self._weeks: dict[str, dict[date, int]] = {}
 
     def apply(self, log: ItemLog) -> None:
         """Take the whole log."""
@@ -163,4 +171,18 @@ class CategoryOracle:
                 mine = self._category.get(item, (0, 0, None))[2]
                 within = [n for name, n, day, said in self._sold if name == mine and said < today
                           and timedelta() < today - day < timedelta(days=30)]  # fmt: skip
-                self.units[item] = sum(within)
+                self.held[item] = {
+                    "category.units_30d": sum(within),
+                    "category.week_units": self._week(item, mine, today),
+                }
+
+    def _week(self, item: str, mine: str | None, today: date) -> list[int]:
+        """By week, the newest first: of four weeks it is known each day what was said so far, of others it stays."""
+        monday, weeks = today - timedelta(days=today.weekday()), self._weeks.setdefault(item, {})
+        mondays = [monday - timedelta(weeks=n) for n in range(26)]
+        for begin in mondays[:4]:
+            weeks[begin] = sum(
+                n for name, n, day, said in self._sold
+                if name == mine and said < today and begin <= day < min(today, begin + timedelta(weeks=1))
+            )  # fmt: skip
+        return [weeks.get(begin, 0) for begin in mondays]

@@ -22,7 +22,7 @@ from streams.features.kinds.decay import HALF_LIVES, Decayed
 from streams.features.kinds.held import Held
 from streams.features.kinds.marks import MAX_DAYS, DaysSince, Total
 from streams.features.kinds.windows import BUCKETS as BUCKET_MS
-from streams.features.kinds.windows import ActiveBuckets, Windowed, window
+from streams.features.kinds.windows import ActiveBuckets, Weekly, Windowed, window
 from streams.features.signals import Signal
 from streams.records import events as e
 from streams.records import items as i
@@ -45,7 +45,7 @@ class Asked:
     zone: str = "UTC"
     refunds: Mapping[str, int] = field(default_factory=dict)
     """What came back, by event id: a property of all that a shopper did, not of the event alone."""
-    held: Mapping[str, int] = field(default_factory=dict)
+    held: Mapping[str, Any] = field(default_factory=dict)
     """What was known beside the rows when the key was last due."""
 
     def part(self, address: str) -> Any:
@@ -134,6 +134,22 @@ def buckets(s: Windowed | ActiveBuckets, a: Asked) -> dict[int, int]:
     return found
 
 
+def weekly(s: Weekly, a: Asked) -> list[float]:
+    """What each week has, Monday to Sunday, the newest first."""
+
+    def monday(at: int) -> int:
+        day = a.local(at).date()
+        return day.toordinal() - day.weekday()
+
+    found = [0.0] * s.weeks
+    newest = monday(a.now)
+    for at, event in a.told:
+        age = (newest - monday(at)) // 7
+        if 0 <= age < s.weeks:
+            found[age] += amount(s.signal, event, a)
+    return found
+
+
 def days_since(s: DaysSince, a: Asked) -> float:
     times = [at for at, event in a.told if amount(s.signal, event, a)]
     if not times:
@@ -174,10 +190,16 @@ def cycle(s: Cycle, a: Asked) -> list[float]:
     return [w / sum(weight) if any(weight) else 0.0 for w in weight]
 
 
+def held(s: Held, a: Asked) -> Any:
+    known = a.held.get(s.name, 0)
+    return float(known) if s.width == 1 else [float(v) for v in known or [0] * s.width]
+
+
 COMMON: Oracles = {
     Decayed: decayed,
     Windowed: lambda s, a: float(sum(buckets(s, a).values())),
     ActiveBuckets: lambda s, a: float(sum(v != 0 for v in buckets(s, a).values())),
+    Weekly: weekly,
     DaysSince: days_since,
     Total: lambda s, a: float(sum(amount(s.signal, event, a) for _, event in a.told)),
     Ratio: ratio,
@@ -186,5 +208,5 @@ COMMON: Oracles = {
     Reached: reached,
     Spread: spread,
     Cycle: cycle,
-    Held: lambda s, a: float(a.held.get(s.name, 0)),
+    Held: held,
 }

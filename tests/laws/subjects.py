@@ -104,11 +104,13 @@ class Items:
 
     entity = ITEM
     ordered: Mapping[str, str] = dict.fromkeys(
-        ("listing.category_units_30d", "listing.category_share"),
+        ("listing.category_units_30d", "listing.category_week_units", "listing.category_share"),
         "what a category sold is told once a day, and as of a due point",
     )
     # How many tallies named a category: a minute may be told in several.
-    ordered_columns = frozenset({"held/category.units_30d", "last1/newest/category/count"})
+    ordered_columns = frozenset(
+        {"held/category.units_30d", "held/category.week_units", "held/category.week", "last1/newest/category/count"}
+    )
 
     def history(self, seed: int, *, hostile: bool = False) -> ItemHistory:
         """Shoppers touch 120 items; catalogues speak of six of them, often."""

@@ -78,21 +78,20 @@ def test_every_feature_of_items_equals_its_recomputation_over_all_records(zone: 
     check_items(history, state, later, category_units(history, rules))
 
 
-def category_units(history: ItemHistory, rules: Rules) -> dict[str, int]:
+def category_units(history: ItemHistory, rules: Rules) -> dict[str, dict[str, Any]]:
     """By item."""
-    found: dict[str, int] = {}
+    found: dict[str, dict[str, Any]] = {}
     for log in item_logs(told(history.logs, (), rules), history.said, history.mixed).values():
         oracle = CategoryOracle(rules.time_zone)
         oracle.apply(log)
-        found |= oracle.units
+        found |= oracle.held
     return found
 
 
-def check_items(history: ItemHistory, state: State, later: int, units: dict[str, int]) -> None:
+def check_items(history: ItemHistory, state: State, later: int, units: dict[str, dict[str, Any]]) -> None:
     by_item, now, zone = told_of(history), state.last_ms + later, state.catalogue.time_zone
     for key, at, row in zip(state.keys, now.tolist(), state.read(now), strict=True):
-        held = {"category.units_30d": units.get(key, 0)}
-        asked = Asked(by_item[key], at, state.catalogue.features, ORACLES, zone, held=held)
+        asked = Asked(by_item[key], at, state.catalogue.features, ORACLES, zone, held=units.get(key, {}))
         assert not list(differences(asked, row)), key
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from streams.entities.shopper import SHOPPER
 from streams.features.catalogue import Catalogue
 from streams.features.feature import Feature
-from streams.features.kinds.windows import ActiveBuckets, Windowed, WindowKind, window
+from streams.features.kinds.windows import ActiveBuckets, Weekly, Windowed, WindowKind, window
 from streams.features.shopper import CATALOGUE, FEATURES
 from streams.features.shopper.signals import ANY, ORDERS, SPEND
 from streams.processing.partition import PartitionProcessor
@@ -27,7 +27,8 @@ NEW = tuple(
     for kind, signal in ((Windowed, ANY), (Windowed, SPEND), (ActiveBuckets, ANY))
     for length in LENGTHS
 )
-WIDER = Catalogue((*FEATURES, *NEW))
+WEEKS = tuple(Feature(f"new.weeks_{s.name}", "New", "units", Weekly(s, 26), width=26) for s in (ANY, SPEND))
+WIDER = Catalogue((*FEATURES, *NEW, *WEEKS))
 
 
 @settings(max_examples=4)
@@ -44,11 +45,13 @@ def test_a_window_of_any_length_equals_its_recomputation(seed: int, later: int) 
     rows = processor.arena.rows.copy(processor.arena.find(shoppers))
     now = rows.column("last_event") + later
     addresses = tuple(feature.address for feature in NEW)
-    read = processor.catalogue.read(rows, now, addresses)
+    read = processor.catalogue.read(rows, now, (*addresses, *(feature.address for feature in WEEKS)))
     for shopper, at, values in zip(shoppers, now.tolist(), read, strict=True):
         asked = Asked(told[shopper], at, WIDER.features, ORACLES, refunds=refunds(told[shopper]))
-        for address, found in zip(addresses, values, strict=True):
+        for address, found in zip(addresses, values, strict=False):
             assert found == np.float32(asked.part(address)), (shopper, address)
+        weekly = np.concatenate([asked.part(feature.address) for feature in WEEKS])
+        assert values[len(addresses) :].tolist() == np.float32(weekly).tolist()
 
 
 def test_a_window_that_cannot_be_kept_exactly_is_refused_with_what_can() -> None:

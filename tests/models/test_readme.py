@@ -114,6 +114,51 @@ def test_value_is_as_good_as_the_readme_says() -> None:
         assert value_ahead(dataset) in " ".join(README.split())
 
 
+def price_row(dataset: str, title: str, week: int) -> str:
+    """A line of the table of prices, where they moved before: errors in cents, and how much the ranges of all hold."""
+    m, whole = (
+        load_artifact(task("price_forecast")).card["metrics"][dataset][f"price_week_{week}_quantiles"]["segments"][name]
+        for name in ("prices_move", "all")
+    )
+    models, held = m["models"], whole["models"]["ours"]
+    errors = [models[name]["mae"] for name in ("ours", "ets", "last_value")]
+    share = errors[0] / min(errors[1:]) - 1
+    low, high = (100 * end for end in m["wape_95"]["ours - ets"])
+    row = f"| {title} | {week} | {held['rows']:,} | {m['share']:.0%} | {' | '.join(f'{e:.1f}' for e in errors)} |"
+    return f"{row} {share:+.1%} | {low:+.2f} to {high:+.2f} | {held['coverage']:.1%} · {held['coverage_inner']:.1%} |"
+
+
+def test_price_forecast_is_as_good_as_the_readme_says() -> None:
+    for dataset, title in (
+        ("complete_journey", "Complete Journey, 2017-10-01"),
+        ("online_retail", "Online Retail, 2011-09-10"),
+    ):
+        for week in (1, 2):
+            assert price_row(dataset, title, week) in README
+
+
+def test_price_optimize_is_as_good_as_the_readme_says() -> None:
+    card = load_artifact(task("price_optimize")).card
+    m = measured("price_optimize", "complete_journey", "elasticity")
+    models, ends = m["models"], m["unexplained_95"]
+    cells = [f"{models[name]['unexplained']:.1%}" for name in ("ours", "category", "ols")]
+    less = [" to ".join(f"{100 * v:+.2f}" for v in ends[f"ours - {name}"]) for name in ("ols", "category")]
+    row = f"| Complete Journey, 2017-10-01 | {models['ours']['rows']:,} | {' | '.join((*cells, *less))} |"
+    assert row in README
+    said, gain = " ".join(README.split()), card["profit"]["complete_journey"]["profit_percent_95"]
+    for name in ("ours", "ours - ols_where_ours_may"):
+        middle, low, high = gain[name]
+        assert f"{middle:+.2f}% [{low:+.2f}, {high:+.2f}]" in said
+    middle, low, high = gain["ours - ols"]
+    assert f"{-middle:.2f}% [{-high:.2f}, {-low:.2f}] more" in said
+    placebo, found = card["placebo"], card["elasticity"]
+    assert f"of {placebo['tested']} categories with three items or more {placebo['passed']} passed" in said
+    assert (
+        f"{found['mean']:.2f} (±{found['error']:.2f}) on average with a spread of {found['between_items_sd']:.2f}"
+        in said
+    )
+
+
 FUSED = ("late fusion", "best that is there", "picture alone", "text alone", "sound alone")
 
 

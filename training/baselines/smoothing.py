@@ -1,6 +1,8 @@
-"""What others would say of an item's next weeks: the same again, four weeks' mean, exponential smoothing."""
+"""What others would say of an item's next weeks, of units and of prices: the same again, a mean, smoothing."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -27,22 +29,49 @@ def mean_of_weeks(sales: Sales, item: Ints, at_ms: Ints, days: int, weeks: int =
 
 def smoothed(sales: Sales, item: Ints, at_ms: Ints, days: int, first_ms: int) -> Floats:
     """[n] simple exponential smoothing, ETS(A,N,N), of the weeks that end at each moment, from the item's first week
-    with a sale on; the weight is chosen for each row by its own one-step errors. A year of weeks is too short for a
-    season of its own, and weekdays cancel out."""
-    weeks = max(1, int((at_ms.max() - first_ms) // WEEK_MS))
-    series = np.stack(
-        [sales.between(item, at_ms - (k + 1) * WEEK_MS, at_ms - k * WEEK_MS) for k in range(weeks)][::-1], axis=1
-    ).astype(np.float64)
-    known = (at_ms[:, None] - np.arange(weeks, 0, -1) * WEEK_MS) >= first_ms
+    with a sale on. A year of weeks is too short for a season of its own, and weekdays cancel out."""
+    ends = weeks_before(at_ms, first_ms)
+    series = np.stack([sales.between(item, end - WEEK_MS, end) for end in ends], axis=1).astype(np.float64)
+    known = np.stack(ends, axis=1) - WEEK_MS >= first_ms
     known &= np.maximum.accumulate(series > 0, axis=1)
-    best, found = np.full(len(item), np.inf), np.zeros(len(item))
-    for alpha in ALPHAS:
-        level, started, error = np.zeros(len(item)), np.zeros(len(item), np.bool_), np.zeros(len(item))
-        for k in range(weeks):
+    return level_of(series, known) * (days / 7)
+
+
+def last_price(sales: Sales, item: Ints, at_ms: Ints, first_ms: int) -> Floats:
+    """[n] the average price of the newest of the weeks that end at each moment in which the item was sold."""
+    found = np.full(len(item), np.nan)
+    for end in weeks_before(at_ms, first_ms):
+        price = sales.price(item, end - WEEK_MS, end)
+        found = np.where(np.isfinite(price), price, found)
+    return found
+
+
+def smoothed_price(sales: Sales, item: Ints, at_ms: Ints, first_ms: int) -> Floats:
+    """[n] ETS(A,N,N) of the average prices of these weeks; weeks without a sale are passed over. The newest week may
+    weigh all, for prices often stay."""
+    ends = weeks_before(at_ms, first_ms)
+    series = np.stack([sales.price(item, end - WEEK_MS, end) for end in ends], axis=1)
+    return level_of(np.nan_to_num(series), np.isfinite(series), (*ALPHAS, 1.0))
+
+
+def weeks_before(at_ms: Ints, first_ms: int) -> list[Ints]:
+    """The ends [n] of the whole weeks before each moment, the oldest first; as many as the latest moment has."""
+    weeks = max(1, int((at_ms.max() - first_ms) // WEEK_MS)) if len(at_ms) else 1
+    return [at_ms - k * WEEK_MS for k in range(weeks - 1, -1, -1)]
+
+
+def level_of(series: Floats, known: npt.NDArray[np.bool_], alphas: Sequence[float] = ALPHAS) -> Floats:
+    """[n] the level that simple exponential smoothing of what is known of each row [n, weeks] ends at; the weight is
+    chosen for each row by its own one-step errors."""
+    n = len(series)
+    best, found = np.full(n, np.inf), np.zeros(n)
+    for alpha in alphas:
+        level, started, error = np.zeros(n), np.zeros(n, np.bool_), np.zeros(n)
+        for k in range(series.shape[1]):
             here = known[:, k]
             error += np.where(here & started, (series[:, k] - level) ** 2, 0.0)
             step = np.where(started, level + alpha * (series[:, k] - level), series[:, k])
             level, started = np.where(here, step, level), started | here
         better = error < best
         best, found = np.where(better, error, best), np.where(better, level, found)
-    return found * (days / 7)
+    return found

@@ -5,7 +5,11 @@ from streams.features.item.signals import DISCOUNT, ORDERS, REFUNDED, RETURNED, 
 from streams.features.kinds.cycle import Cycle
 from streams.features.kinds.decay import Decayed
 from streams.features.kinds.marks import MAX_DAYS, DaysSince, Total
-from streams.features.kinds.windows import ActiveBuckets, Windowed
+from streams.features.kinds.windows import ActiveBuckets, Weekly, Windowed
+
+#: Of so many weeks is known what was sold and paid in each.
+WEEKS_KEPT = 26
+FULL_DAYS = ("8d", "15d", "22d", "29d")
 
 FEATURES = (
     Feature("sales.units", "Units sold ever", "units", Total(UNITS)),
@@ -20,6 +24,11 @@ FEATURES = (
     Feature("sales.revenue_7d", "Revenue in 7 days", "cents", Windowed(REVENUE, "7d")),
     Feature("sales.revenue_30d", "Revenue in 30 days", "cents", Windowed(REVENUE, "30d")),
     Feature("sales.discount_30d", "Discounts given in 30 days", "cents", Windowed(DISCOUNT, "30d")),
+    # Of 1 to 4 full weeks, and what of the next day has begun: they share the ring of 30.
+    *(Feature(f"sales.units_{w}", f"Units sold in {w}", "units", Windowed(UNITS, w)) for w in FULL_DAYS),
+    *(Feature(f"sales.revenue_{w}", f"Revenue in {w}", "cents", Windowed(REVENUE, w)) for w in FULL_DAYS),
+    Feature("sales.week_units", "Units sold in each week, Monday to Sunday, the one that has begun first", "units", Weekly(UNITS, WEEKS_KEPT), width=WEEKS_KEPT),
+    Feature("sales.week_revenue", "Revenue in each week, likewise", "cents", Weekly(REVENUE, WEEKS_KEPT), width=WEEKS_KEPT),
     Feature("sales.active_days_30d", "Days with a sale, of 30", "days", ActiveBuckets(UNITS, "30d"), 0, 30),
     *(
         Feature(f"sales.units_decayed_{h}", f"Units sold, faded with a half-life of {h}", "units", Decayed(UNITS, h))

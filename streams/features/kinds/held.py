@@ -1,4 +1,4 @@
-"""A number that is known beside the rows, and written into a row each time it is due."""
+"""Numbers that are known beside the rows, and written into a row each time it is due."""
 
 from __future__ import annotations
 
@@ -17,18 +17,19 @@ class Held:
     """What the entity's ``Side.refresh`` wrote into the row when it last did so. Cold start 0."""
 
     name: str
+    width: int = 1
 
 
-def column(name: str) -> Column:
+def column(name: str, width: int = 1) -> Column:
     """Where it is written."""
-    return Column(f"held/{name}", "i8")
+    return Column(f"held/{name}", "i8", width)
 
 
 class HeldKind:
     """A column per number; no record changes it."""
 
     def __init__(self, sources: Sequence[Held]) -> None:
-        self.columns: tuple[Column, ...] = tuple(column(source.name) for source in sources)
+        self.columns: tuple[Column, ...] = tuple(column(source.name, source.width) for source in sources)
 
     def fold(self, state: Rows, run: Run) -> None:
         """Nothing."""

@@ -24,10 +24,11 @@ FACT = "price+1"
 class Price:
     """Of the prices that a catalogue said: the one that holds ``now``; the ``usual`` one (held longest within 90 days);
     the ``lowest`` that held within 30 days, also if it was set before; how many ``changes`` there were in 30 days; the
-    ``depth`` of a reduction (1 less now over usual, 0 when not below it), and for how many of the last 30 ``days`` the
-    price lay below the usual one. All 0 while no price is known."""
+    ``depth`` of a reduction (1 less now over usual, 0 when not below it); for how many of the last 30 ``days`` the
+    price lay below the usual one; for how many the one that holds was ``held`` (of the last 32). All 0 while no price
+    is known."""
 
-    what: Literal["now", "usual", "lowest", "changes", "depth", "days"]
+    what: Literal["now", "usual", "lowest", "changes", "depth", "days", "held"]
 
 
 class PriceKind:
@@ -50,7 +51,7 @@ class PriceKind:
 
     def _read(self, rows: Readable, now_ms: Ints) -> dict[str, Floats]:
         some, filled, since, fields = self._prices.newest_first(rows, least=1)
-        found = {what: np.zeros(len(rows)) for what in ("now", "usual", "lowest", "changes", "depth", "days")}
+        found = {what: np.zeros(len(rows)) for what in ("now", "usual", "lowest", "changes", "depth", "days", "held")}
         if not len(some):
             return found
         price, now = fields[FACT] - 1, now_ms[some][:, None]
@@ -69,6 +70,9 @@ class PriceKind:
         found["changes"][some] = (filled & (since > now - RECENT_DAYS * DAY_MS)).sum(axis=1)
         found["depth"][some] = np.where(current < usual, 1.0 - current / np.maximum(usual, 1), 0.0)
         found["days"][some] = reduced / DAY_MS
+        unbroken = np.minimum.accumulate(filled & (price == current[:, None]), axis=1)
+        since_when = np.where(unbroken, since, now).min(axis=1)
+        found["held"][some] = np.maximum(now[:, 0] - since_when, 0) / DAY_MS
         return found
 
 

@@ -11,7 +11,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -35,6 +35,8 @@ WINDOWS = ("1h", "24h", "7d", "30d")
 #: The length of a bucket in ms.
 BUCKETS: dict[str, int] = {"5m": 5 * MINUTE_MS, "1h": HOUR_MS, "1d": DAY_MS}
 DAY_BUCKET = "1d"
+#: A week of the shop, from Monday on.
+WEEK_BUCKET = "1w"
 #: The ring of windows in minutes, hours and days. A window that does not fit gets a ring of its own length.
 _RINGS = {"m": Ring("5m", 12), "h": Ring("1h", 24), "d": Ring(DAY_BUCKET, 30)}
 #: A row holds 4 or 8 bytes for each.
@@ -84,15 +86,30 @@ class ActiveBuckets:
         window(self.window)
 
 
+@dataclass(frozen=True, slots=True)
+class Weekly:
+    """[weeks] the sum of a signal in each week of the shop, Monday to Sunday, the one that has begun first. Cold start
+    0."""
+
+    signal: Signal
+    weeks: int
+
+    @property
+    def ring(self) -> Ring:
+        """Where its weeks are kept."""
+        return Ring(WEEK_BUCKET, self.weeks)
+
+
 class WindowKind:
     """All windows: per signal and ring the buckets and the newest bucket's number. ``days`` says when a day begins."""
 
-    def __init__(self, sources: Sequence[Windowed | ActiveBuckets], days: Days | None = None) -> None:
+    def __init__(self, sources: Sequence[Windowed | ActiveBuckets | Weekly], days: Days | None = None) -> None:
         self._days = days or Days()
-        wanted = dict.fromkeys((window(s.window)[0], s.signal) for s in sources)
+        wanted = dict.fromkeys((_ring(s), s.signal) for s in sources)
         self._rings: dict[tuple[Ring, str], tuple[Column, Column]] = {}
         for ring, signal in wanted:
-            zone = f"@{self._days.time_zone}" if ring.bucket == DAY_BUCKET and self._days.time_zone != UTC else ""
+            of_days = ring.bucket in (DAY_BUCKET, WEEK_BUCKET)
+            zone = f"@{self._days.time_zone}" if of_days and self._days.time_zone != UTC else ""
             name = f"window/{signal.name}/{ring.bucket}×{ring.buckets}{zone}"
             cell = "u4" if signal.value == "count" else "i8"
             self._rings[ring, signal.name] = (
@@ -100,7 +117,7 @@ class WindowKind:
                 Column(f"{name}/head", "i8"),
             )
         self.columns: tuple[Column, ...] = tuple(column for pair in self._rings.values() for column in pair)
-        self._inside = {s.window: _inside(*window(s.window)) for s in sources}
+        self._inside = {s.window: _inside(*window(s.window)) for s in sources if not isinstance(s, Weekly)}
 
     def fold(self, state: Rows, run: Run) -> None:
         for (ring, signal), (buckets, head) in self._rings.items():
@@ -109,6 +126,8 @@ class WindowKind:
                 _fold_ring(state, buckets, head, ring.buckets, entries.row, number, entries.value)
 
     def _number(self, ring: Ring, time_ms: Ints) -> Ints:
+        if ring.bucket == WEEK_BUCKET:
+            return week(self._days.number(time_ms))
         return self._days.number(time_ms) if ring.bucket == DAY_BUCKET else time_ms // BUCKETS[ring.bucket]
 
     def merge(self, state: Rows, row: int, other: Rows) -> None:
@@ -122,10 +141,15 @@ class WindowKind:
                 total += np.where(stays, rows.data[buckets.name][k], 0).astype(buckets.dtype)
             state.data[buckets.name][row], heads[row] = total, newest
 
-    def read(self, rows: Readable, now_ms: Ints, source: Windowed | ActiveBuckets) -> Floats:
-        ring, _ = window(source.window)
+    def read(self, rows: Readable, now_ms: Ints, source: Windowed | ActiveBuckets | Weekly) -> Floats:
+        ring = _ring(source)
         buckets, head = self._rings[ring, source.signal.name]
         n = ring.buckets
+        if isinstance(source, Weekly):
+            newest = rows.column(head.name)[:, None]
+            number = self._number(ring, now_ms)[:, None] - np.arange(n)
+            held = np.take_along_axis(rows.column(buckets.name), number % n, axis=1)
+            return np.where((number <= newest) & (number > newest - n), held, 0).astype(np.float64)
 
         def inside() -> Bools:
             newest = rows.column(head.name)
@@ -138,6 +162,22 @@ class WindowKind:
             held = held != 0
         # Of integers, so in any order the same; einsum adds short rows three times as fast as sum.
         return np.einsum("ij->i", held, dtype=np.int64).astype(np.float64)
+
+
+_Day = TypeVar("_Day", int, Ints)
+
+
+def week(day: _Day) -> _Day:
+    """The week of a day, or of each of n (since 1970): week 0 begins on Monday, 1969-12-29.
+
+    >>> week(np.array([0, 3, 4])).tolist()
+    [0, 0, 1]
+    """
+    return (day + 3) // 7
+
+
+def _ring(source: Windowed | ActiveBuckets | Weekly) -> Ring:
+    return source.ring if isinstance(source, Weekly) else window(source.window)[0]
 
 
 def _inside(ring: Ring, covered: int) -> Bools:

@@ -1,0 +1,72 @@
+"""``offerstream prices``: prices that are suggested, and what is decided about them."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import click
+import msgspec
+
+from streams.commands.common import BROKER, JSON, TEXT
+from streams.commands.groups import Group
+from streams.price_book import read, tell
+from streams.records.prices import PriceSuggested
+from streams.records.words import about, money, printable
+from streams.settings import Settings
+from streams.terminal import print_rows
+
+
+@click.group(cls=Group)
+def prices() -> None:
+    """Prices that would bring more profit: look at them, approve or reject them. Nothing changes a price by itself."""
+
+
+@prices.command("list")
+@click.option("--all", "every", is_flag=True, help="Also items of which none is suggested, with the reason.")
+@click.option("--most", type=click.IntRange(1, 100_000), default=20, show_default=True, help="Items to print.")
+@BROKER
+@JSON
+def prices_list(every: bool, most: int, broker: str | None, as_json: bool) -> None:
+    """Print suggested prices that nobody has decided about, those first that are expected to bring most.
+
+    What a price brings is more profit a week, with its 95% interval; the reason is what it stands on.
+    """
+    book = read(Settings.from_environment(broker=broker).access)
+    shown = book.best(every)[:most]
+    if as_json:
+        click.echo(json.dumps([msgspec.to_builtins(s) | {"state": book.state(s.item_id)} for s in shown], indent=2))
+        return
+    rows = [(s.item_id, book.state(s.item_id), *_step(s), printable(about(s))) for s in shown]
+    print_rows(("item", "state", "price", "suggested", "why"), rows)
+
+
+def _step(suggestion: PriceSuggested) -> tuple[str, str]:
+    cents = (suggestion.from_cents, suggestion.to_cents)
+    before, after = ("" if c is None else money(c, suggestion.currency) for c in cents)
+    return before, after
+
+
+def _deciding(name: str, decision: str, what: str) -> None:
+    """A command that decides about one item or several."""
+
+    @prices.command(name, help=f"{what} A reader of prices.decided.v1 is told; the catalogue changes the price.")
+    @click.argument("items", type=TEXT, nargs=-1, required=True)
+    @click.option("--by", type=TEXT, required=True, help="Who decides, in your own words.")
+    @click.option("--reason", type=TEXT, default="", help="Kept with the decision.")
+    @BROKER
+    @JSON
+    def decide(items: tuple[str, ...], by: str, reason: str, broker: str | None, as_json: bool) -> None:
+        access = Settings.from_environment(broker=broker).access
+        book, now = read(access), int(time.time() * 1000)
+        decided = [book.decision(item, decision, by, reason, now) for item in dict.fromkeys(items)]
+        tell(access, decided)
+        if as_json:
+            click.echo(json.dumps(msgspec.to_builtins(decided), indent=2))
+            return
+        for one in decided:
+            click.echo(printable(f"{one.item_id}: {about(one)}"))
+
+
+_deciding("approve", "approved", "Approve the prices that are suggested of items.")
+_deciding("reject", "rejected", "Reject the prices that are suggested of items.")
