@@ -10,6 +10,8 @@ from typing import Any
 
 import jinja2
 
+from training.tables import intervals
+
 Card = dict[str, Any]
 _COLOURS = ("#0b6e4f", "#c1440e", "#3a6ea5", "#8a6d1d", "#7a4988", "#777777")
 
@@ -92,14 +94,13 @@ def _told(value: Any) -> str:
 
 
 def _table(segment: str, m: dict[str, Any]) -> dict[str, Any]:
-    kinds = ("auc_95", "top_1_95", "recall_20_95", "qini_95", "spearman_95", "chrf_95")
-    intervals: dict[str, Any] = next((m[kind] for kind in kinds if m.get(kind)), {})
+    _, between_them = intervals(m)
     names = list(next(iter(m["models"].values())))
     rows = []
     for model, values in m["models"].items():
-        between = " … ".join(f"{v:g}" for v in intervals[model]) if model in intervals else ""
-        against = next((k for k in (f"ours - {model}", f"ours / {model}") if k in intervals), "")
-        ahead = " … ".join(f"{v:g}" for v in intervals[against]) if against else ""
+        between = " … ".join(f"{v:g}" for v in between_them[model]) if model in between_them else ""
+        against = next((k for k in (f"ours - {model}", f"ours / {model}") if k in between_them), "")
+        ahead = " … ".join(f"{v:g}" for v in between_them[against]) if against else ""
         rows.append([model, *(f"{values[n]:,}" if n in values else "" for n in names), between, ahead])
     head = ["model", *(n.replace("_", " ") for n in names), "95% interval", "ours less it, or ours over it, 95%"]
     return {"caption": f"Rows: {segment}", "head": head, "rows": rows}

@@ -13,10 +13,15 @@ from models.artifact import Artifact
 #: What a summary shows of each model, as far as it was measured.
 SUMMARY = (
     "base_rate", "auc", "brier", "ece", "top_1", "top_3", "top_5", "mrr", "recall_10", "recall_20", "ndcg_20", "qini",
-    "spearman", "mae", "bias", "coverage",
+    "spearman", "mae", "bias", "chrf", "coverage", "invented", "unexplained",
 )  # fmt: skip
-#: What is shown of a new model beside others. The first that was measured says which is better; more is better.
-CHALLENGE = ("auc", "top_1", "top_5", "recall_20", "qini", "spearman", "mae", "brier", "ece")
+#: What is shown of a new model beside others. The first that was measured says which is better: more, but for ``LESS``.
+CHALLENGE = (
+    "auc", "top_1", "top_5", "recall_20", "qini", "spearman", "chrf", "coverage", "unexplained", "mae", "brier", "ece",
+)  # fmt: skip
+LESS = ("unexplained", "mae", "brier", "ece")
+#: Measures that a card has intervals of.
+BETWEEN = ("auc", "top_1", "recall_20", "qini", "spearman", "chrf", "unexplained")
 _CALLED = {
     "auc": "AUC",
     "qini": "Qini",
@@ -121,17 +126,23 @@ def _all_rows(artifact: Artifact, dataset: str) -> Iterator[tuple[str, dict[str,
             yield answer, found["segments"]["all"]
 
 
+def intervals(measured: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """Which measure a card has intervals of (empty: of none), and these by model, difference and ratio."""
+    found = next((name for name in BETWEEN if measured.get(f"{name}_95")), "")
+    return found, measured.get(f"{found}_95", {})
+
+
 def _interval(measured: dict[str, Any], name: str) -> tuple[float, float] | None:
-    keys = ("auc_95", "top_1_95", "recall_20_95", "qini_95", "spearman_95")
-    intervals: dict[str, Any] = next((measured[key] for key in keys if measured.get(key)), {})
-    found = intervals.get(name)
+    found = intervals(measured)[1].get(name)
     return None if found is None else (found[0], found[1])
 
 
 def _ahead(measured: dict[str, Any], model: str) -> tuple[tuple[float, float] | None, float]:
     """How far our model is ahead of another one (95%), and what that is when it is not."""
-    ratio = _interval(measured, f"ours / {model}")
-    return (_interval(measured, f"ours - {model}"), 0.0) if ratio is None else (ratio, 1.0)
+    ratio, less = _interval(measured, f"ours / {model}"), _interval(measured, f"ours - {model}")
+    if less is not None and intervals(measured)[0] in LESS:
+        less = (-less[1], -less[0])
+    return (less, 0.0) if ratio is None else (ratio, 1.0)
 
 
 def _told(interval: tuple[float, float] | None) -> str:
@@ -154,6 +165,7 @@ def _chosen(measured: dict[str, Any], champion: str) -> dict[str, str]:
     others = [name for name in models if name not in found]
     if others:
         metric = next(name for name in CHALLENGE if name in models["ours"])
-        best = max(others, key=lambda name: models[name][metric])
+        sign = -1 if metric in LESS else 1
+        best = max(others, key=lambda name: sign * models[name][metric])
         found[best] = f"{best} (best baseline)"
     return found

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 from rich.markup import escape
 
-from streams.demo import campaigns, items, prices, recommending, systems
+from streams.demo import before_after, campaigns, items, prices, recommending, systems
 from streams.demo.campaigns import Campaigns
 from streams.demo.following import ItemsLog, fates, follow
 from streams.demo.hindsight import Hindsight, period
@@ -91,6 +91,7 @@ def _run(stack: ExitStack, broker: str | None, start_ms: int | None, stop_ms: in
         if listed["best_sellers"]:
             examples["item"] = Example(listed["best_sellers"][0]["item_id"], recording.end_ms)
         answered = systems.answered(reader, starts, recording, examples)
+        enriched = before_after.told(reader, starts, catalogue.items)
         priced = prices.best(reader, starts, catalogue.items)
         held = campaigns.summary(acting, reader, starts, recording, followed.samples)
     read = {**watch.read(), "scored": len(recording.scored), "item_profiles": answered["items"]["answers"]}
@@ -104,6 +105,7 @@ def _run(stack: ExitStack, broker: str | None, start_ms: int | None, stop_ms: in
         "period": period(recording),
         "systems": answered,
         "recommended": recommending.in_words(answered[recommending.TASK]["example"], catalogue.items),
+        "enriched": enriched,
         "items": items.summary(followed, catalogue.kinds, listed),
         "prices": priced,
         "story": msgspec.to_builtins(story),

@@ -7,14 +7,13 @@ nothing to show; something new that the worker answers gets its own there.
 
 from __future__ import annotations
 
-import base64
 import json
 from collections.abc import Callable
 from typing import Any
 from xml.etree.ElementTree import Element
 
 from streams.decisions.churn_alert import LEVELS
-from streams.demo import figures, samples
+from streams.demo import before_after, figures, samples
 from streams.demo.campaigns import LEAD as CAMPAIGNS_LEAD
 from streams.demo.campaigns import cells as campaign_cells
 from streams.demo.following import ITEM_FATES
@@ -231,13 +230,10 @@ def answers(n: Numbers) -> Element:
 
 def _pictures(system: Any) -> Element:
     """The picture of the example, and those that look like it. They stand in the page itself."""
-    known = samples.photos()
 
     def shown(item: str, said: str) -> Element | None:
-        if item not in known:
-            return None
-        source = f"data:image/jpeg;base64,{base64.b64encode(known[item]).decode()}"
-        return tag("figure", tag("img", src=source, alt=item, width=96, height=96), tag("figcaption", said))
+        photo = samples.photo(item)
+        return None if photo is None else tag("figure", photo, tag("figcaption", said))
 
     similar = [
         shown(one["item_id"], f"{one['item_id']}, cosine {one['cosine']:.2f}: {one['shows'] or 'unsure'}")
@@ -286,6 +282,7 @@ SECTIONS: tuple[Callable[[Numbers], Element | None], ...] = (
     campaigns,
     recommended,
     items,
+    before_after.shown,
     answers,
     adding_up,
 )

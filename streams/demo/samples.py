@@ -9,18 +9,24 @@ They are real, but of other shops: their items are called ``sample-…`` and nob
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Iterator
+from functools import cache
 from importlib.resources import files
 from typing import Any
+from xml.etree.ElementTree import Element
 
 import msgspec
 
+from streams.pages.markup import tag
 from streams.records.items import ItemListed, ItemReviewed
 
 #: Items that the demo shows: a listing, one with reviews, one with a picture, and one with attributes.
 LISTING, REVIEWED, PICTURED = "sample-pr-22228", "sample-wc-1078", "sample-gs-Lemon_001"
 DESCRIBED = "sample-ic-1979205"
+#: Those that it shows before and after.
+SHOWN = (LISTING, REVIEWED, DESCRIBED, PICTURED, "sample-gs-Orange_001")
 FILES = ("samples.jsonl", "pictures.jsonl")
 
 
@@ -34,6 +40,16 @@ def samples(at_ms: int) -> Iterator[ItemListed | ItemReviewed]:
         yield msgspec.convert(record, ItemListed | ItemReviewed)
 
 
+def photo(item: str) -> Element | None:
+    """The picture of a sample, as it stands in a page itself; None of an item without one."""
+    held = photos().get(item)
+    if held is None:
+        return None
+    source = f"data:image/jpeg;base64,{base64.b64encode(held).decode()}"
+    return tag("img", src=source, alt=item, width=96, height=96)
+
+
+@cache
 def photos() -> dict[str, bytes]:
     """The JPEG of each sample that has a picture, by item."""
     return {each.item_id: each.image for each in samples(0) if isinstance(each, ItemListed) and each.image}

@@ -28,8 +28,13 @@ console = Console()
 #: Settings that say where Kafka is and who we are to it.
 ACCESS = ("broker", "security_protocol", "sasl_mechanism", "sasl_username", "sasl_password", "ssl_ca_file")
 #: What the demo's worker is told besides. Days pass in seconds: what is leased must last until the next report comes.
-#: By its name Kafka knows a worker that was killed when it comes back.
-TOLD = {"flush_seconds": "5", "lease_minutes": "1440", "instance_id": "demo"}
+#: By its name Kafka knows a worker that was killed when it comes back. No data set knows what items cost.
+TOLD = {
+    "flush_seconds": "5",
+    "lease_minutes": "1440",
+    "instance_id": "demo",
+    "price_assumed_margin": str(ASSUMED_MARGIN),
+}
 
 
 class DemoError(RuntimeError):
@@ -111,13 +116,10 @@ def set_up(stack: ExitStack, folder: Path, broker: str | None) -> Stage:
     store = str(folder / "models")
     if broker is None:
         running = _embedded(stack, folder)
-        settings = Settings(
-            broker=running.bootstrap, app_id="offerstream-demo", models=store, price_assumed_margin=ASSUMED_MARGIN
-        )
+        settings = Settings(broker=running.bootstrap, app_id="offerstream-demo", models=store)
     else:
         running, named = None, _named(broker)
         told = {name: getattr(named, name) for name in (*ACCESS, "replication")}
-        told["price_assumed_margin"] = ASSUMED_MARGIN
         settings = Settings(app_id=f"offerstream-demo-{os.getpid()}", models=store, **told)
     create(settings.access, contents.topics(settings.app_id), 4, settings.replication)
     (port,) = free_ports(1)

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal, NamedTuple
 
 import msgspec
@@ -182,37 +183,57 @@ def answered(
             "in_words": None if value is None else words.said(msgspec.json.decode(value, type=system.topic.records[0])),
         }
     for name, topic in (("image", PICTURED), ("multimodal", EMBEDDED)):
-        found[name]["similar"] = _similar(reader, starts, topic)
+        found[name]["similar"] = similar(pictures(reader, starts, topic), samples.PICTURED, 5)
     return found
 
 
-def _similar(reader: Reader, starts: Mapping[Place, int], topic: Topic) -> list[dict[str, Any]]:
-    """Items that are like the sample, as a topic has them of this run."""
+def pictures(reader: Reader, starts: Mapping[Place, int], topic: Topic) -> Pictures:
+    """What items are like, as a topic has them of this run."""
     decode, known = msgspec.json.Decoder[Any](topic.records[0]).decode, Pictures()
     for place, start in starts.items():
         if place[0] == topic.name:
             for record in reader.between(place, start, reader.extent(place)[1]):
                 known.apply(decode(record.value or b""))
+    return known
+
+
+def similar(known: Pictures, item: str, many: int) -> list[dict[str, Any]]:
+    """Items that are like one; none where nothing is known of it."""
     try:
-        return [msgspec.to_builtins(one) for one in known.near(samples.PICTURED, 5)]
+        return [msgspec.to_builtins(one) for one in known.near(item, many)]
     except NoPicture:
         return []
 
 
-def _example(reader: Reader, places: Mapping[Place, int], wanted: Example | None) -> bytes | None:
-    def ours(record: Record) -> bool:
-        return record.value is not None and record.offset >= places[record.topic, record.partition]
+def newest_about(reader: Reader, places: Mapping[Place, int], wanted: Example) -> bytes | None:
+    """The newest record of a topic that is as wanted; None where there is none of this run. ``places``: the topic's
+    partitions, and where this run begins in each."""
+    key, until_ms = wanted.key.encode(), wanted.until_ms
+    (topic,) = {topic for topic, _ in places}
+    (home,) = homes([key], "murmur2", len(places)).tolist()  # as workers place them
+    start = places[topic, home]
+    found = reader.newest(
+        (topic, home),
+        lambda record: record.key == key and _of_run(record, start) and _time(record) <= until_ms,
+        least=4096,
+    )
+    return _newest(found)
 
-    found: list[Record] = []
-    if wanted is not None:
-        key, until_ms = wanted.key.encode(), wanted.until_ms
-        (topic,) = {topic for topic, _ in places}
-        (home,) = homes([key], "murmur2", len(places)).tolist()  # as workers place them
-        found = reader.newest(
-            (topic, home), lambda record: record.key == key and ours(record) and _time(record) <= until_ms, least=4096
-        )
-    found = found or [record for place in places for record in reader.newest(place, ours, least=1)]
-    # Of those of one time, in a partition, the last one is the newest.
+
+def _example(reader: Reader, places: Mapping[Place, int], wanted: Example | None) -> bytes | None:
+    found = None if wanted is None else newest_about(reader, places, wanted)
+    if found is not None:
+        return found
+    some = (reader.newest(place, partial(_of_run, start=start), least=1) for place, start in places.items())
+    return _newest([record for part in some for record in part])
+
+
+def _of_run(record: Record, start: int) -> bool:
+    return record.value is not None and record.offset >= start
+
+
+def _newest(found: Sequence[Record]) -> bytes | None:
+    """Of those of one time, in a partition, the last one is the newest."""
     return max(found, key=lambda record: (_time(record), record.offset)).value if found else None
 
 

@@ -121,6 +121,21 @@ def counts(name: str, entity: str, label: str, **values: int) -> Samples:
     return {(f"offerstream_{name}", (("entity", entity), (label, value))): float(n) for value, n in values.items()}
 
 
+ENRICHED: dict[str, Any] = {
+    "items": [
+        {
+            "item_id": "lamp-1",
+            "title": "Lamp",
+            "brand": None,
+            "category_path": ["Home"],
+            "attributes": {"colour": "red", "sample": "whose it is"},
+            "reviews": ["Bright, but too large."],
+            "answers": {"picture": "shows a lamp (90% sure)"},
+            "similar": [{"item_id": "lamp-2", "title": None, "cosine": 0.75}],
+        },
+    ],
+    "searches": [{"query": "lmap", "corrected": "lamp", "category": "Home", "why": "all_words", "found": ["Lamp"]}],
+}
 CAMPAIGN: dict[str, Any] = {
     "id": "win-back",
     "title": "We miss you",
@@ -181,6 +196,7 @@ def numbers(
         "systems": systems,
         "campaigns": [CAMPAIGN],
         "recommended": {"shopper_id": "bea", "day": "2023-11-20", "lines": [("Tea, 20 CT (tea-1)", "bought before")]},
+        "enriched": ENRICHED,
         "items": items.summary(followed, {ItemListed: 2, StockCounted: 3}, ranked or listed()),
         "prices": priced(),
         "story": None if found is None else msgspec.to_builtins(tell(made, found)),

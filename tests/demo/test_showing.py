@@ -15,7 +15,7 @@ from rich.console import Console
 from streams.demo.items import RANKINGS
 from streams.demo.page import SECTIONS, page
 from streams.demo.recording import Recording
-from streams.demo.samples import PICTURED, photos, samples
+from streams.demo.samples import PICTURED, SHOWN, photos, samples
 from streams.demo.scrape import quantile
 from streams.demo.summary import rows, show
 from streams.demo.systems import SYSTEMS
@@ -133,6 +133,25 @@ def test_the_photos_of_samples_stand_in_the_page_itself() -> None:
     assert any("<script>" in text and "cosine 0.50" in text for text in found.texts)
 
 
+def test_items_are_shown_before_and_after_with_picture_reviews_and_what_is_like_them() -> None:
+    n = numbers(recording())
+    n["enriched"]["items"] = [{**n["enriched"]["items"][0], "item_id": PICTURED, "title": HOSTILE}]
+    n["enriched"]["items"][0]["similar"][0]["item_id"] = next(iter(photos()))
+    found = Page(page(n))
+    assert [str(each["alt"]) for each in found.all("img")] == [PICTURED, next(iter(photos()))]
+    whole = " ".join(found.texts)
+    for said in ("<script>alert(1)</script>", "Home", "colour: red", "Bright, but too large.", "shows a lamp (90% sure)", "cosine 0.75",
+                 "lmap", "lamp", "Searches"):  # fmt: skip
+        assert said in whole, said
+    assert "whose it is" not in whole
+    n["enriched"] = {"items": [{**n["enriched"]["items"][0], "answers": {}}], "searches": []}
+    assert "before-after" not in page(n)
+
+
+def test_the_samples_shown_are_samples() -> None:
+    assert {one.item_id for one in samples(0) if isinstance(one, ItemListed)} >= {*SHOWN}
+
+
 def test_sample_photos_are_small_and_say_whose_they_are() -> None:
     assert sum(map(len, photos().values())) < 200_000
     assert all(points(photo, 96).shape == (96, 96, 3) for photo in photos().values())
@@ -175,7 +194,8 @@ def test_the_page_shows_what_there_is_when_little_was_replayed() -> None:
     made = Recording()
     for _ in made.passing(orders("ann", 0)):
         pass
-    found = Page(page(numbers(made, ranked={name: [] for name in RANKINGS}) | {"campaigns": [], "recommended": None}))
+    nothing = {"campaigns": [], "recommended": None, "enriched": {"items": [], "searches": []}}
+    found = Page(page(numbers(made, ranked={name: [] for name in RANKINGS}) | nothing))
     headings = [attributes["id"] for attributes in found.all("h2")]
     assert headings == ["alerts", "offers", "answers", "adds-up"]
     assert "No story" in printed(numbers(made))

@@ -13,7 +13,7 @@ from rich.table import Table
 from models.artifact import Artifact, load_artifact
 from models.registry import SHIPPED, task
 from models.task import Task
-from training.tables import alerts, challenge, summary, verdicts
+from training.tables import CHALLENGE, alerts, challenge, summary, verdicts
 
 
 def printed(table: Table) -> str:
@@ -41,7 +41,7 @@ def test_a_summary_has_every_model_that_was_measured(each: Task) -> None:
         for found in answers.values():
             for model, values in found["segments"].get("all", {"models": {}})["models"].items():
                 assert model in text
-                first = next(values[name] for name in ("auc", "top_1", "spearman") if name in values)
+                first = next(values[name] for name in CHALLENGE if name in values)
                 assert f"{first:g}" in text
 
 
@@ -90,3 +90,15 @@ def test_alerts_say_what_they_promise_and_which_never_come() -> None:
     never["levels"]["thresholds"]["critical"] = 2.0
     assert "critical never" in alerts(replace(artifact, card=never))
     assert alerts(load_artifact(task("behaviour"))) == ""
+
+
+def test_of_an_error_less_is_better() -> None:
+    artifact = load_artifact(task("price_optimize"))
+    card: dict[str, Any] = copy.deepcopy(artifact.card)
+    measured = card["metrics"]["complete_journey"]["elasticity"]["segments"]["all"]
+    measured["models"]["champion"] = {**measured["models"]["ours"], "unexplained": 0.9}
+    measured["unexplained_95"]["ours - champion"] = [-0.12, -0.08]
+    artifact = replace(artifact, card=card)
+    assert "+0.080 … +0.120" in printed(challenge(artifact, ["complete_journey"]))
+    assert "category (best baseline)" in printed(challenge(artifact, ["complete_journey"]))
+    assert "ahead in elasticity" in next(verdicts(artifact, ["complete_journey"]))

@@ -1,0 +1,144 @@
+"""Items before and after: what a catalogue says of five samples, and what is answered of them; what searches found."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from xml.etree.ElementTree import Element
+
+import msgspec
+
+from streams.demo import samples
+from streams.demo.systems import NEVER_MS, Example, newest_about, pictures, similar
+from streams.pages.markup import Inside, section, table, tag
+from streams.reading import Place, Reader
+from streams.records import words
+from streams.records.items import ItemListed, ItemReviewed
+from streams.records.searches import SearchRanked
+from streams.topics import DESCRIBED, EMBEDDED, ENRICHED, PICTURED, REVIEWED, SEARCH_RANKINGS, Topic
+from training.datasets.complete_journey_items import Items
+
+#: What models answer of an item is said in these, each with what it is about.
+SAID: tuple[tuple[str, Topic], ...] = (
+    ("category and reviews by their words", ENRICHED),
+    ("picture", PICTURED),
+    ("words, picture and sound together", EMBEDDED),
+    ("description", DESCRIBED),
+    ("what reviewers say", REVIEWED),
+)
+#: Of a search so many items are shown, and of an item so many of its reviews and of those like it.
+MOST_FOUND, MOST_REVIEWS, MOST_SIMILAR = 3, 2, 3
+
+
+def told(reader: Reader, starts: Mapping[Place, int], items: Items) -> dict[str, Any]:
+    """``items``: per sample what the catalogue says and what was answered; ``searches``: per query what it found."""
+    records = list(samples.samples(0))
+    listed = {record.item_id: record for record in records if isinstance(record, ItemListed)}
+    alike = pictures(reader, starts, EMBEDDED)
+    found = []
+    for item in samples.SHOWN:
+        answers = {
+            what: said
+            for what, topic in SAID
+            if (said := newest_about(reader, _places(starts, topic), Example(item, NEVER_MS))) is not None
+        }
+        before = listed[item]
+        reviews = [r.text for r in records if isinstance(r, ItemReviewed) and r.item_id == item and r.text]
+        found.append(
+            {
+                "item_id": item,
+                "title": before.title,
+                "brand": before.brand,
+                "category_path": before.category_path,
+                "attributes": dict(before.attributes or {}),
+                "reviews": reviews,
+                "answers": {what: words.said(_decoded(what, said)) for what, said in answers.items()},
+                "similar": [
+                    one | {"title": listed[one["item_id"]].title if one["item_id"] in listed else None}
+                    for one in similar(alike, item, MOST_SIMILAR)
+                ],
+            }
+        )
+    return {"items": found, "searches": _searches(reader, _places(starts, SEARCH_RANKINGS), items)}
+
+
+def _places(starts: Mapping[Place, int], topic: Topic) -> dict[Place, int]:
+    return {place: start for place, start in starts.items() if place[0] == topic.name}
+
+
+def _decoded(what: str, said: bytes) -> Any:
+    return msgspec.json.decode(said, type=dict(SAID)[what].records[0])
+
+
+def _searches(reader: Reader, places: Mapping[Place, int], items: Items) -> list[dict[str, Any]]:
+    newest: dict[str, SearchRanked] = {}
+    for place, start in places.items():
+        for record in reader.between(place, start, reader.extent(place)[1]):
+            said = msgspec.json.decode(record.value or b"", type=SearchRanked)
+            newest[said.answer.query] = said
+    answers = [said.answer for said in newest.values()]
+    wanted = dict.fromkeys(one.item_id for answer in answers for one in answer.items[:MOST_FOUND])
+    titles = {product.item_id: product.title for product in items.products(filter(str.isdigit, wanted))}
+    return [
+        {
+            "query": answer.query,
+            "corrected": answer.corrected,
+            "category": answer.category,
+            "why": answer.why,
+            "found": [f"{titles.get(one.item_id) or one.item_id}" for one in answer.items[:MOST_FOUND]],
+        }
+        for answer in sorted(answers, key=lambda each: each.query)
+    ]
+
+
+def shown(n: dict[str, Any]) -> Element | None:
+    """The section of the page."""
+    held = n["enriched"]
+    blocks: list[Inside] = []
+    for item in held["items"]:
+        if item["answers"]:
+            columns = (tag("dl", *_before(item), class_="story"), tag("dl", *_after(item), class_="story"))
+            blocks += [tag("h3", item["title"] or item["attributes"].get("name", item["item_id"]))]
+            blocks += [tag("div", *columns, class_="beside")]
+    if held["searches"]:
+        rows = [
+            [each["query"], each["corrected"] or "–", each["category"] or "–", "; ".join(each["found"]) or "nothing"]
+            for each in held["searches"]
+        ]
+        head = ["searched for", "read as", "category", "first items"]
+        blocks += [tag("h3", "Searches"), table(head, rows, "Searches of the shop’s catalogue (simulated visitors)")]
+    if not blocks:
+        return None
+    lead = (
+        "Left what a catalogue says, right what was answered of it. The items are samples of other shops: these data "
+        "have no pictures, attributes or reviews. What is answered is suggested, it overwrites nothing."
+    )
+    return section("before-after", "Items before and after", tag("p", lead), *blocks)
+
+
+def _before(item: Mapping[str, Any]) -> list[Element]:
+    attributes = "; ".join(f"{name}: {value}" for name, value in item["attributes"].items() if name != "sample")
+    said = {
+        "id": item["item_id"],
+        "title": item["title"],
+        "brand": item["brand"],
+        "category": " > ".join(item["category_path"] or ()),
+        "attributes": attributes,
+    }
+    found = [tag("div", tag("dt", what), tag("dd", says)) for what, says in said.items() if says]
+    if item["reviews"]:
+        quoted = (tag("blockquote", text) for text in item["reviews"][:MOST_REVIEWS])
+        found.append(tag("div", tag("dt", f"{len(item['reviews'])} reviews"), tag("dd", *quoted)))
+    photo = samples.photo(item["item_id"])
+    if photo is not None:
+        found.append(tag("div", tag("dt", "picture"), tag("dd", photo)))
+    return found
+
+
+def _after(item: Mapping[str, Any]) -> list[Element]:
+    found = [tag("div", tag("dt", what), tag("dd", says)) for what, says in item["answers"].items()]
+    alike = [
+        tag("li", samples.photo(one["item_id"]), f" {one['title'] or one['item_id']} (cosine {one['cosine']:.2f})")
+        for one in item["similar"]
+    ]
+    return [*found, tag("div", tag("dt", "similar items"), tag("dd", tag("ul", *alike)))] if alike else found
