@@ -140,8 +140,8 @@ def test_items_are_shown_before_and_after_with_picture_reviews_and_what_is_like_
     found = Page(page(n))
     assert [str(each["alt"]) for each in found.all("img")] == [PICTURED, next(iter(photos()))]
     whole = " ".join(found.texts)
-    for said in ("<script>alert(1)</script>", "Home", "colour: red", "Bright, but too large.", "shows a lamp (90% sure)", "cosine 0.75",
-                 "lmap", "lamp", "Searches"):  # fmt: skip
+    for said in ("<script>alert(1)</script>", "Home", "colour: red", "Bright, but too large.", "shows a lamp (90% sure)",
+                 "cosine 0.75", "lmap", "lamp", "Searches"):  # fmt: skip
         assert said in whole, said
     assert "whose it is" not in whole
     n["enriched"] = {"items": [{**n["enriched"]["items"][0], "answers": {}}], "searches": []}
