@@ -10,9 +10,10 @@ import msgspec
 
 from streams.demo import samples
 from streams.demo.systems import NEVER_MS, Example, newest_about, pictures, similar
-from streams.pages.markup import Inside, section, table, tag
+from streams.pages.markup import Inside, section, tag
 from streams.reading import Place, Reader
 from streams.records import words
+from streams.records.described import ItemDescribed
 from streams.records.items import ItemListed, ItemReviewed
 from streams.records.searches import SearchRanked
 from streams.topics import DESCRIBED, EMBEDDED, ENRICHED, PICTURED, REVIEWED, SEARCH_RANKINGS, Topic
@@ -35,7 +36,7 @@ def told(reader: Reader, starts: Mapping[Place, int], items: Items) -> dict[str,
     records = list(samples.samples(0))
     listed = {record.item_id: record for record in records if isinstance(record, ItemListed)}
     alike = pictures(reader, starts, EMBEDDED)
-    found = []
+    found = list[dict[str, Any]]()
     for item in samples.SHOWN:
         answers = {
             what: said
@@ -52,14 +53,24 @@ def told(reader: Reader, starts: Mapping[Place, int], items: Items) -> dict[str,
                 "category_path": before.category_path,
                 "attributes": dict(before.attributes or {}),
                 "reviews": reviews,
-                "answers": {what: words.said(_decoded(what, said)) for what, said in answers.items()},
-                "similar": [
-                    one | {"title": listed[one["item_id"]].title if one["item_id"] in listed else None}
-                    for one in similar(alike, item, MOST_SIMILAR)
-                ],
+                "answers": {what: _in_words(_decoded(what, said)) for what, said in answers.items()},
+                "similar": similar(alike, item, MOST_SIMILAR),
             }
         )
-    return {"items": found, "searches": _searches(reader, _places(starts, SEARCH_RANKINGS), items)}
+    searches = _searches(reader, _places(starts, SEARCH_RANKINGS))
+    named = [one for each in found for one in each["similar"]] + [one for each in searches for one in each["found"]]
+    titles = {one.item_id: one.title for one in listed.values()}
+    sold = items.products(filter(str.isdigit, dict.fromkeys(one["item_id"] for one in named)))
+    titles |= {product.item_id: product.title for product in sold}
+    for one in named:
+        one["title"] = titles.get(one["item_id"])
+    return {"items": found, "searches": searches}
+
+
+def _in_words(said: Any) -> str:
+    if isinstance(said, ItemDescribed) and said.described is not None:
+        return "\n".join(f"{text.title}. {text.description} {text.offer}" for text in said.described.texts)
+    return words.said(said)
 
 
 def _places(starts: Mapping[Place, int], topic: Topic) -> dict[Place, int]:
@@ -70,24 +81,21 @@ def _decoded(what: str, said: bytes) -> Any:
     return msgspec.json.decode(said, type=dict(SAID)[what].records[0])
 
 
-def _searches(reader: Reader, places: Mapping[Place, int], items: Items) -> list[dict[str, Any]]:
+def _searches(reader: Reader, places: Mapping[Place, int]) -> list[dict[str, Any]]:
     newest: dict[str, SearchRanked] = {}
     for place, start in places.items():
         for record in reader.between(place, start, reader.extent(place)[1]):
             said = msgspec.json.decode(record.value or b"", type=SearchRanked)
             newest[said.answer.query] = said
-    answers = [said.answer for said in newest.values()]
-    wanted = dict.fromkeys(one.item_id for answer in answers for one in answer.items[:MOST_FOUND])
-    titles = {product.item_id: product.title for product in items.products(filter(str.isdigit, wanted))}
     return [
         {
-            "query": answer.query,
-            "corrected": answer.corrected,
-            "category": answer.category,
-            "why": answer.why,
-            "found": [f"{titles.get(one.item_id) or one.item_id}" for one in answer.items[:MOST_FOUND]],
+            "query": query,
+            "corrected": said.answer.corrected,
+            "category": said.answer.category,
+            "why": said.answer.why,
+            "found": [{"item_id": one.item_id} for one in said.answer.items[:MOST_FOUND]],
         }
-        for answer in sorted(answers, key=lambda each: each.query)
+        for query, said in sorted(newest.items())
     ]
 
 
@@ -100,13 +108,12 @@ def shown(n: dict[str, Any]) -> Element | None:
             columns = (tag("dl", *_before(item), class_="story"), tag("dl", *_after(item), class_="story"))
             blocks += [tag("h3", item["title"] or item["attributes"].get("name", item["item_id"]))]
             blocks += [tag("div", *columns, class_="beside")]
-    if held["searches"]:
-        rows = [
-            [each["query"], each["corrected"] or "–", each["category"] or "–", "; ".join(each["found"]) or "nothing"]
-            for each in held["searches"]
-        ]
-        head = ["searched for", "read as", "category", "first items"]
-        blocks += [tag("h3", "Searches"), table(head, rows, "Searches of the shop’s catalogue (simulated visitors)")]
+    for each in held["searches"]:
+        told = [f"“{each['query']}”", each["corrected"] and f"read as “{each['corrected']}”", each["category"]]
+        blocks.append(tag("h3", "Searched: " + ", ".join(part for part in told if part)))
+        blocks.append(
+            tag("ol", *(tag("li", _named(one)) for one in each["found"])) if each["found"] else tag("p", "None.")
+        )
     if not blocks:
         return None
     lead = (
@@ -135,10 +142,14 @@ def _before(item: Mapping[str, Any]) -> list[Element]:
     return found
 
 
+def _named(one: Mapping[str, Any]) -> str:
+    return f"{one['title'] or 'no name'} ({one['item_id']})"
+
+
 def _after(item: Mapping[str, Any]) -> list[Element]:
     found = [tag("div", tag("dt", what), tag("dd", says)) for what, says in item["answers"].items()]
     alike = [
-        tag("li", samples.photo(one["item_id"]), f" {one['title'] or one['item_id']} (cosine {one['cosine']:.2f})")
+        tag("li", samples.photo(one["item_id"]), f" {_named(one)}, cosine {one['cosine']:.2f}")
         for one in item["similar"]
     ]
     return [*found, tag("div", tag("dt", "similar items"), tag("dd", tag("ul", *alike)))] if alike else found

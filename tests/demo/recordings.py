@@ -130,11 +130,19 @@ ENRICHED: dict[str, Any] = {
             "category_path": ["Home"],
             "attributes": {"colour": "red", "sample": "whose it is"},
             "reviews": ["Bright, but too large."],
-            "answers": {"picture": "shows a lamp (90% sure)"},
+            "answers": {"picture": "shows a lamp (90%)"},
             "similar": [{"item_id": "lamp-2", "title": None, "cosine": 0.75}],
         },
     ],
-    "searches": [{"query": "lmap", "corrected": "lamp", "category": "Home", "why": "all_words", "found": ["Lamp"]}],
+    "searches": [
+        {
+            "query": "lmap",
+            "corrected": "lamp",
+            "category": "Home",
+            "why": "all_words",
+            "found": [{"item_id": "lamp-1", "title": "Lamp"}],
+        }
+    ],
 }
 CAMPAIGN: dict[str, Any] = {
     "id": "win-back",

@@ -140,8 +140,8 @@ def test_items_are_shown_before_and_after_with_picture_reviews_and_what_is_like_
     found = Page(page(n))
     assert [str(each["alt"]) for each in found.all("img")] == [PICTURED, next(iter(photos()))]
     whole = " ".join(found.texts)
-    for said in ("<script>alert(1)</script>", "Home", "colour: red", "Bright, but too large.", "shows a lamp (90% sure)",
-                 "cosine 0.75", "lmap", "lamp", "Searches"):  # fmt: skip
+    for said in ("<script>alert(1)</script>", "Home", "colour: red", "Bright, but too large.", "shows a lamp (90%)",
+                 "cosine 0.75", "Searched: “lmap”, read as “lamp”, Home", "Lamp (lamp-1)"):  # fmt: skip
         assert said in whole, said
     assert "whose it is" not in whole
     n["enriched"] = {"items": [{**n["enriched"]["items"][0], "answers": {}}], "searches": []}
@@ -194,7 +194,7 @@ def test_the_page_shows_what_there_is_when_little_was_replayed() -> None:
     made = Recording()
     for _ in made.passing(orders("ann", 0)):
         pass
-    nothing = {"campaigns": [], "recommended": None, "enriched": {"items": [], "searches": []}}
+    nothing: dict[str, Any] = {"campaigns": [], "recommended": None, "enriched": {"items": [], "searches": []}}
     found = Page(page(numbers(made, ranked={name: [] for name in RANKINGS}) | nothing))
     headings = [attributes["id"] for attributes in found.all("h2")]
     assert headings == ["alerts", "offers", "answers", "adds-up"]
