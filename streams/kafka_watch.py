@@ -98,8 +98,9 @@ class KafkaWatch:
         self._thread.start()
 
     def stop(self) -> None:
-        """End the thread."""
+        """End the thread; it may have asked, and Kafka not answered yet."""
         self._stopped.set()
+        self._thread.join(REQUEST_SECONDS)
 
     @property
     def silent_seconds(self) -> float:

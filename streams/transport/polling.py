@@ -31,6 +31,12 @@ class ConsumerThread(aiokafka.AIOKafkaConsumerThread):
         consumer._isolation_level = "read_committed"
         return consumer
 
+    async def stop(self) -> None:
+        """Stop it, and close its loop once nobody runs in it any more."""
+        await super().stop()
+        if not self.thread_loop.is_running() and not self.thread_loop.is_closed():
+            self.thread_loop.close()
+
     async def _fetch_records(
         self,
         consumer: Any,

@@ -102,7 +102,8 @@ class Consumer(aiokafka.Consumer):
         return {name for topic in self.app.topics if isinstance(topic.schema, SliceSchema) for name in topic.topics}
 
     def _new_consumer_thread(self) -> ConsumerThread:
-        return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
+        # With a loop of its own mode would close it in that thread, while this one may still answer a rebalance there.
+        return ConsumerThread(self, loop=self.loop, thread_loop=asyncio.new_event_loop(), beacon=self.beacon)
 
     def may_deliver(self, tps: Iterable[TP]) -> set[TP]:
         """The partitions from which records may be taken now: none while the flow stands, no source in a rebalance.
