@@ -85,7 +85,7 @@ def fit(
     optimizer.build(weights)
     average = [tf.Variable(w.value, trainable=False) for w in weights]
 
-    @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
+    @tf.function(reduce_retracing=True, autograph=False)  # type: ignore[untyped-decorator]
     def step(batch: Sequence[Any], decay: Any) -> Any:
         with tf.GradientTape() as tape:
             value = loss(network(batch[0], training=True), *batch)
