@@ -18,8 +18,9 @@ from streams.state.arena import NEVER
 class DayEnd:
     """Due at the first moment of the shop's day that is 1, 7 and 30 days after that of the last record.
 
-    Prevents two accidents: nobody looks at an item that sells no more, and a shop with many items that rarely sell
-    looks at each of them every day.
+    Prevents three accidents: nobody looks at an item that sells no more; a shop with many items that rarely sell
+    looks at each of them every day; and what sells around the clock is never looked at, for records of the next day
+    come before the watermark, which waits for late ones, has passed midnight.
     """
 
     time_zone: str = UTC
@@ -30,6 +31,11 @@ class DayEnd:
     def kind(self) -> Literal["day"]:
         """What outcomes call it."""
         return "day"
+
+    @property
+    def stays(self) -> bool:
+        """A day is over, also when the next one has begun."""
+        return True
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_days", Days(self.time_zone))

@@ -39,6 +39,8 @@ class DuePoints:
     """What made all of them due, if news did …"""
     position: int = 0
     """… and where in the slice it stands."""
+    fired_ms: Ints | None = None
+    """[k] what a timer was set for, where rows may know more than that moment; None: it is now."""
 
     def __len__(self) -> int:
         return len(self.row)

@@ -33,6 +33,10 @@ class Timer(Protocol):
     """What makes a row due without a record: silence, or the end of a day."""
 
     @property
+    def stays(self) -> bool:
+        """Whether a record leaves a moment that was set before it: the row is due at that moment all the same."""
+
+    @property
     def kind(self) -> Literal["silence", "day"]:
         """What outcomes call it."""
 

@@ -81,16 +81,19 @@ class Folding:
             )
             self.catalogue.fold(state, run)
             flat = state.flat["i8"]
-            np.maximum.at(flat, state.cells(LAST_EVENT, row), np.maximum(time_ms, watermark[batch.position[event]]))
+            heard = np.maximum(time_ms, watermark[batch.position[event]])
+            first = np.flatnonzero(np.r_[True, row[1:] != row[:-1]])
+            shoppers = row[first]
+            began = np.maximum(flat[state.cells(LAST_EVENT, shoppers)], heard[first]) if timer.stays else None
+            np.maximum.at(flat, state.cells(LAST_EVENT, row), heard)
             np.maximum.at(flat, state.cells(BUCKET, row), time_ms // cadence_ms)
-            shoppers = row[np.r_[True, row[1:] != row[:-1]]]
             arena.dirty[shoppers] = True
             last = flat[state.cells(LAST_EVENT, shoppers)]
             state.flat["u1"][state.cells(FIRED, shoppers)] = 0
             if self._side.alarms is not None:
                 self._side.alarms.note(state, run)
             self._close(run)
-            self._set(shoppers, timer)
+            self._set(shoppers, timer, began)
             index = np.flatnonzero(steps.due[a:b])
             if len(index):
                 at = np.searchsorted(shoppers, row[index])
@@ -130,8 +133,10 @@ class Folding:
             last = state.flat["i8"][state.cells(LAST_EVENT, row)]
             counts, cells = state.flat["u1"], state.cells(FIRED, row)
             plain = timer.due_ms(state.pick(row), self.catalogue, last, counts[cells].astype(np.int64)) <= now
+            if timer.stays:  # It may have been set before the last record.
+                plain |= last >= now
             self._add_fired(row, now, last, plain, timer, due)
-            counts[cells[plain]] += 1
+            counts[cells[plain & (last < now)]] += 1
             self._set(row, timer)
 
     def _add_fired(self, row: Ints, now: Ints, last: Ints, plain: Bools, timer: Timer, due: DueRows) -> None:
@@ -141,7 +146,9 @@ class Folding:
         nobody = np.full(len(row), -1, np.int64)
         if alarms is None:
             if plain.any():
-                due.add(DuePoints(row[plain], now[plain], timer=True, event=nobody[plain]), state)
+                # A row that knows more than the moment is read as of what it knows.
+                moment = np.maximum(now, last)[plain]
+                due.add(DuePoints(row[plain], moment, True, nobody[plain], fired_ms=now[plain]), state)
             return
         at, code, amount = alarms.next(state, row, self.catalogue, last)
         real = plain | (at <= now)
@@ -153,14 +160,19 @@ class Folding:
         # An alarm for the same moment rings after the silence.
         state.flat["i8"][state.cells(RUNG, row)] = np.where(plain, now - 1, now)
 
-    def _set(self, row: Ints, timer: Timer) -> None:
-        """Set the timers of these rows to what comes first: the entity's timer, or an alarm."""
+    def _set(self, row: Ints, timer: Timer, began: Ints | None = None) -> None:
+        """Set the timers of these rows to what comes first: the entity's timer, or an alarm. ``began``: when the first
+        of the records just folded was heard of, where the entity's timer stays; then what was set before, or by that
+        record, holds if it comes earlier."""
         state, alarms = self.arena.rows, self._side.alarms
         last = state.flat["i8"][state.cells(LAST_EVENT, row)]
         fired = state.flat["u1"][state.cells(FIRED, row)].astype(np.int64)
         at = timer.due_ms(state.pick(row), self.catalogue, last, fired)
         if alarms is not None:
             at = np.minimum(at, alarms.next(state, row, self.catalogue, last)[0])
+        if began is not None:
+            first = timer.due_ms(state.pick(row), self.catalogue, began, fired)
+            at = np.minimum(np.minimum(at, first), self.arena.timer[row])
         if self._side.identities is not None:
             at = np.where(state.flat["i8"][state.cells(CLOSED, row)] > 0, NEVER, at)
         self.arena.timer[row] = at

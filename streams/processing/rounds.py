@@ -71,7 +71,8 @@ def plan(
     due = decisive[batch.type[event]] | (bucket > before)
     seen_then = watermark[np.minimum(next_position, len(watermark) - 1)] if len(row) else time
     heard_of = np.maximum(time, watermark[position])
-    ends = due | timer.may_fire(heard_of, seen_then)
+    # What was set before a record and stays may fire from where the watermark stood.
+    ends = due | timer.may_fire(watermark[position] if timer.stays else heard_of, seen_then)
     if alarms is not None:
         ends |= alarms.may_ring(heard_of, seen_then)
 

@@ -43,6 +43,11 @@ class SilencePolicy:
         return "silence"
 
     @property
+    def stays(self) -> bool:
+        """An event ends the silence."""
+        return False
+
+    @property
     def shortest_ms(self) -> int:
         return int(self.shortest_days * DAY_MS)
 

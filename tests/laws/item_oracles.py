@@ -159,7 +159,8 @@ class CategoryOracle:
         last = self._last[about.item_id] = max(self._last.get(about.item_id, 0), at, watermark)
         days = [self._day(last) + timedelta(days=n) for n in (1, 7, 30)]
         starts = [datetime(d.year, d.month, d.day, tzinfo=self._zone).timestamp() for d in days]
-        self._due[about.item_id] = [int(start * 1000) for start in starts]
+        due, before = [int(start * 1000) for start in starts], self._due.get(about.item_id, [])
+        self._due[about.item_id] = [*(at for at in before[:1] if at < due[0]), *due]
         if (name := category(about)) is not None:
             newest = (at, tie(about), name)
             self._category[about.item_id] = max(self._category.get(about.item_id, newest), newest)
