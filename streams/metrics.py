@@ -216,7 +216,8 @@ class Metrics:
         self.items_unavailable = gauge(
             "items_unavailable",
             "items",
-            "Items that a partition of shoppers knows to be sold out, delisted or badly reviewed: nobody is offered them.",
+            "Items that a partition of shoppers knows to be sold out, delisted, badly reviewed or suddenly rated worse: "
+            "nobody is offered them.",
             "entity",
             "partition",
         )

@@ -23,6 +23,7 @@ from streams.decisions.ads import AdPolicy
 from streams.decisions.churn_alert import ChurnAlertPolicy
 from streams.decisions.price_optimize import PricePolicy
 from streams.decisions.promotion import PromotionPolicy
+from streams.decisions.rating_drop import RatingPolicy
 from streams.decisions.recommendations import RecommendationPolicy
 from streams.decisions.shopper_profile import ProfilePolicy
 from streams.entities.contents import ENTITIES
@@ -201,6 +202,11 @@ class Settings:
         Literal["off", "split", "switchback"],
         _says("How to learn where too little is known: half of the items, or each item by turns; or not."),
     ] = "off"
+    rated_worse_days: Annotated[
+        int,
+        _in("days", 0, 180),
+        _says("For so long at most an item that is suddenly rated worse is offered to nobody; 0: it is offered."),
+    ] = 14
     lease_minutes: Annotated[
         int,
         _in("minutes", 1, 1440),
@@ -395,6 +401,7 @@ class Settings:
                 period_days=max(self.price_change_days, 14.0),
                 experiment=self.price_experiment,
             ),
+            rating=RatingPolicy(held_days=self.rated_worse_days),
             ads=AdPolicy(
                 cap=self.ad_cap,
                 cap_all=self.ad_cap_all,

@@ -28,6 +28,8 @@ class ItemFacts:
     """Mean stars; 0 or NaN without reviews."""
     nothing: Bools
     """Whether the arm is for recommended items, and none is."""
+    worse: Bools
+    """Whether one of them is suddenly rated worse."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +69,8 @@ def refused(case: Case, values: Values, items: ItemFacts) -> Ints:
     """[A, n] why each arm may not be offered to each shopper, the first reason in this order; 0 where it may, and where
     there is no such arm.
 
-    Never an offer that makes an order less likely, eats the margin, is for what cannot be bought or what others
-    complain of, or is worse than what the shopper holds.
+    Never an offer that makes an order less likely, eats the margin, is for what cannot be bought, what is
+    suddenly rated worse or what others complain of, or is worse than what the shopper holds.
     """
     table, campaign = case.table, case.campaign
     found = np.zeros(values.profit.shape, np.int64)
@@ -81,6 +83,7 @@ def refused(case: Case, values: Values, items: ItemFacts) -> Ints:
     if table.of_items.any():
         of_items, stars, units = table.of_items[:, campaign], table.min_rating[campaign], table.min_stock[campaign]
         note(Why.BAD_REVIEWS, of_items & (items.rating > 0) & (items.rating < stars))
+        note(Why.RATED_WORSE, of_items & items.worse)
         some = (units > 0) | (items.on_hand < 0)
         note(Why.OUT_OF_STOCK, of_items & some & ~(items.on_hand >= units))
         note(Why.NOTHING_TO_RECOMMEND, of_items & items.nothing)

@@ -242,13 +242,15 @@ class _Pairs:
     def _items(self) -> ItemFacts:
         """[A, n] about the items that each arm would offer."""
         shape = (len(self.plans.table.arm_is), len(self.at))
-        found = ItemFacts(np.full(shape, np.nan), np.full(shape, np.nan), np.zeros(shape, np.bool_))
+        unknown, no = np.full(shape, np.nan), np.zeros(shape, np.bool_)
+        found = ItemFacts(unknown, unknown.copy(), no, no.copy())
         for plan, span in zip(self.plans.plans, self.spans, strict=True):
             if plan.id in self.said.items:
                 items, at = self.said.items[plan.id], self.at[span]
                 found.on_hand[: len(plan.arms), span] = items.on_hand[:, at]
                 found.rating[: len(plan.arms), span] = items.rating[:, at]
                 found.nothing[: len(plan.arms), span] = items.nothing[:, at]
+                found.worse[: len(plan.arms), span] = items.worse[:, at]
         return found
 
     def settle(self, why: Ints) -> None:

@@ -12,11 +12,11 @@ import numpy as np
 from streams.campaigns import trigger_items
 from streams.campaigns.arms import ItemFacts
 from streams.campaigns.plan import Plan
-from streams.columns.arrays import Floats, Hashes, Ints
+from streams.columns.arrays import Bools, Floats, Hashes, Ints
 from streams.columns.layout import Rows
 from streams.columns.shopper_events import item_code
 from streams.records.campaign_parts import AnyOffer
-from streams.records.news import BADLY_REVIEWED, DELISTED, SOLD_OUT
+from streams.records.news import BADLY_REVIEWED, DELISTED, RATED_WORSE, SOLD_OUT
 
 #: How much there is against offering items (hashes) at offsets of the log: places in ``LEVELS``.
 Unavailable: TypeAlias = Callable[[Hashes, Ints], Ints]
@@ -58,25 +58,27 @@ class OfferedItems:
         items may be recommended to each."""
         arms, k = self.plan.campaign.offers, len(rows)
         on_hand, rating = np.full((len(arms), k), np.nan), np.full((len(arms), k), np.nan)
-        nothing = np.zeros((len(arms), k), np.bool_)
+        nothing, worse = (np.zeros((len(arms), k), np.bool_) for _ in range(2))
         for a, (arm, named) in enumerate(zip(arms, self.named, strict=True)):
             if arm.applies_to == "recommended":
                 on_hand[a], nothing[a] = _SOME, recommended == 0
             elif len(named):
                 level = unavailable(np.broadcast_to(named, (k, len(named))), offset[:, None])
-                on_hand[a], rating[a] = _known(level, np.full(k, _SOME), rating[a])
+                on_hand[a], rating[a], worse[a] = _known(level, np.full(k, _SOME), rating[a])
             elif arm.applies_to == "trigger_item":
                 level = unavailable(self.trigger(state, rows, kind)[:, None], offset[:, None])
                 units, stars = trigger_items.facts(state, rows, self.plan, kind)
-                on_hand[a], rating[a] = _known(level, np.where(np.isnan(units), _SOME, units), stars)
-        return ItemFacts(on_hand, rating, nothing)
+                on_hand[a], rating[a], worse[a] = _known(level, np.where(np.isnan(units), _SOME, units), stars)
+        return ItemFacts(on_hand, rating, nothing, worse)
 
 
-def _known(level: Ints, units: Floats, stars: Floats) -> tuple[Floats, Floats]:
+def _known(level: Ints, units: Floats, stars: Floats) -> tuple[Floats, Floats, Bools]:
     """[k] units and stars as they were said, or worse where that is known by now of any of the items (``level``:
-    [k, items])."""
-    gone, out, bad = ((level == each).any(axis=1) for each in (DELISTED, SOLD_OUT, BADLY_REVIEWED))
-    return np.where(gone, -1.0, np.where(out, np.minimum(units, 0.0), units)), np.where(bad, _WORST, stars)
+    [k, items]); and whether one is suddenly rated worse."""
+    against = (DELISTED, SOLD_OUT, BADLY_REVIEWED, RATED_WORSE)
+    gone, out, bad, worse = ((level == each).any(axis=1) for each in against)
+    units = np.where(gone, -1.0, np.where(out, np.minimum(units, 0.0), units))
+    return units, np.where(bad, _WORST, stars), worse
 
 
 def recommends(plan: Plan) -> bool:

@@ -20,7 +20,7 @@ from streams.effects.decided import Decision
 from streams.effects.off_policy import Evaluation, Logged, SupportError, evaluate
 
 #: What keeps an arm back whatever a file says of money.
-HARD = ("basket_unknown", "out_of_stock", "bad_reviews", "worse_than_held")
+HARD = ("basket_unknown", "out_of_stock", "rated_worse", "bad_reviews", "worse_than_held")
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,16 +39,17 @@ class Why(IntEnum):
     BELOW_MARGIN = 21
     NOTHING_TO_RECOMMEND = 22
     OUT_OF_STOCK = 23
-    BAD_REVIEWS = 24
-    WORSE_THAN_HELD = 25
+    RATED_WORSE = 24
+    BAD_REVIEWS = 25
+    WORSE_THAN_HELD = 26
     # An arm might have been offered.
-    NOT_WORTH_IT = 26
-    EXPLORED_NOTHING = 27
-    QUIET_HOURS = 28
-    BUDGET_SPENT = 29
-    POOL_EMPTY = 30
-    CAMPAIGN_HOLDOUT = 31
-    GLOBAL_HOLDOUT = 32
+    NOT_WORTH_IT = 27
+    EXPLORED_NOTHING = 28
+    QUIET_HOURS = 29
+    BUDGET_SPENT = 30
+    POOL_EMPTY = 31
+    CAMPAIGN_HOLDOUT = 32
+    GLOBAL_HOLDOUT = 33
 
     @property
     def word(self) -> str:
@@ -91,6 +92,7 @@ SENTENCES: dict[Why, str] = {
     Why.BELOW_MARGIN: "the discount would leave less of the margin than the floor allows",
     Why.NOTHING_TO_RECOMMEND: "nothing is to be recommended to the shopper",
     Why.OUT_OF_STOCK: "an item cannot be bought, too little of it is in stock, or its stock is unknown",
+    Why.RATED_WORSE: "an item is suddenly rated worse than it was",
     Why.BAD_REVIEWS: "the item's reviews are too bad",
     Why.WORSE_THAN_HELD: "the shopper already holds a better offer",
     Why.NOT_WORTH_IT: "no arm brings more than it costs",

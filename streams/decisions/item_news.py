@@ -10,12 +10,14 @@ import numpy as np
 from streams.columns.arrays import Bools, Floats, Ints
 from streams.columns.layout import Column, Rows
 from streams.decisions.decider import Group, Said
+from streams.decisions.rating_drop import RatingPolicy
 from streams.records.items import CatalogRecord
 from streams.records.news import (
     AVAILABLE,
     BADLY_REVIEWED,
     DELISTED,
     LEVELS,
+    RATED_WORSE,
     SOLD_OUT,
     AnyItemNews,
     ItemAvailable,
@@ -48,18 +50,19 @@ ON_HAND, LOCATIONS, NOW, RATING, REVIEWS, IS_LISTED = (
 
 class ItemNews:
     """Notices news at an item's due points and has it told; says nothing itself. ``group`` and ``partition``: of the
-    items' log.
+    items' log; ``rating``: of the decider that finds drops, which goes before this one.
 
-    Prevents two accidents: an item that cannot be bought is offered, so what is worse than before is told at once; and
-    an item whose stock flickers floods every partition of shoppers, so what is better is told at most every six hours:
-    at most 4 times in 24 hours, and worse, of which there are three steps, at most 15 times.
+    Prevents two accidents: an item that cannot be bought, or whose reviews just fell, is offered, so what is worse than
+    before is told at once; and an item whose stock flickers floods every partition of shoppers, so what is better is
+    told at most every six hours: at most 4 times in 24 hours, and worse, of which there are four steps, at most 20
+    times.
     """
 
     columns: tuple[Column, ...] = (TOLD, RAN_OUT, LISTED, PRICE, EASED, DROPPED)
     reads = (ON_HAND, LOCATIONS, NOW, RATING, REVIEWS, IS_LISTED)
 
-    def __init__(self, group: str, partition: int, tell: Callable[[AnyItemNews], None]) -> None:
-        self._group, self._partition, self._tell = group, partition, tell
+    def __init__(self, group: str, partition: int, rating: RatingPolicy, tell: Callable[[AnyItemNews], None]) -> None:
+        self._group, self._partition, self._rating, self._tell = group, partition, rating, tell
 
     def decide(self, state: Rows, group: Group) -> Iterable[Said]:
         """The price of an item that is not for sale is no news."""
@@ -89,7 +92,9 @@ class ItemNews:
         sold_out = (group.feature(LOCATIONS) > 0) & (group.feature(ON_HAND) == 0)
         stars = np.where(flags[told] == BADLY_REVIEWED, STARS_AGAIN, FEWEST_STARS)
         bad = (group.feature(REVIEWS) >= LEAST_REVIEWS) & (group.feature(RATING) < stars)
-        level = np.select([~for_sale, sold_out, bad], [DELISTED, SOLD_OUT, BADLY_REVIEWED], AVAILABLE)
+        fell = self._rating.holds_back(state, group.row, group.now_ms)
+        against = {DELISTED: ~for_sale, RATED_WORSE: fell, SOLD_OUT: sold_out, BADLY_REVIEWED: bad}
+        level = np.select(list(against.values()), list(against), AVAILABLE)
         eased = (level < flags[told]) & self._rested(state, group, EASED, CALM_MS)
         changed = (level > flags[told]) | eased
         ran_out = (flags[out] > 0) | sold_out

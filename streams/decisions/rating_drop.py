@@ -25,14 +25,16 @@ STARS_LATELY = Column("rating_drop/stars_lately", "i8")
 SQUARES_LATELY = Column("rating_drop/squares_lately", "i8")
 SINCE = Column("rating_drop/since", "i8")
 """Event time of the first of these."""
-TOLD = Column("rating_drop/told", "u1")
+TOLD = Column("rating_drop/told_ms", "i8")
+"""Event time of the review at which the drop was told; 0: none was, or it is over."""
 COUNTED = (BEFORE, STARS_BEFORE, SQUARES_BEFORE, LATELY, STARS_LATELY, SQUARES_LATELY)
 
 
 @dataclass(frozen=True, slots=True)
 class RatingPolicy:
-    """When a drop is one. Prevents three accidents: an alert for what a few reviewers did not like, one for each bad
-    review after a drop that was told, and one that calls sudden what took a year.
+    """When a drop is one, and for how long the item is offered to nobody. Prevents four accidents: an alert for what a
+    few reviewers did not like, one for each bad review after a drop that was told, one that calls sudden what took a
+    year, and an offer of what has just turned bad.
 
     A cumulative sum (Page 1954): each review adds by how much more than half a star it lies below what is usual, and
     one above takes off. Where nothing is left, what came counts as usual. Divided by the variance, the sum is about how
@@ -53,6 +55,13 @@ class RatingPolicy:
     sudden_days: int = 180
     remembered_reviews: int = 256
     """At so many what is usual counts half: what an item was long ago fades."""
+    held_days: int = 14
+    """For so long after a drop was told, and no longer than it lasts, the item is not offered."""
+
+    def holds_back(self, state: Rows, row: Ints, now_ms: Ints) -> Bools:
+        """[k] which items were suddenly rated worse, so that they are not offered."""
+        told: Ints = state.flat["i8"][state.cells(TOLD, row)]
+        return (told > 0) & (now_ms - told < self.held_days * DAY_MS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,15 +79,16 @@ class Found:
 def follow(state: Rows, row: Ints, stars: Ints, now_ms: Ints, policy: RatingPolicy) -> Found:
     """Take a review of each of some rows, none twice: ``stars`` [k] 1 to 5, ``now_ms`` [k] event times. Whole numbers
     throughout: what is found does not depend on a machine's arithmetic."""
-    whole, flags = state.flat["i8"], state.flat["u1"]
+    whole = state.flat["i8"]
     cells = [state.cells(column, row) for column in COUNTED]
     before, stars_before, squares_before, lately, stars_lately, squares_lately = (whole[cell] for cell in cells)
     told_cells, since_cells = state.cells(TOLD, row), state.cells(SINCE, row)
-    told, since = flags[told_cells] > 0, np.where(lately == 0, now_ms, whole[since_cells])
+    told_ms, since = whole[told_cells], np.where(lately == 0, now_ms, whole[since_cells])
     lately, stars_lately, squares_lately = lately + 1, stars_lately + stars, squares_lately + stars**2
     # Times twice the reviews before, so that no fraction is lost.
     missing = 2 * (lately * stars_before - stars_lately * before) - lately * before
     enough = _enough(missing, before, stars_before, squares_before, lately, policy)
+    told = told_ms > 0
     old, learning = now_ms - since > policy.sudden_days * DAY_MS, before < policy.least_reviews
     dropped = enough & ~told & ~learning & ~old
     usual_again = learning | (missing <= 0) | (old & ~told)
@@ -95,7 +105,8 @@ def follow(state: Rows, row: Ints, stars: Ints, now_ms: Ints, policy: RatingPoli
     after += [np.where(goes, 0, part) for part in (lately, stars_lately, squares_lately)]
     for cell, values in zip(cells, after, strict=True):
         whole[cell] = values
-    whole[since_cells], flags[told_cells] = np.where(goes, 0, since), (told | dropped) & ~goes
+    whole[since_cells] = np.where(goes, 0, since)
+    whole[told_cells] = np.where(goes, 0, np.where(dropped, now_ms, told_ms))
     return Found(dropped, before, stars_before, lately, stars_lately, since)
 
 

@@ -39,7 +39,8 @@ class RecommendationPolicy:
     Prevents four accidents: a shopper is shown what they have just carried home (``just_bought_days`` long, unless
     they buy it again at a rhythm that is as fast, from ``ripe`` of their usual time on), an item that the shop does not
     want to be recommended (``never``, item ids), a list that is longer than anybody reads (``most``; ``with_cart`` of
-    what goes with a cart), and, whatever the policy says, an item that is sold out, delisted or badly reviewed.
+    what goes with a cart), and, whatever the policy says, an item that is sold out, delisted, badly reviewed or
+    suddenly rated worse.
     """
 
     most: int = 20

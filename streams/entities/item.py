@@ -78,7 +78,7 @@ class ItemSide:
         self._late_labels = LateLabels(start.outputs)
         self._told_to = range(start.partitions or 0)
         self._noticed: list[AnyItemNews] = []
-        self._news = ItemNews(start.group, start.partition, self._noticed.append)
+        self._group, self._partition = start.group, start.partition
         self.deciders: tuple[Decider, ...] = ()
         self.under(start.rules, NO_TIME)
 
@@ -114,7 +114,8 @@ class ItemSide:
             profiles, enrichment, Pictured(), Embeds(), Describes(), forecasts, prices, suggests, inventory, drops,
             ReviewsSaid(),
         )  # fmt: skip
-        self.deciders = (self._late_labels, Scores("item"), *said, self._news)
+        news = ItemNews(self._group, self._partition, rules.rating, self._noticed.append)
+        self.deciders = (self._late_labels, Scores("item"), *said, news)
 
     def plan(self, plans: Plans | None) -> None:
         """Campaigns decide about shoppers only."""

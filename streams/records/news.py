@@ -10,10 +10,10 @@ import msgspec
 from msgspec import Meta
 
 Cents = Annotated[int, Meta(ge=0, le=10**12)]
-WhyUnavailable = Literal["badly_reviewed", "sold_out", "delisted"]
+WhyUnavailable = Literal["badly_reviewed", "sold_out", "rated_worse", "delisted"]
 #: How much there is against offering an item, by its place: nothing, or why, each worse than the one before.
 LEVELS: tuple[str, ...] = ("", *get_args(WhyUnavailable))
-AVAILABLE, BADLY_REVIEWED, SOLD_OUT, DELISTED = range(len(LEVELS))
+AVAILABLE, BADLY_REVIEWED, SOLD_OUT, RATED_WORSE, DELISTED = range(len(LEVELS))
 
 
 class _News(msgspec.Struct, tag_field="type", kw_only=True, frozen=True, gc=False, omit_defaults=True):
@@ -37,8 +37,9 @@ class ItemUnavailable(_News, tag="item_unavailable", frozen=True, kw_only=True):
     why: Annotated[
         WhyUnavailable,
         Meta(
-            description="The worst that is known of it: listed no more, counted at 0 in all places together, or at "
-            "least 5 reviews of less than 2 stars on average."
+            description="The worst that is known of it: listed no more, suddenly rated worse (rating_dropped in "
+            "item.alerts.v1), counted at 0 in all places together, or at least 5 reviews of less than 2 stars on "
+            "average."
         ),
     ]
 

@@ -80,6 +80,8 @@ class Due:
     segment: str | None
     nothing: bool
     """Whether nothing is to be recommended."""
+    worse: bool
+    """Whether the item is suddenly rated worse."""
     uplift: dict[str, list[float]]
     left: dict[str, int]
     """What is left of it now: the same for all of a group."""
@@ -155,8 +157,8 @@ def _one(
         return guard, arm, 0
     if not allowed:
         order = (
-            "uplift_unknown negative_uplift basket_unknown below_margin nothing_to_recommend out_of_stock bad_reviews "
-            "worse_than_held"
+            "uplift_unknown negative_uplift basket_unknown below_margin nothing_to_recommend out_of_stock "
+            "rated_worse bad_reviews worse_than_held"
         )
         return max((r for r in reasons if r), key=order.split().index), arm, 0
     if arm is None:
@@ -246,6 +248,8 @@ def _choose(
                 reason = "nothing_to_recommend"
             elif economics.min_stock > 0 and not due.stock >= economics.min_stock:
                 reason = "out_of_stock"
+            elif due.worse:
+                reason = "rated_worse"
             elif due.rating > 0 and due.rating < economics.min_rating:
                 reason = "bad_reviews"
         if reason is None and int(discount) < held:

@@ -99,7 +99,8 @@ def columns_at(events: list[Any], shoppers: list[str], now: Ints) -> Callable[[s
 
 def facts(on_hand: float, k: int) -> ItemFacts:
     """So much in stock of whatever an arm offers, with good reviews."""
-    return ItemFacts(np.full((1, k), on_hand), np.full((1, k), 4.5), np.zeros((1, k), np.bool_))
+    no = np.zeros((1, k), np.bool_)
+    return ItemFacts(np.full((1, k), on_hand), np.full((1, k), 4.5), no, no)
 
 
 def decided(name: str, shoppers: list[str], said: Inputs | None = None, instead: list[Any] | None = None) -> Decided:

@@ -107,6 +107,7 @@ def due_at(rng: random.Random, chosen: CampaignSet, now: int, step: int) -> orac
         stage=rng.choice([None, *STAGES]),
         segment=rng.choice([None, *SEGMENTS]),
         nothing=rng.random() < 0.3,
+        worse=rng.random() < 0.2,
         uplift={c.id: [rng.choice([-0.1, 0.02, 0.3, 0.3, nan]) for _ in c.arms] for c in chosen.campaigns},
         left={},
     )
@@ -175,6 +176,7 @@ class World:
                     np.tile([d.rating for d in dues], (len(c.arms), 1)),
                     np.tile([d.nothing for d in dues], (len(c.arms), 1))
                     & np.array([[arm.applies_to == "recommended"] for arm in c.offers]),
+                    np.tile([d.worse for d in dues], (len(c.arms), 1)),
                 )
                 for c in self.chosen.campaigns
             },

@@ -183,7 +183,8 @@ def test_nothing_that_cannot_be_bought_is_listed_or_offered() -> None:
             whys = {against.get(item, "") for item in named}
             out = "delisted" in whys or ("sold_out" in whys and one.campaign == "named")
             bad = "badly_reviewed" in whys and one.campaign == "early"
-            wanted = {"out_of_stock"} if out else {"bad_reviews"} if bad else {None, "worse_than_held"}
+            worse = {"rated_worse"} if "rated_worse" in whys else {"bad_reviews"} if bad else {None, "worse_than_held"}
+            wanted = {"out_of_stock"} if out else worse
             assert arm.refused in wanted
         refused.append(arm.refused)
         if one.decision == "offered":
@@ -192,7 +193,7 @@ def test_nothing_that_cannot_be_bought_is_listed_or_offered() -> None:
             assert bool(one.models) == (one.campaign == "shown")
     made = [offer.campaign for offer in offers.values()]
     assert min(made.count(name) for name in ("named", "early", "shown")) > 4
-    assert {"nothing_to_recommend", "out_of_stock", "bad_reviews"} <= set(refused)
+    assert {"nothing_to_recommend", "out_of_stock", "rated_worse", "bad_reviews"} <= set(refused)
 
 
 @settings(max_examples=4, phases=(Phase.explicit, Phase.reuse, Phase.generate))

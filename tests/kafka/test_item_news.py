@@ -11,9 +11,9 @@ import pytest
 from streams.campaigns.examples import text
 from streams.records import events as e
 from streams.records.events import decode_event
-from streams.records.items import ItemChanged, ItemDelisted, ItemListed, StockCounted
+from streams.records.items import ItemChanged, ItemDelisted, ItemListed, ItemReviewed, StockCounted
 from streams.records.news import ITEM_NEWS
-from streams.topics import CATALOG, EVENTS, OFFERS, STOCK
+from streams.topics import CATALOG, EVENTS, OFFERS, REVIEWS, STOCK, WITHHELD
 from tests.kafka.harness import Cluster
 from tests.kafka.test_campaigns import run, said
 from tests.shoppers import HOUR, NOON, Log, carted, log_of, viewed
@@ -116,6 +116,15 @@ def test_news_of_items_becomes_offers(cluster: Cluster, tmp_path: Path) -> None:
     assert all(offer["items"] == ["tea"] for offer in cheaper)
     again = json.loads(run(cluster, "campaigns", "show", "price-drop").stdout)
     assert again["state"] == "active"
+    stars = [
+        ItemReviewed(event_id=f"r{k}", item_id="tea", event_time=NOON + 3 * HOUR, rating=5 if k < 12 else 1)
+        for k in range(14)
+    ]
+    cluster.send_catalogue([(REVIEWS.name, review) for review in stars])
+    cluster.wait_caught_up()
+    assert not filled(cluster, NOON + 3 * HOUR)
+    withheld = [one for one in said(cluster, WITHHELD.name) if one["event_time_ms"] == NOON + 3 * HOUR]
+    assert "rated_worse" in {one["reason"] for one in withheld}
     cluster.send_catalogue([(CATALOG.name, ItemDelisted(event_id="d", item_id="tea", event_time=NOON + 3 * HOUR))])
     cluster.wait_caught_up()
     assert not filled(cluster, NOON + 3 * HOUR)

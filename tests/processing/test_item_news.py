@@ -12,6 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from streams.columns.layout import Layout, Rows
+from streams.decisions.rating_drop import RatingDrops, RatingPolicy, follow
 from streams.entities.item import ITEM
 from streams.entities.shopper import SHOPPER
 from streams.processing.applied import Applied
@@ -22,6 +24,7 @@ from streams.records import items as i
 from streams.records.news import (
     BADLY_REVIEWED,
     ITEM_NEWS,
+    RATED_WORSE,
     SOLD_OUT,
     AnyItemNews,
     ItemAvailable,
@@ -37,9 +40,11 @@ from tests.shoppers import DAY, HOUR, NOON, log_of, viewed
 from tests.worlds import DictTier
 
 
-def processor_of_items(tier: DictTier | None = None, partition: int = 0) -> PartitionProcessor:
+def processor_of_items(
+    tier: DictTier | None = None, partition: int = 0, rules: Rules | None = None
+) -> PartitionProcessor:
     shelf: Any = NoModels()
-    return PartitionProcessor(ITEM, partition, Rules(), shelf, tier=tier, partitions=PARTITIONS, group="shop")
+    return PartitionProcessor(ITEM, partition, rules or Rules(), shelf, tier=tier, partitions=PARTITIONS, group="shop")
 
 
 def news_of(results: Iterable[Applied]) -> list[AnyItemNews]:
@@ -79,6 +84,8 @@ def reviewed(at: int, *stars: int) -> list[i.ItemRecord]:
     ]
 
 
+#: What is usual, and what shows that it is not any more.
+GOOD, BAD = (5,) * 12, (1,) * 2
 LISTED, DELISTED = priced(NOON, 5, i.ItemListed), i.ItemDelisted(event_id="d", item_id="tea", event_time=NOON + 2)
 
 
@@ -109,6 +116,21 @@ LISTED, DELISTED = priced(NOON, 5, i.ItemListed), i.ItemDelisted(event_id="d", i
             [*reviewed(NOON, 1, 1, 1, 1, 1), counted(NOON + 5, 0), counted(NOON + 6, 4)],
             ["4 badly_reviewed", "5 sold_out", "6 badly_reviewed"],
         ),
+        # Suddenly rated worse: for 14 days, or until the drop is over; beside what else there is.
+        (reviewed(NOON, *GOOD, *BAD[1:]), []),
+        (
+            [*reviewed(NOON, *GOOD, *BAD), counted(NOON + 14 * DAY, 3), counted(NOON + 14 * DAY + 13, 3)],
+            ["13 rated_worse", "15 available"],
+        ),
+        (reviewed(NOON, *GOOD, *BAD, *(5,) * 20), ["13 rated_worse", "27 available"]),
+        (
+            [*reviewed(NOON, *GOOD, *BAD), *(counted(NOON + k * DAY, n) for k, n in ((1, 0), (20, 0), (21, 5)))],
+            ["13 rated_worse", "15 sold_out", "16 restocked"],
+        ),
+        (
+            [LISTED, *reviewed(NOON, *GOOD, *BAD), DELISTED, priced(NOON + DAY, 5, i.ItemListed)],
+            ["14 rated_worse", "15 delisted", "16 rated_worse"],
+        ),
     ],
 )
 def test_when_it_is_told_that_an_item_may_be_offered_or_not(
@@ -128,19 +150,23 @@ def shown(said: AnyItemNews) -> str:
 @given(seed=st.integers(0, 10**6))
 def test_an_item_is_never_told_to_be_better_than_it_is_and_is_told_of_a_few_times_a_day(seed: int) -> None:
     """Held against what its records say, read one after the other."""
-    rng, processor, at = random.Random(seed), processor_of_items(), NOON
+    rng, policy, at = random.Random(seed), RatingPolicy(held_days=1), NOON
+    processor = processor_of_items(rules=Rules(rating=policy))
+    row, rated = np.zeros(1, np.int64), Rows.zeros(Layout(RatingDrops.columns), 1)
     counts, stars, listed, ever = dict[str, int](), list[int](), False, False
     told, eased = 0, list[int]()
     mean = rng.choice((1, 2, 4))
-    for k in range(120):
+    for k in range(160):
         at += rng.choice((1, 60_000, HOUR, 3 * HOUR))
         base: dict[str, Any] = {"event_id": f"e{k}", "item_id": "tea", "event_time": at}
         kind, record = rng.random(), i.ItemDelisted(**base)
-        if kind < 0.6:
+        if kind < 0.3:
             place, on_hand = rng.choice("ab"), rng.choice((0, 0, 3))
             counts[place], record = on_hand, i.StockCounted(on_hand=on_hand, location=place, **base)  # type: ignore[assignment]
         elif kind < 0.8:
+            mean = mean if k % 40 else rng.choice((1, 2, 4))
             stars.append(min(max(mean + rng.choice((-1, 0, 1)), 1), 5))
+            follow(rated, row, np.array(stars[-1:]), np.array([at]), policy)
             record = i.ItemReviewed(rating=stars[-1], **base)  # type: ignore[assignment]
         else:
             listed = kind < 0.95
@@ -150,7 +176,9 @@ def test_an_item_is_never_told_to_be_better_than_it_is_and_is_told_of_a_few_time
         result = processor.apply(item_slices([(b"tea", value, None)], start=k)[0])
         rating = np.float32(sum(stars) / max(len(stars), 1))
         bad = len(stars) >= 5 and rating < (2.25 if told == BADLY_REVIEWED else 2)
-        level = GONE if ever and not listed else SOLD_OUT if counts and not any(counts.values()) else int(bad)
+        fell = policy.holds_back(rated, row, np.array([at]))[0]
+        level = SOLD_OUT if counts and not any(counts.values()) else int(bad)
+        level = GONE if ever and not listed else RATED_WORSE if fell else level
         for said in news_of([result]):
             before, told = told, level_of(said) or 0
             eased += [at] if told < before else []
@@ -215,11 +243,12 @@ def test_one_record_may_be_both() -> None:
 def test_any_cut_of_the_items_log_gives_the_same_news_and_a_crash_only_tells_it_again(
     seed: int, cuts: list[int], crash: int
 ) -> None:
-    log = item_logs(
-        told(shopper_logs(seed, 300)), catalogue(seed, 20, 500, items=[f"item-{k}" for k in range(8)]), seed
-    )[0]
+    records = catalogue(seed, 20, 500, items=[f"item-{k}" for k in range(8)])
+    records[50:50] = [("catalog.reviews.v1", review) for review in reviewed(NOON + 2 * DAY, *GOOD, *BAD)]
+    log = item_logs(told(shopper_logs(seed, 300)), records, seed)[0]
     whole = news_of([processor_of_items().apply(slice_) for slice_ in item_slices(log)])
     assert len(whole) > 5
+    assert "rated_worse" in {one.why for one in whole if isinstance(one, ItemUnavailable)}
     parts = processor_of_items()
     assert news_of([parts.apply(slice_) for slice_ in item_slices(log, cuts=cuts)]) == whole
     # Rows of the last flush are there, some of them; the progress record is not.

@@ -16,7 +16,7 @@ from streams.processing.identity import Identities
 from streams.processing.partition import PartitionProcessor
 from streams.processing.rules import Rules
 from streams.records import events as e
-from streams.records.news import ItemAvailable, ItemPriceDropped, encode_news
+from streams.records.news import ItemAvailable, ItemPriceDropped, ItemUnavailable, encode_news
 from streams.records.offers import OfferMade, OfferWithheld
 from streams.records.receipts import Receipt
 from tests.budget.stream import NoModels
@@ -163,7 +163,10 @@ def test_an_offer_that_waits_for_quiet_hours_to_end_is_still_for_the_item() -> N
     only_item = msgspec.structs.replace(CHEAPER, arms=CHEAPER.arms[:1])
     night = NOON // DAY * DAY + DAY + 3 * HOUR
     ticks = log_of(*(e.ClockTicked(event_time=night + k * HOUR) for k in range(14)))
-    for between, expected in (([], ["tea"]), (log_of(ordered("ann", night + 1, item_id="tea")), None)):
+    said: dict[str, Any] = {"group": "", "item_id": "tea", "event_time": NOON, "source_partition": 0}
+    fell: Log = [(None, encode_news(ItemUnavailable(**said, source_offset=2, why="rated_worse")))]
+    bought = log_of(ordered("ann", night + 1, item_id="tea"))
+    for between, expected in (([], ["tea"]), (bought, None), (fell, None)):
         log = [*log_of(wished("ann", night)), *dropped(1), *between, *ticks]
         leased = with_choices(log, (0, chosen(only_item, holdout_share=0, time_zone="UTC")))
         tier, world = DictTier(), World()
@@ -176,6 +179,7 @@ def test_an_offer_that_waits_for_quiet_hours_to_end_is_still_for_the_item() -> N
         assert found == ([("deferred", expected)] if expected else [])
         reasons = [said.reason for said in of(world, OfferWithheld)]
         assert reasons == ["quiet_hours"] if expected else "quiet_hours" in reasons
+        assert ("rated_worse" in reasons) == (between is fell)
         assert run(leased).outcomes == world.outcomes
 
 
