@@ -67,7 +67,7 @@ def test_a_row_gets_the_same_bits_alone_and_in_any_batch(each: Task) -> None:
     many = min(1001, 2 * BLOCK_NUMBERS // predictor(each).width + 7)  # Of wide rows fewer are given to ONNX at once.
     rows = np.resize(golden, (many, golden.shape[1]))
     whole = predictor(each).score(rows)
-    for size in (1, 2, 3, 7, 64, many - 2, many - 1):
+    for size in (0, 1, 2, 3, 7, 64, many - 2, many - 1):
         some = predictor(each).score(rows[:size])
         for name in each.output_names:
             np.testing.assert_array_equal(some[name], whole[name][:size])
