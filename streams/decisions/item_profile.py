@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from streams.columns.layout import Column, Rows
 from streams.decisions.decider import Group, Names, Said
+from streams.decisions.rating_drop import RatingPolicy
 from streams.features.kinds.taste import code
 from streams.records.outcomes import ItemProfiled, outcome_id
 
@@ -40,15 +41,16 @@ STOCK = ("on_hand", "on_order", "cover_days")
 
 
 class ItemProfiles:
-    """One ``ItemProfiled`` per due point; ``currency`` and ``rules`` are said with it."""
+    """One ``ItemProfiled`` per due point; ``currency`` and ``rules`` are said with it. ``rating``: of the decider that
+    finds drops, which goes before this one."""
 
     columns: tuple[Column, ...] = ()
     reads = (
         *(address for address, _ in NUMBERS.values()), CATEGORY, "listing.listed", "stock.locations",
     )  # fmt: skip
 
-    def __init__(self, currency: str, rules: str, names: Names) -> None:
-        self._currency, self._rules, self._names = currency, rules, names
+    def __init__(self, currency: str, rules: str, names: Names, rating: RatingPolicy) -> None:
+        self._currency, self._rules, self._names, self._rating = currency, rules, names, rating
 
     def decide(self, state: Rows, group: Group) -> Iterable[Said]:
         columns = {name: _numbers(group.feature(address), digits) for name, (address, digits) in NUMBERS.items()}
@@ -57,6 +59,7 @@ class ItemProfiles:
             for name in STOCK:
                 columns[name] = [n if known else None for n, known in zip(columns[name], counted.tolist(), strict=True)]
         columns["event_time_ms"] = group.now_ms.tolist()
+        columns["rated_worse"] = self._rating.holds_back(state, group.row, group.now_ms).tolist()
         columns["listed"] = (group.feature("listing.listed") > 0).tolist()
         names, category = list(columns), code(group.feature(CATEGORY)).tolist()
         for i, (item, values) in enumerate(zip(group.key, zip(*columns.values(), strict=True), strict=True)):

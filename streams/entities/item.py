@@ -103,15 +103,15 @@ class ItemSide:
     def under(self, rules: Rules, watermark_ms: int) -> None:
         """From here on these rules hold."""
         self._days = Days(rules.time_zone)
-        profiles = ItemProfiles(rules.decode.currency, rules.digest, self._names)
+        drops = RatingDrops(rules.rating, rules.digest)
+        profiles = ItemProfiles(rules.decode.currency, rules.digest, self._names, rules.rating)
         enrichment = Enrichment(rules.digest, self._names)
         forecasts = SalesForecasts(rules.forecast, rules.digest)
         prices = PriceForecasts(rules.price_forecast, rules.decode.currency, rules.digest)
         suggests = PriceSuggestions(rules.prices, rules.decode.currency, rules.digest)
         inventory = Inventory(rules.inventory, rules.decode.currency, rules.digest, self._days)
-        drops = RatingDrops(rules.rating, rules.digest)
         said = (
-            profiles, enrichment, Pictured(), Embeds(), Describes(), forecasts, prices, suggests, inventory, drops,
+            drops, profiles, enrichment, Pictured(), Embeds(), Describes(), forecasts, prices, suggests, inventory,
             ReviewsSaid(),
         )  # fmt: skip
         news = ItemNews(self._group, self._partition, rules.rating, self._noticed.append)
@@ -248,6 +248,7 @@ ITEM = Entity(
     deciders=(
         LateLabels,
         Scores,
+        RatingDrops,
         ItemProfiles,
         Enrichment,
         Pictured,
@@ -257,7 +258,6 @@ ITEM = Entity(
         PriceForecasts,
         PriceSuggestions,
         Inventory,
-        RatingDrops,
         ReviewsSaid,
         ItemNews,
     ),

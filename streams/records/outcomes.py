@@ -266,6 +266,9 @@ class ItemProfiled(ItemOutcome, frozen=True, kw_only=True):
     reviews: Annotated[int, Meta(description="Reviews so far.")]
     rating: Annotated[float, Meta(description="Mean stars, 1 to 5; 0 without a review.")]
     rating_recent: Annotated[float, Meta(description="The same, old reviews faded with a half-life of 30 days.")]
+    rated_worse: Annotated[
+        bool, Meta(description="Whether it is suddenly rated worse, and offered to nobody for that.")
+    ] = False
     currency: Annotated[str, Meta(description="ISO 4217.")]
     rules: Annotated[str, Meta(description="Digest of the rules that decided.")]
 

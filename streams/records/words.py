@@ -345,7 +345,8 @@ def _item_profile(record: ItemProfiled) -> str:
         lasts = f" for {record.cover_days:.0f} days" if record.units_30d else ""
         parts.append(f"{record.on_hand:,} in stock{lasts}")
     if record.reviews:
-        parts.append(f"{record.rating:.1f} stars of {record.reviews:,} reviews")
+        worse = ", suddenly rated worse" if record.rated_worse else ""
+        parts.append(f"{record.rating:.1f} stars of {record.reviews:,} reviews{worse}")
     return ", ".join(parts if record.listed else ["not listed", *parts])
 
 

@@ -18,6 +18,7 @@ from streams.processing.partition import PartitionProcessor
 from streams.processing.rules import Rules
 from streams.records import items as i
 from streams.records import words
+from streams.records.outcomes import AnyOutcome, ItemProfiled
 from streams.records.reviewed import RatingDropped
 from streams.topics import TOPIC_OF
 from tests.items import ItemLog, item_logs, item_slices
@@ -153,15 +154,19 @@ def log_of() -> ItemLog:
     return next(log for log in logs if any(key == b"a" for key, _, _ in log))
 
 
-def run(log: ItemLog, cuts: Iterable[int] = (), *, restarts: bool = False) -> list[RatingDropped]:
-    tier, found = DictTier(), []
+def said_of(log: ItemLog, cuts: Iterable[int] = (), *, restarts: bool = False) -> list[AnyOutcome]:
+    tier, found = DictTier(), list[AnyOutcome]()
     processor = PartitionProcessor(ITEM, 0, Rules(), ItemModels())
     for slice_ in item_slices(log, 0, cuts):
         if restarts:
             tier.write(processor.drain_changes())
             processor = PartitionProcessor(ITEM, 0, Rules(), ItemModels(), tier=tier)
-        found += [o for o in processor.apply(slice_).outcomes if isinstance(o, RatingDropped)]
+        found += processor.apply(slice_).outcomes
     return found
+
+
+def run(log: ItemLog, cuts: Iterable[int] = (), *, restarts: bool = False) -> list[RatingDropped]:
+    return [said for said in said_of(log, cuts, restarts=restarts) if isinstance(said, RatingDropped)]
 
 
 LOG = log_of()
@@ -177,6 +182,10 @@ def test_it_is_said_of_the_item_why_by_how_much_and_since_when() -> None:
     assert said.rating == round(sum(lately) / len(lately), 2)
     assert said.stars == round(said.rating_before - said.rating, 2)
     assert TOPIC_OF[RatingDropped] == "item.alerts.v1"
+    profiles = [each for each in said_of(LOG) if isinstance(each, ItemProfiled) and each.rated_worse]
+    worse = [each.event_time_ms for each in profiles if each.item_id == "a"]
+    assert len(worse) == len(profiles)
+    assert worse == [NOON + k * DAY for k in range(after, len(USUAL + BAD * 2))]
     text = words.said(said)
     assert text.startswith(f"rated worse: {said.stars:.1f} stars fewer: {said.reviews} reviews since ")
 
