@@ -44,6 +44,7 @@ def told() -> tuple[type[Exception], ...]:
     from streams.commands.describe import WriterError
     from streams.commands.reviews import NoReviews
     from streams.coupon_loading import CodesError
+    from streams.demand_book import NothingForetold
     from streams.effects.off_policy import SupportError
     from streams.followed import FollowedError
     from streams.goes_with import UnknownItems
@@ -72,6 +73,7 @@ def told() -> tuple[type[Exception], ...]:
         UnknownCampaign,
         NoPicture,
         NoSuggestion,
+        NothingForetold,
         WriterError,
         NoReviews,
         UnknownItems,
@@ -107,6 +109,7 @@ COMMANDS = {
     "archive": "archive",
     "features": "features",
     "campaigns": "campaigns",
+    "demand": "demand",
     "prices": "prices",
     "effect": "effect",
     "evaluate-policy": "evaluate_policy",

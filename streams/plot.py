@@ -1,4 +1,4 @@
-"""A small plot in plain characters, for a terminal as for a pipe."""
+"""Small plots in plain characters, for a terminal as for a pipe."""
 
 from __future__ import annotations
 
@@ -49,3 +49,13 @@ def plot(points: Sequence[Point], value: Callable[[float], str], time: Callable[
     lines = [f"{names.get(y, ''):>{wide}} {''.join(line)}".rstrip() for y, line in enumerate(grid)]
     until = f"{time(last):>{WIDTH - len(time(first))}}" if last > first else ""
     return [*lines, f"{'':>{wide}} {time(first)}{until}"]
+
+
+def bars(numbers: Sequence[int]) -> str:
+    """Numbers as little bars, the largest one full.
+
+    >>> bars([0, 1, 4, 8])
+    '▁▂▅█'
+    """
+    most = max(1, *numbers) if numbers else 1
+    return "".join("▁▂▃▄▅▆▇█"[round(7 * number / most)] for number in numbers)

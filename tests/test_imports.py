@@ -109,6 +109,7 @@ LAYERS = (
     (
         "brought",
         "coupon_loading",
+        "demand_book",
         "goes_with",
         "parts",
         "price_book",

@@ -237,6 +237,13 @@ def _curves(found: dict[str, dict[str, list[list[float]]]]) -> str:
         "calibration": ("Calibration, ten groups", "mean score", "share that happened"),
         "lift": ("Lift", "share of shoppers taken, best first", "times the base rate"),
     }
+    if of_amounts := "roc" not in next(iter(found.values())):
+        titles["calibration"] = (
+            "Foretold, and what came: ten groups",
+            "mean of what was foretold",
+            "mean of what came",
+        )
+        titles["lift"] = ("Lift", "share taken, by what was foretold, largest first", "times the mean")
     drawn = {kind: said for kind, said in titles.items() if kind in next(iter(found.values()))}
     axes = figure.subplots(1, len(drawn))
     for axis, (kind, (title, x, y)) in zip(axes, drawn.items(), strict=True):
@@ -251,8 +258,14 @@ def _curves(found: dict[str, dict[str, list[list[float]]]]) -> str:
                 ms=3,
                 label=model,
             )
+        ends = [0.0, 1.0]
+        if kind == "calibration" and of_amounts:
+            values = [value for curve in found.values() for point in curve[kind] for value in point[:2]]
+            ends = [min(values), max(values)]
+            if ends[0] > 0:
+                axis.set(xscale="log", yscale="log")  # a few large amounts hide all the others
         if kind in ("roc", "calibration"):
-            axis.plot([0, 1], [0, 1], color="#bbb", lw=0.8, zorder=0)
+            axis.plot(ends, ends, color="#bbb", lw=0.8, zorder=0)
         axis.set(title=title, xlabel=x, ylabel=y)
     axes[0].legend(fontsize=8)
     return _svg(figure)

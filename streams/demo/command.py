@@ -11,10 +11,11 @@ from typing import Any
 import msgspec
 from rich.markup import escape
 
-from streams.demo import before_after, campaigns, items, prices, recommending, systems
+from streams.demo import before_after, campaigns, demand, items, prices, recommending, systems
 from streams.demo.campaigns import Campaigns
 from streams.demo.following import ItemsLog, fates, follow
 from streams.demo.hindsight import Hindsight, period
+from streams.demo.nights import Nights
 from streams.demo.page import page
 from streams.demo.recommending import OwnModel
 from streams.demo.recording import Recording
@@ -63,13 +64,14 @@ def _run(stack: ExitStack, broker: str | None, start_ms: int | None, stop_ms: in
     catalogue = Catalogue(stage.kafka, start_ms, stop_ms)
     acting = Campaigns(stage.settings, stage.worker.kill_and_restart)
     own = OwnModel(stage.settings, acting.caught_up)
+    nights = Nights(lambda: int(catalogue.items.sales.day.max()), acting.caught_up)
     sending = Sending(
         stage.kafka,
         recording,
         start_ms,
         stop_ms,
         after=catalogue.listed,
-        paced=lambda events: acting.paced(own.paced(events)),
+        paced=lambda events: acting.paced(nights.paced(own.paced(events))),
     )
     console.print(f"Replaying Complete Journey ({COMPLETE_JOURNEY.meaning}){sending.part}.")
     console.print(
@@ -93,6 +95,7 @@ def _run(stack: ExitStack, broker: str | None, start_ms: int | None, stop_ms: in
         answered = systems.answered(reader, starts, recording, examples)
         enriched = before_after.told(reader, starts, catalogue.items)
         priced = prices.best(reader, starts, catalogue.items)
+        foretold = demand.summary(reader, starts, recording.end_ms, catalogue.items, stage.settings)
         held = campaigns.summary(acting, reader, starts, recording, followed.samples)
     read = {**watch.read(), "scored": len(recording.scored), "item_profiles": answered["items"]["answers"]}
     told = summary(followed, sending.lane.sent, read, recording)
@@ -107,6 +110,7 @@ def _run(stack: ExitStack, broker: str | None, start_ms: int | None, stop_ms: in
         "recommended": recommending.in_words(answered[recommending.TASK]["example"], catalogue.items),
         "enriched": enriched,
         "items": items.summary(followed, catalogue.kinds, listed),
+        "demand": foretold,
         "prices": priced,
         "story": msgspec.to_builtins(story),
     }

@@ -122,6 +122,33 @@ def ranking(name: str, ranked: Ranking, rows: list[Numbers]) -> Element:
     return picture(name, ranked.title, f"{told}. The lines are units by week.", WIDTH, 52.0 * len(rows), *inside)
 
 
+def foretold(name: str, row: Numbers) -> Element:
+    """One item by stretches of 7 days: what was foretold of each as a fan, what came as a line."""
+    weeks, day = row["weeks"], 86_400_000
+    starts = [round(datetime.fromisoformat(f"{week['from']}T00:00Z").timestamp() * 1000) for week in weeks]
+    said = [(at, week["foretold"], week["units"]) for at, week in zip(starts, weeks, strict=True) if week["foretold"]]
+    most = _round_up(max([1.0, *(told["p95"] for _, told, _ in said), *(week["units"] or 0 for week in weeks)]))
+    x, y = scale(starts[0], starts[-1] + 7 * day, LEFT, RIGHT), scale(0, most, 180, 16)
+    inside = _rules(y, most)
+    for at, told, _ in said:
+        left, right = x(at) + 1.0, x(at + 7 * day) - 1.0
+        for low, high, class_ in (("p05", "p95", "interval"), ("p25", "p75", "half")):
+            size = {"width": right - left, "height": max(y(told[low]) - y(told[high]), 1.0)}
+            inside.append(tag("rect", x=left, y=y(told[high]), **size, class_=class_))
+        inside.append(line(left, y(told["p50"]), right, y(told["p50"]), class_="middle"))
+    came = [(x(at + 3.5 * day), y(w["units"])) for at, w in zip(starts, weeks, strict=True) if w["units"] is not None]
+    inside.append(tag("polyline", points=through(came), class_="sold"))
+    inside += [tag("circle", cx=at, cy=up, r=3.5, class_="sold") for at, up in came]
+    inside += [text(x(at), 200, shown_day(at)[5:]) for at in starts[::3] if x(at) < RIGHT - 130]
+    inside.append(text(RIGHT, 200, f"from {weeks[-1]['from'][5:]}", text_anchor="end"))
+    within = [told["p05"] <= units <= told["p95"] for _, told, units in said if units is not None]
+    next_ = row["next_7_days"]
+    told = f"The 7 days from {weeks[-1]['from']} on: {next_['p50']:,.0f} in the middle, {next_['p05']:,.0f} to "
+    told += f"{next_['p95']:,.0f}. Of {len(within)} stretches foretold before that are over, {sum(within)} came within "
+    told += "5 to 95 in 100. The table has the numbers."
+    return picture(name, f"{row['title']}: units in 7 days, foretold and sold", told, WIDTH, 206, *inside)
+
+
 def progress(n: Numbers) -> Element:
     """Records sent and processed as the seconds passed."""
     points = n["progress"]

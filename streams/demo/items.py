@@ -6,9 +6,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import msgspec
-
 from streams.demo.following import ITEM_FATES, Followed
+from streams.demo.lately import lately
 from streams.demo.scrape import by
 from streams.demo.stock import COVER_DAYS, DAY_MS, LATE_DAYS, ORDER_EVERY_DAYS
 from streams.entities.item import ITEM
@@ -28,7 +27,6 @@ ENOUGH_UNITS = 40
 COVER_LEAST_DAYS = 7
 #: Weeks of sales that are drawn.
 WEEKS = 13
-_BLOCK = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,24 +77,11 @@ RANKINGS = {
 def newest_profiles(reader: Reader, starts: Mapping[Place, int], since_ms: int) -> dict[str, ItemProfiled]:
     """The newest profile of each item, of those that stand on a time from ``since_ms`` on. ``starts``: what was in the
     partitions before is not of this run. Reads from the end, so far as it must. Raises ``TopicError``."""
-    decode = msgspec.json.Decoder(ItemProfiled).decode
     found: dict[str, tuple[int, int, ItemProfiled]] = {}
-    for place, start in starts.items():
-        if place[0] != ITEM_PROFILES.name:
-            continue
-        low, high = reader.extent(place)
-        low = max(low, start)
-        while high > low:
-            start, newest = max(low, high - _BLOCK), 0
-            for record in reader.between(place, start, high):
-                profile = decode(record.value or b"")
-                newest = max(newest, profile.event_time_ms)
-                told = (profile.event_time_ms, record.offset, profile)
-                if profile.event_time_ms >= since_ms and told[:2] >= found.get(profile.item_id, told)[:2]:
-                    found[profile.item_id] = told
-            if newest < since_ms:
-                break  # Profiles come in about the order of their time.
-            high = start
+    for offset, profile in lately(reader, starts, ITEM_PROFILES, ItemProfiled, since_ms):
+        told = (profile.event_time_ms, offset, profile)
+        if told[:2] >= found.get(profile.item_id, told)[:2]:
+            found[profile.item_id] = told
     return {item: profile for item, (_, _, profile) in found.items()}
 
 

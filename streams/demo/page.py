@@ -13,7 +13,7 @@ from typing import Any
 from xml.etree.ElementTree import Element
 
 from streams.decisions.churn_alert import LEVELS
-from streams.demo import before_after, figures, samples
+from streams.demo import before_after, demand_shown, figures, samples
 from streams.demo.campaigns import LEAD as CAMPAIGNS_LEAD
 from streams.demo.campaigns import cells as campaign_cells
 from streams.demo.following import ITEM_FATES
@@ -283,6 +283,7 @@ SECTIONS: tuple[Callable[[Numbers], Element | None], ...] = (
     recommended,
     items,
     before_after.shown,
+    demand_shown.shown,
     answers,
     adding_up,
 )

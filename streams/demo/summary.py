@@ -14,6 +14,7 @@ from rich.text import Text
 
 from streams.decisions.churn_alert import LEVELS
 from streams.decisions.promotion import GUARDS
+from streams.demo import demand_shown
 from streams.demo.campaigns import cells
 from streams.demo.following import ITEM_FATES, Followed
 from streams.demo.items import RANKINGS
@@ -21,6 +22,7 @@ from streams.demo.recording import Recording
 from streams.demo.scrape import RECORD_FATES, by, quantile
 from streams.entities.item import ITEM
 from streams.entities.shopper import SHOPPER
+from streams.plot import bars
 from streams.records.words import printable
 
 #: The progress that is kept: so many points are enough for a picture.
@@ -97,7 +99,8 @@ def show(console: Console, numbers: dict[str, Any], out: Path, page: Path) -> No
         console.print(f"Why this one: {story['rule']}", style="dim", markup=False)
     _show_recommended(console, numbers["recommended"])
     _show_items(console, numbers["items"])
-    _show_prices(console, numbers["prices"])
+    for style, line in demand_shown.lines(numbers):
+        console.print(("\n" if style else "") + printable(line), style=style, markup=False, highlight=False)
     console.print(f"\nThe page: {page} (open it in a browser). The numbers: {out}. Next: README.md, “Go on from here”.")
 
 
@@ -122,28 +125,6 @@ def _show_items(console: Console, items: dict[str, Any]) -> None:
         means = ranked.meaning.partition(". ")[0].removesuffix(".") if items[name] else "none"
         console.print(f"{ranked.title}: {means}", markup=False, highlight=False)
         console.print(grid)
-
-
-def _show_prices(console: Console, told: dict[str, Any]) -> None:
-    head = (
-        f"Prices to test, if {told['assumed_margin']:.0%} of the usual price is left over: more profit a week, and why"
-    )
-    console.print("\n" + head, style="bold", markup=False, highlight=False)
-    for row in told["best"]:
-        line = printable(f"  {row['title']} ({row['item_id']}): {row['in_words']}")
-        console.print(line, markup=False, highlight=False)
-    if not told["best"]:
-        console.print("  none: " + ", ".join(f"{n:,} {why.replace('_', ' ')}" for why, n in told["why"].items()))
-
-
-def bars(numbers: Sequence[int]) -> str:
-    """Numbers as little bars, the largest one full.
-
-    >>> bars([0, 1, 4, 8])
-    '▁▂▅█'
-    """
-    most = max(1, *numbers) if numbers else 1
-    return "".join("▁▂▃▄▅▆▇█"[round(7 * number / most)] for number in numbers)
 
 
 def rows(s: dict[str, Any]) -> Iterator[tuple[str, str]]:

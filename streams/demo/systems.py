@@ -30,6 +30,7 @@ from streams.topics import (
     EMBEDDED,
     ENRICHED,
     INVENTORY,
+    ITEM_ALERTS,
     ITEM_PROFILES,
     OFFERS,
     PICTURED,
@@ -135,8 +136,8 @@ class _Scored(msgspec.Struct):
 
 
 def ends(reader: Reader) -> dict[Place, int]:
-    """Where ``scores.v1`` and the systems' topics end now: what was there before is not of this run."""
-    topics = {SCORES.name, *(system.topic.name for system in SYSTEMS)}
+    """Where ``scores.v1``, stock alerts and the systems' topics end now: what was there before is not of this run."""
+    topics = {SCORES.name, ITEM_ALERTS.name, *(system.topic.name for system in SYSTEMS)}
     places = [(name, p) for name in sorted(topics) for p in range(reader.partitions(name))]
     return {place: reader.extent(place)[1] for place in places}
 

@@ -19,7 +19,7 @@ def tag(name: str, /, *inside: Inside, **attributes: object) -> Element:
     '<p class="told">1 &lt; 2 <b>&amp; so</b> on</p>'
     """
     named = {name.rstrip("_").replace("_", "-"): value for name, value in attributes.items()}
-    element = Element(name, {name: _number(value) for name, value in named.items()})
+    element = Element(name, {name: _harmless(_number(value)) for name, value in named.items()})
     for each in inside:
         if each is None:
             continue

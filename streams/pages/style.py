@@ -67,6 +67,10 @@ rect.made { fill: var(--go) } rect.held { fill: var(--soft) }
 .silence { fill: var(--shade) }
 polyline { fill: none; stroke-width: 2; stroke-linejoin: round } .score, .done { stroke: var(--blue) }
 polygon.interval { fill: var(--blue); opacity: .22 } .mark.interval { background: var(--blue); opacity: .35 }
+rect.interval, rect.half { fill: var(--blue); opacity: .22 } .mark.half { background: var(--blue); opacity: .6 }
+line.middle { stroke: var(--blue); stroke-width: 2 } .mark.middle, .mark.sold { height: 0; vertical-align: middle;
+  border-top: 3px solid var(--blue) }
+.mark.sold { border-color: var(--ink) } polyline.sold { stroke: var(--ink) } circle.sold { fill: var(--ink) }
 line.nothing { stroke: var(--ink); stroke-width: 1.5 }
 polyline.sent { stroke: var(--soft); stroke-dasharray: 5 4 }
 line.ordered { stroke: var(--ink) } line.offered { stroke: var(--go); stroke-width: 3 }

@@ -172,6 +172,31 @@ def priced() -> dict[str, Any]:
     return {"assumed_margin": 0.3, "why": {"more_profit": 1}, "best": [row]}
 
 
+def foretold() -> dict[str, Any]:
+    """Demand of an item with stock, and of one without whose title is hostile."""
+    ranged = {"mean": 10.0, "p05": 5.0, "p25": 8.0, "p50": 10.0, "p75": 12.0, "p95": 20.0}
+    plan = {
+        "as_of": "2024-02-22", "simulated_on_hand": 12, "simulated_on_order": 0, "lead_days": 7,
+        "order_quantity": 18, "at_stake_cents": 5_000,
+        "runs_out": {"soonest": "2024-02-25", "likely": "2024-02-27", "latest": None}, "currency": "USD",
+    }  # fmt: skip
+    weeks = [
+        {"from": "2024-02-08", "units": 9, "foretold": None},
+        {"from": "2024-02-15", "units": 21, "foretold": ranged},
+        {"from": "2024-02-22", "units": None, "foretold": ranged},
+    ]
+    tea = {
+        "item_id": "tea-1", "title": "Tea, 20 CT", "as_of": "2024-02-22", "next_7_days": ranged, "next_14_days": ranged,
+        "price": {"p05": 180, "p25": 195, "p50": 200, "p75": 200, "p95": 210}, "currency": "USD", "plan": plan,
+    }  # fmt: skip
+    milk = tea | {"item_id": "milk", "title": "Milk [bold]\x1b[31m", "price": None, "currency": None, "plan": None}
+    return {
+        "items": 2, "to_order": 1, "alerts": 1, "orders": [tea],
+        "held": {"forecasts": 40, "seen_in_training": False, "within_90": 0.91, "within_50": 0.5, "wape": 0.45},
+        "drawn": [tea | {"weeks": weeks}, milk | {"weeks": weeks[2:]}],
+    }  # fmt: skip
+
+
 def numbers(
     made: Recording,
     sent: int = 10,
@@ -206,6 +231,7 @@ def numbers(
         "recommended": {"shopper_id": "bea", "day": "2023-11-20", "lines": [("Tea, 20 CT (tea-1)", "bought before")]},
         "enriched": ENRICHED,
         "items": items.summary(followed, {ItemListed: 2, StockCounted: 3}, ranked or listed()),
+        "demand": foretold(),
         "prices": priced(),
         "story": None if found is None else msgspec.to_builtins(tell(made, found)),
     }

@@ -22,7 +22,7 @@ from streams.demo.systems import SYSTEMS
 from streams.demo.watching import Newest, lines
 from streams.features.payload.picture import points
 from streams.records.items import ItemListed
-from tests.demo.recordings import READ, day, numbers, orders, recording
+from tests.demo.recordings import READ, day, foretold, numbers, orders, recording
 from tests.outcomes import alert, offer
 from tests.pages import Page
 
@@ -166,12 +166,12 @@ def test_every_picture_is_told_and_has_a_table_beside_it() -> None:
     text = page(numbers(recording()))
     found = Page(text)
     pictures = found.all("svg")
-    assert len(pictures) == 7
+    assert len(pictures) == 9
     ids = {attributes.get("id") for _, attributes in found.seen}
     for picture in pictures:
         assert picture["role"] == "img"
         assert set(str(picture["aria-labelledby"]).split()) <= ids
-    assert len(re.findall(r"<svg[^>]*><title[^>]*>[^<]+</title><desc[^>]*>[^<]+</desc>", text)) == 7
+    assert len(re.findall(r"<svg[^>]*><title[^>]*>[^<]+</title><desc[^>]*>[^<]+</desc>", text)) == 9
     assert len(found.all("table")) >= 5
     assert len(ids - {None}) == sum("id" in attributes for _, attributes in found.seen)
 
@@ -195,6 +195,7 @@ def test_the_page_shows_what_there_is_when_little_was_replayed() -> None:
     for _ in made.passing(orders("ann", 0)):
         pass
     nothing: dict[str, Any] = {"campaigns": [], "recommended": None, "enriched": {"items": [], "searches": []}}
+    nothing["demand"] = foretold() | {"drawn": []}
     found = Page(page(numbers(made, ranked={name: [] for name in RANKINGS}) | nothing))
     headings = [attributes["id"] for attributes in found.all("h2")]
     assert headings == ["alerts", "offers", "answers", "adds-up"]

@@ -51,6 +51,27 @@ def test_a_report_is_drawn_and_loads_nothing(each: Task) -> None:
     assert text.count("</svg>") == text.count("<svg")
 
 
+@pytest.mark.parametrize(("name", "amounts"), [("sales", True), ("ad", False)])
+def test_amounts_are_drawn_against_what_came(name: str, amounts: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On axes of their own: a line from 0 to 1 is none for units."""
+    drawn: list[Any] = []
+
+    def kept(figure: Any) -> str:
+        drawn.append(figure)
+        return "<svg></svg>"
+
+    monkeypatch.setattr(report, "_svg", kept)
+    page(_short(task(name)), "?")
+    (axis,) = (axis for axis in drawn[0].axes if "ten groups" in axis.get_title())
+    assert (axis.get_xlabel() == "mean of what was foretold") == amounts
+    assert (axis.get_xscale() == "log") == amounts
+    *models, same = axis.lines
+    assert models
+    assert list(same.get_xdata()) == list(same.get_ydata())
+    held = [value for each in models for value in (*each.get_xdata(), *each.get_ydata())]
+    assert list(same.get_xdata()) == ([min(held), max(held)] if amounts else [0, 1])
+
+
 def test_the_same_card_gives_the_same_page() -> None:
     card = _short(task("ad"))
     text = page(card, "?")

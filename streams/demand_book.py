@@ -1,0 +1,131 @@
+"""What items will sell, what runs out, what to order and which price to try: as the topics have it now."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import msgspec
+
+from streams.access import Access
+from streams.reading import Reader
+from streams.records.demand import InventoryPlanned, PriceForecast, SalesForecast
+from streams.records.prices import PriceSuggested
+from streams.records.words import about, shown_day
+from streams.topics import INVENTORY, PRICE_FORECASTS, PRICES_SUGGESTED, SALES_FORECASTS
+
+DAY_MS = 86_400_000
+#: Forecasts and plans are said each week: one that is this much older than the newest of all items is of the past.
+CURRENT_DAYS = 8
+#: A suggestion that stays the same is said each four weeks.
+SUGGESTED_DAYS = 29
+Foretold = SalesForecast | PriceForecast | InventoryPlanned | PriceSuggested
+_T = TypeVar("_T", SalesForecast, PriceForecast, InventoryPlanned, PriceSuggested)
+
+
+class NothingForetold(RuntimeError):
+    """Of the items that are asked about nothing is foretold."""
+
+    exit_code = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """What holds of an item; None where nothing was said, or nothing that still holds."""
+
+    sales: SalesForecast
+    price: PriceForecast | None
+    plan: InventoryPlanned | None
+    suggestion: PriceSuggested | None
+
+    @property
+    def item_id(self) -> str:
+        """The item."""
+        return self.sales.item_id
+
+    @property
+    def week_cents(self) -> float:
+        """What it is expected to bring in the next 7 days, cents; 0 where no price is foretold."""
+        return 0.0 if self.price is None else self.sales.next_7_days.mean * self.price.next_week.p50
+
+    @property
+    def order(self) -> int:
+        """Units to order now."""
+        return 0 if self.plan is None else self.plan.order_quantity
+
+    def lines(self) -> list[tuple[str, str]]:
+        """All of it for a person: (what, in words)."""
+        told = (
+            ("will sell", self.sales), ("price paid", self.price), ("stock", self.plan),
+            ("price to test", self.suggestion),
+        )  # fmt: skip
+        as_of = ("as of", shown_day(self.sales.event_time_ms))
+        return [as_of, *((what, about(record)) for what, record in told if record is not None)]
+
+
+@dataclass(slots=True)
+class DemandBook:
+    """The newest record of each kind about every item."""
+
+    sales: dict[str, SalesForecast] = field(default_factory=dict)
+    prices: dict[str, PriceForecast] = field(default_factory=dict)
+    plans: dict[str, InventoryPlanned] = field(default_factory=dict)
+    suggestions: dict[str, PriceSuggested] = field(default_factory=dict)
+
+    def apply(self, record: Foretold) -> None:
+        """Take a record; one of an earlier time replaces none."""
+        if isinstance(record, SalesForecast):
+            _take(self.sales, record)
+        elif isinstance(record, PriceForecast):
+            _take(self.prices, record)
+        elif isinstance(record, InventoryPlanned):
+            _take(self.plans, record)
+        else:
+            _take(self.suggestions, record)
+
+    def current(self) -> list[Demand]:
+        """Items of which a forecast holds: first those of which something is to be ordered, in either part those first
+        that are expected to bring most in the next 7 days."""
+        newest = max((record.event_time_ms for record in self.sales.values()), default=0)
+        since, long_since = newest - CURRENT_DAYS * DAY_MS, newest - SUGGESTED_DAYS * DAY_MS
+        found = [
+            Demand(
+                sales,
+                _holding(self.prices, item, since),
+                _holding(self.plans, item, since),
+                _holding(self.suggestions, item, long_since),
+            )
+            for item, sales in self.sales.items()
+            if sales.event_time_ms >= since
+        ]
+        return sorted(found, key=lambda d: (d.order == 0, -d.week_cents, d.item_id))
+
+
+def _take(held: dict[str, _T], record: _T) -> None:
+    before = held.get(record.item_id)
+    if before is None or record.event_time_ms >= before.event_time_ms:
+        held[record.item_id] = record
+
+
+def _holding(held: Mapping[str, _T], item: str, since_ms: int) -> _T | None:
+    found = held.get(item)
+    return found if found is not None and found.event_time_ms >= since_ms else None
+
+
+def read(kafka: Access) -> DemandBook:
+    """The topics as they stand. Raises ``TopicError`` and ``Unreachable``."""
+    found = DemandBook()
+    kinds: dict[str, type[Foretold]] = {
+        SALES_FORECASTS.name: SalesForecast,
+        PRICE_FORECASTS.name: PriceForecast,
+        INVENTORY.name: InventoryPlanned,
+        PRICES_SUGGESTED.name: PriceSuggested,
+    }
+    with Reader(kafka) as reader:
+        for topic, kind in kinds.items():
+            decode = msgspec.json.Decoder(kind).decode
+            for record in reader.whole(topic):
+                if record.value is not None:
+                    found.apply(decode(record.value))
+    return found

@@ -1,0 +1,41 @@
+"""What topics say last, read from their ends: what stands on a long time before is not looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import reduce
+from operator import or_
+from typing import Any, TypeVar
+
+import msgspec
+
+from streams.reading import Place, Reader
+from streams.records.outcomes import ItemOutcome
+from streams.topics import Topic
+
+_BLOCK = 20_000
+_T = TypeVar("_T", bound=ItemOutcome)
+
+
+def lately(
+    reader: Reader, starts: Mapping[Place, int], topic: Topic, kind: type[_T], since_ms: int
+) -> Iterator[tuple[int, _T]]:
+    """(offset, record) of what a topic says of items, of one kind, as of a time from ``since_ms`` on; in no order.
+    ``starts``: what was in the partitions before is not of this run. Records of a partition come in about the order of
+    their time, so a block that is older as a whole is the last one. Raises ``TopicError``."""
+    decode = msgspec.json.Decoder[Any](reduce(or_, topic.records)).decode
+    for place, start in starts.items():
+        if place[0] != topic.name:
+            continue
+        low, high = reader.extent(place)
+        low = max(low, start)
+        while high > low:
+            begin, newest = max(low, high - _BLOCK), 0
+            for record in reader.between(place, begin, high):
+                said = decode(record.value or b"")
+                newest = max(newest, said.event_time_ms)
+                if said.event_time_ms >= since_ms and isinstance(said, kind):
+                    yield record.offset, said
+            if newest < since_ms:
+                break
+            high = begin
