@@ -33,6 +33,8 @@ DOORS = {
         "streams/broker",
         "streams/bench",
     },
+    "quixstreams": {"streams/bench/peers"},
+    "bytewax": {"streams/bench/peers"},
     "PIL": {"streams/features/payload/picture.py"},
     "kafka": {"streams/producer"},
     "onnxruntime": {"models/predictor.py"},

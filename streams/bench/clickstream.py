@@ -68,3 +68,8 @@ def clickstream(n: int, shoppers: int, seed: int = 1) -> list[tuple[bytes, bytes
             )
         records.append((shopper_id.encode(), e.encode_event(event)))
     return records
+
+
+def number_of(event_id: str) -> int:
+    """Which of the records an event is, from 0."""
+    return int(event_id[1:])

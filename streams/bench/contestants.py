@@ -1,63 +1,32 @@
-"""The four programs that the bench runs, each as a process of its own: ``python -m streams.bench.contestants …``.
+"""The programs of the bench that run in this package's environment, each as a process of its own:
+``python -m streams.bench.contestants NAME BROKER DATA_DIR APP_ID RECORDS``.
 
-``ours`` is this worker as it is. ``faust`` is idiomatic Faust: an agent per event, a RocksDB table of JSON states,
-the same features in plain Python, the same ONNX models, the same due points. It is spared timers, decisions, late and
-duplicate events, so the comparison leans to its side. ``ours_empty`` and ``faust_empty``
-only decode.
+``ours`` is this worker as it is; ``limit`` its work without anything durable. ``faust`` is idiomatic Faust: an agent
+per event, a RocksDB table of JSON states, what all peers do (``plain_work``). ``ours_empty`` and ``faust_empty`` only
+decode.
 
 Each prints a line of JSON: seconds from its first record to the commit after its last.
 """
 
 from __future__ import annotations
 
-import json
-import os
 import sys
 import time
-from pathlib import Path
 from typing import Any, cast
 
 import faust
-import numpy as np
 
-from models.artifact import load_artifact
-from models.predictor import Predictor
-from models.registry import SHIPPED
 from streams.agents.entity_log import EntityLog
-from streams.bench import plain_features
-from streams.decisions.profile import Answers, profile
+from streams.bench.clock import Clock, start
+from streams.bench.limit import limit
+from streams.bench.plain_work import PlainWork
 from streams.entities.shopper import SHOPPER
 from streams.processing.applied import Applied
-from streams.records.events import ShopperEvent, event_decoder
-from streams.records.outcomes import Answer, Due, ModelUsed, Scored, encode_outcome, outcome_id
+from streams.records.events import event_decoder
 from streams.records.slices import Slice
 from streams.settings import Settings
 from streams.topics import EVENTS, PROFILES, SCORES
 from streams.transport.sliced import Consumer, SliceSchema
-
-DECISIVE_TYPES = SHOPPER.decisive
-
-
-class Clock:
-    """Notes the first record, and ends the process once the last was committed."""
-
-    def __init__(self, records: int) -> None:
-        self.records, self.seen, self.first = records, 0, 0.0
-        self.more: dict[str, Any] = {}
-
-    def count(self, n: int) -> bool:
-        """Count records; true when these were the last."""
-        if not self.first:
-            self.first = time.perf_counter()
-        self.seen += n
-        return self.seen >= self.records
-
-    def finish(self) -> None:
-        """Print the result and end, without ceremony."""
-        seconds = time.perf_counter() - self.first
-        sys.stdout.write(json.dumps({"seconds": seconds, "records": self.seen, **self.more}) + "\n")
-        sys.stdout.flush()
-        os._exit(0)
 
 
 def ours(settings: Settings, clock: Clock) -> None:
@@ -72,10 +41,10 @@ def ours(settings: Settings, clock: Clock) -> None:
         nonlocal due
         clock.first = clock.first or time.perf_counter()
         result = handle(self, slice_, follows)
-        due += result.due_points
         for stage, seconds in result.seconds.items():
             stages[stage] = stages.get(stage, 0.0) + seconds
         if self.entity is SHOPPER:  # What partitions tell items is work of theirs, and no event.
+            due += result.due_points
             clock.count(len(slice_))
         return result
 
@@ -83,8 +52,8 @@ def ours(settings: Settings, clock: Clock) -> None:
         last = clock.seen >= clock.records
         done = await commit(self, *args, **more)
         if last and done:
-            clock.more = {"stages": stages, "due_points": due, "cpu_seconds": time.process_time()}
-            clock.finish()
+            clock.more = {"stages": stages}
+            clock.finish(due)
         return done
 
     EntityLog.handle, Consumer._commit_tps = counted, committed  # type: ignore[method-assign]
@@ -131,7 +100,7 @@ def ours_empty(settings: Settings, clock: Clock) -> None:
             cast(Consumer, app.consumer).slice_processed(event.message)
             if clock.count(len(event.value)):
                 await app.consumer.commit()
-                clock.finish()
+                clock.finish(0)
 
     _run(app)
 
@@ -147,7 +116,7 @@ def faust_empty(settings: Settings, clock: Clock) -> None:
             decode(value)
             if clock.count(1):
                 await app.consumer.commit()
-                clock.finish()
+                clock.finish(0)
 
     _run(app)
 
@@ -155,80 +124,27 @@ def faust_empty(settings: Settings, clock: Clock) -> None:
 def idiomatic(settings: Settings, clock: Clock) -> None:
     """Idiomatic Faust: an event at a time, the state a JSON dict in a RocksDB table."""
     app = _app(settings, "kafka")
-    models = [Predictor(load_artifact(task)) for task in SHIPPED if not task.at]  # nothing here asks the others
-    used = {m.task: ModelUsed(task=m.task, version=m.version, digest=m.digest[:16]) for m in models}
-    cadence_ms = settings.rules().cadence_ms
+    work = PlainWork(settings.rules().cadence_ms)
     table = app.Table("states", partitions=settings.partitions, default=dict)
-    scores = app.topic(SCORES.name, key_type=bytes, value_type=bytes)
-    profiles = app.topic(PROFILES.name, key_type=bytes, value_type=bytes)
-    decode = event_decoder.decode
-    due_points = 0
+    topics = {t.name: app.topic(t.name, key_type=bytes, value_type=bytes) for t in (SCORES, PROFILES)}
 
     @app.agent(app.topic(EVENTS.name, key_type=bytes, value_type=bytes))
     async def score(stream: Any) -> None:
-        nonlocal due_points
-        async for value in stream:
-            last = clock.count(1)
-            event = cast(ShopperEvent, decode(value))
-            at = cast(int, event.event_time)
-            state = table[event.shopper_id] or {"bucket": -1, **plain_features.new_state()}
-            plain_features.fold(state, event, at)
-            if at // cadence_ms > state["bucket"] or isinstance(event, DECISIVE_TYPES):
-                due_points += 1
-                seen: dict[str, Any] = plain_features.read(state, at) | plain_features.sequence(state, at)
-                key, due = event.shopper_id.encode(), Due(kind="event", ref=event.event_id)
-                told: dict[str, Answer] = {}
-                for model in models:
-                    if any(seen[condition.address] < condition.least for condition in model.population):
-                        continue
-                    row = np.concatenate([np.atleast_1d(seen[a]) for a in model.features]).astype(np.float32)[None]
-                    answers = {name: np.round(v, 4) for name, v in model.score(row).items()}
-                    scalars = {o.name: float(answers[o.name][0]) for o in model.outputs if o.scalar}
-                    told[model.task] = Answer(model=used[model.task], scores=scalars)  # type: ignore[arg-type]
-                    if "embedding" in answers:
-                        known_as = outcome_id("profile", event.shopper_id, f"event:{event.event_id}", model.task)
-                        said = profile(
-                            Answers(answers),
-                            0,
-                            known_as,
-                            event.shopper_id,
-                            at,
-                            due,
-                            used[model.task],
-                            [None] * 8,
-                        )
-                        await profiles.send(key=key, value=encode_outcome(said))
-                if told:
-                    scored = Scored(
-                        outcome_id=outcome_id("scored", event.shopper_id, f"event:{event.event_id}", ""),
-                        entity="shopper",
-                        key=event.shopper_id,
-                        event_time_ms=at,
-                        due=due,
-                        answers=told,
-                    )
-                    await scores.send(key=key, value=encode_outcome(scored))
-            state["bucket"] = max(state["bucket"], at // cadence_ms)
-            table[event.shopper_id] = state
+        async for key, value in stream.items():
+            last, shopper = clock.count(1), key.decode()
+            table[shopper], outputs = work.apply(table[shopper], value)
+            for topic, said in outputs:
+                await topics[topic].send(key=key, value=said)
             if last:
                 await app.producer.flush()
                 await app.consumer.commit()
-                clock.more = {"due_points": due_points, "cpu_seconds": time.process_time()}
-                clock.finish()
+                clock.finish(work.due_points)
 
     _run(app)
 
 
-CONTESTANTS = {"ours": ours, "faust": idiomatic, "ours_empty": ours_empty, "faust_empty": faust_empty}
-
-
-def main() -> None:
-    """NAME BROKER DATA_DIR APP_ID RECORDS."""
-    name, broker, data_dir, app_id, records = sys.argv[1:]
-    settings = Settings(broker=broker, data_dir=Path(data_dir), app_id=app_id, port=0, idle_tick_seconds=0.0)
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
-    CONTESTANTS[name](settings, Clock(int(records)))
+CONTESTANTS = {"ours": ours, "limit": limit, "faust": idiomatic, "ours_empty": ours_empty, "faust_empty": faust_empty}
 
 
 if __name__ == "__main__":
-    main()
+    start(CONTESTANTS[sys.argv[1]], sys.argv[2:])

@@ -1,4 +1,4 @@
-"""``offerstream bench``: this worker against idiomatic Faust."""
+"""``offerstream bench``: this worker against idiomatic Faust and other peers."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from streams.bench.environments import PEERS
 from streams.commands.common import COUNT, JSON, OUT_FILE
 
 
@@ -17,11 +18,18 @@ from streams.commands.common import COUNT, JSON, OUT_FILE
     type=click.IntRange(10),
     default=200_000,
     show_default=True,
-    help="Per round for this worker; the peer gets a tenth.",
+    help="Per round for this worker; peers get a tenth.",
+)
+@click.option(
+    "--peer",
+    "peers",
+    type=click.Choice((*PEERS, "all")),
+    multiple=True,
+    help="Also against this one; may be given again. Its packages are installed into the user's cache.",
 )
 @JSON
-def bench(out: Path, rounds: int, events: int, as_json: bool) -> None:
-    """Measure this worker against idiomatic Faust, alternating in one run."""
+def bench(out: Path, rounds: int, events: int, peers: tuple[str, ...], as_json: bool) -> None:
+    """Measure this worker against idiomatic Faust, the bare limit and peers, alternating in one run."""
     from streams.bench.command import run
 
-    run(out, rounds, events, as_json)
+    run(out, rounds, events, as_json, [peer for peer in PEERS if peer in peers or "all" in peers])
