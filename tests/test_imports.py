@@ -35,6 +35,7 @@ DOORS = {
     },
     "quixstreams": {"streams/bench/peers"},
     "bytewax": {"streams/bench/peers"},
+    "pathway": {"streams/bench/peers"},
     "PIL": {"streams/features/payload/picture.py"},
     "kafka": {"streams/producer"},
     "onnxruntime": {"models/predictor.py"},

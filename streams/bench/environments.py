@@ -13,7 +13,7 @@ from streams.bench.errors import BenchError
 from streams.broker.cache import folders
 from streams.writable import why_not_folder
 
-PEERS = ("bytewax", "quix")
+PEERS = ("quix", "bytewax", "pathway")
 PROGRAMS = Path(__file__).parent / "peers"
 #: Written once everything is installed.
 MADE = ".made"

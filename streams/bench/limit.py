@@ -33,7 +33,7 @@ def limit(settings: Settings, clock: Clock) -> None:
     producer = Producer({"bootstrap.servers": settings.broker, "linger.ms": 20, "log_level": 2})
     consumer.assign([TopicPartition(topic, p, OFFSET_BEGINNING) for topic, p in processors])
     while True:
-        for slice_ in _slices(consumer.consume(settings.max_slice, 0.05)):
+        for slice_ in slices(consumer.consume(settings.max_slice, 0.05)):
             processor, last = processors[slice_.topic, slice_.partition], False
             if processor.entity is SHOPPER:
                 last = clock.count(len(slice_))
@@ -49,7 +49,7 @@ def limit(settings: Settings, clock: Clock) -> None:
                 clock.finish(due)
 
 
-def _slices(messages: Iterable[Any]) -> Iterable[Slice]:
+def slices(messages: Iterable[Any]) -> Iterable[Slice]:
     """The messages of each partition as one slice."""
     found: dict[tuple[str, int], list[Any]] = {}
     for message in messages:
