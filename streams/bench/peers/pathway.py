@@ -27,7 +27,7 @@ def pathway(settings: Settings, clock: Clock) -> None:
     work, kafka = PlainWork(settings.rules().cadence_ms), {"bootstrap.servers": settings.broker}
     written = 0
 
-    @pw.reducers.stateful_many
+    @pw.reducers.stateful_many  # type: ignore[untyped-decorator]
     def apply(held: tuple[bytes, tuple[Any, ...]] | None, rows: Any) -> tuple[bytes, tuple[Any, ...]]:
         nonlocal written
         state = None if held is None else msgspec.json.decode(held[0])
