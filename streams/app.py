@@ -26,6 +26,7 @@ from streams.entities.item import ITEM
 from streams.entities.shopper import SHOPPER
 from streams.health import health, measure_lags, pass_over_losses, ready_line
 from streams.kafka_watch import Extent, KafkaWatch
+from streams.loop_watch import watch_loop
 from streams.metrics import Metrics
 from streams.noise import quieten
 from streams.parts import App, Worker
@@ -221,6 +222,7 @@ def _declare_watch(worker: Worker) -> None:
 
     async def started() -> None:
         quieten()
+        app.add_future(watch_loop(worker.metrics.loop_block.set))
         worker.port = await serve(
             settings.host,
             settings.port,

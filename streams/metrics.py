@@ -110,6 +110,11 @@ class Metrics:
             "partition",
         )
         self.ready = gauge("ready", "0 or 1", "1 while the worker is ready.")
+        self.loop_block = gauge(
+            "loop_block_seconds_max",
+            "seconds",
+            "The longest that one thing held the event loop since the start: nobody was answered meanwhile.",
+        )
         self.rebalances = counter("rebalances", "rebalances", "Times the partitions were shared out anew.")
         self.model_info = gauge(
             "model_info",

@@ -157,6 +157,11 @@ class EntityTable(faust.Table[bytes, bytes]):
         """The partition's RocksDB."""
         return cast(rocksdb.Store, self.data)._db_for_partition(partition)
 
+    def rows(self, partition: int) -> int:
+        """About how many rows the local store holds."""
+        held: int | None = self.partition_db(partition).property_int_value("rocksdb.estimate-num-keys")
+        return held or 0
+
     def offset(self, partition: int) -> int:
         """The changelog's last offset that is in the local store; -1 when none is known."""
         held: bytes | None = self.partition_db(partition).get(_OFFSET_KEY)

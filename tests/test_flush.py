@@ -49,7 +49,7 @@ class Writer:
 
 
 def shopper_log(writer: Writer) -> EntityLog:
-    table = SimpleNamespace(partition_db=lambda _partition: {})
+    table = SimpleNamespace(partition_db=lambda _partition: {}, rows=lambda _partition: 0)
     return EntityLog(SHOPPER, "test", Rules(), None, table, writer, Metrics(), 1000, log_id="x")  # type: ignore[arg-type]
 
 

@@ -87,20 +87,24 @@ class EntityLog:
         """The partition's processor; made from the table when there is none."""
         found = self.processors.get(partition)
         if found is None:
+            limit = max(1, self.hot_rows // max(self.partitions, len(self.processors) + 1))
             found = PartitionProcessor(
                 self.entity,
                 partition,
                 self.rules,
                 self.shelf,
                 tier=PartitionTier(self.table, partition),
-                limit=max(1, self.hot_rows // max(self.partitions, len(self.processors) + 1)),
+                limit=limit,
                 refused=self.choices.refuse,
                 log_id=self._log_id,
                 group=self._app_id,
+                room=max(1024, min(limit, 5 * self.table.rows(partition) // 4)),
                 partitions=self._topic_partitions,
             )
             self.processors[partition] = found
             self._show_models(partition, found)
+            if found.next_offset:
+                self._show_state(partition, found)
             self._touched[partition] = self.progressed[partition] = time.monotonic()
         return found
 
@@ -292,7 +296,10 @@ class EntityLog:
             self.models.observe(scores, processor)
         if result.fates["choice"]:
             self._show_models(slice_.partition, processor)
-        partition = str(slice_.partition)
+        self._show_state(slice_.partition, processor)
+
+    def _show_state(self, of: int, processor: PartitionProcessor) -> None:
+        m, entity, partition = self.metrics, self.entity.name, str(of)
         m.rows.labels(entity, partition).set(len(processor.arena))
         m.timers.labels(entity, partition).set(processor.arena.armed)
         m.applied_ids.labels(entity, partition).set(processor.side.ids_held)

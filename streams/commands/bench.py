@@ -1,8 +1,9 @@
-"""``offerstream bench``: this worker against idiomatic Faust and other peers."""
+"""``offerstream bench``: this worker against idiomatic Faust and other peers, and how it comes back."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -10,8 +11,27 @@ from streams.bench.environments import PEERS
 from streams.commands.common import COUNT, JSON, OUT_FILE
 
 
+class Sizes(click.ParamType):
+    """Whole numbers, with commas between.
+
+    >>> Sizes().convert("10000,50000", None, None)
+    (10000, 50000)
+    """
+
+    name = "sizes"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, ...]:
+        """The numbers."""
+        if isinstance(value, tuple):
+            return value
+        words = value.split(",")
+        if not all(word.isascii() and word.isdigit() and 0 < int(word) <= 10_000_000 for word in words):
+            self.fail(f"{value!r} is not a list of sizes from 1 to 10000000, such as 10000,50000.", param, ctx)
+        return tuple(sorted({int(word) for word in words}))
+
+
 @click.command()
-@click.option("--out", type=OUT_FILE, default=Path("build/bench.json"), show_default=True)
+@click.option("--out", type=OUT_FILE, help="Default: build/bench.json, or build/recovery.json with --recovery.")
 @click.option("--rounds", type=COUNT, default=5, show_default=True)
 @click.option(
     "--events",
@@ -27,9 +47,28 @@ from streams.commands.common import COUNT, JSON, OUT_FILE
     multiple=True,
     help="Also against this one; may be given again. Its packages are installed into the user's cache.",
 )
+@click.option("--recovery", is_flag=True, help="How a worker with an empty folder comes back from its changelog.")
+@click.option("--shoppers", type=Sizes(), default="10000,50000,200000", show_default=True, help="With --recovery.")
+@click.option("--hot-rows", type=COUNT, help="With --recovery: shoppers kept in memory; default all.")
 @JSON
-def bench(out: Path, rounds: int, events: int, peers: tuple[str, ...], as_json: bool) -> None:
-    """Measure this worker against idiomatic Faust, the bare limit and peers, alternating in one run."""
-    from streams.bench.command import run
+def bench(
+    out: Path | None,
+    rounds: int,
+    events: int,
+    peers: tuple[str, ...],
+    recovery: bool,
+    shoppers: tuple[int, ...],
+    hot_rows: int | None,
+    as_json: bool,
+) -> None:
+    """Measure this worker against idiomatic Faust, the bare limit and peers, alternating in one run; or with --recovery
+    how it comes back."""
+    if recovery:
+        from streams.bench import recovery as coming_back
 
-    run(out, rounds, events, as_json, [peer for peer in PEERS if peer in peers or "all" in peers])
+        coming_back.run(out or Path("build/recovery.json"), shoppers, hot_rows, as_json)
+    else:
+        from streams.bench.command import run
+
+        asked = [peer for peer in PEERS if peer in peers or "all" in peers]
+        run(out or Path("build/bench.json"), rounds, events, as_json, asked)

@@ -206,7 +206,7 @@ class Arena:
             show([key for key, _ in block], rows)
         room = max(0, self.limit - len(self._index))
         if room:
-            self._place([key for key, _ in block[:room]], rows.copy(np.arange(min(room, len(block)))))
+            self._place([key for key, _ in block[:room]], Rows(rows.layout, rows.words[:room]))
         due = rows.column(TIMER.name)
         for i in range(room, len(block)):
             self._chill(block[i][0], int(due[i]))

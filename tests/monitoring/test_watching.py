@@ -59,7 +59,7 @@ class Failing(Double):
 
 
 def worker(shelf: Any, folder: Path | None = None) -> EntityLog:
-    table = SimpleNamespace(partition_db=lambda _partition: {})
+    table = SimpleNamespace(partition_db=lambda _partition: {}, rows=lambda _partition: 0)
     return EntityLog(SHOPPER, "group", Rules(), shelf, table, Writer(), Metrics(), 10_000, folder=folder)  # type: ignore[arg-type]
 
 

@@ -150,7 +150,7 @@ def test_who_is_asked_of_what(models: dict[str, Predictor]) -> None:
 def test_a_worker_counts_what_cannot_be_read_and_says_of_one_which_it_is(
     models: dict[str, Predictor], caplog: pytest.LogCaptureFixture
 ) -> None:
-    table, metrics = SimpleNamespace(partition_db=lambda _partition: {}), Metrics()
+    table, metrics = SimpleNamespace(partition_db=lambda _: {}, rows=lambda _: 0), Metrics()
     writer = SimpleNamespace(send=lambda *_: None, say=lambda *_, **__: None, poll=lambda: None)
     events = EntityLog(ITEM, "group", Rules(), ItemModels(*models.values()), table, writer, metrics, 1000)  # type: ignore[arg-type]
     records = [listed(k, RED[:-20] if k % 2 else RED, HIGH, item_id="item-1") for k in range(6)]

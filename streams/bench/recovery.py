@@ -1,0 +1,198 @@
+"""``offerstream bench --recovery``: how long, and in how much memory, a worker comes back from its changelog.
+
+Each size is a fresh embedded broker whose changelog holds so many shoppers, and a worker with an empty folder, in a
+process of its own as it is run in production; it is measured from its start until /ready says so.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+from confluent_kafka import Producer
+from rich.console import Console
+from rich.progress import Progress
+
+from streams.access import Access
+from streams.admin import create
+from streams.bench.errors import BenchError
+from streams.bench.filled import FOLDED, Record, filled, folded
+from streams.broker.embedded import Broker, free_ports
+from streams.demo import scrape
+from streams.entities import contents
+from streams.entities.shopper import SHOPPER
+from streams.terminal import print_rows
+from streams.topics import EVENTS, changelog_name, table_name
+
+APP_ID, PARTITIONS = "bench-recovery", 4
+PATIENCE_SECONDS = 600.0
+POLL_SECONDS = 0.05
+
+
+def run(out: Path, sizes: Sequence[int], hot_rows: int | None, as_json: bool = False) -> None:
+    """Measure each size, and none for comparison; write what was found as JSON and print it."""
+    from streams.broker.cache import fetch_jars
+
+    jars = fetch_jars()
+    points: list[dict[str, Any]] = []
+    with Progress(console=Console(stderr=True)) as progress:
+        task = progress.add_task("Folding a clickstream", total=len(sizes) + 2)
+        records, held = folded(min(FOLDED, *sizes), PARTITIONS, APP_ID)
+        for shoppers in (0, *sizes):
+            progress.update(task, advance=1, description=f"{shoppers:,} shoppers")
+            points.append(_measure(jars, records, held, shoppers, hot_rows))
+        progress.advance(task)
+    summary = summarize(points)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(json.dumps(summary, indent=2) + "\n")
+    if as_json:
+        click.echo(json.dumps(summary, indent=2))
+    else:
+        _print(summary, out)
+
+
+def _measure(
+    jars: list[Path],
+    records: Sequence[tuple[bytes, bytes]],
+    held: Sequence[dict[bytes, bytes]],
+    shoppers: int,
+    hot_rows: int | None,
+) -> dict[str, Any]:
+    """A worker that comes back to so many shoppers."""
+    with (
+        tempfile.TemporaryDirectory(prefix="offerstream-bench-") as folder,
+        Broker(Path(folder) / "kafka", jars) as broker,
+    ):
+        create(Access(broker.bootstrap), contents.topics(APP_ID), PARTITIONS)
+        changelog = changelog_name(APP_ID, SHOPPER.name)
+        # What the table was made from stands in the log, or the worker would take it for another one.
+        producer = Producer({"bootstrap.servers": broker.bootstrap, "partitioner": "murmur2", "log_level": 0})
+        if shoppers:
+            _produce(producer, EVENTS.name, ((-1, key, value) for key, value in records))
+        # As a flush writes it (streams/state/write_behind.py).
+        rows = Producer(
+            {"bootstrap.servers": broker.bootstrap, "linger.ms": 5, "compression.type": "lz4", "log_level": 0}
+        )
+        _produce(rows, changelog, filled(held, shoppers) if shoppers else ())
+        data, port = Path(folder) / "data", free_ports(1)[0]
+        point = _come_back(broker.bootstrap, data, port, shoppers, hot_rows)
+        kafka = sum(file.stat().st_size for file in (Path(folder) / "kafka").rglob(f"{changelog}-*/*.log"))
+        store = sum(f.stat().st_size for f in data.rglob("*") if table_name(SHOPPER.name) in str(f) and f.is_file())
+        return point | {
+            "store_bytes_per_shopper": round(store / max(1, shoppers)),
+            "changelog_bytes_per_shopper": round(kafka / max(1, shoppers)),
+        }
+
+
+def _produce(producer: Producer, topic: str, records: Iterable[Record]) -> None:
+    for partition, key, value in records:
+        while True:
+            try:
+                producer.produce(topic, value, key, partition=partition)
+                break
+            except BufferError:
+                producer.poll(0.1)
+    producer.flush()
+
+
+def _come_back(bootstrap: str, data: Path, port: int, shoppers: int, hot_rows: int | None) -> dict[str, Any]:
+    told = {
+        "BROKER": bootstrap,
+        "APP_ID": APP_ID,
+        "DATA_DIR": str(data),
+        "PORT": str(port),
+        "PARTITIONS": str(PARTITIONS),
+        "MODELS": str(data.with_name("models")),
+        "IDLE_TICK_SECONDS": "0",
+        # Entities share it, and partitions, which have not quite as many shoppers each.
+        "HOT_ROWS": str(len(contents.ENTITIES) * (2 * shoppers + PARTITIONS if hot_rows is None else hot_rows)),
+    }
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("OFFERSTREAM_")}
+    began = time.perf_counter()
+    with (data.with_name("worker.log")).open("w+") as log:
+        worker = subprocess.Popen(
+            [sys.executable, "-m", "streams", "worker"],
+            env=environment | {f"OFFERSTREAM_{name}": value for name, value in told.items()},
+            stdout=log,
+            stderr=log,
+        )
+        try:
+            while scrape.get(port, "/ready") is None:
+                if worker.poll() is not None or time.perf_counter() - began > PATIENCE_SECONDS:
+                    log.seek(0)
+                    raise BenchError(f"A worker did not come back to {shoppers:,} shoppers:\n{log.read()[-3000:]}")
+                time.sleep(POLL_SECONDS)
+            seconds = time.perf_counter() - began
+            samples, memory = scrape.scrape(port), _memory(worker.pid)
+        finally:
+            worker.terminate()
+            worker.wait(60)
+    rows = int(sum(scrape.values(samples, "offerstream_state_rows", SHOPPER.name)))
+    expected = shoppers if hot_rows is None else min(shoppers, hot_rows)
+    if not 0.9 * expected <= rows <= expected:
+        raise BenchError(f"Of {shoppers:,} shoppers {rows:,} are in memory, not {expected:,}: recovery lost some.")
+    return {
+        "shoppers": shoppers,
+        "rows_in_memory": rows,
+        "ready_seconds": round(seconds, 2),
+        **memory,
+        "longest_block_ms": round(1000 * samples[("offerstream_loop_block_seconds_max", ())]),
+    }
+
+
+def _memory(pid: int) -> dict[str, int]:
+    """Resident bytes now and at most, as Linux counts them."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    held = {name: value for name, _, value in (line.partition(":") for line in lines)}
+    fields = {"rss_bytes": "VmRSS", "peak_bytes": "VmHWM"}
+    return {name: int(held[field].split()[0]) << 10 for name, field in fields.items()}
+
+
+def summarize(points: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The largest size, every size under ``growth``, and what a shopper more costs between each and the one before."""
+    growth = [dict(point) for point in points]
+    for before, point in itertools.pairwise(growth):
+        more = point["shoppers"] - before["shoppers"]
+        point["more_seconds_per_100000"] = round(1e5 * (point["ready_seconds"] - before["ready_seconds"]) / more, 2)
+        point["more_bytes_per_shopper"] = round((point["rss_bytes"] - before["rss_bytes"]) / more)
+    return {
+        **points[-1],
+        "empty": points[0],
+        "growth": growth[1:],
+        "partitions": PARTITIONS,
+        "machine": {"cpus": os.cpu_count(), "python": platform.python_version(), "system": platform.system()},
+    }
+
+
+def _print(summary: dict[str, Any], out: Path) -> None:
+    columns = (
+        "shoppers", "in memory", "ready after", "… per 100,000 more", "resident", "… per shopper more", "at most",
+        "store per shopper", "changelog per shopper", "loop held at most",
+    )  # fmt: skip
+    rows = [
+        (
+            f"{p['shoppers']:,}",
+            f"{p['rows_in_memory']:,}",
+            f"{p['ready_seconds']:.1f} s",
+            f"{p['more_seconds_per_100000']:.2f} s" if "more_seconds_per_100000" in p else "",
+            f"{p['rss_bytes'] >> 20:,} MiB",
+            f"{p['more_bytes_per_shopper']:,} B" if "more_bytes_per_shopper" in p else "",
+            f"{p['peak_bytes'] >> 20:,} MiB",
+            f"{p['store_bytes_per_shopper']:,} B" if p["shoppers"] else "",
+            f"{p['changelog_bytes_per_shopper']:,} B" if p["shoppers"] else "",
+            f"{p['longest_block_ms']:,} ms",
+        )
+        for p in (summary["empty"], *summary["growth"])
+    ]
+    print_rows(columns, rows)
+    click.echo(f"Written to {out}.")
