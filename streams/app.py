@@ -205,15 +205,19 @@ def _declare_rebalances(worker: Worker) -> None:
     async def recovered(*_: Any, **__: Any) -> None:
         worker.durability.forget()
         assignment = app.consumer.assignment()
+        worker.coming_back = True
         try:
             for topic, entity_log in worker.logs.items():
                 owned = [tp.partition for tp in assignment if tp.topic == topic]
                 entity_log.partitions = len(owned)
                 for partition in owned:
                     entity_log.processor(partition)
+                    await asyncio.sleep(0.001)  # Whoever asks is answered between partitions; 0 is not a turn for all.
         except Exception as error:
             log.exception("The state of a partition cannot be used")
             await worker.fail(error)
+        finally:
+            worker.coming_back = False
 
 
 def _declare_watch(worker: Worker) -> None:
@@ -253,7 +257,7 @@ def _declare_watch(worker: Worker) -> None:
             cast(Consumer, app.consumer).check_group()
         except RuntimeError as error:
             await worker.fail(error)
-        if app.rebalancing or durability.failure is not None:
+        if app.rebalancing or worker.coming_back or durability.failure is not None:
             return
         measure_lags(worker)
         for entity_log in logs:

@@ -117,6 +117,7 @@ COMMANDS = {
     "train": "train",
     "report": "report",
     "bench": "bench",
+    "plan": "plan",
 }
 
 

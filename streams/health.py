@@ -29,7 +29,8 @@ def health(worker: Worker) -> Health:
         return Health(True, False, kafka.missing)
     if not app.consumer.assignment() and not app.unassigned:
         return Health(True, False, "waiting for partitions")
-    if app.rebalancing or app.in_recovery or not cast(TableManager, app.tables).recovery.completed.is_set():
+    completed = cast(TableManager, app.tables).recovery.completed.is_set()
+    if app.rebalancing or app.in_recovery or worker.coming_back or not completed:
         return Health(True, False, "rebalancing or recovering")
     if worker.durability.unflushed and not worker.writer.flushing:
         return Health(True, False, "a flush did not come to its end: waiting to be given partitions anew")

@@ -83,6 +83,8 @@ class Worker:
     """Where HTTP is served, once it is."""
     lags: dict[TP, int] = field(default_factory=dict)
     """Records that wait in each partition, as last seen."""
+    coming_back: bool = False
+    """Whether the state of partitions is being read back: that of some is there, of others not yet."""
     overtaken: dict[TP, int] = field(default_factory=dict)
     """How far each partition was applied when the start of its log had passed it."""
 

@@ -222,7 +222,7 @@ class Settings:
     max_slice: Annotated[Records, _says("Most records per slice: larger is faster, smaller decides sooner.")] = 4096
     hot_rows: Annotated[
         Rows,
-        _says("Shoppers kept in memory per worker (about 7 KiB each); the others are read from disk when they return."),
+        _says("Shoppers kept in memory per worker (about 9 KiB each); the others are read from disk when they return."),
     ] = 500_000
     idle_tick_seconds: Annotated[
         Seconds, _says("A live partition idle this long gets a tick of the clock, so that timers fire; 0 never.")

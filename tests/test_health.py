@@ -73,6 +73,7 @@ def worker(applied: dict[int, int], extent: Extent, read: dict[int, int] | None 
         metrics=Metrics(),
         lags={},
         overtaken={},
+        coming_back=False,
     )
 
 
@@ -86,6 +87,12 @@ def test_a_partition_that_stands_still_does_not_hide_behind_a_busy_one() -> None
     now = health(watched)
     assert (now.live, now.ready) == (True, False)
     assert now.reason.startswith("stalled: 17 records of storefront.events.v1, partition 1, wait")
+
+
+def test_a_worker_whose_state_is_there_in_part_is_not_ready() -> None:
+    watched = worker({0: 5}, Extent({}, {0: 5}))
+    watched.coming_back = True
+    assert not health(watched).ready
 
 
 def test_records_that_come_after_a_quiet_hour_are_not_stalled_at_once() -> None:

@@ -97,9 +97,9 @@ PURE = (
 )
 #: Imports go one way: a package or module of ``streams`` imports from lines above its own, never below or beside.
 LAYERS = (
-    ("access", "metrics", "nearest", "noise", "plot", "records", "terminal", "writable"),
+    ("access", "loop_watch", "metrics", "nearest", "noise", "plot", "records", "terminal", "writable"),
     ("announce", "broker", "columns", "copy", "topics", "transport", "web"),
-    ("admin",),
+    ("admin", "coefficients"),
     ("compacted", "effects", "features", "state"),
     ("campaign_book", "control", "rehearsed", "reviews", "search"),
     ("budget", "campaigns", "search_book"),
@@ -107,7 +107,7 @@ LAYERS = (
     ("dead_letters", "monitoring"),
     ("processing",),
     ("entities",),
-    ("archive", "kafka_watch", "settings"),
+    ("archive", "kafka_watch", "planning", "settings"),
     ("agents", "inspect", "late_events"),
     (
         "brought",

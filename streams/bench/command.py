@@ -127,6 +127,7 @@ def _measure(
         # Faust writes to standard output, too.
         result: dict[str, Any] = json.loads(done.stdout[done.stdout.index('{"seconds"') :].splitlines()[0])
         result["events_per_second"] = result["records"] / result["seconds"]
+        result["kafka_bytes"] = {t.name: topic_bytes(Path(folder) / "kafka", t.name) for t in contents.topics(app_id)}
         return result, scores_at(broker.bootstrap)
 
 
@@ -137,6 +138,11 @@ def _ours_alone(folder: Path) -> str:
     for package in ("streams", "models"):
         (folder / package).symlink_to(here / package, target_is_directory=True)
     return str(folder)
+
+
+def topic_bytes(folder: Path, topic: str) -> int:
+    """What a topic takes on the disk of a broker with data in a folder."""
+    return sum(file.stat().st_size for file in folder.rglob(f"{topic}-*/*.log"))
 
 
 def ratio(results: Runs, name: str, other: str) -> dict[str, Any]:
@@ -193,6 +199,14 @@ def summarize(results: Runs, scores: dict[str, Scores], rounds: int, events: int
             "whole": round(whole, 2),
         },
         **same_work(results, scores),
+        "ours_cpu_microseconds_per_event": round(
+            statistics.median(1e6 * r["cpu_seconds"] / r["records"] for r in results["ours"]), 2
+        ),
+        "kafka_bytes_per_event": {
+            topic: round(size / results["ours"][0]["records"], 1)
+            for topic, size in results["ours"][0]["kafka_bytes"].items()
+            if size >= results["ours"][0]["records"]
+        },
         "rounds": rounds,
         "events": events,
         "shoppers": SHOPPERS,

@@ -11,7 +11,6 @@ Each prints a line of JSON: seconds from its first record to the commit after it
 from __future__ import annotations
 
 import sys
-import time
 from typing import Any, cast
 
 import faust
@@ -39,7 +38,7 @@ def ours(settings: Settings, clock: Clock) -> None:
 
     def counted(self: EntityLog, slice_: Slice, follows: int) -> Applied:
         nonlocal due
-        clock.first = clock.first or time.perf_counter()
+        clock.begin()
         result = handle(self, slice_, follows)
         for stage, seconds in result.seconds.items():
             stages[stage] = stages.get(stage, 0.0) + seconds
@@ -94,7 +93,7 @@ def ours_empty(settings: Settings, clock: Clock) -> None:
     @app.agent(app.topic(EVENTS.name, schema=SliceSchema()))
     async def empty(stream: Any) -> None:
         async for event in stream.events():
-            clock.first = clock.first or time.perf_counter()
+            clock.begin()
             for value in event.value.values:
                 decode(value)
             cast(Consumer, app.consumer).slice_processed(event.message)

@@ -25,6 +25,7 @@ from rich.progress import Progress
 
 from streams.access import Access
 from streams.admin import create
+from streams.bench.command import topic_bytes
 from streams.bench.errors import BenchError
 from streams.bench.filled import FOLDED, Record, filled, folded
 from streams.broker.embedded import Broker, free_ports
@@ -86,11 +87,11 @@ def _measure(
         _produce(rows, changelog, filled(held, shoppers) if shoppers else ())
         data, port = Path(folder) / "data", free_ports(1)[0]
         point = _come_back(broker.bootstrap, data, port, shoppers, hot_rows)
-        kafka = sum(file.stat().st_size for file in (Path(folder) / "kafka").rglob(f"{changelog}-*/*.log"))
+        kafka = topic_bytes(Path(folder) / "kafka", changelog)
         store = sum(f.stat().st_size for f in data.rglob("*") if table_name(SHOPPER.name) in str(f) and f.is_file())
         return point | {
-            "store_bytes_per_shopper": round(store / max(1, shoppers)),
-            "changelog_bytes_per_shopper": round(kafka / max(1, shoppers)),
+            "store_bytes_per_shopper": round(store / shoppers) if shoppers else 0,
+            "changelog_bytes_per_shopper": round(kafka / shoppers) if shoppers else 0,
         }
 
 
@@ -133,7 +134,7 @@ def _come_back(bootstrap: str, data: Path, port: int, shoppers: int, hot_rows: i
                     raise BenchError(f"A worker did not come back to {shoppers:,} shoppers:\n{log.read()[-3000:]}")
                 time.sleep(POLL_SECONDS)
             seconds = time.perf_counter() - began
-            samples, memory = scrape.scrape(port), _memory(worker.pid)
+            samples, spent = scrape.scrape(port), _spent(worker.pid)
         finally:
             worker.terminate()
             worker.wait(60)
@@ -145,17 +146,23 @@ def _come_back(bootstrap: str, data: Path, port: int, shoppers: int, hot_rows: i
         "shoppers": shoppers,
         "rows_in_memory": rows,
         "ready_seconds": round(seconds, 2),
-        **memory,
+        **spent,
         "longest_block_ms": round(1000 * samples[("offerstream_loop_block_seconds_max", ())]),
     }
 
 
-def _memory(pid: int) -> dict[str, int]:
-    """Resident bytes now and at most, as Linux counts them."""
-    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    held = {name: value for name, _, value in (line.partition(":") for line in lines)}
-    fields = {"rss_bytes": "VmRSS", "peak_bytes": "VmHWM"}
-    return {name: int(held[field].split()[0]) << 10 for name, field in fields.items()}
+def _spent(pid: int) -> dict[str, float]:
+    """Seconds of CPU so far, resident bytes now and at most, as Linux counts them."""
+    process = Path(f"/proc/{pid}")
+    # Behind the name, which may hold anything: user and system time are fields 14 and 15 of all.
+    ticks = sum(map(int, (process / "stat").read_text().rpartition(")")[2].split()[11:13]))
+    lines = (process / "status").read_text().splitlines()
+    status = {name: value for name, _, value in (line.partition(":") for line in lines)}
+    return {
+        "cpu_seconds": round(ticks / os.sysconf("SC_CLK_TCK"), 2),
+        "rss_bytes": int(status["VmRSS"].split()[0]) << 10,
+        "peak_bytes": int(status["VmHWM"].split()[0]) << 10,
+    }
 
 
 def summarize(points: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -164,6 +171,7 @@ def summarize(points: Sequence[dict[str, Any]]) -> dict[str, Any]:
     for before, point in itertools.pairwise(growth):
         more = point["shoppers"] - before["shoppers"]
         point["more_seconds_per_100000"] = round(1e5 * (point["ready_seconds"] - before["ready_seconds"]) / more, 2)
+        point["more_cpu_seconds_per_100000"] = round(1e5 * (point["cpu_seconds"] - before["cpu_seconds"]) / more, 2)
         point["more_bytes_per_shopper"] = round((point["rss_bytes"] - before["rss_bytes"]) / more)
     return {
         **points[-1],
@@ -176,15 +184,16 @@ def summarize(points: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 def _print(summary: dict[str, Any], out: Path) -> None:
     columns = (
-        "shoppers", "in memory", "ready after", "… per 100,000 more", "resident", "… per shopper more", "at most",
-        "store per shopper", "changelog per shopper", "loop held at most",
+        "shoppers", "in memory", "ready after", "CPU", "… per 100,000 more", "resident", "… per shopper more",
+        "at most", "store per shopper", "changelog per shopper", "loop held at most",
     )  # fmt: skip
     rows = [
         (
             f"{p['shoppers']:,}",
             f"{p['rows_in_memory']:,}",
             f"{p['ready_seconds']:.1f} s",
-            f"{p['more_seconds_per_100000']:.2f} s" if "more_seconds_per_100000" in p else "",
+            f"{p['cpu_seconds']:.1f} s",
+            f"{p['more_cpu_seconds_per_100000']:.2f} s" if "more_cpu_seconds_per_100000" in p else "",
             f"{p['rss_bytes'] >> 20:,} MiB",
             f"{p['more_bytes_per_shopper']:,} B" if "more_bytes_per_shopper" in p else "",
             f"{p['peak_bytes'] >> 20:,} MiB",

@@ -43,6 +43,11 @@ class NoTimer:
         """What outcomes would call it."""
         return "day"
 
+    @property
+    def stays(self) -> bool:
+        """Nothing was set."""
+        return False
+
     def due_ms(self, rows: Readable, catalogue: Catalogue, last_event_ms: Ints, fired: Ints) -> Ints:
         """[k] never."""
         return np.full(len(last_event_ms), NEVER)

@@ -33,6 +33,8 @@ GIVEN = {
     "url": "archive",
     "query": "tea",
     "by": "the buyer",
+    "events_per_second": "1000",
+    "shoppers": "100000",
 }
 A_CAMPAIGN = str(Path(examples.__file__).parent / "welcome.yaml")
 _CALLS = """
