@@ -176,7 +176,7 @@ class ItemSide:
         if not points.timer:
             return
         newest = CATALOGUE.kind(NewestKind).value(state.pick(points.row), "category")
-        day = self._days.number(points.now_ms if points.fired_ms is None else points.fired_ms)
+        day = self._days.number(points.set_ms)
         # Day by day: a day's sums are made from those of the day before.
         pairs, which = np.unique(np.stack([day, newest]), axis=1, return_inverse=True)
         units = np.array([self._categories.units(code, at) for at, code in pairs.T.tolist()], np.int64)

@@ -45,6 +45,11 @@ class DuePoints:
     def __len__(self) -> int:
         return len(self.row)
 
+    @property
+    def set_ms(self) -> Ints:
+        """[k] what timers were set for."""
+        return self.now_ms if self.fired_ms is None else self.fired_ms
+
 
 class DueRows:
     """All due points of a slice, n in all, in the order in which they became due.

@@ -35,7 +35,7 @@ def grouped(
         if points.news is not None:
             position = np.full(len(points), points.position)
         else:
-            position = np.searchsorted(watermark, points.now_ms) if by_timer else batch.position[points.event]
+            position = np.searchsorted(watermark, points.set_ms) if by_timer else batch.position[points.event]
         offset = offsets[position]
         groups.append(
             Group(
@@ -73,5 +73,5 @@ def _refs(points: DuePoints, batch: EventBatch, timer_kind: Literal["silence", "
         return [said] * len(points)
     if points.timer:
         kinds: Sequence[Any] = points.kinds or [timer_kind] * len(points)
-        return [Due(kind=kind, ref=str(now)) for kind, now in zip(kinds, points.now_ms.tolist(), strict=True)]
+        return [Due(kind=kind, ref=str(now)) for kind, now in zip(kinds, points.set_ms.tolist(), strict=True)]
     return [Due(kind="event", ref=batch.event_ids[i]) for i in points.event.tolist()]

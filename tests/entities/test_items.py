@@ -338,3 +338,21 @@ def test_an_item_in_numbers() -> None:
 
 def test_codes_of_item_records_are_their_places() -> None:
     assert [TYPE_CODE[cls] for cls in ITEM.records] == list(range(1, len(ITEM.records) + 1))
+
+
+def test_what_sells_around_the_clock_is_looked_at_each_day_however_the_log_is_cut() -> None:
+    """Records of the next day come before the watermark has passed midnight."""
+    days, (q,) = 6, homes([b"tea"], "murmur2", PARTITIONS).tolist()
+    views = {
+        p: log_of(*(viewed(f"s{p}", NOON + k * HOUR // 2, f"{p}-{k}", item_id="tea") for k in range(48 * days)))
+        for p in range(PARTITIONS)
+    }
+    log = item_logs(told(views), [])[q]
+    found = []
+    for cuts in ((), (3,), range(1, len(log), 5)):
+        processor = PartitionProcessor(ITEM, q, Rules(), shipped(), partitions=PARTITIONS)
+        said = [one for part in item_slices(log, q, cuts) for one in processor.apply(part).outcomes]
+        ends = [one.event_time_ms for one in said if isinstance(one, ItemProfiled) and one.due.kind == "day"]
+        assert [at // DAY - NOON // DAY for at in ends] == list(range(1, days + 1))
+        found.append(ends)
+    assert found[0] == found[1] == found[2]
