@@ -1,7 +1,7 @@
 """Nights at which the replay is held, so that days of items end as they do in a shop.
 
-An item is looked at when its day is over, as far as partitions of shoppers have told what was done to it. In a replay at
-full speed one runs weeks ahead of another, so that what is foretold would stand on the sales of some shoppers only.
+An item is looked at when its day is over, as far as partitions of shoppers have told what was done to it. In a replay
+at full speed one runs weeks ahead of another, so that what is foretold would stand on the sales of some shoppers only.
 """
 
 from __future__ import annotations
