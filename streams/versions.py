@@ -228,12 +228,12 @@ def _standing(serve: Served, named: Mapping[str, str | None], version: str) -> I
 
 
 #: Of what a card measures, what is told first.
-_TOLD = {"auc": "AUC", "top_1": "top 1", "wape": "WAPE"}
+_TOLD = {"auc": "AUC", "top_1": "top 1", "wape": "WAPE", "unexplained": "unexplained"}
 
 
 def _headline(card: dict[str, Any]) -> str:
     for dataset, answers in card["metrics"].items():
-        for output in card["outputs"]:
+        for output in dict.fromkeys([*card["outputs"], *answers]):
             ours = answers.get(output, {}).get("segments", {}).get("all", {}).get("models", {}).get("ours", {})
             for name, title in _TOLD.items():
                 if name in ours:
