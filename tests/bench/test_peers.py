@@ -33,7 +33,8 @@ def runs(names: tuple[str, ...], slower: float = 4.0) -> dict[str, list[dict[str
     for name in (*names, "ours_empty", "faust_empty"):
         seconds = 1.0 if name == "ours" else slower
         one = {"seconds": seconds, "records": 1000, "due_points": 150, "events_per_second": 1000 / seconds}
-        found[name] = [one | {"stages": {"fold": seconds / 2}}] * 2
+        more = {"stages": {"fold": seconds / 2}, "cpu_seconds": seconds, "kafka_bytes": {"scores.v1": 2000, "few": 9}}
+        found[name] = [one | more] * 2
     return found
 
 
@@ -44,6 +45,8 @@ def test_the_result_has_its_keys_and_null_for_whom_nobody_asked() -> None:
     assert {key for key in found if found[key] is None and key.endswith("_ratio")} == {"bytewax_ratio", "pathway_ratio"}
     assert (found["quix_ratio"], found["quix_ratio_range"], found["quix_events_per_second"]) == (4.0, [4.0, 4.0], 250)
     assert found["ours_microseconds_per_event"] == {"fold": 500, "whole": 1000}
+    assert found["ours_cpu_microseconds_per_event"] == 1000
+    assert found["kafka_bytes_per_event"] == {"scores.v1": 2.0}
     assert found["scores_alike"] == {"limit": 1.0, "faust": 1.0, "quix": 1.0}
 
 
