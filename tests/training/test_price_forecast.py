@@ -35,7 +35,8 @@ def ordered(at: int, name: str, item: str, units: int, cents: int, off: int = 0)
 def test_full_weeks_are_told_by_windows_of_a_day_more_and_rings_of_weeks() -> None:
     rows = replay_items(shop(), FEATURES)
     sales = Sales(shop())
-    last = rows.at_ms < shop().end_ms - DAY
+    # A row that is read once the next day has begun knows what was sold since.
+    last = (rows.at_ms < shop().end_ms - DAY) & (rows.at_ms % DAY == 0)
     x, item, at = rows.x[last].astype(np.float64), rows.shopper[last], rows.at_ms[last]
     price, known = weekly_prices(x, FEATURES, np)
     for weeks_ago in range(4):
