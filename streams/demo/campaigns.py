@@ -40,7 +40,7 @@ LEAD = (
 )
 #: So many events are sent before the worker has processed them, at most: what a catalogue tells of a day must come to
 #: it before many days more have.
-AHEAD = 12_000
+AHEAD = 60_000
 #: Workers have to follow within this time.
 PATIENCE_SECONDS = 120.0
 
