@@ -35,6 +35,7 @@ from training.baselines import smoothing
 from training.checks.shops import job_of, parser_of
 from training.command import check_installed
 from training.fit import Tell
+from training.item_rows import Shop
 from training.job import Job
 from training.progress import progress
 from training.tasks import sales
@@ -74,7 +75,7 @@ class Warehouse:
     """[items] units a day in the last four weeks before."""
 
 
-def warehouse(s: sales.Shop, rows: Ints) -> Warehouse:
+def warehouse(s: Shop, rows: Ints) -> Warehouse:
     """``rows``: of the shop's table, those after the cut."""
     at, history = s.table.rows.at_ms[rows], s.table.history
     first = -(-s.given.cut_ms // DAY_MS)
@@ -103,7 +104,7 @@ def warehouse(s: sales.Shop, rows: Ints) -> Warehouse:
     )  # fmt: skip
 
 
-def forecasts(job: Job, s: sales.Shop, rows: Ints, tell: Tell) -> Iterator[tuple[str, Floats]]:
+def forecasts(job: Job, s: Shop, rows: Ints, tell: Tell) -> Iterator[tuple[str, Floats]]:
     """[rows, 12] what each says of the next 7 and 14 days, as the task's answers stand beside each other."""
     x = s.x[rows]
     answers = Predictor(load_artifact(task("sales"))).score(x)

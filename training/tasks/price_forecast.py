@@ -9,7 +9,7 @@ foretold.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from functools import partial
 from typing import Any
 
@@ -20,16 +20,15 @@ from models.artifact import Artifact
 from models.tasks.price_forecast.task import WEEKS
 from models.tasks.sales.task import LEVELS
 from streams.features.kinds.decay import DAY_MS
-from training import amounts, demand, export, needs
+from training import amounts, demand, item_rows, needs
 from training.baselines import smoothing
 from training.corrections import weighted_quantile
-from training.items import Sales, price_within
-from training.job import CutHistory, FeatureRows, Job
-from training.labels.horizons import Labels
+from training.item_rows import Shop
+from training.items import price_within
+from training.job import CutHistory, Job
 from training.needs import Need
 from training.networks.prices import BANDS, Rule, foretold, prices, weekly_prices
 from training.networks.tabular import answers_of
-from training.split import Leak, window
 
 Floats = npt.NDArray[np.float64]
 Rows32 = npt.NDArray[np.float32]
@@ -49,7 +48,6 @@ FADES = (0.8, 0.85, 0.9, 0.93)
 SHARES = (0.0, 0.25, 0.4, 0.5, 0.6, 0.75, 1.0)
 #: Ranges are made of so many rows of a shop at most, and of so many in a band at least.
 RANGE_ROWS, LEAST_ROWS = 60_000, 200
-WARM_UP_DAYS = 30
 WEEK_MS = 7 * DAY_MS
 #: Features of one number come first; the others are weeks.
 NUMBERS = 8
@@ -57,41 +55,9 @@ NUMBERS = 8
 STAYS = 0.01
 
 
-@dataclass(frozen=True)
-class Shop:
-    """The rows of one history, and what was paid after each."""
-
-    given: CutHistory
-    table: FeatureRows
-    x: Rows32
-    paid: Labels
-    sales: Sales
-    test: Mask
-
-    @property
-    def name(self) -> str:
-        """Of the history."""
-        return self.given.name
-
-    def known(self, days: int) -> Mask:
-        """[n] of which rows both weeks were over so many days before the cut, with a sale in one of them."""
-        told = self.paid.known_ms[:, -1] <= self.given.cut_ms - days * DAY_MS
-        late = self.table.rows.at_ms >= int(self.table.history.time_ms[0]) + WARM_UP_DAYS * DAY_MS
-        return told & late & np.isfinite(self.paid.value).any(axis=1)
-
-
 def shop_of(job: Job, given: CutHistory) -> Shop:
     """Rows at the ends of days, labels, and which of them are tested. Raises ``Leak``."""
-    table = job.rows(given, job.task.features)
-    rows, history = table.rows, table.history
-    paid = price_within(history, rows, WEEKS)
-    first = given.cut_ms - given.cut_ms % DAY_MS + DAY_MS * (given.cut_ms % DAY_MS > 0)
-    test = (rows.at_ms >= first) & ((rows.at_ms - first) % WEEK_MS < DAY_MS)
-    test &= paid.known_ms[:, -1] <= history.end_ms
-    shop = Shop(given, table, table.matrix(job.task.features), paid, Sales(history), test)
-    if (shop.known(0) & test).any() or (rows.at_ms[shop.known(0)] + WEEKS[-1] * WEEK_MS > given.cut_ms).any():
-        raise Leak("A row teaches of which it was not known at the cut what came of it.")
-    return shop
+    return item_rows.shop_of(job, given, lambda history, rows: price_within(history, rows, WEEKS), 7 * WEEKS[-1])
 
 
 def rule_of(job: Job, shops: Sequence[Shop]) -> Rule:
@@ -105,7 +71,7 @@ def rule_of(job: Job, shops: Sequence[Shop]) -> Rule:
         rows = np.flatnonzero(s.known(0) & (s.table.rows.at_ms >= since))
         if not len(rows):
             continue
-        some, label = s.table.rows.select(rows), s.paid.value[rows].astype(np.float64)
+        some, label = s.table.rows.select(rows), s.came.value[rows].astype(np.float64)
         ets = smoothing.smoothed_price(s.sales, some.shopper, some.at_ms, int(s.table.history.time_ms[0]))
         price, known = weekly_prices(s.x[rows].astype(np.float64), job.task.features, np)
         moves = price[:, -4:].max(axis=1) > np.where(known[:, -4:] > 0, price[:, -4:], np.inf).min(axis=1) * (1 + STAYS)
@@ -129,7 +95,7 @@ def factors_of(job: Job, shops: Sequence[Shop], rule: Rule) -> tuple[tuple[float
         x = s.x[rows].astype(np.float64)
         price, known = weekly_prices(x, job.task.features, np)
         middle, band = foretold(price, known, rule, np)
-        ratio.append(s.paid.value[rows] / middle[:, None])
+        ratio.append(s.came.value[rows] / middle[:, None])
         which.append(band.argmax(axis=1))
         weight.append(np.full(len(rows), 1 / max(len(rows), 1)))
     ratios, bands, weights = np.concatenate(ratio), np.concatenate(which), np.concatenate(weight)
@@ -157,7 +123,7 @@ def segments_of(s: Shop, week: int, last: Floats) -> dict[str, Mask]:
     before prices of weeks lay more than 1% apart; and those of which the price ``moved`` by more than 1% since the
     newest week with a sale, which nobody knows before."""
     rows = s.table.rows.select(s.test)
-    label = s.paid.value[s.test, WEEKS.index(week)].astype(np.float64)
+    label = s.came.value[s.test, WEEKS.index(week)].astype(np.float64)
     before = np.stack(
         [s.sales.price(rows.shopper, rows.at_ms - (k + 1) * WEEK_MS, rows.at_ms - k * WEEK_MS) for k in range(4)],
         axis=1,
@@ -181,7 +147,7 @@ def measured(job: Job, s: Shop, answers: dict[str, Rows32], champion: dict[str, 
         "ets": smoothing.smoothed_price(*given, first),
     }
     for w, week in enumerate(WEEKS):
-        label, kinds = s.paid.value[s.test, w].astype(np.float64), segments_of(s, week, theirs["last_value"])
+        label, kinds = s.came.value[s.test, w].astype(np.float64), segments_of(s, week, theirs["last_value"])
         for output in (f"price_week_{week}", f"price_week_{week}_quantiles"):
             beside = {"ours": answers[output].astype(np.float64)}
             if champion is not None:
@@ -212,7 +178,7 @@ def train(job: Job) -> Artifact:
         found = measured(job, s, answers_of(network, s.x[s.test]), champion)
         for w, week in enumerate(WEEKS):
             output = f"price_week_{week}"
-            label = s.paid.value[s.test, w].astype(np.float64)
+            label = s.came.value[s.test, w].astype(np.float64)
             there = np.isfinite(label)
             said = partial(_answer, network, output)
             found[output]["importance"] = amounts.importance(
@@ -222,22 +188,17 @@ def train(job: Job) -> Artifact:
         metrics[s.name] = found
     card = {
         "data": job.data,
-        "split": {
-            "rule": "trained on rows whose two weeks were over at the cut; tested at the ends of days a week apart "
+        "split": item_rows.split_of(
+            shops,
+            "trained on rows whose two weeks were over at the cut; tested at the ends of days a week apart "
             "after it, on all items that had sold enough by then and were sold in the week that is foretold",
-            "windows": {s.name: window(s.table.history, s.given.cut_ms) for s in shops},
-            "rows": {s.name: {"trained on": int(s.known(0).sum()), "tested on": int(s.test.sum())} for s in shops},
-        },
+        ),
         "seed": job.seed,
         "metrics": metrics,
         "rule": asdict(rule),
         **_said(job),
     }
-    tested = np.concatenate([s.x[s.test][:: max(1, int(s.test.sum()) // 700)] for s in shops])
-    rows = np.random.default_rng(job.seed).permutation(tested)
-    training_rows = np.concatenate([s.x[s.known(0)][::7] for s in shops])
-    onnx = export.to_onnx(network, job.task)
-    return export.proven(job.task, onnx, lambda x: answers_of(network, x), rows, training_rows, card, job.upstream)
+    return item_rows.proven(job, shops, network, card)
 
 
 def _answer(network: Any, output: str, x: Rows32) -> Rows32:

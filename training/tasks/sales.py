@@ -7,7 +7,6 @@ days a week apart after the cut, on all items that had sold enough by then.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -17,19 +16,18 @@ import numpy.typing as npt
 from models.artifact import Artifact
 from models.tasks.sales.task import HORIZONS, LEVELS
 from streams.features.kinds.decay import DAY_MS
-from training import amounts, demand, export, needs
+from training import amounts, demand, item_rows, needs
 from training.baselines import smoothing
 from training.baselines.spending import boosted
 from training.fit import Schedule, fit, seed_everything
-from training.items import Sales, sold_within
-from training.job import CutHistory, FeatureRows, Job
-from training.labels.horizons import Labels
+from training.item_rows import Shop
+from training.items import sold_within
+from training.job import CutHistory, Job
 from training.needs import Need
 from training.networks.demand import MEAN, PACE_DAYS, QUANTILES
 from training.networks.demand import demand as network_for
 from training.networks.tabular import answers_of
 from training.ranges import NONE, Judged, Ranges, ranges
-from training.split import Leak, window
 
 Floats = npt.NDArray[np.float64]
 Rows32 = npt.NDArray[np.float32]
@@ -53,45 +51,12 @@ SCHEDULE = Schedule(epochs=10, batch=512, rate=2e-3, weight_decay=5e-2, average=
 JUDGED_DAYS = 56
 #: After so many days a row counts half.
 FADES_DAYS = 90.0
-WARM_UP_DAYS = 30
 UNITS_30D = "sales.units_30d"
-
-
-@dataclass(frozen=True)
-class Shop:
-    """The rows of one history, and what was sold after each."""
-
-    given: CutHistory
-    table: FeatureRows
-    x: Rows32
-    sold: Labels
-    sales: Sales
-    test: Mask
-
-    @property
-    def name(self) -> str:
-        """Of the history."""
-        return self.given.name
-
-    def known(self, days: int) -> Mask:
-        """[n] of which rows both horizons were over so many days before the cut."""
-        told = self.sold.known_ms[:, -1] <= self.given.cut_ms - days * DAY_MS
-        late = self.table.rows.at_ms >= int(self.table.history.time_ms[0]) + WARM_UP_DAYS * DAY_MS
-        return told & late & np.isfinite(self.sold.value[:, -1])
 
 
 def shop_of(job: Job, given: CutHistory) -> Shop:
     """Rows at the ends of days, labels, and which of them are tested. Raises ``Leak``."""
-    table = job.rows(given, job.task.features)
-    rows, history = table.rows, table.history
-    sold = sold_within(history, rows, HORIZONS)
-    first = given.cut_ms - given.cut_ms % DAY_MS + DAY_MS * (given.cut_ms % DAY_MS > 0)
-    test = (rows.at_ms >= first) & ((rows.at_ms - first) % (7 * DAY_MS) < DAY_MS)
-    test &= np.isfinite(sold.value[:, -1])
-    shop = Shop(given, table, table.matrix(job.task.features), sold, Sales(history), test)
-    if (shop.known(0) & test).any() or (rows.at_ms[shop.known(0)] + HORIZONS[-1] * DAY_MS > given.cut_ms).any():
-        raise Leak("A row teaches of which it was not known at the cut what came of it.")
-    return shop
+    return item_rows.shop_of(job, given, lambda history, rows: sold_within(history, rows, HORIZONS), HORIZONS[-1])
 
 
 def network_of(job: Job, shops: list[Shop]) -> tuple[Any, Ranges]:
@@ -106,7 +71,7 @@ def network_of(job: Job, shops: list[Shop]) -> tuple[Any, Ranges]:
         rows = s.known(0) & (s.table.rows.at_ms >= cut)
         said = answers_of(earlier, s.x[rows])
         told = np.stack([said[f"units_{days}d_quantiles"] for days in HORIZONS], axis=1).astype(np.float64)
-        judged.append(Judged(_pace(job, s.x[rows]), told, s.sold.value[rows].astype(np.float64)))
+        judged.append(Judged(_pace(job, s.x[rows]), told, s.came.value[rows].astype(np.float64)))
     found = ranges(judged, LEVELS)
     return _trained(job, shops, 0, found), found
 
@@ -125,12 +90,12 @@ def _trained(job: Job, shops: list[Shop], known_days: int, by: Ranges) -> Any:
         x, y, weight = [], [], []
         for s, rows in used:
             some = np.sort(rng.permutation(rows)[:ROWS_PER_EPOCH])
-            age = (s.given.cut_ms - s.sold.known_ms[some, -1]) / DAY_MS
+            age = (s.given.cut_ms - s.came.known_ms[some, -1]) / DAY_MS
             fresh = 0.5 ** (age / FADES_DAYS)
             # An item that sells a hundred times as much counts ten times as much: as in a sum, but not the sum alone.
             pace, usual = _pace(job, s.x[some]), float(_pace(job, s.x[rows]).mean())
             x.append(s.x[some])
-            y.append(s.sold.value[some])
+            y.append(s.came.value[some])
             weight.append(np.c_[fresh / fresh.mean() / len(used), np.sqrt(pace * usual)])
         return np.concatenate(x), np.concatenate(y), np.concatenate(weight).astype(np.float32)
 
@@ -189,7 +154,7 @@ def boosting_of(job: Job, s: Shop) -> Boost | None:
     weights = (np.full(len(fitted), 1 / len(fitted)), np.full(len(held), 1 / len(held)))
 
     def boost(h: int, objective: dict[str, Any], asked: Rows32) -> Floats:
-        y, held_y = (s.sold.value[m, h].astype(np.float64) for m in (fitted, held))
+        y, held_y = (s.came.value[m, h].astype(np.float64) for m in (fitted, held))
         parts = (s.x[fitted], y, s.x[held], held_y, asked)
         return boosted(*parts, weights, {"learning_rate": 0.1, **objective}, job.seed)
 
@@ -206,7 +171,7 @@ def measured(job: Job, s: Shop, answers: dict[str, Rows32], champion: dict[str, 
     """By output, ours beside others on the tested rows; points are also held against the middle quantile."""
     theirs, item, found = baselines_of(job, s), s.table.rows.shopper[s.test], {}
     for h, days in enumerate(HORIZONS):
-        label = s.sold.value[s.test, h].astype(np.float64)
+        label = s.came.value[s.test, h].astype(np.float64)
         for output in (f"units_{days}d", f"units_{days}d_quantiles"):
             beside = {"ours": answers[output].astype(np.float64)}
             if champion is not None:
@@ -229,29 +194,24 @@ def train(job: Job) -> Artifact:
         found = measured(job, s, answers_of(network, s.x[s.test]), champion)
         for h, days in enumerate(HORIZONS):
             said = partial(_answer, network, f"units_{days}d")
-            label = s.sold.value[s.test, h].astype(np.float64)
+            label = s.came.value[s.test, h].astype(np.float64)
             part = found[f"units_{days}d"]
             part["importance"] = amounts.importance(said, s.x[s.test], label, job.task.features, job.seed)
             part["importance_of"] = "rank correlation"
         metrics[s.name] = found
     card = {
         "data": job.data,
-        "split": {
-            "rule": "trained on rows whose 14 days were over at the cut; tested at the ends of days a week apart after "
+        "split": item_rows.split_of(
+            shops,
+            "trained on rows whose 14 days were over at the cut; tested at the ends of days a week apart after "
             "it, on all items that had sold enough by then",
-            "windows": {s.name: window(s.table.history, s.given.cut_ms) for s in shops},
-            "rows": {s.name: {"trained on": int(s.known(0).sum()), "tested on": int(s.test.sum())} for s in shops},
-        },
+        ),
         "seed": job.seed,
         "metrics": metrics,
         "correction": by.table,
         **_said(job, by),
     }
-    tested = np.concatenate([s.x[s.test][:: max(1, int(s.test.sum()) // 700)] for s in shops])
-    rows = np.random.default_rng(job.seed).permutation(tested)
-    training_rows = np.concatenate([s.x[s.known(0)][::7] for s in shops])
-    onnx = export.to_onnx(network, job.task)
-    return export.proven(job.task, onnx, lambda x: answers_of(network, x), rows, training_rows, card, job.upstream)
+    return item_rows.proven(job, shops, network, card)
 
 
 def _answer(network: Any, output: str, x: Rows32) -> Rows32:
