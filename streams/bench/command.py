@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import platform
 import statistics
 import subprocess
 import sys
@@ -14,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-from confluent_kafka import Producer
 from rich.console import Console
 from rich.progress import Progress
 
@@ -25,10 +22,10 @@ from streams.bench.clickstream import clickstream
 from streams.bench.environments import PEERS, python_of
 from streams.bench.errors import BenchError
 from streams.bench.outputs import Scores, agreement, scores_at
+from streams.bench.runs import machine, send_events, tell, without_settings
 from streams.broker.embedded import Broker
 from streams.entities import contents
 from streams.terminal import print_rows
-from streams.topics import EVENTS
 
 SHOPPERS = 20_000
 #: Peers are slower by several times: they get a tenth of the records, so that rounds take alike.
@@ -78,12 +75,7 @@ def run(out: Path, rounds: int, events: int, as_json: bool = False, peers: Seque
     summary = summarize(results, scores, rounds, events)
     with Console(stderr=True).status("Measuring models and the training replay…"):
         summary |= {"models_microseconds_per_row": inside.models(), "replay": inside.training_replay(SHOPPERS)}
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(json.dumps(summary, indent=2) + "\n")
-    if as_json:
-        click.echo(json.dumps(summary, indent=2))
-    else:
-        _print(summary, out)
+    tell(summary, out, as_json, _print)
 
 
 def _measure(
@@ -97,19 +89,9 @@ def _measure(
     ):
         app_id = f"bench-{name.replace('_', '-')}"
         create(Access(broker.bootstrap), contents.topics(app_id), 4)
-        # Without idempotence, a batch that is sent again stands behind those after it, and its events are late.
-        sending = {"partitioner": "murmur2", "linger.ms": 20, "enable.idempotence": True, "log_level": 0}
-        producer = Producer({"bootstrap.servers": broker.bootstrap, **sending})
-        for key, value in records:
-            while True:
-                try:
-                    producer.produce(EVENTS.name, value, key)
-                    break
-                except BufferError:
-                    producer.poll(0.1)
-        producer.flush()
+        send_events(broker.bootstrap, records)
         program = [sys.executable, "-m", "streams.bench.contestants", name]
-        environment = {k: v for k, v in os.environ.items() if not k.startswith("OFFERSTREAM_")}
+        environment = without_settings()
         if python is not None:
             program = [str(python), "-m", f"streams.bench.peers.{name}"]
             environment["PYTHONPATH"] = _ours_alone(Path(folder) / "path")
@@ -210,7 +192,7 @@ def summarize(results: Runs, scores: dict[str, Scores], rounds: int, events: int
         "rounds": rounds,
         "events": events,
         "shoppers": SHOPPERS,
-        "machine": {"cpus": os.cpu_count(), "python": platform.python_version(), "system": platform.system()},
+        "machine": machine(),
     }
 
 

@@ -12,6 +12,7 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaExcepti
 
 from models.store import Shelf
 from streams.bench.clock import Clock
+from streams.bench.runs import produce
 from streams.entities.contents import ENTITIES, logs
 from streams.entities.shopper import SHOPPER
 from streams.processing.partition import PartitionProcessor
@@ -39,9 +40,9 @@ def limit(settings: Settings, clock: Clock) -> None:
                 last = clock.count(len(slice_))
             result = processor.apply(slice_)
             for emitted in result.emitted:
-                _produce(producer, topics[emitted.entity], emitted.value, None, emitted.partition)
+                produce(producer, topics[emitted.entity], emitted.value, partition=emitted.partition)
             for outcome in result.outcomes:
-                _produce(producer, TOPIC_OF[type(outcome)], encode_outcome(outcome), outcome.key.encode())
+                produce(producer, TOPIC_OF[type(outcome)], encode_outcome(outcome), outcome.key.encode())
             producer.poll(0)
             due += result.due_points if processor.entity is SHOPPER else 0
             if last:
@@ -62,12 +63,3 @@ def slices(messages: Iterable[Any]) -> Iterable[Slice]:
         times = [m.timestamp()[1] for m in some]
         yield Slice(topic, partition, [m.offset() for m in some], times, [m.key() for m in some],
                     [m.value() for m in some])  # fmt: skip
-
-
-def _produce(producer: Producer, topic: str, value: bytes, key: bytes | None, partition: int = -1) -> None:
-    while True:
-        try:
-            producer.produce(topic, value, key, partition)
-            return
-        except BufferError:
-            producer.poll(0.05)

@@ -7,14 +7,12 @@ process of its own as it is run in production; it is measured from its start unt
 from __future__ import annotations
 
 import itertools
-import json
 import os
-import platform
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,13 +25,14 @@ from streams.access import Access
 from streams.admin import create
 from streams.bench.command import topic_bytes
 from streams.bench.errors import BenchError
-from streams.bench.filled import FOLDED, Record, filled, folded
+from streams.bench.filled import FOLDED, filled, folded
+from streams.bench.runs import machine, produce, send_events, tell, without_settings
 from streams.broker.embedded import Broker, free_ports
 from streams.demo import scrape
 from streams.entities import contents
 from streams.entities.shopper import SHOPPER
 from streams.terminal import print_rows
-from streams.topics import EVENTS, changelog_name, table_name
+from streams.topics import changelog_name, table_name
 
 APP_ID, PARTITIONS = "bench-recovery", 4
 PATIENCE_SECONDS = 600.0
@@ -54,12 +53,7 @@ def run(out: Path, sizes: Sequence[int], hot_rows: int | None, as_json: bool = F
             points.append(_measure(jars, records, held, shoppers, hot_rows))
         progress.advance(task)
     summary = summarize(points)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(json.dumps(summary, indent=2) + "\n")
-    if as_json:
-        click.echo(json.dumps(summary, indent=2))
-    else:
-        _print(summary, out)
+    tell(summary, out, as_json, _print)
 
 
 def _measure(
@@ -77,14 +71,14 @@ def _measure(
         create(Access(broker.bootstrap), contents.topics(APP_ID), PARTITIONS)
         changelog = changelog_name(APP_ID, SHOPPER.name)
         # What the table was made from stands in the log, or the worker would take it for another one.
-        producer = Producer({"bootstrap.servers": broker.bootstrap, "partitioner": "murmur2", "log_level": 0})
-        if shoppers:
-            _produce(producer, EVENTS.name, ((-1, key, value) for key, value in records))
+        send_events(broker.bootstrap, records if shoppers else ())
         # As a flush writes it (streams/state/write_behind.py).
         rows = Producer(
             {"bootstrap.servers": broker.bootstrap, "linger.ms": 5, "compression.type": "lz4", "log_level": 0}
         )
-        _produce(rows, changelog, filled(held, shoppers) if shoppers else ())
+        for partition, key, value in filled(held, shoppers) if shoppers else ():
+            produce(rows, changelog, value, key, partition)
+        rows.flush()
         data, port = Path(folder) / "data", free_ports(1)[0]
         point = _come_back(broker.bootstrap, data, port, shoppers, hot_rows)
         kafka = topic_bytes(Path(folder) / "kafka", changelog)
@@ -93,17 +87,6 @@ def _measure(
             "store_bytes_per_shopper": round(store / shoppers) if shoppers else 0,
             "changelog_bytes_per_shopper": round(kafka / shoppers) if shoppers else 0,
         }
-
-
-def _produce(producer: Producer, topic: str, records: Iterable[Record]) -> None:
-    for partition, key, value in records:
-        while True:
-            try:
-                producer.produce(topic, value, key, partition=partition)
-                break
-            except BufferError:
-                producer.poll(0.1)
-    producer.flush()
 
 
 def _come_back(bootstrap: str, data: Path, port: int, shoppers: int, hot_rows: int | None) -> dict[str, Any]:
@@ -118,12 +101,11 @@ def _come_back(bootstrap: str, data: Path, port: int, shoppers: int, hot_rows: i
         # Entities share it, and partitions, which have not quite as many shoppers each.
         "HOT_ROWS": str(len(contents.ENTITIES) * (2 * shoppers + PARTITIONS if hot_rows is None else hot_rows)),
     }
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("OFFERSTREAM_")}
     began = time.perf_counter()
     with (data.with_name("worker.log")).open("w+") as log:
         worker = subprocess.Popen(
             [sys.executable, "-m", "streams", "worker"],
-            env=environment | {f"OFFERSTREAM_{name}": value for name, value in told.items()},
+            env=without_settings() | {f"OFFERSTREAM_{name}": value for name, value in told.items()},
             stdout=log,
             stderr=log,
         )
@@ -178,7 +160,7 @@ def summarize(points: Sequence[dict[str, Any]]) -> dict[str, Any]:
         "empty": points[0],
         "growth": growth[1:],
         "partitions": PARTITIONS,
-        "machine": {"cpus": os.cpu_count(), "python": platform.python_version(), "system": platform.system()},
+        "machine": machine(),
     }
 
 

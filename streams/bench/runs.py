@@ -1,0 +1,57 @@
+"""What every measurement on a broker needs: events sent in order, an environment without settings, a result told."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import click
+from confluent_kafka import Producer
+
+from streams.topics import EVENTS
+
+Summary = dict[str, Any]
+
+
+def send_events(bootstrap: str, records: Iterable[tuple[bytes, bytes]]) -> None:
+    """Send (key, value) of events, each shopper's in order, and return when all are there."""
+    # Without idempotence, a batch that is sent again stands behind those after it, and its events are late.
+    sending = {"partitioner": "murmur2", "linger.ms": 20, "enable.idempotence": True, "log_level": 0}
+    producer = Producer({"bootstrap.servers": bootstrap, **sending})
+    for key, value in records:
+        produce(producer, EVENTS.name, value, key)
+    producer.flush()
+
+
+def produce(producer: Producer, topic: str, value: bytes, key: bytes | None = None, partition: int = -1) -> None:
+    """Hand a record over, once there is room for it."""
+    while True:
+        try:
+            producer.produce(topic, value, key, partition)
+            return
+        except BufferError:
+            producer.poll(0.05)
+
+
+def without_settings() -> dict[str, str]:
+    """The environment of a process that is told all of its settings."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("OFFERSTREAM_")}
+
+
+def machine() -> dict[str, Any]:
+    """What it was measured on."""
+    return {"cpus": os.cpu_count(), "python": platform.python_version(), "system": platform.system()}
+
+
+def tell(summary: Summary, out: Path, as_json: bool, show: Callable[[Summary, Path], None]) -> None:
+    """Write a result as JSON, and print it: as it was written, or as ``show`` does."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(json.dumps(summary, indent=2) + "\n")
+    if as_json:
+        click.echo(json.dumps(summary, indent=2))
+    else:
+        show(summary, out)
