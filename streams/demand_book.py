@@ -13,9 +13,8 @@ from streams.reading import Reader
 from streams.records.demand import InventoryPlanned, PriceForecast, SalesForecast
 from streams.records.prices import PriceSuggested
 from streams.records.words import about, shown_day
-from streams.topics import INVENTORY, PRICE_FORECASTS, PRICES_SUGGESTED, SALES_FORECASTS
+from streams.topics import DAY_MS, INVENTORY, PRICE_FORECASTS, PRICES_SUGGESTED, SALES_FORECASTS
 
-DAY_MS = 86_400_000
 #: Forecasts and plans are said each week: one that is this much older than the newest of all items is of the past.
 CURRENT_DAYS = 8
 #: A suggestion that stays the same is said each four weeks.

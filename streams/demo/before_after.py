@@ -8,14 +8,15 @@ from xml.etree.ElementTree import Element
 
 import msgspec
 
-from streams.demo import samples
-from streams.demo.systems import NEVER_MS, Example, newest_about, pictures, similar
+from streams.demo import of_run, samples
+from streams.demo.systems import NEVER_MS, Example, newest_about, similar
 from streams.pages.markup import Inside, section, tag
 from streams.reading import Place, Reader
 from streams.records import words
 from streams.records.described import ItemDescribed
 from streams.records.items import ItemListed, ItemReviewed
 from streams.records.searches import SearchRanked
+from streams.similar import Pictures
 from streams.topics import DESCRIBED, EMBEDDED, ENRICHED, PICTURED, REVIEWED, SEARCH_RANKINGS, Topic
 from training.datasets.complete_journey_items import Items
 
@@ -31,18 +32,18 @@ SAID: tuple[tuple[str, Topic], ...] = (
 MOST_FOUND, MOST_REVIEWS, MOST_SIMILAR = 3, 2, 3
 
 
-def told(reader: Reader, starts: Mapping[Place, int], items: Items) -> dict[str, Any]:
-    """``items``: per sample what the catalogue says and what was answered; ``searches``: per query what it found."""
+def told(reader: Reader, starts: Mapping[Place, int], items: Items, alike: Pictures) -> dict[str, Any]:
+    """``items``: per sample what the catalogue says and what was answered, and what is ``alike``; ``searches``: per
+    query what it found."""
     records = list(samples.samples(0))
     listed = {record.item_id: record for record in records if isinstance(record, ItemListed)}
-    alike = pictures(reader, starts, EMBEDDED)
     found = list[dict[str, Any]]()
     for item in samples.SHOWN:
-        answers = {
-            what: said
-            for what, topic in SAID
-            if (said := newest_about(reader, _places(starts, topic), Example(item, NEVER_MS))) is not None
-        }
+        answers = {}
+        for what, topic in SAID:
+            said = newest_about(reader, of_run.places(starts, topic), Example(item, NEVER_MS))
+            if said is not None:
+                answers[what] = _in_words(msgspec.json.decode(said, type=topic.records[0]))
         before = listed[item]
         reviews = [r.text for r in records if isinstance(r, ItemReviewed) and r.item_id == item and r.text]
         found.append(
@@ -53,11 +54,11 @@ def told(reader: Reader, starts: Mapping[Place, int], items: Items) -> dict[str,
                 "category_path": before.category_path,
                 "attributes": dict(before.attributes or {}),
                 "reviews": reviews,
-                "answers": {what: _in_words(_decoded(what, said)) for what, said in answers.items()},
+                "answers": answers,
                 "similar": similar(alike, item, MOST_SIMILAR),
             }
         )
-    searches = _searches(reader, _places(starts, SEARCH_RANKINGS))
+    searches = _searches(reader, starts)
     named = [one for each in found for one in each["similar"]] + [one for each in searches for one in each["found"]]
     titles = {one.item_id: one.title for one in listed.values()}
     sold = items.products(filter(str.isdigit, dict.fromkeys(one["item_id"] for one in named)))
@@ -73,20 +74,11 @@ def _in_words(said: Any) -> str:
     return words.said(said)
 
 
-def _places(starts: Mapping[Place, int], topic: Topic) -> dict[Place, int]:
-    return {place: start for place, start in starts.items() if place[0] == topic.name}
-
-
-def _decoded(what: str, said: bytes) -> Any:
-    return msgspec.json.decode(said, type=dict(SAID)[what].records[0])
-
-
-def _searches(reader: Reader, places: Mapping[Place, int]) -> list[dict[str, Any]]:
+def _searches(reader: Reader, starts: Mapping[Place, int]) -> list[dict[str, Any]]:
     newest: dict[str, SearchRanked] = {}
-    for place, start in places.items():
-        for record in reader.between(place, start, reader.extent(place)[1]):
-            said = msgspec.json.decode(record.value or b"", type=SearchRanked)
-            newest[said.answer.query] = said
+    for record in of_run.records(reader, starts, SEARCH_RANKINGS):
+        said = msgspec.json.decode(record.value or b"", type=SearchRanked)
+        newest[said.answer.query] = said
     return [
         {
             "query": query,

@@ -16,6 +16,7 @@ import msgspec
 from streams.brought import by_campaign
 from streams.campaigning import Campaigning, shop_vocabulary
 from streams.campaigns.reading import campaigns_of
+from streams.demo import of_run
 from streams.demo.recording import Recording
 from streams.demo.scrape import Samples, by
 from streams.inspect import progress
@@ -27,10 +28,9 @@ from streams.records.events import ShopperEvent
 from streams.records.words import money, shown_day
 from streams.rollout import wait_campaigns
 from streams.settings import Settings
-from streams.topics import EFFECTS
+from streams.topics import DAY_MS, EFFECTS
 
 FILE = Path(__file__).with_name("campaigns.yaml")
-DAY_MS = 86_400_000
 #: A day of the campaigns takes so long: budgets are leased and given back by records that go to and fro.
 DAY_SECONDS = 2.5
 LEAD = (
@@ -38,8 +38,8 @@ LEAD = (
     "holdout, and a week for what follows to count. Nobody saw their offers, for these data were recorded before: so "
     "they brought nothing but their cost, and intervals should hold that."
 )
-#: So many events are sent before the worker has processed them, at most: what a catalogue tells of a day must come to
-#: it before many days more have.
+#: So many events are sent before the worker has processed them, at most; nights see to it that days of items end with
+#: all that was sold in them (``nights.py``).
 AHEAD = 60_000
 #: Workers have to follow within this time.
 PATIENCE_SECONDS = 120.0
@@ -192,8 +192,6 @@ def _effects(reader: Reader, starts: Mapping[Place, int]) -> dict[str, EffectMea
     """By campaign, what it brought in all, as it was measured last in this run."""
     said = (
         msgspec.json.decode(record.value or b"", type=EffectMeasured)
-        for place, start in starts.items()
-        if place[0] == EFFECTS.name
-        for record in reader.between(place, start, reader.extent(place)[1])
+        for record in of_run.records(reader, starts, EFFECTS)
     )
     return {campaign: estimates[0] for campaign, (estimates, _) in by_campaign(said).items()}

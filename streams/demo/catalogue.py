@@ -12,9 +12,9 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from streams.demo import stock
 from streams.demo.samples import samples
-from streams.demo.stock import DAY_MS
 from streams.producer.replay import event_time_ms
 from streams.records.items import ItemChanged, ItemListed, ItemReviewed, StockCounted
+from streams.topics import DAY_MS
 from training.datasets.complete_journey_items import DailySales, Items, Product
 
 #: So many items are listed, and the stock of so many simulated: those with the most order lines.

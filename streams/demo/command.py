@@ -92,8 +92,9 @@ def _run(stack: ExitStack, broker: str | None, start_ms: int | None, stop_ms: in
         examples = {} if story is None else {"shopper": Example(story.shopper_id, story.at_ms)}
         if listed["best_sellers"]:
             examples["item"] = Example(listed["best_sellers"][0]["item_id"], recording.end_ms)
-        answered = systems.answered(reader, starts, recording, examples)
-        enriched = before_after.told(reader, starts, catalogue.items)
+        alike = systems.alike(reader, starts)
+        answered = systems.answered(reader, starts, recording, examples, alike)
+        enriched = before_after.told(reader, starts, catalogue.items, alike["multimodal"])
         priced = prices.best(reader, starts, catalogue.items)
         foretold = demand.summary(reader, starts, recording.end_ms, catalogue.items, stage.settings)
         held = campaigns.summary(acting, reader, starts, recording, followed.samples)

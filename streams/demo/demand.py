@@ -18,11 +18,11 @@ from streams.reading import Place, Reader
 from streams.records.demand import InventoryPlanned, PriceForecast, SalesForecast, StockAlerted, Units5
 from streams.records.words import shown_day
 from streams.settings import Settings
-from streams.topics import INVENTORY, ITEM_ALERTS, PRICE_FORECASTS, SALES_FORECASTS
+from streams.topics import DAY_MS, INVENTORY, ITEM_ALERTS, PRICE_FORECASTS, SALES_FORECASTS
 from streams.versions import Versions
 from training.datasets.complete_journey_items import Items
 
-DAY_MS, WEEK_MS = 86_400_000, 7 * 86_400_000
+WEEK_MS = 7 * DAY_MS
 #: Items that are drawn, and lines of what to order.
 DRAWN, ORDERS = 5, 10
 TASK, DATASET = "sales", "complete_journey"

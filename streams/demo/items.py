@@ -9,13 +9,13 @@ from typing import Any
 from streams.demo.following import ITEM_FATES, Followed
 from streams.demo.lately import lately
 from streams.demo.scrape import by
-from streams.demo.stock import COVER_DAYS, DAY_MS, LATE_DAYS, ORDER_EVERY_DAYS
+from streams.demo.stock import COVER_DAYS, LATE_DAYS, ORDER_EVERY_DAYS
 from streams.entities.item import ITEM
 from streams.reading import Place, Reader
 from streams.records.outcomes import ItemProfiled
 from streams.records.tags import tag_of
 from streams.records.words import money, shown_day
-from streams.topics import ITEM_PROFILES
+from streams.topics import DAY_MS, ITEM_PROFILES
 from training.datasets.complete_journey_items import Items, Product
 
 SHOWN = 5

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from streams.demo import of_run
 from streams.reading import Place, Reader
 from streams.records.outcomes import ItemOutcome
 from streams.topics import Topic
@@ -24,9 +25,7 @@ def lately(
     ``starts``: what was in the partitions before is not of this run. Records of a partition come in about the order of
     their time, so a block that is older as a whole is the last one. Raises ``TopicError``."""
     decode = msgspec.json.Decoder[Any](reduce(or_, topic.records)).decode
-    for place, start in starts.items():
-        if place[0] != topic.name:
-            continue
+    for place, start in of_run.places(starts, topic).items():
         low, high = reader.extent(place)
         low = max(low, start)
         while high > low:

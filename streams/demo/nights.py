@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
+from streams.features.kinds.decay import DAY_MS, HOUR_MS
 from streams.producer.replay import event_time_ms
 from streams.records.events import ShopperEvent
 
-HOUR_MS, DAY_MS = 3_600_000, 86_400_000
 #: A week apart, as forecasts are said; the last one on the last day. Each takes seconds: thousands of items are due.
 NIGHTS, APART_DAYS = 2, 7
 #: So long after midnight UTC: fewer than one order in a hundred comes in the hour before (the households are American),

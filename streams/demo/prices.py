@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from streams.demo import of_run
 from streams.price_book import PriceBook, gain_of
 from streams.reading import Place, Reader
 from streams.records.prices import PriceSuggested
@@ -23,11 +24,9 @@ ASSUMED_MARGIN = 0.30
 def best(reader: Reader, starts: Mapping[Place, int], items: Items) -> dict[str, Any]:
     """Of the newest word on each item since ``starts``: the best suggestions, and how often each reason was given."""
     decode, book = msgspec.json.Decoder(PriceSuggested).decode, PriceBook()
-    for place, start in starts.items():
-        if place[0] == PRICES_SUGGESTED.name:
-            for record in reader.between(place, start, reader.extent(place)[1]):
-                if record.value is not None:
-                    book.suggest(decode(record.value))
+    for record in of_run.records(reader, starts, PRICES_SUGGESTED):
+        if record.value is not None:
+            book.suggest(decode(record.value))
     return summary(book, items)
 
 

@@ -17,8 +17,8 @@ import numpy as np
 
 from streams.columns.arrays import Ints
 from streams.records.items import StockCounted
+from streams.topics import DAY_MS
 
-DAY_MS = 86_400_000
 COVER_DAYS, ORDER_EVERY_DAYS, LEAD_DAYS = 28, 14, 3
 LATE_DAYS, LATE_ONE_IN = 10, 12
 COUNTED_EVERY_DAYS = 7

@@ -16,7 +16,7 @@ from typing import Any, Literal, NamedTuple
 import msgspec
 
 from streams.decisions.churn_alert import OUTPUT, TASK
-from streams.demo import samples
+from streams.demo import of_run, samples
 from streams.demo.recording import Judged, Recording
 from streams.processing.partitioning import homes
 from streams.reading import Place, Reader, Record
@@ -147,33 +147,33 @@ def read_answers(
 ) -> None:
     """Count the answers of each task, and take those of the churn model."""
     decode, found = msgspec.json.Decoder(_Scored).decode, Counter[str]()
-    for place, start in starts.items():
-        if place[0] != SCORES.name:
-            continue
-        for record in reader.between(place, start, reader.extent(place)[1]):
-            said = decode(record.value or b"")
-            if said.outcome_id in recording.scored:
-                continue  # said again by a worker that was killed
-            recording.scored.add(said.outcome_id)
-            found.update(said.answers.keys())
-            score = said.answers[TASK].scores[OUTPUT] if TASK in said.answers else None
-            if isinstance(score, float):
-                silence = said.due.kind == "silence"
-                recording.judged.append(Judged(said.key, said.event_time_ms, score, silence))
-        tell(found.total())
+    for record in of_run.records(reader, starts, SCORES):
+        said = decode(record.value or b"")
+        if said.outcome_id in recording.scored:
+            continue  # said again by a worker that was killed
+        recording.scored.add(said.outcome_id)
+        found.update(said.answers.keys())
+        score = said.answers[TASK].scores[OUTPUT] if TASK in said.answers else None
+        if isinstance(score, float):
+            silence = said.due.kind == "silence"
+            recording.judged.append(Judged(said.key, said.event_time_ms, score, silence))
     recording.answers = dict(found)
 
 
 def answered(
-    reader: Reader, starts: Mapping[Place, int], recording: Recording, examples: Mapping[str, Example]
+    reader: Reader,
+    starts: Mapping[Place, int],
+    recording: Recording,
+    examples: Mapping[str, Example],
+    alike: Mapping[str, Pictures],
 ) -> dict[str, Any]:
     """Per system how many answers it gave, where, and one of them: the newest that is as ``examples`` says of what the
-    system is about; where there is none, the newest of all."""
+    system is about; where there is none, the newest of all. ``alike``: what items are like, by the system that says
+    so."""
     found = {}
     for system in SYSTEMS:
-        places = {place: start for place, start in starts.items() if place[0] == system.topic.name}
-        ends = {place: reader.extent(place)[1] for place in places}
-        records = sum(ends[place] - start for place, start in places.items())
+        places = of_run.places(starts, system.topic)
+        records = sum(reader.extent(place)[1] - start for place, start in places.items())
         wanted = examples.get(system.about) if system.example is None else Example(system.example, NEVER_MS)
         value = _example(reader, places, wanted)
         found[system.name] = {
@@ -183,19 +183,19 @@ def answered(
             "example": None if value is None else json.loads(value),
             "in_words": None if value is None else words.said(msgspec.json.decode(value, type=system.topic.records[0])),
         }
-    for name, topic in (("image", PICTURED), ("multimodal", EMBEDDED)):
-        found[name]["similar"] = similar(pictures(reader, starts, topic), samples.PICTURED, 5)
+    for name, known in alike.items():
+        found[name]["similar"] = similar(known, samples.PICTURED, 5)
     return found
 
 
-def pictures(reader: Reader, starts: Mapping[Place, int], topic: Topic) -> Pictures:
-    """What items are like, as a topic has them of this run."""
-    decode, known = msgspec.json.Decoder[Any](topic.records[0]).decode, Pictures()
-    for place, start in starts.items():
-        if place[0] == topic.name:
-            for record in reader.between(place, start, reader.extent(place)[1]):
-                known.apply(decode(record.value or b""))
-    return known
+def alike(reader: Reader, starts: Mapping[Place, int]) -> dict[str, Pictures]:
+    """By system: what items are like, as its topic has them of this run."""
+    found = {}
+    for name, topic in (("image", PICTURED), ("multimodal", EMBEDDED)):
+        decode, found[name] = msgspec.json.Decoder[Any](topic.records[0]).decode, Pictures()
+        for record in of_run.records(reader, starts, topic):
+            found[name].apply(decode(record.value or b""))
+    return found
 
 
 def similar(known: Pictures, item: str, many: int) -> list[dict[str, Any]]:

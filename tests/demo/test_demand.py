@@ -12,7 +12,7 @@ import pytest
 
 from streams.demand_book import DemandBook
 from streams.demo import lately
-from streams.demo.demand import DAY_MS, Sold, held, of_records, weeks
+from streams.demo.demand import Sold, held, of_records, weeks
 from streams.demo.demand_shown import lines, shown
 from streams.demo.lately import lately as read_lately
 from streams.demo.nights import NIGHTS, Nights
@@ -20,7 +20,7 @@ from streams.pages.markup import text_of
 from streams.reading import Place, Record
 from streams.records.demand import SalesForecast, StockAlerted
 from streams.records.outcomes import ItemOutcome
-from streams.topics import ITEM_ALERTS, SALES_FORECASTS
+from streams.topics import DAY_MS, ITEM_ALERTS, SALES_FORECASTS
 from tests.demand import alerted, forecast, plan, price
 from tests.demo.recordings import foretold, numbers, recording
 from tests.pages import Page
