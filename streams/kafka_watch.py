@@ -28,6 +28,9 @@ EARLIEST, LATEST = cast(Any, OffsetSpec).earliest(), cast(Any, OffsetSpec).lates
 INTERVAL_SECONDS = 2.0
 #: How long an answer is waited for.
 REQUEST_SECONDS = 4.0
+#: How long a worker that starts asks. A Kafka that was frozen knows of no controller at first; librdkafka then fails a
+#: request of any length, and not the next one.
+FIRST_ANSWER_SECONDS = 30.0
 #: Kafka is away once it has not answered for this long.
 AWAY_SECONDS = 7.0
 SAY_AGAIN_SECONDS = 60.0
@@ -70,7 +73,7 @@ class KafkaWatch:
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="kafka-watch", daemon=True)
         try:
-            found = identities(self._admin, self._names)
+            found = self._first(time.monotonic() + FIRST_ANSWER_SECONDS)
             self._began = {name: self._there(name, identity) for name, identity in found.items()}
             self._refuse(self._read)
         except KafkaException as error:
@@ -169,6 +172,16 @@ class KafkaWatch:
             self.failure = self.failure or error
         self.missing = f"{', '.join(missing)}: deleted. offerstream topics check" if missing else ""
         self._answered_at, self.error = time.monotonic(), ""
+
+    def _first(self, end: float) -> Mapping[str, Identity | None]:
+        """The topics, asked for again and again until ``end``. Raises ``KafkaException``."""
+        while True:
+            try:
+                return identities(self._admin, self._names, REQUEST_SECONDS)
+            except KafkaException as error:
+                if time.monotonic() >= end:
+                    raise
+                log.warning("Kafka does not tell of its topics yet (%s); asking again.", error.args[0].str())
 
     def _offsets(self, topics: Sequence[str], which: OffsetSpec) -> dict[str, dict[int, int]]:
         wanted = {TopicPartition(t, p): which for t in topics for p in range(self._began[t].partitions)}
