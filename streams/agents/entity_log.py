@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from streams.agents.choices import Choices
 from streams.agents.model_watch import ModelWatch
@@ -276,7 +277,7 @@ class EntityLog:
             m.events.labels(entity, names[code], fate).inc(n)
         for reason, n in Counter(dead.reason for dead in result.dead).items():
             m.dead_letters.labels(reason).inc(n)
-        for (kind, reason), n in Counter(map(_kind, result.outcomes)).items():
+        for (kind, reason), n in _reasons(result.outcomes).items():
             m.outcomes.labels(kind, reason).inc(n)
         for kind, n in result.suppressed.items():
             m.suppressed.labels(kind).inc(n)
@@ -310,15 +311,23 @@ class EntityLog:
             m.coupon_codes.labels(entity, partition, pool, "given").set(stock.given)
 
 
-def _kind(outcome: AnyOutcome) -> tuple[str, str]:
-    """As what an outcome is counted: its kind, and the level or reason that it has."""
-    if isinstance(outcome, ChurnAlerted):
-        return "ChurnAlerted", outcome.level
-    if isinstance(outcome, OfferWithheld):
-        return "OfferWithheld", outcome.reason
-    if isinstance(outcome, ItemEnriched):
-        return "ItemEnriched", "" if outcome.category is None else outcome.category.agreement
-    return type(outcome).__name__, ""
+#: By what outcomes of a kind are counted apart: the level or reason that each has.
+REASON: dict[type, Callable[[Any], str]] = {
+    ChurnAlerted: lambda alert: alert.level,
+    OfferWithheld: lambda withheld: withheld.reason,
+    ItemEnriched: lambda enriched: "" if enriched.category is None else enriched.category.agreement,
+}
+
+
+def _reasons(outcomes: Sequence[AnyOutcome]) -> Counter[tuple[str, str]]:
+    """How many outcomes there are of each kind and reason."""
+    found: Counter[tuple[str, str]] = Counter()
+    for kind, n in Counter(map(type, outcomes)).items():
+        if (reason := REASON.get(kind)) is None:
+            found[kind.__name__, ""] = n
+        else:
+            found.update((kind.__name__, reason(one)) for one in outcomes if type(one) is kind)
+    return found
 
 
 def _population(model: Model) -> str:

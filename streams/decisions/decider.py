@@ -86,14 +86,15 @@ class Seen:
     def _used(self, task: str) -> list[ModelUsed]:
         found = self.scores[task]
         day = np.full(len(found.used), -1) if found.learned_day is None else found.learned_day
-        named: dict[tuple[int, int], ModelUsed] = {}
-        for which, learned in dict.fromkeys(zip(found.used.tolist(), day.tolist(), strict=True)):
+        pairs, places = np.unique((found.used << 32) + day + 1, return_inverse=True)
+        named = []
+        for which, learned in zip((pairs >> 32).tolist(), ((pairs & 0xFFFFFFFF) - 1).tolist(), strict=True):
             model = found.models[which]
             known = None if learned < 0 else str(np.datetime64(learned, "D"))
-            named[which, learned] = ModelUsed(
-                task=model.task, version=model.version, digest=model.digest[:16], recalibrated=known
+            named.append(
+                ModelUsed(task=model.task, version=model.version, digest=model.digest[:16], recalibrated=known)
             )
-        return [named[key] for key in zip(found.used.tolist(), day.tolist(), strict=True)]
+        return named * len(day) if len(named) == 1 else [named[place] for place in places.tolist()]
 
     def note(self, address: str, span: slice, values: Floats) -> None:
         """Keep for deciders after this one what it finds of some due points: NaN where nothing."""

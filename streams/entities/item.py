@@ -34,7 +34,7 @@ from streams.features.kinds.windows import week
 from streams.monitoring.known import Known
 from streams.monitoring.late_labels import LateLabels
 from streams.processing.alarms import Alarms
-from streams.processing.categories import CategoryUnits
+from streams.processing.categories import WEEKS, CategoryUnits
 from streams.processing.coupon_pools import Stock
 from streams.processing.day_end import DayEnd
 from streams.processing.decode import NO_TIME, Decoded
@@ -177,13 +177,14 @@ class ItemSide:
             return
         newest = CATALOGUE.kind(NewestKind).value(state.pick(points.row), "category")
         day = self._days.number(points.set_ms)
+        units, weeks = np.zeros(len(day), np.int64), np.zeros((len(day), WEEKS), np.int64)
         # Day by day: a day's sums are made from those of the day before.
-        pairs, which = np.unique(np.stack([day, newest]), axis=1, return_inverse=True)
-        units = np.array([self._categories.units(code, at) for at, code in pairs.T.tolist()], np.int64)
-        which = which.reshape(-1)
-        state.flat["i8"][state.cells(CATEGORY_UNITS, points.row)] = units[which]
+        for at in np.unique(day).tolist():
+            some = np.flatnonzero(day == at)
+            units[some] = self._categories.units(newest[some], at)
+            weeks[some] = self._categories.weeks(newest[some], at)
+        state.flat["i8"][state.cells(CATEGORY_UNITS, points.row)] = units
         # Weeks before those that are known again move on as they are.
-        weeks = np.array([self._categories.weeks(code, at) for at, code in pairs.T.tolist()], np.int64)[which]
         cells, head = state.cells(CATEGORY_WEEKS, points.row), state.cells(CATEGORY_WEEK, points.row)
         whole = cells[:, None] + np.arange(WEEKS_KEPT)
         before = np.arange(WEEKS_KEPT) - (week(day) - state.flat["i8"][head])[:, None]

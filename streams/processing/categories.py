@@ -8,10 +8,12 @@ property of the log, however it is cut.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 import msgspec
+import numpy as np
 
+from streams.columns.arrays import Ints
 from streams.columns.shopper_events import category_code
 from streams.features.kinds.windows import week
 from streams.state.keys import OPEN
@@ -23,14 +25,31 @@ WEEKS = 4
 MOST = 120
 
 
+class _Looked:
+    """Numbers [m, width] of categories, to be looked up for many at once."""
+
+    def __init__(self, held: Mapping[int, int] | Mapping[int, Iterable[int]], width: int) -> None:
+        code = np.fromiter(held, np.int64, len(held))
+        order = np.argsort(code)
+        # Last what stands for all that are not there.
+        self._code = np.r_[code[order], np.iinfo(np.int64).max]
+        values = np.array([*held.values()], np.int64).reshape(len(held), width)
+        self._values = np.concatenate([values[order], np.zeros((1, width), np.int64)])
+
+    def of(self, code: Ints) -> Ints:
+        """[k, width] 0 for those that are not there."""
+        place = np.searchsorted(self._code, code)
+        return self._values[np.where(self._code[place] == code, place, len(self._code) - 1)]
+
+
 class CategoryUnits:
     """Units by the day of the sale and the watermark's day when it was said, by category."""
 
     def __init__(self) -> None:
         self._held: dict[tuple[int, int], Counter[int]] = {}
-        self._sums: dict[int, Counter[int]] = {}
+        self._sums: dict[int, tuple[Counter[int], _Looked]] = {}
         """By day that was asked for: what is said from now on is said on that day or later, so they stay."""
-        self._weeks: dict[int, defaultdict[int, list[int]]] = {}
+        self._weeks: dict[int, _Looked] = {}
         """The same of the last weeks."""
         self._until = 0
         self._changed = False
@@ -45,17 +64,17 @@ class CategoryUnits:
             held[category_code(name)] += units
         self._changed = True
 
-    def units(self, code: int, day: int) -> int:
-        """Units of a category in the 30 days up to a day, as of its begin: nothing of the day itself."""
-        found = self._sums.get(day)
-        if found is None:
-            found = self._sums[day] = self._sums_of(day)
+    def units(self, code: Ints, day: int) -> Ints:
+        """[k] units of categories in the 30 days up to a day, as of its begin: nothing of the day itself."""
+        if day not in self._sums:
+            sums = self._sums_of(day)
+            self._sums[day] = sums, _Looked(sums, 1)
             if len(self._sums) > MOST:
                 del self._sums[min(self._sums)]
-        return found[code]
+        return self._sums[day][1].of(code)[:, 0]
 
     def _sums_of(self, day: int) -> Counter[int]:
-        found = Counter(self._sums.get(day - 1))
+        found = Counter(self._sums[day - 1][0]) if day - 1 in self._sums else Counter[int]()
         since = day - 1 if day - 1 in self._sums else 0
         for (d, s), units in self._held.items():
             if day - DAYS < d and since <= max(d, s) < day:
@@ -64,19 +83,19 @@ class CategoryUnits:
                 found.subtract(units)
         return found
 
-    def weeks(self, code: int, day: int) -> Sequence[int]:
-        """Units of a category in the week that a day is in and in the three before, as of the day's begin."""
-        found = self._weeks.get(day)
-        if found is None:
-            found = self._weeks[day] = defaultdict(lambda: [0] * WEEKS)
+    def weeks(self, code: Ints, day: int) -> Ints:
+        """[k, 4] units of categories in the week that a day is in and in the three before, as of the day's begin."""
+        if day not in self._weeks:
+            found = defaultdict[int, list[int]](lambda: [0] * WEEKS)
             for (d, s), units in self._held.items():
                 age = week(day) - week(d)
                 if age < WEEKS and max(d, s) < day:
                     for category, n in units.items():
                         found[category][age] += n
+            self._weeks[day] = _Looked(found, WEEKS)
             if len(self._weeks) > MOST:
                 del self._weeks[min(self._weeks)]
-        return found.get(code, [0] * WEEKS)
+        return self._weeks[day].of(code)
 
     def drain_changes(self, next_offset: int, today: int) -> dict[bytes, bytes | None]:
         """All of it, when it changed since this was last called, as a record of the feature table.

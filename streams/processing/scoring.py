@@ -115,6 +115,7 @@ class Inputs:
     ) -> None:
         self._features, self._places = features, places
         self._due, self._payloads = due, Payloads(due, payloads or {})
+        self._kinds: tuple[list[type], Ints] | None = None
         self._given: dict[tuple[str, str], Given] = {}
         self._judged: dict[tuple[str, str], Bools] = {}
         self._answers: dict[tuple[str, str], Answers] = {}
@@ -154,17 +155,26 @@ class Inputs:
             found &= self.judged(upstream)
         if model.at:
             # What stands for a record where something was left behind is none.
-            kinds = [kind for kind in set(map(type, self._due)) if issubclass(kind, msgspec.Struct)]
-            asking: set[type] = {kind for kind in kinds if tag_of(kind) in model.at}
-            if "day" in model.at:
-                asking.add(type(None))
-            found &= np.array([type(record) in asking for record in self._due], np.bool_)
+            found &= self._due_by(model.at)
         for condition in model.population:
             found &= self._features[:, self._places[condition.address].start] >= condition.least
         # Last: pictures are made of none that are not asked for.
         found &= self._payloads.said(model.features, found)
         self._judged[key] = found
         return found
+
+    def _due_by(self, at: Sequence[str]) -> Bools:
+        """[n] what a record of one of these types made due; ``day``: a timer."""
+        if self._kinds is None:
+            kinds = list(dict.fromkeys(map(type, self._due)))
+            place = {kind: i for i, kind in enumerate(kinds)}
+            self._kinds = kinds, np.array([place[type(record)] for record in self._due], np.intp)
+        kinds, which = self._kinds
+        none = type(None)
+        asking = [
+            "day" in at if kind is none else issubclass(kind, msgspec.Struct) and tag_of(kind) in at for kind in kinds
+        ]
+        return np.array(asking, np.bool_)[which]
 
     def unreadable(self, model: Model) -> dict[str, dict[str, str]]:
         """By address, of records that say something that cannot be read: their ids, and why."""

@@ -76,7 +76,8 @@ class _Epoch:
     """
 
     def __init__(self) -> None:
-        self.waiting = 0
+        self.handed_over = 0  # by the worker's own thread only
+        self.told = 0
         self.failed: KafkaError | None = None
         self.since = time.monotonic()
         """When a record was last taken, or the first handed over."""
@@ -86,18 +87,19 @@ class _Epoch:
         """Called for each record: one function for all of them, because there are many."""
         if error is not None:
             self.failed = self.failed or error
-        self.done()
+        with self._lock:
+            self.told += 1
+        self.since = time.monotonic()
 
     def sent(self) -> None:
-        with self._lock:
-            if not self.waiting:
-                self.since = time.monotonic()
-            self.waiting += 1
-
-    def done(self) -> None:
-        with self._lock:
-            self.waiting -= 1
+        if self.handed_over == self.told:
             self.since = time.monotonic()
+        self.handed_over += 1
+
+    @property
+    def waiting(self) -> int:
+        """Records of which it is not told yet what became of them."""
+        return self.handed_over - self.told
 
 
 class WriteBehind:
