@@ -6,7 +6,7 @@ import base64
 import hashlib
 import re
 from dataclasses import dataclass, field
-from typing import Any, get_args
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -15,15 +15,14 @@ from streams.columns.arrays import EventBatch, Ints
 from streams.columns.building import Columns, Refused, Wire
 from streams.columns.shopper_events import WIRE
 from streams.processing import hints
+from streams.processing.partition_records import HANDLING, Turn
 from streams.processing.partitioning import homes, misplaced
-from streams.processing.rules import DecodeRules, Rules
+from streams.processing.rules import DecodeRules
 from streams.records.budget import LeaseGranted
-from streams.records.campaigns import CampaignSet
 from streams.records.coupons import CouponsLoaded
-from streams.records.events import EventForwarded, LogIdled, ShopperMerged
-from streams.records.news import ITEM_NEWS, AnyItemNews
+from streams.records.events import ShopperMerged
+from streams.records.news import AnyItemNews
 from streams.records.outcomes import DeadLetter, outcome_id
-from streams.records.serving import CampaignsChosen, ModelsChosen, RulesChosen
 from streams.records.slices import Slice
 
 #: Of a record larger than this, a dead letter keeps only length and digest: with base64 it must fit into its topic.
@@ -33,14 +32,8 @@ MIN_EVENT_TIME_MS = 631_152_000_000
 #: A time that moves no watermark: what a dead record counts as.
 NO_TIME = np.iinfo(np.int64).min // 2
 
-#: Records of workers after which something else holds in the partition's log.
-Choice = ModelsChosen | RulesChosen | CampaignsChosen
-Turn = Choice | LogIdled
-#: What is said to a partition, not of anybody in it.
-_TO_PARTITION = frozenset({LeaseGranted, CouponsLoaded, *ITEM_NEWS, EventForwarded, ShopperMerged, *get_args(Turn)})
 #: What belongs to another shopper than the one it was sent for. It holds what had passed before, so it may be larger
 #: than events are, by as much as the ids that it came by.
-_MOVED = (EventForwarded, ShopperMerged)
 _MOVED_STARTS = (b'{"type":"event_forwarded"', b'{"type":"shopper_merged"')
 _FIELD = re.compile(r" - at `\$\.?([^`]*)`$")
 _MISSING = re.compile(r"^Object missing required field `([^`]*)`$")
@@ -125,11 +118,7 @@ def decode(
     columns, astray = wire.columns(slice_, rules.currency), _astray(slice_, rules, partitions)
     dead: list[DeadLetter] = []
     ticks = 0
-    turns: list[tuple[int, Turn]] = []
-    leases: list[tuple[int, LeaseGranted]] = []
-    coupons: list[tuple[int, CouponsLoaded]] = []
-    merges: list[tuple[int, ShopperMerged]] = []
-    news: list[tuple[int, AnyItemNews]] = []
+    said: dict[str, Any] = {}
     decode_one, add, about_what = wire.decoder.decode, columns.add, wire.key
     values, keys, stamps, offsets = slice_.values, slice_.keys, slice_.timestamps_ms, slice_.offsets
     origins = slice_.origins
@@ -143,34 +132,17 @@ def decode(
             if len(value) > most and not value.startswith(_MOVED_STARTS):
                 raise Refused("too_large", f"{len(value)} bytes; at most {most} are read.")
             record = decode_one(value)
-            if type(record) in _TO_PARTITION:
-                if isinstance(record, LeaseGranted):
-                    leases.append((i, record))
+            if (handling := HANDLING.get(type(record))) is not None:
+                if handling.own and record.group != group:
                     ticks += 1
                     continue
-                if isinstance(record, CouponsLoaded):
-                    coupons.append((i, record))
-                    ticks += 1
-                    continue
-                if isinstance(record, ITEM_NEWS):
-                    if record.group == group:
-                        news.append((i, record))
-                    ticks += 1
-                    continue
-                if isinstance(record, _MOVED):
-                    if record.group != group:
-                        ticks += 1
-                    elif isinstance(record, ShopperMerged):
-                        merges.append((i, record))
-                    else:
-                        # It moves no time: its own partition's may be far ahead of this one's.
-                        add(i, int(offsets[i]), _ms(record.event.event_time), record)
-                    continue
-                if isinstance(record, RulesChosen):
-                    Rules.of(record.rules)
-                elif isinstance(record, CampaignsChosen):
-                    CampaignSet.of(record.campaigns)
-                turns.append((i, record))
+                if handling.check is not None:
+                    handling.check(record)
+                ticks += handling.tick
+                if handling.goes_to == "events":
+                    add(i, int(offsets[i]), _ms(record.event.event_time), record)
+                else:
+                    said.setdefault(handling.goes_to, []).append((i, record))
                 continue
             appended = slice_.origin(i).time_ms if origins else stamps[i]
             # What says no time of its own is from when it was appended.
@@ -213,7 +185,7 @@ def decode(
             dead.append(dead_letter(slice_, i, "not_json", "JSON nested too deeply."))
     if usable:
         clock[usable] = times
-    return Decoded(columns.batch(), clock, ticks, turns, leases, coupons, merges, news, dead, columns)
+    return Decoded(columns.batch(), clock, ticks, dead=dead, columns=columns, **said)
 
 
 def _ms(time: Any) -> int:

@@ -12,8 +12,8 @@ from streams.campaigns.lexer import ExpressionError
 from streams.campaigns.plan import Plans
 from streams.campaigns.vocabulary import vocabulary
 from streams.features.catalogue import Catalogue
-from streams.processing.decode import Choice
 from streams.processing.model import Model, Shelf
+from streams.processing.partition_records import Choice
 from streams.processing.rules import Rules
 from streams.processing.serving import Serving, serve, shipped_stages
 from streams.records.campaigns import CampaignSet, encode

@@ -23,7 +23,7 @@ from streams.features.kinds.decay import DAY_MS
 from streams.monitoring.known import Known
 from streams.monitoring.late_labels import Waits
 from streams.processing.applied import Applied, late_event
-from streams.processing.decode import Decoded, Turn, decode
+from streams.processing.decode import Decoded, decode
 from streams.processing.due import DuePoints, Features
 from streams.processing.entity import Entity, Start, outcomes
 from streams.processing.fates import APPLIED
@@ -32,6 +32,7 @@ from streams.processing.grouping import grouped, records_of
 from streams.processing.in_force import InForce, Refused
 from streams.processing.model import Shelf
 from streams.processing.moving import Moving
+from streams.processing.partition_records import Turn
 from streams.processing.rounds import BUCKET
 from streams.processing.rules import Rules
 from streams.processing.scoring import score

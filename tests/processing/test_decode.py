@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+from typing import get_args
+
 import msgspec
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streams.columns.arrays import TYPE_CODE
-from streams.processing.decode import MAX_ORIGINAL_BYTES, NO_TIME, decode
+from streams.processing.decode import MAX_ORIGINAL_BYTES, NO_TIME, Decoded, decode
+from streams.processing.partition_records import HANDLING
 from streams.processing.rules import DecodeRules
 from streams.records import events as e
+from streams.records.events import WorkerRecord
 from tests.shoppers import APPENDED, NOON, carted, consented, log_of, ordered, slice_of, viewed
 
 RULES = DecodeRules()
@@ -41,6 +46,13 @@ def test_each_event_keeps_its_place_and_its_code() -> None:
     ]
     assert decoded.clock_ms.tolist() == [NOON, NO_TIME, NOON, NOON]
     assert decoded.dead[0].reason == "not_json"
+
+
+def test_what_workers_write_is_handled_by_one_table() -> None:
+    """What is not in it is an event of somebody, or a tick."""
+    assert set(get_args(WorkerRecord)) - {e.ClockTicked} == set(HANDLING)
+    lists = {handling.goes_to for handling in HANDLING.values()} - {"events"}
+    assert lists <= {each.name for each in fields(Decoded)}
 
 
 def test_a_tick_moves_the_clock_and_is_no_event() -> None:
