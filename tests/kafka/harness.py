@@ -58,6 +58,9 @@ def in_the_background() -> None:
 
 #: Of workers that are to be killed or to sleep: their group waits for them so long.
 SHORT = {"session_seconds": "2"}
+#: Steps at which a worker is killed that are unlike each other: what it said is delivered and no row is, half of the
+#: rows are, within a slice. ``test_recovery`` kills at every one.
+UNLIKE_STEPS = ("outputs_delivered", "changelog_half", "mid_slice")
 
 
 class Worker:

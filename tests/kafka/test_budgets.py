@@ -28,11 +28,10 @@ from streams.records.campaign_changes import CampaignApplied, CampaignChange
 from streams.records.events import encode_event
 from streams.state.arena import row_bytes
 from streams.state.keys import PROGRESS
-from streams.state.write_behind import STEPS
 from streams.topics import EVENTS
 from tests.budget.stream import HOUR, MINUTE, START, budgets, history, spending, summed
 from tests.budget.test_budgets import campaign as one_campaign
-from tests.kafka.harness import SHORT, Cluster, Worker
+from tests.kafka.harness import SHORT, UNLIKE_STEPS, Cluster, Worker
 from tests.shoppers import Log
 from tests.spender import CAMPAIGNS, COMMITTED, CURRENCY, SPENDERS, SPENT
 
@@ -222,9 +221,9 @@ def test_what_operators_apply_is_a_budget_that_is_leased(cluster: Cluster) -> No
     worker.stop()
 
 
-def test_kill_9_between_any_two_steps_of_a_flush(shop: Shop) -> None:
-    """One day, a worker killed at each step in turn; every second one starts with an empty disk."""
-    for i, step in enumerate((*STEPS, "mid_slice")):
+def test_kill_9_within_flushes_and_a_slice(shop: Shop) -> None:
+    """One day, a worker killed at one step after the other; the last but one starts with an empty disk."""
+    for i, step in enumerate(UNLIKE_STEPS):
         worker = shop.worker(kill_at=f"{step}:{3 if step == 'mid_slice' else 2}", data=f"data-{i // 2}")
         end = time.monotonic() + 60
         while worker.process.poll() is None:

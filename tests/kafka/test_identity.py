@@ -13,10 +13,9 @@ from streams.admin import create
 from streams.entities import contents
 from streams.records import events as e
 from streams.records.events import decode_event
-from streams.state.write_behind import STEPS
 from streams.topics import EVENTS
 from tests.identity.shop import FATES, history
-from tests.kafka.harness import SHORT, Cluster
+from tests.kafka.harness import SHORT, UNLIKE_STEPS, Cluster
 from tests.kafka.test_why import ask
 from tests.shoppers import NOON, carted, identified, log_of, ordered, viewed
 from tests.worlds import World
@@ -36,12 +35,12 @@ def assert_one_shopper_each(cluster: Cluster, events: list[e.ShopperEvent], who:
     return plain
 
 
-def test_kill_9_between_any_two_steps_of_a_flush(cluster: Cluster) -> None:
-    """A worker killed at each step in turn; every second one starts with an empty disk."""
+def test_kill_9_within_flushes_and_a_slice(cluster: Cluster) -> None:
+    """A worker killed at one step after the other; the last but one starts with an empty disk."""
     events, who = history(21, 3000)
     log = log_of(*events)
-    part = len(log) // 8
-    for i, step in enumerate((*STEPS, "mid_slice")):
+    part = len(log) // 4
+    for i, step in enumerate(UNLIKE_STEPS):
         cluster.send(log[:part])
         log = log[part:]
         worker = cluster.worker(kill_at=f"{step}:2", data=f"data-{i // 2}")
