@@ -194,6 +194,22 @@ def test_only_settings_read_the_environment() -> None:
             assert "environ" not in names, path
 
 
+#: Files that are longer than about 350 lines, and why.
+LONG = {
+    "streams/settings.py": "one list of all settings",
+    "streams/records/words.py": "lists of words",
+}
+
+
+def test_files_are_short() -> None:
+    lengths = {
+        str(path.relative_to(ROOT)): len(path.read_text().splitlines())
+        for package in ("streams", "models", "training")
+        for path in (ROOT / package).rglob("*.py")
+    }
+    assert {name for name, n in lengths.items() if n > 385} == LONG.keys()
+
+
 def test_every_public_thing_has_a_docstring() -> None:
     for path in sources():
         tree = ast.parse(path.read_text())
