@@ -18,6 +18,7 @@ from rich.progress import Progress
 from streams.access import Access
 from streams.admin import create
 from streams.bench import inside
+from streams.bench import latency as answering
 from streams.bench.clickstream import clickstream
 from streams.bench.environments import PEERS, python_of
 from streams.bench.errors import BenchError
@@ -35,6 +36,8 @@ TIMEOUT_SECONDS = 300
 #: of the records.
 OTHERS = ("limit", "faust", *PEERS)
 ALWAYS, WHOLE = ("limit", "faust"), ("ours", "limit", "ours_empty")
+#: Events per second at which it is measured how soon a score can be read, and for how long.
+LATENCY_RATES, LATENCY_SECONDS = (2_000, 8_000), 15
 #: The least share of scores that must be the same.
 LEAST_ALIKE = 0.95
 CALLED = {
@@ -72,7 +75,8 @@ def run(out: Path, rounds: int, events: int, as_json: bool = False, peers: Seque
                 results.setdefault(name, []).append(found)
                 scores.setdefault(name, said)
                 progress.advance(task)
-    summary = summarize(results, scores, rounds, events)
+        latency = answering.measure(jars, LATENCY_RATES, LATENCY_SECONDS, progress)
+    summary = summarize(results, scores, rounds, events) | latency
     with Console(stderr=True).status("Measuring models and the training replay…"):
         summary |= {"models_microseconds_per_row": inside.models(), "replay": inside.training_replay(SHOPPERS)}
     tell(summary, out, as_json, _print)
@@ -171,7 +175,6 @@ def summarize(results: Runs, scores: dict[str, Scores], rounds: int, events: int
         summary |= {f"{name}_ratio": found["median"], f"{name}_ratio_range": found["range"]}
     transport = ratio(results, "ours_empty", "faust_empty")
     return summary | {
-        "event_to_offer_p99_ms": None,  # no load here is paced, so there is no latency to tell
         "transport_ours_events_per_second": rate["ours_empty"],
         "transport_faust_events_per_second": rate["faust_empty"],
         "transport_ratio": transport["median"],
@@ -204,6 +207,7 @@ def _print(s: dict[str, Any], out: Path) -> None:
         ratio_, agrees = f"{s[f'{name}_ratio']} ({low} … {high})", f"{s['scores_alike'][name]:.1%}"
         rows.append((CALLED[name], f"{s[f'{name}_events_per_second']:,}", ratio_, agrees))
     print_rows(("", "events per second, medians", "offerstream is so many times as fast (range)", "same scores"), rows)
+    answering.print_points(s["latency"])
     low, high = s["transport_ratio_range"]
     spent = ", ".join(f"{stage} {value}" for stage, value in s["ours_microseconds_per_event"].items())
     cost = ", ".join(f"{task} {us}" for task, us in s["models_microseconds_per_row"].items())

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import itertools
 import os
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Sequence
@@ -26,8 +24,8 @@ from streams.admin import create
 from streams.bench.command import topic_bytes
 from streams.bench.errors import BenchError
 from streams.bench.filled import FOLDED, filled, folded
-from streams.bench.runs import machine, produce, send_events, tell, without_settings
-from streams.broker.embedded import Broker, free_ports
+from streams.bench.runs import machine, produce, send_events, tell, without_settings, worker
+from streams.broker.embedded import Broker
 from streams.demo import scrape
 from streams.entities import contents
 from streams.entities.shopper import SHOPPER
@@ -36,7 +34,6 @@ from streams.topics import changelog_name, table_name
 
 APP_ID, PARTITIONS = "bench-recovery", 4
 PATIENCE_SECONDS = 600.0
-POLL_SECONDS = 0.05
 
 
 def run(out: Path, sizes: Sequence[int], hot_rows: int | None, as_json: bool = False) -> None:
@@ -79,8 +76,8 @@ def _measure(
         for partition, key, value in filled(held, shoppers) if shoppers else ():
             produce(rows, changelog, value, key, partition)
         rows.flush()
-        data, port = Path(folder) / "data", free_ports(1)[0]
-        point = _come_back(broker.bootstrap, data, port, shoppers, hot_rows)
+        data = Path(folder) / "data"
+        point = _come_back(broker.bootstrap, Path(folder), shoppers, hot_rows)
         kafka = topic_bytes(Path(folder) / "kafka", changelog)
         store = sum(f.stat().st_size for f in data.rglob("*") if table_name(SHOPPER.name) in str(f) and f.is_file())
         return point | {
@@ -89,37 +86,14 @@ def _measure(
         }
 
 
-def _come_back(bootstrap: str, data: Path, port: int, shoppers: int, hot_rows: int | None) -> dict[str, Any]:
-    told = {
-        "BROKER": bootstrap,
-        "APP_ID": APP_ID,
-        "DATA_DIR": str(data),
-        "PORT": str(port),
-        "PARTITIONS": str(PARTITIONS),
-        "MODELS": str(data.with_name("models")),
-        "IDLE_TICK_SECONDS": "0",
-        # Entities share it, and partitions, which have not quite as many shoppers each.
-        "HOT_ROWS": str(len(contents.ENTITIES) * (2 * shoppers + PARTITIONS if hot_rows is None else hot_rows)),
-    }
+def _come_back(bootstrap: str, folder: Path, shoppers: int, hot_rows: int | None) -> dict[str, Any]:
+    # Entities share it, and partitions, which have not quite as many shoppers each.
+    share = 2 * shoppers + PARTITIONS if hot_rows is None else hot_rows
+    environment = without_settings() | {"OFFERSTREAM_HOT_ROWS": str(len(contents.ENTITIES) * share)}
     began = time.perf_counter()
-    with (data.with_name("worker.log")).open("w+") as log:
-        worker = subprocess.Popen(
-            [sys.executable, "-m", "streams", "worker"],
-            env=without_settings() | {f"OFFERSTREAM_{name}": value for name, value in told.items()},
-            stdout=log,
-            stderr=log,
-        )
-        try:
-            while scrape.get(port, "/ready") is None:
-                if worker.poll() is not None or time.perf_counter() - began > PATIENCE_SECONDS:
-                    log.seek(0)
-                    raise BenchError(f"A worker did not come back to {shoppers:,} shoppers:\n{log.read()[-3000:]}")
-                time.sleep(POLL_SECONDS)
-            seconds = time.perf_counter() - began
-            samples, spent = scrape.scrape(port), _spent(worker.pid)
-        finally:
-            worker.terminate()
-            worker.wait(60)
+    with worker(bootstrap, folder, APP_ID, PARTITIONS, environment, PATIENCE_SECONDS) as (process, port):
+        seconds = time.perf_counter() - began
+        samples, spent = scrape.scrape(port), _spent(process.pid)
     rows = int(sum(scrape.values(samples, "offerstream_state_rows", SHOPPER.name)))
     expected = shoppers if hot_rows is None else min(shoppers, hot_rows)
     if not 0.9 * expected <= rows <= expected:

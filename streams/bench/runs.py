@@ -5,16 +5,24 @@ from __future__ import annotations
 import json
 import os
 import platform
-from collections.abc import Callable, Iterable
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import click
 from confluent_kafka import Producer
 
+from streams.bench.errors import BenchError
+from streams.broker.embedded import free_ports
+from streams.demo import scrape
 from streams.topics import EVENTS
 
 Summary = dict[str, Any]
+POLL_SECONDS = 0.05
 
 
 def send_events(bootstrap: str, records: Iterable[tuple[bytes, bytes]]) -> None:
@@ -40,6 +48,43 @@ def produce(producer: Producer, topic: str, value: bytes, key: bytes | None = No
 def without_settings() -> dict[str, str]:
     """The environment of a process that is told all of its settings."""
     return {name: value for name, value in os.environ.items() if not name.startswith("OFFERSTREAM_")}
+
+
+@contextmanager
+def worker(
+    bootstrap: str, folder: Path, app_id: str, partitions: int, environment: dict[str, str], patience: float = 60.0
+) -> Iterator[tuple[subprocess.Popen[str], int]]:
+    """A worker in a process of its own, once /ready says so, and its port; data, models and its log are in a folder.
+    Raises ``BenchError`` when it does not become ready within ``patience`` seconds."""
+    port = free_ports(1)[0]
+    told = {
+        "BROKER": bootstrap,
+        "APP_ID": app_id,
+        "DATA_DIR": str(folder / "data"),
+        "PORT": str(port),
+        "PARTITIONS": str(partitions),
+        "MODELS": str(folder / "models"),
+        "IDLE_TICK_SECONDS": "0",
+    }
+    began = time.perf_counter()
+    with (folder / "worker.log").open("w+") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "streams", "worker"],
+            env={f"OFFERSTREAM_{name}": value for name, value in told.items()} | environment,
+            stdout=log,
+            stderr=log,
+            text=True,
+        )
+        try:
+            while scrape.get(port, "/ready") is None:
+                if process.poll() is not None or time.perf_counter() - began > patience:
+                    log.seek(0)
+                    raise BenchError(f"A worker did not become ready:\n{log.read()[-3000:]}")
+                time.sleep(POLL_SECONDS)
+            yield process, port
+        finally:
+            process.terminate()
+            process.wait(60)
 
 
 def machine() -> dict[str, Any]:

@@ -31,7 +31,9 @@ class Sizes(click.ParamType):
 
 
 @click.command()
-@click.option("--out", type=OUT_FILE, help="Default: build/bench.json, or build/recovery.json with --recovery.")
+@click.option(
+    "--out", type=OUT_FILE, help="Default: bench.json in build, with --recovery recovery.json, else latency.json."
+)
 @click.option("--rounds", type=COUNT, default=5, show_default=True)
 @click.option(
     "--events",
@@ -48,6 +50,11 @@ class Sizes(click.ParamType):
     help="Also against this one; may be given again. Its packages are installed into the user's cache.",
 )
 @click.option("--recovery", is_flag=True, help="How a worker with an empty folder comes back from its changelog.")
+@click.option("--latency", is_flag=True, help="How long after an event its score can be read, at a steady rate.")
+@click.option("--rates", type=Sizes(), default="2000,8000", show_default=True, help="With --latency: events a second.")
+@click.option(
+    "--seconds", type=COUNT, default=30, show_default=True, help="With --latency: how long each rate is kept."
+)
 @click.option("--shoppers", type=Sizes(), default="10000,50000,200000", show_default=True, help="With --recovery.")
 @click.option("--hot-rows", type=COUNT, help="With --recovery: shoppers kept in memory; default all.")
 @JSON
@@ -57,13 +64,20 @@ def bench(
     events: int,
     peers: tuple[str, ...],
     recovery: bool,
+    latency: bool,
+    rates: tuple[int, ...],
+    seconds: int,
     shoppers: tuple[int, ...],
     hot_rows: int | None,
     as_json: bool,
 ) -> None:
     """Measure this worker against idiomatic Faust, the bare limit and peers, alternating in one run; or with --recovery
-    how it comes back."""
-    if recovery:
+    how it comes back, with --latency how soon it answers."""
+    if latency:
+        from streams.bench import latency as answering
+
+        answering.run(out or Path("build/latency.json"), rates, seconds, as_json)
+    elif recovery:
         from streams.bench import recovery as coming_back
 
         coming_back.run(out or Path("build/recovery.json"), shoppers, hot_rows, as_json)
