@@ -119,7 +119,7 @@ class Purses:
         offset = times.offset[start:]
         minute = np.maximum(times.newest_ms[start:] // MINUTE_MS, self._minute)
         day = np.where(minute < 0, -1, self._days.number(np.maximum(minute, 0) * MINUTE_MS))
-        at = np.flatnonzero(minute > np.r_[self._minute, minute[:-1]])
+        at = np.flatnonzero(minute > np.concatenate(([self._minute], minute[:-1])))
         columns = (offset[at], minute[at], day[at], times.watermark_ms[start:][at])
         closings = [Closing(*row) for row in zip(*(column.tolist() for column in columns), strict=True)]
         found: dict[tuple[str, str], list[_Step]] = {

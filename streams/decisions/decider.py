@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeVar, runtime_checkable
+from typing import Any, Protocol, TypeGuard, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -252,12 +252,16 @@ class Names(Protocol):
         """Of each bucket the first category named of those that share it, if it was named before an offset."""
 
 
-@runtime_checkable
 class Arranging(Protocol):
     """A decider for which the order of due points may matter. It comes last."""
 
     def decide_slice(self, state: Rows, groups: Sequence[Group]) -> list[Said]:
         """Decide for all groups of a slice, in whatever order; moves its own columns of ``state``."""
+
+
+def arranges(decider: object) -> TypeGuard[Arranging]:
+    """Whether a decider is ``Arranging``. Asked of every slice: ``isinstance`` of a protocol takes 50 times as long."""
+    return hasattr(decider, "decide_slice")
 
 
 class Decider(Protocol):

@@ -94,7 +94,7 @@ class Alarms:
         looked."""
         looked, units = state.flat["u1"], state.flat["u4"]
         looked[state.cells(LOOKED, run.row[run.type == VIEWED])] = 1
-        last = np.flatnonzero(np.r_[run.row[1:] != run.row[:-1], True][: len(run.row)])
+        last = np.flatnonzero(np.concatenate((run.row[1:] != run.row[:-1], [True]))[: len(run.row)])
         row, kind = run.row[last], run.type[last]
         quantity = run.batch.facts["quantity"][run.event[last]]
         cells = state.cells(UNITS, row)

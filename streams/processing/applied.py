@@ -56,8 +56,8 @@ class Applied:
         if fates.forwarded is not None:
             by_fate["forwarded"] = fates.forwarded
         for fate, index in by_fate.items():
-            kinds = np.unique(batch.type[index], return_counts=True)
-            self.types.update({(kind, fate): n for kind, n in zip(*(a.tolist() for a in kinds), strict=True)})
+            many = np.bincount(batch.type[index]).tolist()
+            self.types.update({(kind, fate): n for kind, n in enumerate(many) if n})
         return counted
 
     def publish(self, decided: Sequence[AnyOutcome], from_ms: int) -> None:
@@ -104,7 +104,7 @@ class Applied:
 def _records(batch: EventBatch, chosen: Bools) -> int:
     """How many records the chosen rows of a batch come from."""
     position = batch.position[chosen]
-    return int(np.count_nonzero(np.diff(position, prepend=-1)))
+    return int(np.count_nonzero(position[1:] != position[:-1]) + (len(position) > 0))
 
 
 def _any(batch: EventBatch, chosen: Bools) -> Bools:

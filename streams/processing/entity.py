@@ -11,7 +11,7 @@ from streams.campaigns.plan import Plans
 from streams.columns.arrays import Bools, EventBatch, Ints, of_types
 from streams.columns.building import Wire
 from streams.columns.layout import Column, Readable, Rows
-from streams.decisions.decider import Arranging, Decider, Group
+from streams.decisions.decider import Decider, Group, arranges
 from streams.features.catalogue import Catalogue
 from streams.monitoring.known import Known
 from streams.processing.alarms import Alarms
@@ -246,12 +246,12 @@ def outcomes(deciders: Sequence[Decider], state: Rows, groups: Sequence[Group]) 
     """Everything to be said, in order of the due points; last by those that are given them in an order of their own.
     Moves the deciders' columns of ``state``."""
     found: list[AnyOutcome] = []
-    plain = [decider for decider in deciders if not isinstance(decider, Arranging)]
+    plain = [decider for decider in deciders if not arranges(decider)]
     for group in groups:
         said = [one for decider in plain for one in decider.decide(state, group)]
         said.sort(key=lambda one: one[0])  # stable: of one row in the deciders' order
         found += [outcome for _, outcome in said]
     for decider in deciders:
-        if isinstance(decider, Arranging):
+        if arranges(decider):
             found += [outcome for _, outcome in decider.decide_slice(state, groups)]
     return found

@@ -68,7 +68,7 @@ def watermarks(clock_ms: Ints, newest_ms: int, allowed_lateness_ms: int, least_m
     [[5, 5, 9], [3, 4, 4], [4, 4, 8]]
     """
     newest = np.maximum.accumulate(np.maximum(clock_ms, newest_ms))
-    before = np.maximum(np.r_[newest_ms, newest[:-1]] - allowed_lateness_ms, least_ms)
+    before = np.maximum(np.concatenate(([newest_ms], newest[:-1])) - allowed_lateness_ms, least_ms)
     return newest, before, np.maximum(newest - allowed_lateness_ms, least_ms)
 
 

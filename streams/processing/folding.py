@@ -82,7 +82,7 @@ class Folding:
             self.catalogue.fold(state, run)
             flat = state.flat["i8"]
             heard = np.maximum(time_ms, watermark[batch.position[event]])
-            first = np.flatnonzero(np.r_[True, row[1:] != row[:-1]])
+            first = np.flatnonzero(np.concatenate(([True], row[1:] != row[:-1])))
             shoppers = row[first]
             began = np.maximum(flat[state.cells(LAST_EVENT, shoppers)], heard[first]) if timer.stays else None
             np.maximum.at(flat, state.cells(LAST_EVENT, row), heard)

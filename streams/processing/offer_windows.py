@@ -204,7 +204,7 @@ class OfferWindows:
         once all of the slice was fed."""
         watermark, offsets = judged.watermark_ms, np.asarray(slice_.offsets, np.int64)
         days = np.maximum(watermark // DAY_MS, self._day)
-        starts = np.flatnonzero(days > np.r_[self._day, days[:-1]])
+        starts = np.flatnonzero(days > np.concatenate(([self._day], days[:-1])))
         said, told = list[OfferOutcome](), list[EffectReported]()
         for i in starts.tolist():
             day = int(days[i])

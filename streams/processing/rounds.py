@@ -55,7 +55,7 @@ def plan(
     watermark once the slice's record i was seen."""
     event, row = applied, rows[applied]
     time, position = batch.time_ms[event], batch.position[event]
-    starts = np.r_[True, row[1:] != row[:-1]][: len(row)]
+    starts = np.concatenate(([True], row[1:] != row[:-1]))[: len(row)]
     group = np.cumsum(starts) - 1
     next_position = np.full(len(row), len(watermark), np.int64)
     next_position[:-1] = np.where(starts[1:], len(watermark), position[1:])
@@ -78,7 +78,7 @@ def plan(
 
     earlier: Ints = np.cumsum(ends) - ends
     first = np.flatnonzero(starts)
-    round_: Ints = earlier - np.repeat(earlier[first], np.diff(np.r_[first, len(row)]))
+    round_: Ints = earlier - np.repeat(earlier[first], np.diff(np.concatenate((first, [len(row)]))))
     by_round = stable_order(round_)
     bounds = np.searchsorted(round_[by_round], np.arange(int(np.max(round_, initial=-1)) + 2))
     return Plan(

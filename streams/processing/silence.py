@@ -61,6 +61,6 @@ class SilencePolicy:
         wait = np.where(known.gaps >= 2, known.mean + self.spreads * known.spread, self.unknown_days)
         days = np.clip(wait, self.shortest_days, self.longest_days)
         # One product after the other: a power may have other last bits on another machine.
-        multiples = np.cumprod(np.r_[1.0, np.full(self.firings - 1, self.growth)])
+        multiples = np.cumprod(np.concatenate(([1.0], np.full(self.firings - 1, self.growth))))
         days = days * multiples[np.minimum(fired, self.firings - 1)]
         return np.where(fired < self.firings, last_event_ms + np.rint(days * DAY_MS).astype(np.int64), NEVER)

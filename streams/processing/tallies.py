@@ -67,8 +67,8 @@ class _Tallied:
         order = np.lexsort((self.category, self.minute, self.item, self.closing))
         closing, item, minute = self.closing[order], self.item[order], self.minute[order]
         new = (np.diff(closing) != 0) | (np.diff(item) != 0) | (np.diff(minute) != 0)
-        first = np.flatnonzero(np.r_[True, new])
-        last = order[np.r_[first[1:], len(order)] - 1]
+        first = np.flatnonzero(np.concatenate(([True], new)))
+        last = order[np.concatenate((first[1:], [len(order)])) - 1]
         return _Tallied(
             closing[first],
             item[first],
@@ -93,11 +93,11 @@ class _Tallied:
 
     def __add__(self, other: _Tallied) -> _Tallied:
         return _Tallied(
-            np.r_[self.closing, other.closing],
-            np.r_[self.item, other.item],
-            np.r_[self.minute, other.minute],
-            np.r_[self.counts, other.counts],
-            np.r_[self.category, other.category],
+            np.concatenate((self.closing, other.closing)),
+            np.concatenate((self.item, other.item)),
+            np.concatenate((self.minute, other.minute)),
+            np.concatenate((self.counts, other.counts)),
+            np.concatenate((self.category, other.category)),
             self.item_ids + other.item_ids,
             self.categories + other.categories,
         )
@@ -132,7 +132,7 @@ class Tallies:
         minutes = np.maximum(newest_ms[start:] // MINUTE_MS, self._minute)
         if not len(minutes):
             return []
-        before = np.r_[self._minute, minutes[:-1]]
+        before = np.concatenate(([self._minute], minutes[:-1]))
         found = self._tallied(batch, applied, start)
         closes = self._closes(before, minutes, found.closing, rules)
         # [m] how many closings lie before each: what is 0 is told by the first of them.

@@ -48,15 +48,15 @@ class LastN:
         index = index[stable_order(run.row[index])]
         row, time = run.row[index], run.time_ms[index]
         tie = (run.fact("id_hash")[index].astype(np.uint64) & np.uint64(0xFFFF_FFFF)).astype(np.uint32)
-        first = np.flatnonzero(np.r_[True, row[1:] != row[:-1]])
-        size = np.diff(np.r_[first, len(row)])
+        first = np.flatnonzero(np.concatenate(([True], row[1:] != row[:-1])))
+        size = np.diff(np.concatenate((first, [len(row)])))
         rank = _ranks(size)
         count = state.flat["u4"][state.cells(self._count, row)].astype(np.int64)
         # The event before: in the run, or for the first of each shopper the newest in the ring.
         newest = (count[first] - 1) % self.n
         held_time = state.flat["i8"][state.cells(self._time, row[first]) + newest]
         held_tie = state.flat["u4"][state.cells(self._tie, row[first]) + newest]
-        prev_time, prev_tie = np.r_[time[:1], time[:-1]], np.r_[tie[:1], tie[:-1]]
+        prev_time, prev_tie = np.concatenate((time[:1], time[:-1])), np.concatenate((tie[:1], tie[:-1]))
         prev_time[first] = np.where(count[first] == 0, np.iinfo(np.int64).min, held_time)
         prev_tie[first] = np.where(count[first] == 0, 0, held_tie)
         behind = (time < prev_time) | ((time == prev_time) & (tie < prev_tie))
@@ -82,14 +82,15 @@ class LastN:
         count = state.flat["u4"][state.cells(self._count, rows)].astype(np.int64)
         kept = np.minimum(count, self.n)
         held, new = np.repeat(np.arange(len(rows)), kept), np.repeat(np.arange(len(rows)), size)
-        group = np.r_[held, new]
+        group = np.concatenate((held, new))
         slots = (np.repeat(count - kept, kept) + _ranks(kept)) % self.n
         columns: dict[Column, npt.NDArray[Any]] = {self._time: run.time_ms[index], self._tie: tie}
         columns |= {column: run.fact(name)[index] for name, column in self._fields.items()}
         merged = {}
         for column, values in columns.items():
             flat = state.flat[column.code]
-            merged[column] = np.r_[flat[state.cells(column, rows[held]) + slots], values.astype(flat.dtype)]
+            before = flat[state.cells(column, rows[held]) + slots]
+            merged[column] = np.concatenate((before, values.astype(flat.dtype)))
         order = np.lexsort((merged[self._tie], merged[self._time], group))
         # Of each shopper's, in order, the last n.
         many = kept + size

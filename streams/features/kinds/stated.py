@@ -31,7 +31,7 @@ class StatedKind:
         if not len(run.row):
             return
         # A run is in order of rows, each row's records in log order: of each row the last one holds.
-        last = np.flatnonzero(np.r_[run.row[1:] != run.row[:-1], True])
+        last = np.flatnonzero(np.concatenate((run.row[1:] != run.row[:-1], [True])))
         for fact, column in self._columns.items():
             state.flat["i8"][state.cells(column, run.row[last])] = run.fact(fact)[last]
 

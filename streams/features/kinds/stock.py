@@ -41,8 +41,8 @@ class StockKind:
             return
         index = index[stable_order(run.row[index])]
         row = run.row[index]
-        first = np.flatnonzero(np.r_[True, row[1:] != row[:-1]])
-        rank = np.arange(len(row)) - np.repeat(first, np.diff(np.r_[first, len(row)]))
+        first = np.flatnonzero(np.concatenate(([True], row[1:] != row[:-1])))
+        rank = np.arange(len(row)) - np.repeat(first, np.diff(np.concatenate((first, [len(row)]))))
         by_rank = stable_order(rank)
         bounds = np.searchsorted(rank[by_rank], np.arange(int(rank.max()) + 2)).tolist()
         # The first count of each item together, then the second, and so on: no row twice in one step.
