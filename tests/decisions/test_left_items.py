@@ -111,18 +111,19 @@ def a_history(seed: int, n: int) -> Log:
     return with_choices(log_of(*found), (5, SET))
 
 
-@settings(max_examples=6)
-@given(seed=st.integers(0, 10**6), cuts=st.lists(st.integers(1, 260), max_size=40), lost=st.floats(0, 1))
+@settings(max_examples=5)
+@given(seed=st.integers(0, 10**6), cuts=st.lists(st.integers(1, 130), max_size=25), lost=st.floats(0, 1))
 def test_any_cut_and_a_crash_name_the_same(seed: int, cuts: list[int], lost: float) -> None:
-    log = a_history(seed, 240)
+    log = a_history(seed, 120)
     whole = run_plain(cut(log, []))
     assert run_plain(cut(log, cuts)).outcomes == whole.outcomes
     assert run_plain(cut(log, range(1, len(log)))).rows == whole.rows
     rng = random.Random(seed)
-    found = crashed(log, rng.randrange(60, len(log)), lost, rng)
+    found = crashed(log, rng.randrange(30, len(log)), lost, rng)
     assert found.outcomes == whole.outcomes
     assert found.rows == whole.rows
     offers = [offer for offer in of(whole, OfferMade) if offer.items is not msgspec.UNSET]
+    assert offers
     assert all(offer.items[0].startswith("item-") for offer in offers)
 
 
