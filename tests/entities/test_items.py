@@ -90,19 +90,19 @@ def did(event: object) -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize("seed", [1, 2])
 def test_tallies_add_up_to_what_was_applied(seed: int) -> None:
-    logs = shopper_logs(seed, 700)
+    logs = shopper_logs(seed, 400)
     tallied = told(logs)
     assert sums_of([v for by_item in tallied.values() for values in by_item.values() for v in values]) == plain_sums(
         logs
     )
 
 
-@settings(max_examples=10)
-@given(seed=st.integers(0, 10**6), cuts=st.lists(st.integers(1, 500), max_size=40), many=st.sampled_from((5, 1_000)))
+@settings(max_examples=6)
+@given(seed=st.integers(0, 10**6), cuts=st.lists(st.integers(1, 350), max_size=30), many=st.sampled_from((5, 1_000)))
 def test_what_is_told_of_items_does_not_depend_on_how_the_shoppers_log_was_cut(
     seed: int, cuts: list[int], many: int
 ) -> None:
-    logs = shopper_logs(seed, 600)
+    logs = shopper_logs(seed, 400)
     with patch.object(tallies, "MANY", many):
         assert told(logs, cuts) == told(logs)
 
@@ -133,10 +133,10 @@ def test_sequences_grow_and_every_partition_hears_of_every_hour() -> None:
         assert len(crossed[0]) > 20
 
 
-@settings(max_examples=8)
-@given(seed=st.integers(0, 10**6), cuts=st.lists(st.integers(1, 900), max_size=60))
+@settings(max_examples=5)
+@given(seed=st.integers(0, 10**6), cuts=st.lists(st.integers(1, 600), max_size=40))
 def test_any_cut_of_an_items_log_gives_the_same_bits_and_the_same_outcomes(seed: int, cuts: list[int]) -> None:
-    logs = item_logs(told(shopper_logs(seed, 500)), catalogue(seed, 30), seed)
+    logs = item_logs(told(shopper_logs(seed, 350)), catalogue(seed, 30), seed)
     for q, log in logs.items():
         whole, parts = item_world(log, [], q), item_world(log, cuts, q)
         assert parts.rows == whole.rows
@@ -159,11 +159,11 @@ def test_every_record_about_items_has_exactly_one_fate(seed: int) -> None:
     assert world.fates["duplicate"] > 5
 
 
-@settings(max_examples=8)
+@settings(max_examples=5)
 @given(seed=st.integers(0, 10**6), again=st.integers(1, 200))
 def test_what_sources_say_again_changes_nothing(seed: int, again: int) -> None:
     """A worker that took over says what the one before had said since its last flush; a zombie goes on for a while."""
-    log = item_logs(told(shopper_logs(seed, 400)), catalogue(seed, 30), seed)[0]
+    log = item_logs(told(shopper_logs(seed, 300)), catalogue(seed, 30), seed)[0]
     repeated = log[: len(log) // 2] + log[max(0, len(log) // 2 - again) : len(log) // 2] + log[len(log) // 2 :]
     once, twice = item_world(log, []), item_world(repeated, [])
     assert {k: numbers(v) for k, v in twice.rows.items()} == {k: numbers(v) for k, v in once.rows.items()}
@@ -178,12 +178,12 @@ def numbers(row: bytes) -> bytes:
     return rows.words.tobytes()
 
 
-@settings(max_examples=8)
+@settings(max_examples=5)
 @given(seed=st.integers(0, 10**6), crash=st.integers(20, 400), lost=st.floats(0, 1), limit=st.integers(1, 60))
 def test_a_crash_in_the_middle_of_a_flush_changes_nothing_of_items(
     seed: int, crash: int, lost: float, limit: int
 ) -> None:
-    log = item_logs(told(shopper_logs(seed, 500)), catalogue(seed, 30), seed)[0]
+    log = item_logs(told(shopper_logs(seed, 350)), catalogue(seed, 30), seed)[0]
     crash = min(crash, len(log) - 1)
     whole = item_world(log, [])
     tier, world, rng = DictTier(), World(), random.Random(seed)
@@ -202,7 +202,7 @@ def test_a_crash_in_the_middle_of_a_flush_changes_nothing_of_items(
     assert world.outcomes == whole.outcomes
 
 
-@settings(max_examples=8)
+@settings(max_examples=5)
 @given(seed=st.integers(0, 10**6), crash=st.integers(20, 280), lost=st.floats(0, 1), many=st.sampled_from((5, 1_000)))
 def test_a_crash_of_shoppers_loses_no_tally_and_says_none_twice(seed: int, crash: int, lost: float, many: int) -> None:
     with patch.object(tallies, "MANY", many):
@@ -210,7 +210,7 @@ def test_a_crash_of_shoppers_loses_no_tally_and_says_none_twice(seed: int, crash
 
 
 def _crash_of_shoppers(seed: int, crash: int, lost: float) -> None:
-    log = shopper_logs(seed, 600)[0]
+    log = shopper_logs(seed, 400)[0]
     crash = min(crash, len(log) - 1)
     whole = told({0: log})[0]
     said: dict[int, dict[int, bytes]] = {q: {} for q in range(PARTITIONS)}

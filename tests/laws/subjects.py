@@ -63,7 +63,7 @@ class Shoppers:
 
     def history(self, seed: int, *, hostile: bool = False) -> Log:
         """A clickstream."""
-        return random_history(seed, 700, 15, hostile=hostile)
+        return random_history(seed, 500, 15, hostile=hostile)
 
     def disordered(self, history: Log, seed: int) -> Log:
         """Each event up to an hour later."""
@@ -115,7 +115,7 @@ class Items:
     def history(self, seed: int, *, hostile: bool = False) -> ItemHistory:
         """Shoppers touch 120 items; catalogues speak of six of them, often."""
         rng = random.Random(seed)
-        logs = shopper_logs(seed, 700, hostile=hostile)
+        logs = shopper_logs(seed, 450, hostile=hostile)
         for p, log in logs.items():
             # Shoppers do not agree on what category an item has, not even within a minute.
             for k in range(len(log) - 1, 0, -10):
@@ -123,7 +123,7 @@ class Items:
                 for name in rng.sample("abc", 2):
                     log[k:k] = log_of(viewed(shopper, at, f"{p}-{k}-{name}", item_id=item, category=name))
         newest = max(time_of(value) for log in logs.values() for _, value in log)
-        said = catalogue(seed, (newest - NOON) // DAY + 1, 500, hostile=hostile, items=ITEMS[:6])
+        said = catalogue(seed, (newest - NOON) // DAY + 1, 350, hostile=hostile, items=ITEMS[:6])
         # A day later nothing is open any more: all that was done is told.
         ticks = log_of(e.ClockTicked(event_time=newest + DAY))
         return ItemHistory({p: log + ticks for p, log in logs.items()}, said, seed)

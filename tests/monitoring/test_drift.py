@@ -110,12 +110,12 @@ def test_a_worker_keeps_what_drift_is_measured_against_of_the_models_that_serve(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(model_watch, "KEEP_SECONDS", -1.0)  # at each look
-    log = random_history(12, 2000, 60, hostile=False)
+    log = random_history(12, 800, 40, hostile=False)
 
     def kept() -> dict[str, int]:
         """How many rows were seen, by file, once a worker that starts here has applied a log."""
         events = worker(Shelf(), tmp_path)
-        for slice_ in cut(log, [500, 1000]):
+        for slice_ in cut(log, [200, 400]):
             events.handle(slice_, 0)
         events.models.watch()
         found = {}

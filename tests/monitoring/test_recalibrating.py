@@ -47,7 +47,7 @@ def sums(processor: PartitionProcessor) -> dict[int, list[int]]:
 
 @pytest.mark.parametrize("size", [1, 97, 600])
 def test_what_was_known_of_each_day_corrects_what_is_said_however_the_log_is_cut(size: int) -> None:
-    log = busy(60, 80) if size == 1 else busy()
+    log = busy(30, 75) if size == 1 else busy()
     whole = run_plain(cut(log, []))
     assert run_plain(cut(log, range(size, len(log), size))).outcomes == whole.outcomes
     said = [found["answers"][TASK] for found in map(json.loads, whole.outcomes.values()) if "answers" in found]

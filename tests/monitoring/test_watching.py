@@ -121,7 +121,9 @@ def test_a_canary_that_does_harm_is_rolled_back_once_for_what_it_did(harm: str, 
         if other != harm:
             policy = replace(policy, **change)
     events.models.canary_policy = policy
-    (said,) = run(events, [*canary(version), *LOG])
+    # What it says is judged by what came later, which takes longer.
+    log = LOG if harm == "calibration" else LOG[:4000]
+    (said,) = run(events, [*canary(version), *log])
     assert (said.task, said.change_id, said.version, said.reason) == ("churn", "change", version, harm)
     counted = events.metrics.registry.get_sample_value
     assert counted("offerstream_canaries_rolled_back_total", {"task": "churn", "reason": harm}) == 1

@@ -62,13 +62,13 @@ def versions(world: World) -> list[tuple[str, str, float]]:
     return found
 
 
-LOG = random_history(31, 1500, 40, hostile=False)
+LOG = random_history(31, 600, 30, hostile=False)
 
 
-@pytest.mark.parametrize("size", [1, 7, 400, 10_000])
+@pytest.mark.parametrize("size", [1, 7, 150])
 def test_a_version_serves_from_where_it_stands_in_the_log_however_that_is_cut(size: int, shelf: Shelf) -> None:
     new, newer = variant(CHURN, 0.5).version, variant(CHURN, 2.0).version
-    log = [*LOG[:500], *choose(live=new), *LOG[500:1000], *choose(live=newer, previous=new), *LOG[1000:]]
+    log = [*LOG[:200], *choose(live=new), *LOG[200:400], *choose(live=newer, previous=new), *LOG[400:]]
     whole = run_plain(cut(log, []), shelf=shelf)
     world = run_plain(cut(log, range(size, len(log), size)), shelf=shelf)
     assert world.outcomes == whole.outcomes
@@ -208,7 +208,8 @@ def test_a_canary_that_cannot_explain_gives_no_reasons_and_stops_nobody(shelf: S
         shipped=shelf.shipped,
         model=lambda t, v=None: silent if v == "mute" else shelf.model(t, v),
     )
-    log = [*choose(canary="mute", canary_share=0.5, canary_salt="s"), *LOG]
+    history = random_history(31, 1500, 40, hostile=False)
+    log = [*choose(canary="mute", canary_share=0.5, canary_salt="s"), *history]
     alerts = [
         said for said in map(json.loads, run_plain(cut(log, []), shelf=mute).outcomes.values()) if "level" in said
     ]
@@ -294,12 +295,12 @@ def test_what_a_canary_says_of_whom_the_live_model_cannot_judge_is_rounded() -> 
         np.testing.assert_array_equal(values, np.round(values, DECIMALS))
 
 
-@pytest.mark.parametrize("size", [1, 40, 10_000])
+@pytest.mark.parametrize("size", [1, 40])
 def test_rules_hold_from_where_they_stand_in_the_log_however_that_is_cut(size: int) -> None:
     """Workers with other settings decide alike: it is the log that says which hold."""
     calm = Rules(cadence_ms=86_400_000, promotion=PromotionPolicy(default_consent=True, holdout_share=0.5))
     chosen: Log = [(None, encode_event(RulesChosen(digest=calm.digest, rules=calm.described())))]
-    log = [*LOG[:1000], *chosen, *LOG[1000:]]
+    log = [*LOG[:400], *chosen, *LOG[400:]]
     whole = run_plain(cut(log, []))
     world = run_plain(cut(log, range(size, len(log), size)))
     assert world.outcomes == whole.outcomes
