@@ -226,7 +226,7 @@ def _figure(**options: Any) -> Any:
     from matplotlib.figure import Figure
 
     mpl.rcParams["svg.hashsalt"] = "offerstream"  # The same card gives the same page.
-    return Figure(layout="constrained", **options)
+    return Figure(**options)
 
 
 def _curves(found: dict[str, dict[str, list[list[float]]]]) -> str:
@@ -245,7 +245,7 @@ def _curves(found: dict[str, dict[str, list[list[float]]]]) -> str:
         )
         titles["lift"] = ("Lift", "share taken, by what was foretold, largest first", "times the mean")
     drawn = {kind: said for kind, said in titles.items() if kind in next(iter(found.values()))}
-    axes = figure.subplots(1, len(drawn))
+    axes = figure.subplots(1, len(drawn), gridspec_kw={"wspace": 0.3})
     for axis, (kind, (title, x, y)) in zip(axes, drawn.items(), strict=True):
         for colour, (model, curve) in zip(_COLOURS, found.items(), strict=False):
             points = curve[kind]

@@ -30,7 +30,7 @@ def test_every_command_that_needs_no_kafka_says_what_it_can(surroundings: str, t
     if "home" in surroundings:
         calls += helps
     if "LC_ALL" in surroundings:
-        calls += [["report", "churn", "--out", str(tmp_path / "é.html")]]
+        calls += [["report", "ad", "--out", str(tmp_path / "é.html")]]
     done = run_all(calls, **SURROUNDINGS[surroundings])
     assert done.returncode == 0, done.stderr.decode(errors="replace")
     assert b"Traceback" not in done.stderr
