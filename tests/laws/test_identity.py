@@ -136,7 +136,7 @@ def test_what_is_decided_about_whoever_logs_in_does_not_depend_on_workers_or_cut
     shop = Shop(seed, shelf=shipped())
     for owner in shop.owners:
         owner.log += choose(WAITING, GROUP)
-    shop.run(history(seed, 200)[0], 40, trouble)
+    shop.run(history(seed, 140)[0], 40, trouble)
     said = [owner.outcomes.copy() for owner in shop.owners]
     assert sum(b'"kind":"cart_abandoned"' in value for one in said for value in one.values()) > 5
     for cuts in (0, 40):

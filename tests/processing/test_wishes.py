@@ -236,7 +236,7 @@ def test_any_cut_gives_the_same_bits_and_the_same_offers(seed: int, cuts: list[i
     assert whole.fates["merged"] > 0
 
 
-@settings(max_examples=6, phases=(Phase.explicit, Phase.reuse, Phase.generate))
+@settings(max_examples=4, phases=(Phase.explicit, Phase.reuse, Phase.generate))
 @given(seed=st.integers(0, 10**6), at=st.floats(0.1, 0.9), lost=st.floats(0, 1))
 def test_a_crash_in_the_middle_of_a_flush_changes_nothing(seed: int, at: float, lost: float) -> None:
     """Some of the last flush reached the table, the progress record did not. Rows are evicted all along."""
