@@ -217,7 +217,7 @@ def _print(s: dict[str, Any], out: Path) -> None:
         f"{s['transport_faust_events_per_second']:,}: {s['transport_ratio']} times ({low} … {high}).\n"
         f"Microseconds per event: {spent}.\n"
         f"Due points per event: {due}.\n"
-        f"CPU microseconds per scored shopper, slices of {inside.ROWS}: {cost}.\n"
+        f"CPU microseconds of models per row, in slices of {inside.ROWS}: {cost}.\n"
         f"Training replay from columns: {s['replay']['events_per_cpu_second']:,} events per CPU second.\n"
         f"Written to {out}."
     )
