@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from models.task import AtLeast, Task
+from models.task import AtLeast, Task, Taught
 
 #: A version is named by this many digits of its digest.
 VERSION_DIGITS = 12
@@ -141,8 +141,13 @@ def listed(widths: Sequence[int]) -> npt.NDArray[np.bool_]:
 
 
 def population_of(task: Task) -> list[list[Any]]:
-    """Whom a task can judge, as a card says it: [address, least value] of every condition."""
-    return [[condition.address, condition.least] for condition in task.population]
+    """Whom a task can judge, as a card says it: of every condition [address, least value] or [address, names of what
+    was taught]."""
+    return [[c.address, list(c.names) if isinstance(c, Taught) else c.least] for c in task.population]
+
+
+def _condition(address: str, said: Any) -> AtLeast | Taught:
+    return Taught(address, tuple(said)) if isinstance(said, list) else AtLeast(address, said)
 
 
 def _check_levels(levels: Any, task: Task, folder: str) -> None:
@@ -186,7 +191,7 @@ def load_artifact(task: Task, folder: Path | None = None) -> Artifact:
         raise ArtifactError(
             f"{folder} was trained on other features, or in another order, than task {task.name!r} lists. {anew}"
         )
-    if artifact.task.population != task.population:
+    if tuple(condition.declared for condition in artifact.task.population) != task.population:
         raise ArtifactError(
             f"{folder} was trained to judge {artifact.card['population']}, task {task.name!r} says "
             f"{population_of(task)}. {anew}"
@@ -246,6 +251,6 @@ def parse_artifact(task: Task, files: dict[str, bytes], folder: str) -> Artifact
             f"{folder}/golden.npz does not hold rows [n, {width}] and as many answers per output. "
             f"Train it anew: offerstream train {task.name}"
         )
-    population = tuple(AtLeast(address, least) for address, least in card["population"])
+    population = tuple(_condition(address, said) for address, said in card["population"])
     trained = replace(task, features=tuple(card["features"]), population=population)
     return Artifact(trained, card, model, rows, answers)

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from models.artifact import Artifact, ArtifactError
-from models.task import AtLeast
+from models.task import AtLeast, Taught
 
 # From its import on ONNX Runtime would report to its maker, and keep an id of the machine in the home.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
@@ -73,7 +73,7 @@ class Predictor:
         self._prove()
 
     @property
-    def population(self) -> tuple[AtLeast, ...]:
+    def population(self) -> tuple[AtLeast | Taught, ...]:
         """Whom it can judge: those of whom all of this holds."""
         return self.artifact.task.population
 

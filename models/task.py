@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Literal
@@ -9,6 +10,8 @@ from typing import ClassVar, Literal
 import numpy as np
 import numpy.typing as npt
 
+#: What stands for a name in a feature.
+Number = Callable[[str], float]
 TASKS_DIR = Path(__file__).parent / "tasks"
 
 
@@ -89,13 +92,48 @@ class AtLeast:
     address: str
     least: float
 
+    def __str__(self) -> str:
+        return f"{self.address} >= {self.least:g}"
+
+    @property
+    def declared(self) -> AtLeast:
+        """The condition as a task lists it."""
+        return self
+
+    def holds(self, values: npt.NDArray[np.float32], number: Number | None = None) -> npt.NDArray[np.bool_]:
+        """[k] whether it holds of values of the feature."""
+        return values >= self.least
+
+
+@dataclass(frozen=True, slots=True)
+class Taught:
+    """A condition on what a task can judge: the feature ``address``, a language, is one of those that taught the
+    version. A task lists no ``names``; the card of a version lists what it was taught."""
+
+    address: str
+    names: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return f"{self.address} in {', '.join(name or 'unknown' for name in self.names)}"
+
+    @property
+    def declared(self) -> Taught:
+        """The condition as a task lists it."""
+        return Taught(self.address)
+
+    def holds(self, values: npt.NDArray[np.float32], number: Number | None = None) -> npt.NDArray[np.bool_]:
+        """[k] whether it holds of values of the feature; ``number``: what stands for a name in it."""
+        assert number is not None, f"{self.address} has no names."
+        return np.isin(values, [number(name) for name in self.names])
+
 
 @dataclass(frozen=True, slots=True)
 class Task:
     """One question a model answers about a shopper (or another ``entity``), from what is known at one due point.
 
     ``population`` says of whom: those for whom all conditions hold. The model is trained on no others, and others get
-    no answer (whoever never ordered cannot stop ordering). Empty: of everybody.
+    no answer (whoever never ordered cannot stop ordering; a review in a language that taught nothing says nothing).
+    Empty: of everybody. A condition may be on what the record that made due says, such as ``payload.language``.
 
     ``features`` are addresses: of the stream's catalogue (``orders.count``; ``sequence.types`` is 32 numbers wide), of
     what the record that made due says (``payload.words``), or outputs of another task (``behaviour.embedding``). A row
@@ -114,7 +152,7 @@ class Task:
     outputs: tuple[Output, ...]
     owner: str
     entity: str = "shopper"
-    population: tuple[AtLeast, ...] = ()
+    population: tuple[AtLeast | Taught, ...] = ()
     at: tuple[str, ...] = ()
     shipped: bool = True
     tolerance: float = 1e-5

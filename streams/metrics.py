@@ -162,7 +162,7 @@ class Metrics:
         self.unjudged = counter(
             "unjudged_due_points",
             "due points",
-            "Due points of shoppers that a task cannot judge: outside its population.",
+            "Due points that a model cannot judge, by the condition that does not hold, or record: it does not ask.",
             "task",
             "population",
         )

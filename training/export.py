@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from models.artifact import CARD_KEYS, VERSION_DIGITS, Artifact, golden_of, listed, population_of
 from models.predictor import Predictor, apart
-from models.task import Task
+from models.task import Task, Taught
 from streams.entities.contents import find
 from streams.features.meaning import CODES, meanings
 from streams.monitoring.drift import distribution
@@ -85,6 +85,9 @@ def proven(
         "distributions": distributions(task, wide, training_rows, answer),
         **card,
     }
+    untaught = [condition.address for condition in task.population if condition == Taught(condition.address)]
+    if untaught:
+        raise ValueError(f"{task.name} does not say which {', '.join(untaught)} taught it.")
     missing = [key for key in CARD_KEYS if key not in whole]
     if missing:
         raise ValueError(f"The card of {task.name} lacks {', '.join(missing)}.")

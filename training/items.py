@@ -14,7 +14,7 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from models.task import AtLeast
+from models.task import AtLeast, Taught
 from streams.columns.arrays import TYPE_CODE, Floats, Ints
 from streams.columns.shopper_events import category_code, item_code
 from streams.entities.item import ITEM
@@ -47,7 +47,7 @@ REFRESHED = OF_CATEGORIES
 def replay_items(
     history: History,
     features: tuple[str, ...],
-    population: Sequence[AtLeast] = (),
+    population: Sequence[AtLeast | Taught] = (),
     *,
     rules: StreamRules | None = None,
     tell: Callable[[int], None] = lambda _n: None,
@@ -70,7 +70,7 @@ def replay_items(
             return
         judged = np.ones(len(x), np.bool_)
         for condition in population:
-            judged &= x[:, places[condition.address].start] >= condition.least
+            judged &= condition.holds(x[:, places[condition.address].start])
         at_ms, row = (np.concatenate([getattr(points, name) for points in due]) for name in ("now_ms", "row"))
         why = np.repeat([SILENCE if points.timer else EVENT for points in due], [len(points) for points in due])
         found.append(Rows(x, at_ms, why, row).select(judged))

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from models.artifact import load_artifact
 from models.predictor import Predictor
 from models.registry import task as find
-from models.task import AtLeast, Task
+from models.task import AtLeast, Task, Taught
 from streams.effects.decided import Joined
 from streams.entities.contents import find as entity
 from streams.features.catalogue import Catalogue
@@ -119,7 +119,7 @@ class Job:
         return upstream_of(self.task)
 
     @property
-    def population(self) -> tuple[AtLeast, ...]:
+    def population(self) -> tuple[AtLeast | Taught, ...]:
         """Whom the task can judge: its own conditions, and those of the models whose outputs it takes."""
         return (*self.task.population, *(c for model in self.upstream for c in model.population))
 
@@ -183,7 +183,7 @@ class Job:
         found = FeatureRows(history, rows, addresses, self.upstream, catalogue)
         judged = np.ones(len(rows), np.bool_)
         for condition in self.population:
-            judged &= found.matrix((condition.address,))[:, 0] >= condition.least
+            judged &= condition.holds(found.matrix((condition.address,))[:, 0])
         return found.select(judged)
 
 

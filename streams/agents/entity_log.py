@@ -18,7 +18,7 @@ from streams.kafka_watch import Extent
 from streams.metrics import Metrics
 from streams.processing.applied import Applied
 from streams.processing.entity import Entity
-from streams.processing.model import Model, Shelf
+from streams.processing.model import Shelf
 from streams.processing.partition import OtherLog, PartitionProcessor
 from streams.processing.rules import Rules
 from streams.records.enriched import ItemEnriched
@@ -291,9 +291,8 @@ class EntityLog:
             m.decision_seconds.observe(seconds)
         for scores in result.scores:
             m.model_seconds.labels(scores.models[0].task).observe(scores.seconds)
-            unjudged = int((~scores.judged).sum())
-            if unjudged:
-                m.unjudged.labels(scores.models[0].task, _population(scores.models[0])).inc(unjudged)
+            for why, refused in scores.refused.items():
+                m.unjudged.labels(scores.models[0].task, why).inc(int(refused.sum()))
             self.models.observe(scores, processor)
         if result.fates["choice"]:
             self._show_models(slice_.partition, processor)
@@ -328,10 +327,3 @@ def _reasons(outcomes: Sequence[AnyOutcome]) -> Counter[tuple[str, str]]:
         else:
             found.update((kind.__name__, reason(one)) for one in outcomes if type(one) is kind)
     return found
-
-
-def _population(model: Model) -> str:
-    """Whom a model can judge, as a label."""
-    told = " and ".join(f"{condition.address} >= {condition.least:g}" for condition in model.population)
-    of_record = bool(model.at) or any(address.startswith("payload.") for address in model.features)
-    return told or ("record" if of_record else "upstream")

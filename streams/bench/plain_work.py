@@ -52,7 +52,7 @@ class PlainWork:
         told: dict[str, Answer] = {}
         outputs: list[Output] = []
         for model in self._models:
-            if any(seen[condition.address] < condition.least for condition in model.population):
+            if not all(c.holds(np.array([seen[c.address]], np.float32)).all() for c in model.population):
                 continue
             row = np.concatenate([np.atleast_1d(seen[a]) for a in model.features]).astype(np.float32)[None]
             answers = {name: np.round(v, 4) for name, v in model.score(row).items()}

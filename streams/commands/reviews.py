@@ -57,6 +57,8 @@ def reviews(item: str, broker: str | None, as_json: bool) -> None:
         click.echo(printable(text))
     stars = f"{told.rating:.2f} stars, between {told.rating_low:.2f} and {told.rating_high:.2f} (95%)"
     click.echo(f"{stars}, of {told.reviews:,} review{'s' if told.reviews > 1 else ''}.")
+    for task, why in told.newest.unjudged.items():
+        click.echo(f"{task} does not judge the newest: {'it has no text' if why == 'record' else f'not {why}'}.")
     if told.aspects:
         rows = [
             (each.aspect, f"{each.praise:,}", f"{each.criticise:,}", printable("  ".join(map(shown, each.quotes))))

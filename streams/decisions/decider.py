@@ -37,6 +37,10 @@ class Answered(Protocol):
     def models(self) -> Sequence[Any]:
         """The models that answered: live, then canary."""
 
+    @property
+    def refused(self) -> Mapping[str, Bools]:
+        """[n] by reason, what the live model cannot judge."""
+
     def explained(self, rows: Sequence[int], most: int) -> list[list[Reason]]:
         """Of some due points, the features that raised the first output most."""
 
@@ -78,6 +82,11 @@ class Seen:
         finite = [np.isfinite(values).reshape(n, -1).all(axis=1) for values in found.answers.values()]
         every: Bools = np.logical_and.reduce(finite)
         return every
+
+    def why_not(self, task: str, at: int) -> str | None:
+        """Why the live model of a task does not judge a due point (its place); None where it does."""
+        found = self.scores.get(task)
+        return next((why for why, refused in found.refused.items() if refused[at]), None) if found else None
 
     def used(self, task: str) -> list[ModelUsed]:
         """[n] whose answer a task's is, as outcomes name it."""
@@ -161,6 +170,11 @@ class Group:
         """Whose answer it is."""
         return self.seen.used(task)[self.span.start + i]
 
+    def why_not(self, task: str, i: int) -> str | None:
+        """Why a task that serves answered nothing: the condition of its population that does not hold; None where it
+        answered, or does not serve."""
+        return None if self.whole(task)[i] else self.seen.why_not(task, self.span.start + i)
+
     def ref(self, i: int) -> str:
         """What outcome ids say of what made the i-th due."""
         return f"{self.due[i].kind}:{self.due[i].ref}"
@@ -191,6 +205,10 @@ class Rearranged(Seen):
 
     def _whole(self, task: str) -> Bools:
         return self._seen.whole(task)[self._order]
+
+    def why_not(self, task: str, at: int) -> str | None:
+        """Of the due point that stands there now."""
+        return self._seen.why_not(task, int(self._order[at]))
 
     def _used(self, task: str) -> list[ModelUsed]:
         used = self._seen.used(task)

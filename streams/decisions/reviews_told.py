@@ -16,6 +16,8 @@ from streams.reviews.aspects import Read, read
 from streams.reviews.summary import Counted, Sums, summaries
 
 TASK = "review"
+#: What is asked at a review.
+TASKS = (TASK, "sentiment")
 #: Reviews count by periods of so many days, those of the newest six: of 300 to 360 days.
 PERIOD_DAYS, PERIODS = 60, 6
 #: What is counted in a period: reviews, Chinese ones, stars, their squares, whether the size runs small or large, and
@@ -76,6 +78,7 @@ class ReviewsSaid:
                 told=told,
                 helpful=None if helpful is None else helpful / UNIT,
                 model=group.model(TASK, i) if asked[i] else None,
+                unjudged={task: why for task in TASKS if (why := group.why_not(task, i))},
             )
             yield i, _record(group, i, item, newest)
 

@@ -151,7 +151,7 @@ class InForce:
 
         def read_by(model: Model) -> None:
             found.extend(a for a in model.features if a in self._catalogue.features)
-            found.extend(condition.address for condition in model.population)
+            found.extend(c.address for c in model.population if c.address in self._catalogue.features)
             for upstream in model.upstream:
                 read_by(upstream)
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from streams.columns.arrays import Floats
+from streams.columns.arrays import Bools, Floats
 from streams.features.feature import Feature
 from streams.monitoring.late_labels import Answer
 
@@ -24,12 +24,14 @@ class Output(Answer, Protocol):
 
 
 class Condition(Protocol):
-    """What must hold of a shopper for a model to judge them: a feature is at least so much."""
+    """What must hold of a shopper, or of the record that made due, for a model to judge it; its text says what."""
 
     @property
-    def address(self) -> str: ...
-    @property
-    def least(self) -> float: ...
+    def address(self) -> str:
+        """The feature, one number, that it is a condition on."""
+
+    def holds(self, values: npt.NDArray[np.float32], number: Callable[[str], float] | None = None) -> Bools:
+        """[k] whether it holds of values of the feature; ``number``: what stands for a name in it."""
 
 
 class Model(Protocol):

@@ -100,6 +100,10 @@ class Payloads:
 
         return numbers
 
+    def number(self, address: str) -> Callable[[str], float] | None:
+        """What stands for a name in one of them; None where numbers stand for themselves."""
+        return getattr(self._source(address), "number", None)
+
     def unreadable(self, addresses: Sequence[str]) -> dict[str, dict[str, str]]:
         """By address, of records that say what cannot be read: their ids, and why."""
         return {address: self._unreadable[address] for address in addresses if self._unreadable.get(address)}

@@ -17,7 +17,7 @@ from streams.features.feature import Feature
 from streams.features.meaning import CODES, OTHER
 from streams.features.wording import title
 from streams.monitoring.canary import Compared
-from streams.processing.model import Model
+from streams.processing.model import Condition, Model
 from streams.processing.payloads import Block, Given, GivenOfRecords, Payloads
 from streams.processing.serving import Serving
 from streams.records.outcomes import Reason
@@ -28,6 +28,8 @@ Answers = dict[str, npt.NDArray[Any]]
 TYPES = "sequence.types"
 #: Numbers that are given to a model in one call: rows with pictures are taken some at a time.
 NUMBERS_AT_ONCE = 1 << 22
+#: Why a model does not judge: the record does not ask it, or lacks what it takes.
+RECORD = "record"
 #: Rounded before anything is decided: another CPU's last bits must not decide differently.
 DECIMALS = 4
 
@@ -44,7 +46,7 @@ class TaskScores:
     inputs: list[Given]
     """Per model, what it was given (of all n)."""
     judged: Bools
-    """[n] whom the task can judge: the others get no answer."""
+    """[n] whom the live model can judge: the others get no answer."""
     features: Mapping[str, Feature]
     """Of the entity, by address."""
     seconds: float = 0.0
@@ -54,6 +56,9 @@ class TaskScores:
     unreadable: dict[str, dict[str, str]] = field(default_factory=dict)
     """By address, of due points whose records say something that the live model takes and that cannot be read: the
     record's id, and why."""
+    refused: dict[str, Bools] = field(default_factory=dict)
+    """[n] by reason, whom the live model cannot judge: ``record`` of those whose record does not ask it or lacks what
+    it takes, else the condition of its population, or of that of a model before it, that does not hold."""
     learned_day: Ints | None = None
     """[n] the day (since 1970) before which all that corrected an answer was known; -1 where nothing did."""
 
@@ -117,7 +122,7 @@ class Inputs:
         self._due, self._payloads = due, Payloads(due, payloads or {})
         self._kinds: tuple[list[type], Ints] | None = None
         self._given: dict[tuple[str, str], Given] = {}
-        self._judged: dict[tuple[str, str], Bools] = {}
+        self._refused: dict[tuple[str, str], dict[str, Bools]] = {}
         self._answers: dict[tuple[str, str], Answers] = {}
         self._seconds: dict[tuple[str, str], float] = {}
 
@@ -147,20 +152,45 @@ class Inputs:
     def judged(self, model: Model) -> Bools:
         """[n] whom a model can judge: those of its population, and of the models whose outputs it takes, whose records
         say what it takes of them."""
-        key = (model.task, model.digest)
-        if key in self._judged:
-            return self._judged[key]
         found = np.ones(len(self._features), np.bool_)
-        for upstream in model.upstream:
-            found &= self.judged(upstream)
+        for refused in self.refused(model).values():
+            found &= ~refused
+        return found
+
+    def refused(self, model: Model) -> dict[str, Bools]:
+        """[n] by reason, whom a model cannot judge (``TaskScores.refused``); each by the first."""
+        key = (model.task, model.digest)
+        if key in self._refused:
+            return self._refused[key]
+        told: dict[str, Bools] = {}
+        found = np.ones(len(self._features), np.bool_)
+
+        def keep(holds: Bools, why: str) -> None:
+            refused = found & ~holds
+            if refused.any():
+                told[why] = told.get(why, np.False_) | refused
+                found[refused] = False
+
         if model.at:
             # What stands for a record where something was left behind is none.
-            found &= self._due_by(model.at)
+            keep(self._due_by(model.at), RECORD)
+        for upstream in model.upstream:
+            for why, refused in self.refused(upstream).items():
+                keep(~refused, why)
         for condition in model.population:
-            found &= self._features[:, self._places[condition.address].start] >= condition.least
+            keep(self._holds(condition, found), str(condition))
         # Last: pictures are made of none that are not asked for.
-        found &= self._payloads.said(model.features, found)
-        self._judged[key] = found
+        keep(self._payloads.said(model.features, found), RECORD)
+        self._refused[key] = told
+        return told
+
+    def _holds(self, condition: Condition, among: Bools) -> Bools:
+        """[n] whether a condition holds; of a record it is known of those ``among`` all."""
+        if condition.address not in self._payloads:
+            return condition.holds(self._features[:, self._places[condition.address].start])
+        found = np.zeros(len(among), np.bool_)
+        values = self._payloads.block(condition.address)(among)[:, 0]
+        found[among] = condition.holds(values, self._payloads.number(condition.address))
         return found
 
     def _due_by(self, at: Sequence[str]) -> Bools:
@@ -255,7 +285,7 @@ def score(
         chosen = TaskScores(
             dict(live), (task.live,), np.zeros(n, np.int64), [rows.of(task.live)], judged, catalogue.inputs, spent
         )
-        chosen.unreadable = rows.unreadable(task.live)
+        chosen.unreadable, chosen.refused = rows.unreadable(task.live), rows.refused(task.live)
         if task.canary is not None:
             mask = np.array([task.stages.in_canary(key(i)) for i in range(n)], np.bool_)
             answers, finite, compared = _beside("canary", task.canary, rows, task.live, mask)

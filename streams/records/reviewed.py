@@ -56,6 +56,13 @@ class Appraised(msgspec.Struct, kw_only=True, frozen=True, gc=False):
     ]
     helpful: Chance = None
     model: Annotated[ModelUsed | None, Meta(description="Which model said how helpful it is; null: none.")] = None
+    unjudged: Annotated[
+        dict[str, str],
+        Meta(
+            description="By task that serves but does not judge it, why: the condition that does not hold, such as "
+            "payload.language in en, zh; or record, where it has no text."
+        ),
+    ] = {}
 
 
 class ReviewsTold(ItemOutcome, frozen=True, kw_only=True):

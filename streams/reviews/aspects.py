@@ -15,8 +15,9 @@ from functools import cache
 from importlib.resources import files
 from typing import NamedTuple
 
+from streams.features.payload.language import language_of, readable
 from streams.records.reviewed import ASPECTS
-from streams.reviews.clauses import clauses, language_of, readable
+from streams.reviews.clauses import clauses
 
 #: Where a word may begin: a run of Latin letters at its begin, or any character that is no ASCII.
 _PLACE = re.compile(r"\b[a-z]+|[^\x00-\x7f]")

@@ -14,7 +14,7 @@ import pytest
 from models.predictor import Predictor
 from models.registry import task
 from models.store import Shelf, Store
-from models.task import Output
+from models.task import AtLeast, Output
 from streams.columns.layout import Rows
 from streams.decisions.decider import Group, Seen
 from streams.decisions.profile import Profiles
@@ -285,7 +285,7 @@ def test_what_a_canary_says_of_whom_the_live_model_cannot_judge_is_rounded() -> 
     """Decided by last bits of one CPU, another one would decide differently."""
     live: Any = shipped().model("churn")
     nobody, everybody = Double(live, live.version, live.digest), Double(live, "other", "0" * 64)
-    nobody.population, everybody.population = (SimpleNamespace(address=live.features[0], least=np.inf),), ()
+    nobody.population, everybody.population = (AtLeast(live.features[0], np.inf),), ()
     rows = np.asarray(shipped().artifact("churn").golden)
     serving = Serving(Stages(change_id="c", canary="other", canary_share=1.0), nobody, canary=everybody)
     found = score([serving], rows, CATALOGUE.places(live.features), str, CATALOGUE)["churn"]

@@ -10,10 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from streams.features.payload.language import language_of, readable
 from streams.records.items import ItemReviewed
 from streams.records.reviewed import ASPECTS
 from streams.reviews.aspects import NOTHING, lists, read, signs
-from streams.reviews.clauses import MOST, clauses, language_of, readable
+from streams.reviews.clauses import MOST, clauses
 from training.checks.aspects import by_rules, f1
 from training.datasets.aspects import sample
 

@@ -21,11 +21,12 @@ from models.artifact import load_artifact
 from models.predictor import Predictor
 from models.registry import task
 from streams.columns.arrays import Bools
+from streams.features.payload.language import readable
 from streams.monitoring.quality import auc
 from streams.records.items import ItemReviewed
 from streams.records.reviewed import ASPECTS
 from streams.reviews.aspects import read, signs, thought
-from streams.reviews.clauses import clauses, readable
+from streams.reviews.clauses import clauses
 from training.datasets.aspects import sample
 from training.datasets.reviews import CLOTHES
 from training.networks.inputs import rows_of

@@ -101,7 +101,7 @@ def _rows(job: Job, given: CutHistory) -> tuple[Visits, Rows32]:
         tell=lambda n: job.tell(f"replaying {given.name}", n, len(given.history)),
     )
     place = job.task.features.index(job.population[0].address)
-    judged = x[:, place] >= job.population[0].least
+    judged = job.population[0].holds(x[:, place])
     judged &= found.at_ms >= int(given.history.time_ms[0]) + WARM_UP_DAYS * DAY_MS
     kept = Visits(found.shopper[judged], found.at_ms[judged], found.ordered[judged], found.known_ms[judged])
     return kept, x[judged]

