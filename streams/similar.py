@@ -47,9 +47,10 @@ class Pictures:
     _looks: dict[str, Look] = field(default_factory=dict)
 
     def apply(self, record: ItemPictured | ItemEmbedded) -> None:
-        """Take a record; a later one of the same item replaces it."""
+        """Take a record; a later one of the same item replaces it. What is 0, like nothing that taught the model, is
+        not compared."""
         look: Look | None = record.picture if isinstance(record, ItemPictured) else record.embedded
-        if look is None:
+        if look is None or not any(look.embedding):
             self._looks.pop(record.item_id, None)
         else:
             self._looks[record.item_id] = look
@@ -65,7 +66,7 @@ class Pictures:
         if item_id not in self._looks:
             raise NoPicture(
                 f"No picture of {item_id} is known: it is not for sale, its listing had none that can be read, or the "
-                "model image has not looked at it; nor is it known by words or sound to the model multimodal."
+                "model image has not looked at it; nor does the model multimodal know anything like its words or sound."
             )
         return self._looks[item_id]
 

@@ -69,11 +69,16 @@ def sure_from(confidence: Floats, right: Bools, group: Ints, seed: int, promise:
     return None
 
 
-def sureness(confidence: Floats, right: Bools | None, group: Ints, least: float | None, seed: int) -> dict[str, Any]:
+def sureness(
+    confidence: Floats, right: Bools | None, group: Ints, least: float | None, seed: int, named: Bools | None = None
+) -> dict[str, Any]:
     """What a card says of answers after the cut: how many are sure, and which share of these is right. ``right``: None
-    of things that are of none of the classes. ``least``: None where the version is never sure."""
+    of things that are of none of the classes. ``least``: None where the version is never sure. ``named``: of which it
+    names a class at all, where it tells what is like nothing that taught it."""
     sure = np.zeros(len(confidence), np.bool_) if least is None else confidence >= least
     found: dict[str, Any] = {"rows": len(sure), "sure": round(float(sure.mean()), 4) if len(sure) else None}
+    if named is not None:
+        found["named"] = round(float(named.mean()), 4) if len(named) else None
     if right is not None and sure.any():
         found["right"] = round(float(right[sure].mean()), 4)
         found["right_95"] = list(share_interval({"ours": right[sure]}, group[sure], seed)["ours"])

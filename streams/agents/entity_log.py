@@ -21,10 +21,12 @@ from streams.processing.entity import Entity
 from streams.processing.model import Shelf
 from streams.processing.partition import OtherLog, PartitionProcessor
 from streams.processing.rules import Rules
+from streams.records.embedded import ItemEmbedded
 from streams.records.enriched import ItemEnriched
 from streams.records.events import MAX_ID_LENGTH, ClockTicked, LogIdled, encode_event
 from streams.records.offers import OfferWithheld
 from streams.records.outcomes import AnyOutcome, ChurnAlerted, encode_outcome
+from streams.records.pictured import ItemPictured
 from streams.records.slices import Slice
 from streams.records.tags import tag_of
 from streams.state.write_behind import Change, WriteBehind
@@ -315,6 +317,8 @@ REASON: dict[type, Callable[[Any], str]] = {
     ChurnAlerted: lambda alert: alert.level,
     OfferWithheld: lambda withheld: withheld.reason,
     ItemEnriched: lambda enriched: "" if enriched.category is None else enriched.category.agreement,
+    ItemPictured: lambda said: "" if said.picture is None else said.picture.unsure or "",
+    ItemEmbedded: lambda said: "" if said.embedded is None else said.embedded.unsure or "",
 }
 
 

@@ -11,6 +11,7 @@ import msgspec
 from streams.admin import TopicError
 from streams.commands.common import BROKER, JSON, TEXT
 from streams.records.embedded import Embedded
+from streams.records.pictured import shown as in_words
 from streams.records.words import printable
 from streams.settings import Settings
 from streams.similar import embedded, pictures
@@ -42,11 +43,9 @@ def similar(item: str, broker: str | None, most: int, only_pictures: bool, as_js
     made_of = look.made_of if isinstance(look, Embedded) else ["picture"]
     if as_json:
         shown = {"item_id": item, "made_of": made_of, "shows": look.shows, "confidence": look.confidence}
-        click.echo(json.dumps(shown | {"similar": msgspec.to_builtins(found)}, indent=2))
+        click.echo(json.dumps(shown | {"unsure": look.unsure, "similar": msgspec.to_builtins(found)}, indent=2))
         return
-    best = look.likely[0].name if look.likely else "nothing"
-    shows = look.shows or f"unsure (likeliest {best})"
-    said = f"{item} shows {shows}, {look.confidence:.0%}, by its {', '.join(made_of)}; of {len(known):,} items"
+    said = f"{item} shows {in_words(look)}, by its {', '.join(made_of)}; of {len(known):,} items"
     click.echo(printable(f"{said} these are like it:"))
     rows = [(one.item_id, f"{one.cosine:.2f}", one.shows or "unsure") for one in found]
     print_rows(("item", "cosine", "shows"), rows)

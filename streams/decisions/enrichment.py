@@ -17,6 +17,7 @@ from streams.decisions.decider import Answered, Group, Names, Said
 from streams.features.kinds.taste import code
 from streams.records.enriched import Agreement, Candidate, ItemEnriched, Sentiment, SuggestedCategory
 from streams.records.outcomes import ModelUsed, outcome_id
+from streams.records.pictured import why_unsure
 
 CATEGORY, SENTIMENT = "category", "sentiment"
 LISTING = "listing.category"
@@ -211,10 +212,11 @@ def _category(
     held = zip(state.data[PLACE.name][row].tolist(), state.data[CHANCE.name][row].tolist(), strict=True)
     candidates = [Candidate(category=speaker.names[place - 1], chance=chance / UNIT) for place, chance in held if place]
     confidence = candidates[0].chance if candidates else 0.0
-    sure = speaker.sure_from is not None and confidence >= speaker.sure_from
+    unsure = why_unsure(bool(candidates), confidence, speaker.sure_from)
     return SuggestedCategory(
         model=speaker.used,
-        category=candidates[0].category if candidates and sure else None,
+        category=candidates[0].category if unsure is None else None,
+        unsure=unsure,
         confidence=confidence,
         sure_from=speaker.sure_from,
         candidates=candidates,

@@ -13,7 +13,7 @@ from streams.columns.digest import START, digest
 from streams.columns.layout import Column, Rows
 from streams.decisions.decider import Answered, Group, Said
 from streams.records.outcomes import AnyOutcome
-from streams.records.pictured import Likely
+from streams.records.pictured import Likely, why_unsure
 
 LISTED = "listing.listed"
 #: A number of an embedding is said in so many steps from 0 to 1.
@@ -77,9 +77,11 @@ class Looks:
                 for place, chance in zip(shown[k].tolist(), chances[k].tolist(), strict=True)
                 if place >= 0
             ]
+            unsure = why_unsure(bool(likely), sureness, sure)
             look = {
                 "model": group.model(self.task, i),
-                "shows": likely[0].name if likely and sure is not None and sureness >= sure else None,
+                "shows": likely[0].name if unsure is None else None,
+                "unsure": unsure,
                 "confidence": sureness,
                 "sure_from": sure,
                 "likely": likely,

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from streams.records.outcomes import ItemOutcome
-from streams.records.pictured import Look
+from streams.records.pictured import Look, shown
 
 Modality = Literal["text", "picture", "sound"]
 #: In the order in which models say them.
@@ -20,7 +20,10 @@ class Embedded(Look, kw_only=True, frozen=True, gc=False):
 
     made_of: Annotated[
         list[Modality],
-        Meta(description="What of the item it is made of: text (title and description), picture, sound; one at least."),
+        Meta(
+            description="What of the item it is made of: text (title and description), picture, sound. What is like "
+            "nothing that taught the model is left out; where that is all, the embedding is 0."
+        ),
     ]
 
 
@@ -38,6 +41,4 @@ def in_words(record: ItemEmbedded) -> str:
     """What it says, in one line without the item."""
     if (like := record.embedded) is None:
         return "is not for sale any more: what it is like does not count"
-    best = like.likely[0].name if like.likely else "nothing"
-    made_of = ", ".join(like.made_of)
-    return f"by its {made_of} it is {like.shows or f'something unsure (likeliest {best})'}, {like.confidence:.0%}"
+    return f"by its {', '.join(like.made_of) or 'listing'} it is {shown(like)}"

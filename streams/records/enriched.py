@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Meta
 
 from streams.records.outcomes import ItemOutcome, ModelUsed
+from streams.records.pictured import Unsure
 
 Agreement: TypeAlias = Literal["agrees", "differs", "unsure", "other_words", "not_said"]
 
@@ -29,6 +30,13 @@ class SuggestedCategory(msgspec.Struct, kw_only=True, frozen=True, gc=False):
             description="The suggestion; null: unsure, for its confidence is below that from which the model is sure."
         ),
     ]
+    unsure: Annotated[
+        Unsure | None,
+        Meta(
+            description="Why category is null. confidence: that is below sure_from; never: no confidence is enough; "
+            "unlike: it is like nothing that taught the model, which names no category."
+        ),
+    ] = None
     confidence: Annotated[float, Meta(description="How likely the first candidate is right, 0 to 1; 4 decimals.")]
     sure_from: Annotated[
         float | None,

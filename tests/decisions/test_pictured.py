@@ -16,6 +16,7 @@ from PIL import Image
 from models.artifact import load_artifact
 from models.predictor import Predictor
 from models.registry import task
+from streams.agents.entity_log import REASON
 from streams.demo.samples import PICTURED as SAMPLE
 from streams.demo.samples import photos
 from streams.entities.item import ITEM
@@ -102,6 +103,48 @@ LOG = log_of(
     changed(8, image=of(RED)),  # not for sale
     listed(9, of(DIM)),
 )
+
+
+class Strict(Looks):
+    """One that knows blue and red things only."""
+
+    def score(self, x: np.ndarray) -> dict[str, np.ndarray]:
+        said = super().score(x)
+        other = said["shown"][:, 0] == NAMES.index("green")
+        said["shown"][other], said["chance"][other], said["confidence"][other] = -1, 0, 0
+        return said
+
+
+def test_why_nothing_is_shown_is_said() -> None:
+    green = [20, 200, 20]
+    said, _ = run(
+        log_of(listed(1, of(RED)), changed(2, image=of(green)), changed(3, image=of(DIM))), ItemModels(Strict())
+    )
+    looks = [each.picture for each in said]
+    assert [look and (look.shows, look.unsure) for look in looks] == [
+        ("red", None), (None, "unlike"), (None, "confidence"),
+    ]  # fmt: skip
+    assert looks[1] is not None
+    assert looks[1].likely == []
+    assert in_words(said[1]) == "its picture shows something unlike all that its model was taught"
+    (never,), _ = run(log_of(listed(1, of(RED))), ItemModels(Strict(sure=None)))
+    assert never.picture is not None
+    assert never.picture.unsure == "never"
+    assert [REASON[ItemPictured](each) for each in (*said, never)] == ["", "unlike", "confidence", "never"]
+
+
+def test_what_is_like_nothing_has_no_like_items() -> None:
+    known = Pictures()
+    for n, like in enumerate(([127, 0], [120, 40], [0, 0])):
+        look = Look(
+            model=ModelUsed(task="image", version="v", digest="d"), shows=None, unsure="unlike", confidence=0.0,
+            sure_from=0.5, likely=[], embedding=np.array(like, np.int8).tobytes(),
+        )  # fmt: skip
+        due = Due(kind="event", ref="l")
+        known.apply(ItemPictured(outcome_id="o", event_time_ms=1, due=due, item_id=f"i{n}", picture=look))
+    assert [one.item_id for one in known.near("i0")] == ["i1"]
+    with pytest.raises(NoPicture):
+        known.near("i2")
 
 
 def test_it_is_said_when_another_picture_comes_and_when_the_item_goes() -> None:
@@ -249,7 +292,7 @@ def test_similar_items_follow_the_catalogue() -> None:
         shelf.near("d")
 
 
-@given(st.lists(st.lists(st.integers(-127, 127), min_size=4, max_size=4), min_size=2, max_size=12))
+@given(st.lists(st.lists(st.integers(-127, 127), min_size=4, max_size=4).filter(any), min_size=2, max_size=12))
 @settings(max_examples=50, deadline=None)
 def test_similar_items_are_those_of_the_largest_cosine(numbers: list[list[int]]) -> None:
     names = [f"i{k}" for k in range(len(numbers))]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from tests.items import item_logs, item_slices
 from tests.shoppers import NOON
 from tests.stubs import ItemModel, ItemModels
 from tests.worlds import shipped
+from training.export import stamped
 from training.judging import judging
 
 ENGLISH, CHINESE = "It runs small but I love the fabric", "质量很好，物流也快"
@@ -112,3 +114,13 @@ def test_the_card_says_what_was_taught_and_a_version_keeps_to_it() -> None:
     other = Artifact(artifact.task, card, artifact.model, artifact.golden, artifact.answers)
     again = parse_artifact(task("review"), other.files(), "a folder")
     assert again.task.population == (Taught("payload.language", ("de", "fr")), AtLeast("reviews.count", 2))
+
+
+def test_a_version_that_judges_something_else_is_another_version() -> None:
+    """Whoever has one by its digest has what it judges: its weights may be the same."""
+    artifact = shipped().artifact("review")
+    german = replace(artifact.task, population=(Taught("payload.language", ("de",)),))
+    assert stamped(artifact.model, artifact.task) == artifact.model
+    assert stamped(artifact.model, german) != artifact.model
+    churn = shipped().artifact("churn")
+    assert stamped(churn.model, churn.task) == churn.model

@@ -21,6 +21,7 @@ from training.fit import Schedule
 from training.halved import halve
 from training.job import CutTold, Job
 from training.labels.pictures import pictures, points
+from training.networks.familiar import Familiar
 from training.networks.inputs import rows_of
 from training.networks.pictures import Variation, pooled, varied
 from training.source import of_name
@@ -97,6 +98,35 @@ def test_its_weights_are_stored_in_half_and_answer_the_same(trained: tuple[Artif
     before = onnx.ModelProto.FromString(artifact.model)
     halve(before)
     assert before.SerializeToString(deterministic=True) == artifact.model  # nothing is left to halve
+
+
+def test_of_a_picture_that_is_unlike_all_that_taught_it_names_no_class(trained: tuple[Artifact, CutTold]) -> None:
+    artifact, _ = trained
+    stripes = np.zeros((40, 40, 3), np.uint8)
+    stripes[::2] = 255
+    rng = np.random.default_rng(4)
+    others = [picture(stripes), picture(rng.integers(0, 256, (96, 96, 3))), picture(np.full((20, 20, 3), 255))]
+    records = [ItemListed(event_id="l", item_id="i", event_time=NOON, image=each) for each in others]
+    said = Predictor(artifact).score(rows_of(IMAGE, [*records, shop(1)[0]]))
+    assert (said["shown"][:3] == -1).all()
+    assert not said["chance"][:3].any()
+    assert not said["confidence"][:3].any()
+    assert said["shown"][3, 0] >= 0
+    tests = artifact.card["sure"]["tests"]["catalogue.jsonl"]
+    assert 0.85 < tests["named"] <= 1
+    assert tests["sure"] <= tests["named"]
+
+
+def test_what_is_like_those_that_taught_is_told_from_the_rest() -> None:
+    rng = np.random.default_rng(1)
+    label = np.arange(300) % 3
+    seen = (4 * np.eye(5)[label] + rng.normal(0, 0.5, (300, 5))).astype(np.float32)
+    other = (4 * np.eye(5)[rng.integers(3, 5, 200)] + rng.normal(0, 0.5, (200, 5))).astype(np.float32)
+    familiar = Familiar.of(seen[:200], label[:200], seen[200:])
+    assert familiar.holds(seen[200:]).mean() == 0.95
+    assert familiar.holds(7 * seen[200:]).mean() == 0.95  # how strong it is says nothing
+    assert not familiar.holds(other).any()
+    np.testing.assert_array_equal(np.asarray(familiar.known(seen))[:, 0], familiar.holds(seen))
 
 
 def test_where_sure_says_what_came(trained: tuple[Artifact, CutTold]) -> None:

@@ -132,8 +132,8 @@ def _answers(
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
     """Of pictures and their mirror images, as what is exported does."""
     small = pooled(looked, shape.side)
-    one, like = network.predict(small, batch_size=256, verbose=0)
-    other, also = network.predict(small[:, :, ::-1], batch_size=256, verbose=0)
+    one, like, _ = network.predict(small, batch_size=256, verbose=0)
+    other, also, _ = network.predict(small[:, :, ::-1], batch_size=256, verbose=0)
     return np.asarray((one + other).argmax(axis=1), np.int64), like + also
 
 

@@ -49,7 +49,7 @@ def read(data_dir: Path | None = None) -> Iterator[ItemListed]:
                 item_id=f"{PARTS[day]}-{n}",
                 event_time=FIRST_MS + day * DAY_MS + 1000 * n,
                 category_path=["Clothes", CLASSES[of]],
-                image=_png(picture),
+                image=png(picture),
             )
 
 
@@ -58,13 +58,15 @@ def _numbers(path: Path, header: int) -> npt.NDArray[np.uint8]:
         return np.frombuffer(held.read(), np.uint8, offset=header)
 
 
-def _png(picture: npt.NDArray[np.uint8]) -> bytes:
-    """A grey picture as a file: what is read back is the same points."""
-    height, width = picture.shape
-    lines = np.zeros((height, width + 1), np.uint8)
-    lines[:, 1:] = picture  # each line after a 0: it is stored as it is
+def png(picture: npt.NDArray[np.uint8]) -> bytes:
+    """A picture, grey [height, width] or of colours [height, width, 3], as a file: what is read back is the same
+    points."""
+    height, width = picture.shape[:2]
+    lines = np.zeros((height, 1 + picture[0].size), np.uint8)
+    lines[:, 1:] = picture.reshape(height, -1)  # each line after a 0: it is stored as it is
+    coloured = 0 if picture.ndim == 2 else 2
     parts = (
-        (b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)),
+        (b"IHDR", struct.pack(">IIBBBBB", width, height, 8, coloured, 0, 0, 0)),
         (b"IDAT", zlib.compress(lines.tobytes(), 1)),
         (b"IEND", b""),
     )

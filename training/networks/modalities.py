@@ -24,6 +24,7 @@ from models.task import Task
 from models.tasks.multimodal.task import MODALITIES
 from training.labels.modalities import POOLED, SIDE, Modalities
 from training.networks.bag import Bag, Rounded, rarity
+from training.networks.familiar import Familiar, likeliest
 from training.networks.inputs import tensors
 from training.networks.pictures import SHARPNESS, Shape, Variation, pooled, trunk, unnormalized, varied
 from training.sureness import surprise
@@ -46,7 +47,7 @@ WEIGHTS, ROUNDS = tuple(np.geomspace(0.2, 3.0, 28).round(4).tolist()), 3
 
 
 def listening(shape: tuple[int, ...], *, normalized: bool = True) -> Any:
-    """[n, frames, pitches] loudness → [n, ``LIKE``]."""
+    """[n, frames, pitches] loudness → (what is said of it [n, ``LIKE``], what is heard [n, k])."""
     layers = keras.layers
     given = keras.Input(shape)
     v = given
@@ -54,7 +55,13 @@ def listening(shape: tuple[int, ...], *, normalized: bool = True) -> Any:
         v = layers.Conv1D(width, size, stride, padding="same", use_bias=not normalized)(v)
         v = layers.ReLU()(layers.BatchNormalization(momentum=0.9)(v) if normalized else v)
     heard = layers.Concatenate()([layers.GlobalAveragePooling1D()(v), layers.GlobalMaxPooling1D()(v)])
-    return keras.Model(given, layers.Dense(LIKE)(layers.Dropout(0.3)(heard)))
+    return keras.Model(given, [layers.Dense(LIKE)(layers.Dropout(0.3)(heard)), heard])
+
+
+def looking(*, normalized: bool = True) -> Any:
+    """[n, side, side, 3] points → (what is said of them [n, ``LIKE``], what is seen [n, k])."""
+    given, seen, said = trunk(LOOK, normalized=normalized)
+    return keras.Model(given, [said, seen])
 
 
 class Classes(keras.layers.Layer):  # type: ignore[misc]
@@ -97,7 +104,8 @@ class Branches:
         for m, branch in ((TEXT, self.text), (PICTURE, self.picture), (SOUND, self.sound)):
             if m in self.some:
                 width = int(np.prod(sizes[m]))
-                said.append(branch(keras.layers.Reshape(sizes[m])(row[:, at : at + width])))
+                part = branch(keras.layers.Reshape(sizes[m])(row[:, at : at + width]))
+                said.append(part if m == TEXT else part[0])
                 at += width
         together = sum(row[:, m : m + 1] * each for m, each in zip(self.some, said, strict=True))
         return keras.Model(row, [self.classes(each) for each in (together, *said)])
@@ -105,10 +113,9 @@ class Branches:
 
 def branches(x: Modalities, classes: int, some: Sequence[int] = (TEXT, PICTURE, SOUND)) -> Branches:
     """Untaught ones, of grams as rare as they are in what will teach."""
-    given, seen = trunk(LOOK)
     shape = x.sounds.shape[1:]
     bag = Bag(rarity(x.grams, SIZE, POWER), LIKE, GRAMS_LEFT_OUT)
-    return Branches(tuple(some), bag, keras.Model(given, seen), listening(shape), Classes(classes), shape)
+    return Branches(tuple(some), bag, looking(), listening(shape), Classes(classes), shape)
 
 
 @dataclass(frozen=True)
@@ -122,36 +129,61 @@ class Taught:
     sound: Any
     directions: Rows
     weights: tuple[float, ...] = (1.0, 1.0, 1.0)
+    familiar: tuple[Familiar | None, ...] = (None, None, None)
+    """By modality, what taught it: what is like none of that counts as not there. None: all counts."""
 
     @staticmethod
     def of(learned: Branches) -> Taught:
         """Its branches without what only training needs."""
-        given, seen = trunk(LOOK, normalized=False)
-        plain = keras.Model(given, seen)
         directions = np.asarray(learned.classes.directions).astype(np.float16).astype(np.float32)
         if not learned.text.built:
             learned.text.build((None, 1))
         return Taught(
             learned.some,
             Rounded(learned.text),
-            unnormalized(learned.picture, plain),
+            unnormalized(learned.picture, looking(normalized=False)),
             unnormalized(learned.sound, listening(learned.sound_shape, normalized=False)),
             directions,
         )
 
     def said(self, x: Modalities) -> Rows:
-        """[n, 3, ``LIKE``] what each branch says of listings; 0 of what is not there or was not taught."""
-        found = np.zeros((len(x), 3, LIKE), np.float32)
+        """[n, 3, ``LIKE``] what each branch says of listings; 0 of what is not there, was not taught, or is like
+        nothing that taught it."""
+        found, seen = self._looked(x)
+        for m, familiar in enumerate(self.familiar):
+            if familiar is not None:
+                found[~familiar.holds(seen[m]), m] = 0
+        return found
+
+    def knowing(self, x: Modalities, label: npt.NDArray[np.int64], held: Modalities) -> Taught:
+        """The same, which knows what is like the listings x of classes ``label`` [n] that taught it, and what is not,
+        by those ``held`` out. Of texts it does not ask: what is known of no class is short, so little is sure."""
+        seen, other, known = self._looked(x)[1], self._looked(held)[1], list[Familiar | None]()
+        for m in range(len(MODALITIES)):
+            there, also = x.has[:, m], held.has[:, m]
+            some = m in self.some and m != TEXT and there.any() and also.any()
+            known.append(Familiar.of(seen[m][there], label[there], other[m][also]) if some else None)
+        return replace(self, familiar=tuple(known))
+
+    def _looked(self, x: Modalities) -> tuple[Rows, list[Rows]]:
+        """([n, 3, ``LIKE``] what branches say, 0 of what is not there or was not taught; by modality, [n, k] what each
+        sees, hears or reads)."""
+        found, seen = np.zeros((len(x), 3, LIKE), np.float32), [list[Rows]() for _ in MODALITIES]
         for at in range(0, len(x), 500):
             part = slice(at, at + 500)
             look = pooled(x.points[part], SIDE)
             if TEXT in self.some:
                 found[part, TEXT] = self.text(x.grams[part])
+                seen[TEXT].append(found[part, TEXT])
             if PICTURE in self.some:
-                found[part, PICTURE] = (self.picture(look) + self.picture(look[:, :, ::-1])) / 2
+                one, other = self.picture(look), self.picture(look[:, :, ::-1])
+                found[part, PICTURE] = (one[0] + other[0]) / 2
+                seen[PICTURE].append(np.asarray(one[1] + other[1]))
             if SOUND in self.some:
-                found[part, SOUND] = self.sound(x.sounds[part])
-        return found * x.has[:, :, None]
+                found[part, SOUND], heard = self.sound(x.sounds[part])
+                seen[SOUND].append(np.asarray(heard))
+        joined = [np.concatenate(each) if each else np.zeros((len(x), 0), np.float32) for each in seen]
+        return found * x.has[:, :, None], joined
 
     def logits(self, said: Rows) -> npt.NDArray[np.float64]:
         """[n, classes] of what branches say, [n, 3, ``LIKE``]."""
@@ -184,40 +216,48 @@ class Taught:
         class Added(keras.layers.Layer):  # type: ignore[misc]
             """What branches say, as the task's outputs."""
 
+            def read(self, text: Any) -> Any:
+                said = taught.text(text)
+                return counted(TEXT, said, said)
+
             def look(self, picture: Any) -> Any:
                 mirrored = ops.take(picture, np.arange(SIDE)[::-1].copy(), axis=2)
-                return (taught.picture(picture) + taught.picture(mirrored)) / 2
+                (one, seen), (other, again) = taught.picture(picture), taught.picture(mirrored)
+                return counted(PICTURE, (one + other) / 2, seen + again)
 
             def hear(self, sound: Any) -> Any:
-                return taught.sound(ops.average_pool(ops.expand_dims(sound, 3), POOLED, POOLED)[:, :, :, 0])
+                sound = ops.average_pool(ops.expand_dims(sound, 3), POOLED, POOLED)[:, :, :, 0]
+                return counted(SOUND, *taught.sound(sound))
 
             def call(self, has: Any, text: Any, picture: Any, sound: Any) -> list[Any]:
-                said = [
-                    has[:, TEXT:PICTURE] * taught.text(text),
+                every = [
+                    has[:, TEXT:PICTURE] * self.read(text),
                     of_those(has[:, PICTURE], picture, self.look),
                     of_those(has[:, SOUND], sound, self.hear),
                 ]
+                said, made_of = [each[:, 1:] for each in every], [each[:, :1] for each in every]
                 added = said[TEXT] + said[PICTURE] + said[SOUND]
                 weighed = sum(weight * each for weight, each in zip(taught.weights, said, strict=True))
                 logits = SHARPNESS * ops.matmul(weighed, ops.convert_to_tensor(taught.directions))
-                chances = ops.softmax(logits, axis=1)
-                best, place = ops.top_k(chances, min(listed, chances.shape[1]))
-                lacking = listed - min(listed, chances.shape[1])
-                place = ops.cast(place, "float32")
-                if lacking:
-                    best = ops.pad(best, ((0, 0), (0, lacking)))
-                    place = ops.pad(place, ((0, 0), (0, lacking)), constant_values=-1.0)
+                known = ops.maximum(ops.maximum(made_of[TEXT], made_of[PICTURE]), made_of[SOUND])
+                named = likeliest(ops.softmax(logits, axis=1), listed, known)
                 length = ops.sqrt(ops.sum(added * added, axis=1, keepdims=True))
-                return [best[:, :1], place, best, added / ops.maximum(length, 1e-6), has * 1.0]
+                return [*named, added / ops.maximum(length, 1e-6), ops.concatenate(made_of, axis=1)]
+
+        def counted(m: int, said: Any, seen: Any) -> Any:
+            """[n, 1 + ``LIKE``] 1 and what is said of what is like anything that taught it; 0 of the rest."""
+            familiar = taught.familiar[m]
+            known = ops.ones_like(said[:, :1]) if familiar is None else familiar.known(seen)
+            return ops.concatenate([known, known * said], axis=1)
 
         return keras.Model(row, Added()(has, texts, pictures, sounds))
 
 
 def of_those(has: Any, x: Any, branch: Callable[[Any], Any]) -> Any:
-    """[n, ``LIKE``] what a branch says of the rows of x [n, …] that are there, ``has`` [n]; 0 of the others, of which
-    it computes nothing: most listings of most shops come without a sound, many without a picture."""
+    """[n, 1 + ``LIKE``] what a branch says of the rows of x [n, …] that are there, ``has`` [n]; 0 of the others, of
+    which it computes nothing: most listings of most shops come without a sound, many without a picture."""
     places = tf.where(has > 0)
-    return tf.scatter_nd(places, branch(tf.gather_nd(x, places)), (tf.shape(x, out_type=tf.int64)[0], LIKE))
+    return tf.scatter_nd(places, branch(tf.gather_nd(x, places)), (tf.shape(x, out_type=tf.int64)[0], 1 + LIKE))
 
 
 def rows(

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from models.task import Task
 from training.labels.pictures import SIDE
+from training.networks.familiar import Familiar, likeliest
 from training.networks.inputs import tensors
 
 Pictures = npt.NDArray[np.float32]
@@ -40,8 +41,9 @@ class Variation:
     hole: float = 0.4
 
 
-def trunk(shape: Shape, *, normalized: bool = True) -> tuple[Any, Any]:
-    """(input [n, side, side, 3] in 0 … 1, of any side; what is made of it, [n, ``shape.embedding``])."""
+def trunk(shape: Shape, *, normalized: bool = True) -> tuple[Any, Any, Any]:
+    """(input [n, side, side, 3] in 0 … 1, of any side; what is seen of it, [n, twice the last width]; what is made of
+    that, [n, ``shape.embedding``])."""
     import keras
 
     layers = keras.layers
@@ -56,18 +58,18 @@ def trunk(shape: Shape, *, normalized: bool = True) -> tuple[Any, Any]:
         v = layers.ReLU()(convolved(v, width, 3, 2))
         v = layers.ReLU()(layers.Add()([v, convolved(v, width, 3, 1)]))
     seen = layers.Concatenate()([layers.GlobalAveragePooling2D()(v), layers.GlobalMaxPooling2D()(v)])
-    return given, layers.Dense(shape.embedding)(layers.Dropout(shape.dropout)(seen))
+    return given, seen, layers.Dense(shape.embedding)(layers.Dropout(shape.dropout)(seen))
 
 
 def body(shape: Shape, classes: int, *, normalized: bool = True) -> Any:
-    """[n, side, side, 3] in 0 … 1, of any side → (logits [n, classes], embedding [n, k] of length 1)."""
+    """[n, side, side, 3] in 0 … 1, of any side → (logits [n, classes], embedding [n, k] of length 1, what is seen)."""
     import keras
 
     layers = keras.layers
-    given, seen = trunk(shape, normalized=normalized)
-    embedding = layers.UnitNormalization()(seen)
+    given, seen, made = trunk(shape, normalized=normalized)
+    embedding = layers.UnitNormalization()(made)
     logits = layers.Dense(classes, use_bias=False)(layers.Rescaling(SHARPNESS)(embedding))
-    return keras.Model(given, [logits, embedding])
+    return keras.Model(given, [logits, embedding, seen])
 
 
 def folded(taught: Any, shape: Shape, classes: int) -> Any:
@@ -96,9 +98,12 @@ def unnormalized(taught: Any, plain: Any) -> Any:
     return plain
 
 
-def answering(plain: Any, task: Task, shape: Shape, listed: int, temperature: float) -> Any:
+def answering(
+    plain: Any, task: Task, shape: Shape, listed: int, temperature: float, familiar: Familiar | None = None
+) -> Any:
     """The network that is exported: rows of a task that looks at ``payload.picture`` → confidence, the places and the
-    chances of the ``listed`` likeliest classes, embedding. It looks at a picture and at its mirror image."""
+    chances of the ``listed`` likeliest classes, embedding. It looks at a picture and at its mirror image; of one that
+    is not ``familiar`` it names no class."""
     import keras
     from keras import ops
 
@@ -107,17 +112,12 @@ def answering(plain: Any, task: Task, shape: Shape, listed: int, temperature: fl
 
         def call(self, picture: Any) -> list[Any]:
             mirrored = ops.take(picture, np.arange(shape.side)[::-1].copy(), axis=2)
-            (one, like), (other, also) = plain(picture), plain(mirrored)
-            chances = ops.softmax((one + other) / (2 * temperature), axis=1)
-            best, place = ops.top_k(chances, min(listed, chances.shape[1]))
-            lacking = listed - min(listed, chances.shape[1])
-            place = ops.cast(place, "float32")
-            if lacking:
-                best = ops.pad(best, ((0, 0), (0, lacking)))
-                place = ops.pad(place, ((0, 0), (0, lacking)), constant_values=-1.0)
+            (one, like, seen), (other, also, again) = plain(picture), plain(mirrored)
+            known = None if familiar is None else familiar.known(seen + again)
+            named = likeliest(ops.softmax((one + other) / (2 * temperature), axis=1), listed, known)
             both = like + also
             length = ops.sqrt(ops.sum(both * both, axis=1, keepdims=True))
-            return [best[:, :1], place, best, both / ops.maximum(length, 1e-6)]
+            return [*named, both / ops.maximum(length, 1e-6)]
 
     row, parts = tensors(task)
     small = parts["payload.picture"]

@@ -28,6 +28,7 @@ from training.job import CutTold, Job
 from training.labels.listings import Labelled, listings
 from training.needs import Need, TooLittle
 from training.networks.bag import Bag, Rounded, machine, rarity
+from training.networks.familiar import likeliest
 from training.networks.inputs import rows_of
 from training.split import before_and_after, window
 from training.sureness import Promise, names_of, sure_from, sureness, temperature
@@ -118,12 +119,7 @@ def _answers() -> Any:
 
         def call(self, logits: Any) -> list[Any]:
             chances = ops.softmax(logits / self._temperature, axis=1)[:, : self._categories]
-            best, place = ops.top_k(chances, min(LISTED, self._categories))
-            place, lacking = ops.cast(place, "float32"), LISTED - min(LISTED, self._categories)
-            if lacking:
-                best = ops.pad(best, ((0, 0), (0, lacking)))
-                place = ops.pad(place, ((0, 0), (0, lacking)), constant_values=-1.0)
-            return [best[:, :1], place, best]
+            return likeliest(chances, LISTED)
 
     return Answers
 
