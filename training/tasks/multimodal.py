@@ -2,8 +2,8 @@
 
 What ships learned photos of groceries with titles and spoken digits that were paired with them (``grocery_listings``
 says how), on the official lists. The last tenth before the cut chooses how much each branch counts, from which
-confidence on the network is sure, with three in ten modalities missing, and how unlike what taught it a picture or sound
-must be for it to count as not there. It is measured beside branches that were taught alone, and beside these
+confidence on the network is sure, with three in ten modalities missing, and how unlike what taught it a picture or
+sound must be for it to count as not there. It is measured beside branches that were taught alone, and beside these
 fused late: their chances multiplied, their embeddings side by side.
 """
 
