@@ -31,4 +31,5 @@ PRICE_FORECAST = Task(
     # Of what sells less, the price of a week is that of a few baskets.
     population=SALES.population,
     tolerance=1e-4,
+    latency_us_per_row=20.0,
 )
