@@ -32,7 +32,7 @@ from streams.topics import DAY_MS, EFFECTS
 
 FILE = Path(__file__).with_name("campaigns.yaml")
 #: A day of the campaigns takes so long: budgets are leased and given back by records that go to and fro.
-DAY_SECONDS = 1.5
+DAY_SECONDS = 2.0
 LEAD = (
     "Three campaigns were set for eight days of December, each with a budget by day, a fifth of its shoppers as "
     "holdout, and a week for what follows to count. Nobody saw their offers, for these data were recorded before: so "

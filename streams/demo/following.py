@@ -25,6 +25,8 @@ from streams.terminal import TELL_SECONDS
 PATIENCE_SECONDS = 150
 #: So long nothing more may come of it: what the worker has handed to its producer is on its way.
 QUIET_SECONDS = 2.0
+#: So often the worker's metrics are read: each time costs some 30 ms of a core, which the worker needs.
+SCRAPE_SECONDS = 0.5
 #: Also ticks, and what workers chose, stand in the items' log.
 ITEM_FATES = (*RECORD_FATES, "tick", "choice")
 CATALOGUE_TYPES = {tag_of(record) for record in ITEM_RECORDS[:-1]}
@@ -116,7 +118,7 @@ def follow(
                 elif now - quiet >= QUIET_SECONDS:
                     found.samples = samples
                     break
-            time.sleep(0.2)
+            time.sleep(SCRAPE_SECONDS)
         watch.settle()
     return found
 
