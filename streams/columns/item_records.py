@@ -27,11 +27,11 @@ from streams.records.slices import Slice
 
 number(ITEM_RECORDS)
 #: Prices, costs and days are kept as one more than what was said, so that 0 is "not said". ``location`` is a 32-bit
-#: hash, never 0 in a count. ``flag``: 1 for a count of nothing at all. ``category``: 32-bit hash, 0 when none is named.
+#: hash, never 0 in a count. ``category``: 32-bit hash, 0 when none is named.
 FACTS = (
     "views", "cart_adds", "wishes", "orders", "units", "revenue_cents", "discount_cents", "returned_units",
     "refunded_cents", "category", "price+1", "cost+1", "minimum+1", "lead_days+1", "listed+1", "on_hand", "on_order",
-    "location", "rating", "rating_squared", "flag",
+    "location", "rating", "rating_squared",
 )  # fmt: skip
 _PLACE = {name: i for i, name in enumerate(FACTS)}
 _TALLY = TYPE_CODE[ItemTally]
@@ -132,7 +132,6 @@ class ItemColumns:
             facts[_PLACE["listed+1"]] = 1 + isinstance(record, ItemListed)
         if isinstance(record, StockCounted):
             say(on_hand=record.on_hand, on_order=record.on_order, location=category_code(record.location))
-            say(flag=int(record.on_hand == 0))
         if isinstance(record, ItemReviewed):
             say(rating=record.rating, rating_squared=record.rating**2)
         hashes = hashes_of(record.item_id, record.event_id)

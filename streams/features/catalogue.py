@@ -95,6 +95,7 @@ class Catalogue:
         made_by: dict[type[Kind], Callable[..., Kind]] = {
             WindowKind: partial(WindowKind, days=days),
             CycleKind: partial(CycleKind, days=days),
+            StockKind: partial(StockKind, days=days),
         }
         needed = {*self._always, *(kind for source in derived.values() for kind in source.kinds)}
         self.kinds: dict[type[Kind], Kind] = {

@@ -79,12 +79,28 @@ def price(s: Price, a: Asked) -> float:
 
 
 def stock(s: Stock, a: Asked) -> float:
-    counts: dict[int, i.StockCounted] = {}
-    for _, record in reversed(newest_first(a.told)):
+    counts: dict[int, list[tuple[int, i.StockCounted]]] = {}
+    for at, record in reversed(newest_first(a.told)):
         if isinstance(record, i.StockCounted):
-            counts[xxh32_intdigest(record.location.encode())] = record
+            counts.setdefault(xxh32_intdigest(record.location.encode()), []).append((at, record))
     kept = [counts[location] for location in sorted(counts)[:LOCATIONS]]
-    return float(len(kept) if s.what == "locations" else sum(getattr(record, s.what) for record in kept))
+    if s.what == "locations":
+        return float(len(kept))
+    if s.what == "days_out":
+        return float(days_out(kept, min((some[0][0] for some in counts.values()), default=None), a))
+    return float(sum(getattr(counted[-1][1], s.what) for counted in kept))
+
+
+def days_out(kept: list[list[tuple[int, i.StockCounted]]], first: int | None, a: Asked) -> int:
+    """Day by day: whether a location began it with some, or counted some in it."""
+    today, found = a.local(a.now).date(), 0
+    for day in [today - timedelta(days=n) for n in range(30)]:
+        had = False
+        for counted in kept:
+            before = [record.on_hand for at, record in counted if a.local(at).date() < day]
+            had |= any(before[-1:]) or any(record.on_hand for at, record in counted if a.local(at).date() == day)
+        found += first is not None and day >= a.local(first).date() and not had
+    return found
 
 
 ITEMS: Oracles = {Newest: newest, Price: price, Stock: stock}

@@ -81,9 +81,7 @@ def cents(event: Any, refunds: Mapping[str, int]) -> int:
 
 
 def flag(event: Any) -> bool:
-    """Of an order: with a coupon. Of a search: without a result. Of a count: of nothing."""
-    if isinstance(event, i.StockCounted):
-        return event.on_hand == 0
+    """Of an order: with a coupon. Of a search: without a result."""
     return event.coupon_code is not None if isinstance(event, e.OrderPlaced) else event.result_count == 0
 
 

@@ -111,7 +111,7 @@ def said_of_one_item(draw: st.DrawFn) -> list[tuple[str, i.ItemRecord]]:
                 unit_price_cents=(0, 100, 200, 300, n)[n % 5], unit_cost_cents=n if n % 3 else None, **base
             )
         elif kind < 9:
-            record = i.StockCounted(on_hand=n % 3, on_order=n, location=str(n), **base)
+            record = i.StockCounted(on_hand=n % 3, on_order=n, location=str(n if n > 20 else n % 2), **base)
         found.append((at + late, "catalog.items.v1", record))
     return [(topic, record) for _, topic, record in sorted(found, key=lambda one: one[0])]
 
