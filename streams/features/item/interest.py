@@ -2,6 +2,7 @@
 
 from streams.features.feature import Feature, Ratio
 from streams.features.item.signals import CART_ADDS, VIEWS, WISHES
+from streams.features.kinds.cycle import Cycle
 from streams.features.kinds.decay import Decayed
 from streams.features.kinds.marks import MAX_DAYS, DaysSince, Total
 from streams.features.kinds.windows import Windowed
@@ -18,6 +19,14 @@ FEATURES = (
         Feature(f"interest.views_decayed_{h}", f"Views, faded with a half-life of {h}", "views", Decayed(VIEWS, h))
         for h in ("1h", "1d", "7d")
     ),
+    *(
+        Feature(f"interest.cart_adds_decayed_{h}", f"Units put into carts, faded with a half-life of {h}", "units", Decayed(CART_ADDS, h))
+        for h in ("1h", "1d", "7d")
+    ),
     Feature("interest.conversion_30d", "Order lines per view in 30 days", "ratio", Ratio("sales.orders_30d", "interest.views_30d", 5.0), 0, 5),
     Feature("interest.cart_rate_30d", "Units put into carts per view in 30 days", "ratio", Ratio("interest.cart_adds_30d", "interest.views_30d", 5.0), 0, 5),
+    Feature("interest.view_weekday_share", "Share of each weekday in the views, Monday first", "ratio", Cycle(VIEWS, "weekday"), 0, 1, width=7),
+    Feature("interest.view_hour_share", "Share of each hour of the day in the views", "ratio", Cycle(VIEWS, "hour"), 0, 1, width=24),
+    Feature("interest.cart_weekday_share", "Share of each weekday in the units put into carts, Monday first", "ratio", Cycle(CART_ADDS, "weekday"), 0, 1, width=7),
+    Feature("interest.cart_hour_share", "Share of each hour of the day in the units put into carts", "ratio", Cycle(CART_ADDS, "hour"), 0, 1, width=24),
 )  # fmt: skip

@@ -43,4 +43,6 @@ FEATURES = (
     Feature("sales.momentum", "Pace of the last 7 days over that of 30; 1 is steady", "ratio", Scaled("sales.share_7d", 30 / 7), 0, 30 / 7),
     Feature("sales.weekday_share", "Share of each weekday in the units sold, Monday first", "ratio", Cycle(UNITS, "weekday"), 0, 1, width=7),
     Feature("sales.hour_share", "Share of each hour of the day in the units sold", "ratio", Cycle(UNITS, "hour"), 0, 1, width=24),
+    Feature("sales.revenue_weekday_share", "Share of each weekday in the revenue, Monday first", "ratio", Cycle(REVENUE, "weekday"), 0, 1, width=7),
+    Feature("sales.revenue_hour_share", "Share of each hour of the day in the revenue", "ratio", Cycle(REVENUE, "hour"), 0, 1, width=24),
 )  # fmt: skip

@@ -43,20 +43,25 @@ class CycleKind:
         self.columns: tuple[Column, ...] = tuple(column for pair in self._columns.values() for column in pair)
 
     def fold(self, state: Rows, run: Run) -> None:
-        for source, (sums, mark) in self._columns.items():
-            if entries := run.entries.get(source.signal.name):
-                q, weight = quotient(entries.time_ms, HALF_LIFE_MS)
-                slot = self._slot(source, entries.time_ms)
-                cells, marks = state.cells(sums, entries.row), state.cells(mark, entries.row)
-                accumulate(state, cells, marks, q, weight * entries.value, slot, SLOTS[source.of])
+        for of, slots in SLOTS.items():
+            # All signals at once: each has its own cells, so the order of additions within each stays.
+            found = [(*c, e) for s, c in self._columns.items() if s.of == of and (e := run.entries.get(s.signal.name))]
+            if not found:
+                continue
+            time_ms = np.concatenate([e.time_ms for *_, e in found])
+            q, weight = quotient(time_ms, HALF_LIFE_MS)
+            value = weight * np.concatenate([e.value for *_, e in found])
+            cells = np.concatenate([state.cells(sums, e.row) for sums, _, e in found])
+            marks = np.concatenate([state.cells(mark, e.row) for _, mark, e in found])
+            accumulate(state, cells, marks, q, value, self._slot(of, time_ms), slots)
 
     def merge(self, state: Rows, row: int, other: Rows) -> None:
         for sums, mark in self._columns.values():
             merge_faded(state, row, other, sums, mark)
 
-    def _slot(self, source: Cycle, time_ms: Ints) -> Ints:
+    def _slot(self, of: str, time_ms: Ints) -> Ints:
         local = self._days.local_ms(time_ms)
-        return (local // DAY_MS + _THURSDAY) % 7 if source.of == "weekday" else local // HOUR_MS % 24
+        return (local // DAY_MS + _THURSDAY) % 7 if of == "weekday" else local // HOUR_MS % 24
 
     def read(self, rows: Readable, now_ms: Ints, source: Cycle) -> Floats:
         sums, mark = self._columns[source]

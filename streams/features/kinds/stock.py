@@ -92,7 +92,7 @@ class StockKind:
         some = (run.fact("on_hand")[index] > 0).astype(np.int64)
         if self._tells_days:
             fresh |= {self._had: some, self._before: np.zeros(len(row), np.int64)}
-        held = {column: flat[column.code][cells(column)].astype(np.int64) for column in fresh}
+        held = {c: flat[c.code][cells(c)].astype(np.int64, copy=False) for c in fresh}
         same = held[self._location] == location[:, None]
         known, slot = same.any(axis=1), same.argmax(axis=1)
         line = np.arange(len(row))
