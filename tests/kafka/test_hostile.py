@@ -14,10 +14,12 @@ from confluent_kafka import Producer
 
 from streams.admin import TopicError, create
 from streams.entities.contents import ENTITIES
+from streams.entities.item import ITEM
 from streams.inspect import features_at
 from streams.processing.decode import original_bytes
 from streams.records.events import ClockTicked, encode_event
 from streams.topics import ALERTS, DEAD_LETTERS, EVENTS, SCORES, TOPICS
+from tests.items import catalogue
 from tests.kafka.harness import Cluster, fates
 from tests.shoppers import DAY, NOON, Log, log_of, ordered, random_history, viewed
 
@@ -91,17 +93,24 @@ def test_poison_becomes_dead_letters_and_the_rest_counts(cluster: Cluster) -> No
 def test_a_log_delivered_twice_scores_nobody_twice(cluster: Cluster) -> None:
     log = random_history(22, 800, 200, hostile=False)
     twice: Log = [record for pair in zip(log, log, strict=True) for record in pair]
+    told = catalogue(22, 60, 200, hostile=False)
     cluster.send(twice)
+    cluster.send_catalogue([record for pair in zip(told, told, strict=True) for record in pair])
     worker = cluster.worker()
     cluster.wait_committed(len(twice))
-    counted = fates([worker])
+    counted, of_items = fates([worker]), fates([worker], "item")
     worker.stop()
     assert counted["duplicate"] == len(log)
-    plain = cluster.assert_as_plain()
-    scores = cluster.read(SCORES.name)
+    assert of_items["duplicate"] == len(told)
+    plain, items = cluster.assert_as_plain(), cluster.expected(entity=ITEM)
+    by_entity: dict[str, list[dict[str, object]]] = {"shopper": [], "item": []}
+    for *_, value in cluster.read(SCORES.name):
+        score = msgspec.json.decode(value or b"")
+        by_entity[score["entity"]].append(score["answers"])
+    assert len(by_entity["item"]) == items.kinds["Scored"] > 0
     # One record per due point, with churn's answer only for those who had ordered.
-    assert len(scores) == plain.kinds["Scored"] == plain.due.total()
-    said = Counter(task for *_, value in scores for task in msgspec.json.decode(value or b"")["answers"])
+    assert len(by_entity["shopper"]) == plain.kinds["Scored"] == plain.due.total()
+    said = Counter(task for answers in by_entity["shopper"] for task in answers)
     assert said["behaviour"] == plain.due.total() > said["churn"] > 0
 
 

@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -94,6 +95,15 @@ def test_a_file_of_events_and_catalogue_is_sent_by_type_and_read_back(cluster: C
     shown = json.loads(run(cluster, "features", "show", "item", "tea", "--json"))
     assert shown["item_id"] == "tea"
     assert (shown["features"]["stock.on_hand"], shown["features"]["reviews.rating"]) == ([9], [4])
+    assert shown["features"].keys() == ITEM.catalogue.features.keys()
+    table = [line.split() for line in run(cluster, "features", "show", "item", "tea").splitlines()]
+    assert table[0] == ["tea", "as", "of", datetime.fromtimestamp(shown["as_of_ms"] / 1000, UTC).isoformat()]
+    values = {address: numbers for address, *numbers in filter(None, table[1:])}
+    assert values["price.now"] == ["450", "cents"]
+    assert len(values["sales.revenue_hour_share"]) == 24 + 1
+    # At another time: what was sold is out of every window, what was counted still holds.
+    later = json.loads(run(cluster, "features", "show", "item", "tea", "--at", "2024-01-31T00:00:00Z", "--json"))
+    assert [later["features"][a] for a in ("sales.units_30d", "stock.on_hand", "stock.days_out_30d")] == [[0], [9], [0]]
     assert json.loads(run(cluster, "features", "show", "ann", "--json"))["shopper_id"] == "ann"
     assert json.loads(run(cluster, "features", "show", "shopper", "ann", "--json"))["features"]["orders.count"] == [1]
     told = run(cluster, "features", "show", "item", "nothing", ok=False)

@@ -13,6 +13,7 @@ from streams.admin import create
 from streams.entities import contents
 from streams.entities.item import ITEM
 from streams.entities.shopper import SHOPPER
+from streams.processing.partitioning import homes
 from streams.processing.rules import Rules
 from streams.state.write_behind import STEPS
 from tests.items import catalogue
@@ -23,11 +24,18 @@ pytestmark = pytest.mark.kafka
 
 
 def test_a_worker_makes_of_a_log_what_the_plain_loop_makes(cluster: Cluster) -> None:
+    """One partition of shoppers is a whole history behind the others: of what it tells items nothing is late."""
     log = random_history(11, 2000, 80)
-    cluster.send(log)
+    home = homes([key or b"" for key, _ in log], "murmur2", cluster.partitions).tolist()
+    ahead = [record for record, partition in zip(log, home, strict=True) if partition and record[0] is not None]
+    cluster.send(ahead)
     worker = cluster.worker()
+    cluster.wait_committed(len(ahead))
+    assert cluster.end(ITEM.topic(cluster.app_id)) > 100
+    assert not cluster.expected(entity=ITEM).due["day"]
+    cluster.send([record for record, partition in zip(log, home, strict=True) if not partition or record[0] is None])
     cluster.wait_committed(len(log))
-    counted = fates([worker])
+    counted, of_items = fates([worker]), fates([worker], "item")
     worker.stop()
     plain = cluster.assert_as_plain()
     assert counted == plain.fates
@@ -37,6 +45,8 @@ def test_a_worker_makes_of_a_log_what_the_plain_loop_makes(cluster: Cluster) -> 
     items = cluster.expected(entity=ITEM)
     assert items.due["day"] > 0
     assert items.kinds["ItemProfiled"] > 100
+    assert of_items == items.fates
+    assert not of_items["late"]
 
 
 def test_two_groups_share_the_shoppers_log_and_nothing_else(cluster: Cluster) -> None:
@@ -133,17 +143,20 @@ def test_two_workers_share_the_partitions_and_hand_them_over(cluster: Cluster) -
 
 
 def test_a_standby_takes_over_when_a_worker_is_killed(cluster: Cluster) -> None:
-    log = random_history(17, 2000, 80)
+    log, said = random_history(17, 2000, 80), catalogue(17, 200, 300)
     cluster.send(log[:800])
+    cluster.send_catalogue(said[:150])
     first = cluster.worker(data="first", standbys="1", **SHORT)
     first.wait_ready()
     second = cluster.worker(data="second", standbys="1")
     second.wait_ready()
     cluster.wait_committed(800)
     cluster.send(log[800:1300])
+    cluster.send_catalogue(said[150:200])
     cluster.wait_committed(1300)
     first.kill()
     cluster.send(log[1300:])
+    cluster.send_catalogue(said[200:])
     cluster.wait_committed(len(log))
     second.stop()
     cluster.assert_as_plain()
@@ -175,8 +188,9 @@ def test_a_worker_stopped_and_continued_does_no_harm(cluster: Cluster) -> None:
 @pytest.mark.parametrize("step", ["ownership_checked", "changelog_half", "changelog_delivered"])
 def test_a_worker_may_sleep_in_a_flush(step: str, cluster: Cluster) -> None:
     """It wakes up and writes rows of its own behind another's; what it takes back must not be its old rows."""
-    log = random_history(16, 3000, 100)
+    log, said = random_history(16, 3000, 100), catalogue(16, 300, 600)
     cluster.send(log[:1500])
+    cluster.send_catalogue(said[:300])
     zombie = cluster.worker(kill_at=f"{step}:2", sleeps="yes", data="zombie")
     end = time.monotonic() + 60
     while "T" not in Path(f"/proc/{zombie.process.pid}/stat").read_text().rsplit(")", 1)[1].split()[0]:
@@ -184,11 +198,13 @@ def test_a_worker_may_sleep_in_a_flush(step: str, cluster: Cluster) -> None:
         time.sleep(0.05)
     other = cluster.worker(data="other")
     cluster.send(log[1500:2200])
+    cluster.send_catalogue(said[300:450])
     cluster.wait_committed(2200)
     zombie.process.send_signal(signal.SIGCONT)
     zombie.wait_ready()
     other.stop()
     cluster.send(log[2200:])
+    cluster.send_catalogue(said[450:])
     cluster.wait_committed(len(log))
     zombie.stop()
     cluster.assert_as_plain()
