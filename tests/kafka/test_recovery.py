@@ -16,6 +16,7 @@ from streams.entities.shopper import SHOPPER
 from streams.processing.partitioning import homes
 from streams.processing.rules import Rules
 from streams.state.write_behind import STEPS
+from streams.topics import ITEM_PROFILES
 from tests.items import catalogue
 from tests.kafka.harness import SHORT, Cluster, fates
 from tests.shoppers import random_history
@@ -24,16 +25,18 @@ pytestmark = pytest.mark.kafka
 
 
 def test_a_worker_makes_of_a_log_what_the_plain_loop_makes(cluster: Cluster) -> None:
-    """One partition of shoppers is a whole history behind the others: of what it tells items nothing is late."""
+    """One partition of shoppers is a whole history behind the others: until then no day of items ends, and of what it
+    tells them nothing is late."""
     log = random_history(11, 2000, 80)
-    home = homes([key or b"" for key, _ in log], "murmur2", cluster.partitions).tolist()
-    ahead = [record for record, partition in zip(log, home, strict=True) if partition and record[0] is not None]
+    home = homes([key for key, _ in log], "murmur2", cluster.partitions).tolist()
+    ahead = [record for record, partition in zip(log, home, strict=True) if partition != 0]
+    behind = [record for record, partition in zip(log, home, strict=True) if partition == 0]
     cluster.send(ahead)
     worker = cluster.worker()
     cluster.wait_committed(len(ahead))
     assert cluster.end(ITEM.topic(cluster.app_id)) > 100
-    assert not cluster.expected(entity=ITEM).due["day"]
-    cluster.send([record for record, partition in zip(log, home, strict=True) if not partition or record[0] is None])
+    assert not cluster.read(ITEM_PROFILES.name)  # no item's day is over
+    cluster.send(behind)
     cluster.wait_committed(len(log))
     counted, of_items = fates([worker]), fates([worker], "item")
     worker.stop()
