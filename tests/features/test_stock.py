@@ -8,14 +8,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from streams.entities.item import ITEM
 from streams.features.days import Days
 from streams.features.kinds.stock import Stock
+from streams.processing.partition import PartitionProcessor
 from streams.processing.rules import Rules
 from streams.records.items import StockCounted
 from streams.topics import STOCK
+from tests.items import PARTITIONS, item_logs, item_slices
 from tests.laws.item_oracles import stock
 from tests.laws.oracles import Asked
-from tests.laws.subjects import ItemHistory, Items, State, state_of
 from tests.shoppers import DAY, HOUR, NOON
 
 ADDRESS = "stock.days_out_30d"
@@ -29,13 +31,27 @@ def counted(at: int, on_hand: int, location: str = "") -> StockCounted:
     )
 
 
-def state_after(records: list[StockCounted], cuts: list[int] | None = None, rules: Rules | None = None) -> State:
-    history = ItemHistory({}, [(STOCK.name, record) for record in records], 0)
-    return state_of(Items().apply(history, cuts or (), rules))
+def after(records: list[StockCounted], cuts: list[int] | None = None, rules: Rules | None = None) -> PartitionProcessor:
+    """The partition of the item, with nothing kept but its stock."""
+    log = item_logs({}, [(STOCK.name, record) for record in records])
+    (q,) = (partition for partition, some in log.items() if some)
+    processor = PartitionProcessor(
+        ITEM,
+        q,
+        rules or Rules(),
+        catalogue=ITEM.catalogue.covering((ADDRESS, "stock.on_hand")),
+        collector=lambda _due, _features: None,
+        room=1,
+        partitions=PARTITIONS,
+    )
+    for slice_ in item_slices(log[q], q, cuts or ()):
+        processor.apply(slice_)
+    return processor
 
 
-def days_out(state: State, now_ms: int) -> float:
-    return float(state.catalogue.read(state.rows, np.array([now_ms]), (ADDRESS,))[0, 0])
+def read(processor: PartitionProcessor, now_ms: int, address: str = ADDRESS) -> float:
+    row = processor.arena.rows.copy(processor.arena.find(["tea"]))
+    return float(processor.catalogue.read(row, np.array([now_ms]), (address,))[0, 0])
 
 
 @pytest.mark.parametrize(
@@ -59,32 +75,31 @@ def test_a_day_is_out_of_stock_when_there_was_none_anywhere_all_day(
     counts: list[tuple[int, int, str]], out: int
 ) -> None:
     at_noon = [counted(NOON + day * DAY + k, on_hand, where) for k, (day, on_hand, where) in enumerate(counts)]
-    state = state_after(at_noon, rules=Rules(allowed_lateness_ms=90 * DAY))
-    assert days_out(state, NOON + 9 * DAY + HOUR) == out
+    state = after(at_noon, rules=Rules(allowed_lateness_ms=90 * DAY))
+    assert read(state, NOON + 9 * DAY + HOUR) == out
 
 
 def test_a_day_is_the_shops_own() -> None:
     """19:00 UTC is the next day's 3:00 in Shanghai."""
     records = [counted(MIDNIGHT + 19 * HOUR, 0), counted(MIDNIGHT + DAY + HOUR, 5)]
     for zone, out in (("UTC", 1), ("Asia/Shanghai", 0)):
-        assert days_out(state_after(records, rules=Rules(time_zone=zone)), MIDNIGHT + DAY + 2 * HOUR) == out
+        assert read(after(records, rules=Rules(time_zone=zone)), MIDNIGHT + DAY + 2 * HOUR) == out
 
 
 def test_a_day_that_is_over_is_read_as_it_was() -> None:
-    state = state_after([counted(NOON, 0), counted(NOON + 2 * DAY, 3), counted(NOON + 4 * DAY, 0)])
-    assert [days_out(state, NOON + day * DAY) for day in (-1, 0, 1, 2, 3, 4, 5)] == [0, 1, 2, 2, 2, 2, 3]
+    state = after([counted(NOON, 0), counted(NOON + 2 * DAY, 3), counted(NOON + 4 * DAY, 0)])
+    assert [read(state, NOON + day * DAY) for day in (-1, 0, 1, 2, 3, 4, 5)] == [0, 1, 2, 2, 2, 2, 3]
 
 
 @pytest.mark.parametrize("n", range(6))
 def test_of_two_counts_at_once_the_one_holds_that_is_also_on_hand(n: int) -> None:
     """Told before what the next day says or after it."""
     two = [msgspec.structs.replace(counted(NOON, on_hand), event_id=f"{n}-{on_hand}") for on_hand in (0, 5)]
-    after = counted(NOON + DAY, 0)
-    holds = state_after(two)
-    on_hand = holds.catalogue.read(holds.rows, holds.last_ms, ("stock.on_hand",))[0, 0]
-    for come in ([*two, after], [two[0], after, two[1]], [two[1], after, two[0]]):
-        state = state_after(come, rules=Rules(allowed_lateness_ms=2 * DAY))
-        assert days_out(state, NOON + DAY) == (on_hand == 0)
+    last = counted(NOON + DAY, 0)
+    on_hand = read(after(two), NOON, "stock.on_hand")
+    for come in ([*two, last], [two[0], last, two[1]], [two[1], last, two[0]]):
+        state = after(come, rules=Rules(allowed_lateness_ms=2 * DAY))
+        assert read(state, NOON + DAY) == (on_hand == 0)
 
 
 @st.composite
@@ -122,10 +137,10 @@ def test_however_counts_come_it_is_what_plain_python_says(
         [counted(r.event_time + shift, r.on_hand, r.location) for r in some]  # type: ignore[operator]
         for some in (ordered, come)
     )
-    one, other = state_after(ordered, rules=rules), state_after(come, cuts, rules)
+    one, other = after(ordered, rules=rules), after(come, cuts, rules)
+    rows, others = (one.arena.rows.copy(one.arena.find(["tea"])), other.arena.rows.copy(other.arena.find(["tea"])))
     for column in one.catalogue.columns:
-        if column.name.startswith("stock/"):
-            assert (one.column(column) == other.column(column)).all(), column.name
-    now = int(one.last_ms[0]) + later
+        assert rows.column(column.name).tolist() == others.column(column.name).tolist(), column.name
+    now = int(rows.column("last_event")[0]) + later
     told = [(int(record.event_time), record) for record in ordered]  # type: ignore[arg-type]
-    assert days_out(other, now) == stock(Stock("days_out"), Asked(told, now, one.catalogue.features, {}, zone))
+    assert read(other, now) == stock(Stock("days_out"), Asked(told, now, one.catalogue.features, {}, zone))
