@@ -132,11 +132,15 @@ class Metrics:
             "compared_rows", "due points", "Due points scored by a canary or shadow beside live.", *beside
         )
         self.compared_failed = counter("compared_failed", "due points", "… of these, those it failed on.", *beside)
+        said = (*beside, "output")
+        self.compared_distances = counter(
+            "compared_distances", "due points", "Due points of which it is known how far two answers lie apart.", *said
+        )
         self.compared_agreeing = counter(
-            "compared_agreeing", "due points", "… and those within 0.05 of the live answer.", *beside
+            "compared_agreeing", "due points", "… of these, those within 0.05 of the live answer.", *said
         )
         self.compared_difference = counter(
-            "compared_difference", "distance", "Sum of the distances from the live answer, each from 0 to 1.", *beside
+            "compared_difference", "distance", "Sum of the distances from the live answer, each from 0 to 1.", *said
         )
         self.compared_seconds = counter("compared_seconds", "seconds", "Seconds spent scoring beside live.", *beside)
         self.canaries_rolled_back = counter(

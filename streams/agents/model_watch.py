@@ -21,7 +21,6 @@ from streams.monitoring.drift import Drift, FromTraining
 from streams.monitoring.judged import Judged
 from streams.monitoring.known import Known
 from streams.monitoring.late_labels import code_of
-from streams.monitoring.quality import Calibration
 from streams.processing.model import Model
 from streams.processing.partition import PartitionProcessor
 from streams.processing.scoring import TaskScores
@@ -113,13 +112,15 @@ class ModelWatch:
     def _compare(self, compared: Compared, processor: PartitionProcessor) -> None:
         m, task = self.metrics, compared.model.task
         labels = (task, compared.stage, compared.model.version)
-        known = np.isfinite(compared.other)
-        difference = compared.distance[known]
-        m.compared_rows.labels(*labels).inc(len(known))
-        m.compared_failed.labels(*labels).inc(int((~known).sum()))
-        m.compared_agreeing.labels(*labels).inc(int((difference <= AGREEMENT).sum()))
-        m.compared_difference.labels(*labels).inc(float(difference.sum()))
-        m.compared_seconds.labels(*labels).inc(compared.other_us_per_row * len(known) / 1e6)
+        answered = compared.asked - compared.failed
+        m.compared_rows.labels(*labels).inc(answered)
+        m.compared_failed.labels(*labels).inc(compared.failed)
+        m.compared_seconds.labels(*labels).inc(compared.other_us_per_row * answered / 1e6)
+        for output, distance in compared.distance.items():
+            known = distance[np.isfinite(distance)]
+            m.compared_distances.labels(*labels, output).inc(len(known))
+            m.compared_agreeing.labels(*labels, output).inc(int((known <= AGREEMENT).sum()))
+            m.compared_difference.labels(*labels, output).inc(float(known.sum()))
         change = processor.in_force.stages[task].change_id
         if compared.stage == "canary" and (task, change) not in self._rolled_back:
             self._canaries.setdefault((task, change, compared.model.version), CanaryWatch()).observe(compared)
@@ -142,7 +143,7 @@ class ModelWatch:
             for task in self._tasks:
                 # Else it would go on saying of a canary what was true before it ended.
                 gauge.remove_by_labels({"task": task})
-        known = self._show_quality()
+        self._show_quality()
         for task, drift, from_training in self._drifts.values():
             for name, value in drift.psi().items():
                 m.drift.labels(task, name).set(value)
@@ -155,8 +156,7 @@ class ModelWatch:
         changes = {(task, s.change_id) for p in self.processors.values() for task, s in p.in_force.stages.items()}
         self._canaries = {key: canary for key, canary in self._canaries.items() if key[:2] in changes}
         for (task, change, version), canary in list(self._canaries.items()):
-            both = [known.get((task, stage)) for stage in ("live", "canary")]
-            verdict = canary.verdict(self.canary_policy, *both)
+            verdict = canary.verdict(self.canary_policy)
             if verdict is not None:
                 del self._canaries[task, change, version]
                 self._roll_back(task, change, version, *verdict)
@@ -165,12 +165,17 @@ class ModelWatch:
         """Take labels that became known."""
         outputs = {(model.task, o.name): o for model in processor.in_force.models for o in model.outputs}
         for name, labels in found.labels.items():
+            if name not in outputs:  # Nothing of the task serves any more.
+                continue
+            for (task, *_), canary in self._canaries.items():
+                if task == name[0]:
+                    canary.judge(outputs[name], labels)
             for code in np.unique(labels.model).tolist():
                 judged = self._judged.setdefault((*name, code), Judged(outputs[name]))
                 judged.observe(labels, labels.model == code)
 
-    def _show_quality(self) -> dict[tuple[str, str], Calibration]:
-        """Show how good answers were; by task and stage, the calibration of the first answer that is a probability."""
+    def _show_quality(self) -> None:
+        """Show how good answers were."""
         m = self.metrics
         serving = {
             (stage, model.digest): model
@@ -178,7 +183,6 @@ class ModelWatch:
             for task in processor.in_force.serving
             for stage, model in task.staged.items()
         }
-        known: dict[tuple[str, str], Calibration] = {}
         for (stage, digest), model in serving.items():
             for output in model.outputs:
                 judged = self._judged.get((model.task, output.name, code_of(digest)))
@@ -187,10 +191,6 @@ class ModelWatch:
                 m.labels_known.labels(model.task, output.name, stage).set(judged.count)
                 for measure, value in judged.measures().items():
                     m.live_quality.labels(model.task, output.name, stage, measure).set(value)
-                calibration = judged.calibration()
-                if calibration is not None:
-                    known.setdefault((model.task, stage), calibration)
-        return known
 
     def _roll_back(self, task: str, change: str, version: str, reason: str, detail: str) -> None:
         log.error("Canary %s %s is rolled back for %s: %s", task, version, reason, detail)

@@ -3,16 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from streams.columns.arrays import Floats
-from streams.monitoring.late_labels import Answer, Labels
+from streams.monitoring.kinds import Answer, losses
+from streams.monitoring.late_labels import Labels
 from streams.monitoring.quality import Calibration, auc
 
-#: A chance that was said to be none counts as this, so that its logarithm is finite.
+#: Amounts that add up to less are taken to add up to this.
 _LEAST = 1e-4
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """How good ``labels`` answers to one output were, as versions are held against each other by."""
+
+    labels: int
+    loss: float
+    """The mean of how wrong each was (``streams.monitoring.kinds.losses``) …"""
+    deviation: float
+    """… and the standard deviation of that mean."""
+    calibration: Calibration | None = None
+    """Of one probability."""
 
 
 class Judged:
@@ -42,11 +57,26 @@ class Judged:
         single = self.output.kind == "probability" and self.output.width == 1
         return Calibration.of(label, answer[:, 0]) if single else None
 
+    def quality(self) -> Quality | None:
+        """What versions are held against each other by; None while nothing is known, and of what no label judges."""
+        answer, label = self.held
+        lost = losses(self.output, answer, label) if len(label) else None
+        if lost is None:
+            return None
+        return Quality(
+            len(lost), float(lost.mean()), float(lost.std() / np.sqrt(max(1, len(lost) - 1))), self.calibration()
+        )
+
     def measures(self) -> dict[str, float]:
         """Name → value; empty for kinds that no label can judge, and while nothing is known."""
         answer, label = self.held
         measure = _MEASURES.get(self.output.kind)
         return {} if measure is None or not len(label) else measure(answer, label, self.output)
+
+
+def _loss(answer: Floats, label: Floats, output: Answer) -> float:
+    found = losses(output, answer, label)
+    return float("nan") if found is None else float(found.mean())
 
 
 def _probability(answer: Floats, label: Floats, output: Answer) -> dict[str, float]:
@@ -56,43 +86,36 @@ def _probability(answer: Floats, label: Floats, output: Answer) -> dict[str, flo
     return {
         "auc": auc(label, score),
         "calibration_error": Calibration.of(label, score).error,
-        "brier": float(((score - label) ** 2).mean()),
+        "brier": _loss(answer, label, output),
     }
 
 
 def _distribution(answer: Floats, label: Floats, output: Answer) -> dict[str, float]:
     code = np.minimum(label.astype(np.int64), output.width - 1)
-    chance = answer[np.arange(len(code)), code]
-    return {
-        "hit_rate": float((answer.argmax(axis=1) == code).mean()),
-        "log_loss": float(-np.log(np.maximum(chance, _LEAST)).mean()),
-    }
+    return {"hit_rate": float((answer.argmax(axis=1) == code).mean()), "log_loss": _loss(answer, label, output)}
 
 
 def _ranking(answer: Floats, label: Floats, output: Answer) -> dict[str, float]:
-    same = answer == label[:, None]
-    place = np.where(same.any(axis=1), same.argmax(axis=1) + 1, np.inf)
-    return {"hit_rate": float(same.any(axis=1).mean()), "mean_reciprocal_rank": float((1 / place).mean())}
+    hit = (answer == label[:, None]).any(axis=1)
+    return {"hit_rate": float(hit.mean()), "mean_reciprocal_rank": 1 - _loss(answer, label, output)}
 
 
 def _number(answer: Floats, label: Floats, output: Answer) -> dict[str, float]:
     off = answer[:, 0] - label
     total = max(float(np.abs(label).sum()), _LEAST)
     return {
-        "mean_absolute_error": float(np.abs(off).mean()),
+        "mean_absolute_error": _loss(answer, label, output),
         "weighted_error": float(np.abs(off).sum() / total),
         "bias": float(off.sum() / total),
     }
 
 
 def _quantiles(answer: Floats, label: Floats, output: Answer) -> dict[str, float]:
-    levels = np.array(output.levels)  # type: ignore[attr-defined]
-    off = label[:, None] - answer
     inside = (label >= answer[:, 0]) & (label <= answer[:, -1])
     return {
         "coverage": float(inside.mean()),
-        "coverage_promised": float(levels[-1] - levels[0]),
-        "pinball": float(np.maximum(levels * off, (levels - 1) * off).mean()),
+        "coverage_promised": output.levels[-1] - output.levels[0],
+        "pinball": _loss(answer, label, output),
     }
 
 

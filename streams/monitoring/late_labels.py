@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -17,24 +17,12 @@ from streams.columns.arrays import Bools, Floats, Ints
 from streams.columns.layout import Column, Rows
 from streams.decisions.decider import Group, Said
 from streams.features.kinds.decay import DAY_MS
+from streams.monitoring.kinds import Answer
 
 
 def code_of(digest: str) -> int:
     """What the row remembers of a model: 32 bits of its digest."""
     return int(digest[:8], 16)
-
-
-class Answer(Protocol):
-    """An output of a task whose label becomes known; ``models.task.Output`` is one."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def kind(self) -> str: ...
-    @property
-    def width(self) -> int: ...
-    @property
-    def label(self) -> Any: ...
 
 
 @dataclass(slots=True)

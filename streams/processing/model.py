@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from streams.columns.arrays import Bools, Floats
 from streams.features.feature import Feature
-from streams.monitoring.late_labels import Answer
+from streams.monitoring.kinds import Answer
 
 
 class Output(Answer, Protocol):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -16,7 +17,9 @@ from streams.features.catalogue import Catalogue
 from streams.features.feature import Feature
 from streams.features.meaning import CODES, OTHER
 from streams.features.wording import title
-from streams.monitoring.canary import Compared
+from streams.monitoring import kinds
+from streams.monitoring.canary import Beside, Compared
+from streams.monitoring.kinds import CHANCES, NAMED, SAME_MEANING, distance
 from streams.processing.model import Condition, Model
 from streams.processing.payloads import Block, Given, GivenOfRecords, Payloads
 from streams.processing.serving import Serving
@@ -308,53 +311,57 @@ def score(
 
 
 def _beside(stage: str, model: Model, rows: Inputs, live: Model, mask: Bools) -> tuple[Answers | None, Bools, Compared]:
-    """What a canary or shadow answers, where all of it is finite, and how it compares on the judged rows of ``mask``.
+    """What a canary or shadow answers, where all of it is told, and how it compares on the judged rows of ``mask``.
     Whatever it raises is told, and harms nobody."""
     n = len(mask)
     known, mask = rows.answers(live), mask & rows.judged(live)
-    column = next((output.name for output in live.outputs if output.scalar), None)
-    base = known[column] if column is not None else np.zeros(n)
-    other, apart = np.full(n, np.nan), np.full(n, np.nan)
     answers: Answers | None
+    numbers: dict[str, Beside] = {}
+    apart: dict[str, Floats] = {}
     finite, error = np.zeros(n, np.bool_), ""
     try:
         answers = rows.answers(model)
-        finite = np.logical_and.reduce([np.isfinite(values.reshape(n, -1)).all(axis=1) for values in answers.values()])
-        other[finite] = answers[column][finite] if column is not None else 0.0
-        first = live.outputs[0]
-        apart[finite] = distance(first.kind, known[first.name][finite], answers[first.name][finite])
+        # An effect that cannot be told is an answer.
+        whole = [np.isfinite(answers[o.name].reshape(n, -1)).all(axis=1) for o in model.outputs if o.kind != "effects"]
+        finite = np.logical_and.reduce([rows.judged(model), *whole])
+        told = finite & mask
+        for output in live.outputs:
+            one = known[output.name][told]
+            other = _as_named(output.kind, answers[output.name][told], model.names, live.names)
+            apart[output.name] = distance(output.kind, one, other)
+            if output.kind in SAME_MEANING:
+                both, chance = (kinds.numbers(output, values) for values in (one, other)), output.kind in CHANCES
+                ours, theirs = both
+                numbers |= {name: Beside(ours[name], theirs[name], chance) for name in ours}
     except Exception as failure:
         answers, error = None, repr(failure)
-        finite[:], other[:], apart[:] = False, np.nan, np.nan
+        finite[:] = False
+        numbers, apart = {}, {}
     per = 1e6 / max(1, n)
     spent, beside = rows.seconds(live) * per, rows.seconds(model) * per
-    return answers, finite, Compared(stage, model, base[mask], other[mask], apart[mask], spent, beside, n, error)
+    asked = int(mask.sum())
+    failed = asked - int((mask & finite).sum())
+    return answers, finite, Compared(stage, model, live, asked, numbers, apart, spent, beside, n, failed, error)
 
 
-def distance(kind: str, one: npt.NDArray[Any], other: npt.NDArray[Any]) -> Floats:
-    """[n] how far two answers [n] or [n, width] of one kind lie apart, from 0 to 1: the share of a ranking that the
-    other does not list; of a text the share of places that differ; of embeddings half of one less the cosine; of
-    numbers and quantiles the difference over the sum of their amounts; else the mean absolute difference, at most 1.
+def _as_named(kind: str, values: npt.NDArray[Any], names: Sequence[str], wanted: Sequence[str]) -> npt.NDArray[Any]:
+    """Answers that stand for names by places among those of one version, by places among those of another; what that
+    does not name is unlike all that it names."""
+    if kind not in NAMED or not names or not wanted or names == wanted:
+        return values
+    place = _places(tuple(names), tuple(wanted))
+    if kind == "effects":
+        width = values.shape[1]
+        kept = np.flatnonzero((place[:width] >= 0) & (place[:width] < width))
+        moved = np.zeros_like(values)
+        moved[:, place[kept]] = values[:, kept]
+        return moved
+    whole = values.astype(np.int64)
+    return np.where(whole >= 0, place[np.clip(whole, 0, len(place) - 1)], whole)
 
-    >>> distance("ranking", np.array([[1, 2, 3, 4]]), np.array([[2, 1, 9, 8]])).tolist()
-    [0.5]
-    >>> distance("embedding", np.array([[1.0, 0.0]]), np.array([[0.0, 2.0]])).tolist()
-    [0.5]
-    >>> distance("probability", np.array([0.5]), np.array([0.25])).tolist()
-    [0.25]
-    >>> distance("number", np.array([3.0]), np.array([1.0])).tolist()
-    [0.5]
-    """
-    one, other = one.reshape(len(one), -1), other.reshape(len(other), -1)
-    if kind == "ranking":
-        return 1.0 - (one[:, :, None] == other[:, None, :]).any(axis=2).mean(axis=1)
-    if kind == "text":
-        return (one != other).mean(axis=1)
-    if kind in ("number", "quantiles"):
-        amount = np.abs(one).sum(axis=1) + np.abs(other).sum(axis=1)
-        return np.abs(one - other).sum(axis=1) / np.maximum(amount, 1e-12)
-    if kind == "embedding":
-        norms = np.linalg.norm(one, axis=1) * np.linalg.norm(other, axis=1)
-        return (1.0 - (one * other).sum(axis=1) / np.maximum(norms, 1e-12)) / 2
-    found: Floats = np.minimum(np.abs(one - other).mean(axis=1), 1.0)
-    return found
+
+@lru_cache(maxsize=4)
+def _places(names: tuple[str, ...], wanted: tuple[str, ...]) -> Ints:
+    """Of each name its place among those that are wanted; of one that is not there a negative number of its own."""
+    places = {name: i for i, name in enumerate(wanted)}
+    return np.array([places.get(name, -2 - i) for i, name in enumerate(names)], np.int64)

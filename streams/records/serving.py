@@ -87,7 +87,9 @@ class CanaryRolledBack(msgspec.Struct, tag_field="type", tag="canary_rolled_back
     task: TaskName
     change_id: Annotated[str, Meta(description="The change that made it a canary.")]
     version: Annotated[str, Meta(description="The version that was rolled back.")]
-    reason: Annotated[str, Meta(description="The kind of harm: errors, latency, score_drift or calibration.")]
+    reason: Annotated[
+        str, Meta(description="The kind of harm: errors, latency, score_drift, distance, calibration or quality.")
+    ]
     detail: Annotated[str, Meta(description="The numbers behind it.")]
     decided_at_ms: Annotated[int, Meta(description="When it was found, UTC milliseconds since 1970.")]
 

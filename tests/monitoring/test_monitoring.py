@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,9 +16,10 @@ from streams.decisions.churn_alert import HORIZON_DAYS
 from streams.entities.shopper import SHOPPER
 from streams.features.kinds.decay import DAY_MS
 from streams.features.kinds.recent import BUCKETS
-from streams.monitoring.canary import CanaryPolicy, CanaryWatch, Compared
+from streams.monitoring import kinds
+from streams.monitoring.canary import Beside, CanaryPolicy, CanaryWatch, Compared, worse
 from streams.monitoring.drift import FromTraining, distribution, psi
-from streams.monitoring.judged import Judged
+from streams.monitoring.judged import Judged, Quality
 from streams.monitoring.late_labels import Labels
 from streams.monitoring.quality import Calibration
 from streams.processing.partition import PartitionProcessor
@@ -31,23 +33,39 @@ from tests.worlds import cut, run_plain, shipped
 RNG = np.random.default_rng(5)
 
 
-def beside(live: np.ndarray, other: np.ndarray, cost: float = 1.0, error: str = "") -> Compared:
-    return Compared("canary", shipped().model("churn"), live, other, abs(live - other), 1.0, cost, len(live), error)
+def beside(
+    live: np.ndarray, other: np.ndarray, cost: float = 1.0, error: str = "", kind: str = "probability"
+) -> Compared:
+    """Both models' answers to the first output, of a slice; NaN where the other failed."""
+    levels = (0.1, 0.5, 0.9) if kind == "quantiles" else ()
+    output = Output("p", kind, live.shape[1] if live.ndim > 1 else 1, levels=levels)  # type: ignore[arg-type]
+    model = shipped().model("churn")
+    known = np.isfinite(other.reshape(len(other), -1)).all(axis=1)
+    one, two = (kinds.numbers(output, values[known]) for values in (live, other))
+    numbers = {name: Beside(one[name], two[name], kind in kinds.CHANCES) for name in one}
+    return Compared(
+        "canary", model, model, len(live), numbers if kind in kinds.SAME_MEANING else {},
+        {"p": kinds.distance(kind, live[known], other[known])}, 1.0, cost, len(live), int((~known).sum()), error,
+    )  # fmt: skip
 
 
-def verdict(*compared: Compared, **more: Calibration) -> str | None:
+def verdict(*compared: Compared) -> str | None:
     watch = CanaryWatch()
     for each in compared:
         watch.observe(each)
-    found = watch.verdict(CanaryPolicy(), **more)
+    found = watch.verdict(CanaryPolicy())
     return found and found[0]
+
+
+def off_by(error: float, labels: int = 900, floor: float = 0.02) -> Quality:
+    return Quality(labels, 0.1, 0.01, Calibration(labels, error, floor, 0.005))
 
 
 def test_a_canary_that_says_much_the_same_goes_on() -> None:
     live = RNG.random(5000)
     other = np.clip(live + RNG.normal(0, 0.03, 5000), 0, 1)
-    calm = {"live_calibration": Calibration(900, 0.04, 0.02, 0.005), "calibration": Calibration(900, 0.06, 0.02, 0.005)}
-    assert verdict(*(beside(live[i::10], other[i::10], 1.2) for i in range(10)), **calm) is None
+    assert verdict(*(beside(live[i::10], other[i::10], 1.2) for i in range(10))) is None
+    assert worse(CanaryPolicy(), "p", off_by(0.04), off_by(0.06)) is None
 
 
 def test_a_canary_is_rolled_back_for_each_kind_of_harm() -> None:
@@ -56,19 +74,51 @@ def test_a_canary_is_rolled_back_for_each_kind_of_harm() -> None:
     assert verdict(beside(live, failing, error="boom")) == "errors"
     assert verdict(*(beside(live[:400], live[:400], 90.0) for _ in range(6))) == "latency"
     assert verdict(beside(live, live**4)) == "score_drift"
-    right, wrong = Calibration(900, 0.02, 0.02, 0.005), Calibration(900, 0.12, 0.02, 0.005)
-    worse = {"live_calibration": right, "calibration": wrong}
-    assert verdict(beside(live, live), **worse) == "calibration"
+    assert (worse(CanaryPolicy(), "p", off_by(0.02), off_by(0.12)) or "")[0] == "calibration"
 
 
 def test_little_evidence_rolls_nothing_back_but_failures_do() -> None:
     live = RNG.random(100)
     assert verdict(beside(live, live**4)) is None
     assert verdict(beside(live, np.full(100, np.nan))) == "errors"
-    few, many = Calibration(20, 0.3, 0.02, 0.0), Calibration(900, 0.02, 0.02, 0.0)
-    for both in ((many, few), (few, Calibration(900, 0.3, 0.02, 0.0))):
-        told = dict(zip(("live_calibration", "calibration"), both, strict=True))
-        assert verdict(*(beside(live, live) for _ in range(20)), **told) is None
+    for both in ((off_by(0.02), off_by(0.3, 20)), (off_by(0.3, 20), off_by(0.3))):
+        assert worse(CanaryPolicy(), "p", *both) is None
+
+
+def lists(rows: int, first: int) -> np.ndarray:
+    """Rankings of five of ten places from ``first`` on."""
+    return np.argsort(np.random.default_rng(rows).random((rows, 10)), axis=1)[:, :5].astype(float) + first
+
+
+def turned(values: np.ndarray) -> np.ndarray:
+    """The same embeddings seen from another side."""
+    found: np.ndarray = values @ np.linalg.qr(np.random.default_rng(2).standard_normal((values.shape[1],) * 2))[0]
+    return found
+
+
+AMOUNT, CHANCES, TASTE = RNG.gamma(2.0, 500.0, 2000), RNG.dirichlet(np.ones(5), 2000), RNG.standard_normal((2000, 8))
+RANGE = np.sort(RNG.gamma(2.0, 500.0, (2000, 3)), axis=1)
+
+
+@pytest.mark.parametrize(
+    ("kind", "live", "like", "unlike", "reason"),
+    [
+        ("number", AMOUNT, AMOUNT * 1.05, AMOUNT * 100, "score_drift"),
+        ("number", np.full(2000, 3.0), np.full(2000, 3.0000001), np.full(2000, 300.0), "score_drift"),
+        ("quantiles", RANGE, RANGE * 1.05, RANGE * 100, "score_drift"),
+        ("quantiles", RANGE, RANGE * 1.05, RANGE.mean(axis=1, keepdims=True) + np.zeros(3), "score_drift"),
+        ("distribution", CHANCES, CHANCES * 0.9 + 0.02, np.eye(5)[np.zeros(2000, int)], "score_drift"),
+        ("ranking", lists(2000, 1), lists(2000, 1)[:, ::-1], lists(2000, 100), "distance"),
+        ("text", lists(2000, 1), np.c_[lists(2000, 1)[:, :4], np.full(2000, -1.0)], lists(2000, 100), "distance"),
+        ("embedding", TASTE, turned(TASTE) * 3, RNG.standard_normal((2000, 8)), "distance"),
+        ("embedding", TASTE, TASTE + 0.1, np.ones((2000, 8)), "distance"),
+    ],
+)  # fmt: skip
+def test_a_canary_of_any_kind_of_answer_is_rolled_back_where_it_says_something_else(
+    kind: str, live: np.ndarray, like: np.ndarray, unlike: np.ndarray, reason: str
+) -> None:
+    for other, expected in ((like, None), (unlike, reason)):
+        assert verdict(*(beside(live[i::10], other[i::10], kind=kind) for i in range(10))) == expected
 
 
 def judged(kind: str = "probability", width: int = 1, levels: tuple[float, ...] = ()) -> Judged:
@@ -103,28 +153,53 @@ def test_every_kind_of_answer_is_judged_by_its_labels() -> None:
         assert bool(measured) is bool(expected)
 
 
-def test_a_canary_whose_probabilities_are_right_is_not_rolled_back_by_chance() -> None:
+def answers(kind: str, rng: np.random.Generator, n: int, wrong: bool) -> tuple[np.ndarray, np.ndarray]:
+    """(answers, labels) of one who is right, or who is wrong."""
+    if kind == "probability":
+        p = rng.beta(2, 2, n)
+        return p, rng.random(n) < (p**2 if wrong else p)
+    if kind in ("number", "quantiles"):
+        label = rng.lognormal(3.0, 1.0, n)
+        scale = np.exp(rng.normal(0, 0.9 if wrong else 0.3, n))
+        return (label * scale)[:, None] * np.array([0.7, 1.0, 1.4] if kind == "quantiles" else [1.0]), label
+    chance = rng.dirichlet(np.ones(4), n)
+    label = (rng.random(n)[:, None] > np.cumsum(chance, axis=1)).sum(axis=1)
+    told = chance[:, ::-1] if wrong else chance
+    return (told if kind == "distribution" else np.argsort(-told, axis=1)[:, :2]), label
+
+
+@pytest.mark.parametrize("kind", ["probability", "number", "quantiles", "distribution", "ranking"])
+def test_a_canary_that_is_right_is_not_rolled_back_by_chance_and_one_that_is_wrong_is(kind: str) -> None:
     """Labels come in by the hundred and the verdict is asked each time, for as long as it lasts."""
-    rolled_back = dict.fromkeys(("right", "wrong"), 0)
-    for kind in rolled_back:
-        for seed in range(100):
-            rng, live, canary, watch = np.random.default_rng(seed), judged(), judged(), CanaryWatch()
-            watch.observe(beside(np.full(1000, 0.5), np.full(1000, 0.5)))
+    rolled_back, width = dict.fromkeys((False, True), 0), {"quantiles": 3, "distribution": 4, "ranking": 2}.get(kind, 1)
+    output = Output("p", kind, width, levels=(0.1, 0.5, 0.9) if kind == "quantiles" else ())  # type: ignore[arg-type]
+    for wrong in rolled_back:
+        for seed in range(30):
+            rng, watch = np.random.default_rng(seed), CanaryWatch((1, 2), rows=1000)
             for _ in range(40):
-                p, q = rng.beta(2, 2, 400), rng.beta(2, 2, 100)
-                live.observe(labels(p, rng.random(400) < p))
-                canary.observe(labels(q, rng.random(100) < (q if kind == "right" else q**2)))
-                if watch.verdict(CanaryPolicy(), live.calibration(), canary.calibration()):
-                    rolled_back[kind] += 1
+                for code, n in ((1, 400), (2, 100)):
+                    answer, label = answers(kind, rng, n, wrong and code == 2)
+                    watch.judge(output, replace(labels(answer, label), model=np.full(n, code)))
+                if watch.verdict(CanaryPolicy()):
+                    rolled_back[wrong] += 1
                     break
-    assert rolled_back["right"] == 0
-    assert rolled_back["wrong"] == 100
+    assert rolled_back == {False: 0, True: 30}
+
+
+def test_what_was_foretold_before_a_canary_began_is_not_held_against_it() -> None:
+    """A season in which all are wrong is one for both."""
+    watch, rng, output = CanaryWatch((1, 2), rows=1000), np.random.default_rng(0), Output("p", "number")
+    for code, n, wrong in ((1, 900, False), (2, 400, True), (1, 400, True)):
+        answer, label = answers("number", rng, n, wrong)
+        watch.judge(output, replace(labels(answer, label), model=np.full(n, code)))
+    assert [held.count for held in watch.judged["p"]] == [400, 400]
+    assert watch.verdict(CanaryPolicy()) is None
 
 
 def test_cost_is_judged_by_the_rows_it_was_measured_on() -> None:
     for rows, expected in ((100, "latency"), (5, None)):
-        five, model = np.full(5, 0.5), shipped().model("churn")
-        few = [Compared("canary", model, five, five, five * 0, 1.0, 90.0, rows) for _ in range(200)]
+        five = np.full(5, 0.5)
+        few = [replace(beside(five, five, 90.0), rows=rows) for _ in range(200)]
         assert verdict(*few) == expected
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -78,9 +79,9 @@ def run(events: EntityLog, log: Log, size: int = 600) -> list[CanaryRolledBack]:
     return [msgspec.json.decode(value, type=CanaryRolledBack) for topic, value in sent if topic == CONTROL.name]
 
 
-def canary(version: str, share: float = 0.5) -> Log:
+def canary(version: str, share: float = 0.5, task: str = "churn") -> Log:
     stages = Stages(change_id="change", canary=version, canary_share=share, canary_salt="s")
-    return [(None, encode_event(ModelsChosen(stages={"churn": stages})))]
+    return [(None, encode_event(ModelsChosen(stages={task: stages})))]
 
 
 @pytest.fixture(scope="module")
@@ -127,6 +128,57 @@ def test_a_canary_that_does_harm_is_rolled_back_once_for_what_it_did(harm: str, 
     assert (said.task, said.change_id, said.version, said.reason) == ("churn", "change", version, harm)
     counted = events.metrics.registry.get_sample_value
     assert counted("offerstream_canaries_rolled_back_total", {"task": "churn", "reason": harm}) == 1
+
+
+#: By kind of answer: a task, one of its outputs of that kind, and what is done to it.
+OTHERWISE: dict[str, tuple[str, str, Callable[[np.ndarray], np.ndarray]]] = {
+    "number": ("value", "revenue_90d", lambda said: said * 100),
+    "quantiles": ("value", "revenue_90d_quantiles", lambda said: said * 100),
+    "distribution": ("behaviour", "next_type", lambda said: said[:, ::-1]),
+    "ranking": ("behaviour", "next_category", lambda said: said + 5000),
+    "embedding": ("behaviour", "embedding", lambda said: np.ones_like(said)),
+}
+
+
+def otherwise(shelf: Shelf, kind: str) -> Any:
+    """A shelf with one more version of a task, which says something else."""
+    name, output, change = OTHERWISE[kind]
+
+    class Other(Double):
+        def score(self, x: np.ndarray) -> dict[str, np.ndarray]:
+            found = super().score(x)
+            return found | {output: change(found[output])}
+
+    other = Other(shelf.model(name), "otherwise", "e" * 64)
+    return SimpleNamespace(
+        tasks=shelf.tasks,
+        tasks_of=shelf.tasks_of,
+        shipped=shelf.shipped,
+        model=lambda t, v=None: other if v == other.version else shelf.model(t, v),
+    )
+
+
+@pytest.mark.parametrize("kind", sorted(OTHERWISE))
+def test_a_canary_of_any_kind_of_answer_is_rolled_back_where_it_says_something_else(kind: str, shelf: Shelf) -> None:
+    task_, output, _ = OTHERWISE[kind]
+    events = worker(otherwise(shelf, kind))
+    # Two models on a busy machine cost more or less by chance.
+    events.models.canary_policy = CanaryPolicy(max_cost_ratio=np.inf, least_rows=200)
+    (said,) = run(events, [*canary("otherwise", task=task_), *LOG[:3000]])
+    moved = "distance" if kind in ("ranking", "embedding") else "score_drift"
+    assert (said.task, said.version, said.reason) == (task_, "otherwise", moved)
+    assert output in said.detail
+
+
+def test_a_canary_is_rolled_back_where_late_labels_tell_that_it_is_worse(shelf: Shelf) -> None:
+    task_, output, _ = OTHERWISE["ranking"]
+    events = worker(otherwise(shelf, "ranking"))
+    events.models.canary_policy = CanaryPolicy(
+        max_cost_ratio=np.inf, max_score_psi=np.inf, max_distance=1.0, least_labels=80
+    )
+    (said,) = run(events, [*canary("otherwise", task=task_), *LOG[:4000]])
+    assert (said.task, said.reason) == (task_, "quality")
+    assert output in said.detail
 
 
 def test_a_canary_that_does_no_harm_goes_on_and_what_is_known_of_it_is_shown(shelf: Shelf) -> None:

@@ -100,8 +100,9 @@ def test_a_shadow_changes_nothing_that_is_said(shelf: Shelf) -> None:
     (scores,) = (scores for scores in results[-1].scores if scores.compared)
     (compared,) = scores.compared
     assert compared.stage == "shadow"
-    assert len(compared.live) == len(compared.other) == scores.judged.sum() < results[-1].due_points
-    assert (compared.other != compared.live).any()
+    first = compared.numbers["lapse_30d"]
+    assert len(first.live) == len(first.other) == compared.asked == scores.judged.sum() < results[-1].due_points
+    assert (first.other != first.live).any()
 
 
 def test_a_version_that_cannot_be_had_is_told_and_the_package_serves(shelf: Shelf) -> None:
@@ -189,7 +190,8 @@ def test_where_a_canary_fails_the_live_model_answers(shelf: Shelf) -> None:
     np.testing.assert_array_equal(found.answers["lapse_30d"][::2], right[::2].round(4))
     np.testing.assert_array_equal(found.answers["lapse_30d"][1::2], (right[1::2] * 0.5).round(4))
     (compared,) = found.compared
-    assert np.isnan(compared.other).sum() == len(rows) // 2
+    assert compared.failed == len(rows) // 2
+    assert (compared.asked, len(compared.distance["lapse_30d"])) == (len(rows), len(rows) - len(rows) // 2)
     assert compared.live_us_per_row > 0
     assert compared.rows == len(rows)
 
@@ -275,10 +277,12 @@ def test_a_task_whose_first_answer_is_no_single_number_can_be_tried_beside_the_l
     found = score([serving], rows, CATALOGUE.places(live.features), str, CATALOGUE)["behaviour"]
     (compared,) = found.compared
     assert not compared.error
-    assert len(compared.distance) == len(rows)
-    assert 0 <= compared.distance.min() <= compared.distance.max() <= 1
-    # A ranking turned round lists the same; the others lie apart.
-    assert (compared.distance.max() > 0) == (first != "next_category")
+    assert set(compared.distance) == {output.name for output in live.outputs}
+    for name, distance in compared.distance.items():
+        assert len(distance) == len(rows)
+        assert 0 <= distance.min() <= distance.max() <= 1
+        # A ranking turned round lists the same, and embeddings turned round are as like each other.
+        assert (distance.max() > 1e-6) == (name == first == "next_type")
 
 
 def test_what_a_canary_says_of_whom_the_live_model_cannot_judge_is_rounded() -> None:
