@@ -9,6 +9,7 @@ from models.artifact import FILES, VERSION_DIGITS, Artifact, ArtifactError, load
 from models.predictor import Predictor
 from models.registry import TASKS, unknown
 from models.registry import task as find
+from models.task import Output
 
 
 class Store:
@@ -99,6 +100,10 @@ class Shelf:
     def tasks_of(self, entity: str) -> tuple[str, ...]:
         """Every task about an entity."""
         return tuple(task.name for task in TASKS if task.entity == entity)
+
+    def outputs(self, task: str) -> tuple[Output, ...]:
+        """What a task answers, whether or not a version of it can be had."""
+        return find(task).outputs
 
     def shipped(self, task: str) -> str:
         """The version of a task that came with the package; empty where none did."""

@@ -12,6 +12,8 @@ import numpy.typing as npt
 
 #: What stands for a name in a feature.
 Number = Callable[[str], float]
+#: Why nothing tells of an embedding.
+NO_TRUTH = "Where something lies among others is not right or wrong; what is made of it is held against what comes."
 TASKS_DIR = Path(__file__).parent / "tasks"
 
 
@@ -23,32 +25,61 @@ class Grows:
     total: str
     days: float
     what: Literal["any", "none", "sum"] = "any"
+    after_days: ClassVar[float] = 0
 
     @property
-    def addresses(self) -> tuple[str, ...]:
-        """The features that it is made of."""
+    def totals(self) -> tuple[str, ...]:
+        """The features whose growth it is made of."""
         return (self.total,)
 
     def of(self, grown: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
-        """[k] the label, of how much it grew."""
+        """[k] the label, of how much the totals grew [k, 1]."""
         if self.what == "sum":
-            return grown.astype(np.float64)
-        return ((grown > 0) == (self.what == "any")).astype(np.float64)
+            return grown[:, 0].astype(np.float64)
+        return ((grown[:, 0] > 0) == (self.what == "any")).astype(np.float64)
+
+
+@dataclass(frozen=True, slots=True)
+class PerUnit:
+    """What an answer is held against: by how much a feature that only grows (``total``) grew for each unit by which
+    another one (``units``) did, from ``after_days`` to ``days`` after the due point. None where that did not grow."""
+
+    total: str
+    units: str
+    days: float
+    after_days: float = 0
+
+    @property
+    def totals(self) -> tuple[str, ...]:
+        """The features whose growth it is made of."""
+        return (self.total, self.units)
+
+    def of(self, grown: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+        """[k] the label, of how much the totals grew [k, 2]; NaN for none.
+
+        >>> PerUnit("sales.revenue", "sales.units", 7).of(np.array([[600, 3], [0, 0]])).tolist()
+        [200.0, nan]
+        """
+        total, units = grown.T
+        return np.where(units > 0, total / np.maximum(units, 1), np.nan)
 
 
 @dataclass(frozen=True, slots=True)
 class Next:
     """What an answer is held against: the first value that a sequence feature (newest first) gets after the due point;
-    ``total`` counts what the sequence lists."""
+    ``total`` counts what the sequence lists. ``names``: the places that a ranking lists are those of names of this
+    kind, and the sequence has their hash buckets."""
 
     sequence: str
     total: str
+    names: Literal["", "item", "category"] = ""
     days: ClassVar[None] = None
+    after_days: ClassVar[float] = 0
 
     @property
-    def addresses(self) -> tuple[str, ...]:
-        """The features that it is made of."""
-        return (self.total, self.sequence)
+    def totals(self) -> tuple[str, ...]:
+        """The features whose growth it is made of."""
+        return (self.total,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +101,10 @@ class Output:
     width: int = 1
     horizon_days: int | None = None
     """Of a chance that nothing happens within so many days: it is recalibrated as the stream learns what comes."""
-    label: Grows | Next | None = None
-    """What it is held against once that is known; None: nothing tells."""
+    label: Grows | PerUnit | Next | None = None
+    """What it is held against once that is known; None: nothing tells …"""
+    untold: str = ""
+    """… and why."""
     levels: tuple[float, ...] = ()
     """Of quantiles: the share of outcomes that is to lie below each."""
 

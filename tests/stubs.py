@@ -41,6 +41,9 @@ class ItemModels:
     def tasks_of(self, entity: str) -> tuple[str, ...]:
         return tuple(dict.fromkeys(name for name, _ in self._models)) if entity == "item" else ()
 
+    def outputs(self, task: str) -> Any:
+        return self.model(task).outputs
+
     def shipped(self, task: str) -> str:
         return next(version for known, version in self._models if known == task)
 

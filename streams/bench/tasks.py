@@ -16,7 +16,7 @@ import click
 from models.store import Shelf
 from streams.bench.clickstream import clickstream
 from streams.entities.shopper import SHOPPER
-from streams.processing.model import Model
+from streams.processing.model import Model, Output
 from streams.processing.partition import PartitionProcessor
 from streams.processing.rules import Rules
 from streams.records.outcomes import encode_outcome
@@ -41,6 +41,10 @@ class Copies:
     def tasks_of(self, entity: str) -> Sequence[str]:
         """The names."""
         return list(self._models) if entity == SHOPPER.name else []
+
+    def outputs(self, task: str) -> Sequence[Output]:
+        """What the copy answers."""
+        return self._models[task].outputs
 
     def shipped(self, task: str) -> str:
         """The one version."""

@@ -1,8 +1,8 @@
 """Joins answers to what came: one due point per row and answer waits until its label is known.
 
-A task says what its answers are held against (``models/task.py``: ``Grows``, ``Next``), by the addresses of features:
-how much a total has grown within so many days, or what the next record of a sequence was. The waiting due point is in
-the row, so it survives restarts and moves with the partition.
+A task says what its answers are held against (``models/task.py``: ``Grows``, ``PerUnit``, ``Next``), by addresses of
+features: how much totals have grown within so many days, or what the next record of a sequence was. The waiting due
+point is in the row, so it survives restarts and moves with the partition.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ import numpy as np
 
 from streams.columns.arrays import Bools, Floats, Ints
 from streams.columns.layout import Column, Rows
-from streams.decisions.decider import Group, Said
+from streams.decisions.decider import Answered, Group, Said
 from streams.features.kinds.decay import DAY_MS
+from streams.features.kinds.recent import bucket
 from streams.monitoring.kinds import Answer
 
 
@@ -49,7 +50,7 @@ Name = tuple[str, str]
 
 class Waits:
     """The outputs that wait for labels, in order of their names, and what the row remembers of each: when it was due,
-    where its total stood then and stood last, whose answer it was, and the answer.
+    where its totals stood then and stood last, whose answer it was, and the answer.
 
     A layout puts columns of one size into the order of their names, so what is remembered of all outputs lies side by
     side, and one step of numpy takes all of them, however many there are.
@@ -62,8 +63,17 @@ class Waits:
         self.widths = np.array([output.width for _, output in self.outputs], np.int64)
         self.horizon_ms = np.array([int((o.label.days or 0) * DAY_MS) for _, o in self.outputs], np.int64)
         self.next = np.array([o.label.days is None for _, o in self.outputs], np.bool_)
-        self.due, self.start, self.seen = (
-            [Column(f"late_label/{what}/{name}", "i8") for name in names] for what in ("due", "start", "seen")
+        # Where what is told begins later than the due point, its totals are taken once more then.
+        self.after_ms = np.array([int(o.label.after_days * DAY_MS) or -1 for _, o in self.outputs], np.int64)
+        counts = [len(output.label.totals) for _, output in self.outputs]
+        self.of_total = np.repeat(np.arange(len(counts)), counts)
+        """[totals] whose each is: one of an output comes after the other."""
+        self.first = np.cumsum([0, *counts])[:-1]
+        """[outputs] the place of each one's first total."""
+        self.due = [Column(f"late_label/due/{name}", "i8") for name in names]
+        self.start, self.seen = (
+            [Column(f"late_label/{what}/{name}", "i8", n) for name, n in zip(names, counts, strict=True)]
+            for what in ("start", "seen")
         )
         self.model = [Column(f"late_label/model/{name}", "u4") for name in names]
         self.answer = [
@@ -82,7 +92,8 @@ class Waits:
     @property
     def reads(self) -> tuple[str, ...]:
         """Addresses that labels are made of."""
-        return tuple(dict.fromkeys(address for _, o in self.outputs for address in o.label.addresses))
+        sequences = [o.label.sequence for (_, o), comes in zip(self.outputs, self.next, strict=True) if comes]
+        return tuple(dict.fromkeys([*(total for _, o in self.outputs for total in o.label.totals), *sequences]))
 
     def block(self, state: Rows, columns: Sequence[Column], row: Ints) -> Ints:
         """[k, cells] where the cells of some columns, which lie side by side, are in each row."""
@@ -100,6 +111,8 @@ class LateLabels:
     def __init__(self, outputs: Mapping[str, Sequence[Answer]] | None = None, swept_ms: int = 0) -> None:
         self.waits, self.swept_ms = Waits(outputs or {}), swept_ms
         self._told: dict[int, list[Labels]] = {}
+        self._bucket_of: dict[str, Floats] = {}
+        """By digest of a version that answers now, the hash bucket of each of its names."""
 
     def decide(self, state: Rows, group: Group) -> Iterable[Said]:
         """Take note of a group's answers, and of what came since those that wait; says nothing."""
@@ -116,12 +129,16 @@ class LateLabels:
             return ()
         within = waiting & ~waits.next & (now <= due + waits.horizon_ms)
         seen_cells, start_cells = waits.block(state, waits.seen, row), waits.block(state, waits.start, row)
-        flat[seen_cells] = np.where(within, totals, flat[seen_cells])
+        flat[seen_cells] = np.where(within[:, waits.of_total], totals, flat[seen_cells])
+        before = within & (now <= due + waits.after_ms)
+        if before.any():
+            flat[start_cells] = np.where(before[:, waits.of_total], totals, flat[start_cells])
         over = waiting & ~waits.next & ~within
         for k in np.flatnonzero(over.any(axis=0)).tolist():
             some = over[:, k] & (due[:, k] + waits.horizon_ms[k] > self.swept_ms)
             self._settle(state, row[some], k)
-        came = np.where(waiting & waits.next & (now > due), totals - flat[start_cells], 0)
+        grown = (totals - flat[start_cells])[:, waits.first]
+        came = np.where(waiting & waits.next & (now > due), grown, 0)
         for k in np.flatnonzero((came > 0).any(axis=0)).tolist():
             self._next(state, group, k, came[:, k])
         over |= came > 0
@@ -129,7 +146,7 @@ class LateLabels:
         flat[due_cells] = np.where(fresh, now, np.where(over, 0, due))
         if fresh.any():
             for cells in (start_cells, seen_cells):
-                flat[cells] = np.where(fresh, totals, flat[cells])
+                flat[cells] = np.where(fresh[:, waits.of_total], totals, flat[cells])
             model_cells = waits.block(state, waits.model, row)
             state.flat["u4"][model_cells] = np.where(fresh, models, state.flat["u4"][model_cells])
             answer_cells = waits.block(state, waits.answer, row)
@@ -141,20 +158,44 @@ class LateLabels:
         """Of all due points of a slice: the answers [n, all widths], which are known [n, outputs], where their totals
         stand, and whose they are."""
         seen = group.seen
-        answers, known, totals, models = [], [], [], []
+        totals = [
+            seen.feature(total).astype(np.float64).round().astype(np.int64)
+            for _, output in self.waits.outputs
+            for total in output.label.totals
+        ]
+        answers, known, models = [], [], []
         for task, output in self.waits.outputs:
-            total = seen.feature(output.label.total).astype(np.float64).round().astype(np.int64)
-            answer = seen.answer(task, output.name).reshape(len(total), -1)
-            scores = seen.scores.get(task)
-            codes = [0] if scores is None else [code_of(model.digest) for model in scores.models]
-            answer = answer if scores is not None else np.full((len(total), output.width), np.nan)
-            used = np.zeros(len(total), np.int64) if scores is None else scores.used
+            scores, n = seen.scores.get(task), len(totals[0])
+            codes, used = [0], np.zeros(n, np.int64)
+            answer = np.full((n, output.width), np.nan)
+            if scores is not None:
+                codes, used = [code_of(model.digest) for model in scores.models], scores.used
+                answer = seen.answer(task, output.name).reshape(n, -1)
+                if self._named(output):
+                    answer = self._buckets(output.label.names, scores, answer)
             answers.append(answer)
             known.append(np.isfinite(answer).all(axis=1))
-            totals.append(total)
             models.append(np.array(codes, np.uint32)[used])
         stacked = (np.stack(part, axis=1) for part in (known, totals, models))
         return np.concatenate(answers, axis=1), *stacked  # type: ignore[return-value]
+
+    @staticmethod
+    def _named(output: Answer) -> bool:
+        return output.label.days is None and bool(output.label.names)
+
+    def _buckets(self, what: str, scores: Answered, answer: Floats) -> Floats:
+        """Places in the names of whichever version answered, as the hash buckets of those names: versions name other
+        items, and in another order. -1, for none, and NaN stay."""
+        found = answer.copy()
+        for which, model in enumerate(scores.models):
+            if model.digest not in self._bucket_of:
+                serving = {each.digest for each in scores.models}
+                self._bucket_of = {digest: kept for digest, kept in self._bucket_of.items() if digest in serving}
+                self._bucket_of[model.digest] = np.array([bucket(what, name) for name in model.names], np.float64)
+            buckets = self._bucket_of[model.digest]
+            mine = (scores.used == which)[:, None] & (answer >= 0) & (answer < len(buckets))
+            found[mine] = buckets[answer[mine].astype(np.int64)]
+        return found
 
     def _next(self, state: Rows, group: Group, k: int, came: Ints) -> None:
         """What came next, of those of a group that something came of."""
@@ -180,13 +221,15 @@ class LateLabels:
         }
 
     def _settle(self, state: Rows, row: Ints, k: int) -> None:
-        flat = state.flat["i8"]
-        grown = flat[state.cells(self.waits.seen[k], row)] - flat[state.cells(self.waits.start[k], row)]
-        self._tell(state, row, k, self.waits.outputs[k][1].label.of(grown))
+        cells = (self.waits.block(state, [column], row) for column in (self.waits.seen[k], self.waits.start[k]))
+        seen, start = (state.flat["i8"][each] for each in cells)
+        label = self.waits.outputs[k][1].label.of(seen - start)
+        told = np.isfinite(label)
+        self._tell(state, row[told], k, label[told])
 
     def _tell(self, state: Rows, row: Ints, k: int, label: Any) -> None:
         if len(row):
             column = self.waits.answer[k]
-            answer = state.flat["f8"][state.cells(column, row)[:, None] + np.arange(column.cells)]
+            answer = state.flat["f8"][self.waits.block(state, [column], row)]
             model = state.flat["u4"][state.cells(self.waits.model[k], row)].astype(np.int64)
             self._told.setdefault(k, []).append(Labels(answer, np.asarray(label, np.float64), model))

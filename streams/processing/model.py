@@ -106,6 +106,9 @@ class Shelf(Protocol):
     def tasks_of(self, entity: str) -> Sequence[str]:
         """Every task about an entity that is served."""
 
+    def outputs(self, task: str) -> Sequence[Output]:
+        """What a task answers, whether or not a version of it can be had."""
+
     def shipped(self, task: str) -> str:
         """The version of a task that came with the package; empty where none did."""
 

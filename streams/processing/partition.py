@@ -54,8 +54,9 @@ def row_layout(entity: Entity, catalogue: Catalogue | None = None, outputs: Outp
 
 
 def outputs_of(shelf: Shelf | None, entity: str) -> Outputs:
-    """What the tasks about an entity answer of which a version came with the package: it says what waits for labels."""
-    return {} if shelf is None else {t: shelf.model(t).outputs for t in shelf.tasks_of(entity) if shelf.shipped(t)}
+    """What the tasks about an entity answer, also those of which a shop has to train its own version first: it says
+    what waits for labels."""
+    return {} if shelf is None else {task: shelf.outputs(task) for task in shelf.tasks_of(entity)}
 
 
 class OtherLog(RuntimeError):

@@ -7,6 +7,7 @@ import itertools
 import random
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -42,6 +43,10 @@ class NoModels:
     def tasks_of(self, entity: str) -> Sequence[str]:
         """None."""
         return ()
+
+    def outputs(self, task: str) -> Any:
+        """Never asked."""
+        raise KeyError(task)
 
     def shipped(self, task: str) -> str:
         """Never asked."""

@@ -70,6 +70,9 @@ class Models:
     def tasks_of(self, entity: str) -> tuple[str, ...]:
         return ("copy",) if entity == "item" and self._models else ()
 
+    def outputs(self, task: str) -> Any:
+        return self.model(task).outputs
+
     def shipped(self, _name: str) -> str:
         return next(iter(self._models))
 

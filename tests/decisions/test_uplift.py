@@ -72,6 +72,9 @@ class With:
     def tasks_of(self, entity: str) -> tuple[str, ...]:
         return shipped().tasks_of(entity)
 
+    def outputs(self, task: str) -> Any:
+        return shipped().outputs(task)
+
     def shipped(self, task: str) -> str:
         return shipped().shipped(task)
 

@@ -42,6 +42,9 @@ class OneModel:
     def tasks_of(self, entity: str) -> tuple[str, ...]:
         return (self._model.task,) if entity == "item" else ()
 
+    def outputs(self, task: str) -> Any:
+        return self._model.outputs
+
     def shipped(self, task: str) -> str:
         return self._model.version
 

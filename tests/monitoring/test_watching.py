@@ -97,6 +97,7 @@ def with_failing(shelf: Shelf) -> Any:
     return SimpleNamespace(
         tasks=shelf.tasks,
         tasks_of=shelf.tasks_of,
+        outputs=shelf.outputs,
         shipped=shelf.shipped,
         model=lambda t, v=None: failing if v == failing.version else shelf.model(t, v),
     )
@@ -153,6 +154,7 @@ def otherwise(shelf: Shelf, kind: str) -> Any:
     return SimpleNamespace(
         tasks=shelf.tasks,
         tasks_of=shelf.tasks_of,
+        outputs=shelf.outputs,
         shipped=shelf.shipped,
         model=lambda t, v=None: other if v == other.version else shelf.model(t, v),
     )

@@ -124,6 +124,9 @@ class Away:
     def tasks_of(self, entity: str) -> tuple[str, ...]:
         return self.shelf.tasks_of(entity)
 
+    def outputs(self, task: str) -> Any:
+        return self.shelf.outputs(task)
+
     def shipped(self, task: str) -> str:
         return self.shelf.shipped(task)
 
@@ -162,6 +165,7 @@ def test_a_version_trained_on_features_of_another_width_does_not_serve(shelf: Sh
     wrong: Any = SimpleNamespace(
         tasks=shelf.tasks,
         tasks_of=shelf.tasks_of,
+        outputs=shelf.outputs,
         model=lambda task, _v: other if task == "churn" else shelf.model(task),
     )
     with pytest.raises(ValueError, match=r"orders\.count of another width"):
@@ -207,6 +211,7 @@ def test_a_canary_that_cannot_explain_gives_no_reasons_and_stops_nobody(shelf: S
     mute: Any = SimpleNamespace(
         tasks=shelf.tasks,
         tasks_of=shelf.tasks_of,
+        outputs=shelf.outputs,
         shipped=shelf.shipped,
         model=lambda t, v=None: silent if v == "mute" else shelf.model(t, v),
     )
@@ -373,6 +378,7 @@ def test_a_log_that_no_operator_chose_for_begins_with_the_package_by_name(shelf:
     newer: Any = SimpleNamespace(
         tasks=shelf.tasks,
         tasks_of=shelf.tasks_of,
+        outputs=shelf.outputs,
         model=shelf.model,
         shipped=lambda task: variant(CHURN, 0.5).version if shelf.shipped(task) else "",
     )

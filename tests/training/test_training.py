@@ -90,6 +90,10 @@ class Recorders:
         """The recorder is about shoppers."""
         return self.tasks if entity == "shopper" else ()
 
+    def outputs(self, task: str) -> Any:
+        """What the recorder answers."""
+        return self._model.outputs
+
     def shipped(self, task: str) -> str:
         """The recorder's version."""
         return self._model.version

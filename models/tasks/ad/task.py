@@ -1,6 +1,9 @@
 """Does this visit end in a purchase? What a click on an advertisement is worth depends on it."""
 
-from models.task import AtLeast, Output, Task
+from models.task import AtLeast, Grows, Output, Task
+
+#: Half an hour without an event ends a visit.
+PAUSE_DAYS = 1 / 48
 
 AD = Task(
     name="ad",
@@ -15,7 +18,9 @@ AD = Task(
         "browsing.dwell_decayed_1d",
         "visits.returning",
     ),
-    outputs=(Output("conversion"),),
+    # Held against an order within the pause that ends a visit: as visits of two data sets stood at their last view,
+    # that is what they came to in 99.97% and 99.99% of them.
+    outputs=(Output("conversion", label=Grows("orders.count", PAUSE_DAYS)),),
     owner="advertising",
     # Every visit that taught has looked at something.
     population=(AtLeast("browsing.views_24h", 1),),

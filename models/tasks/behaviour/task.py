@@ -1,6 +1,6 @@
 """Who is this shopper, and what will they do next?"""
 
-from models.task import Grows, Next, Output, Task
+from models.task import NO_TRUTH, Grows, Next, Output, Task
 
 BEHAVIOUR = Task(
     name="behaviour",
@@ -23,11 +23,19 @@ BEHAVIOUR = Task(
     ),
     outputs=(
         Output("purchase_7d", label=Grows("orders.count", 7)),
-        Output("purchase_session"),
+        Output(
+            "purchase_session",
+            untold="Of the visit that goes on, or of the next one, whenever that is: no number of days tells when.",
+        ),
         Output("next_type", "distribution", 16, label=Next("sequence.types", "visits.events")),
         Output("next_category", "ranking", 8, label=Next("sequence.categories", "visits.events")),
-        Output("next_category_probability", "probability", 8),
-        Output("embedding", "embedding", 32),
+        Output(
+            "next_category_probability",
+            "probability",
+            8,
+            untold="Chances of what next_category lists, which is held against what comes.",
+        ),
+        Output("embedding", "embedding", 32, untold=NO_TRUTH),
     ),
     owner="personalization",
     latency_us_per_row=25.0,

@@ -4,6 +4,7 @@ from models.task import Output, Task
 
 #: Categories that an answer lists, best first.
 LISTED = 3
+_UNTOLD = "What the catalogue says later of a listing's category may have been taken from this very answer."
 
 CATEGORY = Task(
     name="category",
@@ -12,9 +13,9 @@ CATEGORY = Task(
     # Places are those of the ``names`` of a version; -1 where it knows fewer. ``chance``: of each listed category.
     # ``confidence``: that of the first; the card says from which on it is sure.
     outputs=(
-        Output("confidence"),
-        Output("category", "ranking", LISTED),
-        Output("chance", "probability", LISTED),
+        Output("confidence", untold=_UNTOLD),
+        Output("category", "ranking", LISTED, untold=_UNTOLD),
+        Output("chance", "probability", LISTED, untold=_UNTOLD),
     ),
     owner="catalogue",
     entity="item",

@@ -4,6 +4,7 @@ from models.task import Output, Task
 
 #: Attributes that an answer lists, in the order in which a text says them.
 LISTED = 8
+_UNTOLD = "No record says which text of several a shop took, nor what it would have written itself."
 
 COPY = Task(
     name="copy",
@@ -12,9 +13,9 @@ COPY = Task(
     # Hash buckets of the attributes' names, 0 after the last; no version can name a value, or one that is not there.
     # ``commas``: how likely what an offer text says is set apart by commas.
     outputs=(
-        Output("commas"),
-        Output("title", "ranking", LISTED),
-        Output("offer", "ranking", LISTED),
+        Output("commas", untold=_UNTOLD),
+        Output("title", "ranking", LISTED, untold=_UNTOLD),
+        Output("offer", "ranking", LISTED, untold=_UNTOLD),
     ),
     owner="catalogue",
     entity="item",

@@ -1,9 +1,10 @@
 """What does the picture of a listing show, and what is it like?"""
 
-from models.task import Output, Task
+from models.task import NO_TRUTH, Output, Task
 
 #: Classes that an answer lists, best first.
 LISTED = 3
+_UNTOLD = "No record says what a picture shows."
 #: Numbers that say what a picture is like: pictures of like things point the same way.
 LIKE = 64
 
@@ -14,10 +15,10 @@ IMAGE = Task(
     # Places are those of the ``names`` of a version; -1 where it knows fewer. ``chance``: of each listed class.
     # ``confidence``: that of the first; the card says from which on it is sure. ``embedding`` has length 1.
     outputs=(
-        Output("confidence"),
-        Output("shown", "ranking", LISTED),
-        Output("chance", "probability", LISTED),
-        Output("embedding", "embedding", LIKE),
+        Output("confidence", untold=_UNTOLD),
+        Output("shown", "ranking", LISTED, untold=_UNTOLD),
+        Output("chance", "probability", LISTED, untold=_UNTOLD),
+        Output("embedding", "embedding", LIKE, untold=NO_TRUTH),
     ),
     owner="catalogue",
     entity="item",

@@ -1,6 +1,6 @@
 """What will a unit of this item be paid with in the next two weeks?"""
 
-from models.task import Output, Task
+from models.task import Output, PerUnit, Task
 from models.tasks.sales.task import LEVELS, SALES
 
 #: The weeks after the end of a day that are foretold: days 1 to 7, and 8 to 14.
@@ -15,14 +15,15 @@ PRICE_FORECAST = Task(
         "sales.week_units",
         "sales.week_revenue",
     ),
-    # Nothing tells of it in the stream: a price is a ratio of two totals, and there is none where nothing is sold.
+    # Held against what was paid for what was sold in the week; where nothing was sold there is no price.
     outputs=tuple(
         output
         for week in WEEKS
+        for label in (PerUnit("sales.revenue", "sales.units", 7 * week, 7 * (week - 1)),)
         for output in (
             # The middle quantile: of absolute errors no other number makes fewer.
-            Output(f"price_week_{week}", "number"),
-            Output(f"price_week_{week}_quantiles", "quantiles", len(LEVELS), levels=LEVELS),
+            Output(f"price_week_{week}", "number", label=label),
+            Output(f"price_week_{week}_quantiles", "quantiles", len(LEVELS), label=label, levels=LEVELS),
         )
     ),
     owner="supply",

@@ -5,6 +5,7 @@ from models.tasks.sales.task import SALES
 
 #: 95% of what is believed of an elasticity lies between the outer two.
 ENDS = (0.025, 0.5, 0.975)
+_UNTOLD = "Nothing tells what would have been sold at another price."
 
 PRICE_OPTIMIZE = Task(
     name="price_optimize",
@@ -16,13 +17,12 @@ PRICE_OPTIMIZE = Task(
         "sales.week_revenue",
         "listing.category_week_units",
     ),
-    # Nothing in the stream tells what would have been sold at another price.
     outputs=(
-        Output("elasticity", "number"),
-        Output("elasticity_quantiles", "quantiles", len(ENDS), levels=ENDS),
+        Output("elasticity", "number", untold=_UNTOLD),
+        Output("elasticity_quantiles", "quantiles", len(ENDS), levels=ENDS, untold=_UNTOLD),
         # Of the category: the mean elasticity of its items, and the test: 1 passed; 0 failed; -1 too few items to
         # tell, or a category that was never seen.
-        Output("category", "number", 2),
+        Output("category", "number", 2, untold=_UNTOLD),
     ),
     owner="pricing",
     entity="item",

@@ -34,7 +34,14 @@ PROMOTION = Task(
         "offers.redeemed",
     ),
     # Places are those of the ``names`` of a version, which say of which arm each is.
-    outputs=(Output("uplift", kind="effects", width=ARMS),),
+    outputs=(
+        Output(
+            "uplift",
+            kind="effects",
+            width=ARMS,
+            untold="Nobody is seen with and without an offer; offerstream effect measures it over many.",
+        ),
+    ),
     owner="marketing",
     # What an offer does is known only of a shop's own campaigns.
     shipped=False,

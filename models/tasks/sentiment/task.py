@@ -7,7 +7,9 @@ SENTIMENT = Task(
     question="How likely does the writer of this review think well of the item?",
     # The stars are no input: whoever has them needs no model.
     features=("payload.phrases",),
-    outputs=(Output("positive"),),
+    outputs=(
+        Output("positive", untold="The stars come in the record of the review itself: nothing that comes later tells."),
+    ),
     owner="catalogue",
     entity="item",
     # Its words are known of the languages that taught a version; what one says of others would be noise.

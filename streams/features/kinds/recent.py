@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from streams.columns.arrays import Bools, Floats, Ints, of_types
 from streams.columns.layout import Column, Readable, Rows
+from streams.columns.shopper_events import category_code, item_code
 from streams.features.kinds.last import Field, LastN
 from streams.features.signals import Run
 from streams.records.events import ShopperEvent
@@ -36,6 +37,12 @@ class Session:
 #: Hash buckets of what a model tells apart by name; 0 is "none". All are exact in float32.
 BUCKETS = {"category": 4096, "item": 16384}
 HOUR_MS = 3_600_000
+
+
+def bucket(what: str, name: str) -> int:
+    """The bucket of an item's id or of a category's name, as ``Sequence`` has it."""
+    code = item_code(name) & 0xFFFF_FFFF if what == "item" else category_code(name)
+    return code % BUCKETS[what] + 1 if code else 0
 
 
 @dataclass(frozen=True, slots=True)
