@@ -20,6 +20,7 @@ from models.registry import unknown
 from models.store import Shelf, Store
 from streams.control import Control, publish, read
 from streams.entities.contents import find
+from streams.monitoring import kinds
 from streams.processing.serving import load
 from streams.reading import Reader
 from streams.records.serving import Stages, StagesSet
@@ -199,12 +200,16 @@ class Versions:
         ]
         rows = np.concatenate([a.golden, b.golden]) if a.golden.shape[1] == b.golden.shape[1] else a.golden[:0]
         if len(rows):
-            scores = [self.shelf.model(task, artifact.version).score(rows) for artifact in (a, b)]
+            models = [self.shelf.model(task, artifact.version) for artifact in (a, b)]
+            scores = [model.score(rows) for model in models]
             for output in a.task.outputs:
-                if output.scalar:
-                    x, y = (s[output.name] for s in scores)
-                    found.append((f"mean {output.name} on golden rows", f"{x.mean():.4f}", f"{y.mean():.4f}"))
-                    found.append((f"mean distance of {output.name}", "", f"{np.abs(x - y).mean():.4f}"))
+                x, y = (s[output.name] for s in scores)
+                one, other = (kinds.numbers(output, each) for each in (x, y))
+                for name in one if output.kind in kinds.SAME_MEANING else ():
+                    means = f"{one[name].mean():.4f}", f"{other[name].mean():.4f}"
+                    found.append((f"mean {name} on golden rows", *means))
+                apart = kinds.distance(output.kind, x, kinds.as_named(output.kind, y, models[1].names, models[0].names))
+                found.append((f"mean distance of {output.name}", "", f"{apart.mean():.4f}"))
         return found
 
 

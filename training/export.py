@@ -18,6 +18,7 @@ from models.task import Task, Taught
 from streams.entities.contents import find
 from streams.features.meaning import CODES, meanings
 from streams.monitoring.drift import distribution
+from streams.monitoring.kinds import numbers
 from streams.processing import model
 from training.canonical import canonical
 from training.errors import TrainingError
@@ -123,12 +124,15 @@ def stamped(model: bytes, task: Task) -> bytes:
 def distributions(
     task: Task, wide: list[int], rows: Rows, answer: Callable[[Rows], dict[str, Rows]]
 ) -> dict[str, dict[str, list[float]]]:
-    """How each scalar feature and each probability was distributed in training."""
+    """How each scalar feature, and each number that tells of an answer, was distributed in training."""
     starts = np.cumsum((0, *wide[:-1])).tolist()
     found = {a: distribution(rows[:, s]) for a, s, w in zip(task.features, starts, wide, strict=True) if w == 1}
     some = rows[np.linspace(0, len(rows) - 1, min(len(rows), DISTRIBUTION_ROWS)).astype(int)]
     answers = answer(some)
-    return found | {o.name: distribution(answers[o.name]) for o in task.outputs if o.scalar}
+    for output in task.outputs:
+        told = numbers(output, answers[output.name])
+        found |= {name: distribution(each[np.isfinite(each)]) for name, each in told.items()}
+    return found
 
 
 def widths(task: Task, upstream: Sequence[Predictor] = ()) -> list[int]:

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from streams.decisions import churn_alert
 from streams.metrics import Metrics
+from streams.monitoring import kinds
 from streams.monitoring.alert_labels import promised
 from streams.monitoring.canary import CanaryPolicy, CanaryWatch, Compared
 from streams.monitoring.drift import Drift, FromTraining
@@ -223,10 +224,11 @@ def _restore(drift: Drift, path: Path) -> None:
 
 
 def drift_columns(scores: TaskScores) -> dict[str, npt.NDArray[Any]]:
-    """What drift is measured of, for the rows that the live model answered: the scalar features that it saw, and its
-    probabilities before they were recalibrated, which moves them by itself."""
+    """What drift is measured of, for the rows that the live model answered: the scalar features that it saw, and
+    numbers that tell of each of its answers, before they were recalibrated, which moves them by itself."""
     mine = (scores.used == 0) & scores.judged
     found: dict[str, npt.NDArray[Any]] = dict(scores.inputs[0].numbers(mine))
     said = scores.answers | scores.foretold
-    found |= {o.name: said[o.name][mine] for o in scores.models[0].outputs if o.scalar}
+    for output in scores.models[0].outputs:
+        found |= kinds.numbers(output, said[output.name][mine])
     return found

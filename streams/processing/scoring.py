@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -19,7 +18,7 @@ from streams.features.meaning import CODES, OTHER
 from streams.features.wording import title
 from streams.monitoring import kinds
 from streams.monitoring.canary import Beside, Compared
-from streams.monitoring.kinds import CHANCES, NAMED, SAME_MEANING, distance
+from streams.monitoring.kinds import CHANCES, SAME_MEANING, distance
 from streams.processing.model import Condition, Model
 from streams.processing.payloads import Block, Given, GivenOfRecords, Payloads
 from streams.processing.serving import Serving
@@ -327,7 +326,7 @@ def _beside(stage: str, model: Model, rows: Inputs, live: Model, mask: Bools) ->
         told = finite & mask
         for output in live.outputs:
             one = known[output.name][told]
-            other = _as_named(output.kind, answers[output.name][told], model.names, live.names)
+            other = kinds.as_named(output.kind, answers[output.name][told], model.names, live.names)
             apart[output.name] = distance(output.kind, one, other)
             if output.kind in SAME_MEANING:
                 both, chance = (kinds.numbers(output, values) for values in (one, other)), output.kind in CHANCES
@@ -342,26 +341,3 @@ def _beside(stage: str, model: Model, rows: Inputs, live: Model, mask: Bools) ->
     asked = int(mask.sum())
     failed = asked - int((mask & finite).sum())
     return answers, finite, Compared(stage, model, live, asked, numbers, apart, spent, beside, n, failed, error)
-
-
-def _as_named(kind: str, values: npt.NDArray[Any], names: Sequence[str], wanted: Sequence[str]) -> npt.NDArray[Any]:
-    """Answers that stand for names by places among those of one version, by places among those of another; what that
-    does not name is unlike all that it names."""
-    if kind not in NAMED or not names or not wanted or names == wanted:
-        return values
-    place = _places(tuple(names), tuple(wanted))
-    if kind == "effects":
-        width = values.shape[1]
-        kept = np.flatnonzero((place[:width] >= 0) & (place[:width] < width))
-        moved = np.zeros_like(values)
-        moved[:, place[kept]] = values[:, kept]
-        return moved
-    whole = values.astype(np.int64)
-    return np.where(whole >= 0, place[np.clip(whole, 0, len(place) - 1)], whole)
-
-
-@lru_cache(maxsize=4)
-def _places(names: tuple[str, ...], wanted: tuple[str, ...]) -> Ints:
-    """Of each name its place among those that are wanted; of one that is not there a negative number of its own."""
-    places = {name: i for i, name in enumerate(wanted)}
-    return np.array([places.get(name, -2 - i) for i, name in enumerate(names)], np.int64)

@@ -57,7 +57,7 @@ class Ranks:
     """A model of the task that ranks its items from a place on that the shopper's number of orders gives."""
 
     task, version, outputs, upstream, at = RECOMMEND.name, "v1", RECOMMEND.outputs, (), ()
-    digest, features, codes, population = "r" * 16, RECOMMEND.features, CODES, RECOMMEND.population
+    digest, features, codes, population = "a" * 16, RECOMMEND.features, CODES, RECOMMEND.population
     names, widths = NAMES, tuple(CATALOGUE.features[a].width for a in RECOMMEND.features)
     distributions: dict[str, Any] = {}  # noqa: RUF012
     levels: dict[str, Any] = {}  # noqa: RUF012

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from models.store import Shelf
+from models.task import Output
 from streams.agents import model_watch
 from streams.features.shopper import CATALOGUE
+from streams.monitoring import kinds
 from streams.monitoring.drift import BEFORE_DAYS, LAST_DAYS, LEAST_BEFORE_DAYS, ROWS_PER_DAY, Drift
 from streams.producer.replay import records_of
 from tests.monitoring.test_watching import worker
@@ -64,6 +67,38 @@ def test_what_moves_is_told_and_becomes_what_is_usual() -> None:
     assert after(drift, 41, 7, scale=3.0)["spend"] > ANOTHER
     assert after(drift, 48, 2 * LAST_DAYS + BEFORE_DAYS, scale=3.0)["spend"] < 0.05
     assert "ever" not in drift.psi()
+
+
+@pytest.mark.parametrize(
+    ("kind", "width", "answers", "moved"),
+    [
+        ("probability", 1, lambda n: RNG.beta(2, 5, n), lambda said: said**3),
+        ("number", 1, lambda n: RNG.gamma(2.0, 3.0, n), lambda said: said * 3),
+        ("quantiles", 3, lambda n: np.sort(RNG.gamma(2.0, 3.0, (n, 3)), axis=1), lambda said: said * [0.2, 1.0, 4.0]),
+        ("distribution", 5, lambda n: RNG.dirichlet([4, 2, 1, 1, 1], n), lambda said: said[:, ::-1]),
+        ("ranking", 4, lambda n: RNG.integers(1, 40, (n, 4)), lambda said: said // 2),
+        (
+            "text",
+            6,
+            lambda n: np.where(RNG.random((n, 6)) < 0.8, 7, -1),
+            lambda said: np.c_[said[:, :2], -1 - 0 * said],
+        ),
+        ("embedding", 8, lambda n: RNG.standard_normal((n, 8)), lambda said: said + 2.0),
+        ("effects", 3, lambda n: RNG.normal(0.1, 0.05, (n, 3)), lambda said: said - 0.1),
+    ],
+)
+def test_drift_is_told_of_every_kind_of_answer(
+    kind: str, width: int, answers: Callable[[int], np.ndarray], moved: Callable[[np.ndarray], np.ndarray]
+) -> None:
+    output = Output("said", kind, width, levels=(0.1, 0.5, 0.9) if kind == "quantiles" else ())  # type: ignore[arg-type]
+    drift, days = Drift(), LAST_DAYS + BEFORE_DAYS
+    for change, calm in ((lambda said: said, True), (moved, False)):
+        for day in range(days) if calm else range(days, days + 7):
+            for _ in range(3):
+                drift.observe(kinds.numbers(output, np.asarray(change(answers(100)), np.float64)), day)
+            found = drift.psi()
+        assert (max(found.values()) < 0.1) is calm
+        assert (max(found.values()) > ANOTHER) is not calm
 
 
 def test_a_shop_that_fills_up_has_not_settled() -> None:

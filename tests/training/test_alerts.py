@@ -58,7 +58,7 @@ def test_alerts_of_a_replay_are_those_that_the_stream_makes() -> None:
     model = Unjudged(live, live.version, live.digest)
     shelf: Any = SimpleNamespace(
         tasks_of=lambda _entity: ("churn",),
-        outputs=lambda _task: live.outputs,
+        outputs=lambda _task: model.outputs,
         shipped=lambda _task: live.version,
         model=lambda _task, _version=None: model,
     )

@@ -128,7 +128,8 @@ def test_who_is_asked_of_what(models: dict[str, Predictor]) -> None:
     columns = drift_columns(found["both"])
     assert columns["payload.has_picture"].tolist() == [1, 1, 0, 0, 0, 1]
     assert columns["payload.has_sound"].tolist() == [1, 0, 1, 0, 1, 0]
-    assert columns.keys() == {"price.now", "payload.has_picture", "payload.has_sound", "listing.listed", "either"}
+    answers = {"either", "embedding.length", "embedding.sector"}
+    assert columns.keys() == {"price.now", "payload.has_picture", "payload.has_sound", "listing.listed", *answers}
     unreadable = {task: {a: list(told) for a, told in s.unreadable.items()} for task, s in found.items()}
     assert unreadable == {
         "look": {"payload.picture": ["l4"]},
