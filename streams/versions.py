@@ -204,9 +204,9 @@ class Versions:
             scores = [model.score(rows) for model in models]
             for output in a.task.outputs:
                 x, y = (s[output.name] for s in scores)
-                one, other = (kinds.numbers(output, each) for each in (x, y))
-                for name in one if output.kind in kinds.SAME_MEANING else ():
-                    means = f"{one[name].mean():.4f}", f"{other[name].mean():.4f}"
+                of_one, of_other = (kinds.numbers(output, each) for each in (x, y))
+                for name in of_one if output.kind in kinds.SAME_MEANING else ():
+                    means = f"{of_one[name].mean():.4f}", f"{of_other[name].mean():.4f}"
                     found.append((f"mean {name} on golden rows", *means))
                 apart = kinds.distance(output.kind, x, kinds.as_named(output.kind, y, models[1].names, models[0].names))
                 found.append((f"mean distance of {output.name}", "", f"{apart.mean():.4f}"))
