@@ -100,7 +100,9 @@ class Output:
     )
     width: int = 1
     horizon_days: int | None = None
-    """Of a chance that nothing happens within so many days: it is recalibrated as the stream learns what comes."""
+    """Of a chance that no record of the type ``event`` comes within so many days: it is recalibrated as the stream
+    learns how many come."""
+    event: str = ""
     label: Grows | PerUnit | Next | None = None
     """What it is held against once that is known; None: nothing tells …"""
     untold: str = ""
@@ -111,6 +113,14 @@ class Output:
     def __post_init__(self) -> None:
         if (self.kind == "quantiles") != bool(self.levels) or (self.levels and len(self.levels) != self.width):
             raise ValueError(f"{self.name}: quantiles, and they alone, have a level for each of their numbers.")
+        chance = self.kind == "probability" and self.width == 1 and self.label is not None
+        if self.event and not (chance and self.horizon_days):
+            raise ValueError(f"{self.name}: only one probability with a label and a horizon can be recalibrated.")
+
+    @property
+    def recalibrated(self) -> bool:
+        """Whether the stream corrects it by what its forecasts came to."""
+        return bool(self.event)
 
     @property
     def scalar(self) -> bool:

@@ -29,9 +29,11 @@ from streams.monitoring.alert_truth import (
     share,
     truth,
 )
-from streams.monitoring.calibration import JUDGED_OUTPUT, Recalibration, Tallies, Waiting
+from streams.monitoring.calibration import JUDGED_DAYS, Recalibration, Tallies, Waiting
 from streams.processing.scoring import DECIMALS
 
+#: The output by which the stream recalibrates the others.
+JUDGED_OUTPUT = f"lapse_{JUDGED_DAYS}d"
 #: What share of a level's alerts is to come true, in every shop. Of the first two some more than the 30% and 50% that
 #: are wanted, since a season moves them.
 TO_KEEP = {"watch": 0.35, "high": 0.55, "critical": 0.70}

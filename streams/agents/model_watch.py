@@ -13,10 +13,8 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from streams.decisions import churn_alert
 from streams.metrics import Metrics
 from streams.monitoring import kinds
-from streams.monitoring.alert_labels import promised
 from streams.monitoring.canary import CanaryPolicy, CanaryWatch, Compared
 from streams.monitoring.drift import Drift, FromTraining
 from streams.monitoring.judged import Judged
@@ -136,9 +134,9 @@ class ModelWatch:
             found = processor.known()
             for (level, came_true), n in found.alerts.items():
                 m.alerts_judged.labels(level, "yes" if came_true else "no").inc(n)
-            live = processor.in_force.live(churn_alert.TASK)
-            for level, share in promised(live.levels if live is not None else {}).items():
-                m.alert_promise.labels(level).set(share)
+            for serving in processor.in_force.serving:
+                for level, share in serving.live.levels.get("promised", {}).items():
+                    m.alert_promise.labels(level).set(float(share))
             self._judge(found, processor)
         for gauge in (m.labels_known, m.live_quality, m.drift, m.from_training, m.drift_known):
             for task in self._tasks:

@@ -193,7 +193,7 @@ class ItemSide:
         state.flat["i8"][head] = week(day)
 
     def correct(self, state: Rows, groups: Sequence[Group], scores: Mapping[str, TaskScores]) -> None:
-        """What is foretold of items is no chance that nothing happens: nothing is recalibrated."""
+        """No task about items declares a chance that nothing comes: nothing is recalibrated."""
 
     def known(self, state: Rows, places: Ints, watermark_ms: int) -> Known:
         """Labels of answers."""

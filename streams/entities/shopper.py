@@ -76,7 +76,7 @@ class ShopperSide(PlainSide):
         self.names = CategoryNames()
         self._told_names: list[tuple[int, tuple[int, str]]] = []
         """Code, offset and name of categories that merged shoppers know, in the slice that begins."""
-        self.recalibrating = Recalibrating()
+        self.recalibrating = Recalibrating(start.outputs)
         self._plans: Plans | None = None
         self.late_labels, self.alert_labels = LateLabels(start.outputs), AlertLabels()
         self._tallies = None if start.partitions is None else Tallies(start.partition, start.partitions, TOUCHED)

@@ -11,7 +11,6 @@ import numpy as np
 
 from streams.columns.arrays import TYPE_CODE, Ints
 from streams.columns.layout import Column, Rows
-from streams.decisions import churn_alert
 from streams.decisions.churn_alert import ALERTED, HORIZON_DAYS, LAST, LEVELS
 from streams.decisions.decider import Group, Said
 from streams.features.kinds.decay import DAY_MS
@@ -67,9 +66,3 @@ class AlertLabels:
         for k, n in enumerate(alerts.sum(axis=0).tolist()):
             if n:
                 self._judged[LEVELS[k + 1], came_true] += n
-
-
-def promised(levels: object) -> dict[str, float]:
-    """level → what a card promises; empty where it promises nothing."""
-    said = levels.get("promised", {}) if isinstance(levels, dict) else {}
-    return {level: float(said[level]) for level in churn_alert.LEVELS[1:] if level in said}

@@ -25,8 +25,8 @@ from streams.columns.arrays import Bools, Floats, Ints
 from streams.columns.layout import Column, Rows
 from streams.features.kinds.decay import DAY_MS
 
-#: The output that is judged, and its days.
-JUDGED_OUTPUT, JUDGED_DAYS = "lapse_15d", 15
+#: Of the outputs that are recalibrated, that of so many days is judged: what comes of it is known soon.
+JUDGED_DAYS = 15
 #: Scores are rounded to 4 decimals, so they are kept as whole numbers.
 UNIT = 10_000
 START = Column("calibration/start", "i8")

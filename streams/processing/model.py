@@ -19,6 +19,12 @@ class Output(Answer, Protocol):
     @property
     def horizon_days(self) -> int | None: ...
     @property
+    def event(self) -> str: ...
+    @property
+    def recalibrated(self) -> bool:
+        """Whether it is a chance that no ``event`` comes within ``horizon_days``, to be corrected by what comes."""
+
+    @property
     def scalar(self) -> bool:
         """Whether it is one probability or number per row."""
 

@@ -13,23 +13,22 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-from streams.columns.arrays import TYPE_CODE, Ints
+from streams.columns.arrays import Ints
 from streams.columns.layout import Column, Rows
-from streams.decisions.churn_alert import TASK
 from streams.decisions.decider import Group
 from streams.features.kinds.decay import DAY_MS
+from streams.features.meaning import CODES
 from streams.monitoring import calibration
-from streams.monitoring.calibration import JUDGED_DAYS, JUDGED_OUTPUT, WIDTH, Recalibration, Waiting
+from streams.monitoring.calibration import JUDGED_DAYS, WIDTH, Recalibration, Waiting
 from streams.monitoring.late_labels import code_of
+from streams.processing.model import Output
 from streams.processing.scoring import DECIMALS, TaskScores
-from streams.records.events import OrderPlaced
 from streams.state.keys import TALLY, sums_stand_at
 
-ORDER = TYPE_CODE[OrderPlaced]
 MODEL = Column("calibration/model", "u4")
 COLUMNS: tuple[Column, ...] = (*calibration.COLUMNS, MODEL)
 #: Sums of a day change no more once so many days lie between it and the watermark's.
@@ -43,9 +42,22 @@ _REMEMBERED = 64
 
 
 class Recalibrating:
-    """The sums of one partition, of the model that is live now; begins anew with another one."""
+    """The sums of one partition, of the model that is live now; begins anew with another one. ``outputs``: by task.
 
-    def __init__(self) -> None:
+    One task of an entity may declare outputs that are recalibrated, one of them of ``JUDGED_DAYS`` days: what a row and
+    the feature table keep is of one. Raises ``ValueError`` for more.
+    """
+
+    def __init__(self, outputs: Mapping[str, Sequence[Output]]) -> None:
+        declared = [(task, o) for task, some in outputs.items() for o in some if o.recalibrated]
+        judged = [(task, o) for task, o in declared if o.horizon_days == JUDGED_DAYS]
+        if len({task for task, _ in declared}) > 1 or len(judged) > 1:
+            named = ", ".join(f"{task}.{output.name}" for task, output in declared)
+            raise ValueError(f"One task is recalibrated, by one output of {JUDGED_DAYS} days, not: {named}.")
+        self._task, self._judged, self._event = "", "", 0
+        if judged:
+            self._task, output = judged[0]
+            self._judged, self._event = output.name, CODES[output.event]
         self.model = 0
         """``code_of`` the live model; 0 before anything was scored."""
         self._until = 0
@@ -60,17 +72,17 @@ class Recalibrating:
         """Count a slice's due points, then correct the live model's answers of each by what was known when it became
         due. What the model said stays in ``scores.foretold``."""
         scores.foretold = dict(scores.answers)
-        if scores.models[0].task != TASK or JUDGED_OUTPUT not in scores.answers:
+        if scores.models[0].task != self._task or self._judged not in scores.answers:
             return
         self._begin(code_of(scores.models[0].digest))
-        judged = scores.foretold[JUDGED_OUTPUT]
+        judged = scores.foretold[self._judged]
         mine = np.isfinite(judged) & (scores.used == 0)
         for group in groups:
             self._count(state, group, judged[group.span], mine[group.span])
         day = np.concatenate([group.day for group in groups])
         scores.learned_day = np.where(mine, day, -1)
         for output in scores.models[0].outputs:
-            if output.horizon_days is not None:
+            if output.recalibrated and output.horizon_days is not None:
                 corrected = scores.foretold[output.name].copy()
                 for today in np.unique(day[mine]).tolist():
                     some = mine & (day == today)
@@ -100,9 +112,9 @@ class Recalibrating:
         # What another model foretold is not held against this one: these shoppers begin to wait anew.
         state.flat["i8"][state.cells(calibration.START, row[other])] = 0
         models[cells] = self.model
-        ordered = group.event_type[mine] == ORDER
+        came = group.event_type[mine] == self._event
         counted = group.offset[mine] >= self._until
-        self._waiting.observe(state, row, group.now_ms[mine], judged[mine], ordered, counted)
+        self._waiting.observe(state, row, group.now_ms[mine], judged[mine], came, counted)
 
     def drain_changes(self, next_offset: int, today: int) -> dict[bytes, bytes | None]:
         """Sums that changed since this was last called, as records of the feature table; None deletes. To be written

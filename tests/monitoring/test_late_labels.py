@@ -26,6 +26,8 @@ DIGESTS = ("1" * 64, "2" * 64)
 def test_every_output_is_held_against_something_or_says_why_nothing_tells(task: Any) -> None:
     for output in task.outputs:
         assert (output.label is None) == bool(output.untold), output.name
+        # What is learned of it is kept with the rows of shoppers.
+        assert not output.recalibrated or task.entity == "shopper"
 
 
 class Stream:

@@ -4,24 +4,28 @@ from __future__ import annotations
 
 import json
 import random
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
+from models.task import Grows, Output
 from streams.decisions.churn_alert import TASK
 from streams.entities.shopper import SHOPPER, ShopperSide
-from streams.monitoring.calibration import JUDGED_OUTPUT, ORDERED
+from streams.monitoring.calibration import ORDERED
 from streams.processing.partition import PartitionProcessor
 from streams.processing.recalibrating import Recalibrating
 from streams.processing.rules import Rules
 from streams.records.events import encode_event
 from streams.records.serving import ModelsChosen, Stages
 from streams.state.keys import TALLY
+from tests.models.doubles import Double
 from tests.models.variants import variant
 from tests.monitoring.test_watching import CHURN, shelf  # noqa: F401 (fixture)
 from tests.shoppers import DAY, NOON, Log, log_of, ordered
 from tests.worlds import DictTier, World, cut, run_plain, shipped
+from training.alerts import JUDGED_OUTPUT
 
 
 def busy(shoppers: int = 100, days: int = 110) -> Log:
@@ -122,3 +126,35 @@ def test_what_was_learned_of_one_model_is_not_held_against_another(shelf: Any) -
     np.testing.assert_array_equal(scores.answers[JUDGED_OUTPUT][:20], scores.foretold[JUDGED_OUTPUT][:20])
     assert learning(processor).model != before
     assert all(day[ORDERED] >= 0 for day in sums(processor).values())
+
+
+def test_whatever_task_declares_a_chance_that_nothing_comes_is_recalibrated() -> None:
+    live = shipped().model("churn")
+    other = Double(live, live.version, live.digest)
+    other.task = "quiet"
+    models: Any = SimpleNamespace(
+        tasks_of=lambda _entity: ("quiet",),
+        outputs=lambda _task: live.outputs,
+        shipped=lambda _task: live.version,
+        model=lambda _task, _version=None: other,
+    )
+    log = busy(20, 60)
+
+    def answers(world: World, task: str) -> list[Any]:
+        said = [found["answers"] for found in map(json.loads, world.outcomes.values()) if "answers" in found]
+        return [[found[task]["scores"], found[task]["model"]["recalibrated"]] for found in said if task in found]
+
+    quiet, churn = (answers(world, name) for world, name in (
+        (run_plain(cut(log, []), shelf=models), "quiet"), (run_plain(cut(log, [])), "churn"),
+    ))  # fmt: skip
+    assert len(quiet) > 100
+    assert quiet == churn
+    assert all(learned for _, learned in quiet)
+
+
+def test_of_two_tasks_that_declare_it_neither_is_taken_for_the_other() -> None:
+    quiet = Output("quiet_15d", horizon_days=15, event="order_placed", label=Grows("orders.count", 15, "none"))
+    with pytest.raises(ValueError, match=r"a\.quiet_15d, b\.quiet_15d"):
+        Recalibrating({"a": (quiet,), "b": (quiet,)})
+    with pytest.raises(ValueError, match="one probability with a label and a horizon"):
+        Output("quiet_15d", "number", event="order_placed")

@@ -11,7 +11,6 @@ import numpy as np
 from streams.decisions.churn_alert import LEVELS, ChurnAlertPolicy
 from streams.entities.shopper import SHOPPER
 from streams.monitoring.alert_truth import Orders, truth
-from streams.monitoring.calibration import JUDGED_OUTPUT
 from streams.processing.partition import PartitionProcessor
 from streams.processing.rules import Rules
 from streams.records.events import ShopperEvent, decode_event
@@ -19,7 +18,7 @@ from streams.records.outcomes import ChurnAlerted
 from tests.models.doubles import Double
 from tests.shoppers import DAY, NOON, log_of, random_history, slice_of
 from tests.worlds import shipped
-from training.alerts import TO_KEEP, Points, Validation, alerts_of, as_many, choose, recalibrated, turns
+from training.alerts import JUDGED_OUTPUT, TO_KEEP, Points, Validation, alerts_of, as_many, choose, recalibrated, turns
 from training.history import history_of
 from training.labels.horizons import orders_of
 from training.replay import EVENT, replay

@@ -247,7 +247,7 @@ def _due_points(job: Job, shops: list[Shop], network: Any, k: int, metrics: dict
 def _levels(job: Job, shops: list[Shop], network: Any) -> dict[str, Any]:
     """Thresholds of alerts, what they promise, and what became of the alerts; all by recalibrated scores."""
     horizons = dict(zip(job.task.output_names, HORIZONS, strict=True))
-    driving = job.task.outputs[0].name
+    alerted = job.task.outputs[0].name
     shortest = min((s.cut_ms - int(s.table.history.time_ms[0])) / DAY_MS for s in shops)
     ago = [min(days, int(part * shortest)) for days, part in EARLIER_DAYS]
     earlier = {days: _network(job, shops, days) for days in ago}
@@ -265,13 +265,13 @@ def _levels(job: Job, shops: list[Shop], network: Any) -> dict[str, Any]:
             answers = {name: np.where(later, newer[name], values) for name, values in answers.items()}
         until_cut = _points(s, due, s.cut_ms).select(known)
         then = {name: values[known].astype(np.float64) for name, values in answers.items()}
-        score = recalibrated(until_cut, then, {driving: horizons[driving]})
+        score = recalibrated(until_cut, then, {alerted: horizons[alerted]})
         from_ms = s.cut_ms - ago[0] * DAY_MS
-        validations[s.name] = Validation(until_cut, score[driving], from_ms)
+        validations[s.name] = Validation(until_cut, score[alerted], from_ms)
     policy, promised = choose(validations)
     found: dict[str, Any] = {
-        "output": driving,
-        "days": horizons[driving],
+        "output": alerted,
+        "days": horizons[alerted],
         "thresholds": {name: getattr(policy, name) for name in LEVELS[1:]},
         "promised": {name: min(shop[name] for shop in promised.values()) for name in LEVELS[1:]},
     }
@@ -285,7 +285,7 @@ def _levels(job: Job, shops: list[Shop], network: Any) -> dict[str, Any]:
         fitted = (s.parts.fit | s.parts.validate)[:, 0]
         regression = logistic.fit(rfm[fitted], s.lapse.value[fitted, 0], np.ones(int(fitted.sum())))
         parts[name] = told(
-            points[name], policy, promised[name], scores[driving], regression.predict(rfm[due]), s.cut_ms
+            points[name], policy, promised[name], scores[alerted], regression.predict(rfm[due]), s.cut_ms
         )
         after = s.parts.test[due]
         calibrated[name] = {

@@ -35,12 +35,15 @@ CHURN = Task(
         "offers.shown",
         "offers.redeemed",
     ),
-    # The first one is explained and drives decisions; of 15 days, the stream soon knows how right it was.
-    outputs=(
-        Output("lapse_30d", horizon_days=30, label=Grows("orders.count", 30, "none")),
-        Output("lapse_60d", horizon_days=60, label=Grows("orders.count", 60, "none")),
-        Output("lapse_90d", horizon_days=90, label=Grows("orders.count", 90, "none")),
-        Output("lapse_15d", horizon_days=15, label=Grows("orders.count", 15, "none")),
+    # The first one is explained; of 15 days, the stream soon knows how right it was, and recalibrates all of them.
+    outputs=tuple(
+        Output(
+            f"lapse_{days}d",
+            horizon_days=days,
+            event="order_placed",
+            label=Grows("orders.count", days, "none"),
+        )
+        for days in (30, 60, 90, 15)
     ),
     owner="retention",
     # Whoever never ordered cannot stop ordering; no history says what such a score would mean.
