@@ -65,6 +65,7 @@ class Waits:
         self.next = np.array([o.label.days is None for _, o in self.outputs], np.bool_)
         # Where what is told begins later than the due point, its totals are taken once more then.
         self.after_ms = np.array([int(o.label.after_days * DAY_MS) or -1 for _, o in self.outputs], np.int64)
+        self.later = bool((self.after_ms > 0).any())
         counts = [len(output.label.totals) for _, output in self.outputs]
         self.of_total = np.repeat(np.arange(len(counts)), counts)
         """[totals] whose each is: one of an output comes after the other."""
@@ -75,6 +76,7 @@ class Waits:
             [Column(f"late_label/{what}/{name}", "i8", n) for name, n in zip(names, counts, strict=True)]
             for what in ("start", "seen")
         )
+        self._offsets: dict[str, Ints] = {}
         self.model = [Column(f"late_label/model/{name}", "u4") for name in names]
         self.answer = [
             Column(f"late_label/answer/{name}", "f8", output.width)
@@ -97,7 +99,10 @@ class Waits:
 
     def block(self, state: Rows, columns: Sequence[Column], row: Ints) -> Ints:
         """[k, cells] where the cells of some columns, which lie side by side, are in each row."""
-        return state.cells(columns[0], row)[:, None] + np.arange(sum(column.cells for column in columns))
+        first = columns[0]
+        if first.name not in self._offsets:
+            self._offsets[first.name] = np.arange(sum(column.cells for column in columns))
+        return state.cells(first, row)[:, None] + self._offsets[first.name]
 
 
 class LateLabels:
@@ -130,8 +135,8 @@ class LateLabels:
         within = waiting & ~waits.next & (now <= due + waits.horizon_ms)
         seen_cells, start_cells = waits.block(state, waits.seen, row), waits.block(state, waits.start, row)
         flat[seen_cells] = np.where(within[:, waits.of_total], totals, flat[seen_cells])
-        before = within & (now <= due + waits.after_ms)
-        if before.any():
+        if waits.later:
+            before = within & (now <= due + waits.after_ms)
             flat[start_cells] = np.where(before[:, waits.of_total], totals, flat[start_cells])
         over = waiting & ~waits.next & ~within
         for k in np.flatnonzero(over.any(axis=0)).tolist():
@@ -221,8 +226,10 @@ class LateLabels:
         }
 
     def _settle(self, state: Rows, row: Ints, k: int) -> None:
-        cells = (self.waits.block(state, [column], row) for column in (self.waits.seen[k], self.waits.start[k]))
-        seen, start = (state.flat["i8"][each] for each in cells)
+        flat, of_each = state.flat["i8"], np.arange(self.waits.start[k].cells)
+        seen, start = (
+            flat[state.cells(column, row)[:, None] + of_each] for column in (self.waits.seen[k], self.waits.start[k])
+        )
         label = self.waits.outputs[k][1].label.of(seen - start)
         told = np.isfinite(label)
         self._tell(state, row[told], k, label[told])
@@ -230,6 +237,6 @@ class LateLabels:
     def _tell(self, state: Rows, row: Ints, k: int, label: Any) -> None:
         if len(row):
             column = self.waits.answer[k]
-            answer = state.flat["f8"][self.waits.block(state, [column], row)]
+            answer = state.flat["f8"][state.cells(column, row)[:, None] + np.arange(column.cells)]
             model = state.flat["u4"][state.cells(self.waits.model[k], row)].astype(np.int64)
             self._told.setdefault(k, []).append(Labels(answer, np.asarray(label, np.float64), model))
