@@ -124,7 +124,7 @@ def test_a_canary_that_does_harm_is_rolled_back_once_for_what_it_did(harm: str, 
             policy = replace(policy, **change)
     events.models.canary_policy = policy
     # What it says is judged by what came later, which takes longer.
-    log = LOG if harm == "calibration" else LOG[:4000]
+    log = LOG if harm == "calibration" else LOG[:6000]
     (said,) = run(events, [*canary(version), *log])
     assert (said.task, said.change_id, said.version, said.reason) == ("churn", "change", version, harm)
     counted = events.metrics.registry.get_sample_value
