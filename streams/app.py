@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncIterable, Callable, Mapping, Sequence
 from typing import Any, cast
 
@@ -42,6 +43,8 @@ from streams.transport.sliced import Consumer, SliceSchema, Transport
 from streams.web import serve
 
 log = logging.getLogger(__name__)
+#: Models are looked at once a second, and less often where that would take more than a hundredth of the time.
+WATCH_SHARE = 100
 
 
 def credentials(kafka: Access) -> Credentials | None:
@@ -240,6 +243,9 @@ def _declare_watch(worker: Worker) -> None:
     campaigns = worker.logs.get(contents.logs(settings.app_id)[CAMPAIGN.name])
     budgets = None if campaigns is None else Budgets(campaigns, kafka.partitions, settings.lease_minutes)
 
+    watched_again: dict[str, float] = {}
+    """By entity: from when on its models are looked at again."""
+
     @app.timer(interval=1.0)  # type: ignore[untyped-decorator]
     async def watch() -> None:
         ready = health(worker).ready
@@ -261,7 +267,10 @@ def _declare_watch(worker: Worker) -> None:
             return
         measure_lags(worker)
         for entity_log in logs:
-            entity_log.models.watch()
+            began = time.monotonic()
+            if began >= watched_again.get(entity_log.entity.name, 0.0):
+                entity_log.models.watch()
+                watched_again[entity_log.entity.name] = began + WATCH_SHARE * (time.monotonic() - began)
         if budgets is not None:
             budgets.show()
         if kafka.silent_seconds or kafka.missing:
