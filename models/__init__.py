@@ -14,5 +14,6 @@
     Stages                      shadow: scored, acted on for none ─▶ canary: serves a share ─▶ live: serves everyone
                                 rollback: back to what was live before; by itself where a canary does harm
 
-Never imports ``streams``: a feature is known here by its address only.
+Never imports ``streams``: a feature is known here by its address only. ``nearest.py`` says of any name that nothing has
+which one was probably meant.
 """

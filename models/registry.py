@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from models.nearest import unknown as unknown_among
 from models.task import Task
 from models.tasks.ad.task import AD
 from models.tasks.behaviour.task import BEHAVIOUR
@@ -18,7 +19,6 @@ from models.tasks.review.task import REVIEW
 from models.tasks.sales.task import SALES
 from models.tasks.sentiment.task import SENTIMENT
 from models.tasks.value.task import VALUE
-from streams.nearest import unknown as unknown_among
 
 TASKS: tuple[Task, ...] = (
     BEHAVIOUR, CHURN, PROMOTION, VALUE, AD, RECOMMEND, CATEGORY, SENTIMENT, SALES, PRICE_FORECAST, PRICE_OPTIMIZE,

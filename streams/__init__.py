@@ -1,39 +1,40 @@
-"""Events in; alerts, offers and profiles out. One event's path, in six sentences:
+"""Events in; alerts, offers, profiles, forecasts and prices out: the map, in the order in which a record passes.
 
-A storefront produces it to ``storefront.events.v1`` keyed by shopper, and ``transport/sliced.py`` hands the agent in
-``agents/entity_log.py`` a slice of its partition. ``processing/decode.py`` turns the slice into columns
-(``columns/shopper_events.py``) or dead letters, ``processing/fates.py`` drops what was applied before or is late, and
-``processing/rounds.py`` finds each row's due points; ``processing/partition.py`` has this order, under the rules
-and models that ``processing/in_force.py`` keeps as the log chose them. ``features/`` folds the columns into packed
-rows (``state/arena.py``) up to each due point and reads the features there. The due rows of a slice that a model can
-judge go through it in one run (``models/``), and ``decisions/`` alerts, offers, or withholds with a reason. Outcomes
-leave under ids that are digests of what they stand on (``records/outcomes.py``). ``agents/durability.py`` has them
-delivered, then the changed rows, then commits.
+1. What travels. ``records/`` are the structs on the wire, ``topics.py`` says which topic has which. Storefronts
+   produce to ``storefront.events.v1``, keyed by shopper; catalogues, warehouses and reviewers to ``catalog.*.v1``.
+2. How it comes in. ``transport/`` hands Faust slices of a partition, not records; ``agents/`` are thin loops around
+   pure code: ``agents/entity_log.py`` applies slices, ``agents/carrier.py`` carries catalogues over to the items'
+   log.
+3. Of whom or what. ``entities/``: shopper, item and campaign, each with its log, features, due points and deciders.
+   Read ``entities/shopper.py`` first.
+4. What is done with a slice. ``processing/``: decode, drop what was applied or is late, find due points, fold, score,
+   decide; ``processing/partition.py`` has this order. What shoppers did to items is told to the items' log by the
+   minute (``processing/tallies.py``); what cannot be bought, can be again or costs less is told to all shoppers
+   (``processing/heard_news.py``). Who was anonymous and logs in is one shopper from there on
+   (``processing/moving.py``).
+5. What is known. ``columns/`` are numbers in columns, ``features/`` folds them into rows and reads them at due
+   points, ``state/`` keeps the rows, and the ids that were applied.
+6. What is said. ``decisions/`` alert, offer, suggest, or withhold with a reason, of what models answered. They ask
+   ``campaigns/`` whom to offer what, ``budget/`` what may be spent (``docs/decisions/0013``), ``effects/`` what it
+   brought (``docs/effect.md``), ``reviews/`` what reviewers praise (``docs/reviews.md``), ``copy/`` for texts of
+   items (``docs/copy.md``). ``search/`` finds items for a query (``docs/decisions/0020``).
+7. How it is watched. ``monitoring/``: drift, canaries, labels that become known late.
+8. How it stays. ``agents/durability.py`` has outcomes delivered, then changed rows (``tables.py``), then commits.
 
-``entities/`` says what goes this way: read ``shopper.py`` first. What shoppers do to items is told, minute by minute
-(``processing/tallies.py``), to the group's log of items, where ``agents/carrier.py`` also carries what catalogues say;
-items go the same way from there. What cannot be bought, can be again, or costs less is told to every partition of
-shoppers, where ``processing/heard_news.py`` knows what must not be offered, and ``processing/wishes.py`` who wishes.
+A worker: ``worker.py`` runs one, ``app.py`` composes its ``parts.py`` under ``settings.py``. ``health.py``,
+``metrics.py``, ``announce.py`` and ``loop_watch.py`` say how it is, over ``web.py`` and on its console. What
+operators said, every worker reads from compacted topics (``compacted.py``): which models serve (``control.py``),
+campaigns (``campaign_book.py``); so also what items are searched by (``search_book.py``).
 
-Who was anonymous and logs in is one shopper from there on: ``processing/moving.py`` moves their row over the log.
+Kafka: how it is reached (``access.py``), its topics (``admin.py``), whether it is there (``kafka_watch.py``), what
+its clients need not say twice (``noise.py``). ``broker/`` is an Apache Kafka of one's own.
 
-``campaigns/`` reads what marketing writes and decides what to offer whom under it; ``deciding.py`` there is the core,
-which ``decisions/campaigns.py`` asks at due points.
+Outside of workers: ``outside/`` finds out of Kafka alone what is known, and says there what operators want;
+``producer/`` sends histories. ``cli.py`` (``__main__.py``) is the command line, ``commands/`` its commands. They talk
+by ``terminal.py``, ``plot.py`` and ``pages/``, and ask ``writable.py`` before work. ``planning.py`` says what a load
+needs, by the ``coefficients.py`` that were measured. ``demo/`` shows all of it on real households, ``bench/``
+measures it.
 
-``effects/`` says what campaigns brought beyond their holdout (``docs/effect.md``): partitions of shoppers follow who
-entered (``processing/offer_windows.py``), the campaigns' log has their sums, and its ledger measures. ``rehearsal.py``
-foretells them: the past days come again under campaigns that have not begun.
-
-``budget/`` keeps what campaigns may spend (``docs/decisions/0013``): a ledger in the campaigns' log leases it to
-partitions of shoppers (``entities/campaign.py``), which spend it (``processing/spending.py``).
-
-``copy/`` writes of items what their attributes say, and finds in any text what they do not (``docs/copy.md``).
-
-``reviews/`` reads reviews: which aspects they praise and criticise, in which clauses (``docs/reviews.md``).
-
-``search/`` finds items for a query; workers follow what catalogues list (``docs/decisions/0020``).
-
-Imports go one way, and ``LAYERS`` in ``tests/test_imports.py`` is the map: records, columns, state and features,
-budgets and campaigns, decisions, monitoring, processing, entities (all pure but for state), then what speaks to Kafka,
-then the worker, then commands.
+Imports go one way, and ``LAYERS`` in ``tests/test_imports.py`` says which. ``models/`` (what can be predicted) knows
+nothing of this package; ``training/`` makes models of what it folds.
 """

@@ -35,26 +35,26 @@ def told() -> tuple[type[Exception], ...]:
     from models.artifact import ArtifactError
     from streams.access import Unreachable
     from streams.admin import TopicError
-    from streams.archive import ArchiveError
     from streams.bench.errors import BenchError
     from streams.broker.embedded import BrokerError
     from streams.broker.jars import JarError
     from streams.campaign_book import UnknownCampaign
-    from streams.campaigning import ChangeError
     from streams.commands.describe import WriterError
     from streams.commands.reviews import NoReviews
-    from streams.coupon_loading import CodesError
-    from streams.demand_book import NothingForetold
     from streams.effects.off_policy import SupportError
-    from streams.followed import FollowedError
-    from streams.goes_with import UnknownItems
-    from streams.price_book import NoSuggestion
-    from streams.producer.lines import LinesError
+    from streams.outside.archive import ArchiveError
+    from streams.outside.campaigning import ChangeError
+    from streams.outside.coupon_loading import CodesError
+    from streams.outside.demand_book import NothingForetold
+    from streams.outside.followed import FollowedError
+    from streams.outside.goes_with import UnknownItems
+    from streams.outside.lines import LinesError
+    from streams.outside.price_book import NoSuggestion
+    from streams.outside.rehearsed import RehearsalError
+    from streams.outside.rollout import NotServed
+    from streams.outside.similar import NoPicture
     from streams.producer.replay import ReplayError
-    from streams.rehearsed import RehearsalError
-    from streams.rollout import NotServed
     from streams.settings import SettingsError
-    from streams.similar import NoPicture
     from training.errors import TrainingError
 
     return (

@@ -14,6 +14,7 @@ from streams.records.events import SHOPPER_EVENTS
 from streams.records.offers import OfferMade
 from streams.records.outcomes import ChurnAlerted, encode_outcome
 from streams.records.produced import key_of
+from streams.topics import CAMPAIGNS_LOG, ITEMS_LOG, TOPICS
 from training.tasks import trainer
 
 ROOT = Path(__file__).parents[1]
@@ -41,6 +42,12 @@ def test_every_event_stands_beside_the_names_of_others() -> None:
     rows = re.findall(r"^\| (`[^|]*) \| [^|]+ \| [^|]+ \|$", README, re.MULTILINE)
     ours = [name for row in rows for name in re.findall(r"`(\w+)`", row)]
     assert sorted(ours) == sorted(str(event.__struct_config__.tag) for event in SHOPPER_EVENTS)
+
+
+def test_a_contributors_picture_has_every_topic() -> None:
+    picture = (ROOT / "CONTRIBUTING.md").read_text().partition("```mermaid")[2].partition("```")[0]
+    said = set(re.findall(r"[a-z-]+(?:\.[a-z]+)*(?:\.v1|-log)\b", picture))
+    assert said == {topic.name for topic in (*TOPICS, ITEMS_LOG, CAMPAIGNS_LOG)}
 
 
 def test_links_lead_somewhere() -> None:

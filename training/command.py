@@ -16,11 +16,11 @@ from models.artifact import Artifact, ArtifactError, load_artifact
 from models.predictor import Predictor
 from models.registry import task as find
 from models.task import Task
-from streams import followed
 from streams.effects.decided import Joined
+from streams.outside import followed
+from streams.outside.versions import Versions
 from streams.records.words import shown_time
 from streams.settings import Settings
-from streams.versions import Versions
 from training import needs
 from training.asked import Asked, Cut, Kept, histories, keeper, measured
 from training.errors import Misuse, TrainingError

@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from streams.producer.lines import Lines, LinesError
+from streams.outside.lines import Lines, LinesError
 from streams.records.produced import key_of
 from streams.records.slices import Slice
 from training.errors import Misuse, TrainingError

@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from streams.archive import Archive, is_archive
+from streams.outside.archive import Archive, is_archive
 from streams.processing.rules import Rules
 from streams.settings import Settings
 from streams.topics import EVENTS

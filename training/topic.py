@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from itertools import islice
 
 from streams.access import Access
-from streams.reading import Reader, Record
+from streams.outside.reading import Reader, Record
 from streams.records.slices import Slice
 from streams.topics import EVENTS
 from training.errors import TrainingError

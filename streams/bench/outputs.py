@@ -8,7 +8,7 @@ import msgspec
 
 from streams.access import Access
 from streams.bench.clickstream import number_of
-from streams.reading import Reader
+from streams.outside.reading import Reader
 from streams.topics import SCORES
 
 #: (shopper, event, task, name of the score) → the score.

@@ -10,8 +10,8 @@ from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 
+from models.nearest import hint
 from streams.campaigns.yaml_lines import Path, Problem, Tree, shown
-from streams.nearest import hint
 from streams.records.schema import descriptions
 
 #: What msgspec says → what a person is told.

@@ -23,11 +23,11 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from models.nearest import hint, unknown
 from streams.campaigns.lexer import ExpressionError
 from streams.campaigns.syntax import COMPARISONS, Address, Among, Node, Number, Operation, Truth, parse
 from streams.campaigns.vocabulary import Known, Vocabulary
 from streams.columns.arrays import Bools, Floats
-from streams.nearest import hint, unknown
 
 #: Address → [k] or [k, width] values, NaN where unknown.
 Columns: TypeAlias = Callable[[str], npt.NDArray[np.floating[Any]]]

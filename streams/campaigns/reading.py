@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfoNotFoundError
 
 import msgspec
 
+from models.nearest import hint
 from streams.campaigns.checking import problems
 from streams.campaigns.expression import Expression
 from streams.campaigns.lexer import ExpressionError
@@ -16,7 +17,6 @@ from streams.campaigns.terms import EVENT_CODES
 from streams.campaigns.vocabulary import Vocabulary
 from streams.campaigns.yaml_lines import Path, Problem, Tree, read, shown
 from streams.features.days import Days
-from streams.nearest import hint
 from streams.records.campaign_parts import (
     Ad,
     AdAsked,

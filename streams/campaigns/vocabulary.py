@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from math import inf
 from typing import Protocol, get_args
 
+from models.nearest import hint
 from streams.features.feature import Feature
-from streams.nearest import hint
 from streams.records.profiled import Segment, Stage
 
 

@@ -7,9 +7,9 @@ import json
 import click
 
 from streams.admin import admin_client, identities
-from streams.archive import Archive, ArchiveError
 from streams.commands.common import BROKER, JSON, TEXT
-from streams.reading import Reader
+from streams.outside.archive import Archive, ArchiveError
+from streams.outside.reading import Reader
 from streams.settings import Settings
 from streams.terminal import console, interruptible, progress_bar
 from streams.topics import SOURCES

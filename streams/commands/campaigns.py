@@ -12,12 +12,12 @@ from typing import Any
 import click
 import msgspec
 
-from streams.campaigning import Campaigning, not_noticed, shop_vocabulary, stand, without_codes
 from streams.campaigns import examples
 from streams.campaigns.reading import CampaignError, campaigns_of, says_shop
 from streams.campaigns.yaml_lines import MAX_BYTES, Problem
 from streams.commands.common import BROKER, JSON, TEXT, Number
 from streams.commands.groups import Group, Modules
+from streams.outside.campaigning import Campaigning, not_noticed, shop_vocabulary, stand, without_codes
 from streams.records.campaigns import CampaignSet, json_schema
 from streams.records.tags import tag_of
 from streams.records.words import money, printable, shown_day, shown_time
@@ -211,7 +211,7 @@ def _campaigning(settings: Settings) -> Campaigning:
 
 def _finish(campaigning: Campaigning, document: dict[str, Any], seconds: float, no_wait: bool, as_json: bool) -> None:
     """Wait for workers, and say how that ended."""
-    from streams.rollout import wait_campaigns
+    from streams.outside.rollout import wait_campaigns
 
     wanted, settings, began = campaigning.book.wanted, campaigning.settings, time.monotonic()
     holds: bool | None = None

@@ -6,8 +6,8 @@ import json
 
 import click
 
+from models.nearest import unknown
 from streams.commands.common import JSON
-from streams.nearest import unknown
 from streams.settings import Settings
 from streams.terminal import print_rows
 

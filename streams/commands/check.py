@@ -14,8 +14,8 @@ import click
 import msgspec
 
 from streams.commands.common import COUNT
+from streams.outside.lines import Lines
 from streams.processing.checking import BLOCK, FIXES, Checker, Finding, Tally
-from streams.producer.lines import Lines
 from streams.records.words import shown_time
 from streams.settings import Settings
 from streams.terminal import print_rows, progress_bar

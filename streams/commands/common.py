@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from streams.nearest import unknown
+from models.nearest import unknown
 from streams.writable import why_not_file, why_not_folder
 
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import click
 
+from models.nearest import unknown
 from streams.campaign_book import read
 from streams.commands.common import BROKER, JSON, TEXT
-from streams.coupon_loading import MAX_BYTES, CodesError, codes_of, load, shares, stocks
-from streams.nearest import unknown
+from streams.outside.coupon_loading import MAX_BYTES, CodesError, codes_of, load, shares, stocks
 from streams.processing.coupon_pools import Stock
 from streams.settings import Settings
 from streams.terminal import print_rows

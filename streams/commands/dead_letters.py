@@ -11,7 +11,7 @@ from typing import BinaryIO
 import click
 
 from streams.commands.common import BROKER, JSON, TIME, OneOf, window
-from streams.dead_letters import Group, original_line, read
+from streams.outside.dead_letters import Group, original_line, read
 from streams.records.dead_reasons import DEAD_REASONS
 from streams.records.outcomes import DeadLetter
 from streams.records.words import printable, shown_time

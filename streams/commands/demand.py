@@ -8,7 +8,7 @@ import click
 import msgspec
 
 from streams.commands.common import BROKER, JSON, TEXT
-from streams.demand_book import Demand, NothingForetold, read
+from streams.outside.demand_book import Demand, NothingForetold, read
 from streams.records.demand import Cents5, Units5
 from streams.records.words import money, printable
 from streams.settings import Settings

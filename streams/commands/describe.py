@@ -20,7 +20,7 @@ from streams.copy.slots import LEAST, Slot, enough, slots
 from streams.copy.writers import judged, request
 from streams.copy.writing import Plan, planned, write
 from streams.features.payload.attributes import rows
-from streams.producer.lines import Lines
+from streams.outside.lines import Lines
 from streams.records.items import CatalogRecord, item_decoder
 from streams.terminal import console
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import click
 
-from streams.brought import (
+from streams.commands.common import BROKER, JSON, OUT_FILE, TEXT
+from streams.outside.brought import (
     MEASURE_COLUMNS,
     NOTHING,
     PART_COLUMNS,
@@ -23,7 +24,6 @@ from streams.brought import (
     part_rows,
     share,
 )
-from streams.commands.common import BROKER, JSON, OUT_FILE, TEXT
 from streams.plot import plot
 from streams.records.words import money, printable, shown_day
 from streams.settings import Settings

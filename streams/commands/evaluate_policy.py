@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from streams.campaigning import shop_vocabulary
 from streams.commands.campaigns import checked
 from streams.commands.common import BROKER, JSON
+from streams.outside.campaigning import shop_vocabulary
 from streams.settings import Settings
 from streams.terminal import print_rows
 
@@ -46,7 +46,7 @@ def evaluate_policy(
     """
     from streams.campaigns.plan import Plans
     from streams.campaigns.policy import judge
-    from streams.followed import FollowedError, of_files, of_topics
+    from streams.outside.followed import FollowedError, of_files, of_topics
 
     settings = Settings.from_environment(broker=broker)
     chosen, _ = checked(file, settings.currency, as_json)

@@ -43,7 +43,7 @@ def features_list(entity: str | None, as_json: bool) -> None:
 @JSON
 def features_show(key: tuple[str, ...], broker: str | None, at: int | None, as_json: bool) -> None:
     """Print the values of a shopper, item or campaign, from its table's changelog. KEY: its id; alone, a shopper's."""
-    from streams.inspect import features_at
+    from streams.outside.inspect import features_at
 
     if len(key) > 2:
         raise click.UsageError(f"One shopper, item or campaign at a time, such as: features show {key[0]} {key[1]}")

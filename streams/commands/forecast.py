@@ -11,14 +11,14 @@ from typing import Any
 import click
 
 from streams.campaign_book import read
-from streams.campaigning import not_noticed
 from streams.commands.campaigns import checked
 from streams.commands.common import BROKER, JSON
 from streams.effects.forecast import Forecast, Span, holdouts
+from streams.outside.campaigning import not_noticed
+from streams.outside.rehearsal import LEAST_DAYS, rehearse
+from streams.outside.rehearsed import RehearsalError, Rehearsed
 from streams.records.campaigns import CampaignSet
 from streams.records.words import money, printable
-from streams.rehearsal import LEAST_DAYS, rehearse
-from streams.rehearsed import RehearsalError, Rehearsed
 from streams.settings import Settings
 from streams.terminal import print_rows, progress_bar
 

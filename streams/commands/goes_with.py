@@ -11,7 +11,7 @@ import msgspec
 
 from streams.commands.common import BROKER, JSON, TEXT
 from streams.features.kinds.cart import CART_TOLD
-from streams.goes_with import TASK, going_with
+from streams.outside.goes_with import TASK, going_with
 from streams.records.words import printable
 from streams.settings import Settings
 from streams.terminal import print_rows
@@ -49,7 +49,7 @@ def _model(version: str | None, broker: str | None) -> Any:
     from models.artifact import load_artifact
     from models.predictor import Predictor
     from models.registry import task
-    from streams.versions import Versions
+    from streams.outside.versions import Versions
 
     if version and Path(version).is_dir():
         return Predictor(load_artifact(task(TASK), Path(version)))

@@ -7,7 +7,7 @@ from importlib import import_module
 
 import click
 
-from streams.nearest import nearest
+from models.nearest import nearest
 
 
 class Modules(MutableMapping[str, click.Command]):

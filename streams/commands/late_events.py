@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from streams.commands.common import BROKER, JSON, OUT_FILE, TIME
-from streams.late_events import read
+from streams.outside.late_events import read
 from streams.settings import Settings
 
 

@@ -18,7 +18,7 @@ from streams.settings import Settings
 from streams.terminal import print_rows, progress_bar
 
 if TYPE_CHECKING:
-    from streams.versions import Versions
+    from streams.outside.versions import Versions
 
 #: They take a change up within seconds; a restart takes half a minute.
 WAIT = click.option("--wait-seconds", type=Number(0), default=60.0, show_default=True, help="For workers, at most.")
@@ -35,7 +35,7 @@ def models() -> None:
 
 
 def _versions(broker: str | None) -> Versions:
-    from streams.versions import Versions
+    from streams.outside.versions import Versions
 
     return Versions(Settings.from_environment(broker=broker))
 
@@ -146,7 +146,7 @@ def models_rollback(task: str, stage: Any, reason: str, wait_seconds: float, no_
 
 
 def _wait(settings: Settings, task: str, stages: Stages, seconds: float) -> None:
-    from streams.rollout import wait
+    from streams.outside.rollout import wait
 
     began = time.monotonic()
     with progress_bar("Waiting for workers: partitions that serve it", None) as told:

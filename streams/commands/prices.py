@@ -10,7 +10,7 @@ import msgspec
 
 from streams.commands.common import BROKER, JSON, TEXT
 from streams.commands.groups import Group
-from streams.price_book import read, tell
+from streams.outside.price_book import read, tell
 from streams.records.prices import PriceSuggested
 from streams.records.words import about, money, printable
 from streams.settings import Settings

@@ -11,12 +11,13 @@ from typing import Any
 
 import click
 
-from streams.archive import Archive, is_archive
+from models.nearest import unknown
 from streams.commands.check import LIMIT, as_text, print_summary, report
 from streams.commands.common import BROKER, DATA, TEXT, TIME, Number, OneOf, window
-from streams.nearest import unknown
+from streams.outside.archive import Archive, is_archive
+from streams.outside.lines import Lines
+from streams.outside.reading import Reader
 from streams.producer.fates import Standing, in_words, refuse_late, standing, wait
-from streams.producer.lines import Lines
 from streams.producer.replay import (
     Record,
     ReplayError,
@@ -28,7 +29,6 @@ from streams.producer.replay import (
     records_of_lines,
     send,
 )
-from streams.reading import Reader
 from streams.records.words import shown_time
 from streams.settings import Settings
 from streams.terminal import console, interruptible, progress_bar

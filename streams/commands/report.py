@@ -23,7 +23,7 @@ def report(task: str, version: str | None, out: Path | None) -> None:
     """
     from models.artifact import load_artifact
     from models.registry import task as find
-    from streams.versions import Versions
+    from streams.outside.versions import Versions
 
     try:
         from training.report import page

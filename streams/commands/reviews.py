@@ -10,8 +10,8 @@ import msgspec
 from streams.access import Access
 from streams.admin import TopicError
 from streams.commands.common import BROKER, JSON, TEXT
+from streams.outside.reading import Reader
 from streams.processing.partitioning import WORKERS, homes
-from streams.reading import Reader
 from streams.records.reviewed import Quote, ReviewsTold
 from streams.records.words import printable
 from streams.settings import Settings

@@ -10,11 +10,11 @@ import msgspec
 
 from streams.admin import TopicError
 from streams.commands.common import BROKER, JSON, TEXT
+from streams.outside.similar import embedded, pictures
 from streams.records.embedded import Embedded
 from streams.records.pictured import shown as in_words
 from streams.records.words import printable
 from streams.settings import Settings
-from streams.similar import embedded, pictures
 from streams.terminal import print_rows
 
 

@@ -17,7 +17,7 @@ import msgspec
 
 from streams.access import Access, Unreachable
 from streams.commands.common import BROKER, COUNT, TEXT, OneOf, Time
-from streams.reading import Place, Reader, Record
+from streams.outside.reading import Place, Reader, Record
 from streams.records import words
 from streams.records.demand import StockAlerted
 from streams.records.events import decode_event

@@ -12,10 +12,10 @@ import msgspec
 from streams.campaigns.words import in_words
 from streams.commands.common import BROKER, JSON, TEXT
 from streams.decisions.churn_alert import OUTPUT, TASK
+from streams.outside.why import CampaignSeen, Standing, offer, standing
 from streams.records import portrait, words
 from streams.records.words import money, shown_day, shown_time
 from streams.settings import Settings
-from streams.why import CampaignSeen, Standing, offer, standing
 
 _OFFER = re.compile("[0-9a-f]{32}")
 

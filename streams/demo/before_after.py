@@ -10,13 +10,13 @@ import msgspec
 
 from streams.demo import of_run, samples
 from streams.demo.systems import NEVER_MS, Example, newest_about, similar
+from streams.outside.reading import Place, Reader
+from streams.outside.similar import Pictures
 from streams.pages.markup import Inside, section, tag
-from streams.reading import Place, Reader
 from streams.records import words
 from streams.records.described import ItemDescribed
 from streams.records.items import ItemListed, ItemReviewed
 from streams.records.searches import SearchRanked
-from streams.similar import Pictures
 from streams.topics import DESCRIBED, EMBEDDED, ENRICHED, PICTURED, REVIEWED, SEARCH_RANKINGS, Topic
 from training.datasets.complete_journey_items import Items
 

@@ -13,20 +13,20 @@ from typing import Any
 
 import msgspec
 
-from streams.brought import by_campaign
-from streams.campaigning import Campaigning, shop_vocabulary
 from streams.campaigns.reading import campaigns_of
 from streams.demo import of_run
 from streams.demo.recording import Recording
 from streams.demo.scrape import Samples, by
-from streams.inspect import progress
+from streams.outside.brought import by_campaign
+from streams.outside.campaigning import Campaigning, shop_vocabulary
+from streams.outside.inspect import progress
+from streams.outside.reading import Place, Reader
+from streams.outside.rollout import wait_campaigns
 from streams.producer.replay import event_time_ms
-from streams.reading import Place, Reader
 from streams.records.campaigns import CampaignSet
 from streams.records.effects import EffectMeasured
 from streams.records.events import ShopperEvent
 from streams.records.words import money, shown_day
-from streams.rollout import wait_campaigns
 from streams.settings import Settings
 from streams.topics import DAY_MS, EFFECTS
 

@@ -25,7 +25,7 @@ from streams.demo.story import choose, tell
 from streams.demo.summary import show, summary
 from streams.demo.systems import Example
 from streams.demo.watching import Watch
-from streams.reading import Reader
+from streams.outside.reading import Reader
 from streams.terminal import interruptible
 from training.datasets import COMPLETE_JOURNEY
 

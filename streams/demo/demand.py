@@ -11,15 +11,15 @@ import msgspec
 import numpy as np
 
 from streams.columns.arrays import Ints
-from streams.demand_book import CURRENT_DAYS, Demand, DemandBook
 from streams.demo.items import WEEKS
 from streams.demo.lately import lately
-from streams.reading import Place, Reader
+from streams.outside.demand_book import CURRENT_DAYS, Demand, DemandBook
+from streams.outside.reading import Place, Reader
+from streams.outside.versions import Versions
 from streams.records.demand import InventoryPlanned, PriceForecast, SalesForecast, StockAlerted, Units5
 from streams.records.words import shown_day
 from streams.settings import Settings
 from streams.topics import DAY_MS, INVENTORY, ITEM_ALERTS, PRICE_FORECASTS, SALES_FORECASTS
-from streams.versions import Versions
 from training.datasets.complete_journey_items import Items
 
 WEEK_MS = 7 * DAY_MS

@@ -15,8 +15,8 @@ from streams.demo.stage import DemoError, Stage, console
 from streams.demo.watching import Watch
 from streams.entities.item import ITEM
 from streams.entities.shopper import SHOPPER
-from streams.inspect import progress
-from streams.reading import Reader
+from streams.outside.inspect import progress
+from streams.outside.reading import Reader
 from streams.records.items import ITEM_RECORDS
 from streams.records.tags import tag_of
 from streams.terminal import TELL_SECONDS

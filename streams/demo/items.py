@@ -11,7 +11,7 @@ from streams.demo.lately import lately
 from streams.demo.scrape import by
 from streams.demo.stock import COVER_DAYS, LATE_DAYS, ORDER_EVERY_DAYS
 from streams.entities.item import ITEM
-from streams.reading import Place, Reader
+from streams.outside.reading import Place, Reader
 from streams.records.outcomes import ItemProfiled
 from streams.records.tags import tag_of
 from streams.records.words import money, shown_day

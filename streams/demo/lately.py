@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from streams.demo import of_run
-from streams.reading import Place, Reader
+from streams.outside.reading import Place, Reader
 from streams.records.outcomes import ItemOutcome
 from streams.topics import Topic
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from streams.reading import Place, Reader, Record
+from streams.outside.reading import Place, Reader, Record
 from streams.topics import Topic
 
 

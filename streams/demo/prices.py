@@ -9,8 +9,8 @@ from typing import Any
 import msgspec
 
 from streams.demo import of_run
-from streams.price_book import PriceBook, gain_of
-from streams.reading import Place, Reader
+from streams.outside.price_book import PriceBook, gain_of
+from streams.outside.reading import Place, Reader
 from streams.records.prices import PriceSuggested
 from streams.records.words import about
 from streams.topics import PRICES_SUGGESTED

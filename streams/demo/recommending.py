@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from streams.demo.stage import DemoError
+from streams.outside.rollout import NotServed, wait
+from streams.outside.versions import Versions
 from streams.producer.replay import event_time_ms
 from streams.records.events import ShopperEvent
 from streams.records.words import BECAUSE, shown_day
-from streams.rollout import NotServed, wait
 from streams.settings import Settings
-from streams.versions import Versions
 from training.datasets.complete_journey_items import Items
 
 TASK = "recommend"

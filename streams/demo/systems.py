@@ -18,10 +18,10 @@ import msgspec
 from streams.decisions.churn_alert import OUTPUT, TASK
 from streams.demo import of_run, samples
 from streams.demo.recording import Judged, Recording
+from streams.outside.reading import Place, Reader, Record
+from streams.outside.similar import NoPicture, Pictures
 from streams.processing.partitioning import homes
-from streams.reading import Place, Reader, Record
 from streams.records import words
-from streams.similar import NoPicture, Pictures
 from streams.topics import (
     ADS,
     ALERTS,

@@ -17,7 +17,7 @@ from rich.text import Text
 
 from streams.access import Access
 from streams.demo.recording import Recording
-from streams.reading import Place, Reader
+from streams.outside.reading import Place, Reader
 from streams.records import words
 from streams.records.offers import OfferMade, OfferWithheld
 from streams.records.outcomes import ChurnAlerted

@@ -5,10 +5,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from models.nearest import unknown
 from streams.entities.campaign import CAMPAIGN
 from streams.entities.item import ITEM
 from streams.entities.shopper import SHOPPER
-from streams.nearest import unknown
 from streams.processing.entity import Entity
 from streams.topics import INTERNAL, TOPICS, Topic, changelog_name, table_name
 

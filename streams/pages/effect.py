@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from math import floor, log10
 from xml.etree.ElementTree import Element
 
-from streams.brought import (
+from streams.outside.brought import (
     MEASURE_COLUMNS,
     NOTHING,
     PART_COLUMNS,

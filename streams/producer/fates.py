@@ -10,11 +10,11 @@ from itertools import chain, islice
 from streams.entities.contents import find
 from streams.entities.item import ITEM
 from streams.entities.shopper import SHOPPER
-from streams.inspect import Progress, progress, watermarks
+from streams.outside.inspect import Progress, progress, watermarks
+from streams.outside.reading import Reader, committed
 from streams.processing.decode import NO_TIME
 from streams.processing.partitioning import homes
 from streams.producer.replay import Record, ReplayError, Sent
-from streams.reading import Reader, committed
 from streams.records.words import shown_time
 from streams.settings import Settings
 from streams.topics import CARRIED, EVENTS

@@ -16,9 +16,9 @@ from kafka.errors import KafkaError
 from kafka.partitioner import DefaultPartitioner
 
 from streams.access import Access
-from streams.archive import Archive
+from streams.outside.archive import Archive
+from streams.outside.reading import Place
 from streams.processing.partitioning import homes
-from streams.reading import Place
 from streams.records.events import ClockTicked, ShopperEvent, decode_event
 from streams.records.items import ItemRecord, item_decoder
 from streams.records.produced import FAMILY_OF, WORKERS_TYPES, family_of, key_of, type_of

@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 
 from streams.entities.shopper import SHOPPER
+from streams.outside.rehearsal import Stage, running_always
+from streams.outside.rehearsed import RehearsalError, Rehearsed
 from streams.processing.partition import PartitionProcessor
 from streams.processing.rules import Rules
 from streams.records import events as e
 from streams.records.campaigns import CampaignSet
 from streams.records.news import ItemAvailable, encode_news
-from streams.rehearsal import Stage, running_always
-from streams.rehearsed import RehearsalError, Rehearsed
 from streams.settings import Settings
 from tests.budget.stream import NoModels
 from tests.campaigns.builders import campaign

@@ -9,10 +9,10 @@ import msgspec
 import pytest
 from click.testing import CliRunner, Result
 
-from streams import demand_book
 from streams.cli import cli, told
-from streams.demand_book import DemandBook, Foretold, NothingForetold
-from streams.reading import Record
+from streams.outside import demand_book
+from streams.outside.demand_book import DemandBook, Foretold, NothingForetold
+from streams.outside.reading import Record
 from streams.records.demand import SalesForecast
 from tests.demand import forecast, plan, price, suggestion
 

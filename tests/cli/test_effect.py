@@ -12,9 +12,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from streams.access import Access
-from streams.brought import Brought, by_campaign
 from streams.budget.ledger import Balance
 from streams.cli import cli, main
+from streams.outside.brought import Brought, by_campaign
 from streams.records.effects import EffectMeasured
 from streams.records.words import shown_day
 from tests.effects.reports import FIRST, measured, reports
@@ -173,9 +173,9 @@ def test_an_unknown_campaign_is_a_misuse(monkeypatch: pytest.MonkeyPatch, capsys
         def whole(self, topic: str) -> tuple[()]:
             return ()
 
-    monkeypatch.setattr("streams.brought.Reader", Nothing)
+    monkeypatch.setattr("streams.outside.brought.Reader", Nothing)
     book = type("Book", (), {"campaigns": {"win-back": None, "carts": None}})
-    monkeypatch.setattr("streams.brought.read", lambda access: book)
+    monkeypatch.setattr("streams.outside.brought.read", lambda access: book)
     monkeypatch.setattr(sys, "argv", ["offerstream", "effect", "winback"])
     with pytest.raises(SystemExit) as ended:
         main()

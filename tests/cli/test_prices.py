@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from streams import price_book
 from streams.cli import cli
 from streams.commands import prices as commands
-from streams.price_book import NoSuggestion, PriceBook
+from streams.outside import price_book
+from streams.outside.price_book import NoSuggestion, PriceBook
 from streams.records.outcomes import Due, ModelUsed
 from streams.records.prices import Between, PriceDecided, PriceSuggested
 

@@ -13,7 +13,7 @@ from streams.admin import TopicError
 from streams.cli import cli
 from streams.commands import reviews
 from streams.commands.reviews import NoReviews
-from streams.reading import Place, Record
+from streams.outside.reading import Place, Record
 from streams.records.reviewed import ReviewsTold
 from tests.decisions.test_reviews_told import MIXED, run
 

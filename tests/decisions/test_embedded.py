@@ -18,13 +18,13 @@ from models.registry import task
 from streams.demo.samples import PICTURED as SAMPLE
 from streams.demo.samples import photos
 from streams.entities.item import ITEM
+from streams.outside.similar import NoPicture, Pictures
 from streams.processing.partition import PartitionProcessor
 from streams.processing.rules import Rules
 from streams.records import items as i
 from streams.records.embedded import MODALITIES, Embedded, ItemEmbedded, Modality, in_words
 from streams.records.outcomes import Due, ModelUsed
 from streams.records.pictured import Likely
-from streams.similar import NoPicture, Pictures
 from streams.topics import EMBEDDED, TOPIC_OF
 from tests.features.files import picture, tone, wav
 from tests.items import ItemLog, item_logs, item_slices

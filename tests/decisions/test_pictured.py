@@ -21,12 +21,12 @@ from streams.demo.samples import PICTURED as SAMPLE
 from streams.demo.samples import photos
 from streams.entities.item import ITEM
 from streams.features.payload.picture import MAX_BYTES
+from streams.outside.similar import NoPicture, Pictures
 from streams.processing.partition import PartitionProcessor
 from streams.processing.rules import Rules
 from streams.records import items as i
 from streams.records.outcomes import Due, ItemProfiled, ModelUsed
 from streams.records.pictured import ItemPictured, Likely, Look, in_words
-from streams.similar import NoPicture, Pictures
 from streams.topics import PICTURED, TOPIC_OF
 from tests.features.files import picture
 from tests.items import ItemLog, item_logs, item_slices

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from streams.columns.layout import Rows
 from streams.decisions.promotion import Offer, PromotionPolicy, Prospect, Withheld, offer_times
 from streams.entities.shopper import SHOPPER
+from streams.outside.why import missing
 from streams.processing.partition import row_layout
-from streams.why import missing
 from tests.shoppers import DAY, NOON
 
 POLICY = PromotionPolicy(holdout_share=0.0)

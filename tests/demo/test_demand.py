@@ -10,14 +10,14 @@ import msgspec
 import numpy as np
 import pytest
 
-from streams.demand_book import DemandBook
 from streams.demo import lately
 from streams.demo.demand import Sold, held, of_records, weeks
 from streams.demo.demand_shown import lines, shown
 from streams.demo.lately import lately as read_lately
 from streams.demo.nights import NIGHTS, Nights
+from streams.outside.demand_book import DemandBook
+from streams.outside.reading import Place, Record
 from streams.pages.markup import text_of
-from streams.reading import Place, Record
 from streams.records.demand import SalesForecast, StockAlerted
 from streams.records.outcomes import ItemOutcome
 from streams.topics import DAY_MS, ITEM_ALERTS, SALES_FORECASTS

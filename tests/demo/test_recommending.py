@@ -18,7 +18,7 @@ from streams.columns.shopper_events import item_code
 from streams.demo.recommending import FOLDER, OwnModel, in_words
 from streams.features.kinds.bought import whole
 from streams.features.shopper import CATALOGUE
-from streams.goes_with import UnknownItems, going_with
+from streams.outside.goes_with import UnknownItems, going_with
 from streams.settings import Settings
 from tests.demo.test_sending import ms
 from tests.shoppers import ordered, viewed

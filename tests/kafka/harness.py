@@ -23,7 +23,7 @@ from streams.broker.embedded import free_ports
 from streams.entities import contents
 from streams.entities.item import ITEM
 from streams.entities.shopper import SHOPPER
-from streams.inspect import changelog_values
+from streams.outside.inspect import changelog_values
 from streams.processing.entity import Entity
 from streams.processing.partition import PartitionProcessor, outputs_of, row_layout
 from streams.processing.rules import Rules

@@ -8,8 +8,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from streams.outside.rehearsed import RehearsalError
 from streams.records.ads import AdDecided
-from streams.rehearsed import RehearsalError
 from streams.topics import ADS
 from tests.decisions.test_ads import decided
 from tests.kafka.harness import Cluster

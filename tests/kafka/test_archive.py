@@ -11,11 +11,11 @@ import pytest
 
 from models.store import Shelf
 from streams.admin import admin_client, create, identities
-from streams.archive import Archive
 from streams.entities import contents
 from streams.entities.shopper import SHOPPER
+from streams.outside.archive import Archive
+from streams.outside.reading import Reader
 from streams.processing.partition import outputs_of, row_layout
-from streams.reading import Reader
 from streams.state.arena import Codec
 from streams.topics import EVENTS
 from tests import processes

@@ -18,7 +18,7 @@ from streams.admin import TopicError
 from streams.budget.ledger import Balance
 from streams.campaign_book import publish
 from streams.entities.campaign import CAMPAIGN, CampaignSide
-from streams.inspect import changelog_values, features_at
+from streams.outside.inspect import changelog_values, features_at
 from streams.processing.entity import Entity
 from streams.processing.partition import PartitionProcessor
 from streams.processing.spending import PURSES, Spending, homes_of

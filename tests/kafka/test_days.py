@@ -7,7 +7,7 @@ from datetime import datetime
 
 import pytest
 
-from streams.inspect import features_at
+from streams.outside.inspect import features_at
 from tests.kafka.harness import Cluster
 from tests.shoppers import log_of, viewed
 

@@ -11,13 +11,13 @@ from click.testing import CliRunner, Result
 from confluent_kafka import Producer
 
 from streams.campaign_book import UnknownCampaign, publish
-from streams.campaigning import shop_vocabulary
 from streams.campaigns import examples
 from streams.campaigns.reading import campaigns_of
 from streams.cli import cli
+from streams.outside.campaigning import shop_vocabulary
+from streams.outside.rehearsed import RehearsalError
 from streams.records.campaign_changes import CampaignApplied
 from streams.records.outcomes import encode_outcome
-from streams.rehearsed import RehearsalError
 from streams.topics import EFFECTS, EVENTS
 from tests.campaigns.test_rehearsal import DAYS, PAST, orders
 from tests.effects.reports import measured, reports

@@ -15,7 +15,7 @@ from confluent_kafka import Producer
 from streams.admin import TopicError, create
 from streams.entities.contents import ENTITIES
 from streams.entities.item import ITEM
-from streams.inspect import features_at
+from streams.outside.inspect import features_at
 from streams.processing.decode import original_bytes
 from streams.records.events import ClockTicked, encode_event
 from streams.topics import ALERTS, DEAD_LETTERS, EVENTS, SCORES, TOPICS

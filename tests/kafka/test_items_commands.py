@@ -17,7 +17,7 @@ import pytest
 from streams.admin import TopicError
 from streams.entities.item import ITEM
 from streams.features.payload.picture import MAX_BYTES
-from streams.inspect import features_at
+from streams.outside.inspect import features_at
 from streams.producer.replay import records_of
 from streams.records.items import ItemListed, ItemReviewed, StockCounted, encode_item_record
 from streams.topics import CATALOG, EVENTS, REVIEWS, STOCK

@@ -15,16 +15,16 @@ from confluent_kafka import Producer
 from models.artifact import ArtifactError
 from models.registry import task
 from models.store import Shelf, Store
-from streams import rollout
 from streams.cli import cli
 from streams.control import Control, publish, read
 from streams.entities.item import ITEM
-from streams.reading import Reader
+from streams.outside import rollout
+from streams.outside.reading import Reader
+from streams.outside.rollout import NotServed, wait
+from streams.outside.versions import Versions
 from streams.records.events import encode_event
 from streams.records.serving import CanaryRolledBack, ModelsChosen, Stages
-from streams.rollout import NotServed, wait
 from streams.topics import EVENTS
-from streams.versions import Versions
 from tests.kafka.harness import Cluster
 from tests.kafka.test_swap import serving
 from tests.models.variants import variant

@@ -12,8 +12,8 @@ from click.testing import CliRunner
 from confluent_kafka import Producer
 from rich.console import Console
 
-from streams import followed
 from streams.cli import cli
+from streams.outside import followed
 from streams.topics import OFFER_OUTCOMES, RECEIPTS
 from tests.effects.receipts import outcome, receipt
 from tests.kafka.harness import Cluster

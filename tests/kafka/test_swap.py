@@ -11,9 +11,9 @@ import msgspec
 import pytest
 
 from models.registry import task
+from streams.outside.versions import Versions
 from streams.records.serving import CanaryRolledBack
 from streams.topics import CONTROL, EVENTS, SCORES
-from streams.versions import Versions
 from tests.kafka.harness import SHORT, Cluster, Worker
 from tests.models.variants import variant
 from tests.shoppers import random_history

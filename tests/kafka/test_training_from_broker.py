@@ -13,9 +13,9 @@ from rich.console import Console
 
 from models.registry import task
 from streams.cli import cli
+from streams.outside.versions import Versions
 from streams.records.events import ClockTicked, ShopperEvent, decode_event
 from streams.topics import EVENTS
-from streams.versions import Versions
 from tests.kafka.harness import Cluster
 from tests.models.variants import variant
 from tests.shoppers import NOON, Log, log_of, ordered, random_history, viewed

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streams.columns.arrays import Bools, Ints
-from streams.coupon_loading import CodesError, codes_of, records, split
+from streams.outside.coupon_loading import CodesError, codes_of, records, split
 from streams.processing.coupon_pools import CODES, GIVEN, CouponPools, Stock
 from streams.records.coupons import CouponsLoaded
 from streams.records.events import decode_event

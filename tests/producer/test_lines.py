@@ -11,7 +11,7 @@ from threading import Thread
 
 import pytest
 
-from streams.producer.lines import Lines, LinesError
+from streams.outside.lines import Lines, LinesError
 from streams.topics import MAX_EVENT_MESSAGE
 
 PLAIN = b'{"a": 1}\n\n{"b": 2}\r\n{"c": 3}'

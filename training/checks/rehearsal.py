@@ -14,19 +14,19 @@ from pathlib import Path
 from typing import Any
 
 from models.store import Shelf
-from streams.campaigning import shop_vocabulary
 from streams.campaigns.reading import campaigns_of
 from streams.effects.moments import Moments
 from streams.effects.sums import COLUMNS
 from streams.entities.shopper import SHOPPER
+from streams.outside.campaigning import shop_vocabulary
+from streams.outside.rehearsal import OF_OFFERS, SLICE, Stage, running_always
+from streams.outside.rehearsed import DAY_MS, RehearsalError, Rehearsed
 from streams.processing.partition import PartitionProcessor
 from streams.records.campaigns import CampaignSet
 from streams.records.events import ShopperEvent, encode_event
 from streams.records.news import AnyItemNews
 from streams.records.slices import Slice
 from streams.records.words import when_ms
-from streams.rehearsal import OF_OFFERS, SLICE, Stage, running_always
-from streams.rehearsed import DAY_MS, RehearsalError, Rehearsed
 from streams.settings import Settings
 from training.datasets import DATASETS
 from training.times import parse_time

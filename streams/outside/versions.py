@@ -21,10 +21,10 @@ from models.store import Shelf, Store
 from streams.control import Control, publish, read
 from streams.entities.contents import find
 from streams.monitoring import kinds
+from streams.outside.reading import Reader
+from streams.outside.rollout import Served, served
 from streams.processing.serving import load
-from streams.reading import Reader
 from streams.records.serving import Stages, StagesSet
-from streams.rollout import Served, served
 from streams.settings import Settings
 
 Stage = Literal["shadow", "canary", "live"]

@@ -9,13 +9,13 @@ from typing import Any
 
 import msgspec
 
+from models.nearest import unknown
 from streams.admin import TopicError
 from streams.budget.ledger import Balance
 from streams.campaign_book import UnknownCampaign, read
 from streams.entities.campaign import CAMPAIGN
-from streams.inspect import progress
-from streams.nearest import unknown
-from streams.reading import Reader
+from streams.outside.inspect import progress
+from streams.outside.reading import Reader
 from streams.records.effects import EffectMeasured, Range
 from streams.records.words import money, shown_time
 from streams.settings import Settings

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from models.nearest import hint
 from streams.columns.shopper_events import item_code
 from streams.decisions.recommendations import FOR_CARTS
 from streams.features.kinds.bought import code_of, halves
 from streams.features.kinds.cart import CART_TOLD
-from streams.nearest import hint
 
 TASK, IN_CART = "recommend", "items.in_cart"
 

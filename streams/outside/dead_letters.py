@@ -11,7 +11,7 @@ import msgspec
 
 from streams.access import Access
 from streams.admin import TopicError
-from streams.reading import Reader
+from streams.outside.reading import Reader
 from streams.records.outcomes import DeadLetter
 from streams.topics import DEAD_LETTERS
 

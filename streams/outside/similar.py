@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from streams.access import Access
 from streams.decisions.looks import STEPS
-from streams.reading import Reader
+from streams.outside.reading import Reader
 from streams.records.embedded import ItemEmbedded
 from streams.records.pictured import ItemPictured, Look
 from streams.topics import EMBEDDED, PICTURED

@@ -17,6 +17,7 @@ from streams.decisions.favourite import ADDRESS as FAVOURITE
 from streams.entities.campaign import CampaignSide
 from streams.entities.shopper import SHOPPER, ShopperSide
 from streams.features.kinds.taste import code
+from streams.outside.reading import Reader
 from streams.processing.coupon_pools import Stock
 from streams.processing.decode import NO_TIME
 from streams.processing.entity import Entity, Start
@@ -27,7 +28,6 @@ from streams.processing.partition import PartitionProcessor
 from streams.processing.partitioning import WORKERS, homes
 from streams.processing.rules import Rules
 from streams.processing.side import watermark_of
-from streams.reading import Reader
 from streams.records import words
 from streams.records.events import decode_event
 from streams.records.serving import Stages

@@ -9,8 +9,8 @@ import msgspec
 
 from streams.access import Access
 from streams.effects.decided import Joined, join
-from streams.producer.lines import Lines
-from streams.reading import Reader
+from streams.outside.lines import Lines
+from streams.outside.reading import Reader
 from streams.records.effects import OfferOutcome
 from streams.records.receipts import Receipt
 from streams.topics import OFFER_OUTCOMES, RECEIPTS

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from streams.access import Access
 from streams.campaigns.draws import digest
 from streams.compacted import put_at
-from streams.inspect import progress
+from streams.outside.inspect import progress
+from streams.outside.reading import Reader
 from streams.processing.coupon_pools import Stock
-from streams.reading import Reader
 from streams.records.coupons import CODE_PATTERN, MOST_CODES, CouponsLoaded
 from streams.records.events import encode_event
 from streams.settings import Settings

@@ -10,6 +10,7 @@ from functools import cached_property
 
 from msgspec.structs import replace
 
+from models.nearest import unknown
 from models.registry import TASKS
 from streams.campaign_book import CampaignBook, UnknownCampaign, publish, read
 from streams.campaigns.lexer import ExpressionError
@@ -17,12 +18,11 @@ from streams.campaigns.plan import Plans
 from streams.campaigns.reading import takers
 from streams.campaigns.terms import NEWS_TRIGGERS
 from streams.campaigns.vocabulary import Vocabulary, vocabulary
-from streams.coupon_loading import shares, stocks
 from streams.entities.shopper import SHOPPER
-from streams.inspect import progress
-from streams.nearest import unknown
+from streams.outside.coupon_loading import shares, stocks
+from streams.outside.inspect import progress
+from streams.outside.reading import Reader
 from streams.processing.coupon_pools import Stock
-from streams.reading import Reader
 from streams.records.campaign_changes import CampaignApplied, CampaignChange, ShopApplied
 from streams.records.campaigns import MAX_CAMPAIGNS, Campaign, CampaignSet, Shop, encode
 from streams.settings import Settings

@@ -20,11 +20,11 @@ from streams.columns.arrays import Ints
 from streams.decisions import churn_alert, promotion
 from streams.decisions.promotion import PromotionPolicy, Prospect
 from streams.decisions.shopper_profile import NOTED
-from streams.inspect import favourite_category, features_of, identified_as, newest_ms, state_of
+from streams.outside.inspect import favourite_category, features_of, identified_as, newest_ms, state_of
+from streams.outside.reading import Place, Reader
 from streams.processing.folding import LAST_EVENT
 from streams.processing.partition import PartitionProcessor
 from streams.processing.partitioning import WORKERS, homes
-from streams.reading import Place, Reader
 from streams.records.ads import AdDecided
 from streams.records.offers import OfferMade, OfferWithheld
 from streams.records.outcomes import AnyOutcome, ChurnAlerted, ItemsRecommended, Scored

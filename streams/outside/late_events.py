@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import msgspec
 
 from streams.access import Access
-from streams.reading import Reader, Record
+from streams.outside.reading import Reader, Record
 from streams.records.outcomes import LateEvent
 from streams.settings import Settings
 from streams.topics import LATE

@@ -9,7 +9,7 @@ from typing import TypeVar
 import msgspec
 
 from streams.access import Access
-from streams.reading import Reader
+from streams.outside.reading import Reader
 from streams.records.demand import InventoryPlanned, PriceForecast, SalesForecast
 from streams.records.prices import PriceSuggested
 from streams.records.words import about, shown_day

@@ -13,9 +13,9 @@ from streams.admin import TopicError
 from streams.control import Control, decode
 from streams.entities.contents import find
 from streams.entities.shopper import SHOPPER
-from streams.inspect import Progress, progress
+from streams.outside.inspect import Progress, progress
+from streams.outside.reading import Reader, members
 from streams.processing.entity import Entity
-from streams.reading import Reader, members
 from streams.records.serving import ChangeRefused, Stages
 from streams.settings import Settings
 from streams.topics import CONTROL

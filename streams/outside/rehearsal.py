@@ -23,13 +23,14 @@ from streams.campaigns.asking import Afforded, Asked
 from streams.columns.arrays import Hashes, Ints
 from streams.effects.attribution import Opened
 from streams.entities.shopper import SHOPPER, ShopperSide
-from streams.inspect import Held, changelog_values
+from streams.outside.inspect import Held, changelog_values
+from streams.outside.reading import Reader
+from streams.outside.rehearsed import DAY_MS, RehearsalError, Rehearsed
 from streams.processing.entity import Start
 from streams.processing.in_force import OtherRules
 from streams.processing.model import Shelf
 from streams.processing.partition import PartitionProcessor
 from streams.processing.rules import Rules
-from streams.reading import Reader
 from streams.records.campaigns import Campaign, CampaignSet
 from streams.records.events import (
     MAX_ID_LENGTH,
@@ -48,7 +49,6 @@ from streams.records.outcomes import AnyOutcome
 from streams.records.serving import CampaignsChosen
 from streams.records.slices import Slice
 from streams.records.words import when_ms
-from streams.rehearsed import DAY_MS, RehearsalError, Rehearsed
 from streams.settings import Settings
 from streams.state.keys import PROGRESS
 from streams.topics import EVENTS

@@ -20,7 +20,7 @@ from itertools import groupby
 import msgspec
 
 from streams.admin import Identity
-from streams.reading import Reader, Record
+from streams.outside.reading import Reader, Record
 from streams.topics import SOURCES
 
 #: A file holds no more records, and no more bytes of keys and values, than these.

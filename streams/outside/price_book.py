@@ -8,7 +8,7 @@ import msgspec
 
 from streams.access import Access
 from streams.compacted import put
-from streams.reading import Reader
+from streams.outside.reading import Reader
 from streams.records.prices import PriceDecided, PriceSuggested
 from streams.topics import PRICES_DECIDED, PRICES_SUGGESTED
 
