@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from training import redraws
 
 Floats = npt.NDArray[np.float64]
 
@@ -73,22 +75,8 @@ def intervals(
 ) -> dict[str, dict[str, tuple[float, float]]]:
     """95% bootstrap intervals, by measure (``mae_95``, ``spearman_95``), of each answer and of ``ours - NAME``; each
     row is a shopper, and the same redraws serve all, so differences are paired."""
-    rng = np.random.default_rng(seed)
-    found: dict[str, dict[str, list[float]]] = {"mae_95": {}, "spearman_95": {}}
-    for _ in range(rounds):
-        some = rng.integers(0, len(label), len(label))
-        for key, value in (("mae_95", _mae), ("spearman_95", spearman)):
-            drawn = {name: value(label[some], answer[some]) for name, answer in answers.items()}
-            drawn |= {f"ours - {name}": drawn["ours"] - v for name, v in drawn.items() if name != "ours"}
-            for name, v in drawn.items():
-                found[key].setdefault(name, []).append(v)
-    return {
-        key: {
-            name: (round(float(np.quantile(v, 0.025)), 4), round(float(np.quantile(v, 0.975)), 4))
-            for name, v in told.items()
-        }
-        for key, told in found.items()
-    }
+    measures: dict[str, redraws.Measure] = {"mae_95": _mae, "spearman_95": spearman}
+    return redraws.measured(measures, label, answers, redraws.of_rows(len(label), seed, rounds))
 
 
 def curves(label: Floats, answer: Floats, groups: int = 10) -> dict[str, list[list[float]]]:
@@ -130,24 +118,3 @@ def compare(
         within = {name: a[mask] for name, a in points.items()}
         found["segments"][segment] = {"models": models, **intervals(label[mask], within, seed)}
     return found
-
-
-def importance(
-    answer: Callable[[npt.NDArray[np.float32]], npt.NDArray[Any]],
-    x: npt.NDArray[np.float32],
-    label: Floats,
-    features: Sequence[str],
-    seed: int,
-    most: int = 12,
-) -> list[list[Any]]:
-    """The features (one number each) whose shuffling among rows costs most rank correlation, with what it costs."""
-    rng = np.random.default_rng(seed)
-    some = rng.permutation(len(x))[:8_000]
-    x, label = x[some], label[some]
-    whole = spearman(label, answer(x))
-    found: list[list[Any]] = []
-    for k, name in enumerate(features):
-        shuffled = x.copy()
-        shuffled[:, k] = x[rng.permutation(len(x)), k]
-        found.append([name, round(whole - spearman(label, answer(shuffled)), 4)])
-    return sorted(found, key=lambda pair: -pair[1])[:most]

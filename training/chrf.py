@@ -12,6 +12,8 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from training import redraws
+
 LONGEST, BETA = 6, 2.0
 
 
@@ -45,19 +47,12 @@ def intervals(
     counted: dict[str, npt.NDArray[np.int64]], group: npt.NDArray[np.int64], seed: int, rounds: int = 500
 ) -> dict[str, tuple[float, float]]:
     """95% bootstrap intervals of each, and of ``ours - NAME`` for each other; groups are redrawn whole."""
-    rng = np.random.default_rng(seed)
     _, place = np.unique(group, return_inverse=True)
     sums = {name: np.zeros((place.max() + 1, LONGEST, 3), np.int64) for name in counted}
     for name, each in counted.items():
         np.add.at(sums[name], place, each)
     drawn: dict[str, list[float]] = {name: [] for name in counted}
-    for _ in range(rounds):
-        some = rng.integers(0, place.max() + 1, place.max() + 1)
+    for some in redraws.of_rows(int(place.max()) + 1, seed, rounds):
         for name in counted:
             drawn[name].append(chrf(sums[name][some]))
-    found = {name: np.array(values) for name, values in drawn.items()}
-    found |= {f"ours - {name}": found["ours"] - values for name, values in found.items() if name != "ours"}
-    return {
-        name: (round(float(np.quantile(v, 0.025)), 2), round(float(np.quantile(v, 0.975)), 2))
-        for name, v in found.items()
-    }
+    return redraws.intervals(drawn, digits=2)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from training import amounts
+from training import amounts, redraws
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -44,22 +44,8 @@ def compare(
     (``spearman_95``, ``wape_95``). ``answers`` must hold ``ours``."""
     points = {name: a if a.ndim == 1 else a[:, a.shape[1] // 2] for name, a in answers.items()}
     models = {name: measure(label, a, levels) for name, a in answers.items()}
-    order = np.argsort(item, kind="stable")
-    names, starts = np.unique(item[order], return_index=True)
-    parts = np.split(order, starts[1:])
-    rng = np.random.default_rng(seed)
-    drawn: dict[str, dict[str, list[float]]] = {"wape_95": {}, "spearman_95": {}}
-    for _ in range(ROUNDS):
-        some = np.concatenate([parts[i] for i in rng.integers(0, len(names), len(names))])
-        for key, value in (("wape_95", wape), ("spearman_95", amounts.spearman)):
-            found = {name: value(label[some], a[some]) for name, a in points.items()}
-            found |= {f"ours - {name}": found["ours"] - v for name, v in found.items() if name != "ours"}
-            for name, v in found.items():
-                drawn[key].setdefault(name, []).append(v)
-    intervals = {
-        key: {n: (round(float(np.quantile(v, 0.025)), 4), round(float(np.quantile(v, 0.975)), 4)) for n, v in d.items()}
-        for key, d in drawn.items()
-    }
+    measures: dict[str, redraws.Measure] = {"wape_95": wape, "spearman_95": amounts.spearman}
+    intervals = redraws.measured(measures, label, points, redraws.of_groups(item, seed, ROUNDS))
     return {
         "segments": {"all": {"models": models, **intervals}},
         "curves": {name: amounts.curves(label, a) for name, a in points.items()},

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from sklearn import metrics
 
 from streams.monitoring.quality import auc, calibration, expected_calibration_error
+from training import redraws
 
 Floats = npt.NDArray[np.float64]
 
@@ -25,22 +26,7 @@ def auc_interval(
 
     ``scores`` must hold ``ours``. The same redraws serve all, so the differences are paired.
     """
-    rng = np.random.default_rng(seed)
-    order = np.argsort(group, kind="stable")
-    names, starts = np.unique(group[order], return_index=True)
-    parts = np.split(order, starts[1:])
-    found: dict[str, list[float]] = {}
-    for _ in range(rounds):
-        rows = np.concatenate([parts[i] for i in rng.integers(0, len(names), len(names))])
-        drawn = {name: auc(label[rows], score[rows]) for name, score in scores.items()}
-        for name, value in drawn.items():
-            found.setdefault(name, []).append(value)
-            if name != "ours":
-                found.setdefault(f"ours - {name}", []).append(drawn["ours"] - value)
-    return {
-        name: (round(float(np.nanquantile(v, 0.025)), 4), round(float(np.nanquantile(v, 0.975)), 4))
-        for name, v in found.items()
-    }
+    return redraws.measured({"auc_95": auc}, label, scores, redraws.of_groups(group, seed, rounds))["auc_95"]
 
 
 def measure(label: npt.NDArray[Any], score: npt.NDArray[Any]) -> dict[str, float]:
@@ -138,17 +124,13 @@ def share_interval(
 ) -> dict[str, tuple[float, float]]:
     """95% bootstrap intervals of each share of hits (or mean), and of ``ours / NAME`` for each other; shoppers are
     redrawn."""
-    rng = np.random.default_rng(seed)
     _, place = np.unique(group, return_inverse=True)
     count = np.bincount(place)
-    drawn = rng.multinomial(len(count), np.full(len(count), 1 / len(count)), rounds)
+    drawn = redraws.how_often(len(count), seed, rounds)
     total = drawn @ count
     shares = {name: drawn @ np.bincount(place, h) / total for name, h in hit.items()}
     shares |= {f"ours / {name}": shares["ours"] / np.maximum(s, 1e-9) for name, s in shares.items() if name != "ours"}
-    return {
-        name: (round(float(np.quantile(v, 0.025)), 4), round(float(np.quantile(v, 0.975)), 4))
-        for name, v in shares.items()
-    }
+    return {name: redraws.ends(v) for name, v in shares.items()}
 
 
 def importance(
@@ -158,18 +140,19 @@ def importance(
     widths: Sequence[tuple[str, int]],
     seed: int,
     most: int = 12,
+    of: redraws.Measure = auc,
 ) -> list[list[Any]]:
-    """The features whose shuffling among rows costs most AUC, with what it costs. ``widths``: each feature and how many
-    columns of ``x`` it takes; they are shuffled together."""
+    """The features whose shuffling among rows costs most AUC, or most ``of`` another measure, with what it costs.
+    ``widths``: each feature and how many columns of ``x`` it takes; they are shuffled together."""
     rng = np.random.default_rng(seed)
     some = rng.permutation(len(x))[: min(IMPORTANCE_ROWS, max(1, IMPORTANCE_NUMBERS // x.shape[1]))]
     x, label = x[some], label[some]
-    whole = auc(label, answer(x))
+    whole = of(label, answer(x))
     found: list[list[Any]] = []
     start = 0
     for name, width in widths:
         shuffled, columns = x.copy(), slice(start, start + width)
         shuffled[:, columns] = x[rng.permutation(len(x)), columns]
-        found.append([name, round(whole - auc(label, answer(shuffled)), 4)])
+        found.append([name, round(whole - of(label, answer(shuffled)), 4)])
         start += width
     return sorted(found, key=lambda pair: -pair[1])[:most]

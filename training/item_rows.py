@@ -9,16 +9,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from models.artifact import Artifact
 from streams.features.kinds.decay import DAY_MS
-from training import export
 from training.history import History
 from training.items import Sales
 from training.job import CutHistory, FeatureRows, Job
 from training.labels.horizons import Labels
 from training.networks.tabular import answers_of
 from training.replay import Rows
-from training.split import Leak, window
+from training.shops import importance
+from training.split import Leak
 
 Rows32 = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
@@ -53,6 +52,10 @@ class Shop:
         return told & late & np.isfinite(self.came.value).any(axis=1)
 
 
+#: What is measured of one shop, by output: of our network's answers, beside those of the champion, if there is one.
+Measured = Callable[[Job, Shop, dict[str, Rows32], dict[str, Any] | None], dict[str, Any]]
+
+
 def shop_of(job: Job, given: CutHistory, came: Callable[[History, Rows], Labels], days: int) -> Shop:
     """Rows at the ends of days, labels of so many ``days`` at most, and which rows are tested: those at the ends of
     days a week apart after the cut, of which all is known. Raises ``Leak``."""
@@ -69,19 +72,17 @@ def shop_of(job: Job, given: CutHistory, came: Callable[[History, Rows], Labels]
     return shop
 
 
-def split_of(shops: Sequence[Shop], rule: str) -> dict[str, Any]:
-    """What a card says of its split."""
-    return {
-        "rule": rule,
-        "windows": {s.name: window(s.table.history, s.given.cut_ms) for s in shops},
-        "rows": {s.name: {"trained on": int(s.known(0).sum()), "tested on": int(s.test.sum())} for s in shops},
-    }
-
-
-def proven(job: Job, shops: Sequence[Shop], network: Any, card: dict[str, Any]) -> Artifact:
-    """The network as an artifact, proven equal on rows that were tested. Raises ``NotEqual``."""
-    tested = np.concatenate([s.x[s.test][:: max(1, int(s.test.sum()) // 700)] for s in shops])
-    rows = np.random.default_rng(job.seed).permutation(tested)
-    taught = np.concatenate([s.x[s.known(0)][::7] for s in shops])
-    onnx = export.to_onnx(network, job.task)
-    return export.proven(job.task, onnx, lambda x: answers_of(network, x), rows, taught, card, job.upstream)
+def metrics_of(
+    job: Job, shops: Sequence[Shop], network: Any, measured: Measured, outputs: Sequence[str], features: Sequence[str]
+) -> dict[str, Any]:
+    """By shop, what a card says: what is ``measured`` of the network beside others, and what each of the first features
+    is worth to each of the ``outputs``, one per horizon."""
+    metrics = {}
+    for s in shops:
+        champion = None if job.champion is None else job.champion.score(s.x[s.test])
+        found = measured(job, s, answers_of(network, s.x[s.test]), champion)
+        for h, output in enumerate(outputs):
+            label = s.came.value[s.test, h].astype(np.float64)
+            found[output] |= importance(job, s, network, output, label, features)
+        metrics[s.name] = found
+    return metrics

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from training import redraws
 from training.elasticities import known_of, priors_of
 from training.networks.elasticity import OF_CATEGORY, REVENUE, UNITS, own_slope, posterior, weeks_of
 
@@ -71,13 +72,10 @@ def brought(x: Floats, price: Floats, cost: Floats, to: Floats, weeks: int) -> F
 def compared(gains: Mapping[str, Floats], base: Floats, seed: int) -> dict[str, Any]:
     """Percent of the profit of all items that each policy brings more than the prices that held, and ours more than
     each other one, with 95% intervals; ``base``: profit a week of each item at the price that held."""
-    rng = np.random.default_rng(seed)
-    n = len(base)
-    draws = rng.multinomial(n, np.full(n, 1 / n), ROUNDS)
+    draws = redraws.how_often(len(base), seed, ROUNDS)
     beside = {f"ours - {name}": gains["ours"] - gain for name, gain in gains.items() if name != "ours"}
     found = {}
     for name, gain in {**gains, **beside}.items():
         drawn = draws @ gain / (draws @ base) * 100
-        ends = (gain.sum() / base.sum() * 100, *np.quantile(drawn, (0.025, 0.975)))
-        found[name] = [round(float(v), 2) for v in ends]
+        found[name] = [round(float(gain.sum() / base.sum() * 100), 2), *redraws.ends(drawn, 2)]
     return found

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from streams.columns.arrays import Hashes
+from training.redraws import ends
 
 Floats = npt.NDArray[np.float64]
 LISTED = 20
@@ -52,11 +53,7 @@ def measured(lists: Mapping[str, Hashes], truth: Sequence[Hashes], own: Sequence
     interval = {}
     for name, values in each.items():
         recall = values["recall_20"]
-        interval[name] = _interval(recall[drawn].mean(axis=1))
+        interval[name] = ends(recall[drawn].mean(axis=1))
         if name != "ours" and "ours" in each:
-            interval[f"ours - {name}"] = _interval((each["ours"]["recall_20"] - recall)[drawn].mean(axis=1))
+            interval[f"ours - {name}"] = ends((each["ours"]["recall_20"] - recall)[drawn].mean(axis=1))
     return {"models": models, "recall_20_95": interval}
-
-
-def _interval(values: Floats) -> tuple[float, float]:
-    return round(float(np.quantile(values, 0.025)), 4), round(float(np.quantile(values, 0.975)), 4)

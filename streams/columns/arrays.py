@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -49,6 +50,33 @@ def stable_order(values: Ints) -> Ints:
         high = (values >> 16).astype(np.uint16)[order]
         order = order[np.argsort(high, kind="stable")]
     return order
+
+
+def counted(of: Ints) -> Ints:
+    """[n] how many of the same value, 0 or more, came before.
+
+    >>> counted(np.array([7, 3, 7, 7])).tolist()
+    [0, 0, 1, 2]
+    """
+    order = stable_order(of)
+    _, first, size = np.unique(of[order], return_index=True, return_counts=True)
+    found = np.zeros(len(of), np.int64)
+    found[order] = np.arange(len(of)) - np.repeat(first, size)
+    return found
+
+
+def in_turn(of: Ints) -> Iterator[Ints]:
+    """Steps, places in ``of`` [n] each: the first of each value together, then the second of each, and so on. No step
+    has a value twice, so rows can be changed by their numbers, many at once.
+
+    >>> [step.tolist() for step in in_turn(np.array([7, 3, 7, 7, 3]))]
+    [[0, 1], [2, 4], [3]]
+    """
+    turn = counted(of)
+    order = stable_order(turn)
+    bounds = np.searchsorted(turn[order], np.arange(int(turn.max(initial=-1)) + 2)).tolist()
+    for a, b in itertools.pairwise(bounds):
+        yield order[a:b]
 
 
 def _nothing() -> Ints:

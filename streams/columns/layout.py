@@ -148,15 +148,29 @@ class Rows:
         return Rows(layout, np.zeros((n, layout.itemsize // 8), np.uint64))
 
 
-class Picked:
+class Kept:
+    """Keeps what was made under a key."""
+
+    def __init__(self) -> None:
+        self._made: dict[Any, Any] = {}
+
+    def once(self, key: Any, make: Callable[[], _T]) -> _T:
+        """``make()`` the first time it is asked for under a key, the same value after."""
+        if key not in self._made:
+            self._made[key] = make()
+        found: _T = self._made[key]
+        return found
+
+
+class Picked(Kept):
     """Some rows of a block, read column by column: a feature reads a few hundred bytes of a row of 4 KiB.
 
     Valid until the block changes, for one time per row. What was read once is kept.
     """
 
     def __init__(self, base: Rows, rows: Ints | slice) -> None:
+        super().__init__()
         self._base, self._rows = base, rows
-        self._made: dict[Any, Any] = {}
 
     def __len__(self) -> int:
         return len(range(len(self._base))[self._rows] if isinstance(self._rows, slice) else self._rows)
@@ -164,10 +178,3 @@ class Picked:
     def column(self, name: str) -> npt.NDArray[Any]:
         """A column of the picked rows, [k] or [k, cells]."""
         return self.once(name, lambda: self._base.data[name][self._rows])
-
-    def once(self, key: Any, make: Callable[[], _T]) -> _T:
-        """``make()`` the first time, the same value after."""
-        if key not in self._made:
-            self._made[key] = make()
-        found: _T = self._made[key]
-        return found

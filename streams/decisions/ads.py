@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields
 from functools import partial
 from math import isfinite
+from typing import TypeVar
 
 import numpy as np
 
@@ -94,10 +95,6 @@ class Slates:
     price: Floats
     """[k, n] cents that a purchase comes to; 0: unknown."""
 
-    def part(self, j: int) -> Slates:
-        """The j-th alone."""
-        return Slates(*(getattr(self, each.name)[j : j + 1] for each in fields(self)))
-
 
 @dataclass(frozen=True, slots=True)
 class Weighed:
@@ -116,14 +113,18 @@ class Weighed:
     explored: Bools
     """[k]"""
 
-    def part(self, j: int) -> Weighed:
-        """The j-th alone."""
-        return Weighed(*(getattr(self, each.name)[j : j + 1] for each in fields(self)))
-
     def put(self, j: int, one: Weighed) -> None:
         """The j-th is another one."""
         for each in fields(self):
             getattr(self, each.name)[j] = getattr(one, each.name)[0]
+
+
+_Many = TypeVar("_Many", Slates, Weighed)
+
+
+def _alone(of: _Many, j: int) -> _Many:
+    """The j-th alone."""
+    return type(of)(*(getattr(of, each.name)[j : j + 1] for each in fields(of)))
 
 
 def weigh(
@@ -250,7 +251,7 @@ class Ads:
             some = np.arange(len(at)) if j is None else np.array([j])
             return weigh(
                 self._policy,
-                slates if j is None else slates.part(j),
+                slates if j is None else _alone(slates, j),
                 click[some],
                 worth[some],
                 consents[some],
@@ -302,7 +303,7 @@ class Ads:
             slate = Slate(
                 group, int(asked[j]), int(due[j]), slates.cost[j].astype(np.int64), found.value[j], float(click[j])
             )
-            found.put(j, campaigns.pay(slate, of[j], back[j], found.part(j), partial(again, j), paid[j]))
+            found.put(j, campaigns.pay(slate, of[j], back[j], _alone(found, j), partial(again, j), paid[j]))
         return found, paid
 
     def _said(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeGuard, TypeVar
 
@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from streams.columns.arrays import Bools, Floats, Ints
-from streams.columns.layout import Column, Rows
+from streams.columns.layout import Column, Kept, Rows
 from streams.records.outcomes import AnyOutcome, Due, ModelUsed, Reason
 
 _T = TypeVar("_T")
@@ -45,7 +45,7 @@ class Answered(Protocol):
         """Of some due points, the features that raised the first output most."""
 
 
-class Seen:
+class Seen(Kept):
     """What is known at the n due points of a slice: features and answers by address."""
 
     def __init__(
@@ -54,8 +54,8 @@ class Seen:
         places: Mapping[str, slice],
         scores: Mapping[str, Answered],
     ) -> None:
+        super().__init__()
         self.scores, self._features, self._places = scores, features, places
-        self._made: dict[Any, Any] = {}
 
     def feature(self, address: str) -> npt.NDArray[np.float32]:
         """[n] a feature of one number, or [n, width]. Raises ``KeyError`` for one that was not read."""
@@ -112,13 +112,6 @@ class Seen:
     def noted(self, address: str) -> Floats:
         """[n] what a decider before noted. Raises ``KeyError`` where none did."""
         found: Floats = self._made["noted", address]
-        return found
-
-    def once(self, key: Any, make: Callable[[], _T]) -> _T:
-        """``make()`` the first time it is asked for under a key, the same value after."""
-        if key not in self._made:
-            self._made[key] = make()
-        found: _T = self._made[key]
         return found
 
 

@@ -12,7 +12,6 @@ from streams.columns.layout import Rows
 from streams.decisions.again import SaidLast
 from streams.decisions.decider import Group, Said
 from streams.records.demand import Cents5, PriceForecast
-from streams.records.outcomes import outcome_id
 
 #: The task whose answers are said.
 TASK = "price_forecast"
@@ -55,22 +54,15 @@ class PriceForecasts:
             return
         told = np.stack([group.answer(TASK, output)[known] for output in OUTPUTS], axis=1)
         half = told[:, 0, 1], told[:, 0, 2], told[:, 0, 3]
-        policy = self._policy
-        speaks = SAID.again(state, group.row[known], group.now_ms[known], half, policy.again_days, policy.moved)
-        some = np.array(list(speaks), np.int64)
+        some, said = SAID.again(TASK, state, group, known, half, self._policy)
         cents = whole_cents(told[some]).tolist()
         units, paid, units_28d, paid_28d = (group.feature(address)[known[some]] for address in self.reads)
         week, month = (np.round(p / np.maximum(u, 1.0)).tolist() for p, u in ((paid, units), (paid_28d, units_28d)))
-        for k, (why, i) in enumerate(zip(speaks.values(), known[some].tolist(), strict=True)):
+        for k, (i, each) in enumerate(zip(known[some].tolist(), said, strict=True)):
             yield (
                 i,
                 PriceForecast(
-                    outcome_id=outcome_id("price_forecast", group.key[i], group.ref(i), ""),
-                    item_id=group.key[i],
-                    event_time_ms=int(group.now_ms[i]),
-                    due=group.due[i],
-                    model=group.model(TASK, i),
-                    said=why,
+                    **each,
                     next_week=_cents(cents[k][0]),
                     week_after=_cents(cents[k][1]),
                     paid_7d_cents=int(week[k]) if units[k] > 0 else None,

@@ -12,7 +12,6 @@ from streams.columns.layout import Rows
 from streams.decisions.again import SaidLast
 from streams.decisions.decider import Group, Said
 from streams.records.demand import SalesForecast, Units5
-from streams.records.outcomes import outcome_id
 
 #: The task whose answers are said.
 TASK = "sales"
@@ -59,22 +58,16 @@ class SalesForecasts:
         known = np.flatnonzero(group.whole(TASK))
         if not len(known):
             return
-        told, row, now = foretold(group, known), group.row[known], group.now_ms[known]
+        told = foretold(group, known)
         half = told[:, 2], told[:, 3], told[:, 4]
-        speaks = SAID.again(state, row, now, half, self._policy.again_days, self._policy.moved)
-        some = np.array(list(speaks), np.int64)
+        some, said = SAID.again(TASK, state, group, known, half, self._policy)
         units = [group.feature(address)[known[some]].tolist() for address in self.reads]
         rounded = told[some].round(1).tolist()
-        for k, (why, i) in enumerate(zip(speaks.values(), known[some].tolist(), strict=True)):
+        for k, (i, each) in enumerate(zip(known[some].tolist(), said, strict=True)):
             yield (
                 i,
                 SalesForecast(
-                    outcome_id=outcome_id("sales_forecast", group.key[i], group.ref(i), ""),
-                    item_id=group.key[i],
-                    event_time_ms=int(group.now_ms[i]),
-                    due=group.due[i],
-                    model=group.model(TASK, i),
-                    said=why,
+                    **each,
                     next_7_days=_units(rounded[k][:6]),
                     next_14_days=_units(rounded[k][6:]),
                     units_7d=int(units[0][k]),

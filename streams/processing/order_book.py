@@ -12,7 +12,7 @@ import itertools
 
 import numpy as np
 
-from streams.columns.arrays import TYPE_CODE, Bools, EventBatch, Ints, of_types, stable_order
+from streams.columns.arrays import TYPE_CODE, Bools, EventBatch, Ints, in_turn, of_types
 from streams.columns.layout import Column, Rows
 from streams.records.events import OrderCancelled, OrderPlaced, OrderReturned
 
@@ -38,16 +38,9 @@ def settle(batch: EventBatch, rows: Ints, chosen: Bools, state: Rows) -> tuple[E
     index = np.flatnonzero(chosen & _OF_ORDERS[batch.type])
     if not len(index):
         return batch, again
-    index = index[stable_order(rows[index])]
-    row = rows[index]
-    first = np.flatnonzero(np.r_[True, row[1:] != row[:-1]])
-    rank = np.arange(len(row)) - np.repeat(first, np.diff(np.r_[first, len(row)]))
-    by_rank = stable_order(rank)
-    bounds = np.searchsorted(rank[by_rank], np.arange(int(rank.max()) + 2)).tolist()
     cents = batch.facts["cents"].copy()
-    # The first of each shopper together, then the second of each, and so on: no shopper twice in one step.
-    for a, b in itertools.pairwise(bounds):
-        some = index[by_rank[a:b]]
+    for step in in_turn(rows[index]):
+        some = index[step]
         again[some], cents[some] = _enter(batch, some, rows[some], state)
     return dataclasses.replace(batch, facts={**batch.facts, "cents": cents}), again
 

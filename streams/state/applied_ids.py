@@ -12,13 +12,12 @@ the one that belongs to that progress: nothing is known that was not yet applied
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterable
 
 import numpy as np
 import numpy.typing as npt
 
-from streams.columns.arrays import Bools, Hashes, Ints, stable_order
+from streams.columns.arrays import Bools, Hashes, Ints, in_turn
 from streams.state.keys import IDS
 
 #: Ids are forgotten in steps of so much event time.
@@ -195,17 +194,9 @@ def _repeated(ids: Hashes) -> Ints:
 
 def _in_turn(ids: Hashes, held: Ints, bucket: Ints, floor: Ints, late: Bools) -> Bools:
     """Whether each is known when its turn comes: the first of each id, then the second of each, and so on."""
-    _, group = np.unique(ids, return_inverse=True)
-    by_group = stable_order(group)
-    first = np.flatnonzero(np.diff(group[by_group], prepend=-1))
-    rank = np.empty(len(ids), np.int64)
-    rank[by_group] = np.arange(len(ids)) - np.repeat(first, np.diff(np.r_[first, len(ids)]))
-    holds = held[by_group[first]]
-    known = np.empty(len(ids), np.bool_)
-    by_rank = stable_order(rank)
-    bounds = np.searchsorted(rank[by_rank], np.arange(int(rank.max()) + 2))
-    for a, b in itertools.pairwise(bounds.tolist()):
-        some = by_rank[a:b]
+    _, first, group = np.unique(ids, return_index=True, return_inverse=True)
+    holds, known = held[first], np.empty(len(ids), np.bool_)
+    for some in in_turn(group):
         known[some] = holds[group[some]] >= floor[some]
         new = some[~known[some] & ~late[some]]
         holds[group[new]] = bucket[new]

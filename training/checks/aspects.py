@@ -30,6 +30,7 @@ from streams.reviews.clauses import clauses
 from training.datasets.aspects import sample
 from training.datasets.reviews import CLOTHES
 from training.networks.inputs import rows_of
+from training.redraws import ends, of_rows
 
 Floats = npt.NDArray[np.float64]
 SEED, LEAST, REVIEWS = 7, 3, 4_000
@@ -47,9 +48,7 @@ def f1(wanted: Bools, said: Bools) -> Floats:
 
 def interval(measured: Callable[[npt.NDArray[np.int64]], float], n: int, rounds: int = 1000) -> tuple[float, float]:
     """95% bootstrap interval of what is measured of n pieces."""
-    rng = np.random.default_rng(SEED)
-    drawn = [measured(rng.integers(0, n, n)) for _ in range(rounds)]
-    return float(np.quantile(drawn, 0.025)), float(np.quantile(drawn, 0.975))
+    return ends([measured(rows) for rows in of_rows(n, SEED, rounds)])
 
 
 def by_rules(records: Iterable[ItemReviewed]) -> Bools:

@@ -33,6 +33,7 @@ from training.datasets.complete_journey import files, lines_of
 from training.datasets.dataset import read_table
 from training.job import FeatureRows
 from training.progress import progress
+from training.redraws import ends, of_rows
 from training.replay import SNAPSHOT, replay
 from training.source import of_dataset
 
@@ -210,8 +211,7 @@ def compared(y: Ints, found: dict[str, Floats]) -> list[dict[str, Any]]:
     """By learner: macro-F1, how far chances are off, and what ours is ahead by, with its 95% interval."""
     classes = int(y.max()) + 1
     said = {name: [decided(one, y) for one in each] for name, each in found.items()}
-    rng = np.random.default_rng(SEED)
-    drawn = [rng.integers(0, len(y), len(y)) for _ in range(REDRAWS)]
+    drawn = list(of_rows(len(y), SEED, REDRAWS))
 
     def score(name: str, some: Ints) -> float:
         return float(np.mean([macro_f1(y[some], one[some], classes) for one in said[name]]))
@@ -229,7 +229,7 @@ def compared(y: Ints, found: dict[str, Floats]) -> list[dict[str, Any]]:
                 "log_loss": round(float(-np.log(each[:, np.arange(len(y)), y]).mean()), 4),
                 "over_confident": round(float(sure.mean() - hit.mean()), 4),
                 "ours_less_this": round(score("ours", np.arange(len(y))) - score(name, np.arange(len(y))), 4),
-                "ours_less_this_95": np.quantile(redrawn["ours"] - redrawn[name], (0.025, 0.975)).round(4).tolist(),
+                "ours_less_this_95": list(ends(redrawn["ours"] - redrawn[name])),
             }
         )
     return told

@@ -25,6 +25,7 @@ from training.baselines import items as baselines
 from training.history import History
 from training.ranking import LISTED
 from training.recommending import Catalogue, touches_of, vectors
+from training.redraws import ends
 from training.source import of_name
 from training.tasks.recommend import CATALOGUE
 from training.together import affinity, going_with, in_visits, together, visits
@@ -138,8 +139,7 @@ def interval(hit: npt.NDArray[np.float64], shopper: Ints, seed: int) -> tuple[fl
     _, who = np.unique(shopper, return_inverse=True)
     total, size = np.bincount(who, hit), np.bincount(who)
     drawn = np.random.default_rng(seed).integers(0, len(size), (ROUNDS, len(size)))
-    low, high = np.quantile(total[drawn].sum(axis=1) / size[drawn].sum(axis=1), (0.025, 0.975))
-    return round(float(low), 4), round(float(high), 4)
+    return ends(total[drawn].sum(axis=1) / size[drawn].sum(axis=1))
 
 
 if __name__ == "__main__":

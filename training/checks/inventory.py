@@ -38,6 +38,7 @@ from training.fit import Tell
 from training.item_rows import Shop
 from training.job import Job
 from training.progress import progress
+from training.redraws import ends, how_often
 from training.tasks import sales
 
 Floats = npt.NDArray[np.float64]
@@ -182,17 +183,16 @@ def compared(w: Warehouse, found: dict[str, tuple[Floats, ...]], seed: int) -> I
     """By service level, what each cost and served, and ours less others' cost in percent with its interval over
     items."""
     wanted = (w.wanted[:, WARM_UP_DAYS:].sum(axis=1) * w.price).sum()
-    rng, n = np.random.default_rng(seed), len(w.price)
-    draws = rng.multinomial(n, np.full(n, 1 / n), SAMPLES)
+    n = len(w.price)
+    draws = how_often(n, seed, SAMPLES)
     for k, level in enumerate(SERVICE):
         less = {}
         for name, (cost, *_) in found.items():
             if name != "ours":
                 ratio = (draws @ found["ours"][0][k] / (draws @ cost[k]) - 1) * 100
                 middle = (found["ours"][0][k].sum() / cost[k].sum() - 1) * 100
-                less[name] = [
-                    round(float(v), 1) for v in (np.quantile(ratio, 0.025), middle, np.quantile(ratio, 0.975))
-                ]
+                low, high = ends(ratio, 1)
+                less[name] = [low, round(float(middle), 1), high]
         yield {
             "shop": w.name, "items": n, "service_level": level,
             "cost_cents": {name: round(float(cost[k].sum())) for name, (cost, *_) in found.items()},

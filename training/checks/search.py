@@ -27,6 +27,7 @@ import numpy.typing as npt
 from streams.features.payload.words import words as unstemmed
 from streams.search.index import FIELDS, SATURATION, Document, Field, Index
 from streams.search.words import MOST_WORDS, stems
+from training.redraws import ends
 
 Floats = npt.NDArray[np.float64]
 FOLDS, REDRAWN, DEPTH = 5, 2000, 100
@@ -91,8 +92,7 @@ def told(name: str, found: Floats, beside: Floats | None, seed: int) -> dict[str
     drawn = np.random.default_rng(seed).integers(0, len(found), (REDRAWN, len(found)))
 
     def interval(values: Floats) -> list[float]:
-        low, high = np.quantile(values[drawn].mean(axis=1), (0.025, 0.975))
-        return [round(float(v), 4) for v in (values.mean(), low, high)]
+        return [round(float(values.mean()), 4), *ends(values[drawn].mean(axis=1))]
 
     said: dict[str, Any] = {"ranking": name, "all": interval(found[:, 0]), "graded_only": interval(found[:, 1])}
     said["graded_at_10"] = round(float(found[:, 2].mean()), 3)

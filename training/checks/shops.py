@@ -3,17 +3,32 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
+import json
+import sys
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
+from rich.console import Console
+
+from models.artifact import load_artifact
+from models.predictor import Predictor
 from models.registry import task
 from streams.features.kinds.decay import DAY_MS
+from training.command import check_installed
 from training.datasets import DATASETS
 from training.fit import Tell
+from training.item_rows import Shop
 from training.job import CutHistory, Job
+from training.networks.tabular import answers_of
+from training.progress import progress
 from training.source import of_dataset
 from training.times import parse_time
+
+#: With ``--before`` a check of what comes of items cuts so many days earlier.
+BEFORE_DAYS = 56
 
 
 def parser_of(name: str, about: str | None, shipped: Mapping[str, str]) -> argparse.ArgumentParser:
@@ -49,3 +64,29 @@ def job_of(
     job = Job(task(name), tuple(given), options.seed, options.work, tell=tell)
     # A place of its own for what is unfinished: a training of the same task may run beside it.
     return replace(job, work=options.work / "check")
+
+
+def print_of_items(name: str, about: str | None, of: ModuleType, trained: Callable[[Job, list[Shop]], Any]) -> None:
+    """Measure what a task says of items, and print a JSON object per shop, answer, segment and model. ``of``: the
+    module that trains the task; ``trained``: makes its network anew."""
+    options = options_of(name, about, of.SHIPPED)
+    check_installed()
+    with progress(Console(file=sys.stderr)) as tell:
+        job = job_of(of.__name__.rpartition(".")[2], of.SHIPPED, options, tell, BEFORE_DAYS if options.before else 0)
+        shops = [of.shop_of(job, given) for given in job.histories]
+        network = trained(job, shops) if options.train or options.before else None
+        shipped = None if network is not None else Predictor(load_artifact(job.task))
+        for shop in shops:
+            x = shop.x[shop.test]
+            answers = dict(shipped.score(x)) if shipped else answers_of(network, x)
+            for output, found in of.measured(job, shop, answers, None).items():
+                for segment, whole in found["segments"].items():
+                    for model, numbers in whole["models"].items():
+                        ahead = whole["wape_95"].get(f"ours - {model}")
+                        line = {
+                            "shop": shop.name,
+                            "answer": output,
+                            "segment": segment,
+                            "share": whole.get("share", 1.0),
+                        }
+                        print(json.dumps(line | {"model": model, **numbers, "ours_less_it_95": ahead}), flush=True)

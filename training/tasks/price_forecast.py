@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, replace
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -20,7 +19,7 @@ from models.artifact import Artifact
 from models.tasks.price_forecast.task import WEEKS
 from models.tasks.sales.task import LEVELS
 from streams.features.kinds.decay import DAY_MS
-from training import amounts, demand, item_rows, needs
+from training import demand, item_rows, needs
 from training.baselines import smoothing
 from training.corrections import weighted_quantile
 from training.item_rows import Shop
@@ -28,7 +27,7 @@ from training.items import price_within
 from training.job import CutHistory, Job
 from training.needs import Need
 from training.networks.prices import BANDS, Rule, foretold, prices, weekly_prices
-from training.networks.tabular import answers_of
+from training.shops import proven, split_of
 
 Floats = npt.NDArray[np.float64]
 Rows32 = npt.NDArray[np.float32]
@@ -172,23 +171,11 @@ def train(job: Job) -> Artifact:
     shops = [shop_of(job, given) for given in job.histories]
     rule = rule_of(job, shops)
     network = prices(shops[0].x.shape[1], job.task.features, rule)
-    metrics = {}
-    for s in shops:
-        champion = None if job.champion is None else job.champion.score(s.x[s.test])
-        found = measured(job, s, answers_of(network, s.x[s.test]), champion)
-        for w, week in enumerate(WEEKS):
-            output = f"price_week_{week}"
-            label = s.came.value[s.test, w].astype(np.float64)
-            there = np.isfinite(label)
-            said = partial(_answer, network, output)
-            found[output]["importance"] = amounts.importance(
-                said, s.x[s.test][there], label[there], job.task.features[:NUMBERS], job.seed
-            )
-            found[output]["importance_of"] = "rank correlation"
-        metrics[s.name] = found
+    points = [f"price_week_{week}" for week in WEEKS]
+    metrics = item_rows.metrics_of(job, shops, network, measured, points, job.task.features[:NUMBERS])
     card = {
         "data": job.data,
-        "split": item_rows.split_of(
+        "split": split_of(
             shops,
             "trained on rows whose two weeks were over at the cut; tested at the ends of days a week apart "
             "after it, on all items that had sold enough by then and were sold in the week that is foretold",
@@ -198,11 +185,7 @@ def train(job: Job) -> Artifact:
         "rule": asdict(rule),
         **_said(job),
     }
-    return item_rows.proven(job, shops, network, card)
-
-
-def _answer(network: Any, output: str, x: Rows32) -> Rows32:
-    return answers_of(network, x)[output]
+    return proven(job, shops, network, card)
 
 
 def _said(job: Job) -> dict[str, str]:

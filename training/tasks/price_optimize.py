@@ -20,7 +20,7 @@ from streams.decisions.price_optimize import Asked, PricePolicy
 from streams.features.kinds.decay import DAY_MS
 from streams.features.kinds.windows import week
 from streams.records.events import OrderPlaced
-from training import amounts, export, needs, profit
+from training import amounts, export, needs, profit, redraws
 from training.elasticities import Found, known_of, priors_of
 from training.history import History
 from training.items import places_of
@@ -182,16 +182,10 @@ def unexplained(answers: dict[str, Floats], weeks: Weeks, seed: int) -> dict[str
         v - (w * v).sum(axis=1, keepdims=True) / w.sum(axis=1, keepdims=True) for v in (weeks.price, weeks.units)
     )  # fmt: skip
     left = {name: (w * (y - e[:, None] * x) ** 2).sum(axis=1) for name, e in answers.items()}
-    rng, n = np.random.default_rng(seed), len(y)
-    draws = rng.multinomial(n, np.full(n, 1 / n), ROUNDS)
+    draws = redraws.how_often(len(y), seed, ROUNDS)
     whole = left["no_answer"]
     share = {name: (lost.sum() / whole.sum(), draws @ lost / (draws @ whole)) for name, lost in left.items()}
-
-    def ends(values: Floats) -> tuple[float, float]:
-        return round(float(np.quantile(values, 0.025)), 4), round(float(np.quantile(values, 0.975)), 4)
-
-    intervals = {name: ends(drawn) for name, (_, drawn) in share.items()}
-    intervals |= {f"ours - {k}": ends(share["ours"][1] - d) for k, (_, d) in share.items() if k != "ours"}
+    intervals = redraws.intervals({name: drawn for name, (_, drawn) in share.items()})
     models = {name: {"rows": int((w > 0).sum()), "unexplained": round(float(v), 4)} for name, (v, _) in share.items()}
     return {"models": models, "unexplained_95": intervals}
 

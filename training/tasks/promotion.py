@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from models.artifact import Artifact
 from streams.effects.decided import Decision, Joined
-from training import export, needs
+from training import export, needs, redraws
 from training.baselines.uplift import s_lightgbm
 from training.effects import Learned, Tried, learn
 from training.job import CutHistory, Job
@@ -298,19 +298,9 @@ def _qini_interval(
     scores: dict[str, Floats], treated: npt.NDArray[np.bool_], y: Floats, group: Ints, seed: int
 ) -> dict[str, tuple[float, float]]:
     """95% bootstrap intervals of each Qini, and of ``ours`` less each other; whole shoppers are redrawn."""
-    rng = np.random.default_rng(seed)
-    order = np.argsort(group, kind="stable")
-    names, starts = np.unique(group[order], return_index=True)
-    parts = np.split(order, starts[1:])
-    drawn: dict[str, list[float]] = {}
-    for _ in range(ROUNDS):
-        rows = np.concatenate([parts[i] for i in rng.integers(0, len(names), len(names))])
-        values = {name: qini(score[rows], treated[rows], y[rows]) for name, score in scores.items()}
-        for name, value in values.items():
-            drawn.setdefault(name, []).append(value)
-            if name != "ours":
-                drawn.setdefault(f"ours - {name}", []).append(values["ours"] - value)
-    return {
-        name: (round(float(np.quantile(v, 0.025)), 4), round(float(np.quantile(v, 0.975)), 4))
-        for name, v in drawn.items()
-    }
+
+    def measure(row: Ints, score: Floats) -> float:
+        return qini(score, treated[row], y[row])
+
+    draws = redraws.of_groups(group, seed, ROUNDS)
+    return redraws.measured({"qini_95": measure}, np.arange(len(y)), scores, draws)["qini_95"]

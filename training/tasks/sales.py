@@ -7,7 +7,6 @@ days a week apart after the cut, on all items that had sold enough by then.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,7 @@ import numpy.typing as npt
 from models.artifact import Artifact
 from models.tasks.sales.task import HORIZONS, LEVELS
 from streams.features.kinds.decay import DAY_MS
-from training import amounts, demand, item_rows, needs
+from training import demand, item_rows, needs
 from training.baselines import smoothing
 from training.baselines.spending import boosted
 from training.fit import Schedule, fit, seed_everything
@@ -28,6 +27,7 @@ from training.networks.demand import MEAN, PACE_DAYS, QUANTILES
 from training.networks.demand import demand as network_for
 from training.networks.tabular import answers_of
 from training.ranges import NONE, Judged, Ranges, ranges
+from training.shops import proven, split_of
 
 Floats = npt.NDArray[np.float64]
 Rows32 = npt.NDArray[np.float32]
@@ -188,20 +188,11 @@ def train(job: Job) -> Artifact:
     """Train, evaluate against the baselines on the same split, export and prove; returns the artifact."""
     shops = [shop_of(job, given) for given in job.histories]
     network, by = network_of(job, shops)
-    metrics = {}
-    for s in shops:
-        champion = None if job.champion is None else job.champion.score(s.x[s.test])
-        found = measured(job, s, answers_of(network, s.x[s.test]), champion)
-        for h, days in enumerate(HORIZONS):
-            said = partial(_answer, network, f"units_{days}d")
-            label = s.came.value[s.test, h].astype(np.float64)
-            part = found[f"units_{days}d"]
-            part["importance"] = amounts.importance(said, s.x[s.test], label, job.task.features, job.seed)
-            part["importance_of"] = "rank correlation"
-        metrics[s.name] = found
+    points = [f"units_{days}d" for days in HORIZONS]
+    metrics = item_rows.metrics_of(job, shops, network, measured, points, job.task.features)
     card = {
         "data": job.data,
-        "split": item_rows.split_of(
+        "split": split_of(
             shops,
             "trained on rows whose 14 days were over at the cut; tested at the ends of days a week apart after "
             "it, on all items that had sold enough by then",
@@ -211,11 +202,7 @@ def train(job: Job) -> Artifact:
         "correction": by.table,
         **_said(job, by),
     }
-    return item_rows.proven(job, shops, network, card)
-
-
-def _answer(network: Any, output: str, x: Rows32) -> Rows32:
-    return answers_of(network, x)[output]
+    return proven(job, shops, network, card)
 
 
 def _said(job: Job, by: Ranges) -> dict[str, str]:

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from models.artifact import Artifact
 from models.tasks.value.task import DAYS, LEVELS
 from streams.features.kinds.decay import DAY_MS
-from training import amounts, evaluate, export, needs
+from training import amounts, evaluate, needs
 from training.baselines import spending as others
 from training.baselines.bg_nbd import NotConverged
 from training.corrections import NONE, Correction, Judged, correction
@@ -29,7 +29,7 @@ from training.networks.spending import CHANCE, MEAN, ORDERS, QUANTILES, spending
 from training.networks.tabular import answers_of
 from training.replay import SNAPSHOT
 from training.shop_rows import RFM, VALIDATION_DAYS, Shop, fresh, shop_of
-from training.split import window
+from training.shops import answer_of, importance, proven, split_of
 
 Floats = npt.NDArray[np.float64]
 Rows32 = npt.NDArray[np.float32]
@@ -202,19 +202,13 @@ def measured(
     return found
 
 
-def _answer(network: Any, output: str, x: Rows32) -> Rows32:
-    return answers_of(network, x)[output]
-
-
 def _with_importance(job: Job, s: Shop, network: Any, found: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
     x, features = s.x[s.test], job.task.features
     came = (s.orders(s.test) > 0).astype(np.float64)
     for output, label in (("revenue_90d", s.cents(s.test)), ("orders_90d", s.orders(s.test))):
-        answer = partial(_answer, network, output)
-        found[output]["importance"] = amounts.importance(answer, x, label, features, job.seed)
-        found[output]["importance_of"] = "rank correlation"
+        found[output] |= importance(job, s, network, output, label, features)
     widths = [(name, 1) for name in features]
-    answer = partial(_answer, network, "active_90d")
+    answer = partial(answer_of, network, "active_90d")
     found["active_90d"]["importance"] = evaluate.importance(answer, x, came, widths, job.seed)
     return found
 
@@ -270,19 +264,14 @@ def train(job: Job) -> Artifact:
         metrics[s.name] = _with_importance(job, s, network, found)
     card = {
         "data": job.data,
-        "split": {
-            "rule": "trained on what was known at the cut; tested on all who had ordered by then, as they stood at it",
-            "windows": {s.name: window(s.table.history, s.given.cut_ms) for s in shops},
-            "rows": {s.name: {"trained on": int(s.known(0).sum()), "tested on": int(s.test.sum())} for s in shops},
-        },
+        "split": split_of(
+            shops,
+            "trained on what was known at the cut; tested on all who had ordered by then, as they stood at it",
+        ),
         "seed": job.seed,
         "metrics": metrics,
         "correction": by.table,
         "tiers": _tiers(shops, network),
         **_said(job, by),
     }
-    tested = np.concatenate([s.x[s.test][:: max(1, int(s.test.sum()) // 700)] for s in shops])
-    rows = np.random.default_rng(job.seed).permutation(tested)
-    training_rows = np.concatenate([s.x[s.known(0)][::7] for s in shops])
-    onnx = export.to_onnx(network, job.task)
-    return export.proven(job.task, onnx, lambda x: answers_of(network, x), rows, training_rows, card, job.upstream)
+    return proven(job, shops, network, card)

@@ -17,7 +17,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 import numpy.typing as npt
 
-from streams.columns.arrays import TYPE_CODE, Floats, Hashes, Ints, stable_order
+from streams.columns.arrays import TYPE_CODE, Floats, Hashes, Ints, counted, stable_order
 from streams.columns.layout import Column, Readable, Rows
 from streams.features.feature import Derived, Read
 from streams.features.kinds.decay import DAY_MS
@@ -128,19 +128,6 @@ class BoughtKind:
     @staticmethod
     def _told(rows: Readable, column: Column) -> npt.NDArray[Any]:
         return rows.column(column.name)[:, :ITEMS_TOLD]
-
-
-def counted(row: Ints) -> Ints:
-    """[n] how many of the same value came before.
-
-    >>> counted(np.array([7, 3, 7, 7])).tolist()
-    [0, 0, 1, 2]
-    """
-    order = stable_order(row)
-    _, first, size = np.unique(row[order], return_index=True, return_counts=True)
-    found = np.zeros(len(row), np.int64)
-    found[order] = np.arange(len(row)) - np.repeat(first, size)
-    return found
 
 
 def heaviest(keys: Hashes, times: Ints) -> tuple[Hashes, Ints]:

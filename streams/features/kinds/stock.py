@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
-from streams.columns.arrays import Floats, Ints, stable_order
+from streams.columns.arrays import Floats, Ints, in_turn
 from streams.columns.layout import Column, Readable, Rows
 from streams.features.days import UTC, Days
 from streams.features.signals import Run
@@ -61,18 +60,12 @@ class StockKind:
         index = np.flatnonzero(run.fact("location") != 0)
         if not len(index):
             return
-        index = index[stable_order(run.row[index])]
         row = run.row[index]
         if self._tells_days:
             # The first time is kept negated, so that it is a maximum.
             np.maximum.at(state.flat["i8"], state.cells(self._first, row), _NEVER - run.time_ms[index])
-        first = np.flatnonzero(np.concatenate(([True], row[1:] != row[:-1])))
-        rank = np.arange(len(row)) - np.repeat(first, np.diff(np.concatenate((first, [len(row)]))))
-        by_rank = stable_order(rank)
-        bounds = np.searchsorted(rank[by_rank], np.arange(int(rank.max()) + 2)).tolist()
-        # The first count of each item together, then the second, and so on: no row twice in one step.
-        for a, b in itertools.pairwise(bounds):
-            self._count(state, run, index[by_rank[a:b]])
+        for step in in_turn(row):
+            self._count(state, run, index[step])
 
     def _count(self, state: Rows, run: Run, index: Ints) -> None:
         flat, row = state.flat, run.row[index]
