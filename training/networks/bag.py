@@ -37,7 +37,7 @@ def places_of(x: Rows, size: int) -> npt.NDArray[np.int64]:
     return np.where(bucket > 0, (bucket - 1) % size + 1, 0)
 
 
-def _places(x: Any, size: int) -> Any:
+def places(x: Any, size: int) -> Any:
     """The same in a network."""
     return ops.cast(ops.where(x > 0, ops.mod(x - 1.0, float(size)) + 1.0, 0.0), "int32")
 
@@ -67,7 +67,7 @@ class Bag(keras.layers.Layer):  # type: ignore[misc]
         self.built = True
 
     def call(self, x: Any, training: bool = False) -> Any:
-        place = _places(x, self.size)
+        place = places(x, self.size)
         counts = ops.take(ops.convert_to_tensor(self.weight), place, axis=0)
         here = ops.cast(place > 0, "float32")
         if training and self.dropout:
@@ -104,7 +104,7 @@ class Rounded(keras.layers.Layer):  # type: ignore[misc]
         self.built = True
 
     def call(self, x: Any) -> Any:
-        place = _places(x, self.size)
+        place = places(x, self.size)
         # Whole numbers: they add up to the same in whatever order.
         rows = ops.cast(ops.take(ops.convert_to_tensor(self._held), place, axis=0), "float32")
         added = ops.sum(rows, axis=1)
@@ -151,3 +151,8 @@ def regression(x: Rows, y: npt.NDArray[np.float64], weight: Rows) -> tuple[Rows,
 
     found = LogisticRegression(C=10.0, max_iter=200).fit(texts_of(x, weight, by_count=True), y > 0.5)
     return found.coef_.T.astype(np.float32), found.intercept_.astype(np.float32)
+
+
+def chances(network: Any, x: Rows) -> Rows:
+    """[n] what a network of one answer says of texts."""
+    return np.asarray(network.predict(x, batch_size=1024, verbose=0), np.float32).reshape(-1)

@@ -11,6 +11,7 @@ from keras import ops
 from models.task import Task
 from streams.copy.slots import MOST
 from streams.features.payload.attributes import KINDS
+from training.networks.bag import places
 from training.networks.inputs import tensors
 
 #: Buckets that have numbers of their own, and how many.
@@ -48,8 +49,8 @@ class Chooser(keras.layers.Layer):  # type: ignore[misc]
 
     def call(self, slots: Any, training: bool = False) -> Any:
         there = ops.cast(slots[:, :, :1] > 0, "float32")
-        name = ops.take(self.names, _places(slots[:, :, 0], NAMES), axis=0)
-        value = ops.take(self.values, _places(slots[:, :, 1], VALUES), axis=0)
+        name = ops.take(self.names, places(slots[:, :, 0], NAMES), axis=0)
+        value = ops.take(self.values, places(slots[:, :, 1], VALUES), axis=0)
         if training and self.dropout:
             kept = keras.random.uniform((*ops.shape(slots)[:2], 2), seed=self._seed) >= self.dropout
             kept = ops.cast(kept, "float32")
@@ -63,10 +64,6 @@ class Chooser(keras.layers.Layer):  # type: ignore[misc]
         beside = ops.repeat(ops.expand_dims(whole, 1), MOST, axis=1)
         found = self._last(self._second(ops.concatenate([each, beside], axis=2)))
         return ops.concatenate([ops.reshape(found, (-1, MOST * ANSWERS)), self._commas(whole)], axis=1)
-
-
-def _places(bucket: Any, size: int) -> Any:
-    return ops.cast(ops.where(bucket > 0, ops.mod(bucket - 1.0, float(size)) + 1.0, 0.0), "int32")
 
 
 class Lists(keras.layers.Layer):  # type: ignore[misc]

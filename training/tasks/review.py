@@ -29,7 +29,7 @@ from training.judging import judging
 from training.labels.helpful import voted
 from training.labels.listings import Labelled
 from training.needs import Need, TooLittle
-from training.networks.bag import Bag, Rounded, even, rarity, texts_of
+from training.networks.bag import Bag, Rounded, chances, even, rarity, texts_of
 from training.networks.inputs import rows_of
 from training.split import window
 from training.told import Told
@@ -142,11 +142,6 @@ def network(found: Fitted, width: int) -> Any:
     return keras.Model(row, chance(Rounded(bag)(row), row))
 
 
-def answer_of(model: Any, rows: Rows32) -> Rows32:
-    """[n] the chances."""
-    return np.asarray(model.predict(rows, batch_size=1024, verbose=0), np.float32).reshape(-1)
-
-
 def train(job: Job) -> Artifact:
     """Train on the reviews before the cut of items that may teach, measure on all others beside the baselines, export
     and prove."""
@@ -169,7 +164,7 @@ def train(job: Job) -> Artifact:
     strength = _chosen(job, taught, label, chooses)
     job.tell("fitting a regression", 0, None)
     model = network(fitted(taught, label, strength), taught.shape[1])
-    answer = partial(answer_of, model)
+    answer = partial(chances, model)
     metrics, tests = {}, []
     widths = list(zip(job.task.features, export.widths(job.task), strict=True))
     for (given, each), rows, some in zip(parts, x, teaches, strict=True):

@@ -25,7 +25,7 @@ from training.job import CutTold, Job
 from training.judging import judging
 from training.labels.listings import Labelled, reviews
 from training.needs import Need, TooLittle
-from training.networks.bag import Bag, Rounded, even, rarity, regression
+from training.networks.bag import Bag, Rounded, chances, even, rarity, regression
 from training.networks.inputs import rows_of
 from training.split import before_and_after, window
 from training.told import Told
@@ -179,9 +179,7 @@ def train(job: Job) -> Artifact:
     slope, shift = corrected(np.log(chance / (1 - chance)), y[held])
     model = network(learn(x, y), x.shape[1], slope, shift)
 
-    def answer(rows: Rows32) -> Rows32:
-        return np.asarray(model.predict(rows, batch_size=1024, verbose=0), np.float32).reshape(-1)
-
+    answer = partial(chances, model)
     metrics, tests = {}, []
     widths = list(zip(job.task.features, export.widths(job.task), strict=True))
     for part in (*parts, *besides):
