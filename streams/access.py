@@ -7,6 +7,7 @@ import socket
 import ssl
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -69,6 +70,22 @@ class Access:
             if time.monotonic() >= end:
                 raise Unreachable(self.no_answer("; ".join(dict.fromkeys(reasons))))
             time.sleep(0.2)
+
+    @contextmanager
+    def answering(self, failure: type[Exception], raised: type[Exception]) -> Iterator[None]:
+        """Where Kafka is asked: a client's ``failure`` within is told as no broker that answers, and ``raised``.
+
+        >>> with Access("127.0.0.1:9092").answering(OSError, ValueError):  # doctest: +ELLIPSIS
+        ...     raise OSError("no route")
+        Traceback (most recent call last):
+        ValueError: No Kafka broker answers at 127.0.0.1:9092 (--broker, OFFERSTREAM_BROKER): no route. Start ...
+        """
+        try:
+            yield
+        except failure as error:
+            first = error.args[0] if error.args else error
+            why = first.str() if hasattr(first, "str") else str(error)  # confluent-kafka's says more in its first
+            raise raised(self.no_answer(why)) from error
 
     def no_answer(self, why: str) -> str:
         """What to say when no broker answers."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,9 @@ from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, Resourc
 
 from streams.access import Access
 from streams.topics import CHANGELOG, EVENTS, Topic
+
+#: Topics that were made just now are waited for so long.
+SEEN_SECONDS = 30.0
 
 
 class TopicError(RuntimeError):
@@ -71,10 +75,8 @@ def create(kafka: Access, topics: Iterable[Topic], partitions: int, replication:
 
 
 def _create(kafka: Access, admin: AdminClient, topics: Sequence[Topic], partitions: int, replication: int) -> list[str]:
-    try:
+    with kafka.answering(KafkaException, TopicError):
         existing = admin.list_topics(timeout=10).topics
-    except KafkaException as error:
-        raise TopicError(kafka.no_answer(error.args[0].str())) from error
     if EVENTS.name in existing:
         partitions = len(existing[EVENTS.name].partitions)
     missing = [topic for topic in topics if topic.name not in existing]
@@ -98,36 +100,33 @@ def _create(kafka: Access, admin: AdminClient, topics: Sequence[Topic], partitio
         except KafkaException as error:
             if error.args[0].name() != "TOPIC_ALREADY_EXISTS":  # another worker was faster
                 raise TopicError(f"Could not create {name}: {error.args[0].str()}") from error
-    _wait_until_seen(kafka, admin, [topic.name for topic in missing])
+    with kafka.answering(KafkaException, TopicError):
+        if unseen := wait_for(admin, (topic.name for topic in missing), SEEN_SECONDS):
+            raise TopicError(f"{', '.join(sorted(unseen))} created, but not to be seen after {SEEN_SECONDS:g} s.")
     return created
 
 
-def _wait_until_seen(kafka: Access, admin: AdminClient, names: Iterable[str], seconds: float = 30.0) -> None:
-    """Wait until the broker tells clients of topics: it answers that they are created a moment before it does."""
-    end = time.monotonic() + seconds
-    try:
-        while unseen := set(names) - {n for n, t in admin.list_topics(timeout=10).topics.items() if t.error is None}:
-            if time.monotonic() > end:
-                raise TopicError(f"{', '.join(sorted(unseen))} created, but not to be seen after {seconds:g} s.")
-            time.sleep(0.05)
-    except KafkaException as error:
-        raise TopicError(kafka.no_answer(error.args[0].str())) from error
+def wait_for(client: AdminClient | Consumer, names: Iterable[str], seconds: float) -> set[str]:
+    """Wait until brokers tell a client of topics, which they do a moment after they answered that these are made.
+    Returns those that they do not tell of within the time. Raises ``KafkaException``."""
+    wanted, end = set(names), time.monotonic() + seconds
+    while unseen := wanted - {n for n, t in client.list_topics(timeout=10).topics.items() if t.error is None}:
+        if time.monotonic() > end:
+            break
+        time.sleep(0.05)
+    return unseen
 
 
 def records_in(kafka: Access, topic: Topic) -> int:
     """How many records (offsets) a topic holds; 0 when it does not exist. Raises ``TopicError``, ``Unreachable``."""
     kafka.require()
     consumer = Consumer(kafka.librdkafka() | {"group.id": "offerstream-look", "log_level": 2})
-    try:
+    with closing(consumer), kafka.answering(KafkaException, TopicError):
         found = consumer.list_topics(topic.name, timeout=10).topics[topic.name]
         if found.error is not None:
             return 0
         ends = [consumer.get_watermark_offsets(TopicPartition(topic.name, p), timeout=10) for p in found.partitions]
         return sum(high - low for low, high in ends)
-    except KafkaException as error:
-        raise TopicError(kafka.no_answer(error.args[0].str())) from error
-    finally:
-        consumer.close()
 
 
 def check(kafka: Access, topics: Iterable[Topic]) -> list[str]:
@@ -139,10 +138,8 @@ def check(kafka: Access, topics: Iterable[Topic]) -> list[str]:
 
 
 def _check(kafka: Access, admin: AdminClient, topics: Iterable[Topic]) -> list[str]:
-    try:
+    with kafka.answering(KafkaException, TopicError):
         existing = admin.list_topics(timeout=10).topics
-    except KafkaException as error:
-        raise TopicError(kafka.no_answer(error.args[0].str())) from error
     found: list[str] = []
     expected = len(existing[EVENTS.name].partitions) if EVENTS.name in existing else None
     for topic in topics:

@@ -13,7 +13,7 @@ import msgspec
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
 from streams.access import Access
-from streams.admin import TopicError
+from streams.admin import TopicError, wait_for
 from streams.topics import Topic
 
 log = logging.getLogger(__name__)
@@ -85,10 +85,7 @@ def _records(kafka: Access, board: Board[Any], stop: Callable[[], bool], *, foll
         }
     )
     try:
-        made = time.monotonic() + 2  # one that was made just now is not known to all brokers at once
-        while name not in consumer.list_topics(timeout=10).topics and time.monotonic() < made:
-            time.sleep(0.1)
-        if name not in consumer.list_topics(timeout=10).topics:
+        if wait_for(consumer, [name], 2) and name not in consumer.list_topics(timeout=10).topics:
             raise TopicError(f"{name} does not exist: offerstream topics create")
         place = TopicPartition(name, 0, 0)
         low, high = _extent(consumer, place)

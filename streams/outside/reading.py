@@ -189,12 +189,13 @@ class Reader:
     def _ask(self, question: Callable[[], _T]) -> _T:
         """Kafka's answer; a partition whose leader is being chosen is asked again."""
         patience = time.monotonic() + PATIENCE_SECONDS
-        while True:
-            try:
-                return question()
-            except KafkaException as error:
-                if error.args[0].code() not in CHOOSING or time.monotonic() > patience:
-                    raise TopicError(self._kafka.no_answer(error.args[0].str())) from error
+        with self._kafka.answering(KafkaException, TopicError):
+            while True:
+                try:
+                    return question()
+                except KafkaException as error:
+                    if error.args[0].code() not in CHOOSING or time.monotonic() > patience:
+                        raise
                 time.sleep(0.1)
 
 

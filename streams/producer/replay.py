@@ -160,7 +160,7 @@ def send(
         return
     kafka.require()
     patience_ms = int(patience_seconds * 1000)
-    try:
+    with kafka.answering(KafkaError, ReplayError):
         producer = KafkaProducer(
             **kafka.kafka_python(),
             acks="all",
@@ -174,8 +174,6 @@ def send(
             delivery_timeout_ms=patience_ms,
             request_timeout_ms=patience_ms // 2,
         )
-    except KafkaError as error:
-        raise ReplayError(kafka.no_answer(str(error))) from error
     # It is closed below. Where the thread that does so is left behind, the process would end by waiting for Kafka.
     producer._unregister_cleanup()
     try:
