@@ -285,8 +285,8 @@ class EntityLog:
             m.suppressed.labels(kind).inc(n)
         for kind, n in result.due_kinds.items():
             m.due_points.labels(entity, kind).inc(n)
-        for stage, spent in result.seconds.items():
-            m.stage_seconds.labels(entity, stage).inc(spent)
+        for part, spent in result.seconds.items():
+            m.stage_seconds.labels(entity, part).inc(spent)
         m.slices.observe(len(slice_))
         m.rounds.observe(result.rounds)
         if result.due_points:

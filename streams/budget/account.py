@@ -156,7 +156,7 @@ class Account(msgspec.Struct):
             ends_at_ms=self.budget.ends_at_ms,
         )
 
-    def take(self, holder: Holder, report: SpendReported, days: Days) -> None:
+    def hear(self, holder: Holder, report: SpendReported, days: Days) -> None:
         """A partition reports, for the first time under this sequence."""
         if report.day > holder.day:
             before = report.committed_before_cents - holder.committed_before

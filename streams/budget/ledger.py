@@ -84,7 +84,7 @@ class Ledger:
         holder = account.holders[report.source_partition]
         if report.sequence <= holder.reported:
             return []
-        account.take(holder, report, self._days)
+        account.hear(holder, report, self._days)
         granted = lease(account, holder, report)
         return [] if granted is None else [granted]
 

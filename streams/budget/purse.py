@@ -118,7 +118,7 @@ class Purse(msgspec.Struct):
             self.candidates, self.offers, answered, active,
         )  # fmt: skip
 
-    def take(self, grant: LeaseGranted) -> None:
+    def hear(self, grant: LeaseGranted) -> None:
         """A lease arrives; one that came before does nothing, whoever sent it again."""
         if grant.sequence <= self.seen or grant.granted_cents < self.granted:
             return

@@ -56,7 +56,7 @@ class _Open:
             if isinstance(step, Closing):
                 self.standings.append(self.purse.close(step))
             else:
-                self.purse.take(step)
+                self.purse.hear(step)
                 if not self.prices or self.prices[-1][1] != self.purse.price:
                     self.prices.append((at, self.purse.price))
 

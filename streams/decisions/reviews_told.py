@@ -68,7 +68,7 @@ class ReviewsSaid:
             helpful = round(float(chance[i]) * UNIT) if asked[i] else None
             item = _Item(state, int(group.row[i]))
             day = int(group.now_ms[i]) // DAY_MS
-            if not item.take(record.rating, found, day, helpful):
+            if not item.count(record.rating, found, day, helpful):
                 continue
             told = [(each.aspect, each.praised, short(each.clause)) for each in found.told]
             newest = Appraised(
@@ -99,7 +99,7 @@ class _Item:
         """The day (since 1970) from which on reviews count."""
         return (int(self._state.data[PERIOD.name][self._row]) - PERIODS) * PERIOD_DAYS
 
-    def take(self, stars: int, found: Read, day: int, helpful: int | None) -> bool:
+    def count(self, stars: int, found: Read, day: int, helpful: int | None) -> bool:
         """Count a review, and keep what it says; False where it is too old."""
         period, newest = day // PERIOD_DAYS + 1, int(self._state.data[PERIOD.name][self._row])
         if period <= newest - PERIODS:

@@ -19,8 +19,8 @@ from streams.demo.nights import Nights
 from streams.demo.page import page
 from streams.demo.recommending import OwnModel
 from streams.demo.recording import Recording
+from streams.demo.running import DemoError, console, set_up
 from streams.demo.sending import Catalogue, Sending
-from streams.demo.stage import DemoError, console, set_up
 from streams.demo.story import choose, tell
 from streams.demo.summary import show, summary
 from streams.demo.systems import Example
@@ -55,18 +55,18 @@ def run(broker: str | None, out: Path, start_ms: int | None, stop_ms: int | None
 
 def _run(stack: ExitStack, broker: str | None, start_ms: int | None, stop_ms: int | None) -> dict[str, Any]:
     folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="offerstream-demo-")))
-    stage = set_up(stack, folder, broker)
+    running = set_up(stack, folder, broker)
     recording = Recording()
-    reader = stack.enter_context(Reader(stage.kafka))
-    starts, log = systems.ends(reader), ItemsLog(reader, stage.app_id)
-    watch = Watch(stage.kafka, recording)
+    reader = stack.enter_context(Reader(running.kafka))
+    starts, log = systems.ends(reader), ItemsLog(reader, running.app_id)
+    watch = Watch(running.kafka, recording)
     stack.callback(watch.stop)
-    catalogue = Catalogue(stage.kafka, start_ms, stop_ms)
-    acting = Campaigns(stage.settings, stage.worker.kill_and_restart)
-    own = OwnModel(stage.settings, acting.caught_up)
+    catalogue = Catalogue(running.kafka, start_ms, stop_ms)
+    acting = Campaigns(running.settings, running.worker.kill_and_restart)
+    own = OwnModel(running.settings, acting.caught_up)
     nights = Nights(lambda: int(catalogue.items.sales.day.max()), acting.caught_up)
     sending = Sending(
-        stage.kafka,
+        running.kafka,
         recording,
         start_ms,
         stop_ms,
@@ -80,8 +80,8 @@ def _run(stack: ExitStack, broker: str | None, start_ms: int | None, stop_ms: in
     watch.start()
     catalogue.start()
     sending.start()
-    followed = follow(stage, sending, catalogue, acting, watch, log)
-    followed.fates, followed.items_in = fates(reader, stage, log)
+    followed = follow(running, sending, catalogue, acting, watch, log)
+    followed.fates, followed.items_in = fates(reader, running, log)
     with console.status("Looking back: did the alerts come true?"):
         systems.read_answers(reader, starts, recording)
         looked_back = Hindsight(recording).summary()
@@ -96,7 +96,7 @@ def _run(stack: ExitStack, broker: str | None, start_ms: int | None, stop_ms: in
         answered = systems.answered(reader, starts, recording, examples, alike)
         enriched = before_after.told(reader, starts, catalogue.items, alike["multimodal"])
         priced = prices.best(reader, starts, catalogue.items)
-        foretold = demand.summary(reader, starts, recording.end_ms, catalogue.items, stage.settings)
+        foretold = demand.summary(reader, starts, recording.end_ms, catalogue.items, running.settings)
         held = campaigns.summary(acting, reader, starts, recording, followed.samples)
     read = {**watch.read(), "scored": len(recording.scored), "item_profiles": answered["items"]["answers"]}
     told = summary(followed, sending.lane.sent, read, recording)

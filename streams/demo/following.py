@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from rich.live import Live
 
 from streams.demo.campaigns import Campaigns
+from streams.demo.running import DemoError, Running, console
 from streams.demo.scrape import RECORD_FATES, Samples, added, by, records, scrape, values
 from streams.demo.sending import Catalogue, Lane, Sending
-from streams.demo.stage import DemoError, Stage, console
 from streams.demo.watching import Watch
 from streams.entities.item import ITEM
 from streams.entities.shopper import SHOPPER
@@ -78,17 +78,17 @@ class ItemsLog:
 
 
 def follow(
-    stage: Stage, sending: Sending, catalogue: Catalogue, campaigns: Campaigns, watch: Watch, log: ItemsLog
+    running: Running, sending: Sending, catalogue: Catalogue, campaigns: Campaigns, watch: Watch, log: ItemsLog
 ) -> Followed:
     """Show what comes until the worker is through with all that was sent and with what followed from it. Raises
     ``DemoError``, ``BrokerError``."""
-    found, before, last, started = Followed(), Samples(), Samples(), stage.worker.started
+    found, before, last, started = Followed(), Samples(), Samples(), running.worker.started
     began = changed = told = time.monotonic()
     quiet, counted = began, (0, 0)
     with Live(console=console, refresh_per_second=4, transient=False) as live:
         while True:
             # A worker that is busy for seconds has the numbers it had.
-            seen, now, again = scrape(stage.port), time.monotonic(), stage.worker.started
+            seen, now, again = scrape(running.port), time.monotonic(), running.worker.started
             if again != started:
                 before, last, started = added(before, last), Samples(), again
             last, found.killed = seen or last, again - 1
@@ -96,7 +96,7 @@ def follow(
             done, items = counted_now = records(samples), records(samples, "item", ITEM_FATES)
             if counted_now != counted:
                 counted, changed = counted_now, now
-            _fail(stage, (sending.lane, catalogue.lane), now - changed)
+            _fail(running, (sending.lane, catalogue.lane), now - changed)
             waiting = [lag for (name, _), lag in samples.items() if name == "offerstream_lag_records"]
             campaigns.processed(int(done), sum(waiting) if waiting else 1)
             sent = sending.lane.sent
@@ -123,7 +123,7 @@ def follow(
     return found
 
 
-def fates(reader: Reader, stage: Stage, log: ItemsLog) -> tuple[dict[str, Counter[str]], int]:
+def fates(reader: Reader, running: Running, log: ItemsLog) -> tuple[dict[str, Counter[str]], int]:
     """By entity, what became of each record of its log, once all that stands in it is written down; and how many
     records of the run the items' log holds then. Raises ``DemoError``."""
     until = time.monotonic() + PATIENCE_SECONDS
@@ -131,25 +131,25 @@ def fates(reader: Reader, stage: Stage, log: ItemsLog) -> tuple[dict[str, Counte
         held, all_written = len(log), True
         found = dict[str, Counter[str]]()
         for entity in (SHOPPER, ITEM):
-            written, topic = progress(reader, stage.settings, entity), entity.topic(stage.app_id)
+            written, topic = progress(reader, running.settings, entity), entity.topic(running.app_id)
             all_written &= all(one.next_offset >= reader.extent((topic, p))[1] for p, one in written.items())
             found[entity.name] = sum((one.fates for one in written.values()), Counter[str]())
         if all_written and held == len(log):
             return found, held
         if time.monotonic() > until:
-            raise stage.fail(f"Not all that was applied was written down within {PATIENCE_SECONDS} s")
+            raise running.fail(f"Not all that was applied was written down within {PATIENCE_SECONDS} s")
         time.sleep(0.2)
 
 
-def _fail(stage: Stage, lanes: tuple[Lane, ...], idle_seconds: float) -> None:
+def _fail(running: Running, lanes: tuple[Lane, ...], idle_seconds: float) -> None:
     """Raises ``DemoError`` or ``BrokerError`` where nothing more will come."""
-    if stage.broker is not None:
-        stage.broker.require()
+    if running.broker is not None:
+        running.broker.require()
     for lane in lanes:
         if lane.failure is not None:
             raise DemoError(f"The replay failed: {lane.failure}")
-    ended = stage.worker.ended
+    ended = running.worker.ended
     if ended is not None:
-        raise stage.fail(f"The worker ended with code {ended}")
+        raise running.fail(f"The worker ended with code {ended}")
     if idle_seconds > PATIENCE_SECONDS:
-        raise stage.fail(f"Nothing was processed for {PATIENCE_SECONDS} s")
+        raise running.fail(f"Nothing was processed for {PATIENCE_SECONDS} s")

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from streams.demo.stage import DemoError
+from streams.demo.running import DemoError
 from streams.outside.rollout import NotServed, wait
 from streams.outside.versions import Versions
 from streams.producer.replay import event_time_ms

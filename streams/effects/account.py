@@ -25,7 +25,7 @@ class Account(msgspec.Struct):
     estimates: list[EffectMeasured] = []
     """What was measured last."""
 
-    def take(self, report: EffectReported) -> list[EffectMeasured] | None:
+    def hear(self, report: EffectReported) -> list[EffectMeasured] | None:
         """A report comes; what the campaign brought so far, None where the report is known."""
         known = self.newest.get(report.source_partition)
         if known is not None and report.sequence <= known.sequence:
@@ -64,9 +64,9 @@ class Effects:
         self.accounts: dict[str, Account] = {}
         self._changed: set[str] = set()
 
-    def take(self, report: EffectReported) -> list[EffectMeasured] | None:
+    def hear(self, report: EffectReported) -> list[EffectMeasured] | None:
         """A report comes; what its campaign brought so far, None where the report is known."""
-        found = self.accounts.setdefault(report.campaign, Account()).take(report)
+        found = self.accounts.setdefault(report.campaign, Account()).hear(report)
         if found is not None:
             self._changed.add(report.campaign)
         return found

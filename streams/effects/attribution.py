@@ -28,8 +28,8 @@ from streams.records.effects import Measured, OfferOutcome
 from streams.records.outcomes import Due, outcome_id
 
 DAY_MS = 86_400_000
-Stage = Literal["shown", "clicked", "redeemed", "dismissed"]
-STAGES: tuple[Stage, ...] = ("shown", "clicked", "redeemed", "dismissed")
+Reaction = Literal["shown", "clicked", "redeemed", "dismissed"]
+REACTIONS: tuple[Reaction, ...] = ("shown", "clicked", "redeemed", "dismissed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,10 +82,10 @@ class Opened:
 
 @dataclass(frozen=True, slots=True)
 class Reacted:
-    """A shopper's reaction to an offer; the first one of each stage counts."""
+    """A shopper's reaction to an offer; the first one of each kind counts."""
 
     offer_id: str
-    stage: Stage
+    reaction: Reaction
     at_ms: int
 
 
@@ -164,8 +164,8 @@ class Journeys:
     window: Window
     currency: str
     opened: dict[str, Opened] = field(default_factory=dict)
-    reacted: dict[tuple[str, Stage], tuple[int, ...]] = field(default_factory=dict)
-    """When a stage was reached: the first time since the offer was made; all times while the offer is not known."""
+    reacted: dict[tuple[str, Reaction], tuple[int, ...]] = field(default_factory=dict)
+    """When a reaction came: the first time since the offer was made; all times while the offer is not known."""
     used: dict[str, Used] = field(default_factory=dict)
     ordered: dict[str, Ordered] = field(default_factory=dict)
     returned: dict[str, Returned] = field(default_factory=dict)
@@ -179,10 +179,10 @@ class Journeys:
             kept = self.opened.get(fact.offer_id)
             if kept is None or _earlier(fact, kept):
                 self.opened[fact.offer_id] = fact
-                for stage in STAGES:
-                    self._reach(fact.offer_id, stage, ())
+                for reaction in REACTIONS:
+                    self._reach(fact.offer_id, reaction, ())
         elif isinstance(fact, Reacted):
-            self._reach(fact.offer_id, fact.stage, (fact.at_ms,))
+            self._reach(fact.offer_id, fact.reaction, (fact.at_ms,))
         elif isinstance(fact, Used):
             said = self.used.get(fact.offer_id)
             if said is None or _earlier(fact, said):
@@ -200,14 +200,14 @@ class Journeys:
             if before is None or _earlier(fact, before):
                 self.returned[fact.event_id] = fact
 
-    def _reach(self, offer_id: str, stage: Stage, more: tuple[int, ...]) -> None:
-        times, offer = {*self.reacted.get((offer_id, stage), ()), *more}, self.opened.get(offer_id)
+    def _reach(self, offer_id: str, reaction: Reaction, more: tuple[int, ...]) -> None:
+        times, offer = {*self.reacted.get((offer_id, reaction), ()), *more}, self.opened.get(offer_id)
         if offer is not None:
             times = {min(since)} if (since := [at for at in times if at >= offer.at_ms]) else set()
         if times:
-            self.reacted[offer_id, stage] = tuple(sorted(times))
+            self.reacted[offer_id, reaction] = tuple(sorted(times))
         else:
-            self.reacted.pop((offer_id, stage), None)
+            self.reacted.pop((offer_id, reaction), None)
 
     def close(self, watermark_ms: int) -> list[OfferOutcome]:
         """Outcomes of all windows that have closed by now, oldest first; what nobody needs any more is forgotten.
@@ -238,7 +238,7 @@ class Journeys:
         start, end, closed = offer.at_ms, self.window.end_ms(offer.at_ms), self.window.closed_ms(offer.at_ms)
         left = self._left(start, end, closed)
         used = self._used(offer, left, end)
-        shown, clicked, redeemed, dismissed = (self._when(offer, stage, end) for stage in STAGES)
+        shown, clicked, redeemed, dismissed = (self._when(offer, reaction, end) for reaction in REACTIONS)
         return OfferOutcome(
             outcome_id=outcome_id("offer_closed", offer.shopper_id, f"window:{offer.offer_id}", offer.campaign),
             event_time_ms=closed,
@@ -292,8 +292,8 @@ class Journeys:
             return 0
         return offer.click_cents if paid.cents is None else paid.cents
 
-    def _when(self, offer: Opened, stage: Stage, end: int) -> int | None:
-        (at,) = self.reacted.get((offer.offer_id, stage), (end,))
+    def _when(self, offer: Opened, reaction: Reaction, end: int) -> int | None:
+        (at,) = self.reacted.get((offer.offer_id, reaction), (end,))
         return at if at < end else None
 
     def _used(self, offer: Opened, left: dict[str, _Left], end: int) -> _Left | None:

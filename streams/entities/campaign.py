@@ -107,7 +107,7 @@ class CampaignSide(PlainSide):
         """Enter a record into the ledger; whether it says something new. ``facts`` [FACTS]: to be filled in."""
         campaign, account = record.campaign, self._accounts.get(record.campaign)
         if isinstance(record, EffectReported):
-            measured = self._effects.take(record)
+            measured = self._effects.hear(record)
             self._measured += measured or []
             if measured is not None and account is not None:
                 self._fill(facts, record, account, (0, 0))

@@ -190,7 +190,7 @@ class ShopperSide(PlainSide):
         if self.identities is not None:
             self.identities.refuse(decoded, judged.fates, slice_)
         # What comes again after a crash of the items' side is no news.
-        decoded.news = self.heard.take(decoded.news, slice_.offsets)
+        decoded.news = self.heard.hear(decoded.news, slice_.offsets)
         self.spending.begin(decoded, judged, slice_)
         self.coupons.load([(int(slice_.offsets[i]), said) for i, said in decoded.coupons])
         return judged
@@ -258,7 +258,7 @@ class ShopperSide(PlainSide):
 
     def came(self, said: ShopperMerged, offset: int, watermark_ms: int) -> None:
         """What follows the offers to an id follows those to whom it belongs."""
-        self.windows.take(said.shopper_id, said.windows, offset, watermark_ms)
+        self.windows.adopt(said.shopper_id, said.windows, offset, watermark_ms)
 
     def joins(self, state: Rows, row: int, other: Rows, said: ShopperMerged, offset: int) -> None:
         """Who has said no under another id says so again by turning out to be this one; who is held out under either is

@@ -176,7 +176,7 @@ class Stage:
     def tell(self, said: list[AnyOutcome], campaigns: Iterable[Rehearsed]) -> None:
         """Tell campaigns what was said, and who entered since."""
         for each in campaigns:
-            each.take(said, self.side.entries, self.active, self.began_ms)
+            each.count(said, self.side.entries, self.active, self.began_ms)
         self.side.entries = []
 
     def past(self, log: Iterable[bytes], days: int) -> Iterator[ShopperEvent | AnyItemNews]:

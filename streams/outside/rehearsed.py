@@ -58,7 +58,7 @@ class Rehearsed:
     closed: Sums = field(default_factory=Sums)
     """What those did whose window ended within these days; nobody treated them."""
 
-    def take(self, outcomes: Iterable[AnyOutcome], entries: Iterable[Opened], active: Set[str], began_ms: int) -> None:
+    def count(self, outcomes: Iterable[AnyOutcome], entries: Iterable[Opened], active: Set[str], began_ms: int) -> None:
         """What was said, and who entered, in a partition whose rehearsal began at a time. ``active``: whoever does
         something in it."""
         name, measured = self.campaign.id, list[OfferOutcome]()

@@ -86,8 +86,8 @@ class HeardNews:
         """How many items must not be offered."""
         return len(self._out)
 
-    def take(self, news: Sequence[tuple[int, AnyItemNews]], offsets: Sequence[int]) -> list[tuple[int, AnyItemNews]]:
-        """Take news of a slice, with its places there; gives what was not heard before. ``offsets``: of the slice."""
+    def hear(self, news: Sequence[tuple[int, AnyItemNews]], offsets: Sequence[int]) -> list[tuple[int, AnyItemNews]]:
+        """Hear news of a slice, with its places there; gives what was not heard before. ``offsets``: of the slice."""
         fresh = []
         for position, said in news:
             source, order = str(said.source_partition), news_order(said)

@@ -31,8 +31,8 @@ from streams.effects.attribution import (
     Opened,
     Ordered,
     Reacted,
+    Reaction,
     Returned,
-    Stage,
     Used,
     Window,
 )
@@ -45,7 +45,7 @@ from streams.records.effects import EffectPlan, EffectReported, OfferOutcome
 from streams.records.slices import Slice
 from streams.state.keys import EFFECT, WINDOW
 
-_STAGES: dict[type, Stage] = {
+_REACTIONS: dict[type, Reaction] = {
     e.OfferShown: "shown",
     e.OfferClicked: "clicked",
     e.OfferRedeemed: "redeemed",
@@ -53,7 +53,7 @@ _STAGES: dict[type, Stage] = {
     e.AdShown: "shown",
     e.AdClicked: "clicked",
 }
-_TOLD = of_types(*_STAGES, e.OrderPlaced, e.OrderCancelled, e.OrderReturned)
+_TOLD = of_types(*_REACTIONS, e.OrderPlaced, e.OrderCancelled, e.OrderReturned)
 
 
 class OfferWindows:
@@ -147,11 +147,11 @@ class OfferWindows:
         elif isinstance(record, (e.AdShown, e.AdClicked)):
             if record.decision_id is None:
                 return
-            journeys.feed(Reacted(record.decision_id, _STAGES[type(record)], at_ms))
+            journeys.feed(Reacted(record.decision_id, _REACTIONS[type(record)], at_ms))
             if isinstance(record, e.AdClicked):
                 journeys.feed(Charged(record.decision_id, at_ms, record.cost_cents))
         else:
-            journeys.feed(Reacted(record.offer_id, _STAGES[type(record)], at_ms))
+            journeys.feed(Reacted(record.offer_id, _REACTIONS[type(record)], at_ms))
             if isinstance(record, e.OfferRedeemed) and record.order_id:
                 journeys.feed(Used(record.offer_id, record.order_id, at_ms, record.discount_cents))
 
@@ -176,7 +176,7 @@ class OfferWindows:
                 found[campaign] = of.moved
         return found
 
-    def take(self, shopper: str, windows: Mapping[str, bytes], offset: int, watermark_ms: int) -> None:
+    def adopt(self, shopper: str, windows: Mapping[str, bytes], offset: int, watermark_ms: int) -> None:
         """What was open of another id goes on as somebody's, by a record at an offset: what counts comes after it. What
         should have closed by then does when time goes on."""
         for campaign, packed in windows.items():

@@ -161,11 +161,11 @@ def test_a_review_that_is_older_than_all_that_counts_is_passed_over() -> None:
     state = Rows.zeros(Layout(ReviewsSaid.columns), 1)
     item = _Item(state, 0)
     found = read(None, "the fabric is soft")
-    assert item.take(5, found, 20_000, None)
+    assert item.count(5, found, 20_000, None)
     before = state.words.copy()
-    assert not item.take(5, found, 20_000 - PERIODS * PERIOD_DAYS - PERIOD_DAYS, None)
+    assert not item.count(5, found, 20_000 - PERIODS * PERIOD_DAYS - PERIOD_DAYS, None)
     assert (state.words == before).all()
-    assert item.take(5, found, 20_000 - PERIOD_DAYS, 300)
+    assert item.count(5, found, 20_000 - PERIOD_DAYS, 300)
     assert item.sums().reviews == 2
     assert item.quotes("quality")[0].helpful == 0.03
 

@@ -57,4 +57,4 @@ def reports(
 def measured(some: list[EffectReported]) -> list[EffectMeasured]:
     """What a ledger says of these reports, in order."""
     account = Account()
-    return [estimate for report in some for estimate in account.take(report) or ()]
+    return [estimate for report in some for estimate in account.hear(report) or ()]

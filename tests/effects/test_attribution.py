@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.effects.attribution import DAY_MS, STAGES, Fact, Journeys, Opened, Ordered, Reacted, Returned, Window
+from streams.effects.attribution import DAY_MS, REACTIONS, Fact, Journeys, Opened, Ordered, Reacted, Returned, Window
 from streams.records.effects import EffectMeasured, EffectTallied, Measured, OfferOutcome
 from streams.records.schema import schema_of
 
@@ -44,7 +44,9 @@ offers = st.lists(
     max_size=4,
     unique_by=lambda o: o.offer_id,
 )
-reactions = st.lists(st.builds(Reacted, st.sampled_from(["f0", "f1", "f2", "unknown"]), st.sampled_from(STAGES), times))
+reactions = st.lists(
+    st.builds(Reacted, st.sampled_from(["f0", "f1", "f2", "unknown"]), st.sampled_from(REACTIONS), times)
+)
 orders = st.lists(
     st.builds(
         lambda i, at, units, offer: Ordered(f"o{i}", at, units, units * 100, units * 30, offer, 11 if offer else 0),

@@ -63,7 +63,7 @@ def plain(said: dict[int, AnyItemNews], most: int, end: int) -> list[list[int]]:
 def hear(heard: HeardNews, said: dict[int, AnyItemNews], start: int, stop: int) -> list[list[int]]:
     """A slice of the log; how much there is against each item at each of its offsets."""
     offsets = range(start, stop)
-    heard.take([(at - start, said[at]) for at in offsets if at in said], offsets)
+    heard.hear([(at - start, said[at]) for at in offsets if at in said], offsets)
     return heard.levels(np.tile(CODES, (stop - start, 1)), np.array(offsets)[:, None]).tolist()
 
 
@@ -105,10 +105,10 @@ def _out(levels: Sequence[int]) -> int:
 def test_what_may_be_offered_again_is_forgotten_once_that_is_kept() -> None:
     heard, tier = HeardNews(), DictTier()
     said: dict[str, object] = {"group": "", "item_id": "tea", "event_time": 0, "source_partition": 0}
-    heard.take([(0, ItemUnavailable(**said, source_offset=1, why="sold_out"))], [5])  # type: ignore[arg-type]
+    heard.hear([(0, ItemUnavailable(**said, source_offset=1, why="sold_out"))], [5])  # type: ignore[arg-type]
     tier.write(heard.drain_changes(6))
     assert len(tier.held) == len(heard) == 1
-    heard.take([(0, ItemAvailable(**said, source_offset=2))], [7])  # type: ignore[arg-type]
+    heard.hear([(0, ItemAvailable(**said, source_offset=2))], [7])  # type: ignore[arg-type]
     tier.write(heard.drain_changes(8))
     assert (len(tier.held), len(heard)) == (1, 0)
     tier.write(heard.drain_changes(9))

@@ -103,7 +103,7 @@ def test_a_crash_in_the_middle_of_a_flush_counts_nothing_twice(seed: int, crash:
         key: said for key, said in whole.outcomes.items() if b'"opened_ms"' in said
     }
     for report in reports(world.emitted):
-        effects.take(report)
+        effects.hear(report)
     last = reports(whole.emitted)[-1]
     assert effects.accounts["carts"].newest[0] == last
     assert dict(of_record(tally) for tally in last.tallies) == merged([_summed(whole, last.event_time)])

@@ -85,7 +85,7 @@ class Worker:
 
 
 @dataclass(frozen=True, slots=True)
-class Stage:
+class Running:
     """Kafka and a worker that is ready; its metrics are on ``port``."""
 
     settings: Settings
@@ -111,24 +111,24 @@ class Stage:
         return DemoError(f"{what}:\n{_tail(self.log)}")
 
 
-def set_up(stack: ExitStack, folder: Path, broker: str | None) -> Stage:
+def set_up(stack: ExitStack, folder: Path, broker: str | None) -> Running:
     """Start an embedded Kafka, or take the one named, and a worker on it."""
     store = str(folder / "models")
     if broker is None:
-        running = _embedded(stack, folder)
-        settings = Settings(broker=running.bootstrap, app_id="offerstream-demo", models=store)
+        embedded = _embedded(stack, folder)
+        settings = Settings(broker=embedded.bootstrap, app_id="offerstream-demo", models=store)
     else:
-        running, named = None, _named(broker)
+        embedded, named = None, _named(broker)
         told = {name: getattr(named, name) for name in (*ACCESS, "replication")}
         settings = Settings(app_id=f"offerstream-demo-{os.getpid()}", models=store, **told)
     create(settings.access, contents.topics(settings.app_id), 4, settings.replication)
     (port,) = free_ports(1)
     worker = _start_worker(stack, folder, settings, port)
-    stage = Stage(settings, running, worker, port, folder / "worker.log")
+    running = Running(settings, embedded, worker, port, folder / "worker.log")
     with console.status("Waiting for the worker…"):
-        _wait_ready(stage)
+        _wait_ready(running)
     console.print(f"A worker is ready: http://127.0.0.1:{port}/metrics")
-    return stage
+    return running
 
 
 def _embedded(stack: ExitStack, folder: Path) -> Broker:
@@ -136,11 +136,11 @@ def _embedded(stack: ExitStack, folder: Path) -> Broker:
 
     jars = fetch_jars()
     with console.status("Starting Apache Kafka…"):
-        running = Broker(folder / "kafka", jars)
-        stack.callback(running.stop)
-        running.start()
-    console.print(f"Apache Kafka listens on {running.bootstrap}")
-    return running
+        embedded = Broker(folder / "kafka", jars)
+        stack.callback(embedded.stop)
+        embedded.start()
+    console.print(f"Apache Kafka listens on {embedded.bootstrap}")
+    return embedded
 
 
 def _named(broker: str) -> Settings:
@@ -164,11 +164,11 @@ def _start_worker(stack: ExitStack, folder: Path, settings: Settings, port: int)
     return worker
 
 
-def _wait_ready(stage: Stage) -> None:
+def _wait_ready(running: Running) -> None:
     end = time.monotonic() + 60
-    while get(stage.port, "/ready") is None:
-        if stage.worker.ended is not None or time.monotonic() > end:
-            raise stage.fail("The worker did not become ready")
+    while get(running.port, "/ready") is None:
+        if running.worker.ended is not None or time.monotonic() > end:
+            raise running.fail("The worker did not become ready")
         time.sleep(0.2)
 
 
