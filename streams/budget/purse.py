@@ -36,7 +36,7 @@ class Settlement(NamedTuple):
     charged_cents: int
 
 
-class _Standing(NamedTuple):
+class Standing(NamedTuple):
     """The committing side at a closing."""
 
     closing: Closing
@@ -104,7 +104,7 @@ class Purse(msgspec.Struct):
         """What may be committed now: a lease is good for its day and until its end."""
         return self.free if self.lease_day == self.day and self.minute * MINUTE_MS < self.expires_at_ms else 0
 
-    def close(self, closing: Closing) -> _Standing:
+    def close(self, closing: Closing) -> Standing:
         """The log comes to another minute: what must not be spent any more goes back."""
         if closing.day != self.day:
             self.returned += self.free
@@ -113,7 +113,7 @@ class Purse(msgspec.Struct):
         self.returned += self.free - self.spendable
         answered, self.answered = self.answered, False
         active = self.ends_at_ms is None or closing.minute * MINUTE_MS < self.ends_at_ms
-        return _Standing(
+        return Standing(
             closing, self.granted, self.returned, self.committed, self.committed_before, self.short, self.demand,
             self.candidates, self.offers, answered, active,
         )  # fmt: skip
@@ -164,7 +164,7 @@ class Purse(msgspec.Struct):
         for bucket in [bucket for bucket in self.reserved if bucket * HOUR_MS <= watermark_ms]:
             self.released += self.reserved.pop(bucket)
 
-    def report(self, standing: _Standing, partition: int) -> SpendReported | None:
+    def report(self, standing: Standing, partition: int) -> SpendReported | None:
         """What is told at a closing, settlements before it included; None where there is nothing new."""
         closing = standing.closing
         s = standing

@@ -19,7 +19,7 @@ import msgspec
 import numpy as np
 
 from streams.budget.candidates import MINUTE_MS, Candidates, SliceTimes
-from streams.budget.purse import Closing, Purse, Settlement, _Standing, bucket_of
+from streams.budget.purse import Closing, Purse, Settlement, Standing, bucket_of
 from streams.columns.arrays import Bools, Ints
 from streams.features.days import Days
 from streams.records.budget import LeaseGranted, SpendReported
@@ -45,7 +45,7 @@ class _Open:
         self.purse, self.steps, self.prices, self.taken, self.asked = purse, steps, prices, 0, -1
         self.since = 0
         """Offset of its first lease, where that is in this slice: before it nothing is asked of it."""
-        self.standings: list[_Standing] = []
+        self.standings: list[Standing] = []
         self.settlements: list[Settlement] = []
 
     def advance(self, offset: int | None) -> None:

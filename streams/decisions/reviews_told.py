@@ -66,7 +66,7 @@ class ReviewsSaid:
             record = group.record[i]
             found = read(record.title, record.text, record.language)
             helpful = round(float(chance[i]) * UNIT) if asked[i] else None
-            item = _Item(state, int(group.row[i]))
+            item = ItemReviews(state, int(group.row[i]))
             day = int(group.now_ms[i]) // DAY_MS
             if not item.count(record.rating, found, day, helpful):
                 continue
@@ -83,7 +83,7 @@ class ReviewsSaid:
             yield i, _record(group, i, item, newest)
 
 
-class _Item:
+class ItemReviews:
     """The columns of one row."""
 
     def __init__(self, state: Rows, row: int) -> None:
@@ -174,7 +174,7 @@ def _day(number: int) -> str:
     return str(np.datetime64(number, "D"))
 
 
-def _record(group: Group, i: int, item: _Item, newest: Appraised) -> ReviewsTold:
+def _record(group: Group, i: int, item: ItemReviews, newest: Appraised) -> ReviewsTold:
     sums, since = item.sums(), _day(item.first_day)
     rating, low, high = sums.rating
     return ReviewsTold(

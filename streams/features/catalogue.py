@@ -118,6 +118,10 @@ class Catalogue:
         """One of its kinds. Raises ``KeyError``."""
         return cast(_K, self.kinds[kind])
 
+    def kind_of(self, source: Any) -> Kind:
+        """The kind that reads a source. Raises ``KeyError`` for one that is made of others or of a record."""
+        return self._kind_of[type(source)]
+
     def in_zone(self, time_zone: str) -> Catalogue:
         """The same features with the days of another time zone."""
         if time_zone == self.time_zone:
@@ -190,7 +194,7 @@ class Reading:
             if isinstance(source, Derived):
                 self._made[source] = source.of(self)
             else:
-                self._made[source] = self.catalogue._kind_of[type(source)].read(self.rows, self.now_ms, source)
+                self._made[source] = self.catalogue.kind_of(source).read(self.rows, self.now_ms, source)
         return self._made[source]
 
     def kind(self, kind: type[_K]) -> _K:

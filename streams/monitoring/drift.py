@@ -63,7 +63,8 @@ class FromTraining:
     def __init__(self, distributions: Mapping[str, Mapping[str, list[float]]]) -> None:
         self._edges = {name: np.array(d["edges"]) for name, d in distributions.items()}
         self._expected = {name: np.array(d["shares"]) for name, d in distributions.items()}
-        self._counts = {name: np.zeros(len(shares)) for name, shares in self._expected.items()}
+        self.counts = {name: np.zeros(len(shares)) for name, shares in self._expected.items()}
+        """By name, how many rows fell between the edges."""
 
     def observe(self, values: Columns) -> None:
         """Take a column of values per address or output, of the same rows; names that the card does not have are
@@ -72,13 +73,13 @@ class FromTraining:
             edges = self._edges.get(name)
             if edges is not None:
                 finite = column[np.isfinite(column)]
-                counts = self._counts[name]
+                counts = self.counts[name]
                 counts *= 0.5 ** (len(finite) / HALF_LIFE_ROWS)
                 counts += _counted(edges, finite)
 
     def psi(self) -> dict[str, float]:
         """The index of every feature and output."""
-        return {name: psi(self._expected[name], counts) for name, counts in self._counts.items()}
+        return {name: psi(self._expected[name], counts) for name, counts in self.counts.items()}
 
 
 class Drift:

@@ -61,7 +61,8 @@ class Recalibrating:
         self.model = 0
         """``code_of`` the live model; 0 before anything was scored."""
         self._until = 0
-        self._waiting = Waiting()
+        self.waiting = Waiting()
+        """Scores that wait for their labels, and what became of those that did."""
         self._learned: dict[int, Recalibration] = {}
         self._written: set[bytes] = set()
         """Keys of days that are in the feature table as they are here."""
@@ -94,12 +95,12 @@ class Recalibrating:
         if today not in self._learned:
             if len(self._learned) >= _REMEMBERED:
                 self._learned.pop(min(self._learned))
-            self._learned[today] = Recalibration.learned(self._waiting.sums(), today)
+            self._learned[today] = Recalibration.learned(self.waiting.sums(), today)
         return self._learned[today]
 
     def _begin(self, model: int) -> None:
         if model != self.model:
-            self.model, self._waiting, self._learned = model, Waiting(), {}
+            self.model, self.waiting, self._learned = model, Waiting(), {}
 
     def _count(self, state: Rows, group: Group, judged: np.ndarray, mine: np.ndarray) -> None:
         # What was forwarded may be of a day that is over, whose sums are final.
@@ -114,13 +115,13 @@ class Recalibrating:
         models[cells] = self.model
         came = group.event_type[mine] == self._event
         counted = group.offset[mine] >= self._until
-        self._waiting.observe(state, row, group.now_ms[mine], judged[mine], came, counted)
+        self.waiting.observe(state, row, group.now_ms[mine], judged[mine], came, counted)
 
     def drain_changes(self, next_offset: int, today: int) -> dict[bytes, bytes | None]:
         """Sums that changed since this was last called, as records of the feature table; None deletes. To be written
         before the rows of the same flush. When this is called again, the flush before has come to its end: a day whose
         sums are final stays among those that may still change until then, for any part of a flush may be lost."""
-        tallies = self._waiting.sums()
+        tallies = self.waiting.sums()
         tallies.forget(today - _REMEMBERED)
         if not tallies.changed:
             return {}
@@ -147,7 +148,7 @@ class Recalibrating:
         if still is None:
             return
         self._until, self.model, n = _OPEN.unpack_from(still)
-        days = self._waiting.tallies.days
+        days = self.waiting.tallies.days
         for key, value in found.items():
             _, model, day = _FINAL.unpack(key)
             if sums_stand_at(value) > self._until:

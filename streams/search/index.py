@@ -227,7 +227,7 @@ class Index:
             if not left:
                 del self.categories[item.category]
 
-    def _sort(self) -> None:
+    def sort(self) -> None:
         """Sort everything in, and give places anew where some are dead; words that nothing says are forgotten."""
         kept = [(item_id, item) for item_id, item in zip(self._ids, self._kept, strict=True) if item is not None]
         self._ids, self._kept = [item_id for item_id, _ in kept], [item for _, item in kept]
@@ -274,7 +274,7 @@ class Index:
         unsorted = len(self._ids) - self._sorted_to
         dead = len(self._ids) - len(self._items)
         if max(unsorted, dead) > max(LATELY, len(self._items) // SHARE):
-            self._sort()
+            self.sort()
 
     def ids(self, places: Ints) -> list[str]:
         """The items at some places."""

@@ -155,11 +155,11 @@ def test_quotes_are_bounded_and_harmless() -> None:
 def test_a_review_that_is_older_than_all_that_counts_is_passed_over() -> None:
     """A row that was last moved years later: within the allowed lateness no review is so old."""
     from streams.columns.layout import Layout, Rows
-    from streams.decisions.reviews_told import ReviewsSaid, _Item
+    from streams.decisions.reviews_told import ItemReviews, ReviewsSaid
     from streams.reviews.aspects import read
 
     state = Rows.zeros(Layout(ReviewsSaid.columns), 1)
-    item = _Item(state, 0)
+    item = ItemReviews(state, 0)
     found = read(None, "the fabric is soft")
     assert item.count(5, found, 20_000, None)
     before = state.words.copy()

@@ -122,7 +122,7 @@ def fades(catalogue: Catalogue, address: str) -> bool:
     if isinstance(source, Derived):
         kinds = FADING.intersection(source.kinds)
         return bool(kinds) or any(fades(catalogue, part) for part in source.parts)
-    return type(catalogue._kind_of[type(source)]) in FADING
+    return type(catalogue.kind_of(source)) in FADING
 
 
 @BY_ENTITY

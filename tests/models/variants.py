@@ -50,12 +50,6 @@ def of_bytes(artifact: Artifact, model: bytes) -> Artifact:
     digest = hashlib.sha256(model).hexdigest()
     card = {**artifact.card, "digest": digest, "version": digest[:VERSION_DIGITS]}
     unproven = replace(artifact, card=card, model=model)
-    scorer = Predictor.__new__(Predictor)
-    original = Predictor._prove
-    try:
-        Predictor._prove = lambda self: None  # type: ignore[method-assign]
-        scorer.__init__(unproven, shipped().model(artifact.task.name).upstream)  # type: ignore[misc]
-    finally:
-        Predictor._prove = original  # type: ignore[method-assign]
+    scorer = Predictor(unproven, shipped().model(artifact.task.name).upstream, prove=False)
     answers = {name: values.astype(np.float32) for name, values in scorer.score(artifact.golden).items()}
     return replace(unproven, answers=answers)

@@ -230,7 +230,7 @@ def test_what_drift_looks_at_is_like_all_that_was_scored() -> None:
     for name, blocks in every.items():
         edges = np.array(model.distributions[name]["edges"])
         counts = np.bincount(np.searchsorted(edges, np.concatenate(blocks)), minlength=len(edges) + 1)
-        assert psi(counts, seen._counts[name]) < 0.15, name
+        assert psi(counts, seen.counts[name]) < 0.15, name
 
 
 @pytest.mark.parametrize("size", [13, 200])

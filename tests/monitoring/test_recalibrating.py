@@ -46,7 +46,7 @@ def learning(processor: PartitionProcessor) -> Recalibrating:
 
 
 def sums(processor: PartitionProcessor) -> dict[int, list[int]]:
-    return {day: found.tolist() for day, found in learning(processor)._waiting.sums().days.items() if found.any()}
+    return {day: found.tolist() for day, found in learning(processor).waiting.sums().days.items() if found.any()}
 
 
 @pytest.mark.parametrize("size", [1, 97, 600])

@@ -65,7 +65,7 @@ def indexed(steps: list[tuple[str, Document | None]], sort_each: int = 1000) -> 
         else:
             index.put(item, said)
         if n % sort_each == 0:
-            index._sort()
+            index.sort()
     return index
 
 
