@@ -9,10 +9,11 @@ import time
 import urllib.error
 import urllib.request
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import msgspec
 from confluent_kafka import Producer
@@ -63,6 +64,26 @@ SHORT = {"session_seconds": "2"}
 UNLIKE_STEPS = ("outputs_delivered", "changelog_half", "mid_slice")
 
 
+def wait_until(
+    what: Callable[[], Any],
+    worker: Worker | None = None,
+    seconds: float = 60,
+    *,
+    pause: float = 0.1,
+    told: Callable[[], str] | None = None,
+) -> float:
+    """Wait until it is so; returns the seconds it took. ``worker``: it must run all the while. ``told``: what to say
+    where it takes longer; without it, the end of the worker's log."""
+    began = time.monotonic()
+    while not what():
+        assert worker is None or worker.process.poll() is None, worker.tail()
+        if time.monotonic() - began > seconds:
+            tell = told or (worker.tail if worker else str)
+            raise AssertionError(f"Not so within {seconds:g} s. {tell()}")
+        time.sleep(pause)
+    return time.monotonic() - began
+
+
 class Worker:
     """One worker process. ``kill_at`` is ``STEP:N``: it kills itself (-9) at the N-th time it takes that step."""
 
@@ -108,11 +129,7 @@ class Worker:
 
     def wait_ready(self, seconds: float = 60) -> None:
         """Wait for /ready."""
-        end = time.monotonic() + seconds
-        while self.get("/ready")[0] != 200:
-            assert self.process.poll() is None, self.tail()
-            assert time.monotonic() < end, self.tail()
-            time.sleep(0.1)
+        wait_until(lambda: self.get("/ready")[0] == 200, self, seconds)
 
     def wait_killed(self, seconds: float = 60) -> None:
         """Wait until it killed itself."""
@@ -174,9 +191,7 @@ class Cluster:
 
         for future in (admin.delete_topics(left) if (left := there()) else {}).values():
             future.result(30)
-        end = time.monotonic() + 30
-        while there() and time.monotonic() < end:
-            time.sleep(0.02)
+        wait_until(lambda: not there(), seconds=30, pause=0.02)
         create(self.settings().access, contents.topics(self.app_id), self.partitions)
 
     def worker(self, kill_at: str = "", **settings: str) -> Worker:
@@ -270,20 +285,22 @@ class Cluster:
 
     def wait_committed(self, records: int, seconds: float = 90) -> None:
         """Wait until the group has committed so many records of shoppers, and all that they and catalogues said."""
-        end = time.monotonic() + seconds
-        while (done := self.committed()) < records:
-            assert time.monotonic() < end, f"{done} of {records} committed.\n{self.workers[-1].tail()}"
-            time.sleep(0.05)
-        self.wait_caught_up(end - time.monotonic())
+
+        def told() -> str:
+            return f"{self.committed()} of {records} committed.\n{self.workers[-1].tail()}"
+
+        took = wait_until(lambda: self.committed() >= records, seconds=seconds, pause=0.05, told=told)
+        self.wait_caught_up(seconds - took)
         assert self.committed() == records + self.news()
 
     def wait_caught_up(self, seconds: float = 90) -> None:
         """Wait until the group has committed all that stands in its logs, and has nothing to say to them any more:
         leases answer reports, and reports leases."""
-        end = time.monotonic() + seconds
-        while waiting := self.waiting():
-            assert time.monotonic() < end, f"Not committed: {waiting}.\n{self.workers[-1].tail()}"
-            time.sleep(0.05)
+
+        def told() -> str:
+            return f"Not committed: {self.waiting()}.\n{self.workers[-1].tail()}"
+
+        wait_until(lambda: not self.waiting(), seconds=seconds, pause=0.05, told=told)
 
     def waiting(self) -> dict[Place, int]:
         """How many records the group has not committed, by log and partition. What was said of a record stands in its

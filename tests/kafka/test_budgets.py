@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import time
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -31,7 +30,7 @@ from streams.state.keys import PROGRESS
 from streams.topics import EVENTS
 from tests.budget.stream import HOUR, MINUTE, START, budgets, history, spending, summed
 from tests.budget.test_budgets import campaign as one_campaign
-from tests.kafka.harness import SHORT, UNLIKE_STEPS, Cluster, Worker
+from tests.kafka.harness import SHORT, UNLIKE_STEPS, Cluster, Worker, wait_until
 from tests.shoppers import Log
 from tests.spender import CAMPAIGNS, COMMITTED, CURRENCY, SPENDERS, SPENT
 
@@ -188,20 +187,18 @@ def test_what_operators_apply_is_a_budget_that_is_leased(cluster: Cluster) -> No
 
     def wait(total: float) -> None:
         """Until the ledger of each campaign says so."""
-        end = time.monotonic() + 60
-        for name in CAMPAIGNS:
-            found = -1.0
-            while found != total:
-                assert time.monotonic() < end, worker.tail()
-                time.sleep(0.2)
-                with suppress(TopicError):
-                    found = features_at(cluster.settings(), name, None, CAMPAIGN)[1]["budget.total"][0]
+
+        def says(name: str) -> bool:
+            with suppress(TopicError):
+                return features_at(cluster.settings(), name, None, CAMPAIGN)[1]["budget.total"][0] == total
+            return False
+
+        wait_until(lambda: all(map(says, CAMPAIGNS)), worker)
 
     apply()
     wait(5_000)
     apply(budget={"USD": {"total_cents": 9_000}})
     wait(9_000)
-    end = time.monotonic() + 30
     lines = [
         line
         for name in CAMPAIGNS
@@ -210,9 +207,7 @@ def test_what_operators_apply_is_a_budget_that_is_leased(cluster: Cluster) -> No
             f'offerstream_campaign_price{{campaign="{name}"}} 1.0',
         )
     ]
-    while not all(line in worker.get("/metrics")[1] for line in lines):
-        assert time.monotonic() < end, worker.get("/metrics")[1]
-        time.sleep(0.2)
+    wait_until(lambda: all(line in worker.get("/metrics")[1] for line in lines), worker, 30)
     # Every partition of shoppers knows both.
     values = [value or b"" for *_, value in cluster.read(EVENTS.name)]
     leases = [budget_decoder.decode(value) for value in values if b'"lease_granted"' in value]
@@ -225,11 +220,13 @@ def test_kill_9_within_flushes_and_a_slice(shop: Shop) -> None:
     """One day, a worker killed at one step after the other; the last but one starts with an empty disk."""
     for i, step in enumerate(UNLIKE_STEPS):
         worker = shop.worker(kill_at=f"{step}:{3 if step == 'mid_slice' else 2}", data=f"data-{i // 2}")
-        end = time.monotonic() + 60
-        while worker.process.poll() is None:
-            assert time.monotonic() < end, worker.tail()
-            shop.come(0.003)
-            time.sleep(0.2)
+
+        def died(worker: Worker = worker) -> bool:
+            if worker.process.poll() is None:
+                shop.come(0.003)
+            return worker.process.poll() is not None
+
+        wait_until(died, pause=0.2, told=worker.tail)
         worker.wait_killed()
     last = shop.worker(data="data-last")
     shop.day(1.0)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import time
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ from streams.processing.partitioning import homes
 from streams.records.outcomes import DeadLetter, encode_outcome
 from streams.topics import DEAD_LETTERS, EVENTS
 from tests import processes
-from tests.kafka.harness import Cluster, fates
+from tests.kafka.harness import Cluster, fates, wait_until
 from tests.shoppers import NOON, Log, log_of, viewed
 
 pytestmark = pytest.mark.kafka
@@ -81,10 +80,7 @@ def test_bad_records_are_listed_repaired_checked_and_sent_again(cluster: Cluster
     file.write_text(repaired)
     assert "6 good, 0 bad" in run(cluster, "check", str(file))
     assert run(cluster, "replay", str(file), "--format", "jsonl").startswith("6 records sent")
-    end = time.monotonic() + 60
-    while fates([worker])["applied"] < 7:
-        assert time.monotonic() < end, worker.tail()
-        time.sleep(0.2)
+    wait_until(lambda: fates([worker])["applied"] >= 7, worker)
     cluster.wait_committed(14)
     assert +fates([worker]) == {"applied": 7, "dead": 7}
     worker.stop()

@@ -9,7 +9,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,7 @@ from streams.demo.items import RANKINGS
 from streams.demo.searches import QUERIES
 from streams.demo.systems import SYSTEMS
 from streams.topics import ADS, EFFECTS, EVENTS, OFFERS, RECOMMENDATIONS, SEARCH_RANKINGS
-from tests.kafka.harness import Cluster, in_the_background
+from tests.kafka.harness import Cluster, in_the_background, wait_until
 from tests.shoppers import log_of, viewed
 
 pytestmark = pytest.mark.kafka
@@ -192,12 +191,8 @@ def test_ctrl_c_stops_everything_that_the_demo_started(moment: str, tmp_path: Pa
     if moment == "is ready":
         next(line for line in demo.stdout if moment in line)
     else:  # Kafka is on its way.
-        while {pid for pid, _ in children_of(f"ctrl-c-{len(moment)}")} <= {demo.pid}:
-            time.sleep(0.05)
+        wait_until(lambda: {pid for pid, _ in children_of(f"ctrl-c-{len(moment)}")} - {demo.pid}, pause=0.05)
     demo.send_signal(signal.SIGINT)
     said = demo.stdout.read()
     assert demo.wait(60) == 130, said
-    end = time.monotonic() + 10
-    while (left := children_of(f"ctrl-c-{len(moment)}")) and time.monotonic() < end:
-        time.sleep(0.2)
-    assert not left
+    wait_until(lambda: not children_of(f"ctrl-c-{len(moment)}"), seconds=10)

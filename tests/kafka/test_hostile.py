@@ -20,7 +20,7 @@ from streams.processing.decode import original_bytes
 from streams.records.events import ClockTicked, encode_event
 from streams.topics import ALERTS, DEAD_LETTERS, EVENTS, SCORES, TOPICS
 from tests.items import catalogue
-from tests.kafka.harness import Cluster, fates
+from tests.kafka.harness import Cluster, fates, wait_until
 from tests.shoppers import DAY, NOON, Log, log_of, ordered, random_history, viewed
 
 pytestmark = pytest.mark.kafka
@@ -131,13 +131,12 @@ def test_silence_is_noticed_in_an_idle_partition(cluster: Cluster) -> None:
         "idle_tick_seconds": "1",
     }
     worker = cluster.worker(**settings)
-    end = time.monotonic() + 60
-    silent: list[dict[str, object]] = []
-    while len(silent) < 4:
-        assert time.monotonic() < end, worker.tail()
-        time.sleep(0.5)
+
+    def silent() -> list[dict[str, object]]:
         scores = [msgspec.json.decode(value) for *_, value in cluster.read(SCORES.name) if value is not None]
-        silent = [s for s in scores if s["due"]["kind"] == "silence" and "churn" in s["answers"]]
+        return [s for s in scores if s["due"]["kind"] == "silence" and "churn" in s["answers"]]
+
+    wait_until(lambda: len(silent()) >= 4, worker, pause=0.5)
     assert fates([worker])["tick"] > 0
     producer = Producer({"bootstrap.servers": cluster.bootstrap})
     for partition in range(cluster.partitions):  # a minute later nothing else fires
@@ -145,9 +144,7 @@ def test_silence_is_noticed_in_an_idle_partition(cluster: Cluster) -> None:
         producer.produce(EVENTS.name, tick, partition=partition)
     assert producer.flush(30) == 0
     cluster.wait_caught_up()
-    scores = [msgspec.json.decode(value) for *_, value in cluster.read(SCORES.name) if value is not None]
-    silent = [s for s in scores if s["due"]["kind"] == "silence" and "churn" in s["answers"]]
-    assert sorted(str(s["key"]) for s in silent) == ["s1", "s1", "s2", "s2"]
+    assert sorted(str(s["key"]) for s in silent()) == ["s1", "s1", "s2", "s2"]
     worker.stop()
     assert cluster.read(ALERTS.name) is not None
 
@@ -218,9 +215,7 @@ def test_what_a_transaction_took_back_does_not_count_and_its_markers_are_no_lag(
             producer.abort_transaction(30)
     worker = cluster.worker(stalled_seconds="1")
     worker.wait_ready()
-    end = time.monotonic() + 30
-    while fates([worker])["applied"] < 20 and time.monotonic() < end:
-        time.sleep(0.2)
+    wait_until(lambda: fates([worker])["applied"] >= 20, worker, 30)
     end = time.monotonic() + 3  # longer than it may be stalled
     while time.monotonic() < end:
         assert worker.get("/ready") == (200, "ready\n")
@@ -240,9 +235,7 @@ def test_a_topic_made_anew_is_not_taken_for_the_old_one(cluster: Cluster) -> Non
     worker.stop()
     admin = cluster.client.admin
     admin.delete_topics([EVENTS.name])[EVENTS.name].result(30)
-    end = time.monotonic() + 30
-    while EVENTS.name in admin.list_topics(timeout=10).topics and time.monotonic() < end:
-        time.sleep(0.1)
+    wait_until(lambda: EVENTS.name not in admin.list_topics(timeout=10).topics, seconds=30)
     create(cluster.settings().access, TOPICS, cluster.partitions)
     cluster.send(log[:50])
     again = cluster.worker()

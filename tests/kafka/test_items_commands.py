@@ -7,7 +7,7 @@ import os
 import re
 import subprocess
 import sys
-import time
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -23,7 +23,7 @@ from streams.records.items import ItemListed, ItemReviewed, StockCounted, encode
 from streams.topics import CATALOG, EVENTS, REVIEWS, STOCK
 from tests import processes
 from tests.features.files import picture
-from tests.kafka.harness import Cluster
+from tests.kafka.harness import Cluster, wait_until
 from tests.shoppers import DAY, HOUR, NOON, ordered
 
 pytestmark = pytest.mark.kafka
@@ -50,16 +50,15 @@ def run(cluster: Cluster, *arguments: str, ok: bool = True, stdin: str = "") -> 
 
 def wait_for(cluster: Cluster, item: str, address: str, value: float) -> dict[str, list[float]]:
     """The features of an item once one of them has a value."""
-    end = time.monotonic() + 60
-    while time.monotonic() < end:
-        try:
-            _, features = features_at(cluster.settings(), item, None, ITEM)
-        except TopicError:
-            features = {address: []}  # nothing is known of it yet
-        if features[address] == [value]:
-            return features
-        time.sleep(0.2)
-    raise AssertionError(f"{address} of {item} is {features[address]}")
+    features: dict[str, list[float]] = {}
+
+    def known() -> bool:
+        with suppress(TopicError):  # nothing is known of it yet
+            features.update(features_at(cluster.settings(), item, None, ITEM)[1])
+        return features.get(address) == [value]
+
+    wait_until(known, told=cluster.workers[-1].tail)
+    return features
 
 
 def test_the_producer_in_the_docs_is_heard(cluster: Cluster) -> None:

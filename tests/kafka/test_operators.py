@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import time
 
 import pytest
 from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
@@ -19,7 +18,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
 from streams.admin import create
 from streams.entities.contents import changelogs
 from streams.topics import EVENTS, TOPICS, changelog_name
-from tests.kafka.harness import Cluster, Worker, fates
+from tests.kafka.harness import Cluster, Worker, fates, wait_until
 from tests.shoppers import random_history
 
 pytestmark = pytest.mark.kafka
@@ -27,10 +26,7 @@ pytestmark = pytest.mark.kafka
 
 def delete(cluster: Cluster, topic: str) -> None:
     cluster.client.admin.delete_topics([topic])[topic].result(30)
-    end = time.monotonic() + 30
-    while topic in cluster.client.admin.list_topics(timeout=10).topics:
-        assert time.monotonic() < end
-        time.sleep(0.1)
+    wait_until(lambda: topic not in cluster.client.admin.list_topics(timeout=10).topics, seconds=30)
 
 
 def delete_records(cluster: Cluster, topic: str, before: dict[int, int]) -> None:
@@ -55,13 +51,11 @@ def commit(cluster: Cluster, offsets: dict[int, int]) -> None:
 
 
 def wait_not_ready(worker: Worker, reason: str, seconds: float = 12) -> None:
-    end = time.monotonic() + seconds
-    while True:
+    def not_ready() -> bool:
         code, text = worker.get("/ready")
-        if code != 200 and reason in (text or worker.log.read_text()):
-            return
-        assert time.monotonic() < end, f"{code} {text}\n{worker.tail()}"
-        time.sleep(0.1)
+        return code != 200 and reason in (text or worker.log.read_text())
+
+    wait_until(not_ready, seconds=seconds, told=worker.tail)
 
 
 def refused(cluster: Cluster, **settings: str) -> str:

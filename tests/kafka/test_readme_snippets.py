@@ -6,14 +6,13 @@ import os
 import re
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import msgspec
 import pytest
 
 from streams.topics import ALERTS, EVENTS, OFFERS
-from tests.kafka.harness import Cluster, fates
+from tests.kafka.harness import Cluster, fates, wait_until
 from tests.shoppers import random_history
 
 pytestmark = pytest.mark.kafka
@@ -53,11 +52,7 @@ def test_what_the_readme_sends_is_applied_and_what_it_reads_is_what_was_said(clu
     with printed.open("w") as out:
         reading = subprocess.Popen([sys.executable, "-c", subscriber], stdout=out, stderr=out, env=dict(os.environ))
         try:
-            end = time.monotonic() + 60
-            while len(printed.read_text().splitlines()) < len(said):
-                assert reading.poll() is None, printed.read_text()
-                assert time.monotonic() < end, printed.read_text()
-                time.sleep(0.1)
+            wait_until(lambda: len(printed.read_text().splitlines()) >= len(said), told=printed.read_text)
         finally:
             reading.kill()
             reading.wait()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,7 +17,7 @@ from streams.processing.rules import Rules
 from streams.state.write_behind import STEPS
 from streams.topics import ITEM_PROFILES
 from tests.items import catalogue
-from tests.kafka.harness import SHORT, Cluster, fates
+from tests.kafka.harness import SHORT, Cluster, Worker, fates, wait_until
 from tests.shoppers import random_history
 
 pytestmark = pytest.mark.kafka
@@ -64,8 +63,11 @@ def test_two_groups_share_the_shoppers_log_and_nothing_else(cluster: Cluster) ->
             other.worker(time_zone="Asia/Shanghai", data="two"),
         ]
         cluster.send(part)
-        while cluster.waiting() or other.waiting() or cluster.chosen() < 6 * (cadence == 900):
-            time.sleep(0.2)
+
+        def done(choices: int = 6 * (cadence == 900)) -> bool:
+            return not cluster.waiting() and not other.waiting() and cluster.chosen() >= choices
+
+        wait_until(done)
         for worker in workers:
             worker.stop()
     # Each has chosen once where it differed from what the other chose, and neither again.
@@ -99,8 +101,10 @@ def test_kill_9_between_any_two_steps_of_a_flush_and_mid_slice(cluster: Cluster)
         worker = cluster.worker(kill_at=f"{step}:2", data=f"data-{i // 2}")
         if step != "mid_slice":
             # The second flush needs something to flush: more records once the first was committed.
-            while worker.process.poll() is None and cluster.waiting():
-                time.sleep(0.05)
+            def first_is_committed(worker: Worker = worker) -> bool:
+                return worker.process.poll() is not None or not cluster.waiting()
+
+            wait_until(first_is_committed, pause=0.05)
             cluster.send(log[sent : sent + 50])
             sent += 50
         worker.wait_killed()
@@ -195,10 +199,8 @@ def test_a_worker_may_sleep_in_a_flush(step: str, cluster: Cluster) -> None:
     cluster.send(log[:1500])
     cluster.send_catalogue(said[:300])
     zombie = cluster.worker(kill_at=f"{step}:2", sleeps="yes", data="zombie")
-    end = time.monotonic() + 60
-    while "T" not in Path(f"/proc/{zombie.process.pid}/stat").read_text().rsplit(")", 1)[1].split()[0]:
-        assert time.monotonic() < end, zombie.tail()
-        time.sleep(0.05)
+    status = Path(f"/proc/{zombie.process.pid}/stat")
+    wait_until(lambda: "T" in status.read_text().rsplit(")", 1)[1].split()[0], zombie, pause=0.05)
     other = cluster.worker(data="other")
     cluster.send(log[1500:2200])
     cluster.send_catalogue(said[300:450])

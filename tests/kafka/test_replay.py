@@ -7,7 +7,6 @@ import os
 import re
 import signal
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,7 +21,7 @@ from streams.producer.replay import Record, ReplayError, Sent, records_of, send
 from streams.settings import Settings
 from streams.topics import EVENTS
 from tests import processes
-from tests.kafka.harness import Cluster
+from tests.kafka.harness import Cluster, wait_until
 from tests.shoppers import DAY, HOUR, NOON, log_of, viewed
 
 pytestmark = pytest.mark.kafka
@@ -79,9 +78,7 @@ def test_an_interrupted_replay_says_what_was_sent(cluster: Cluster, tmp_path: Pa
     path = tmp_path / "events.jsonl"
     path.write_text("".join(history(2000, 20)))  # 40 s, paced
     process = start(cluster, str(path), "--speed", "1")
-    end = time.monotonic() + 60
-    while len(cluster.read(EVENTS.name)) < 20:
-        assert time.monotonic() < end
+    wait_until(lambda: len(cluster.read(EVENTS.name)) >= 20, pause=0.0)
     process.send_signal(number)
     out, err = process.communicate(timeout=60)
     assert (process.returncode, b"Traceback" in err) == (130, False)
@@ -108,9 +105,7 @@ def test_a_broker_that_dies_midway_does_not_hide_what_was_sent(tmp_path: Path) -
 
     def records() -> Iterator[Record]:
         yield from records_of(viewed(f"s{i}", NOON + i * HOUR, f"e{i}") for i in range(30))
-        end = time.monotonic() + 60
-        while sent.records < 30 and time.monotonic() < end:
-            time.sleep(0.05)
+        wait_until(lambda: sent.records >= 30, pause=0.05)
         running.stop()
         yield from records_of(viewed(f"s{i}", NOON + i * HOUR, f"e{i}") for i in range(30, 40))
 

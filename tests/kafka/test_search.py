@@ -4,8 +4,6 @@ also after one was killed."""
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
 
@@ -14,7 +12,7 @@ import pytest
 from streams.records import events as e
 from streams.records.items import ItemChanged, ItemDelisted, ItemListed, ItemRecord
 from streams.topics import CATALOG, SEARCH_RANKINGS
-from tests.kafka.harness import Cluster, Worker
+from tests.kafka.harness import Cluster, Worker, wait_until
 from tests.kafka.test_campaigns import run, said
 from tests.shoppers import NOON, log_of, ordered
 
@@ -38,20 +36,13 @@ def items(found: dict[str, Any]) -> list[str]:
     return [item["item_id"] for item in found["items"]]
 
 
-def wait(until: Callable[[], bool], worker: Worker, seconds: float = 30) -> None:
-    end = time.monotonic() + seconds
-    while not until():
-        assert time.monotonic() < end, worker.tail()
-        time.sleep(0.1)
-
-
 def test_searches_find_what_the_catalogue_lists(cluster: Cluster) -> None:
     worker = cluster.worker()
     worker.wait_ready()
     assert http(worker, "q=tea")["why"] == "nothing_found"
     cluster.send_catalogue([listed(item, title) for item, title in TITLES.items()])
-    wait(lambda: items(http(worker, "q=tea")) == ["tea", "cup"] and bool(items(http(worker, "q=x200"))), worker)
-    wait(lambda: bool(http(worker, f"q={quote('耳机')}")["items"]), worker)
+    wait_until(lambda: items(http(worker, "q=tea")) == ["tea", "cup"] and bool(items(http(worker, "q=x200"))), worker)
+    wait_until(lambda: bool(http(worker, f"q={quote('耳机')}")["items"]), worker)
     assert http(worker, "q=haedset")["corrected"] == "headset"
     assert items(http(worker, "q=tea&n=1")) == ["tea"]
 
@@ -70,7 +61,7 @@ def test_searches_find_what_the_catalogue_lists(cluster: Cluster) -> None:
         )
     )
     cluster.wait_caught_up()
-    wait(lambda: len(said(cluster, SEARCH_RANKINGS.name)) >= 5, worker)
+    wait_until(lambda: len(said(cluster, SEARCH_RANKINGS.name)) >= 5, worker)
     found: dict[object, Any] = {ranked["shopper_id"]: ranked for ranked in said(cluster, SEARCH_RANKINGS.name)}
     whys = [found[f"shopper-{k}"]["answer"]["why"] for k in range(5)]
     assert whys == ["all_words", "all_words", "no_words", "some_words", "nothing_found"]
@@ -94,7 +85,7 @@ def test_searches_find_what_the_catalogue_lists(cluster: Cluster) -> None:
     changed = ItemChanged(event_id="c", item_id="cup", event_time=NOON + 1, title="Coffee mug")
     gone = ItemDelisted(event_id="d", item_id="set", event_time=NOON + 1)
     cluster.send_catalogue([(CATALOG.name, changed), (CATALOG.name, gone)])
-    wait(lambda: items(http(worker, "q=tea")) == ["tea"] and not http(worker, "q=x200")["items"], worker)
+    wait_until(lambda: items(http(worker, "q=tea")) == ["tea"] and not http(worker, "q=x200")["items"], worker)
     before = http(worker, "q=glass+mug+coffee")
     cluster.wait_caught_up()
     worker.kill()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import msgspec
@@ -14,7 +13,7 @@ from models.registry import task
 from streams.outside.versions import Versions
 from streams.records.serving import CanaryRolledBack
 from streams.topics import CONTROL, EVENTS, SCORES
-from tests.kafka.harness import SHORT, Cluster, Worker
+from tests.kafka.harness import SHORT, Cluster, Worker, wait_until
 from tests.models.variants import variant
 from tests.shoppers import random_history
 
@@ -30,15 +29,6 @@ def serving(worker: Worker) -> set[tuple[str, str, str]]:
             labels = dict(part.split("=") for part in line[line.index("{") + 1 : line.index("}")].split(","))
             found.add(tuple(labels[name].strip('"') for name in ("partition", "stage", "version")))
     return found  # type: ignore[return-value]
-
-
-def wait(what: Callable[[], bool], seconds: float = 30) -> float:
-    """Wait until it is so; returns the seconds it took."""
-    began = time.monotonic()
-    while not what():
-        assert time.monotonic() - began < seconds
-        time.sleep(0.1)
-    return time.monotonic() - began
 
 
 def choices(cluster: Cluster) -> int:
@@ -61,7 +51,7 @@ def test_a_version_is_swapped_live_on_every_worker_and_back_without_missing_a_sl
         shown = set().union(*(serving(w) for w in workers))
         return {(p, "live", version) for p in both} == shown
 
-    wait(lambda: everywhere(old))
+    wait_until(lambda: everywhere(old))
 
     def keep_sending() -> None:
         for i in range(2000, 4000, 20):
@@ -71,14 +61,14 @@ def test_a_version_is_swapped_live_on_every_worker_and_back_without_missing_a_sl
     with ThreadPoolExecutor(1) as pool:  # Storefronts do not wait for models.
         sending = pool.submit(keep_sending)
         versions.promote("churn", new, "live", 0.0, "better")
-        assert wait(lambda: everywhere(new)) < 15
+        assert wait_until(lambda: everywhere(new)) < 15
         assert not sending.done()
         sending.result()
-    wait(lambda: cluster.committed() >= 4000 + 3)
+    wait_until(lambda: cluster.committed() >= 4000 + 3)
     versions.rollback("churn", "not better after all")
-    assert wait(lambda: everywhere(old)) < 15
+    assert wait_until(lambda: everywhere(old)) < 15
     cluster.send(log[4000:])
-    wait(lambda: cluster.committed() >= len(log) + 6, 60)
+    wait_until(lambda: cluster.committed() >= len(log) + 6)
     cluster.wait_caught_up()
     for worker in workers:
         worker.stop()
@@ -98,10 +88,10 @@ def test_a_canary_that_says_something_else_is_rolled_back_and_the_reason_publish
     canary, shadow = (versions.store.put("churn", variant(CHURN, scale).files()).version for scale in (12.0, 1.01))
     versions.promote("churn", canary, "canary", 0.5, "looked good offline")
     versions.promote("churn", shadow, "shadow", 0.0, "")
-    wait(lambda: {stage for _, stage, _ in serving(worker)} == {"live", "canary", "shadow"})
+    wait_until(lambda: {stage for _, stage, _ in serving(worker)} == {"live", "canary", "shadow"})
     cluster.send(log[500:])
-    wait(lambda: {stage for _, stage, _ in serving(worker)} == {"live", "shadow"}, 60)
-    wait(lambda: cluster.committed() >= len(log) + choices(cluster), 60)
+    wait_until(lambda: {stage for _, stage, _ in serving(worker)} == {"live", "shadow"})
+    wait_until(lambda: cluster.committed() >= len(log) + choices(cluster))
     cluster.wait_caught_up()
     found = [msgspec.json.decode(value or b"") for *_, value in cluster.read(CONTROL.name)]
     (said,) = [record for record in found if record["type"] == CanaryRolledBack.__struct_config__.tag]
@@ -125,7 +115,9 @@ def test_a_version_that_is_broken_in_the_store_is_refused_and_the_old_one_goes_o
     model.write_bytes(model.read_bytes()[:-9])
     worker = cluster.worker()
     worker.wait_ready()
-    wait(lambda: "offerstream_models_refused_total" in worker.get("/metrics")[1] and "must not serve" in worker.tail())
+    wait_until(
+        lambda: "offerstream_models_refused_total" in worker.get("/metrics")[1] and "must not serve" in worker.tail()
+    )
     cluster.send(log[500:])
     cluster.wait_committed(len(log))
     assert {version for _, _, version in serving(worker)} == {versions.shelf.shipped("churn")}
@@ -141,13 +133,13 @@ def test_a_worker_killed_after_a_swap_goes_on_with_the_version_that_the_log_chos
     first = cluster.worker(data="first", **SHORT)
     first.wait_ready()
     versions.promote("churn", new, "live", 0.0, "")
-    wait(lambda: {version for _, _, version in serving(first)} == {new})
+    wait_until(lambda: {version for _, _, version in serving(first)} == {new})
     cluster.send(log[1000:2000])
     first.kill()
     second = cluster.worker(data="second")
     second.wait_ready()
     cluster.send(log[2000:])
-    wait(lambda: cluster.committed() >= len(log) + choices(cluster), 60)
+    wait_until(lambda: cluster.committed() >= len(log) + choices(cluster))
     cluster.wait_caught_up()
     second.stop()
     cluster.assert_as_plain()

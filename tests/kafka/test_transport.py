@@ -7,7 +7,6 @@ import json
 import subprocess
 import sys
 import threading
-import time
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -19,7 +18,7 @@ from faust.types import TP
 
 from streams.topics import EVENTS
 from streams.transport.polling import ConsumerThread
-from tests.kafka.harness import Cluster
+from tests.kafka.harness import Cluster, wait_until
 from tests.shoppers import log_of, viewed
 
 pytestmark = pytest.mark.kafka
@@ -74,8 +73,7 @@ def test_a_topic_that_did_not_opt_in_is_delivered_message_by_message(cluster: Cl
         assert seen["plain"] == [f"m{i}" for i in range(50)]
         assert seen["sliced"] == 200
         cluster.app_id = "mixed"
-        while cluster.committed() < 200:
-            time.sleep(0.1)
+        wait_until(lambda: cluster.committed() >= 200)
     finally:
         watchdog.cancel()
         app.terminate()

@@ -8,7 +8,6 @@ import re
 import select
 import signal
 import subprocess
-import time
 from collections.abc import Iterator
 
 import msgspec
@@ -20,7 +19,7 @@ from streams.entities.contents import changelogs
 from streams.records.outcomes import encode_outcome
 from streams.topics import ALERTS, DEAD_LETTERS, EVENTS, OFFERS, TOPIC_OF
 from tests import processes
-from tests.kafka.harness import Cluster, in_the_background
+from tests.kafka.harness import Cluster, in_the_background, wait_until
 from tests.outcomes import alert, late, letter, offer, withheld
 from tests.shoppers import log_of, random_history, viewed
 
@@ -64,8 +63,7 @@ def without_offers(cluster: Cluster) -> None:
     admin = cluster.client.admin
     for future in admin.delete_topics([OFFERS.name]).values():
         future.result(30)
-    while OFFERS.name in admin.list_topics(timeout=10).topics:
-        time.sleep(0.02)
+    wait_until(lambda: OFFERS.name not in admin.list_topics(timeout=10).topics, seconds=30, pause=0.02)
 
 
 @pytest.fixture
