@@ -59,9 +59,9 @@ def counted(of: Ints) -> Ints:
     [0, 0, 1, 2]
     """
     order = stable_order(of)
-    _, first, size = np.unique(of[order], return_index=True, return_counts=True)
-    found = np.zeros(len(of), np.int64)
-    found[order] = np.arange(len(of)) - np.repeat(first, size)
+    ranked, found = of[order], np.zeros(len(of), np.int64)
+    first = np.concatenate(([0], np.flatnonzero(ranked[1:] != ranked[:-1]) + 1, [len(of)]))
+    found[order] = np.arange(len(of)) - np.repeat(first[:-1], first[1:] - first[:-1])
     return found
 
 
@@ -72,9 +72,11 @@ def in_turn(of: Ints) -> Iterator[Ints]:
     >>> [step.tolist() for step in in_turn(np.array([7, 3, 7, 7, 3]))]
     [[0, 1], [2, 4], [3]]
     """
+    if not len(of):
+        return
     turn = counted(of)
     order = stable_order(turn)
-    bounds = np.searchsorted(turn[order], np.arange(int(turn.max(initial=-1)) + 2)).tolist()
+    bounds = np.searchsorted(turn[order], np.arange(int(turn.max()) + 2)).tolist()
     for a, b in itertools.pairwise(bounds):
         yield order[a:b]
 
