@@ -127,7 +127,7 @@ LAYERS = {
     ),
     "training": (
         ("alerts", "canonical", "corrections", "errors", "fit", "halved", "quiet", "redraws", "tables", "times"),
-        ("amounts", "chrf", "evaluate", "ranking", "uplift"),
+        ("amounts", "chrf", "evaluate", "judging", "ranking", "uplift"),
         ("datasets", "demand", "export", "history", "progress", "ranges", "report", "sureness"),
         ("records", "replay", "retrieval"),
         ("files", "parts", "told", "topic"),
