@@ -170,6 +170,12 @@ class Settings:
     gross_margin: Annotated[Share, _says("The shop's gross margin, as a share of the price.")] = 0.30
     margin_floor: Annotated[Share, _says("What an offer must leave of it.")] = 0.12
     recommend_never: Annotated[str, _says("Ids of items that are never recommended, with commas between them.")] = ""
+    recommend_exploration_share: Annotated[
+        Share, _says("Share of lists whose item at the drawn place is drawn among all that could stand there.")
+    ] = 0.05
+    recommend_drawn_place: Annotated[
+        int, _in("place", 1, RecommendationPolicy().most), _says("The place of a list that is drawn, from 1 on.")
+    ] = 4
     ad_click_rate: Annotated[Share, _says("Clicks per advertisement shown, of shoppers who were shown few.")] = 0.005
     ad_brought_share: Annotated[
         Share, _says("Of the purchases after a click on an advertisement, the share that it brought: assumed.")
@@ -390,7 +396,9 @@ class Settings:
                 margin_floor=self.margin_floor,
             ),
             recommendation=RecommendationPolicy(
-                never=tuple(sorted({item.strip() for item in self.recommend_never.split(",")} - {""}))
+                never=tuple(sorted({item.strip() for item in self.recommend_never.split(",")} - {""})),
+                exploration_share=self.recommend_exploration_share,
+                drawn_place=self.recommend_drawn_place,
             ),
             prices=PricePolicy(
                 largest_change=self.price_largest_change,

@@ -7,11 +7,12 @@ made."""
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import NamedTuple
 
 import numpy as np
 from xxhash import xxh3_64_intdigest
 
-from streams.columns.arrays import Floats, Hashes
+from streams.columns.arrays import Bools, Floats, Hashes, Ints
 
 
 def digest(*parts: str) -> int:
@@ -46,3 +47,31 @@ def uniform(hashes: Hashes, salts: Hashes) -> Floats:
     x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     x ^= x >> np.uint64(31)
     return (x >> np.uint64(11)).astype(np.float64) * 2.0**-53
+
+
+class Choice(NamedTuple):
+    """What was chosen k times among n."""
+
+    chosen: Ints
+    """[k] place among the n."""
+    explored: Bools
+    """[k] whether it was drawn."""
+    propensity: Floats
+    """[k, n] how likely each was; 0 where it may not be."""
+
+
+def best_or_any(may: Bools, best: Ints, share: float, whether: Floats, which: Floats) -> Choice:
+    """Choose the ``best`` [k], or in a ``share`` of choices one of those that ``may`` be [k, n], all alike, where there
+    is another one. The best may be in each row. ``whether``, ``which``: [k] uniform in [0, 1).
+
+    >>> best_or_any(np.array([[True, True]]), np.array([1]), 0.5, np.array([0.4]), np.array([0.1])).propensity.tolist()
+    [[0.25, 0.75]]
+    """
+    count = may.sum(axis=1)
+    drawn = np.floor(which * count).astype(np.int64)
+    explored = (whether < share) & (count > 1)
+    found = (np.where(may, may.cumsum(axis=1) - 1, -1) == drawn[:, None]).argmax(axis=1)
+    propensity = may * (share / count)[:, None]
+    propensity[np.arange(len(may)), best] += 1.0 - share
+    propensity[count == 1] = may[count == 1]
+    return Choice(np.where(explored, found, best), explored, propensity)

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from streams.campaigns.draws import digest, due_hashes, shopper_hashes, uniform
+from streams.campaigns.draws import best_or_any, digest, due_hashes, shopper_hashes, uniform
 from streams.columns.arrays import TYPE_CODE, Bools, Floats, Hashes, Ints
 from streams.columns.layout import Column, Rows
 from streams.decisions import ad_campaigns
@@ -171,25 +171,18 @@ def weigh(
     for code in reversed(range(len(guards))):
         refused[guards[code]] = code
     may = slates.filled & (refused < 0)
-    count, places = may.sum(axis=1), np.arange(n)
-    best = np.where(count > 0, np.where(may, value, -np.inf).argmax(axis=1), n)
-    even = policy.exploration_share / (count + 1)
-    propensity = np.c_[may * even[:, None], even]
-    propensity[np.arange(k), best] += 1.0 - policy.exploration_share
-    propensity[count == 0, n] = 1.0
+    best = np.where(may.any(axis=1), np.where(may, value, -np.inf).argmax(axis=1), n)
     salts = np.array([digest("ads", policy.salt, what) for what in ("explore", "which")], np.uint64)
-    explored = (uniform(due, salts[0]) < policy.exploration_share) & (count > 0)
-    drawn = np.floor(uniform(due, salts[1]) * (count + 1)).astype(np.int64)
-    place = np.where(may, may.cumsum(axis=1) - 1, -1)
-    which = np.where((place == drawn[:, None]).any(axis=1), (place == drawn[:, None]).argmax(axis=1), places.size)
+    whether, which = uniform(due, salts[:1]), uniform(due, salts[1:])
+    choice = best_or_any(np.c_[may, np.ones(k, np.bool_)], best, policy.exploration_share, whether, which)
     unknown = ~known[:, None] | (slates.price <= 0)
     return Weighed(
         bid=np.where(unknown, -1, bid),
         value=np.where(unknown, np.nan, value),
         refused=refused,
-        propensity=propensity,
-        chosen=np.where(explored, which, best),
-        explored=explored,
+        propensity=choice.propensity,
+        chosen=choice.chosen,
+        explored=choice.explored,
     )
 
 

@@ -4,23 +4,31 @@ said when it changes. What a list may hold is decided here for offers of campaig
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from streams.campaigns.draws import digest, due_hashes, uniform
 from streams.campaigns.offered_items import Unavailable
 from streams.columns.arrays import Bools, Floats, Ints
 from streams.columns.layout import Column, Rows
 from streams.columns.shopper_events import item_code
 from streams.decisions.decider import Group, Said
+from streams.decisions.drawn_list import DrawnLists, draw_lists
 from streams.features.kinds.bought import code_of, whole
 from streams.records.news import AVAILABLE
-from streams.records.outcomes import ItemsRecommended, RecommendedBecause, RecommendedItem, outcome_id
+from streams.records.outcomes import (
+    ItemsRecommended,
+    PassedOver,
+    RecommendedBecause,
+    RecommendedItem,
+    outcome_id,
+)
 
 TOLD = Column("recommend/told", "u8")
-"""A digest of the list that was said last; 0: none."""
+"""A digest of what the list that was said last was drawn from; 0: nothing."""
 CODE, DAYS, TIMES, SEEN, FIRST = (
     "items.bought_code", "items.bought_days", "items.bought_times", "items.seen_code", "orders.days_since_first",
 )  # fmt: skip
@@ -28,6 +36,8 @@ CODE, DAYS, TIMES, SEEN, FIRST = (
 NEEDED = {"again", "items", "weight", "beside"}
 #: … and one that answers these also what goes with a cart: items, shares, and with which of the cart.
 FOR_CARTS = ("cart", "cart_weight", "cart_of")
+#: Chances are said to so many decimals.
+DECIMALS = 6
 BECAUSE: tuple[RecommendedBecause, ...] = ("due_again", "bought_before", "seen_lately", "goes_with", "popular")
 _DUE, _BOUGHT, _SEEN, _WITH, _POPULAR = range(len(BECAUSE))
 
@@ -40,7 +50,8 @@ class RecommendationPolicy:
     they buy it again at a rhythm that is as fast, from ``ripe`` of their usual time on), an item that the shop does not
     want to be recommended (``never``, item ids), a list that is longer than anybody reads (``most``; ``with_cart`` of
     what goes with a cart), and, whatever the policy says, an item that is sold out, delisted, badly reviewed or
-    suddenly rated worse.
+    suddenly rated worse. And a fifth: that nobody ever learns what other items would have brought
+    (``exploration_share``).
     """
 
     most: int = 20
@@ -48,6 +59,14 @@ class RecommendationPolicy:
     just_bought_days: float = 3.0
     ripe: float = 0.8
     never: tuple[str, ...] = ()
+    exploration_share: float = 0.05
+    """Share of lists whose item at ``drawn_place`` is drawn evenly among all that could stand there, 0 to 1."""
+    drawn_place: int = 4
+    """From 1 to ``most``."""
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.drawn_place <= self.most:
+            raise ValueError(f"drawn_place is {self.drawn_place}: 1 to {self.most}.")
 
     def due_again(self, days: Floats, times: Floats, first: Floats) -> Bools:
         """[k, n] which items are bought again and again (``times``), and whose usual time has passed since the last
@@ -92,7 +111,9 @@ class Listed:
     place: Ints
     """[m, n] which item of the catalogue stands at each place."""
     usable: Bools
-    """[m, n] which of them may be shown."""
+    """[m, n] which of them may be shown …"""
+    spare: Bools
+    """… and which could be where one of these is not: the list is full."""
     because: Ints
     """[m, n] why each is recommended: places in ``BECAUSE``."""
     weight: Floats
@@ -102,7 +123,7 @@ class Listed:
     """None where nothing goes with a cart of any."""
 
     def items(self, k: int, most: int) -> list[str]:
-        """The first items that may be shown to the k-th of the m."""
+        """The first items that may be shown to the k-th of the m, none of them drawn."""
         return [self.catalogue.names[place] for place in self.place[k, np.flatnonzero(self.usable[k])[:most]].tolist()]
 
 
@@ -169,8 +190,9 @@ class Recommender:
             held = self._catalogues[model.digest] = _Catalogue(tuple(model.names), self._never)
         item, weight, beside = (group.answer(task, name)[mine] for name in ("items", "weight", "beside"))
         place, usable, because = self._judged(group, mine, held, item, weight, beside)
-        usable &= np.cumsum(usable, axis=1) <= self._policy.most
-        return Listed(task, mine, held, place, usable, because, weight, beside, self._cart(group, task, mine, held))
+        fits = np.cumsum(usable, axis=1) <= self._policy.most
+        cart = self._cart(group, task, mine, held)
+        return Listed(task, mine, held, place, usable & fits, usable & ~fits, because, weight, beside, cart)
 
     def _cart(self, group: Group, task: str, mine: Ints, held: _Catalogue) -> GoingWith | None:
         if any(name not in group.seen.scores[task].answers for name in FOR_CARTS):
@@ -209,13 +231,17 @@ class Recommender:
 
 
 class Recommendations:
-    """One ``ItemsRecommended`` per due point whose list differs from the one said before."""
+    """One ``ItemsRecommended`` per due point whose list differs from the one said before.
+
+    Whether it differs is asked of what the list is drawn from, not of the list: else lists that were drawn would be
+    said more often than their propensities say. ``rules``: their digest; others draw others.
+    """
 
     columns: tuple[Column, ...] = (TOLD,)
     reads = Recommender.reads
 
-    def __init__(self, recommender: Recommender, rules: str) -> None:
-        self._recommender, self._rules = recommender, rules
+    def __init__(self, recommender: Recommender, policy: RecommendationPolicy, rules: str) -> None:
+        self._recommender, self._policy, self._rules = recommender, policy, rules
 
     def decide(self, state: Rows, group: Group) -> Iterable[Said]:
         found = [said for listed in self._recommender.lists(group) for said in self._of(state, group, listed)]
@@ -223,14 +249,18 @@ class Recommendations:
 
     def _of(self, state: Rows, group: Group, listed: Listed) -> Iterator[Said]:
         codes = listed.catalogue.codes
-        told = digests(codes[listed.place], listed.because, listed.usable)
+        may = listed.usable | listed.spare
+        told = digests(codes[listed.place], listed.because, may)
         if (cart := listed.cart) is not None:
             pairs, both = np.concatenate([cart.place, cart.of], axis=1), np.concatenate([cart.usable] * 2, axis=1)
             told ^= digests(codes[pairs], np.zeros_like(pairs), both) << np.uint64(1)
         cells = state.cells(TOLD, group.row[listed.at])
         changed = np.flatnonzero(state.flat["u8"][cells] != told)
+        if not len(changed):
+            return
         state.flat["u8"][cells[changed]] = told[changed]
-        for k in changed.tolist():
+        drawn = self._drawn(group, listed, changed, may[changed])
+        for c, k in enumerate(changed.tolist()):
             i, task = int(listed.at[k]), listed.task
             said = ItemsRecommended(
                 outcome_id=outcome_id("items_recommended", group.key[i], group.ref(i), task),
@@ -238,12 +268,39 @@ class Recommendations:
                 event_time_ms=int(group.now_ms[i]),
                 due=group.due[i],
                 model=group.model(task, i),
-                items=[self._item(listed, k, j) for j in np.flatnonzero(listed.usable[k]).tolist()],
+                **self._items(listed, k, drawn, c),
                 goes_with_cart=self._with_cart(listed, k),
                 again=float(group.answer(task, "again")[i]),
                 rules=self._rules,
             )
             yield i, said
+
+    def _drawn(self, group: Group, listed: Listed, some: Ints, may: Bools) -> DrawnLists:
+        """The lists of some of ``listed``, with chances as they are said."""
+        at = listed.at[some].tolist()
+        due = due_hashes([group.key[i] for i in at], [group.ref(i) for i in at])
+        salts = np.array(
+            [digest("recommend", self._rules, listed.task, what) for what in ("explore", "which")], np.uint64
+        )
+        whether, which = uniform(due, salts[:1]), uniform(due, salts[1:])
+        found = draw_lists(may, self._policy.drawn_place - 1, self._policy.exploration_share, whether, which)
+        said = {name: getattr(found, name).round(DECIMALS) for name in ("propensity", "at_place")}
+        return replace(found, **said)
+
+    def _items(self, listed: Listed, k: int, drawn: DrawnLists, c: int) -> dict[str, Any]:
+        """What is said of the items of the k-th list, which was drawn as the c-th."""
+        order = drawn.order[c, : drawn.count[c]].tolist()
+        shown, left = order[: self._policy.most], order[self._policy.most :]
+        chances = drawn.at_place[c].tolist()
+        said: dict[str, Any] = {"items": [self._item(listed, k, j, p) for j, p in zip(shown, chances, strict=False)]}
+        if drawn.open[c] and self._policy.exploration_share > 0:
+            names, chances = listed.catalogue.names, drawn.propensity[c, len(shown) :].tolist()
+            said["drawn_place"], said["explored"] = self._policy.drawn_place, bool(drawn.explored[c])
+            said["passed_over"] = [
+                PassedOver(item_id=names[listed.place[k, j]], weight=float(listed.weight[k, j]), propensity=p)
+                for j, p in zip(left, chances, strict=False)
+            ]
+        return said
 
     @staticmethod
     def _with_cart(listed: Listed, k: int) -> list[RecommendedItem]:
@@ -258,11 +315,13 @@ class Recommendations:
         ]
 
     @staticmethod
-    def _item(listed: Listed, k: int, j: int) -> RecommendedItem:
+    def _item(listed: Listed, k: int, j: int, propensity: float) -> RecommendedItem:
         names, because, beside = listed.catalogue.names, int(listed.because[k, j]), int(listed.beside[k, j])
         of = names[beside] if because == _WITH and 0 <= beside < len(names) else None
         weight = float(listed.weight[k, j])
-        return RecommendedItem(item_id=names[listed.place[k, j]], weight=weight, because=BECAUSE[because], of=of)
+        return RecommendedItem(
+            item_id=names[listed.place[k, j]], weight=weight, because=BECAUSE[because], of=of, propensity=propensity
+        )
 
 
 def digests(code: Ints, because: Ints, usable: Bools) -> npt.NDArray[np.uint64]:

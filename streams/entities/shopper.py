@@ -104,7 +104,7 @@ class ShopperSide(PlainSide):
             Scores("shopper"),
             Profiles(names),
             ShopperProfiles(rules.profile, currency, digest, names),
-            Recommendations(recommender, digest),
+            Recommendations(recommender, rules.recommendation, digest),
             ChurnAlerts(alerts, currency, offer.gross_margin, digest, names),
             self.alert_labels,
             *((built_in,) if self._plans is None else ()),

@@ -179,13 +179,40 @@ class RecommendedItem(msgspec.Struct, kw_only=True, frozen=True, gc=False, omit_
         ),
     ]
     of: Annotated[str | None, Meta(description="The shopper's item that it goes with; absent: none.")] = None
+    propensity: Annotated[
+        float,
+        Meta(description="How likely it was to stand at this place, given all that was known, 0 to 1; absent: 1."),
+    ] = 1.0
+
+
+class PassedOver(msgspec.Struct, kw_only=True, frozen=True, gc=False):
+    """An item that could have stood in a list and does not."""
+
+    item_id: Annotated[str, Meta(description="The item.")]
+    weight: Annotated[float, Meta(description="As that of the items in the list, 0 to 1.")]
+    propensity: Annotated[float, Meta(description="How likely it was to stand at the drawn place, 0 to 1.")]
 
 
 class ItemsRecommended(Outcome, frozen=True, kw_only=True):
     """Items for a shopper, best first. Said when the lists change; the newest one holds, also for shops' pages of
     shoppers who never logged in. An empty list takes back the one before."""
 
-    items: Annotated[list[RecommendedItem], Meta(description="At most 20 items, best first, none twice.")]
+    items: Annotated[
+        list[RecommendedItem],
+        Meta(description="At most 20 items, none twice, best first but for the one at the drawn place."),
+    ]
+    drawn_place: Annotated[
+        int | None,
+        Meta(
+            description="At this place of items, from 1 on, in a share of lists one of those from there on stood, all "
+            "alike, or one that was passed_over; else the best of these. Null: nothing was left to chance."
+        ),
+    ] = None
+    explored: Annotated[bool, Meta(description="Whether the item at drawn_place was drawn to learn.")] = False
+    passed_over: Annotated[
+        list[PassedOver],
+        Meta(description="Items that could have stood at drawn_place and are not in the list, best first."),
+    ] = []
     goes_with_cart: Annotated[
         list[RecommendedItem],
         Meta(

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from models.registry import task
 from streams.columns.arrays import Floats
+from streams.effects.drawn_places import best_and_chances
 from streams.entities.shopper import SHOPPER
 from streams.features.meaning import CODES, meanings
 from streams.features.shopper import CATALOGUE
@@ -168,12 +169,15 @@ def test_nothing_that_cannot_be_bought_is_listed_or_offered() -> None:
     said, lists = Said.of(), dict[str, list[str]]()
     every: list[tuple[int, ItemsRecommended | Receipt]] = [*said.lists, *said.receipts]
     offers = {offer.outcome_id: offer for _, offer in said.offers}
-    refused: list[str | None] = []
+    refused, drawn = list[str | None](), 0
     for offset, one in sorted(every, key=in_order):
         against = said.against[offset]
         if isinstance(one, ItemsRecommended):
-            lists[one.shopper_id] = [item.item_id for item in one.items]
-            assert not any(against.get(item) for item in lists[one.shopper_id])
+            items = [item.item_id for item in one.items]
+            assert not any(against.get(item) for item in items)
+            drawn += one.explored
+            # Offers name items as they stand without the draw.
+            lists[one.shopper_id] = items if one.drawn_place is None else [*items[:3], best_and_chances(one)[0]]
             continue
         (arm,), shown = one.arms, lists.get(one.shopper_id, [])
         if one.campaign == "shown":
@@ -194,6 +198,7 @@ def test_nothing_that_cannot_be_bought_is_listed_or_offered() -> None:
             assert one.offer_id is not None
             assert one.items == offers[one.offer_id].items == named
             assert bool(one.models) == (one.campaign == "shown")
+    assert drawn
     made = [offer.campaign for offer in offers.values()]
     assert min(made.count(name) for name in ("named", "early", "shown")) > 4
     assert {"nothing_to_recommend", "out_of_stock", "rated_worse", "bad_reviews"} <= set(refused)

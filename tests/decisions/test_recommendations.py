@@ -32,6 +32,7 @@ from streams.records.news import SOLD_OUT
 from streams.records.outcomes import Due, ItemsRecommended
 from tests.shoppers import DAY, NOON
 
+SURE = RecommendationPolicy(exploration_share=0.0)
 NAMES = tuple(f"item-{n}" for n in range(40))
 LISTED = 24
 
@@ -56,9 +57,10 @@ def group(
     beside: int = -1,
     weight: float = 0.04,
     cart: tuple[tuple[int, int], ...] = (),
+    shoppers: int = 1,
 ) -> Group:
     """One shopper, due: what the model lists, what they bought (days ago, times) and saw, and what goes with which item
-    of their cart."""
+    of their cart; or several who are all alike."""
     padded = [*listed, *[0] * (LISTED - len(listed))]
     weights = [weight] * len(listed) + [0.0] * (LISTED - len(listed))
     numbers = np.zeros((2, 1, ITEMS_TOLD), np.float32)
@@ -82,20 +84,23 @@ def group(
     for j, (item, of) in enumerate(cart):
         going[:, 0, j] = item, 0.5 / (1 + j), of
     answers |= dict(zip(FOR_CARTS, going, strict=True))
-    scores = SimpleNamespace(answers=answers, models=[Model()], used=np.zeros(1, np.int64), learned_day=None)
-    seen_ = Seen(np.concatenate(list(blocks.values()), axis=1), places, {"recommend": scores})
-    zero = np.zeros(1, np.int64)
+    k = shoppers
+    answers = {name: np.repeat(values, k, axis=0) for name, values in answers.items()}
+    scores = SimpleNamespace(answers=answers, models=[Model()], used=np.zeros(k, np.int64), learned_day=None)
+    features = np.repeat(np.concatenate(list(blocks.values()), axis=1), k, axis=0)
+    seen_, zero = Seen(features, places, {"recommend": scores}), np.zeros(k, np.int64)
     return Group(
-        seen=seen_, span=slice(0, 1), row=zero, now_ms=zero + NOON + DAY, key=["ann"], due=[Due(kind="event", ref="e")],
-        event_type=zero, offset=zero, day=zero, before=[1],
+        seen=seen_, span=slice(0, k), row=np.arange(k), now_ms=zero + NOON + DAY,
+        key=[f"s-{n}" for n in range(k)], due=[Due(kind="event", ref="e")] * k,
+        event_type=zero, offset=zero, day=zero, before=[1] * k,
     )  # fmt: skip
 
 
 def recommender(out: Iterable[str] = (), policy: RecommendationPolicy | None = None) -> Recommender:
-    """With some items that are sold out from offset 0 on."""
+    """With some items that are sold out from offset 0 on; nothing is drawn unless ``policy`` says so."""
     gone = np.array([item_code(name) for name in out], np.uint64)
     return Recommender(
-        policy or RecommendationPolicy(),
+        policy or SURE,
         lambda items, offset: np.where(offset >= 0, SOLD_OUT * np.isin(items, gone), 0),
     )
 
@@ -103,7 +108,7 @@ def recommender(out: Iterable[str] = (), policy: RecommendationPolicy | None = N
 def decide(
     each: Group, policy: RecommendationPolicy | None = None, state: Rows | None = None, out: Iterable[str] = ()
 ) -> ItemsRecommended | None:
-    decider = Recommendations(recommender(out, policy), "rules")
+    decider = Recommendations(recommender(out, policy), policy or SURE, "rules")
     state = Rows.zeros(Layout(decider.columns), 1) if state is None else state
     said = list(decider.decide(state, each))
     assert len(said) <= 1
@@ -118,34 +123,44 @@ def decide(
     ),
     never=st.sets(st.sampled_from(NAMES), max_size=5),
     out=st.sets(st.sampled_from(NAMES), max_size=9),
+    share=st.sampled_from([0.0, 0.05, 1.0]),
+    place=st.integers(1, 20),
 )
 def test_a_list_never_holds_what_it_must_not(
-    listed: list[int], bought: dict[str, tuple[float, int]], never: set[str], out: set[str]
+    listed: list[int], bought: dict[str, tuple[float, int]], never: set[str], out: set[str], share: float, place: int
 ) -> None:
-    policy = RecommendationPolicy(never=tuple(sorted(never)))
+    policy = RecommendationPolicy(never=tuple(sorted(never)), exploration_share=share, drawn_place=place)
     each = group(listed, bought)
     said = decide(each, policy, out=out)
     items = [] if said is None else said.items
     names = [one.item_id for one in items]
     assert len(names) == len(set(names)) <= policy.most
     assert not (never | out) & set(names)
-    # Offers of campaigns name the first of the same list.
+    # Offers of campaigns name the first of the same list, as it is without a draw.
     best = recommender(out, policy).best(each)
-    assert (best.count.tolist(), best.items(0, 3)) == ([len(names)], names[:3])
+    assert best.count.tolist() == [len(names)]
     assert best.task(0) == ("recommend" if names else None)
     for one in items:
         days, times = bought.get(one.item_id, (1e9, 0))
         ripe = times >= 2 and days >= np.float32(policy.ripe * 100.0 / times)
         assert (one.because == "due_again") == (one.item_id in bought and ripe)
         assert days >= policy.just_bought_days or ripe
-    # Nothing else is left out.
+    # Nothing else is left out, and only what is drawn is moved.
     kept = [
         NAMES[k]
         for k in listed
         if NAMES[k] not in never | out
         and not (NAMES[k] in bought and bought[NAMES[k]][0] < 3 and not _ripe(bought[NAMES[k]], policy))
     ]
-    assert names == kept[: policy.most]
+    assert best.items(0, 20) == kept[: policy.most]
+    passed = [] if said is None else [one.item_id for one in said.passed_over]
+    assert share == 0 or {*names, *passed} == set(kept)
+    if said is not None and said.explored:
+        drawn = names[place - 1]
+        kept.remove(drawn)
+        kept.insert(place - 1, drawn)
+    assert [*names, *passed] == kept[: None if share else policy.most]
+    assert (said is not None and said.drawn_place == place) == (share > 0 and len(kept) > place)
 
 
 def _ripe(of: tuple[float, int], policy: RecommendationPolicy) -> bool:
@@ -153,7 +168,7 @@ def _ripe(of: tuple[float, int], policy: RecommendationPolicy) -> bool:
 
 
 def test_a_list_is_said_when_it_changes() -> None:
-    decider = Recommendations(recommender(), "rules")
+    decider = Recommendations(recommender(), SURE, "rules")
     state = Rows.zeros(Layout(decider.columns), 1)
     one, other = group([1, 2, 3], {}), group([2, 1, 3], {})
     assert [len(list(decider.decide(state, each))) for each in (one, one, other, other, one)] == [1, 0, 1, 0, 1]
@@ -207,7 +222,7 @@ def test_what_goes_with_a_cart_holds_nothing_that_a_list_must_not(
 
 
 def test_lists_are_said_anew_when_what_goes_with_the_cart_changes() -> None:
-    decider = Recommendations(recommender(), "rules")
+    decider = Recommendations(recommender(), SURE, "rules")
     state = Rows.zeros(Layout(decider.columns), 1)
     empty, one, other, of = (group([1, 2], {}, cart=cart) for cart in ((), ((5, 6),), ((7, 6),), ((5, 8),)))
     told = [len(list(decider.decide(state, each))) for each in (empty, one, one, other, of, empty, empty)]
