@@ -176,6 +176,19 @@ class Settings:
     recommend_drawn_place: Annotated[
         int, _in("place", 1, RecommendationPolicy().most), _says("The place of a list that is drawn, from 1 on.")
     ] = 4
+    recommend_most_of_category: Annotated[
+        int,
+        _in("items", 0, RecommendationPolicy().most),
+        _says("Of one category a list has at most so many items, as far as categories are known; 0: any number."),
+    ] = 0
+    recommend_price_factor: Annotated[
+        float,
+        _in("factor", 0, 1000),
+        _says(
+            "What a list has costs at most so many times what a unit cost the shopper so far, and at least that "
+            "divided by it, but for what they bought before; 0: any price, else at least 1."
+        ),
+    ] = 0.0
     ad_click_rate: Annotated[Share, _says("Clicks per advertisement shown, of shoppers who were shown few.")] = 0.005
     ad_brought_share: Annotated[
         Share, _says("Of the purchases after a click on an advertisement, the share that it brought: assumed.")
@@ -284,6 +297,10 @@ class Settings:
             raise SettingsError(
                 f"{PREFIX}SILENCE_SHORTEST_DAYS is {self.silence_shortest_days}; it must be at most "
                 f"{PREFIX}SILENCE_LONGEST_DAYS, which is {self.silence_longest_days}."
+            )
+        if 0 < self.recommend_price_factor < 1:
+            raise SettingsError(
+                f"{PREFIX}RECOMMEND_PRICE_FACTOR is {self.recommend_price_factor}; it must be 0 or at least 1."
             )
         if self.ad_cap > self.ad_cap_all:
             raise SettingsError(f"{PREFIX}AD_CAP is {self.ad_cap}; it must be at most AD_CAP_ALL, {self.ad_cap_all}.")
@@ -399,6 +416,8 @@ class Settings:
                 never=tuple(sorted({item.strip() for item in self.recommend_never.split(",")} - {""})),
                 exploration_share=self.recommend_exploration_share,
                 drawn_place=self.recommend_drawn_place,
+                most_of_category=self.recommend_most_of_category,
+                price_factor=self.recommend_price_factor,
             ),
             prices=PricePolicy(
                 largest_change=self.price_largest_change,

@@ -24,7 +24,8 @@ from streams.columns.layout import Column, Rows
 from streams.decisions.campaign_outcomes import Naming, coupon, made, withheld
 from streams.decisions.decider import Group, Names, Said, in_log_order
 from streams.decisions.favourite import ADDRESS
-from streams.decisions.recommendations import Best, Recommender
+from streams.decisions.listed import Best
+from streams.decisions.recommendations import Recommender
 from streams.decisions.uplift import Foretold, foretold
 from streams.effects.attribution import Opened
 from streams.records.campaign_parts import AnyOffer

@@ -12,12 +12,13 @@ import numpy.typing as npt
 
 from streams.campaigns.draws import digest, due_hashes, uniform
 from streams.campaigns.offered_items import Unavailable
-from streams.columns.arrays import Bools, Floats, Ints
+from streams.columns.arrays import Bools, Floats, Hashes, Ints
 from streams.columns.layout import Column, Rows
-from streams.columns.shopper_events import item_code
 from streams.decisions.decider import Group, Said
 from streams.decisions.drawn_list import DrawnLists, draw_lists
-from streams.features.kinds.bought import code_of, whole
+from streams.decisions.list_limits import CATEGORY, PRICE, ItemFacts, first_of_each, in_range
+from streams.decisions.listed import Best, Catalogue, GoingWith, Listed
+from streams.features.kinds.bought import whole
 from streams.records.news import AVAILABLE
 from streams.records.outcomes import (
     ItemsRecommended,
@@ -29,8 +30,9 @@ from streams.records.outcomes import (
 
 TOLD = Column("recommend/told", "u8")
 """A digest of what the list that was said last was drawn from; 0: nothing."""
-CODE, DAYS, TIMES, SEEN, FIRST = (
+CODE, DAYS, TIMES, SEEN, FIRST, SPEND, UNITS = (
     "items.bought_code", "items.bought_days", "items.bought_times", "items.seen_code", "orders.days_since_first",
+    "orders.spend", "orders.units",
 )  # fmt: skip
 #: A task that answers all of these says lists …
 NEEDED = {"again", "items", "weight", "beside"}
@@ -52,6 +54,10 @@ class RecommendationPolicy:
     what goes with a cart), and, whatever the policy says, an item that is sold out, delisted, badly reviewed or
     suddenly rated worse. And a fifth: that nobody ever learns what other items would have brought
     (``exploration_share``).
+
+    Two more are prevented where a shop says so: a list that is full of one thing (``most_of_category``), and items that
+    cost many times what this shopper pays, or a fraction of it (``price_factor``). Of an item whose category or price
+    the log does not say, neither holds; nor the second of what they bought before.
     """
 
     most: int = 20
@@ -63,10 +69,22 @@ class RecommendationPolicy:
     """Share of lists whose item at ``drawn_place`` is drawn evenly among all that could stand there, 0 to 1."""
     drawn_place: int = 4
     """From 1 to ``most``."""
+    most_of_category: int = 0
+    """So many items of a category at most; 0: as many as there are."""
+    price_factor: float = 0.0
+    """An item costs at most so many times what a unit cost the shopper so far, and at least that divided by it; 0: any
+    price."""
 
     def __post_init__(self) -> None:
         if not 1 <= self.drawn_place <= self.most:
             raise ValueError(f"drawn_place is {self.drawn_place}: 1 to {self.most}.")
+        if self.price_factor and self.price_factor < 1:
+            raise ValueError(f"price_factor is {self.price_factor}: 0, or at least 1.")
+
+    @property
+    def asks_facts(self) -> bool:
+        """Whether categories or prices of items are to be known."""
+        return self.most_of_category > 0 or self.price_factor > 0
 
     def due_again(self, days: Floats, times: Floats, first: Floats) -> Bools:
         """[k, n] which items are bought again and again (``times``), and whose usual time has passed since the last
@@ -76,92 +94,17 @@ class RecommendationPolicy:
         return found
 
 
-class _Catalogue:
-    """The items that one model names."""
-
-    def __init__(self, names: tuple[str, ...], never: frozenset[str]) -> None:
-        self.names = names
-        self.hashes = np.array([item_code(name) for name in names], np.uint64)
-        self.codes = code_of(self.hashes).astype(np.int64)
-        self.blocked = np.array([name in never for name in names], np.bool_)
-
-
-@dataclass(frozen=True, slots=True)
-class GoingWith:
-    """What goes with the carts of m shoppers, c places each, the best first."""
-
-    place: Ints
-    """[m, c] which item of the catalogue …"""
-    of: Ints
-    """… and the item of the cart with which it goes best."""
-    usable: Bools
-    """[m, c] which of them may be shown."""
-    weight: Floats
-    """[m, c] as the model answers."""
-
-
-@dataclass(frozen=True, slots=True)
-class Listed:
-    """What one model of a task lists for m of a group, n places each, the best first."""
-
-    task: str
-    at: Ints
-    """[m] whom of the group."""
-    catalogue: _Catalogue
-    place: Ints
-    """[m, n] which item of the catalogue stands at each place."""
-    usable: Bools
-    """[m, n] which of them may be shown …"""
-    spare: Bools
-    """… and which could be where one of these is not: the list is full."""
-    because: Ints
-    """[m, n] why each is recommended: places in ``BECAUSE``."""
-    weight: Floats
-    beside: Floats
-    """[m, n] as the model answers."""
-    cart: GoingWith | None = None
-    """None where nothing goes with a cart of any."""
-
-    def items(self, k: int, most: int) -> list[str]:
-        """The first items that may be shown to the k-th of the m, none of them drawn."""
-        return [self.catalogue.names[place] for place in self.place[k, np.flatnonzero(self.usable[k])[:most]].tolist()]
-
-
-@dataclass(frozen=True, slots=True)
-class Best:
-    """Which list is taken of each of a group."""
-
-    listed: list[Listed]
-    count: Ints
-    """[k] how many items may be shown to each."""
-    of: Ints
-    """[2, k] the place of the list, and of the shopper in it; -1: there is none."""
-
-    @staticmethod
-    def none(k: int) -> Best:
-        """Nobody lists anything for k shoppers."""
-        return Best([], np.zeros(k, np.int64), np.full((2, k), -1))
-
-    def items(self, i: int, most: int) -> list[str]:
-        """The first items that may be shown to the i-th of the group."""
-        j, k = self.of[:, i].tolist()
-        return self.listed[j].items(k, most) if j >= 0 else []
-
-    def task(self, i: int) -> str | None:
-        """The task that lists them; None: none does."""
-        j = int(self.of[0, i])
-        return self.listed[j].task if j >= 0 else None
-
-
 class Recommender:
     """What may be shown to whom, for all who name items that a model ranks: lists, and offers of campaigns.
-    ``unavailable``: how much there is against offering items at offsets of the log."""
+    ``unavailable``: how much there is against offering items at offsets of the log; ``facts``: what is known of them,
+    None where nothing is."""
 
-    reads = (CODE, DAYS, TIMES, SEEN, FIRST)
+    reads = (CODE, DAYS, TIMES, SEEN, FIRST, SPEND, UNITS)
 
-    def __init__(self, policy: RecommendationPolicy, unavailable: Unavailable) -> None:
-        self._policy, self.unavailable, self._never = policy, unavailable, frozenset(policy.never)
-        self._catalogues: dict[str, _Catalogue] = {}
+    def __init__(self, policy: RecommendationPolicy, unavailable: Unavailable, facts: ItemFacts | None = None) -> None:
+        self._policy, self.unavailable, self._facts = policy, unavailable, facts
+        self._never = frozenset(policy.never)
+        self._catalogues: dict[str, Catalogue] = {}
 
     def lists(self, group: Group) -> Iterator[Listed]:
         """What each model lists for those of a group for whom it answers, by task. Changes nothing."""
@@ -187,14 +130,31 @@ class Recommender:
     def _of(self, group: Group, task: str, mine: Ints, model: Any) -> Listed:
         held = self._catalogues.get(model.digest)
         if held is None:
-            held = self._catalogues[model.digest] = _Catalogue(tuple(model.names), self._never)
+            held = self._catalogues[model.digest] = Catalogue(tuple(model.names), self._never)
         item, weight, beside = (group.answer(task, name)[mine] for name in ("items", "weight", "beside"))
         place, usable, because = self._judged(group, mine, held, item, weight, beside)
+        if self._policy.asks_facts and self._facts is not None:
+            usable = self._limited(self._facts, group, mine, held.hashes[place], usable, because)
         fits = np.cumsum(usable, axis=1) <= self._policy.most
         cart = self._cart(group, task, mine, held)
         return Listed(task, mine, held, place, usable & fits, usable & ~fits, because, weight, beside, cart)
 
-    def _cart(self, group: Group, task: str, mine: Ints, held: _Catalogue) -> GoingWith | None:
+    def _limited(
+        self, facts: ItemFacts, group: Group, mine: Ints, items: Hashes, usable: Bools, because: Ints
+    ) -> Bools:
+        """[k, n] which are left when prices and categories are looked at."""
+        now_ms, before = group.now_ms[mine], np.array(group.before, np.int64)[mine]
+        if self._policy.price_factor:
+            price = facts.look(PRICE, items, now_ms, before)
+            spend, units = (group.feature(name)[mine].astype(np.float64) for name in (SPEND, UNITS))
+            own = (because == _DUE) | (because == _BOUGHT)
+            usable = usable & (own | in_range(price, spend, units, self._policy.price_factor))
+        if self._policy.most_of_category:
+            category = facts.look(CATEGORY, items, now_ms, before)
+            usable = first_of_each(category, usable, self._policy.most_of_category)
+        return usable
+
+    def _cart(self, group: Group, task: str, mine: Ints, held: Catalogue) -> GoingWith | None:
         if any(name not in group.seen.scores[task].answers for name in FOR_CARTS):
             return None
         item, weight, of = (group.answer(task, name)[mine] for name in FOR_CARTS)
@@ -207,7 +167,7 @@ class Recommender:
         return GoingWith(place, np.clip(of.astype(np.int64), 0, len(held.names) - 1), usable, weight)
 
     def _judged(
-        self, group: Group, mine: Ints, held: _Catalogue, item: Floats, weight: Floats, beside: Floats
+        self, group: Group, mine: Ints, held: Catalogue, item: Floats, weight: Floats, beside: Floats
     ) -> tuple[Ints, Bools, Ints]:
         """[k, n] the places of listed items in the catalogue, which may be shown, and why each is recommended."""
         place = np.clip(item.astype(np.int64), 0, len(held.names) - 1)

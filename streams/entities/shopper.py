@@ -50,6 +50,7 @@ from streams.processing.names import CategoryNames
 from streams.processing.offer_windows import OfferWindows
 from streams.processing.recalibrating import Recalibrating
 from streams.processing.rules import Rules
+from streams.processing.said_of_items import SaidOfItems
 from streams.processing.scoring import TaskScores
 from streams.processing.side import PlainSide
 from streams.processing.spending import PURSES, Spending, homes_of
@@ -84,7 +85,7 @@ class ShopperSide(PlainSide):
         self.spending = Spending(start.partition, start.group, start.rules.time_zone)
         self.windows = OfferWindows(start.partition, start.rules.decode.currency)
         self.coupons = CouponPools(start.group)
-        self.wishes, self.heard = Wishes(), HeardNews()
+        self.wishes, self.heard, self.said = Wishes(), HeardNews(), SaidOfItems()
         if start.partitions is not None:
             self.identities = Identities(start.partition, start.partitions, start.group)
         super().__init__(start)
@@ -96,7 +97,7 @@ class ShopperSide(PlainSide):
         self.windows.currency = currency
         alerts, offer = rules.churn_alert, rules.promotion
         self._rules = rules
-        recommender = Recommender(rules.recommendation, self.heard.levels)
+        recommender = Recommender(rules.recommendation, self.heard.levels, self.said)
         offers = CampaignOffers(self._plans, self, currency, digest, names, self.wishes.item, recommender)
         built_in = Promotions(offer, alerts.thresholds, currency, digest, names)
         self.deciders: Sequence[Decider] = (
@@ -189,6 +190,8 @@ class ShopperSide(PlainSide):
         judged = super().judge(decoded, rows, state, slice_, rules)
         if self.identities is not None:
             self.identities.refuse(decoded, judged.fates, slice_)
+        if rules.recommendation.asks_facts:
+            self.said.learn(decoded.batch, judged.late_before_ms)
         # What comes again after a crash of the items' side is no news.
         decoded.news = self.heard.hear(decoded.news, slice_.offsets)
         self.spending.begin(decoded, judged, slice_)
@@ -292,12 +295,12 @@ class ShopperSide(PlainSide):
         return {**super().progress(), **moved, **told}
 
     def drain_changes(self, next_offset: int, watermark_ms: int) -> dict[bytes, bytes | None]:
-        """Sums that calibration learns from, tallies, budgets, coupons, what became of offers, names, ids."""
+        """Sums that calibration learns from, tallies, budgets, coupons, what became of offers, names, ids, items."""
         changes = self.recalibrating.drain_changes(next_offset, watermark_ms // DAY_MS)
         if self._tallies is not None:
             changes |= self._tallies.drain_changes(next_offset)
         changes |= self.spending.drain_changes(next_offset) | self.coupons.drain_changes(next_offset)
-        changes |= self.windows.drain_changes(next_offset)
+        changes |= self.windows.drain_changes(next_offset) | self.said.drain_changes(watermark_ms)
         if self.identities is not None:
             changes |= self.identities.drain_changes()
         changes |= self.wishes.drain_changes() | self.heard.drain_changes(next_offset)
@@ -317,6 +320,7 @@ class ShopperSide(PlainSide):
         self.windows.restore(dict(held))
         self.coupons.restore(dict(held))
         self.wishes.restore(held)
+        self.said.restore(held)
         self.heard.restore(held, meta)
         if self.identities is not None:
             self.identities.restore(held, meta)

@@ -8,8 +8,8 @@ import msgspec
 LAYOUT, NAME, IDS, TALLY, OPEN, CAMPAIGNS, ROW = b"l", b"n", b"i", b"d", b"o", b"c", b"s"
 #: What became of offers: open windows of shoppers, and the sums over those that closed.
 WINDOW, EFFECT = b"w", b"e"
-#: Who an id turned out to be; what the hash of an item stands for.
-ALIAS, ITEM_NAME = b"a", b"t"
+#: Who an id turned out to be; what the hash of an item stands for; what is said of an item.
+ALIAS, ITEM_NAME, ITEM_SAID = b"a", b"t", b"f"
 #: The key of the progress record: it says that every record before its ``next_offset`` is in all others.
 PROGRESS = b"p"
 #: A packed row begins with the digest of its layout; then comes the offset before which it stands.

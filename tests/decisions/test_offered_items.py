@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
 
@@ -14,13 +14,14 @@ from hypothesis import strategies as st
 
 from models.registry import task
 from streams.columns.arrays import Floats
+from streams.decisions.recommendations import RecommendationPolicy
 from streams.effects.drawn_places import best_and_chances
 from streams.entities.shopper import SHOPPER
 from streams.features.meaning import CODES, meanings
 from streams.features.shopper import CATALOGUE
 from streams.processing.partition import PartitionProcessor
 from streams.processing.rules import Rules
-from streams.records.events import encode_event
+from streams.records.events import ItemViewed, OrderLine, OrderPlaced, encode_event
 from streams.records.news import LEVELS, ItemAvailable, ItemUnavailable, encode_news
 from streams.records.offers import OfferMade
 from streams.records.outcomes import ItemsRecommended
@@ -98,9 +99,13 @@ class OneTask:
 SERVED: Log = [(None, encode_event(ModelsChosen(stages={RECOMMEND.name: Stages(change_id="c", live="v1")})))]
 
 
-def processor(tier: DictTier | None = None) -> PartitionProcessor:
+#: So that what the log says of items decides as well.
+RULES = Rules(recommendation=RecommendationPolicy(most_of_category=2, price_factor=3.0))
+
+
+def processor(tier: DictTier | None = None, rules: Rules = RULES) -> PartitionProcessor:
     shelf: Any = OneTask()
-    return PartitionProcessor(SHOPPER, 0, Rules(), shelf, tier=tier, limit=8)
+    return PartitionProcessor(SHOPPER, 0, rules, shelf, tier=tier, limit=8)
 
 
 def gone(offset: int, item: str, why: str = "sold_out") -> Log:
@@ -213,6 +218,34 @@ def test_any_cut_and_a_crash_give_the_same_bits(cuts: set[int], lost: float, at:
     found = crashed(log, crash, lost, rng, bounds=cuts, make=processor)
     assert found.outcomes == whole.outcomes
     assert found.rows == whole.rows
+
+
+def test_what_others_say_of_items_counts_in_ones_list() -> None:
+    """From the record on that says it, whoever it is about."""
+    teas, others = [("item-6", None), ("item-7", 480), ("item-8", 510)], [("item-9", 160), ("item-10", 5_000)]
+    bob = [
+        ItemViewed(
+            event_id=item, shopper_id="bob", event_time=NOON + k, item_id=item, unit_price_cents=cents,
+            category="tea" if k < len(teas) else None,
+        )
+        for k, (item, cents) in enumerate([*teas, *others])
+    ]  # fmt: skip
+    lines = [OrderLine(item_id=item, quantity=1, unit_price_cents=500) for item in "xyz"]
+    ann = [
+        OrderPlaced(event_id=f"o{k}", shopper_id="ann", event_time=NOON + 10 + k, order_id=f"{k}", lines=lines)
+        for k in range(2)
+    ]
+    found = list[list[list[str]]]()
+    for log in ([*ann, *bob], [ann[0], *bob, ann[1]]):
+        one = processor(rules=replace(RULES, recommendation=replace(RULES.recommendation, exploration_share=0.0)))
+        outcomes = one.apply(slice_of([*SERVED, *log_of(*log)])).outcomes
+        lists = [said for said in outcomes if isinstance(said, ItemsRecommended) and said.shopper_id == "ann"]
+        found.append([[item.item_id for item in said.items] for said in lists])
+    # The model lists from item-6 on after two orders.
+    ranked = [f"item-{n}" for n in range(6, 30)]
+    assert found[0][1] == ranked[:20]
+    # Of tea two are enough; the other two cost more than three times what ann pays, or less than a third of it.
+    assert found[1][1] == [item for item in ranked if item not in ("item-8", "item-9", "item-10")][:20]
 
 
 def test_news_of_items_makes_nobody_due_and_cuts_no_slice() -> None:

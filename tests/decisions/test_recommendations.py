@@ -21,7 +21,9 @@ from streams.decisions.recommendations import (
     FIRST,
     FOR_CARTS,
     SEEN,
+    SPEND,
     TIMES,
+    UNITS,
     RecommendationPolicy,
     Recommendations,
     Recommender,
@@ -58,9 +60,10 @@ def group(
     weight: float = 0.04,
     cart: tuple[tuple[int, int], ...] = (),
     shoppers: int = 1,
+    spent: tuple[int, int] = (0, 0),
 ) -> Group:
     """One shopper, due: what the model lists, what they bought (days ago, times) and saw, and what goes with which item
-    of their cart; or several who are all alike."""
+    of their cart; or several who are all alike. ``spent``: cents, for so many units."""
     padded = [*listed, *[0] * (LISTED - len(listed))]
     weights = [weight] * len(listed) + [0.0] * (LISTED - len(listed))
     numbers = np.zeros((2, 1, ITEMS_TOLD), np.float32)
@@ -69,6 +72,7 @@ def group(
     blocks = {
         CODE: codes(list(bought), ITEMS_TOLD), DAYS: numbers[0], TIMES: numbers[1],
         SEEN: codes(list(seen), EVENTS_KEPT), FIRST: np.array([[first]], np.float32),
+        SPEND: np.array([[spent[0]]], np.float32), UNITS: np.array([[spent[1]]], np.float32),
     }  # fmt: skip
     places, start = {}, 0
     for address, block in blocks.items():
