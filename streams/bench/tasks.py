@@ -10,6 +10,8 @@ import copy
 import statistics
 import time
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
 
 import click
 
@@ -34,8 +36,10 @@ class Copies:
     def __init__(self, model: Model, n: int) -> None:
         self._models = {}
         for k in range(n):
-            held = copy.copy(model)
+            held: Any = copy.copy(model)
             held.task = f"{model.task}{k or ''}"
+            if k:  # One task of an entity is recalibrated.
+                held.outputs = tuple(replace(output, event="") for output in held.outputs)
             self._models[held.task] = held
 
     def tasks_of(self, entity: str) -> Sequence[str]:
