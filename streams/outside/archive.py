@@ -4,7 +4,8 @@ Kafka keeps events for its retention; "orders ever" needs years. ``URL/TOPIC/day
 holds the records of a partition from offset FIRST to before NEXT that were appended on that day (UTC): a row each, with
 ``partition``, ``offset``, ``time`` (when it was appended), ``key`` and ``value`` as they were sent. What a file holds
 stands in its name, so how far the archive has come needs no ledger: a run that was killed left whole files, and the
-next one goes on behind them. Two runs at once may write a record twice; readers take each offset once.
+next one goes on behind them. Two runs at once, and one that was killed while it merged, leave records in two files:
+``Archive.logs`` takes each offset once, and the next run mends the files.
 """
 
 from __future__ import annotations
@@ -12,10 +13,9 @@ from __future__ import annotations
 import io
 import re
 import uuid
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from itertools import groupby
 
 import msgspec
 
@@ -23,8 +23,9 @@ from streams.admin import Identity
 from streams.outside.reading import Reader, Record
 from streams.topics import SOURCES
 
-#: A file holds no more records, and no more bytes of keys and values, than these.
-MOST_RECORDS, MOST_BYTES = 1_000_000, 128 << 20
+#: A file is written of no more bytes of keys and values than these, and crosses no multiple of this offset: so much do
+#: files that are merged hold at most.
+MOST_BYTES, CELL = 128 << 20, 1 << 18
 #: So many rows are read at once.
 BLOCK = 8192
 _NAME = re.compile(r"day=(\d{4}-\d\d-\d\d)/p(\d{5})-(\d{19})-(\d{19})\.parquet$")
@@ -63,7 +64,7 @@ class Added:
     files: int = 0
     lost: int = 0
     merged: int = 0
-    """Files that were merged into larger ones."""
+    """Files whose records stand in a larger one, and that were removed."""
 
 
 class Archive:
@@ -95,18 +96,7 @@ class Archive:
 
     def parts(self, topic: str) -> list[Part]:
         """Its files in order of partitions and offsets, without those whose records others hold as well."""
-        try:
-            self._files.invalidate_cache()
-            paths = self._files.find(self._path(topic))
-        except OSError as error:
-            raise ArchiveError(f"{self.url} cannot be listed: {error}") from error
-        matches = ((_NAME.search(path), path) for path in map(str, paths))
-        found = [Part(int(m[2]), int(m[3]), int(m[4]), m[1], path) for m, path in matches if m]
-        kept: list[Part] = []
-        for part in sorted(found, key=lambda p: (p.partition, p.first, -p.next)):
-            if not kept or kept[-1].partition != part.partition or part.next > kept[-1].next:
-                kept.append(part)
-        return kept
+        return _largest(self._found(topic))
 
     def ends(self, topic: str) -> dict[int, int]:
         """By partition, the offset before which all is archived."""
@@ -122,7 +112,7 @@ class Archive:
     def add(
         self, reader: Reader, topic: str, identity: Identity, tell: Callable[[int], None] = lambda _n: None
     ) -> Added:
-        """Archive what a topic holds now and the archive does not; then merge the small files of days that are over.
+        """Archive what a topic holds now and the archive does not; then merge files, and remove those that were.
         ``tell`` is told the number of records written so far."""
         self._begin(topic, identity)
         added, ends = Added(topic), self.ends(topic)
@@ -157,18 +147,37 @@ class Archive:
                 f"{about.topic_id} with {about.partitions}): it was made anew. Archive it to another URL."
             )
 
+    def _found(self, topic: str) -> list[Part]:
+        """All its files."""
+        try:
+            self._files.invalidate_cache()
+            paths = self._files.find(self._path(topic))
+        except OSError as error:
+            raise ArchiveError(f"{self.url} cannot be listed: {error}") from error
+        matches = ((_NAME.search(path), path) for path in map(str, paths))
+        return [Part(int(m[2]), int(m[3]), int(m[4]), m[1], path) for m, path in matches if m]
+
     def _merge(self, topic: str) -> int:
-        """Make one file of a partition's files of each day that is over; those are deleted only afterwards."""
-        merged, parts = 0, self.parts(topic)
-        for _, of_partition in groupby(parts, lambda part: part.partition):
-            days = [list(group) for _, group in groupby(of_partition, lambda part: part.day)]
-            for group in days[:-1]:  # The last day may go on.
-                whole = Part(group[0].partition, group[0].first, group[-1].next, group[0].day, "")
-                if len(group) > 1 and whole.next - whole.first <= MOST_RECORDS:
-                    self._write(topic, whole, list(self._read(topic, group)))
-                    self._remove(part.path for part in group)
-                    merged += len(group)
-        return merged
+        """Make one file of those that hold the same records, and of the small ones of each day that is over; return
+        how many were removed.
+
+        A file is removed only when one file holds all that it does, and none is ever made smaller: wherever this run is
+        killed, and whatever another one does at once, no record goes. What a killed run left to be removed goes here.
+        """
+        found = self._found(topic)
+        for group in _groups(_largest(found)):
+            whole = Part(group[0].partition, group[0].first, group[-1].next, group[0].day, "")
+            try:
+                records = list(self._read(topic, group))
+            except ArchiveError as error:
+                if isinstance(error.__cause__, FileNotFoundError):
+                    continue  # Another run merged it.
+                raise
+            found.append(self._write(topic, whole, records))
+        kept = {part.path for part in _largest(found)}
+        gone = [part.path for part in found if part.path not in kept]
+        self._remove(gone)
+        return len(gone)
 
     def _read(self, topic: str, parts: Iterable[Part]) -> Iterator[Record]:
         import pyarrow as pa
@@ -188,8 +197,8 @@ class Archive:
             except (OSError, pa.ArrowException) as error:
                 raise ArchiveError(f"{part.path} cannot be read: {error}") from error
 
-    def _write(self, topic: str, part: Part, records: list[Record]) -> None:
-        """Write a file, which is there as a whole or not at all."""
+    def _write(self, topic: str, part: Part, records: list[Record]) -> Part:
+        """Write a file, which is there as a whole or not at all; return it with its path."""
         import pyarrow as pa
         import pyarrow.parquet as pq
 
@@ -205,12 +214,14 @@ class Archive:
         held = io.BytesIO()
         pq.write_table(table, held, compression="zstd")
         folder, new = self._path(topic, f"day={part.day}"), self._path(topic, f"_new-{uuid.uuid4().hex}")
+        path = f"{folder}/p{part.partition:05d}-{part.first:019d}-{part.next:019d}.parquet"
         try:
             self._files.makedirs(folder, exist_ok=True)
             self._files.pipe_file(new, held.getvalue())
-            self._files.mv(new, f"{folder}/p{part.partition:05d}-{part.first:019d}-{part.next:019d}.parquet")
+            self._files.mv(new, path)
         except OSError as error:
             raise ArchiveError(f"{self.url} cannot be written to: {error}") from error
+        return replace(part, path=path)
 
     def _remove(self, paths: Iterable[str]) -> None:
         for path in paths:
@@ -225,6 +236,35 @@ class Archive:
         return "/".join((str(self._root).rstrip("/"), *names))
 
 
+def _largest(found: Iterable[Part]) -> list[Part]:
+    """In order, the files whose records no other one holds as well; of two that hold the same, the one of the earlier
+    day."""
+    kept: list[Part] = []
+    for part in sorted(found, key=lambda p: (p.partition, p.first, -p.next, p.day)):
+        if not kept or kept[-1].partition != part.partition or part.next > kept[-1].next:
+            kept.append(part)
+    return kept
+
+
+def _groups(parts: Sequence[Part]) -> Iterator[list[Part]]:
+    """Of files in order, none of which holds all of another: those that are to be one. They overlap, or follow each
+    other on a day that is over; no record is missing between them, so a file holds all that its name says."""
+    newest = {part.partition: part.day for part in parts}
+    group: list[Part] = []
+    for part in parts:
+        if group and part.partition == group[0].partition:
+            over = part.day == group[0].day != newest[part.partition]
+            fits = (part.next - 1) // CELL == group[0].first // CELL
+            if part.first < group[-1].next or (part.first == group[-1].next and over and fits):
+                group.append(part)
+                continue
+        if len(group) > 1:
+            yield group
+        group = [part]
+    if len(group) > 1:
+        yield group
+
+
 def _cut(records: Iterable[Record]) -> Iterator[tuple[str, list[Record]]]:
     """Days and their records in order. A record that says an earlier time than one before it was still appended after
     it: it is of that day."""
@@ -233,7 +273,7 @@ def _cut(records: Iterable[Record]) -> Iterator[tuple[str, list[Record]]]:
     for record in records:
         newest = max(newest, record.time_ms)
         its = datetime.fromtimestamp(newest / 1000, UTC).date().isoformat()
-        if block and (its != day or len(block) >= MOST_RECORDS or size >= MOST_BYTES):
+        if block and (its != day or record.offset // CELL != block[0].offset // CELL or size >= MOST_BYTES):
             yield day, block
             block, size = [], 0
         day = its
