@@ -52,6 +52,11 @@ def run(asked: Asked, settings: Settings, console: Console) -> Artifact:
         raise click.UsageError(error.args[0]) from error
     check_installed()
     if asked.workers is not None:
+        if task.entity == "item":
+            raise Misuse(
+                f"--workers and --dask replay shoppers by parts, and {task.name} is about items, which one process "
+                "counts over all shoppers: leave them out."
+            )
         asked.workers.check()
     with without_notes():  # it may import TensorFlow
         how = trainer(task.name)

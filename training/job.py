@@ -15,6 +15,7 @@ from models.artifact import load_artifact
 from models.predictor import Predictor
 from models.registry import task as find
 from models.task import AtLeast, Task, Taught
+from streams.columns.arrays import Ints
 from streams.effects.decided import Joined
 from streams.entities.contents import find as entity
 from streams.features.catalogue import Catalogue
@@ -23,8 +24,8 @@ from streams.processing.scoring import Inputs
 from training.errors import Misuse
 from training.history import History
 from training.items import TOLD_MS, replay_items
-from training.parts import Workers, replayed
-from training.replay import Rows, replay
+from training.parts import Workers, replayed, stood
+from training.replay import Rows, replay, standing
 from training.source import Source
 from training.split import Leak, check_rows
 from training.told import Told
@@ -164,7 +165,7 @@ class Job:
             self.tell(f"replaying {name}", n, len(history))
 
         def take(some: History, tell: Callable[[int], None], how: dict[str, object]) -> Rows:
-            if self.task.entity == "item":  # here, by one process: items are counted over all shoppers
+            if self.task.entity == "item":  # by one process: items are counted over all shoppers
                 return replay_items(some, addresses, self.population, rules=rules, tell=tell)
             if self.workers is None:
                 return replay(some, addresses, rules=rules, tell=tell, **how)  # type: ignore[arg-type]
@@ -185,6 +186,18 @@ class Job:
         for condition in self.population:
             judged &= condition.holds(found.matrix((condition.address,))[:, 0])
         return found.select(judged)
+
+    def standing(self, given: CutHistory, shopper: Ints, at_ms: Ints, told: str = "replaying") -> Floats32:
+        """[n, f] the task's features of some shoppers (index into the history's) as they stood at some moments, events
+        at that time included: ``training.replay.standing``. ``told``: what is said of it while it goes on."""
+        history, features, rules = given.history, self.task.features, given.source.rules
+
+        def tell(n: int) -> None:
+            self.tell(told, n, len(history))
+
+        if self.workers is None:
+            return standing(history, features, shopper, at_ms, rules=rules, tell=tell)
+        return stood(history, features, shopper, at_ms, self.workers, self.work, tell, rules=rules)
 
 
 def _up_to(how: dict[str, object], early: History) -> dict[str, object]:

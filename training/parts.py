@@ -10,17 +10,23 @@ to a cluster by its address. Ray would do as well, with a daemon and an object s
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
+from streams.columns.arrays import Ints
+from streams.processing.rules import Rules
 from training.errors import Misuse, TrainingError
 from training.history import History
-from training.replay import Part, Rows, replay
+from training.replay import Part, Rows, replay, standing
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +57,10 @@ class Workers:
         try:
             return Client(self.address, timeout=self.patience_seconds)
         except (OSError, TimeoutError, ValueError) as error:
-            raise TrainingError(f"The Dask cluster at {self.address}: {error}") from error
+            said = str(error)
+        # One that found nobody stops when it is collected; if that is while another one starts, it waits for ever.
+        gc.collect()
+        raise TrainingError(f"The Dask cluster at {self.address}: {said}")
 
 
 def replayed(
@@ -64,23 +73,76 @@ def replayed(
 ) -> Rows:
     """The rows of ``training.replay``, in canonical order. ``kept_in``: where a history that is in no file is written
     to. Raises ``TrainingError`` where the cluster cannot be reached, or a part fails there."""
+    asked = [(number, workers.count, features, how) for number in range(workers.count)]
+    return canonical(_parts(rows_of_part, history, workers, kept_in, asked, tell))
+
+
+def stood(
+    history: History,
+    features: tuple[str, ...],
+    shopper: Ints,
+    at_ms: Ints,
+    workers: Workers,
+    kept_in: Path,
+    tell: Callable[[int], None] = lambda _n: None,
+    *,
+    rules: Rules | None = None,
+) -> npt.NDArray[np.float32]:
+    """[n, f] what ``training.replay.standing`` says, by parts, with the same bits; otherwise like ``replayed``."""
+    count = workers.count
+    mine = [np.flatnonzero(shopper % count == number) for number in range(count)]
+    asked = [(number, count, features, shopper[mine[number]], at_ms[mine[number]], rules) for number in range(count)]
+    found = np.concatenate(_parts(standing_of_part, history, workers, kept_in, asked, tell))
+    return found[np.argsort(np.concatenate(mine))]
+
+
+def rows_of_part(
+    path: str, events: int, number: int, count: int, features: tuple[str, ...], how: dict[str, Any]
+) -> Rows:
+    """The rows of one part of the first events of a kept history: what a worker does."""
+    return replay(_part(path, events, number, count), features, **how)
+
+
+def standing_of_part(
+    path: str,
+    events: int,
+    number: int,
+    count: int,
+    features: tuple[str, ...],
+    shopper: Ints,
+    at_ms: Ints,
+    rules: Rules | None,
+) -> npt.NDArray[np.float32]:
+    """How shoppers of one part stood, as ``rows_of_part``."""
+    part = _part(path, events, number, count)
+    return standing(part, features, np.searchsorted(part.shopper, shopper), at_ms, rules=rules)
+
+
+def _part(path: str, events: int, number: int, count: int) -> Part:
+    return Part.of(History.read(Path(path))[0].until(events), number, count)
+
+
+def _parts(
+    function: Callable[..., T],
+    history: History,
+    workers: Workers,
+    kept_in: Path,
+    asked: list[tuple[Any, ...]],
+    tell: Callable[[int], None],
+) -> list[T]:
+    """What a function of a kept history's file, and how many of its events count, answers for each part."""
     path, events = history.kept_in, len(history)
     if not path:
         file = kept_in / "parts.arrow"
         history.write(file)
         path = str(file.absolute())
-    asked = [(path, events, number, workers.count, features, how) for number in range(workers.count)]
-    found: list[Rows] = []
-    for rows in _here(asked) if workers.count == 1 and not workers.address else _on_dask(asked, workers):
-        found.append(rows)
+    each = [(path, events, *some) for some in asked]
+    here = workers.count == 1 and not workers.address
+    found: list[T] = []
+    for answer in [function(*some) for some in each] if here else _on_dask(function, each, workers):
+        found.append(answer)
         tell(events * len(found) // workers.count)
-    return canonical(found)
-
-
-def part_of(path: str, events: int, number: int, count: int, features: tuple[str, ...], how: dict[str, Any]) -> Rows:
-    """The rows of one part of the first events of a kept history: what a worker does."""
-    history = History.read(Path(path))[0].until(events)
-    return replay(Part.of(history, number, count), features, **how)
+    return found
 
 
 def canonical(parts: list[Rows]) -> Rows:
@@ -91,14 +153,10 @@ def canonical(parts: list[Rows]) -> Rows:
     return Rows(x[order], at_ms[order], why[order], shopper[order])
 
 
-def _here(asked: list[tuple[Any, ...]]) -> list[Rows]:
-    return [part_of(*each) for each in asked]
-
-
-def _on_dask(asked: list[tuple[Any, ...]], workers: Workers) -> list[Rows]:
+def _on_dask(function: Callable[..., T], asked: list[tuple[Any, ...]], workers: Workers) -> list[T]:
     import dask
 
-    parts = [dask.delayed(part_of, pure=True)(*each) for each in asked]
+    parts = [dask.delayed(function, pure=True)(*each) for each in asked]
     if workers.address is None:
         return list(dask.compute(*parts, scheduler="processes", num_workers=workers.count, chunksize=1))
     from distributed import KilledWorker

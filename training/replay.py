@@ -128,7 +128,7 @@ def replay(
 
 
 def standing(
-    history: History,
+    given: History | Part,
     features: tuple[str, ...],
     shopper: npt.NDArray[np.int64],
     at_ms: npt.NDArray[np.int64],
@@ -136,14 +136,14 @@ def standing(
     rules: Rules | None = None,
     tell: Callable[[int], None] = lambda _n: None,
 ) -> npt.NDArray[np.float32]:
-    """[n, f] how some shoppers (index into the history's) stood at some moments, events at that time included: what a
-    model was given of whom a timer, or their own event, made due then. A shopper without an event by then stands as
-    somebody new."""
+    """[n, f] how some shoppers (index into the history's, or the part's) stood at some moments, events at that time
+    included: what a model was given of whom a timer, or their own event, made due then. A shopper without an event by
+    then stands as somebody new."""
     order = np.argsort(at_ms, kind="stable")
-    replaying = _Replaying(Part.whole(history), features, rules or Rules(), lambda _due, _x: None, (), tell)
-    event_time = history.time_ms
+    part = given if isinstance(given, Part) else Part.whole(given)
+    replaying = _Replaying(part, features, rules or Rules(), lambda _due, _x: None, (), tell)
     # Each shopper's events in order of time, as one ascending key.
-    key = np.sort((history.shopper << 48) + event_time)
+    key = np.sort((part.history.shopper << 48) + part.history.time_ms)
     after = np.searchsorted(key, (shopper << 48) + at_ms, side="right")
     last = np.append(key, np.iinfo(np.int64).max)[after]
     never = np.iinfo(np.int64).max
@@ -157,7 +157,7 @@ def standing(
         while end < len(order) and at_ms[order[end]] < (limit := min(limit, int(next_ms[order[end]]))):
             end += 1
         some = order[begin:end]
-        stop = int(np.searchsorted(event_time, at_ms[some[-1]], side="right"))
+        stop = int(np.searchsorted(part.clock_ms, at_ms[some[-1]], side="right"))
         replaying.apply(done, stop)
         known = shopper[some] < replaying.shoppers
         x[some[known]] = replaying.read(shopper[some[known]], at_ms[some[known]])

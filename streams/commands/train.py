@@ -62,7 +62,7 @@ PARTS = 16
     "--workers",
     type=click.IntRange(1, 256),
     help="Replay histories in so many parts, shoppers apart, by processes of this machine (Dask); the model is the "
-    "same however many there are.",
+    "same however many there are. Not for tasks about items.",
 )
 @click.option(
     "--dask",

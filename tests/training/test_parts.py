@@ -5,20 +5,25 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+from rich.console import Console
 
 from models.registry import task
 from streams.features.shopper import CATALOGUE
 from streams.processing.rules import Rules
 from streams.records.events import ShopperEvent, decode_event
+from streams.settings import Settings
 from tests.shoppers import DAY, NOON, ordered, random_history, viewed
 from training import parts
 from training import replay as replaying
+from training.asked import Asked
+from training.command import run
 from training.errors import Misuse, TrainingError
 from training.history import History, history_of
 from training.job import CutHistory, Job
-from training.parts import Workers, canonical, replayed
-from training.replay import EVENT, SILENCE, SNAPSHOT, Part, Rows, replay
+from training.parts import Workers, canonical, replayed, stood
+from training.replay import EVENT, SILENCE, SNAPSHOT, Part, Rows, replay, standing
 from training.source import of_files
 
 FEATURES = tuple(CATALOGUE.features)
@@ -97,6 +102,41 @@ def test_a_cluster_of_dask_gives_the_same_bits(history: History, tmp_path: Path)
         with pytest.raises(TrainingError, match=r"The Dask cluster at .*moved\.arrow"):
             replayed(gone, FEATURES, there, tmp_path)
     assert bits(found) == bits(replayed(history, FEATURES, Workers(), tmp_path))
+
+
+def test_how_shoppers_stood_is_the_same_by_parts(history: History, tmp_path: Path) -> None:
+    """Also of who had not come yet, and of some twice."""
+    rng = np.random.default_rng(3)
+    shopper = rng.integers(0, len(history.shoppers), 90)
+    at_ms = rng.integers(int(history.time_ms[0]), history.end_ms + 40 * DAY, 90)
+    whole = standing(history, FEATURES, shopper, at_ms)
+    assert len(np.unique(whole, axis=0)) > 60
+    assert stood(history, FEATURES, shopper, at_ms, Workers(), tmp_path).tobytes() == whole.tobytes()
+    for count in (3, len(history.shoppers) + 3):
+        for number in range(count):
+            some = shopper % count == number
+            part = Part.of(history, number, count)
+            place = np.searchsorted(part.shopper, shopper[some])
+            assert standing(part, FEATURES, place, at_ms[some]).tobytes() == whole[some].tobytes()
+    pytest.importorskip("dask")
+    assert stood(history, FEATURES, shopper, at_ms, Workers(2), tmp_path).tobytes() == whole.tobytes()
+
+
+def test_tasks_learn_of_how_shoppers_stood_by_parts(history: History, tmp_path: Path) -> None:
+    given = CutHistory(of_files(tmp_path, Rules()), history, int(history.time_ms[200]))
+    job = Job(task("ad"), (given,), 1, tmp_path, workers=Workers())
+    shopper, at_ms = history.shopper, history.time_ms
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("training.job.standing", None)
+        by_parts = job.standing(given, shopper, at_ms)
+    assert len(np.unique(by_parts, axis=0)) > 200
+    assert by_parts.tobytes() == replace(job, workers=None).standing(given, shopper, at_ms).tobytes()
+
+
+@pytest.mark.parametrize("asked", ["sales", "category"])
+def test_tasks_about_items_refuse_workers(asked: str) -> None:
+    with pytest.raises(Misuse, match=f"--workers and --dask replay shoppers by parts, and {asked} is about items"):
+        run(Asked(asked, workers=Workers(2)), Settings.from_environment(), Console())
 
 
 def test_what_is_missing_for_several_workers_is_said(

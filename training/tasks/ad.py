@@ -26,7 +26,6 @@ from training.job import CutHistory, Job, Tell
 from training.labels.visits import Visits, visits
 from training.needs import Need, TooLittle
 from training.networks.factors import Shape, answering, factors
-from training.replay import standing
 from training.split import Leak, window
 
 Floats = npt.NDArray[np.float64]
@@ -92,14 +91,7 @@ def _rows(job: Job, given: CutHistory) -> tuple[Visits, Rows32]:
     found = visits(given.history)
     if (found.known_ms <= found.at_ms).any():
         raise Leak("A visit was over at its own row's time: then its purchase is no label.")
-    x = standing(
-        given.history,
-        job.task.features,
-        found.shopper,
-        found.at_ms,
-        rules=given.source.rules,
-        tell=lambda n: job.tell(f"replaying {given.name}", n, len(given.history)),
-    )
+    x = job.standing(given, found.shopper, found.at_ms, f"replaying {given.name}")
     place = job.task.features.index(job.population[0].address)
     judged = job.population[0].holds(x[:, place])
     judged &= found.at_ms >= int(given.history.time_ms[0]) + WARM_UP_DAYS * DAY_MS

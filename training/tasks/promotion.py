@@ -24,7 +24,6 @@ from training.effects import Learned, Tried, learn
 from training.job import CutHistory, Job
 from training.needs import Need, TooLittle
 from training.networks.effects import Calibration, Slope, answering
-from training.replay import standing
 from training.split import Leak, window
 from training.uplift import best_share, effect, qini
 
@@ -153,14 +152,7 @@ def trial(campaign: str, keys: tuple[str, ...], decided: Joined, given: CutHisto
     shopper = np.array([place[each.receipt.shopper_id] for each, *_ in mine])
     at_ms = np.array([each.receipt.event_time_ms for each, *_ in mine])
     outcomes = [each.outcome for each, *_ in mine if each.outcome is not None]
-    x = standing(
-        history,
-        job.task.features,
-        shopper,
-        at_ms,
-        rules=given.source.rules,
-        tell=lambda n: job.tell(f"replaying for {campaign}", n, len(history)),
-    )
+    x = job.standing(given, shopper, at_ms, f"replaying for {campaign}")
     return Trial(
         campaign,
         keys,
