@@ -19,9 +19,11 @@ SUMMARY = (
 CHALLENGE = (
     "auc", "top_1", "top_5", "recall_20", "qini", "spearman", "chrf", "coverage", "unexplained", "mae", "brier", "ece",
 )  # fmt: skip
-LESS = ("unexplained", "mae", "brier", "ece")
+LESS = ("unexplained", "mae", "wape", "brier", "ece")
 #: Measures that a card has intervals of.
 BETWEEN = ("auc", "top_1", "recall_20", "qini", "spearman", "chrf", "unexplained")
+#: Errors that a verdict takes in besides: who ranks well may still say amounts that are far off.
+ERRORS = ("mae", "wape")
 _CALLED = {
     "auc": "AUC",
     "qini": "Qini",
@@ -50,7 +52,7 @@ def summary(artifact: Artifact) -> Table:
 def challenge(artifact: Artifact, histories: Sequence[str], champion: str = "shipped") -> Table:
     """The new model, the champion, called so, and the best baseline on the same rows after the cut: a block per history
     and answer. The last column is by how much the new one is ahead in the first measure (of first places: how many
-    times as many)."""
+    times as many), then how much less it errs."""
     blocks = [(name, *found, _chosen(found[1], champion)) for name in histories for found in _all_rows(artifact, name)]
     values = [measured["models"][model] for *_, measured, models in blocks for model in models]
     shown = [name for name in CHALLENGE if any(name in found for found in values)]
@@ -70,13 +72,14 @@ def challenge(artifact: Artifact, histories: Sequence[str], champion: str = "shi
 
 def standing(artifact: Artifact, history: str) -> dict[str, list[str]]:
     """On a history: in which answers the new model is ``ahead`` of the champion, ``level`` with it, or ``behind``,
-    beyond chance. Empty where there was no champion."""
+    beyond chance: of an amount, in rank correlation and in its error. ``behind`` is who is so in one of them, ``ahead``
+    who is so in one and behind in none. Empty where there was no champion."""
     found: dict[str, list[str]] = defaultdict(list)
     for answer, measured in _all_rows(artifact, history):
-        interval, nothing = _ahead(measured, "champion")
-        if interval is not None:
-            low, high = interval
-            found["ahead" if low > nothing else "behind" if high < nothing else "level"].append(answer)
+        if sides := _ahead(measured, "champion"):
+            behind = any(high < nothing for _, (_, high), nothing in sides)
+            ahead = any(low > nothing for _, (low, _), nothing in sides)
+            found["behind" if behind else "ahead" if ahead else "level"].append(answer)
     return dict(found)
 
 
@@ -137,12 +140,19 @@ def _interval(measured: dict[str, Any], name: str) -> tuple[float, float] | None
     return None if found is None else (found[0], found[1])
 
 
-def _ahead(measured: dict[str, Any], model: str) -> tuple[tuple[float, float] | None, float]:
-    """How far our model is ahead of another one (95%), and what that is when it is not."""
-    ratio, less = _interval(measured, f"ours / {model}"), _interval(measured, f"ours - {model}")
-    if less is not None and intervals(measured)[0] in LESS:
-        less = (-less[1], -less[0])
-    return (less, 0.0) if ratio is None else (ratio, 1.0)
+def _ahead(measured: dict[str, Any], model: str) -> list[tuple[str, tuple[float, float], float]]:
+    """In which measures a card says how far our model is ahead of another one: the measure, by how much (95%, more is
+    better), and what that is when it is not."""
+    found = []
+    for name in dict.fromkeys((intervals(measured)[0], *ERRORS)):
+        between = measured.get(f"{name}_95", {})
+        if f"ours / {model}" in between:
+            low, high = between[f"ours / {model}"]
+            found.append((name, (low, high), 1.0))
+        elif f"ours - {model}" in between:
+            low, high = between[f"ours - {model}"]
+            found.append((name, (-high, -low) if name in LESS else (low, high), 0.0))
+    return found
 
 
 def _told(interval: tuple[float, float] | None) -> str:
@@ -150,12 +160,14 @@ def _told(interval: tuple[float, float] | None) -> str:
 
 
 def _told_ahead(measured: dict[str, Any], model: str) -> str:
-    interval, nothing = _ahead(measured, model)
-    if interval is None:
-        return ""
-    if nothing:
-        return " … ".join("> 100" if v > 100 else f"{v:.2f}" for v in interval) + " times"
-    return " … ".join(f"{v:+.3f}" for v in interval)
+    told = []
+    for name, interval, nothing in _ahead(measured, model):
+        if nothing:
+            said = " … ".join("> 100" if v > 100 else f"{v:.2f}" for v in interval) + " times"
+        else:
+            said = " … ".join(f"{v:+.3f}" for v in interval)
+        told.append(f"error {said}" if name in ERRORS else said)
+    return "\n".join(told)
 
 
 def _chosen(measured: dict[str, Any], champion: str) -> dict[str, str]:

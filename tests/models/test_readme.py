@@ -8,7 +8,8 @@ from typing import Any
 from models.artifact import load_artifact
 from models.registry import task
 
-README = (Path(__file__).parents[2] / "docs" / "models.md").read_text()
+DOCS = Path(__file__).parents[2] / "docs"
+README, PROFILES = (DOCS / "models.md").read_text(), (DOCS / "profiles.md").read_text()
 
 
 def measured(name: str, dataset: str, output: str) -> dict[str, Any]:
@@ -104,6 +105,22 @@ def value_ahead(dataset: str) -> str:
     return f"[{low:+.2f}, {high:+.2f}] and [{worse:+.3f}, {better:+.3f}]"
 
 
+def mean_row(dataset: str, title: str, output: str) -> str:
+    """A line in the table of means: absolute error, of revenue in whole units of money, and rank correlation."""
+    m, revenue = measured("value", dataset, output), output == "revenue_90d"
+    models, (unit, places) = m["models"], (100, 2) if revenue else (1, 3)
+    counted = "bg_nbd_gamma_gamma" if revenue else "bg_nbd"
+    cells = []
+    for name in ("ours", "lightgbm", counted, "rfm_regression", "last_90_days"):
+        error = f"{models[name]['mae'] / unit:,.{places}f}"
+        best = models[name]["mae"] == min(each["mae"] for each in models.values())
+        cells.append(f"{f'**{error}**' if best else error} · {models[name]['spearman']:.3f}")
+    for name in ("lightgbm", counted):
+        low, high = (end / unit for end in m["mae_95"][f"ours - {name}"])
+        cells.append(f"[{low:+.{places}f}, {high:+.{places}f}]")
+    return f"| {title.split(', ')[0]}, {'revenue' if revenue else 'orders'} | {' | '.join(cells)} |"
+
+
 def test_value_is_as_good_as_the_readme_says() -> None:
     for dataset, title in (
         ("complete_journey", "Complete Journey, 2017-10-01"),
@@ -112,6 +129,13 @@ def test_value_is_as_good_as_the_readme_says() -> None:
     ):
         assert value_row(dataset, title) in README
         assert value_ahead(dataset) in " ".join(README.split())
+        for output in ("revenue_90d", "orders_90d"):
+            assert mean_row(dataset, title, output) in README
+    profiles = " ".join(PROFILES.split())
+    revenue = measured("value", "complete_journey", "revenue_90d")["models"]
+    assert f"({revenue['lightgbm']['mae'] / 100:.2f} against {revenue['ours']['mae'] / 100:.2f})" in profiles
+    orders = measured("value", "cdnow", "orders_90d")["models"]
+    assert f"({orders['bg_nbd']['mae']:.3f} against {orders['ours']['mae']:.3f})" in profiles
 
 
 def price_row(dataset: str, title: str, week: int) -> str:

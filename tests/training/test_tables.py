@@ -102,3 +102,39 @@ def test_of_an_error_less_is_better() -> None:
     assert "+0.080 … +0.120" in printed(challenge(artifact, ["complete_journey"]))
     assert "category (best baseline)" in printed(challenge(artifact, ["complete_journey"]))
     assert "ahead in elasticity" in next(verdicts(artifact, ["complete_journey"]))
+
+
+@pytest.mark.parametrize(
+    ("ranks", "errs", "side"),
+    [
+        ((0.01, 0.02), (-9.0, -1.0), "ahead"),
+        ((0.01, 0.02), (-9.0, 1.0), "ahead"),
+        ((-0.01, 0.02), (-9.0, -1.0), "ahead"),
+        ((0.01, 0.02), (1.0, 9.0), "behind"),
+        ((-0.02, -0.01), (-9.0, -1.0), "behind"),
+        ((-0.01, 0.02), (-1.0, 9.0), "level"),
+    ],
+)
+def test_who_ranks_better_and_errs_more_is_not_ahead(
+    ranks: tuple[float, float], errs: tuple[float, float], side: str
+) -> None:
+    artifact = load_artifact(task("value"))
+    card: dict[str, Any] = copy.deepcopy(artifact.card)
+    measured = card["metrics"]["cdnow"]["revenue_90d"]["segments"]["all"]
+    measured["models"]["champion"] = measured["models"]["ours"]
+    measured["spearman_95"]["ours - champion"], measured["mae_95"]["ours - champion"] = list(ranks), list(errs)
+    artifact = replace(artifact, card=card)
+    (said,) = verdicts(artifact, ["cdnow"])
+    assert said == f"cdnow: beside the shipped model, the new one is {side} in revenue_90d."
+    text, (low, high) = printed(challenge(artifact, ["cdnow"])), errs
+    assert f"{ranks[0]:+.3f} … {ranks[1]:+.3f}" in text
+    assert f"error {-high:+.3f} … {-low:+.3f}" in text
+
+
+def test_what_items_sell_is_judged_by_its_error() -> None:
+    artifact = load_artifact(task("sales"))
+    card: dict[str, Any] = copy.deepcopy(artifact.card)
+    answer, found = next((a, f) for a, f in card["metrics"]["complete_journey"].items() if "all" in f["segments"])
+    found["segments"]["all"]["wape_95"]["ours - champion"] = [-0.02, -0.01]
+    said = list(verdicts(replace(artifact, card=card), ["complete_journey"]))
+    assert said == [f"complete_journey: beside the shipped model, the new one is ahead in {answer}."]
