@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import pytest
+from scipy.sparse import csr_matrix
 
 from streams.columns.shopper_events import item_code
 from streams.features.kinds.bought import code_of, halves
 from streams.features.kinds.cart import CART_TOLD
 from tests.shoppers import DAY, HOUR, NOON, ordered, viewed
+from training.checks import recommend as check
 from training.history import History, history_of
 from training.networks.recommender import PARTS
 from training.ranking import measured
@@ -172,3 +176,18 @@ def test_lists_are_measured_alike() -> None:
     )
     assert found["models"]["none"]["recall_20"] == 0
     assert found["recall_20_95"]["ours - none"] == found["recall_20_95"]["ours"]
+
+
+def test_a_method_that_is_not_measured_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    """``implicit``, which ALS needs, comes with no extra; item-kNN is too much for many items."""
+    monkeypatch.setitem(sys.modules, "implicit", None)
+    monkeypatch.setitem(sys.modules, "implicit.als", None)
+    held, who = csr_matrix(np.eye(400, dtype=np.float32)), np.arange(3)
+    line = np.arange(400)
+    found, lacking = check._baselines("online_retail", held, who, (line, line, line), 1)
+    assert set(found) == {"popular", "personal", "tifu_knn", "item_knn"}
+    assert lacking == {"ALS": "needs `implicit`: pip install 'implicit>=0.7,<0.8'"}
+    monkeypatch.setattr(check, "MOST_ITEMS", 400)
+    found, lacking = check._baselines("complete_journey", held, who, (line, line, line), 1)
+    assert "item_knn" not in found
+    assert set(lacking) == {"ALS", "item-kNN"}
