@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from confluent_kafka import IsolationLevel, KafkaException, TopicPartition
+from confluent_kafka import IsolationLevel, KafkaError, KafkaException, TopicPartition
 
 # Public, but the stubs do not say so.
 from confluent_kafka.admin import OffsetSpec  # type: ignore[attr-defined]
@@ -189,7 +189,10 @@ class KafkaWatch:
         told = self._admin.list_offsets(wanted, isolation_level=committed, request_timeout=REQUEST_SECONDS)
         found: dict[str, dict[int, int]] = {}
         for tp, future in told.items():
-            found.setdefault(tp.topic, {})[tp.partition] = future.result(REQUEST_SECONDS + 1).offset
+            offset = future.result(REQUEST_SECONDS + 1).offset
+            if offset < 0:  # A partition of which nothing was told in time is no error to the client.
+                raise KafkaException(KafkaError(KafkaError._TIMED_OUT, f"{tp.topic}/{tp.partition}: no offset told"))
+            found.setdefault(tp.topic, {})[tp.partition] = offset
         return found
 
     def _there(self, name: str, identity: Identity | None) -> Identity:

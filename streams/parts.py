@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import logging
 import os
 import threading
@@ -25,8 +26,13 @@ from streams.settings import Settings
 from streams.state.write_behind import WriteBehind
 
 log = logging.getLogger(__name__)
-#: A worker that failed, or is to stop while Kafka is away, and does not come to its end by itself ends after this long.
+#: A worker that failed or is to stop, and does not come to its end by itself, ends after this long.
 LAST_RESORT_SECONDS = 25
+#: What such a worker says.
+UNENDED = (
+    "Stopped, though its membership of the group did not come to its end; what was not committed is applied again by "
+    "the next worker. Where its threads stood:"
+)
 #: A worker that is to stop waits this long for a Kafka that is away.
 STOP_SECONDS = 8.0
 
@@ -46,16 +52,21 @@ class App(faust.App):
 
     async def on_stop(self) -> None:
         self.stop_asked_at = time.monotonic()
-        threading.Thread(target=self._end_without_kafka, daemon=True).start()
+        threading.Thread(target=self._end_at_last, daemon=True).start()
         await super().on_stop()
 
-    def _end_without_kafka(self) -> None:
-        """End the process when Kafka is away: aiokafka would wait for it, to commit and to leave the group."""
+    def _end_at_last(self) -> None:
+        """End the process when Kafka is away, for aiokafka would wait for it, to commit and to leave the group; and
+        when it does not come to its end by itself: stopped where a rebalance began, aiokafka may wait for ever."""
         while True:
-            time.sleep(STOP_SECONDS)
+            time.sleep(1.0)
             if self.give_up() and self.away():
                 log.warning("Stopped while Kafka is away; what was not committed is applied again by the next worker.")
                 time.sleep(2)  # The flush that gave up just now says so, and the local copy is closed.
+                os._exit(1)
+            if time.monotonic() - self.stop_asked_at > LAST_RESORT_SECONDS:
+                log.warning(UNENDED)
+                faulthandler.dump_traceback()
                 os._exit(1)
 
     def give_up(self) -> bool:

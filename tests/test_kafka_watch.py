@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from concurrent.futures import Future
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
-from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
 from streams import kafka_watch
 from streams.access import Access
 from streams.admin import Identity, TopicError
-from streams.kafka_watch import KafkaWatch
+from streams.kafka_watch import KafkaAway, KafkaWatch
 
 KAFKA = Access(servers="127.0.0.1:1")
 TABLES = {"log": "changelog"}
@@ -37,6 +40,23 @@ def test_a_kafka_without_a_controller_is_asked_again(asked: list[float], caplog:
     assert len(asked) == 2
     assert max(asked) < kafka_watch.FIRST_ANSWER_SECONDS / 3
     assert "Failed while waiting for controller" in caplog.text
+
+
+def test_an_offset_that_was_not_told_is_no_end_of_a_log(asked: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
+    """librdkafka gives -1001 for it, and no error; a worker took that for a log that Kafka had lost."""
+
+    class Silent:
+        def list_offsets(self, wanted: Mapping[TopicPartition, Any], **_: Any) -> dict[TopicPartition, Future[Any]]:
+            told = {place: Future[Any]() for place in wanted}
+            for future in told.values():
+                future.set_result(SimpleNamespace(offset=-1001))
+            return told
+
+    monkeypatch.setattr(kafka_watch, "admin_client", lambda *_, **__: Silent())
+    watch = KafkaWatch(KAFKA, TABLES)
+    with pytest.raises(KafkaAway, match="log/0: no offset told"):
+        watch.confirm(give_up=lambda: True)
+    assert watch.failure is None
 
 
 def test_a_kafka_that_never_says_is_given_up(asked: list[float], monkeypatch: pytest.MonkeyPatch) -> None:

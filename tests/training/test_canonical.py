@@ -15,6 +15,7 @@ from models.registry import SHIPPED
 from models.store import Shelf
 from models.task import Task
 from training.canonical import canonical
+from training.export import stamped
 
 
 def reordered(model: Any, rng: Random) -> Any:
@@ -71,9 +72,9 @@ def test_order_and_names_do_not_matter(task: Task, seed: int) -> None:
 
 @pytest.mark.parametrize("task", SHIPPED, ids=lambda t: t.name)
 def test_what_ships_is_in_canonical_form(task: Task) -> None:
-    model = Shelf().artifact(task.name).model
-    form = canonical(onnx.ModelProto.FromString(model), task.name, ("features",), task.output_names)
-    assert form.SerializeToString(deterministic=True) == model
+    artifact = Shelf().artifact(task.name)
+    form = canonical(onnx.ModelProto.FromString(artifact.model), task.name, ("features",), task.output_names)
+    assert stamped(form.SerializeToString(deterministic=True), artifact.task) == artifact.model
 
 
 def model_of(*nodes: Any, **more: Any) -> Any:
