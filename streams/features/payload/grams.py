@@ -73,12 +73,21 @@ def plain(text: str) -> str:
     >>> plain("<b>Ｇreen</b> tea &amp; milk")
     ' green  tea & milk'
     """
+    return in_one_width(text).casefold()[:MAX_CHARACTERS]
+
+
+def in_one_width(text: str) -> str:
+    """The beginning of a text without HTML, in one width; longer than it was where characters stand for several.
+
+    >>> in_one_width("<b>Ｇreen</b> tea &amp; milk")
+    ' Green  tea & milk'
+    """
     text = text[:MAX_CHARACTERS]
     if "<" in text:
         text = _TAG.sub(" ", text)
     if "&" in text:
         text = html.unescape(text)
-    return unicodedata.normalize("NFKC", text).casefold()[:MAX_CHARACTERS]
+    return unicodedata.normalize("NFKC", text)
 
 
 def grams(text: str, shortest: int, longest: int) -> Iterator[str]:

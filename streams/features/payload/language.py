@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import html
 import re
-import unicodedata
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,12 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from streams.features.feature import FromRecord
-from streams.features.payload.grams import MAX_CHARACTERS
+from streams.features.payload.grams import MAX_CHARACTERS, in_one_width
 from streams.features.payload.words import UNSPACED
 
 #: Fewer words, or Chinese characters, say too little to tell a language.
 LEAST_WORDS, LEAST_CHARACTERS = 3, 4
-_TAG = re.compile(r"<[^<>]{0,2000}>")
 _KANA = re.compile(r"[\u3040-\u30ff]")
 _LATIN, _LETTER = re.compile(r"[a-z]"), re.compile(r"[^\W\d_]")
 #: Marks that no reader sees and that turn what stands after them around.
@@ -117,9 +114,13 @@ def primary(stated: str | None) -> str:
     >>> primary("zh-Hans"), primary("EN_us"), primary("und"), primary("x-klingon"), primary(None)
     ('zh', 'en', '', '', '')
     """
-    said = (stated or "").casefold().replace("_", "-").partition("-")[0]
+    said = _first_part(stated)
     letters = said.isascii() and said.isalpha()
     return said if letters and 2 <= len(said) <= _LETTERS and said != "und" else ""
+
+
+def _first_part(tag: str | None) -> str:
+    return (tag or "").casefold().replace("_", "-").partition("-")[0]
 
 
 def readable(text: str) -> str:
@@ -128,12 +129,7 @@ def readable(text: str) -> str:
     >>> readable("<b>Ｇreen</b> tea &amp; milk")
     ' Green  tea & milk'
     """
-    text = text[:MAX_CHARACTERS]
-    if "<" in text:
-        text = _TAG.sub(" ", text)
-    if "&" in text:
-        text = html.unescape(text)
-    return _UNSEEN.sub("", unicodedata.normalize("NFKC", text))[:MAX_CHARACTERS]
+    return _UNSEEN.sub("", in_one_width(text))[:MAX_CHARACTERS]
 
 
 def language_of(text: str, stated: str | None = None) -> str | None:
@@ -144,18 +140,22 @@ def language_of(text: str, stated: str | None = None) -> str | None:
     ['zh', 'en', None, None]
     >>> language_of("good, very good", "de-DE")
     """
-    said = (stated or "").casefold().replace("_", "-").partition("-")[0]
+    said = _first_part(stated)
     if said not in ("", "en", "zh", "und"):
         return None
     text = text.casefold()
-    unspaced = sum(len(run) for run in UNSPACED.findall(text))
-    if unspaced >= max(LEAST_CHARACTERS, 0.5 * _SCRIPT * len(_LETTER.findall(text))):
+    if _unspaced(text) >= max(LEAST_CHARACTERS, 0.5 * _SCRIPT * len(_LETTER.findall(text))):
         return "zh" if written_in(text, "zh") else None
     words = _WORD.findall(text)
     if len(words) < LEAST_WORDS or not written_in(text, "en"):
         return None
     known = sum(word in _ENGLISH for word in words)
     return "en" if known >= max(1, _SHARE * len(words)) or said == "en" else None
+
+
+def _unspaced(text: str) -> int:
+    """How many characters are of a script without spaces."""
+    return sum(len(run) for run in UNSPACED.findall(text))
 
 
 def written_in(text: str, language: str) -> bool:
@@ -169,6 +169,6 @@ def written_in(text: str, language: str) -> bool:
     if language == "en":
         return len(_LATIN.findall(text.casefold())) >= _SCRIPT * letters
     if language == "zh":
-        unspaced = sum(len(run) for run in UNSPACED.findall(text))
+        unspaced = _unspaced(text)
         return unspaced >= 0.5 * _SCRIPT * letters and len(_KANA.findall(text)) <= 0.1 * unspaced
     return True
