@@ -13,7 +13,7 @@ import numpy as np
 from streams.columns.arrays import Floats, Ints
 from streams.monitoring.drift import psi
 from streams.monitoring.judged import Judged, Quality
-from streams.monitoring.kinds import Answer
+from streams.monitoring.kinds import Output
 from streams.monitoring.late_labels import Labels, code_of
 
 #: Of so many slices the cost is remembered.
@@ -174,7 +174,7 @@ class CanaryWatch:
             self.live_cost.append(compared.live_us_per_row)
             self.other_cost.append(compared.other_us_per_row)
 
-    def judge(self, output: Answer, labels: Labels) -> None:
+    def judge(self, output: Output, labels: Labels) -> None:
         """Take labels as they become known. None before the canary's first: what the live model foretold of another
         season is not held against what the canary foretells of this one."""
         live, canary = (labels.model == code for code in self.codes)

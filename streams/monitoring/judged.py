@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from streams.columns.arrays import Floats
-from streams.monitoring.kinds import Answer, losses
+from streams.monitoring.kinds import Output, losses
 from streams.monitoring.late_labels import Labels
 from streams.monitoring.quality import Calibration, auc
 
@@ -33,7 +33,7 @@ class Quality:
 class Judged:
     """The newest answers to one output whose label is known, in a ring."""
 
-    def __init__(self, output: Answer, size: int = 5000) -> None:
+    def __init__(self, output: Output, size: int = 5000) -> None:
         self.output = output
         self._answer, self._label = np.zeros((size, output.width)), np.zeros(size)
         self.count = 0
@@ -74,12 +74,12 @@ class Judged:
         return {} if measure is None or not len(label) else measure(answer, label, self.output)
 
 
-def _loss(answer: Floats, label: Floats, output: Answer) -> float:
+def _loss(answer: Floats, label: Floats, output: Output) -> float:
     found = losses(output, answer, label)
     return float("nan") if found is None else float(found.mean())
 
 
-def _probability(answer: Floats, label: Floats, output: Answer) -> dict[str, float]:
+def _probability(answer: Floats, label: Floats, output: Output) -> dict[str, float]:
     if output.width != 1:
         return {}
     score = answer[:, 0]
@@ -90,17 +90,17 @@ def _probability(answer: Floats, label: Floats, output: Answer) -> dict[str, flo
     }
 
 
-def _distribution(answer: Floats, label: Floats, output: Answer) -> dict[str, float]:
+def _distribution(answer: Floats, label: Floats, output: Output) -> dict[str, float]:
     code = np.minimum(label.astype(np.int64), output.width - 1)
     return {"hit_rate": float((answer.argmax(axis=1) == code).mean()), "log_loss": _loss(answer, label, output)}
 
 
-def _ranking(answer: Floats, label: Floats, output: Answer) -> dict[str, float]:
+def _ranking(answer: Floats, label: Floats, output: Output) -> dict[str, float]:
     hit = (answer == label[:, None]).any(axis=1)
     return {"hit_rate": float(hit.mean()), "mean_reciprocal_rank": 1 - _loss(answer, label, output)}
 
 
-def _number(answer: Floats, label: Floats, output: Answer) -> dict[str, float]:
+def _number(answer: Floats, label: Floats, output: Output) -> dict[str, float]:
     off = answer[:, 0] - label
     total = max(float(np.abs(label).sum()), _LEAST)
     return {
@@ -110,7 +110,7 @@ def _number(answer: Floats, label: Floats, output: Answer) -> dict[str, float]:
     }
 
 
-def _quantiles(answer: Floats, label: Floats, output: Answer) -> dict[str, float]:
+def _quantiles(answer: Floats, label: Floats, output: Output) -> dict[str, float]:
     inside = (label >= answer[:, 0]) & (label <= answer[:, -1])
     return {
         "coverage": float(inside.mean()),
@@ -119,7 +119,7 @@ def _quantiles(answer: Floats, label: Floats, output: Answer) -> dict[str, float
     }
 
 
-_MEASURES: dict[str, Callable[[Floats, Floats, Answer], dict[str, float]]] = {
+_MEASURES: dict[str, Callable[[Floats, Floats, Output], dict[str, float]]] = {
     "probability": _probability,
     "distribution": _distribution,
     "ranking": _ranking,

@@ -33,7 +33,7 @@ NAMED = frozenset({"ranking", "text", "effects"})
 Values = npt.NDArray[Any]
 
 
-class Answer(Protocol):
+class Output(Protocol):
     """An output of a task; ``models.task.Output`` is one."""
 
     @property
@@ -48,7 +48,7 @@ class Answer(Protocol):
     def levels(self) -> tuple[float, ...]: ...
 
 
-def numbers(output: Answer, values: Values) -> dict[str, Floats]:
+def numbers(output: Output, values: Values) -> dict[str, Floats]:
     """Name → [n] numbers that tell of n answers [n] or [n, width]: that of a probability or number under the name of
     the output, others under ``OUTPUT.WHAT``. NaN where nothing was answered.
 
@@ -90,10 +90,17 @@ def _text(values: Values) -> dict[str, Floats]:
 
 
 def _embedding(values: Values) -> dict[str, Floats]:
-    axes = np.random.default_rng(0).standard_normal((values.shape[1], DIRECTIONS))
-    along, length = values @ (axes / np.linalg.norm(axes, axis=0)), np.linalg.norm(values, axis=1)
+    along, length = values @ _directions(values.shape[1]), np.linalg.norm(values, axis=1)
     sector = np.concatenate([along, -along], axis=1).argmax(axis=1)
     return {"length": length, "sector": np.where(np.isfinite(length), sector, np.nan)}
+
+
+@lru_cache(maxsize=16)
+def _directions(width: int) -> Floats:
+    """[width, 4] of length 1."""
+    axes = np.random.default_rng(0).standard_normal((width, DIRECTIONS))
+    found: Floats = axes / np.linalg.norm(axes, axis=0)
+    return found
 
 
 def _effects(values: Values) -> dict[str, Floats]:
@@ -192,7 +199,7 @@ def _places(names: tuple[str, ...], wanted: tuple[str, ...]) -> Ints:
     return np.array([places.get(name, -2 - i) for i, name in enumerate(names)], np.int64)
 
 
-def losses(output: Answer, answer: Values, label: Floats) -> Floats | None:
+def losses(output: Output, answer: Values, label: Floats) -> Floats | None:
     """[n] how wrong n answers [n, width] were, of which the label [n] is known: its squared error of a probability,
     its absolute error of a number. None of kinds that no label judges."""
     measure = _LOSSES.get(output.kind)
@@ -201,32 +208,32 @@ def losses(output: Answer, answer: Values, label: Floats) -> Floats | None:
     return measure(answer, label, output)
 
 
-def _off(answer: Values, label: Floats, output: Answer) -> Floats:
+def _off(answer: Values, label: Floats, output: Output) -> Floats:
     return np.abs(answer[:, 0] - label)
 
 
-def _squared(answer: Values, label: Floats, output: Answer) -> Floats:
+def _squared(answer: Values, label: Floats, output: Output) -> Floats:
     found: Floats = (answer[:, 0] - label) ** 2
     return found
 
 
-def _log_loss(answer: Values, label: Floats, output: Answer) -> Floats:
+def _log_loss(answer: Values, label: Floats, output: Output) -> Floats:
     code = np.minimum(label.astype(np.int64), output.width - 1)
     return -np.log(np.maximum(answer[np.arange(len(code)), code], LEAST_CHANCE))
 
 
-def _missed(answer: Values, label: Floats, output: Answer) -> Floats:
+def _missed(answer: Values, label: Floats, output: Output) -> Floats:
     same = answer == label[:, None]
     return np.where(same.any(axis=1), 1 - 1 / (same.argmax(axis=1) + 1), 1.0)
 
 
-def _pinball(answer: Values, label: Floats, output: Answer) -> Floats:
+def _pinball(answer: Values, label: Floats, output: Output) -> Floats:
     levels, off = np.array(output.levels), label[:, None] - answer
     found: Floats = np.maximum(levels * off, (levels - 1) * off).mean(axis=1)
     return found
 
 
-_LOSSES: dict[str, Callable[[Values, Floats, Answer], Floats]] = {
+_LOSSES: dict[str, Callable[[Values, Floats, Output], Floats]] = {
     "probability": _squared,
     "distribution": _log_loss,
     "ranking": _missed,

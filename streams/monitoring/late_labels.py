@@ -18,7 +18,7 @@ from streams.columns.layout import Column, Rows
 from streams.decisions.decider import Answered, Group, Said
 from streams.features.kinds.decay import DAY_MS
 from streams.features.kinds.recent import bucket
-from streams.monitoring.kinds import Answer
+from streams.monitoring.kinds import Output
 
 
 def code_of(digest: str) -> int:
@@ -56,7 +56,7 @@ class Waits:
     side, and one step of numpy takes all of them, however many there are.
     """
 
-    def __init__(self, outputs: Mapping[str, Sequence[Answer]]) -> None:
+    def __init__(self, outputs: Mapping[str, Sequence[Output]]) -> None:
         found = [(f"{task}.{o.name}", task, o) for task, some in outputs.items() for o in some if o.label is not None]
         self.outputs = [(task, output) for _, task, output in sorted(found, key=lambda each: each[0])]
         names = sorted(name for name, *_ in found)
@@ -113,7 +113,7 @@ class LateLabels:
     columns: ClassVar[tuple[Column, ...]] = ()
     reads: ClassVar[tuple[str, ...]] = ()
 
-    def __init__(self, outputs: Mapping[str, Sequence[Answer]] | None = None, swept_ms: int = 0) -> None:
+    def __init__(self, outputs: Mapping[str, Sequence[Output]] | None = None, swept_ms: int = 0) -> None:
         self.waits, self.swept_ms = Waits(outputs or {}), swept_ms
         self._told: dict[int, list[Labels]] = {}
         self._bucket_of: dict[str, Floats] = {}
@@ -185,7 +185,7 @@ class LateLabels:
         return np.concatenate(answers, axis=1), *stacked  # type: ignore[return-value]
 
     @staticmethod
-    def _named(output: Answer) -> bool:
+    def _named(output: Output) -> bool:
         return output.label.days is None and bool(output.label.names)
 
     def _buckets(self, what: str, scores: Answered, answer: Floats) -> Floats:

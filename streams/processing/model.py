@@ -10,10 +10,10 @@ import numpy.typing as npt
 
 from streams.columns.arrays import Bools, Floats
 from streams.features.feature import Feature
-from streams.monitoring.kinds import Answer
+from streams.monitoring import kinds
 
 
-class Output(Answer, Protocol):
+class Output(kinds.Output, Protocol):
     """One named answer of a model; its label is None when nothing tells."""
 
     @property
