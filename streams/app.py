@@ -43,8 +43,8 @@ from streams.transport.sliced import Consumer, SliceSchema, Transport
 from streams.web import serve
 
 log = logging.getLogger(__name__)
-#: Models are looked at once a second, and less often where that would take more than a hundredth of the time.
-WATCH_SHARE = 100
+#: Models are looked at once a second, and no sooner than so many times as long as the last look took.
+LOOKS_APART = 100
 
 
 def credentials(kafka: Access) -> Credentials | None:
@@ -270,7 +270,7 @@ def _declare_watch(worker: Worker) -> None:
             began = time.monotonic()
             if began >= watched_again.get(entity_log.entity.name, 0.0):
                 entity_log.models.watch()
-                watched_again[entity_log.entity.name] = began + WATCH_SHARE * (time.monotonic() - began)
+                watched_again[entity_log.entity.name] = began + LOOKS_APART * (time.monotonic() - began)
         if budgets is not None:
             budgets.show()
         if kafka.silent_seconds or kafka.missing:

@@ -18,7 +18,7 @@ import click
 import msgspec
 import numpy as np
 import numpy.typing as npt
-from confluent_kafka import OFFSET_END, Consumer, Producer, TopicPartition
+from confluent_kafka import OFFSET_END, Consumer, TopicPartition
 from rich.console import Console
 from rich.progress import Progress
 
@@ -26,7 +26,7 @@ from streams.access import Access
 from streams.admin import create
 from streams.bench.clickstream import clickstream, number_of
 from streams.bench.errors import BenchError
-from streams.bench.runs import machine, produce, tell, without_settings, worker
+from streams.bench.runs import event_producer, machine, produce, tell, without_settings, worker
 from streams.broker.embedded import Broker
 from streams.entities import contents
 from streams.records.events import decode_event, encode_event
@@ -111,8 +111,7 @@ class _Subscriber:
 def _measure(bootstrap: str, events: Sequence[tuple[bytes, bytes]], first: int, rate: int) -> dict[str, Any]:
     """Send events, of which the first is the ``first`` of the clickstream, at a rate."""
     subscriber = _Subscriber(bootstrap)
-    sending = {"partitioner": "murmur2", "linger.ms": 2, "enable.idempotence": True, "log_level": 0}
-    producer = Producer({"bootstrap.servers": bootstrap, **sending})
+    producer = event_producer(bootstrap, linger_ms=2)
     sent: list[float] = []
     now_ms = int(time.time() * 1000)
     events = [(key, _at(value, now_ms + 1000 * i // rate)) for i, (key, value) in enumerate(events)]

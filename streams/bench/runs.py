@@ -27,12 +27,17 @@ POLL_SECONDS = 0.05
 
 def send_events(bootstrap: str, records: Iterable[tuple[bytes, bytes]]) -> None:
     """Send (key, value) of events, each shopper's in order, and return when all are there."""
-    # Without idempotence, a batch that is sent again stands behind those after it, and its events are late.
-    sending = {"partitioner": "murmur2", "linger.ms": 20, "enable.idempotence": True, "log_level": 0}
-    producer = Producer({"bootstrap.servers": bootstrap, **sending})
+    producer = event_producer(bootstrap, linger_ms=20)
     for key, value in records:
         produce(producer, EVENTS.name, value, key)
     producer.flush()
+
+
+def event_producer(bootstrap: str, linger_ms: int) -> Producer:
+    """A producer that keeps each shopper's events in order."""
+    # Without idempotence, a batch that is sent again stands behind those after it, and its events are late.
+    sending = {"partitioner": "murmur2", "linger.ms": linger_ms, "enable.idempotence": True, "log_level": 0}
+    return Producer({"bootstrap.servers": bootstrap, **sending})
 
 
 def produce(producer: Producer, topic: str, value: bytes, key: bytes | None = None, partition: int = -1) -> None:

@@ -75,13 +75,13 @@ class DemandBook:
     def apply(self, record: Foretold) -> None:
         """Take a record; one of an earlier time replaces none."""
         if isinstance(record, SalesForecast):
-            _take(self.sales, record)
+            keep_newest(self.sales, record)
         elif isinstance(record, PriceForecast):
-            _take(self.prices, record)
+            keep_newest(self.prices, record)
         elif isinstance(record, InventoryPlanned):
-            _take(self.plans, record)
+            keep_newest(self.plans, record)
         else:
-            _take(self.suggestions, record)
+            keep_newest(self.suggestions, record)
 
     def current(self) -> list[Demand]:
         """Items of which a forecast holds: first those of which something is to be ordered, in either part those first
@@ -101,7 +101,8 @@ class DemandBook:
         return sorted(found, key=lambda d: (d.order == 0, -d.week_cents, d.item_id))
 
 
-def _take(held: dict[str, _T], record: _T) -> None:
+def keep_newest(held: dict[str, _T], record: _T) -> None:
+    """Take a record of an item, unless a later one is held."""
     before = held.get(record.item_id)
     if before is None or record.event_time_ms >= before.event_time_ms:
         held[record.item_id] = record

@@ -8,6 +8,7 @@ import msgspec
 
 from streams.access import Access
 from streams.compacted import put
+from streams.outside.demand_book import keep_newest
 from streams.outside.reading import Reader
 from streams.records.prices import PriceDecided, PriceSuggested
 from streams.topics import PRICES_DECIDED, PRICES_SUGGESTED
@@ -28,9 +29,7 @@ class PriceBook:
 
     def suggest(self, record: PriceSuggested) -> None:
         """Take a suggestion; a later one of the same item replaces it."""
-        before = self.suggested.get(record.item_id)
-        if before is None or record.event_time_ms >= before.event_time_ms:
-            self.suggested[record.item_id] = record
+        keep_newest(self.suggested, record)
 
     def decide(self, record: PriceDecided) -> None:
         """Take a decision; a later one of the same item replaces it."""
