@@ -87,6 +87,9 @@ def wait_until(
 class Worker:
     """One worker process. ``kill_at`` is ``STEP:N``: it kills itself (-9) at the N-th time it takes that step."""
 
+    group: Sequence[Worker] = ()
+    """All that were ever started in its group, itself among them."""
+
     def __init__(self, bootstrap: str, folder: Path, kill_at: str = "", **settings: str) -> None:
         (self.port,) = free_ports(1)
         self.log = folder / f"worker-{time.monotonic_ns()}.log"
@@ -140,7 +143,7 @@ class Worker:
         assert code == -signal.SIGKILL, self.tail()
 
     def stop(self) -> None:
-        """SIGTERM; it must end by itself, with exit code 0, or say why it did not."""
+        """SIGTERM; it must end by itself, with exit code 0."""
         self.process.send_signal(signal.SIGCONT)
         self.process.terminate()
         try:
@@ -148,8 +151,9 @@ class Worker:
         except subprocess.TimeoutExpired:
             self.process.kill()
             raise AssertionError(f"It did not stop on SIGTERM.\n{self.tail()}") from None
-        # Told to stop where a rebalance begins, aiokafka may wait for ever: one in hundreds.
-        assert code == 0 or "did not come to its end" in self.log.read_text(), f"Code {code}.\n{self.tail()}"
+        # Told to stop where a rebalance begins, aiokafka may wait for ever: one in hundreds. Alone, nothing begins one.
+        hung = code == 1 and len(self.group) > 1 and "did not come to its end" in self.log.read_text()
+        assert code == 0 or hung, f"Code {code}.\n{self.tail()}"
 
     def kill(self) -> None:
         """SIGKILL, if it still runs."""
@@ -199,6 +203,7 @@ class Cluster:
         """Start a worker."""
         started = Worker(self.bootstrap, self.folder, kill_at, app_id=self.app_id, models=self.models, **settings)
         self.workers.append(started)
+        started.group = self.workers
         return started
 
     def send_catalogue(self, said: Sequence[tuple[str, ItemRecord]]) -> None:
