@@ -84,10 +84,16 @@ _T = TypeVar("_T")
 class Readable(Protocol):
     """Rows as a feature reads them: columns, and what several features make of the same columns, made once."""
 
+    @property
+    def layout(self) -> Layout: ...
+
     def __len__(self) -> int: ...
 
     def column(self, name: str) -> npt.NDArray[Any]:
         """A column of all rows, [n] or [n, cells]. Not to be written to."""
+
+    def block(self, code: str, cells: Ints) -> npt.NDArray[Any]:
+        """[n, …] cells of one type of all rows, by their index within the row."""
 
     def once(self, key: Any, make: Callable[[], _T]) -> _T:
         """``make()``, or what it gave before under the same key where nothing can have changed since."""
@@ -112,6 +118,10 @@ class Rows:
     def __len__(self) -> int:
         return len(self.words)
 
+    def width(self, code: str) -> int:
+        """How many cells of a type a row has room for."""
+        return self._width[code]
+
     def cells(self, column: Column, rows: Ints) -> Ints:
         """[n] flat index of the column's first cell in each of the given rows."""
         return rows * self._width[column.code] + self.layout.cell(column.name)
@@ -119,6 +129,10 @@ class Rows:
     def column(self, name: str) -> npt.NDArray[Any]:
         """A column of all rows, [n] or [n, cells]; a view, not a copy."""
         return self.data[name]
+
+    def block(self, code: str, cells: Ints) -> npt.NDArray[Any]:
+        """See ``Readable``; a copy."""
+        return self.flat[code].reshape(len(self), -1)[:, cells]
 
     def once(self, key: Any, make: Callable[[], _T]) -> _T:
         """``make()``: the rows may have changed since it was last called."""
@@ -170,11 +184,19 @@ class Picked(Kept):
 
     def __init__(self, base: Rows, rows: Ints | slice) -> None:
         super().__init__()
-        self._base, self._rows = base, rows
+        self._base, self._rows, self.layout = base, rows, base.layout
+        self._many = len(range(len(base))[rows] if isinstance(rows, slice) else rows)
 
     def __len__(self) -> int:
-        return len(range(len(self._base))[self._rows] if isinstance(self._rows, slice) else self._rows)
+        return self._many
 
     def column(self, name: str) -> npt.NDArray[Any]:
         """A column of the picked rows, [k] or [k, cells]."""
         return self.once(name, lambda: self._base.data[name][self._rows])
+
+    def block(self, code: str, cells: Ints) -> npt.NDArray[Any]:
+        """See ``Readable``."""
+        flat, rows = self._base.flat[code].reshape(len(self._base), -1), self._rows
+        if isinstance(rows, slice):
+            return flat[rows][:, cells]
+        return flat[rows.reshape(-1, *[1] * cells.ndim), cells]

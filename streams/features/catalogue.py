@@ -6,7 +6,7 @@ files there. A new kind is one file in ``kinds/`` and a line in ``_KINDS``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, TypeVar, cast
 
@@ -17,7 +17,7 @@ from streams.columns.arrays import Floats, Ints
 from streams.columns.layout import Column, Readable, Rows
 from streams.features.days import UTC, Days
 from streams.features.feature import Derived, Feature, Has
-from streams.features.kinds import Kind, Merging
+from streams.features.kinds import Joint, Jointly, Kind, Merging, Single
 from streams.features.kinds.bought import Bought, BoughtKind
 from streams.features.kinds.cycle import Cycle, CycleKind
 from streams.features.kinds.decay import Decayed, DecayKind
@@ -34,7 +34,7 @@ from streams.features.kinds.rhythm import Rhythm, RhythmKind
 from streams.features.kinds.stated import Stated, StatedKind
 from streams.features.kinds.stock import Stock, StockKind
 from streams.features.kinds.windows import ActiveBuckets, Weekly, Windowed, WindowKind
-from streams.features.signals import Run, Signal
+from streams.features.signals import Run, Signals
 
 #: kind → the declarations it keeps
 _KINDS: dict[type[Kind], tuple[type, ...]] = {
@@ -55,6 +55,7 @@ _KINDS: dict[type[Kind], tuple[type, ...]] = {
     StatedKind: (Stated,),
 }
 _K = TypeVar("_K", bound=Kind)
+_NONE = np.zeros(0, np.int64)
 
 
 class Catalogue:
@@ -90,11 +91,15 @@ class Catalogue:
         for payload in self.payloads.values():
             if isinstance(payload.source, Has) and payload.source.address not in self.payloads:
                 raise ValueError(f"{payload.address} is about {payload.source.address}, which does not exist.")
+        self.signals = Signals(f.source.signal for f in declared if hasattr(f.source, "signal"))
+        """What is counted or added up for these features."""
         # These count days of a calendar; all other kinds measure time.
         days = Days(time_zone)
         made_by: dict[type[Kind], Callable[..., Kind]] = {
-            WindowKind: partial(WindowKind, days=days),
-            CycleKind: partial(CycleKind, days=days),
+            DecayKind: partial(DecayKind, signals=self.signals),
+            MarkKind: partial(MarkKind, signals=self.signals),
+            WindowKind: partial(WindowKind, days=days, signals=self.signals),
+            CycleKind: partial(CycleKind, days=days, signals=self.signals),
             StockKind: partial(StockKind, days=days),
         }
         needed = {*self._always, *(kind for source in derived.values() for kind in source.kinds)}
@@ -109,10 +114,7 @@ class Catalogue:
             source: self.kinds[kind] for kind, sources in _KINDS.items() if kind in self.kinds for source in sources
         }
         self.columns: tuple[Column, ...] = tuple(c for kind in self.kinds.values() for c in kind.columns)
-        self.signals: tuple[Signal, ...] = tuple(
-            dict.fromkeys(f.source.signal for f in declared if hasattr(f.source, "signal"))
-        )
-        """What is counted or added up for these features."""
+        self._plans: dict[tuple[str, ...], _Plan] = {}
 
     def kind(self, kind: type[_K]) -> _K:
         """One of its kinds. Raises ``KeyError``."""
@@ -134,20 +136,20 @@ class Catalogue:
         wanted = dict.fromkeys(addresses)
         for address in list(wanted):
             source = self.inputs[address].source
-            if isinstance(source, Derived):
-                wanted |= dict.fromkeys(self._parts(source))
-            elif isinstance(source, Has):
+            if isinstance(source, Has):
                 wanted[source.address] = None
+            elif address in self.features:
+                wanted |= dict.fromkeys(self.parts(address))
         covered = (self.features[address] for address in wanted if address in self.features)
         payloads = (payload for address, payload in self.payloads.items() if address in wanted)
         return Catalogue(covered, payloads=payloads, always=self._always, time_zone=self.time_zone)
 
-    def _parts(self, source: Derived) -> Iterable[str]:
-        for part in source.parts:
+    def parts(self, address: str) -> Iterable[str]:
+        """What a feature is made of, and what that is made of."""
+        source = self.features[address].source
+        for part in source.parts if isinstance(source, Derived) else ():
             yield part
-            deeper = self.features[part].source
-            if isinstance(deeper, Derived):
-                yield from self._parts(deeper)
+            yield from self.parts(part)
 
     def fold(self, state: Rows, run: Run) -> None:
         """Take a run of events into every kind's columns."""
@@ -163,10 +165,16 @@ class Catalogue:
 
     def read(self, rows: Readable, now_ms: Ints, addresses: Sequence[str]) -> npt.NDArray[np.float32]:
         """[k, width of all addresses] float32: each feature of each row at the row's own time. Raises ``KeyError``."""
-        reading = Reading(self, rows, now_ms)
-        places = self.places(addresses)
-        out = np.empty((len(rows), sum(p.stop - p.start for p in places.values())), np.float32)
-        for address, place in places.items():
+        asked = tuple(addresses)
+        if asked not in self._plans:
+            self._plans[asked] = _Plan(self, asked)
+        plan = self._plans[asked]
+        reading, out = Reading(self, rows, now_ms), np.empty((len(rows), plan.width), np.float32)
+        for read, found, own, to in plan.joint:
+            values = read(rows, now_ms)
+            reading.take(values, found)
+            out[:, to] = values[:, own]
+        for address, place in plan.single:
             out[:, place] = reading.value(address).reshape(len(rows), place.stop - place.start)
         return out
 
@@ -180,22 +188,59 @@ class Catalogue:
         return found
 
 
+class _Plan:
+    """How some features are read: of each kind that reads many at once what reads them, with those that others are made
+    of; the others one by one."""
+
+    def __init__(self, catalogue: Catalogue, asked: Sequence[str]) -> None:
+        places = catalogue.places(asked)
+        self.width = sum(place.stop - place.start for place in places.values())
+        needed = dict.fromkeys(places)
+        for address in places:
+            needed |= dict.fromkeys(catalogue.parts(address))
+        by_kind: dict[Kind, list[str]] = {}
+        for address in needed:
+            source = catalogue.features[address].source
+            if not isinstance(source, Derived):
+                by_kind.setdefault(catalogue.kind_of(source), []).append(address)
+        self.joint: list[tuple[Joint, dict[str, slice], Ints, Ints]] = []
+        """What reads, where it gives each feature, and which columns of it are asked for and where they go."""
+        for kind, mine in by_kind.items():
+            if isinstance(kind, Jointly):
+                read = kind.joint([catalogue.features[address].source for address in mine])
+                found = catalogue.places(mine)
+                own, to = (
+                    np.concatenate([_NONE, *(np.arange(of[a].start, of[a].stop) for a in mine if a in places)])
+                    for of in (found, places)
+                )
+                self.joint.append((read, found, own, to))
+        together = {address for _, found, *_ in self.joint for address in found}
+        self.single = [(address, place) for address, place in places.items() if address not in together]
+
+
 class Reading:
     """Rows as they are read once, each at its own time: what features are made of is read once, too."""
 
     def __init__(self, catalogue: Catalogue, rows: Readable, now_ms: Ints) -> None:
         self.catalogue, self.rows, self.now_ms = catalogue, rows, now_ms
-        self._made: dict[Any, Floats] = {}
+        self._made: dict[str, Floats] = {}
+
+    def take(self, values: Floats, places: Mapping[str, slice]) -> None:
+        """Take the values of features that were read together."""
+        for address, place in places.items():
+            one = place.stop - place.start == 1
+            self._made[address] = values[:, place.start] if one else values[:, place]
 
     def value(self, address: str) -> Floats:
         """[k] or [k, width] a feature."""
-        source = self.catalogue.features[address].source
-        if source not in self._made:
+        if address not in self._made:
+            source = self.catalogue.features[address].source
             if isinstance(source, Derived):
-                self._made[source] = source.of(self)
+                self._made[address] = source.of(self)
             else:
-                self._made[source] = self.catalogue.kind_of(source).read(self.rows, self.now_ms, source)
-        return self._made[source]
+                kind = cast(Single, self.catalogue.kind_of(source))
+                self._made[address] = kind.read(self.rows, self.now_ms, source)
+        return self._made[address]
 
     def kind(self, kind: type[_K]) -> _K:
         """A kind of the catalogue."""

@@ -93,7 +93,7 @@ class Ratio(Derived):
 
     def of(self, read: Read) -> Floats:
         over, under = read.value(self.numerator), read.value(self.denominator)
-        ratio = np.where(under > 0, over / np.where(under > 0, under, 1.0), 0.0)
+        ratio = np.divide(over, under, out=np.zeros(over.shape), where=under > 0)
         return np.minimum(ratio, self.cap)
 
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cached_property
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from streams.columns.arrays import Bools, EventBatch, Ints, Touches, of_types
+from streams.columns.layout import Column, Layout, Readable, Rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,60 +30,124 @@ class Signal:
     flagged: bool = False
 
 
-@cache
-def _members(signal: Signal) -> Bools:
-    """Which codes of record types a signal takes."""
-    return of_types(*signal.types)
-
-
 @dataclass(frozen=True, slots=True)
 class Entries:
-    """What a run's events say of one signal, in log order. [m] each."""
+    """What a run's events say of signals: m numbers, in log order of the events. [m] each."""
 
+    signal: Ints
+    """Its number among the catalogue's signals."""
     row: Ints
     time_ms: Ints
     value: Ints
 
+    def __len__(self) -> int:
+        return len(self.row)
 
-def entries(
-    batch: EventBatch, chosen: Ints, rows: Ints, bounds: Ints, signals: Sequence[Signal]
-) -> list[dict[str, Entries]]:
-    """Per run the entries of each of the signals that occurs, by the signal's name.
+    def select(self, chosen: Bools | slice) -> Entries:
+        """Some of the entries."""
+        return Entries(self.signal[chosen], self.row[chosen], self.time_ms[chosen], self.value[chosen])
 
-    ``chosen`` are the events (indices into the batch) in the order of the runs, ``rows`` their rows; ``bounds``
-    [runs + 1] says where each run starts.
-    """
-    kinds, times = batch.type[chosen], batch.time_ms[chosen]
-    present = np.unique(kinds)
-    runs: list[dict[str, Entries]] = [{} for _ in range(len(bounds) - 1)]
-    for signal in signals:
-        members = _members(signal)
-        if not members[present].any():
-            continue
-        mask = members[kinds]
-        if signal.flagged:
-            mask &= batch.facts["flag"][chosen] != 0
-        index = np.flatnonzero(mask)
-        if signal.value == "count":
-            value = np.ones(len(index), np.int64)
-        else:
-            value = batch.facts[signal.value][chosen[index]]
-            keep = value != 0
-            index, value = index[keep], value[keep]
-        row, time_ms = rows[index], times[index]
-        cuts = np.searchsorted(index, bounds).tolist()
-        for run, a, b in zip(runs, cuts, cuts[1:], strict=False):
-            if a < b:
-                run[signal.name] = Entries(row[a:b], time_ms[a:b], value[a:b])
-    return runs
+
+class Signals:
+    """The signals of a catalogue, each with a number."""
+
+    def __init__(self, signals: Iterable[Signal]) -> None:
+        named = {signal.name: signal for signal in signals}
+        self._types = [signal.types for signal in named.values()]
+        self.number = {name: i for i, name in enumerate(named)}
+        """By name."""
+        self._flagged = np.array([signal.flagged for signal in named.values()], np.bool_)
+        by_fact: dict[str, list[int]] = {}
+        for i, signal in enumerate(named.values()):
+            if signal.value != "count":
+                by_fact.setdefault(signal.value, []).append(i)
+        self._of_fact = {fact: np.isin(np.arange(len(named)), numbers) for fact, numbers in by_fact.items()}
+
+    def __len__(self) -> int:
+        return len(self.number)
+
+    @cached_property
+    def _takers(self) -> tuple[Ints, Ints, Ints]:
+        """By code of a record type how many signals take it, and where they begin in the third: the signals. Known when
+        all entities have given their types codes."""
+        members = np.array([of_types(*types) for types in self._types], np.bool_).reshape(-1, len(of_types()))
+        many = members.sum(axis=0)
+        return many, np.cumsum(many) - many, np.nonzero(members.T)[1]
+
+    def entries(self, batch: EventBatch, chosen: Ints, rows: Ints, bounds: Ints) -> list[Entries]:
+        """What each run says of the signals; a fact that is 0 says nothing.
+
+        ``chosen`` are the events (indices into the batch) in the order of the runs, ``rows`` their rows; ``bounds``
+        [runs + 1] says where each run starts.
+        """
+        kinds = batch.type[chosen]
+        takers, first, signals = self._takers
+        many = takers[kinds]
+        place = np.repeat(np.arange(len(chosen)), many)
+        turn = np.arange(len(place)) - np.repeat(np.cumsum(many) - many, many)
+        signal = signals[first[kinds[place]] + turn]
+        event = chosen[place]
+        value = np.ones(len(place), np.int64)
+        for fact, takes in self._of_fact.items():
+            mine = takes[signal].nonzero()[0]
+            value[mine] = batch.facts[fact][event[mine]]
+        says = value != 0
+        flagged = self._flagged[signal].nonzero()[0]
+        if len(flagged):
+            says[flagged] &= batch.facts["flag"][event[flagged]] != 0
+        place, event = place[says], event[says]
+        every = Entries(signal[says], rows[place], batch.time_ms[event], value[says])
+        cuts = np.searchsorted(place, bounds).tolist()
+        return [every.select(slice(a, b)) for a, b in itertools.pairwise(cuts)]
+
+
+class PerSignal:
+    """A column per signal, all of one type and width: many entries' cells, and many signals' values, at once."""
+
+    def __init__(self, columns: Mapping[str, Column], signals: Signals) -> None:
+        self.columns, self._number = dict(columns), signals.number
+        self._kept = np.zeros(len(signals), np.bool_)
+        self._kept[[signals.number[name] for name in columns]] = True
+        self._all = bool(self._kept.all())
+        self._layout: Layout | None = None
+        self._first = np.zeros(0, np.int64)
+
+    @property
+    def code(self) -> str:
+        """The type of its cells."""
+        return next(iter(self.columns.values())).code
+
+    def of(self, entries: Entries) -> Entries:
+        """The entries of these signals."""
+        return entries if self._all else entries.select(self._kept[entries.signal])
+
+    def cells(self, state: Rows, entries: Entries) -> Ints:
+        """[m] flat index of the first cell of each entry's column in its row. Only of these signals."""
+        return entries.row * state.width(self.code) + self._in(state.layout)[entries.signal]
+
+    def numbers(self, signals: Iterable[Signal]) -> Ints:
+        """The numbers of some of the signals, as ``read`` takes them."""
+        return np.array([self._number[signal.name] for signal in signals], np.int64)
+
+    def read(self, rows: Readable, numbers: Ints) -> npt.NDArray[Any]:
+        """[k, len(numbers), cells] what rows hold of some of the signals."""
+        cells = next(iter(self.columns.values())).cells
+        return rows.block(self.code, self._in(rows.layout)[numbers][:, None] + np.arange(cells))
+
+    def _in(self, layout: Layout) -> Ints:
+        if self._layout is not layout:
+            self._first = np.full(len(self._kept), -1, np.int64)
+            for name, column in self.columns.items():
+                self._first[self._number[name]] = layout.cell(column.name)
+            self._layout = layout
+        return self._first
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
     """Events to fold at once: n events of k rows, in log order, in every form that a kind may want.
 
-    ``row[i]`` is the row of event i. ``entries`` are by name of the signal. ``touch.event`` counts from 0 within the
-    run.
+    ``row[i]`` is the row of event i. ``touch.event`` counts from 0 within the run.
     """
 
     batch: EventBatch
@@ -88,7 +156,7 @@ class Run:
     row: Ints
     time_ms: Ints
     type: Ints
-    entries: dict[str, Entries]
+    entries: Entries
     touch: Touches
     _facts: dict[str, Ints] = field(default_factory=dict)
 

@@ -10,7 +10,7 @@ from streams.campaigns.terms import KINDS
 from streams.columns.arrays import Bools, EventBatch, Ints, stable_order
 from streams.columns.layout import Column, Readable, Rows
 from streams.features.catalogue import Catalogue
-from streams.features.signals import Run, entries
+from streams.features.signals import Run
 from streams.processing.alarms import RUNG
 from streams.processing.due import DuePoints, DueRows, Features
 from streams.processing.entity import Entity, Side, Timer
@@ -53,7 +53,7 @@ class Folding:
         due = DueRows(read, self._side.refresh)
         self._fire_waiting(steps, watermark, timer, due)
         state = arena.rows  # firing may load rows and grow the block
-        entries_of = entries(batch, steps.event, steps.row, steps.bounds, self.catalogue.signals)
+        entries_of = self.catalogue.signals.entries(batch, steps.event, steps.row, steps.bounds)
         touches = batch.touches
         place = np.full(len(batch), -1, np.int64)
         place[steps.event] = np.arange(len(steps.event))

@@ -7,8 +7,8 @@ state's size does not grow; a shopper never seen reads as the declared cold star
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Protocol, runtime_checkable
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 from streams.columns.arrays import Floats, Ints
 from streams.columns.layout import Column, Readable, Rows
@@ -16,7 +16,8 @@ from streams.features.signals import Run
 
 
 class Kind(Protocol):
-    """How one kind of feature keeps and reads its state; built from all sources of that kind that are declared."""
+    """How one kind of feature keeps its state; built from all sources of that kind that are declared. It reads them one
+    by one (``Single``) or together (``Jointly``)."""
 
     columns: tuple[Column, ...]
 
@@ -25,8 +26,25 @@ class Kind(Protocol):
     def fold(self, state: Rows, run: Run) -> None:
         """Take a run of events into the state, in place."""
 
+
+@runtime_checkable
+class Single(Protocol):
+    """A kind that reads its sources one by one."""
+
     def read(self, rows: Readable, now_ms: Ints, source: Any) -> Floats:
         """The value of one declared source for each row at its own time ``now_ms``, float64 [len(rows)]."""
+
+
+#: Reads some sources of rows, each row at its own time: float64 [len(rows), width of all], side by side.
+Joint: TypeAlias = Callable[[Readable, Ints], Floats]
+
+
+@runtime_checkable
+class Jointly(Protocol):
+    """A kind that reads many sources for hardly more than one: in small slices calls cost more than numbers do."""
+
+    def joint(self, sources: Sequence[Any]) -> Joint:
+        """What reads these sources, in this order; made once, called for every slice."""
 
 
 @runtime_checkable

@@ -13,7 +13,7 @@ from streams.columns.layout import Column, Readable, Rows
 from streams.features.days import UTC, Days
 from streams.features.kinds.decay import DAY_MS, HOUR_MS, accumulate, faded, merge_faded, quotient
 from streams.features.kinds.last import row_sum
-from streams.features.signals import Run, Signal
+from streams.features.signals import PerSignal, Run, Signal, Signals
 
 HALF_LIFE_MS = 90 * DAY_MS
 SLOTS = {"weekday": 7, "hour": 24}
@@ -33,27 +33,30 @@ class Cycle:
 class CycleKind:
     """Per signal and cycle so many decayed sums, with one landmark. ``days`` says when a day begins."""
 
-    def __init__(self, sources: Sequence[Cycle], days: Days | None = None) -> None:
+    def __init__(self, sources: Sequence[Cycle], days: Days | None = None, signals: Signals | None = None) -> None:
         self._days = days or Days()
+        signals = signals or Signals(source.signal for source in sources)
         zone = f"@{self._days.time_zone}" if self._days.time_zone != UTC else ""
-        self._columns = {}
+        self._columns, self._of = {}, {}
         for s in sources:
             name = f"cycle/{s.signal.name}/{s.of}/90d{zone}"
             self._columns[s] = Column(f"{name}/sums", "f8", SLOTS[s.of]), Column(f"{name}/landmark", "i8")
+        for of in dict.fromkeys(s.of for s in sources):
+            mine = {s.signal.name: pair for s, pair in self._columns.items() if s.of == of}
+            self._of[of] = [PerSignal({name: pair[i] for name, pair in mine.items()}, signals) for i in (0, 1)]
         self.columns: tuple[Column, ...] = tuple(column for pair in self._columns.values() for column in pair)
 
     def fold(self, state: Rows, run: Run) -> None:
-        for of, slots in SLOTS.items():
-            # All signals at once: each has its own cells, so the order of additions within each stays.
-            found = [(*c, e) for s, c in self._columns.items() if s.of == of and (e := run.entries.get(s.signal.name))]
-            if not found:
-                continue
-            time_ms = np.concatenate([e.time_ms for *_, e in found])
-            q, weight = quotient(time_ms, HALF_LIFE_MS)
-            value = weight * np.concatenate([e.value for *_, e in found])
-            cells = np.concatenate([state.cells(sums, e.row) for sums, _, e in found])
-            marks = np.concatenate([state.cells(mark, e.row) for _, mark, e in found])
-            accumulate(state, cells, marks, q, value, self._slot(of, time_ms), slots)
+        for of, (sums, marks) in self._of.items():
+            entries = sums.of(run.entries)
+            if len(entries):
+                q, weight = quotient(entries.time_ms, HALF_LIFE_MS)
+                cells, landmarks, slot = (
+                    sums.cells(state, entries),
+                    marks.cells(state, entries),
+                    self._slot(of, entries.time_ms),
+                )
+                accumulate(state, cells, landmarks, q, weight * entries.value, slot, SLOTS[of])
 
     def merge(self, state: Rows, row: int, other: Rows) -> None:
         for sums, mark in self._columns.values():

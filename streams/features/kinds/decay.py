@@ -15,7 +15,8 @@ import numpy.typing as npt
 
 from streams.columns.arrays import Floats, Ints
 from streams.columns.layout import Column, Readable, Rows
-from streams.features.signals import Run, Signal
+from streams.features.kinds import Joint
+from streams.features.signals import PerSignal, Run, Signal, Signals
 
 MINUTE_MS, HOUR_MS, DAY_MS = 60_000, 3_600_000, 86_400_000
 HALF_LIVES: dict[str, int] = {
@@ -47,39 +48,43 @@ def quotient(time_ms: Ints, half_life_ms: Ints | int) -> tuple[Ints, Floats]:
 
 def shift(amount: Ints) -> npt.NDArray[np.int32]:
     """A difference of quotients as an exponent for ldexp."""
-    return np.clip(amount, -_FAR, _FAR).astype(np.int32)
+    return np.minimum(np.maximum(amount, -_FAR), _FAR).astype(np.int32)
 
 
 class DecayKind:
     """All decayed sums: per signal five sums and their landmarks."""
 
-    def __init__(self, sources: Sequence[Decayed]) -> None:
+    def __init__(self, sources: Sequence[Decayed], signals: Signals | None = None) -> None:
+        signals = signals or Signals(source.signal for source in sources)
         names = dict.fromkeys(source.signal.name for source in sources)
-        tag = ",".join(_NAMES)
-        self._sums = {name: Column(f"decayed/{name}/{tag}/sum", "f8", len(_NAMES)) for name in names}
-        self._marks = {name: Column(f"decayed/{name}/{tag}/landmark", "i8", len(_NAMES)) for name in names}
-        self.columns: tuple[Column, ...] = (*self._sums.values(), *self._marks.values())
+        tag, n = ",".join(_NAMES), len(_NAMES)
+        self._sums = PerSignal({name: Column(f"decayed/{name}/{tag}/sum", "f8", n) for name in names}, signals)
+        self._marks = PerSignal({name: Column(f"decayed/{name}/{tag}/landmark", "i8", n) for name in names}, signals)
+        self.columns: tuple[Column, ...] = (*self._sums.columns.values(), *self._marks.columns.values())
 
     def fold(self, state: Rows, run: Run) -> None:
-        found = [(self._sums[name], self._marks[name], e) for name, e in run.entries.items() if name in self._sums]
-        if not found:
+        entries = self._sums.of(run.entries)
+        if not len(entries):
             return
         steps = np.arange(len(_NAMES))
-        sums = np.concatenate([state.cells(column, e.row) for column, _, e in found])[:, None] + steps
-        marks = np.concatenate([state.cells(column, e.row) for _, column, e in found])[:, None] + steps
-        q, weight = quotient(np.concatenate([e.time_ms for *_, e in found])[:, None], _MS)
-        value = np.concatenate([e.value for *_, e in found])
-        accumulate(state, sums.ravel(), marks.ravel(), q.ravel(), (weight * value[:, None]).ravel())
+        sums, marks = (columns.cells(state, entries)[:, None] + steps for columns in (self._sums, self._marks))
+        q, weight = quotient(entries.time_ms[:, None], _MS)
+        accumulate(state, sums.ravel(), marks.ravel(), q.ravel(), (weight * entries.value[:, None]).ravel())
 
     def merge(self, state: Rows, row: int, other: Rows) -> None:
-        for name, sums in self._sums.items():
-            merge_faded(state, row, other, sums, self._marks[name])
+        for name, sums in self._sums.columns.items():
+            merge_faded(state, row, other, sums, self._marks.columns[name])
 
-    def read(self, rows: Readable, now_ms: Ints, source: Decayed) -> Floats:
-        name, step = source.signal.name, _NAMES.index(source.half_life)
-        total = rows.column(self._sums[name].name)[:, step]
-        mark = rows.column(self._marks[name].name)[:, step]
-        return faded(total, mark, now_ms, HALF_LIVES[source.half_life])
+    def joint(self, sources: Sequence[Decayed]) -> Joint:
+        numbers = self._sums.numbers(source.signal for source in sources)
+        step = np.array([_NAMES.index(source.half_life) for source in sources])
+        place = np.arange(len(sources))
+
+        def read(rows: Readable, now_ms: Ints) -> Floats:
+            total, mark = (columns.read(rows, numbers)[:, place, step] for columns in (self._sums, self._marks))
+            return faded(total, mark, now_ms[:, None], _MS[step])
+
+        return read
 
 
 def accumulate(
@@ -94,7 +99,7 @@ def accumulate(
     before = mark[marks]
     np.maximum.at(mark, marks, q)
     after = mark[marks]
-    moved = np.flatnonzero(after > before)
+    moved = (after > before).nonzero()[0]
     # Entries of one landmark write the same values here, so repeats are harmless.
     cells = sums[moved][:, None] + np.arange(slots)
     total[cells] = np.ldexp(total[cells], shift(before[moved] - after[moved])[:, None])
@@ -110,7 +115,7 @@ def merge_faded(state: Rows, row: int, other: Rows, sums: Column, marks: Column)
     state.data[sums.name][row], state.data[marks.name][row] = moved, latest
 
 
-def faded(total: Floats, mark: Ints, now_ms: Ints, half_life_ms: int) -> Floats:
+def faded(total: Floats, mark: Ints, now_ms: Ints, half_life_ms: Ints | int) -> Floats:
     """A sum kept against a landmark, as it stands at ``now_ms``."""
     q, weight = quotient(now_ms, half_life_ms)
     return np.ldexp(total / weight, shift(mark - q))

@@ -9,8 +9,9 @@ import numpy as np
 
 from streams.columns.arrays import Floats, Ints
 from streams.columns.layout import Column, Readable, Rows
+from streams.features.kinds import Joint
 from streams.features.kinds.decay import DAY_MS
-from streams.features.signals import Run, Signal
+from streams.features.signals import PerSignal, Run, Signal, Signals
 
 #: "Never" as a number of days, and the most that any age can read: ten years.
 MAX_DAYS = 3_650.0
@@ -45,41 +46,57 @@ class Total:
 class MarkKind:
     """First and last times (UTC milliseconds, first kept negated so that both are maxima) and totals."""
 
-    def __init__(self, sources: Sequence[DaysSince | Total]) -> None:
-        self._columns: dict[tuple[str, str], Column] = {}
+    def __init__(self, sources: Sequence[DaysSince | Total], signals: Signals | None = None) -> None:
+        signals = signals or Signals(source.signal for source in sources)
+        columns: dict[str, dict[str, Column]] = {}
         for source in sources:
-            what = "total" if isinstance(source, Total) else source.which
-            self._columns[what, source.signal.name] = Column(f"{what}/{source.signal.name}", "i8")
-        self.columns: tuple[Column, ...] = tuple(self._columns.values())
+            what, name = _what(source), source.signal.name
+            columns.setdefault(what, {})[name] = Column(f"{what}/{name}", "i8")
+        self._of = {what: PerSignal(by_signal, signals) for what, by_signal in columns.items()}
+        self.columns: tuple[Column, ...] = tuple(c for by_signal in columns.values() for c in by_signal.values())
 
     def fold(self, state: Rows, run: Run) -> None:
         flat = state.flat["i8"]
-        for (what, signal), column in self._columns.items():
-            entries = run.entries.get(signal)
-            if entries is None:
-                continue
-            cells = state.cells(column, entries.row)
+        for what, columns in self._of.items():
+            entries = columns.of(run.entries)
+            cells = columns.cells(state, entries)
             if what == "total":
                 np.add.at(flat, cells, entries.value)
-            elif what == "last":
-                np.maximum.at(flat, cells, entries.time_ms)
             else:
-                # 0 means never, so the negated time is kept above the largest possible one.
-                np.maximum.at(flat, cells, _FIRST - entries.time_ms)
+                # 0 means never, so the negated first time is kept above the largest possible one.
+                time_ms = entries.time_ms if what == "last" else _FIRST - entries.time_ms
+                np.maximum.at(flat, cells, time_ms)
 
     def merge(self, state: Rows, row: int, other: Rows) -> None:
-        for (what, _), column in self._columns.items():
-            both = (state.data[column.name][row], other.data[column.name][0])
-            state.data[column.name][row] = sum(both) if what == "total" else max(both)
+        for what, columns in self._of.items():
+            for column in columns.columns.values():
+                both = (state.data[column.name][row], other.data[column.name][0])
+                state.data[column.name][row] = sum(both) if what == "total" else max(both)
 
-    def read(self, rows: Readable, now_ms: Ints, source: DaysSince | Total) -> Floats:
-        name = source.signal.name
-        if isinstance(source, Total):
-            return rows.column(self._columns["total", name].name).astype(np.float64)
-        held = rows.column(self._columns[source.which, name].name)
-        if source.which == "last":
-            return np.where(held == 0, MAX_DAYS, np.clip((now_ms - held) / DAY_MS, 0.0, MAX_DAYS))
-        return np.where(held == 0, 0.0, np.clip((now_ms - (_FIRST - held)) / DAY_MS, 0.0, MAX_DAYS))
+    def joint(self, sources: Sequence[DaysSince | Total]) -> Joint:
+        asked = []
+        for what, columns in self._of.items():
+            places = [i for i, source in enumerate(sources) if _what(source) == what]
+            if places:
+                asked.append((what, columns, places, columns.numbers(sources[i].signal for i in places)))
+
+        def read(rows: Readable, now_ms: Ints) -> Floats:
+            found = np.empty((len(rows), len(sources)))
+            for what, columns, places, numbers in asked:
+                held = columns.read(rows, numbers)[:, :, 0]
+                if what == "total":
+                    found[:, places] = held
+                    continue
+                since = now_ms[:, None] - (held if what == "last" else _FIRST - held)
+                days = np.minimum(np.maximum(since / DAY_MS, 0.0), MAX_DAYS)
+                found[:, places] = np.where(held == 0, MAX_DAYS if what == "last" else 0.0, days)
+            return found
+
+        return read
+
+
+def _what(source: DaysSince | Total) -> str:
+    return "total" if isinstance(source, Total) else source.which
 
 
 #: Later than every event time that decoding lets through (year 9999).

@@ -19,8 +19,9 @@ import numpy.typing as npt
 from streams.columns.arrays import Bools, Floats, Ints
 from streams.columns.layout import Column, Readable, Rows
 from streams.features.days import UTC, Days
+from streams.features.kinds import Joint
 from streams.features.kinds.decay import DAY_MS, HOUR_MS, MINUTE_MS
-from streams.features.signals import Run, Signal
+from streams.features.signals import PerSignal, Run, Signal, Signals
 
 
 class Ring(NamedTuple):
@@ -103,27 +104,37 @@ class Weekly:
 class WindowKind:
     """All windows: per signal and ring the buckets and the newest bucket's number. ``days`` says when a day begins."""
 
-    def __init__(self, sources: Sequence[Windowed | ActiveBuckets | Weekly], days: Days | None = None) -> None:
+    def __init__(
+        self,
+        sources: Sequence[Windowed | ActiveBuckets | Weekly],
+        days: Days | None = None,
+        signals: Signals | None = None,
+    ) -> None:
         self._days = days or Days()
-        wanted = dict.fromkeys((_ring(s), s.signal) for s in sources)
-        self._rings: dict[tuple[Ring, str], tuple[Column, Column]] = {}
-        for ring, signal in wanted:
+        signals = signals or Signals(source.signal for source in sources)
+        buckets: dict[tuple[Ring, str], dict[str, Column]] = {}
+        heads: dict[tuple[Ring, str], dict[str, Column]] = {}
+        for source in dict.fromkeys(sources):
+            (ring, cell), signal = _kept(source), source.signal.name
             of_days = ring.bucket in (DAY_BUCKET, WEEK_BUCKET)
             zone = f"@{self._days.time_zone}" if of_days and self._days.time_zone != UTC else ""
-            name = f"window/{signal.name}/{ring.bucket}×{ring.buckets}{zone}"
-            cell = "u4" if signal.value == "count" else "i8"
-            self._rings[ring, signal.name] = (
-                Column(f"{name}/buckets", cell, ring.buckets),
-                Column(f"{name}/head", "i8"),
-            )
-        self.columns: tuple[Column, ...] = tuple(column for pair in self._rings.values() for column in pair)
-        self._inside = {s.window: _inside(*window(s.window)) for s in sources if not isinstance(s, Weekly)}
+            name = f"window/{signal}/{ring.bucket}×{ring.buckets}{zone}"
+            buckets.setdefault((ring, cell), {})[signal] = Column(f"{name}/buckets", cell, ring.buckets)
+            heads.setdefault((ring, cell), {})[signal] = Column(f"{name}/head", "i8")
+        self._rings = {
+            kept: (PerSignal(columns, signals), PerSignal(heads[kept], signals)) for kept, columns in buckets.items()
+        }
+        """By ring and type of its cells: the buckets, and the newest one's number."""
+        pairs = [pair for kept in buckets for pair in zip(buckets[kept].values(), heads[kept].values(), strict=True)]
+        self.columns: tuple[Column, ...] = tuple(column for pair in pairs for column in pair)
 
     def fold(self, state: Rows, run: Run) -> None:
-        for (ring, signal), (buckets, head) in self._rings.items():
-            if entries := run.entries.get(signal):
+        for (ring, _), (buckets, heads) in self._rings.items():
+            entries = buckets.of(run.entries)
+            if len(entries):
+                cells, newest = buckets.cells(state, entries), heads.cells(state, entries)
                 number = self._number(ring, entries.time_ms)
-                _fold_ring(state, buckets, head, ring.buckets, entries.row, number, entries.value)
+                _fold_ring(state, buckets.code, cells, newest, ring.buckets, number, entries.value)
 
     def _number(self, ring: Ring, time_ms: Ints) -> Ints:
         if ring.bucket == WEEK_BUCKET:
@@ -131,37 +142,58 @@ class WindowKind:
         return self._days.number(time_ms) if ring.bucket == DAY_BUCKET else time_ms // BUCKETS[ring.bucket]
 
     def merge(self, state: Rows, row: int, other: Rows) -> None:
-        for (ring, _), (buckets, head) in self._rings.items():
-            n, heads = ring.buckets, state.data[head.name]
-            newest = max(heads[row], other.data[head.name][0])
-            total = np.zeros(n, buckets.dtype)
-            for rows, k in ((state, row), (other, 0)):
-                own = rows.data[head.name][k]
-                stays = own - _ages(np.array([own]), n)[0] > newest - n
-                total += np.where(stays, rows.data[buckets.name][k], 0).astype(buckets.dtype)
-            state.data[buckets.name][row], heads[row] = total, newest
+        for (ring, _), (of_buckets, of_heads) in self._rings.items():
+            for signal, buckets in of_buckets.columns.items():
+                n, head = ring.buckets, of_heads.columns[signal].name
+                heads = state.data[head]
+                newest = max(heads[row], other.data[head][0])
+                total = np.zeros(n, buckets.dtype)
+                for rows, k in ((state, row), (other, 0)):
+                    own = rows.data[head][k]
+                    stays = own - _ages(np.array([own]), n)[0] > newest - n
+                    total += np.where(stays, rows.data[buckets.name][k], 0).astype(buckets.dtype)
+                state.data[buckets.name][row], heads[row] = total, newest
 
-    def read(self, rows: Readable, now_ms: Ints, source: Windowed | ActiveBuckets | Weekly) -> Floats:
-        ring = _ring(source)
-        buckets, head = self._rings[ring, source.signal.name]
-        n = ring.buckets
-        if isinstance(source, Weekly):
-            newest = rows.column(head.name)[:, None]
-            number = self._number(ring, now_ms)[:, None] - np.arange(n)
-            held = np.take_along_axis(rows.column(buckets.name), number % n, axis=1)
-            return np.where((number <= newest) & (number > newest - n), held, 0).astype(np.float64)
+    def joint(self, sources: Sequence[Windowed | ActiveBuckets | Weekly]) -> Joint:
+        widths = [source.weeks if isinstance(source, Weekly) else 1 for source in sources]
+        starts = np.cumsum([0, *widths])
+        weekly = [(i, source) for i, source in enumerate(sources) if isinstance(source, Weekly)]
+        summed = []
+        for ring, cell in self._rings:
+            some = {i: s for i, s in enumerate(sources) if not isinstance(s, Weekly) and _kept(s) == (ring, cell)}
+            if some:
+                kept = self._rings[ring, cell]
+                names = list(dict.fromkeys(source.window for source in some.values()))
+                inside = np.stack([_inside(*window(name)) for name in names])
+                which = np.array([names.index(source.window) for source in some.values()])
+                active = np.array([isinstance(source, ActiveBuckets) for source in some.values()])
+                numbers = kept[0].numbers(source.signal for source in some.values())
+                summed.append((ring, kept, numbers, inside, which, active, starts[list(some)]))
 
-        def inside() -> Bools:
-            newest = rows.column(head.name)
-            # How many buckets ago the newest one is; beyond the ring all that matters is that it is.
-            ago = np.clip(self._number(ring, now_ms) - newest, -n, n)
-            return self._inside[source.window][newest % n, ago + n]
+        def read(rows: Readable, now_ms: Ints) -> Floats:
+            found = np.empty((len(rows), int(starts[-1])))
+            for ring, (buckets, heads), numbers, inside, which, active, to in summed:
+                n, newest = ring.buckets, heads.read(rows, numbers)[:, :, 0]
+                # How many buckets ago the newest one is; beyond the ring all that matters is that it is.
+                ago = np.minimum(np.maximum(self._number(ring, now_ms)[:, None] - newest, -n), n)
+                held = buckets.read(rows, numbers) * inside[which, newest % n, ago + n]
+                if active.any():
+                    held[:, active] = held[:, active] != 0
+                # Of integers, so in any order the same; einsum adds short rows three times as fast as sum.
+                found[:, to] = np.einsum("ijk->ij", held, dtype=np.int64)
+            for i, source in weekly:
+                found[:, starts[i] : starts[i + 1]] = self._weeks(rows, now_ms, source)
+            return found
 
-        held = rows.column(buckets.name) * rows.once((head, source.window), inside)
-        if isinstance(source, ActiveBuckets):
-            held = held != 0
-        # Of integers, so in any order the same; einsum adds short rows three times as fast as sum.
-        return np.einsum("ij->i", held, dtype=np.int64).astype(np.float64)
+        return read
+
+    def _weeks(self, rows: Readable, now_ms: Ints, source: Weekly) -> Ints:
+        n = source.weeks
+        (buckets, heads), signal = self._rings[_kept(source)], source.signal.name
+        newest = rows.column(heads.columns[signal].name)[:, None]
+        number = self._number(source.ring, now_ms)[:, None] - np.arange(n)
+        held = np.take_along_axis(rows.column(buckets.columns[signal].name), number % n, axis=1)
+        return np.where((number <= newest) & (number > newest - n), held, 0)
 
 
 _Day = TypeVar("_Day", int, Ints)
@@ -176,8 +208,10 @@ def week(day: _Day) -> _Day:
     return (day + 3) // 7
 
 
-def _ring(source: Windowed | ActiveBuckets | Weekly) -> Ring:
-    return source.ring if isinstance(source, Weekly) else window(source.window)[0]
+def _kept(source: Windowed | ActiveBuckets | Weekly) -> tuple[Ring, str]:
+    """The ring that a source is read of, and the type of its cells."""
+    ring = source.ring if isinstance(source, Weekly) else window(source.window)[0]
+    return ring, "u4" if source.signal.value == "count" else "i8"
 
 
 def _inside(ring: Ring, covered: int) -> Bools:
@@ -194,13 +228,14 @@ def _ages(head: Ints, n: int) -> npt.NDArray[np.int16]:
     return np.where(age < 0, age + np.int16(n), age)
 
 
-def _fold_ring(state: Rows, buckets: Column, head: Column, n: int, row: Ints, number: Ints, value: Ints) -> None:
-    heads, cells = state.cells(head, row), state.cells(buckets, row)
-    newest, held = state.flat["i8"], state.flat[buckets.code]
+def _fold_ring(state: Rows, code: str, cells: Ints, heads: Ints, n: int, number: Ints, value: Ints) -> None:
+    """Add values to buckets by their number, in rings of n: ``cells`` [m] each ring's first, ``heads`` [m] where its
+    newest bucket's number stands."""
+    newest, held = state.flat["i8"], state.flat[code]
     before = newest[heads]
     np.maximum.at(newest, heads, number)
     after = newest[heads]
-    moved = np.flatnonzero(after > before)
+    moved = (after > before).nonzero()[0]
     if len(moved):
         # Entries of one ring write the same values here, so repeats are harmless.
         slots = cells[moved][:, None] + np.arange(n)
