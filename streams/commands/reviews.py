@@ -32,7 +32,7 @@ def newest(kafka: Access, item: str) -> ReviewsTold:
             raise TopicError(f"{REVIEWED.name} does not exist: offerstream topics create makes it, a worker fills it.")
         (home,) = homes([item.encode()], WORKERS, reader.partitions(REVIEWED.name)).tolist()
         found = reader.newest(
-            (REVIEWED.name, home), lambda one: one.key == item.encode() and one.value is not None, least=4096
+            [(REVIEWED.name, home)], lambda one: one.key == item.encode() and one.value is not None, least=4096
         )
     if not found:
         raise NoReviews(f"No review of {item} is known: none came in catalog.reviews.v1 that a worker has read.")

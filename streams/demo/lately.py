@@ -25,16 +25,16 @@ def lately(
     ``starts``: what was in the partitions before is not of this run. Records of a partition come in about the order of
     their time, so a block that is older as a whole is the last one. Raises ``TopicError``."""
     decode = msgspec.json.Decoder[Any](reduce(or_, topic.records)).decode
-    for place, start in of_run.places(starts, topic).items():
-        low, high = reader.extent(place)
-        low = max(low, start)
-        while high > low:
-            begin, newest = max(low, high - _BLOCK), 0
-            for record in reader.between(place, begin, high):
-                said = decode(record.value or b"")
-                newest = max(newest, said.event_time_ms)
-                if said.event_time_ms >= since_ms and isinstance(said, kind):
-                    yield record.offset, said
-            if newest < since_ms:
-                break
-            high = begin
+    left = {place: (start, reader.extent(place)[1]) for place, start in of_run.places(starts, topic).items()}
+    while left:
+        spans, newest = (
+            {place: (max(low, high - _BLOCK), high) for place, (low, high) in left.items()},
+            dict[Place, int](),
+        )
+        for record in reader.together(spans):
+            said, place = decode(record.value or b""), (record.topic, record.partition)
+            newest[place] = max(newest.get(place, 0), said.event_time_ms)
+            if said.event_time_ms >= since_ms and isinstance(said, kind):
+                yield record.offset, said
+        recent = [place for place in left if newest.get(place, 0) >= since_ms]
+        left = {place: (left[place][0], spans[place][0]) for place in recent if left[place][0] < spans[place][0]}

@@ -10,7 +10,6 @@ import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, Literal, NamedTuple
 
 import msgspec
@@ -214,7 +213,7 @@ def newest_about(reader: Reader, places: Mapping[Place, int], wanted: Example) -
     (home,) = homes([key], "murmur2", len(places)).tolist()  # as workers place them
     start = places[topic, home]
     found = reader.newest(
-        (topic, home),
+        [(topic, home)],
         lambda record: record.key == key and _of_run(record, start) and _time(record) <= until_ms,
         least=4096,
     )
@@ -225,8 +224,9 @@ def _example(reader: Reader, places: Mapping[Place, int], wanted: Example | None
     found = None if wanted is None else newest_about(reader, places, wanted)
     if found is not None:
         return found
-    some = (reader.newest(place, partial(_of_run, start=start), least=1) for place, start in places.items())
-    return _newest([record for part in some for record in part])
+    return _newest(
+        reader.newest(places, lambda record: _of_run(record, places[record.topic, record.partition]), least=1)
+    )
 
 
 def _of_run(record: Record, start: int) -> bool:

@@ -108,7 +108,9 @@ def progress(reader: Reader, settings: Settings, entity: Entity = SHOPPER) -> di
     if not reader.exists(topic):
         return found
     for partition in range(reader.partitions(topic)):
-        records = reader.newest((topic, partition), lambda record: record.key == PROGRESS and record.value is not None)
+        records = reader.newest(
+            [(topic, partition)], lambda record: record.key == PROGRESS and record.value is not None
+        )
         metas = [msgspec.json.decode(record.value or b"") for record in records]
         if metas:
             # The newest is the one furthest on, whoever wrote last: see ``older``.

@@ -131,22 +131,33 @@ class Reader:
 
     def between(self, place: Place, start: int, end: int) -> Iterator[Record]:
         """The records from one offset to before another."""
-        if start >= end:
+        return self.together({place: (start, end)})
+
+    def together(self, spans: Mapping[Place, tuple[int, int]]) -> Iterator[Record]:
+        """The records of several partitions, of each from one offset to before another: of one in order, of several as
+        Kafka gives them. One after the other would wait for Kafka as often as there are partitions."""
+        ends = {place: end for place, (start, end) in spans.items() if start < end}
+        if not ends:
             return
-        self._consumer.assign([TopicPartition(*place, start)])
+        self._consumer.assign([TopicPartition(*place, spans[place][0]) for place in ends])
         patience = time.monotonic() + PATIENCE_SECONDS
         while True:
             # What is there comes at once: the first waits, and the others do not wait for more.
-            found, ended = self._taken(self._consumer.consume(1, 0.2) + self._consumer.consume(1000, 0))
+            found, over = self._taken(self._consumer.consume(1, 0.2) + self._consumer.consume(1000, 0))
             for record in found:
+                end = ends.get((record.topic, record.partition), 0)
                 if record.offset < end:
                     yield record
-            if ended or (found and found[-1].offset >= end - 1):
-                return
-            if found:
+                if record.offset >= end - 1:
+                    over.append((record.topic, record.partition))
+            if over := [place for place in dict.fromkeys(over) if ends.pop(place, None) is not None]:
+                if not ends:
+                    return
+                self._consumer.incremental_unassign([TopicPartition(*place) for place in over])
+            if found or over:
                 patience = time.monotonic() + PATIENCE_SECONDS
             elif time.monotonic() > patience:
-                raise TopicError(f"{place[0]} did not answer for {PATIENCE_SECONDS:.0f} s.")
+                raise TopicError(f"{next(iter(ends))[0]} did not answer for {PATIENCE_SECONDS:.0f} s.")
 
     def whole(self, topic: str) -> Iterator[Record]:
         """All records of a topic up to its present end, partition after partition."""
@@ -154,37 +165,37 @@ class Reader:
             place = (topic, partition)
             yield from self.between(place, *self.extent(place))
 
-    def newest(self, place: Place, fits: Callable[[Record], bool], least: int = 64) -> list[Record]:
-        """The records that fit among the last so many (``least``); where none does, among the eight times as many
-        before, and so on: cheap where what is looked for is near the end."""
-        low, high = self.extent(place)
-        size = least
-        while high > low:
-            start = max(low, high - size)
-            found = [record for record in self.between(place, start, high) if fits(record)]
-            if found:
-                return found
-            high, size = start, 8 * size
-        return []
+    def newest(self, places: Iterable[Place], fits: Callable[[Record], bool], least: int = 64) -> list[Record]:
+        """Of each partition the records that fit among its last so many (``least``); where none does, among the eight
+        times as many before, and so on: cheap where what is looked for is near the end."""
+        extents, size, every = {place: self.extent(place) for place in places}, least, list[Record]()
+        while extents := {place: (low, high) for place, (low, high) in extents.items() if low < high}:
+            spans = {place: (max(low, high - size), high) for place, (low, high) in extents.items()}
+            found = [record for record in self.together(spans) if fits(record)]
+            every += found
+            fruitless = extents.keys() - {(record.topic, record.partition) for record in found}
+            extents = {place: (extents[place][0], spans[place][0]) for place in fruitless}
+            size *= 8
+        return every
 
-    def _taken(self, messages: Iterable[Message]) -> tuple[list[Record], bool]:
-        """Their records, and whether a partition came to its end."""
-        found, ended = [], False
+    def _taken(self, messages: Iterable[Message]) -> tuple[list[Record], list[Place]]:
+        """Their records, and which partitions came to their end."""
+        found, over = list[Record](), list[Place]()
         for message in messages:
-            error = message.error()
-            if error is not None:
-                if error.code() == KafkaError._PARTITION_EOF:
-                    ended = True
-                elif error.code() not in PASSING:
-                    raise TopicError(f"{message.topic()} cannot be read: {error.str()}. offerstream topics check")
+            error, topic, partition, offset = message.error(), message.topic(), message.partition(), message.offset()
+            if error is not None and error.code() in PASSING:
                 continue
-            topic, partition, offset = message.topic(), message.partition(), message.offset()
+            if error is not None and error.code() != KafkaError._PARTITION_EOF:
+                raise TopicError(f"{topic} cannot be read: {error.str()}. offerstream topics check")
             assert topic is not None
             assert partition is not None
             assert offset is not None
+            if error is not None:
+                over.append((topic, partition))
+                continue
             key, value = message.key(), message.value()
             found.append(Record(topic, partition, offset, message.timestamp()[1], _bytes(key), _bytes(value)))
-        return found, ended
+        return found, over
 
     def _ask(self, question: Callable[[], _T]) -> _T:
         """Kafka's answer; a partition whose leader is being chosen is asked again."""

@@ -197,7 +197,7 @@ def offer(settings: Settings, offer_id: str) -> Receipt | None:
     with Reader(settings.access) as reader:
         for partition in range(reader.partitions(RECEIPTS.name)):
             place = (RECEIPTS.name, partition)
-            for record in reader.newest(place, lambda record: wanted in (record.value or b""), least=2000):
+            for record in reader.newest([place], lambda record: wanted in (record.value or b""), least=2000):
                 found = msgspec.json.decode(record.value or b"", type=Receipt)
                 if found.offer_id == offer_id:
                     return found
@@ -284,7 +284,7 @@ def _model(shelf: Shelf, state: PartitionProcessor, shopper: str) -> Any:
 def _last(reader: Reader, shopper: str, kind: type[_T]) -> list[_T]:
     """The last outcomes of a kind of a shopper, in order: at least one where there is one."""
     key, place = shopper.encode(), _place(reader, TOPIC_OF[kind], shopper)
-    found = reader.newest(place, lambda record: record.key == key, least=2000)
+    found = reader.newest([place], lambda record: record.key == key, least=2000)
     return [msgspec.json.decode(record.value or b"", type=kind) for record in found]
 
 
