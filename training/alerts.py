@@ -18,7 +18,6 @@ from streams.columns.arrays import Bools, Floats, Ints, stable_order
 from streams.columns.layout import Column, Layout, Rows
 from streams.decisions.churn_alert import LEVELS, ChurnAlertPolicy, ChurnAlerts
 from streams.features.kinds.decay import DAY_MS
-from streams.monitoring import calibration
 from streams.monitoring.alert_truth import (
     Alerts,
     Orders,
@@ -29,7 +28,7 @@ from streams.monitoring.alert_truth import (
     share,
     truth,
 )
-from streams.monitoring.calibration import JUDGED_DAYS, Recalibration, Tallies, Waiting
+from streams.monitoring.calibration import JUDGED_DAYS, Kept, Recalibration, Tallies, Waiting
 from streams.processing.scoring import DECIMALS
 
 #: The output by which the stream recalibrates the others.
@@ -89,7 +88,8 @@ def alerts_of(policy: ChurnAlertPolicy, points: Points, score: Floats) -> Alerts
 
 def tallies_of(points: Points, judged: Floats) -> Tallies:
     """What became of the chances of no order within 15 days."""
-    state, waiting = _state(calibration.COLUMNS, points), Waiting()
+    kept = Kept.of("")
+    state, waiting = _state(kept.columns, points), Waiting(kept)
     for some in turns(points.shopper):
         waiting.observe(state, points.shopper[some], points.at_ms[some], judged[some], points.ordered[some])
     return waiting.sums()

@@ -28,6 +28,7 @@ from streams.decisions.scores import Scores
 from streams.features.days import Days
 from streams.features.item import CATALOGUE
 from streams.features.item.sales import WEEKS_KEPT
+from streams.features.kinds.decay import DAY_MS
 from streams.features.kinds.held import column
 from streams.features.kinds.newest import NewestKind
 from streams.features.kinds.windows import week
@@ -43,6 +44,7 @@ from streams.processing.entity import Emitted, Entity, Start, Told
 from streams.processing.fates import APPLIED, Fates, Judged
 from streams.processing.identity import Left, When
 from streams.processing.names import CategoryNames
+from streams.processing.recalibrating import Recalibrating
 from streams.processing.rules import Rules
 from streams.processing.scoring import TaskScores
 from streams.processing.sources import Carried, Sources
@@ -75,7 +77,7 @@ class ItemSide:
         self.newest_ms = NO_TIME
         self._sources, self._carried = Sources(start.partitions or 1), Carried()
         self._names, self._categories = CategoryNames(), CategoryUnits()
-        self._late_labels = LateLabels(start.outputs)
+        self._late_labels, self._recalibrating = LateLabels(start.outputs), Recalibrating(start.outputs)
         self._told_to = range(start.partitions or 0)
         self._noticed: list[AnyItemNews] = []
         self._group, self._partition = start.group, start.partition
@@ -193,7 +195,8 @@ class ItemSide:
         state.flat["i8"][head] = week(day)
 
     def correct(self, state: Rows, groups: Sequence[Group], scores: Mapping[str, TaskScores]) -> None:
-        """No task about items declares a chance that nothing comes: nothing is recalibrated."""
+        """What models foretell is corrected by what became of their forecasts."""
+        self._recalibrating.recalibrate(state, groups, scores)
 
     def known(self, state: Rows, places: Ints, watermark_ms: int) -> Known:
         """Labels of answers."""
@@ -205,9 +208,10 @@ class ItemSide:
         return {"newest_ms": self.newest_ms, "sources": self._sources.progress(), "carried": carried}
 
     def drain_changes(self, next_offset: int, watermark_ms: int) -> dict[bytes, bytes | None]:
-        """Sums of categories, names, ids."""
+        """Sums that calibration learns from, sums of categories, names, ids."""
         today = int(self._days.number(np.array([max(watermark_ms, 0)]))[0])
-        changes = self._categories.drain_changes(next_offset, today) | self._names.drain_changes()
+        changes = self._recalibrating.drain_changes(next_offset, watermark_ms // DAY_MS)
+        changes |= self._categories.drain_changes(next_offset, today) | self._names.drain_changes()
         for topic, ids in self._carried.ids.items():
             changes |= ids.drain_changes(next_offset, self._carried.newest_ms(topic))
         return changes
@@ -218,6 +222,8 @@ class ItemSide:
         if "sources" in meta:
             self._sources.restore(meta["sources"])
             self._carried.restore(meta["carried"])
+        records = list(records)
+        self._recalibrating.restore(records)
         chunks: dict[str, list[tuple[bytes, bytes]]] = {topic: [] for topic in self._carried.topics}
         for key, value in records:
             if key[:1] == keys.NAME:

@@ -33,11 +33,10 @@ from streams.features.kinds.decay import DAY_MS
 from streams.features.kinds.latest import repeat_no
 from streams.features.kinds.recent import CATEGORIES
 from streams.features.shopper import CATALOGUE
-from streams.monitoring import calibration
 from streams.monitoring.alert_labels import WAITING, AlertLabels
 from streams.monitoring.known import Known
 from streams.monitoring.late_labels import LateLabels
-from streams.processing import affording, alarms, left_items, order_book, recalibrating, wishes
+from streams.processing import affording, alarms, left_items, order_book, wishes
 from streams.processing.alarms import Alarms
 from streams.processing.coupon_pools import CouponPools, Stock
 from streams.processing.decode import NO_TIME, Decoded
@@ -246,7 +245,7 @@ class ShopperSide(PlainSide):
         offers counts as spent, as whoever redeems them does it where nothing was set aside; that for clicks on ads goes
         back, for hardly any comes."""
         offset = when.offset
-        for column in (calibration.START, WAITING, *self.late_labels.waits.due):
+        for column in (*self.recalibrating.starts, WAITING, *self.late_labels.waits.due):
             state.data[column.name][row] = 0
         ad_campaigns.forget(state, row)
         for code, cents, ends_ms in memory.take_all_reserved(state, row):
@@ -276,8 +275,7 @@ class ShopperSide(PlainSide):
 
     def correct(self, state: Rows, groups: Sequence[Group], scores: Mapping[str, TaskScores]) -> None:
         """What models foretell is corrected by what became of their forecasts."""
-        for task in scores.values():
-            self.recalibrating.recalibrate(state, groups, task)
+        self.recalibrating.recalibrate(state, groups, scores)
 
     def known(self, state: Rows, places: Ints, watermark_ms: int) -> Known:
         """Labels of scores, and what alerts came to."""
@@ -316,7 +314,7 @@ class ShopperSide(PlainSide):
                 self._tallies.restore(value)
             elif key == PURSES:
                 self.spending.restore(value)
-        self.recalibrating.restore([(key, value) for key, value in held if key[:1] == keys.TALLY])
+        self.recalibrating.restore(held)
         self.windows.restore(dict(held))
         self.coupons.restore(dict(held))
         self.wishes.restore(held)
@@ -352,7 +350,6 @@ SHOPPER = Entity(
     timer=lambda rules: rules.silence,
     columns=(
         *order_book.COLUMNS,
-        *recalibrating.COLUMNS,
         *alarms.COLUMNS,
         *left_items.COLUMNS,
         *wishes.COLUMNS,

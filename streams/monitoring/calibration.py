@@ -29,9 +29,6 @@ from streams.features.kinds.decay import DAY_MS
 JUDGED_DAYS = 15
 #: Scores are rounded to 4 decimals, so they are kept as whole numbers.
 UNIT = 10_000
-START = Column("calibration/start", "i8")
-SCORE = Column("calibration/score", "u4")
-COLUMNS = (START, SCORE)
 
 BINS = 16
 #: Columns of a day's sums: hazard foretold for the day (in ``UNIT``), orders that came on it; and of the due points
@@ -103,10 +100,29 @@ class Tallies:
         self.add(days.reshape(-1), EXPECTED, (sign * np.diff(passed, axis=1)).reshape(-1))
 
 
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What a row keeps of the due point of one task that waits: when it began, and its score in ``UNIT``."""
+
+    start: Column
+    score: Column
+
+    @staticmethod
+    def of(task: str) -> Kept:
+        """The columns of a task."""
+        return Kept(Column(f"calibration/{task}/start", "i8"), Column(f"calibration/{task}/score", "u4"))
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """What the row has room for."""
+        return (self.start, self.score)
+
+
 @dataclass(slots=True)
 class Waiting:
     """What the due points of one partition come to. Takes them step by step; sums are made for many at once."""
 
+    kept: Kept
     tallies: Tallies = field(default_factory=Tallies)
     _begun: list[tuple[Ints, Ints]] = field(default_factory=list)
     _ended: list[tuple[Ints, Ints, Ints]] = field(default_factory=list)
@@ -118,7 +134,7 @@ class Waiting:
         recalibrated). ``ordered``: an order made the shopper due; ``counted``: which go into the sums (all of them when
         not given), the others move their rows only."""
         starts, scores = state.flat["i8"], state.flat["u4"]
-        start_cells, score_cells = state.cells(START, row), state.cells(SCORE, row)
+        start_cells, score_cells = state.cells(self.kept.start, row), state.cells(self.kept.score, row)
         start = starts[start_cells]
         within = (start > 0) & (now_ms <= start + _WAIT_MS)
         ended = within & ordered & (now_ms > start)

@@ -22,6 +22,7 @@ from streams.features.catalogue import Catalogue
 from streams.features.kinds.decay import DAY_MS
 from streams.monitoring.known import Known
 from streams.monitoring.late_labels import Waits
+from streams.processing import recalibrating
 from streams.processing.applied import Applied, late_event
 from streams.processing.decode import Decoded, decode
 from streams.processing.due import DuePoints, Features
@@ -49,7 +50,7 @@ Outputs = Mapping[str, Sequence[Any]]
 def row_layout(entity: Entity, catalogue: Catalogue | None = None, outputs: Outputs | None = None) -> Layout:
     """The packed row: feature columns, what was applied, timers, decisions, and answers that wait for their labels."""
     own = (APPLIED, BUCKET, LAST_EVENT, TIMER, FIRED)
-    waiting = Waits(outputs or {}).columns
+    waiting = (*Waits(outputs or {}).columns, *recalibrating.columns_of(outputs or {}))
     return Layout((*(catalogue or entity.catalogue).columns, *own, *entity.row_columns, *waiting))
 
 

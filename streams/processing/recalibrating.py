@@ -17,51 +17,108 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-from streams.columns.arrays import Ints
+from streams.columns.arrays import TYPE_CODE, Ints
 from streams.columns.layout import Column, Rows
 from streams.decisions.decider import Group
 from streams.features.kinds.decay import DAY_MS
-from streams.features.meaning import CODES
-from streams.monitoring import calibration
-from streams.monitoring.calibration import JUDGED_DAYS, WIDTH, Recalibration, Waiting
+from streams.monitoring.calibration import JUDGED_DAYS, WIDTH, Kept, Recalibration, Waiting
 from streams.monitoring.late_labels import code_of
 from streams.processing.model import Output
 from streams.processing.scoring import DECIMALS, TaskScores
+from streams.records.tags import tag_of
 from streams.state.keys import TALLY, sums_stand_at
 
-MODEL = Column("calibration/model", "u4")
-COLUMNS: tuple[Column, ...] = (*calibration.COLUMNS, MODEL)
 #: Sums of a day change no more once so many days lie between it and the watermark's.
 _FINAL_DAYS = JUDGED_DAYS + 2
-#: Of the sums that may still change: offset, model, number of days. Of each day: the day and its sums.
-_OPEN, _DAY = struct.Struct(">QII"), struct.Struct(">I")
+#: The key of a task's sums that may still change: the task. Of these: offset, model, number of days. Of each day: the
+#: day and its sums.
+_OPEN_KEY, _OPEN, _DAY = struct.Struct(">cI"), struct.Struct(">QII"), struct.Struct(">I")
 #: The key of a day whose sums are final: model, day.
 _FINAL = struct.Struct(">cII")
 #: What was learned is remembered for so many days.
 _REMEMBERED = 64
+Outputs = Mapping[str, Sequence[Output]]
+
+
+def judged(outputs: Outputs) -> dict[str, Output]:
+    """By task that is recalibrated, the output that is judged: of ``JUDGED_DAYS`` days. Raises ``ValueError`` for a
+    task with two of them."""
+    found: dict[str, Output] = {}
+    for task, some in sorted(outputs.items()):
+        mine = [o for o in some if o.recalibrated and o.horizon_days == JUDGED_DAYS]
+        if len(mine) > 1:
+            named = ", ".join(f"{task}.{output.name}" for output in mine)
+            raise ValueError(f"A task is recalibrated by one output of {JUDGED_DAYS} days, not: {named}.")
+        if mine:
+            found[task] = mine[0]
+    return found
+
+
+def columns_of(outputs: Outputs) -> tuple[Column, ...]:
+    """What a row remembers of the tasks that are recalibrated."""
+    return tuple(column for task in judged(outputs) for column in (*Kept.of(task).columns, _model(task)))
+
+
+def _model(task: str) -> Column:
+    return Column(f"calibration/{task}/model", "u4")
 
 
 class Recalibrating:
-    """The sums of one partition, of the model that is live now; begins anew with another one. ``outputs``: by task.
+    """The tasks of one partition that are recalibrated. ``outputs``: by task. Raises ``ValueError`` for a task with two
+    outputs that might be judged."""
 
-    One task of an entity may declare outputs that are recalibrated, one of them of ``JUDGED_DAYS`` days: what a row and
-    the feature table keep is of one. Raises ``ValueError`` for more.
-    """
+    def __init__(self, outputs: Outputs) -> None:
+        self.tasks = {task: Recalibrated(task, output) for task, output in judged(outputs).items()}
 
-    def __init__(self, outputs: Mapping[str, Sequence[Output]]) -> None:
-        declared = [(task, o) for task, some in outputs.items() for o in some if o.recalibrated]
-        judged = [(task, o) for task, o in declared if o.horizon_days == JUDGED_DAYS]
-        if len({task for task, _ in declared}) > 1 or len(judged) > 1:
-            named = ", ".join(f"{task}.{output.name}" for task, output in declared)
-            raise ValueError(f"One task is recalibrated, by one output of {JUDGED_DAYS} days, not: {named}.")
-        self._task, self._judged, self._event = "", "", 0
-        if judged:
-            self._task, output = judged[0]
-            self._judged, self._event = output.name, CODES[output.event]
+    @property
+    def starts(self) -> list[Column]:
+        """When what waits in a row began; 0 where nothing does."""
+        return [each.waiting.kept.start for each in self.tasks.values()]
+
+    def recalibrate(self, state: Rows, groups: Sequence[Group], scores: Mapping[str, TaskScores]) -> None:
+        """Count a slice's due points, then correct each task's live model's answers of each by what was known when it
+        became due. What the model said stays in ``foretold``."""
+        for task, told in scores.items():
+            told.foretold = dict(told.answers)
+            if (mine := self.tasks.get(task)) is not None:
+                mine.recalibrate(state, groups, told)
+
+    def drain_changes(self, next_offset: int, today: int) -> dict[bytes, bytes | None]:
+        """Sums that changed since this was last called, as records of the feature table; None deletes. To be written
+        before the rows of the same flush. When this is called again, the flush before has come to its end: a day whose
+        sums are final stays among those that may still change until then, for any part of a flush may be lost."""
+        changes: dict[bytes, bytes | None] = {}
+        for each in self.tasks.values():
+            changes |= each.drain_changes(next_offset, today)
+        return changes
+
+    def restore(self, records: Iterable[tuple[bytes, bytes]]) -> None:
+        """Take the sums back from the feature table. Of a day that is there twice, those that may still change count:
+        they stand where all the others do. Days of a flush that was cut off before these are made anew."""
+        found = {key: value for key, value in records if key[:1] == TALLY}
+        for each in self.tasks.values():
+            # Where there was one task only, its key had no name.
+            still = found.get(each.key, found.get(TALLY) if len(self.tasks) == 1 else None)
+            if still is not None:
+                each.begin_at(still)
+        final = {key: value for key, value in found.items() if len(key) == _FINAL.size}
+        for each in self.tasks.values():
+            others = {other.model for other in self.tasks.values()} - {each.model}
+            each.restore({key: value for key, value in final.items() if _FINAL.unpack(key)[1] not in others})
+
+
+class Recalibrated:
+    """The sums of one task, of the model that is live now; begins anew with another one. ``output`` is judged."""
+
+    def __init__(self, task: str, output: Output) -> None:
+        self._kept, self._column = Kept.of(task), _model(task)
+        self.key = _OPEN_KEY.pack(TALLY, zlib.crc32(task.encode()))
+        self._judged = output.name
+        (self._event,) = (code for cls, code in TYPE_CODE.items() if tag_of(cls) == output.event)
         self.model = 0
         """``code_of`` the live model; 0 before anything was scored."""
         self._until = 0
-        self.waiting = Waiting()
+        self.waiting = Waiting(self._kept)
         """Scores that wait for their labels, and what became of those that did."""
         self._learned: dict[int, Recalibration] = {}
         self._written: set[bytes] = set()
@@ -70,10 +127,8 @@ class Recalibrating:
         """Keys of days that count no more, once the flush that says so has come to its end."""
 
     def recalibrate(self, state: Rows, groups: Sequence[Group], scores: TaskScores) -> None:
-        """Count a slice's due points, then correct the live model's answers of each by what was known when it became
-        due. What the model said stays in ``scores.foretold``."""
-        scores.foretold = dict(scores.answers)
-        if scores.models[0].task != self._task or self._judged not in scores.answers:
+        """See ``Recalibrating``."""
+        if self._judged not in scores.answers:
             return
         self._begin(code_of(scores.models[0].digest))
         judged = scores.foretold[self._judged]
@@ -100,7 +155,7 @@ class Recalibrating:
 
     def _begin(self, model: int) -> None:
         if model != self.model:
-            self.model, self.waiting, self._learned = model, Waiting(), {}
+            self.model, self.waiting, self._learned = model, Waiting(self._kept), {}
 
     def _count(self, state: Rows, group: Group, judged: np.ndarray, mine: np.ndarray) -> None:
         # What was forwarded may be of a day that is over, whose sums are final.
@@ -108,19 +163,17 @@ class Recalibrating:
         if not mine.any():
             return
         row, models = group.row[mine], state.flat["u4"]
-        cells = state.cells(MODEL, row)
+        cells = state.cells(self._column, row)
         other = models[cells] != self.model
         # What another model foretold is not held against this one: these shoppers begin to wait anew.
-        state.flat["i8"][state.cells(calibration.START, row[other])] = 0
+        state.flat["i8"][state.cells(self._kept.start, row[other])] = 0
         models[cells] = self.model
         came = group.event_type[mine] == self._event
         counted = group.offset[mine] >= self._until
         self.waiting.observe(state, row, group.now_ms[mine], judged[mine], came, counted)
 
     def drain_changes(self, next_offset: int, today: int) -> dict[bytes, bytes | None]:
-        """Sums that changed since this was last called, as records of the feature table; None deletes. To be written
-        before the rows of the same flush. When this is called again, the flush before has come to its end: a day whose
-        sums are final stays among those that may still change until then, for any part of a flush may be lost."""
+        """See ``Recalibrating``."""
         tallies = self.waiting.sums()
         tallies.forget(today - _REMEMBERED)
         if not tallies.changed:
@@ -136,31 +189,29 @@ class Recalibrating:
         self._gone, self._written = self._written - written, written | final
         still = sorted(day for key, day in keys.items() if key not in written)
         blocks = [_DAY.pack(day) + tallies.days[day].astype("<i8").tobytes() for day in still]
-        changes[TALLY] = _OPEN.pack(next_offset, self.model, len(still)) + zlib.compress(b"".join(blocks), 1)
+        changes[self.key] = _OPEN.pack(next_offset, self.model, len(still)) + zlib.compress(b"".join(blocks), 1)
         self._until = next_offset
         return changes
 
-    def restore(self, records: Iterable[tuple[bytes, bytes]]) -> None:
-        """Take the sums back from the feature table. Of a day that is there twice, those that may still change count:
-        they stand where all the others do. Days of a flush that was cut off before these are made anew."""
-        found = dict(records)
-        still = found.pop(TALLY, None)
-        if still is None:
-            return
+    def begin_at(self, still: bytes) -> None:
+        """Take back the sums that may still change."""
         self._until, self.model, n = _OPEN.unpack_from(still)
-        days = self.waiting.tallies.days
-        for key, value in found.items():
+        blocks, size = zlib.decompress(still[_OPEN.size :]), _DAY.size + 8 * WIDTH
+        for i in range(n):
+            day = _DAY.unpack_from(blocks, i * size)[0]
+            self.waiting.tallies.days[day] = _sums(blocks, i * size + _DAY.size)
+
+    def restore(self, final: Mapping[bytes, bytes]) -> None:
+        """Take back the days whose sums are final, once what may still change is there; no other task's."""
+        for key, value in final.items():
             _, model, day = _FINAL.unpack(key)
             if sums_stand_at(value) > self._until:
                 continue
             if model == self.model:
-                days[day] = _sums(value, 8)
+                self.waiting.tallies.days.setdefault(day, _sums(value, 8))
                 self._written.add(key)
             else:
                 self._gone.add(key)
-        blocks, size = zlib.decompress(still[_OPEN.size :]), _DAY.size + 8 * WIDTH
-        for i in range(n):
-            days[_DAY.unpack_from(blocks, i * size)[0]] = _sums(blocks, i * size + _DAY.size)
 
 
 def _sums(block: bytes, start: int) -> Ints:

@@ -15,7 +15,6 @@ from streams.decisions import promotion
 from streams.decisions.promotion import PromotionPolicy
 from streams.entities.shopper import SHOPPER, ShopperSide
 from streams.features.shopper import CATALOGUE
-from streams.monitoring import calibration
 from streams.processing import alarms, order_book
 from streams.processing.folding import LAST_EVENT
 from streams.processing.identity import CLOSED, MOST_IDS
@@ -404,7 +403,10 @@ def test_what_was_foretold_of_the_cookie_is_not_held_against_the_model() -> None
     side = processor.side
     assert isinstance(side, ShopperSide)
     due = [column.name for column in side.late_labels.waits.due]
-    waits = [calibration.START.name, *(name for name in due if name.split("/")[2].startswith(("churn.", "value.")))]
+    waits = [
+        *(column.name for column in side.recalibrating.starts),
+        *(name for name in due if name.split("/")[2].startswith(("churn.", "value."))),
+    ]
     assert len(waits) > 5
     assert all(processor.arena.rows.data[name][row] for name in waits)
     shop.run([identified("cookie", "ann", NOON + 2 * DAY, "login")], 1)

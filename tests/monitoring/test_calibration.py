@@ -9,13 +9,13 @@ from streams.columns.arrays import Ints
 from streams.columns.layout import Layout, Rows
 from streams.monitoring.calibration import (
     CAME,
-    COLUMNS,
     COUNT,
     EXPECTED,
     JUDGED_DAYS,
     KEPT_DAYS,
     ORDERED,
     UNIT,
+    Kept,
     Recalibration,
     Tallies,
     Waiting,
@@ -23,6 +23,7 @@ from streams.monitoring.calibration import (
 from tests.shoppers import DAY, NOON
 
 DAY_0 = NOON // DAY
+KEPT = Kept.of("churn")
 
 
 def world(seed: int, factor: float, days: int = 200, shoppers: int = 400) -> list[tuple[int, int, float, bool]]:
@@ -43,7 +44,7 @@ def world(seed: int, factor: float, days: int = 200, shoppers: int = 400) -> lis
 
 def tallies(points: list[tuple[int, int, float, bool]], step: int = 1) -> Tallies:
     """Due points taken one by one; sums made after every ``step`` of them."""
-    state, waiting = Rows.zeros(Layout(COLUMNS), 400), Waiting()
+    state, waiting = Rows.zeros(Layout(KEPT.columns), 400), Waiting(KEPT)
     for i, (at, shopper, score, ordered) in enumerate(points):
         waiting.observe(state, np.array([shopper]), np.array([at]), np.array([score]), np.array([ordered]))
         if i % step == 0:

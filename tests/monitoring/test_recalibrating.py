@@ -15,7 +15,7 @@ from streams.decisions.churn_alert import TASK
 from streams.entities.shopper import SHOPPER, ShopperSide
 from streams.monitoring.calibration import ORDERED
 from streams.processing.partition import PartitionProcessor
-from streams.processing.recalibrating import Recalibrating
+from streams.processing.recalibrating import Recalibrated, Recalibrating
 from streams.processing.rules import Rules
 from streams.records.events import encode_event
 from streams.records.serving import ModelsChosen, Stages
@@ -40,13 +40,28 @@ def busy(shoppers: int = 100, days: int = 110) -> Log:
     return log_of(*(ordered(f"s{shopper}", at, f"o{at}-{shopper}") for at, shopper in sorted(times)))
 
 
-def learning(processor: PartitionProcessor) -> Recalibrating:
+def shelf_with(*tasks: str) -> Any:
+    """The model of churn under the names of several tasks, each with a digest of its own."""
+    live = shipped().model(TASK)
+    doubles = {}
+    for i, task in enumerate(tasks):
+        doubles[task] = Double(live, live.version, live.digest if task == TASK else f"{i:x}" + live.digest[1:])
+        doubles[task].task = task
+    return SimpleNamespace(
+        tasks_of=lambda _entity: tasks,
+        outputs=lambda _task: live.outputs,
+        shipped=lambda _task: live.version,
+        model=lambda task, _version=None: doubles[task],
+    )
+
+
+def learning(processor: PartitionProcessor, task: str = TASK) -> Recalibrated:
     assert isinstance(processor.side, ShopperSide)
-    return processor.side.recalibrating
+    return processor.side.recalibrating.tasks[task]
 
 
-def sums(processor: PartitionProcessor) -> dict[int, list[int]]:
-    return {day: found.tolist() for day, found in learning(processor).waiting.sums().days.items() if found.any()}
+def sums(processor: PartitionProcessor, task: str = TASK) -> dict[int, list[int]]:
+    return {day: found.tolist() for day, found in learning(processor, task).waiting.sums().days.items() if found.any()}
 
 
 @pytest.mark.parametrize("size", [1, 97, 600])
@@ -74,16 +89,16 @@ def test_orders_that_come_more_often_than_foretold_make_lapses_less_likely() -> 
     np.testing.assert_array_equal(first.answers["lapse_90d"][young], first.foretold["lapse_90d"][young])
 
 
-@pytest.mark.parametrize("seed", range(4))
-def test_after_a_crash_nothing_is_counted_twice_and_nothing_is_missing(seed: int) -> None:
+@pytest.mark.parametrize(("seed", "tasks"), [(0, [TASK]), (1, [TASK]), (2, ["quiet", TASK]), (3, ["quiet", TASK])])
+def test_after_a_crash_nothing_is_counted_twice_and_nothing_is_missing(seed: int, tasks: list[str]) -> None:
     """Sums are written before rows: whatever of a flush arrived, they are there whenever a row is."""
-    log, rng = busy(40, 70), random.Random(seed)
-    whole = PartitionProcessor(SHOPPER, 0, Rules(), shipped())
+    log, rng, models = busy(40, 70), random.Random(seed), shelf_with(*tasks)
+    whole = PartitionProcessor(SHOPPER, 0, Rules(), models)
     world, expected = World(), World()
     expected.take_result(whole.apply(cut(log, [])[0]))
     tier, start = DictTier(), 0
     while start < len(log):
-        processor = PartitionProcessor(SHOPPER, 0, Rules(), shipped(), tier=tier)
+        processor = PartitionProcessor(SHOPPER, 0, Rules(), models, tier=tier)
         assert processor.next_offset == start
         slice_ = cut(log, [])[0].cut(start, min(len(log), start + rng.randint(1, 120)))
         world.take_result(processor.apply(slice_))
@@ -92,7 +107,8 @@ def test_after_a_crash_nothing_is_counted_twice_and_nothing_is_missing(seed: int
         tier.write(dict(changes[:arrived]))
         start = processor.next_offset if arrived == len(changes) else start
     assert world.outcomes == expected.outcomes
-    assert sums(PartitionProcessor(SHOPPER, 0, Rules(), shipped(), tier=tier)) == sums(whole)
+    again = PartitionProcessor(SHOPPER, 0, Rules(), models, tier=tier)
+    assert all(sums(again, task) == sums(whole) for task in tasks)
 
 
 def test_only_sums_that_may_still_change_are_written_again() -> None:
@@ -128,33 +144,33 @@ def test_what_was_learned_of_one_model_is_not_held_against_another(shelf: Any) -
     assert all(day[ORDERED] >= 0 for day in sums(processor).values())
 
 
-def test_whatever_task_declares_a_chance_that_nothing_comes_is_recalibrated() -> None:
-    live = shipped().model("churn")
-    other = Double(live, live.version, live.digest)
-    other.task = "quiet"
-    models: Any = SimpleNamespace(
-        tasks_of=lambda _entity: ("quiet",),
-        outputs=lambda _task: live.outputs,
-        shipped=lambda _task: live.version,
-        model=lambda _task, _version=None: other,
-    )
+def answers(outcomes: dict[str, bytes], task: str) -> list[Any]:
+    said = [found["answers"] for found in map(json.loads, outcomes.values()) if "answers" in found]
+    return [[found[task]["scores"], found[task]["model"]["recalibrated"]] for found in said if task in found]
+
+
+def test_whatever_tasks_declare_a_chance_that_nothing_comes_each_is_recalibrated_as_if_alone() -> None:
     log = busy(20, 60)
-
-    def answers(world: World, task: str) -> list[Any]:
-        said = [found["answers"] for found in map(json.loads, world.outcomes.values()) if "answers" in found]
-        return [[found[task]["scores"], found[task]["model"]["recalibrated"]] for found in said if task in found]
-
-    quiet, churn = (answers(world, name) for world, name in (
-        (run_plain(cut(log, []), shelf=models), "quiet"), (run_plain(cut(log, [])), "churn"),
-    ))  # fmt: skip
-    assert len(quiet) > 100
-    assert quiet == churn
-    assert all(learned for _, learned in quiet)
+    churn = answers(run_plain(cut(log, [])).outcomes, TASK)
+    assert len(churn) > 100
+    assert all(learned for _, learned in churn)
+    together = run_plain(cut(log, []), shelf=shelf_with("quiet", TASK)).outcomes
+    assert answers(together, "quiet") == answers(together, TASK) == churn
 
 
-def test_of_two_tasks_that_declare_it_neither_is_taken_for_the_other() -> None:
-    quiet = Output("quiet_15d", horizon_days=15, event="order_placed", label=Grows("orders.count", 15, "none"))
-    with pytest.raises(ValueError, match=r"a\.quiet_15d, b\.quiet_15d"):
-        Recalibrating({"a": (quiet,), "b": (quiet,)})
+def test_sums_that_were_kept_when_one_task_could_be_recalibrated_are_found() -> None:
+    processor, tier = PartitionProcessor(SHOPPER, 0, Rules(), shipped()), DictTier()
+    for slice_ in cut(busy(60, 100), range(50, 1000, 50)):
+        processor.apply(slice_)
+        tier.write(processor.drain_changes())
+    tier.held[TALLY] = tier.held.pop(learning(processor).key)
+    assert sums(PartitionProcessor(SHOPPER, 0, Rules(), shipped(), tier=tier)) == sums(processor)
+
+
+def test_a_task_is_recalibrated_by_one_output() -> None:
+    grows = Grows("orders.count", 15, "none")
+    two = [Output(name, horizon_days=15, event="order_placed", label=grows) for name in ("quiet", "silent")]
+    with pytest.raises(ValueError, match=r"a\.quiet, a\.silent"):
+        Recalibrating({"a": two})
     with pytest.raises(ValueError, match="one probability with a label and a horizon"):
         Output("quiet_15d", "number", event="order_placed")
