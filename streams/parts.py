@@ -51,9 +51,14 @@ class App(faust.App):
             await self.before_recovery()
 
     async def on_stop(self) -> None:
-        self.stop_asked_at = time.monotonic()
-        threading.Thread(target=self._end_at_last, daemon=True).start()
+        self.end_at_last()
         await super().on_stop()
+
+    def end_at_last(self) -> None:
+        """From now on the worker is to end: it does so by itself, or is ended."""
+        if self.stop_asked_at == float("inf"):
+            self.stop_asked_at = time.monotonic()
+            threading.Thread(target=self._end_at_last, daemon=True).start()
 
     def _end_at_last(self) -> None:
         """End the process when Kafka is away, for aiokafka would wait for it, to commit and to leave the group; and
@@ -102,12 +107,6 @@ class Worker:
     async def fail(self, error: BaseException) -> None:
         """End this worker with an error: nothing is flushed or committed any more."""
         self.durability.failure = self.durability.failure or error
-        last_resort()
+        self.app.end_at_last()
         await self.app.crash(error)
 
-
-def last_resort() -> None:
-    """End the process in a while, should it hang on its way out."""
-    timer = threading.Timer(LAST_RESORT_SECONDS, os._exit, (1,))
-    timer.daemon = True
-    timer.start()

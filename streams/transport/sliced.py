@@ -260,6 +260,12 @@ class Consumer(aiokafka.Consumer):
             self.last_committed.update(offsets)
         return done
 
+    async def wait_empty(self) -> None:
+        """Wait until what began is processed, and commit it. A worker that failed does neither: its consumer's thread
+        ends with it, and a commit that was asked of it then is never answered."""
+        if not self.app.crashed:
+            await super().wait_empty()
+
     async def commit_and_end_transactions(self) -> None:
         """The last commit before partitions are given up: also what became processed during a running one."""
         await self.maybe_wait_for_commit_to_finish()

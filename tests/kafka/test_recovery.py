@@ -122,6 +122,7 @@ def test_a_slice_that_cannot_be_applied_stops_the_worker_and_is_not_skipped(clus
     failing = cluster.worker(kill_at="raise:6")
     assert failing.process.wait(90) == 1
     assert "a slice that cannot be applied" in failing.tail()
+    assert "did not come to its end" not in failing.log.read_text()
     assert cluster.committed() < len(log)
     worker = cluster.worker()
     cluster.wait_committed(len(log))
