@@ -109,4 +109,3 @@ class Worker:
         self.durability.failure = self.durability.failure or error
         self.app.end_at_last()
         await self.app.crash(error)
-

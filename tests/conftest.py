@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections import defaultdict
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -23,9 +25,15 @@ settings.register_profile("explore", deadline=None)
 settings.load_profile("same")
 
 
+#: Short tests that each xdist worker begins with, while Kafka is fetched where it is not there yet.
+FIRST = 60
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin every xdist worker's part with long tests, whole files of them: what is left at the end is short, so no
+    """Let every xdist worker do its long tests early, whole files of them: what is left at the end is short, so no
     worker waits long for another. A part is as large as ``--dist worksteal`` makes it."""
+    if any(item.get_closest_marker("kafka") for item in items):
+        threading.Thread(target=fetch_early, daemon=True).start()
     files: dict[Path, list[pytest.Item]] = defaultdict(list)
     short: list[pytest.Item] = []
     for item in items:
@@ -39,10 +47,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for i, part in enumerate(parts):
         size = left // (n - i)
         more = max(0, size - len(part))
-        part += short[:more]
+        part[:0], part[len(part) :] = short[: min(FIRST, more)], short[min(FIRST, more) : more]
         del short[:more]
         left -= size
     items[:] = [item for part in parts for item in part] + short
+
+
+def fetch_early() -> None:
+    """Fetch Kafka beside the first tests; ``broker`` says what went wrong."""
+    with suppress(Exception):
+        fetch_jars()
 
 
 @pytest.fixture(scope="session")

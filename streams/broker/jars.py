@@ -7,6 +7,7 @@ resolves it anew.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
 import os
 import shutil
@@ -57,12 +58,15 @@ def read_lock(lock: Path = LOCK) -> list[Jar]:
 def fetch(into: Path, lock: Path = LOCK, progress: Progress | None = None, workers: int = 6) -> list[Path]:
     """The locked jars as files in ``into``, in lock order; fetches what is missing or damaged.
 
-    A file reaches ``into`` only whole and with the locked sha256. Raises ``JarError``.
+    A file reaches ``into`` only whole and with the locked sha256; of several that fetch at the same time one does, and
+    the others wait. Raises ``JarError``.
     """
-    wanted = missing(into, lock)
-    if wanted:
+    if missing(into, lock):
         into.mkdir(parents=True, exist_ok=True)
-        _download(wanted, into, lock, progress, workers)
+        with (into / ".fetching").open("w") as held:
+            fcntl.flock(held, fcntl.LOCK_EX)
+            if wanted := missing(into, lock):
+                _download(wanted, into, lock, progress, workers)
     return [into / jar.file_name for jar in read_lock(lock)]
 
 
