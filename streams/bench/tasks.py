@@ -38,7 +38,7 @@ class Copies:
         for k in range(n):
             held: Any = copy.copy(model)
             held.task = f"{model.task}{k or ''}"
-            if k:  # One task of an entity is recalibrated.
+            if k:  # Recalibrating costs more, and few tasks ask for it.
                 held.outputs = tuple(replace(output, event="") for output in held.outputs)
             self._models[held.task] = held
 

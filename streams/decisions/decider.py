@@ -95,7 +95,9 @@ class Seen(Kept):
     def _used(self, task: str) -> list[ModelUsed]:
         found = self.scores[task]
         day = np.full(len(found.used), -1) if found.learned_day is None else found.learned_day
-        pairs, places = np.unique((found.used << 32) + day + 1, return_inverse=True)
+        both = (found.used << 32) + day + 1
+        alike = bool((both == both[:1]).all())
+        pairs, places = (both[:1], both[:0]) if alike else np.unique(both, return_inverse=True)
         named = []
         for which, learned in zip((pairs >> 32).tolist(), ((pairs & 0xFFFFFFFF) - 1).tolist(), strict=True):
             model = found.models[which]

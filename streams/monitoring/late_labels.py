@@ -71,6 +71,13 @@ class Waits:
         """[totals] whose each is: one of an output comes after the other."""
         self.first = np.cumsum([0, *counts])[:-1]
         """[outputs] the place of each one's first total."""
+        every = [total for _, output in self.outputs for total in output.label.totals]
+        self.totals = list(dict.fromkeys(every))
+        """Addresses of the totals, each once …"""
+        self.total_of = np.array([self.totals.index(total) for total in every], np.int64)
+        """[totals] … and which of them each is."""
+        self.widths_before = np.cumsum([0, *self.widths])[:-1]
+        """[outputs] the place of each one's first number."""
         self.due = [Column(f"late_label/due/{name}", "i8") for name in names]
         self.start, self.seen = (
             [Column(f"late_label/{what}/{name}", "i8", n) for name, n in zip(names, counts, strict=True)]
@@ -162,27 +169,26 @@ class LateLabels:
     def _read(self, group: Group) -> tuple[Floats, Bools, Ints, np.ndarray]:
         """Of all due points of a slice: the answers [n, all widths], which are known [n, outputs], where their totals
         stand, and whose they are."""
-        seen = group.seen
-        totals = [
-            seen.feature(total).astype(np.float64).round().astype(np.int64)
-            for _, output in self.waits.outputs
-            for total in output.label.totals
-        ]
-        answers, known, models = [], [], []
-        for task, output in self.waits.outputs:
-            scores, n = seen.scores.get(task), len(totals[0])
-            codes, used = [0], np.zeros(n, np.int64)
-            answer = np.full((n, output.width), np.nan)
-            if scores is not None:
-                codes, used = [code_of(model.digest) for model in scores.models], scores.used
-                answer = seen.answer(task, output.name).reshape(n, -1)
-                if self._named(output):
-                    answer = self._buckets(output.label.names, scores, answer)
-            answers.append(answer)
-            known.append(np.isfinite(answer).all(axis=1))
-            models.append(np.array(codes, np.uint32)[used])
-        stacked = (np.stack(part, axis=1) for part in (known, totals, models))
-        return np.concatenate(answers, axis=1), *stacked  # type: ignore[return-value]
+        seen, waits = group.seen, self.waits
+        # float32 holds the whole numbers that they are.
+        total = np.stack([seen.feature(address) for address in waits.totals], axis=1).round().astype(np.int64)
+        n = len(total)
+        answers = np.full((n, int(waits.widths.sum())), np.nan)
+        models = np.zeros((n, len(waits)), np.uint32)
+        codes: dict[str, Any] = {}
+        for k, (task, output) in enumerate(waits.outputs):
+            if (scores := seen.scores.get(task)) is None:
+                continue
+            if task not in codes:
+                named = np.array([code_of(model.digest) for model in scores.models], np.uint32)
+                codes[task] = named[scores.used] if len(named) > 1 else named[0]
+            answer = seen.answer(task, output.name).reshape(n, -1)
+            if self._named(output):
+                answer = self._buckets(output.label.names, scores, answer)
+            answers[:, waits.widths_before[k] : waits.widths_before[k] + output.width] = answer
+            models[:, k] = codes[task]
+        known = np.logical_and.reduceat(np.isfinite(answers), waits.widths_before, axis=1)
+        return answers, known, total[:, waits.total_of], models
 
     @staticmethod
     def _named(output: Output) -> bool:

@@ -124,6 +124,7 @@ class Inputs:
         self._due, self._payloads = due, Payloads(due, payloads or {})
         self._kinds: tuple[list[type], Ints] | None = None
         self._given: dict[tuple[str, str], Given] = {}
+        self._judged: dict[tuple[str, str], Bools] = {}
         self._refused: dict[tuple[str, str], dict[str, Bools]] = {}
         self._answers: dict[tuple[str, str], Answers] = {}
         self._seconds: dict[tuple[str, str], float] = {}
@@ -154,10 +155,12 @@ class Inputs:
     def judged(self, model: Model) -> Bools:
         """[n] whom a model can judge: those of its population, and of the models whose outputs it takes, whose records
         say what it takes of them."""
-        found = np.ones(len(self._features), np.bool_)
-        for refused in self.refused(model).values():
-            found &= ~refused
-        return found
+        key = (model.task, model.digest)
+        if key not in self._judged:
+            found = self._judged[key] = np.ones(len(self._features), np.bool_)
+            for refused in self.refused(model).values():
+                found &= ~refused
+        return self._judged[key]
 
     def refused(self, model: Model) -> dict[str, Bools]:
         """[n] by reason, whom a model cannot judge (``TaskScores.refused``); each by the first."""
