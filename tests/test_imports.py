@@ -129,7 +129,7 @@ LAYERS = {
         ("alerts", "canonical", "corrections", "errors", "fit", "halved", "quiet", "redraws", "tables", "times"),
         ("amounts", "chrf", "evaluate", "judging", "ranking", "uplift"),
         ("datasets", "demand", "export", "history", "progress", "ranges", "report", "sureness"),
-        ("records", "replay", "retrieval"),
+        ("records", "replay"),
         ("files", "parts", "told", "topic"),
         ("labels", "source"),
         ("items", "networks", "split"),

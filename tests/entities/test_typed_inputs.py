@@ -20,8 +20,7 @@ from streams.processing.serving import serve, shipped_stages
 from streams.records import items as i
 from tests.items import item_logs, item_slices
 from tests.shoppers import NOON
-from training.export import proven
-from training.retrieval import nearest
+from training.export import proven, to_onnx
 
 CARD: dict[str, Any] = dict.fromkeys(
     ("data", "split", "seed", "metrics", "baselines", "intended_use", "limits"), "none: a throw-away"
@@ -75,10 +74,18 @@ def plain(rows: np.ndarray) -> dict[str, np.ndarray]:
 
 @pytest.fixture(scope="module")
 def similar() -> Predictor:
-    """Retrieval over 300 items, proven as every model is."""
+    """Retrieval over 300 items in a graph, proven as every model is."""
+    import keras
+    from keras import ops
+
+    words = keras.Input((64,), name="features", dtype="float32")
+    similarity, places = ops.top_k(ops.matmul(words, ITEMS.T), TOP)
+    network = keras.Model(words, [ops.cast(places, "float32"), similarity])
     rows = np.random.default_rng(6).normal(size=(40, 64)).astype(np.float32)
+    network(rows)
+    graph = to_onnx(network, SIMILAR)
     names = [f"item-{n}" for n in range(len(ITEMS))]
-    return Predictor(artifact(SIMILAR, nearest("similar", ITEMS, TOP), rows, plain, names=names))
+    return Predictor(artifact(SIMILAR, graph, rows, plain, names=names))
 
 
 def test_retrieval_finds_exactly_the_nearest_items(similar: Predictor) -> None:
@@ -87,8 +94,6 @@ def test_retrieval_finds_exactly_the_nearest_items(similar: Predictor) -> None:
     assert (found["items"] == expected["items"]).mean() > 0.999  # float32 may swap two that are alike
     np.testing.assert_allclose(found["similarity"], expected["similarity"], rtol=1e-4, atol=1e-4)
     assert similar.names[int(found["items"][0, 0])].startswith("item-")
-    with pytest.raises(ValueError, match="20 of 3 items"):
-        nearest("few", ITEMS[:3], 20)
 
 
 def test_words_of_the_record_that_made_due_go_into_the_model_and_into_no_row(similar: Predictor) -> None:
