@@ -25,6 +25,9 @@ Tell = Callable[[str, int, int | None], None]
 TOUCHING = (ItemViewed, CartItemAdded, ItemWishlisted, OrderPlaced)
 #: Items of a next event that teach or test: more are left out.
 TARGETS = 64
+#: Items that have vectors, and a table of what goes with them: so an artifact stays below 2 MiB. Where more than this
+#: share of all touches are of others, so many are named: then it has up to 3 MiB.
+CATALOGUE, LEFT_OUT, NAMED = 24_576, 0.2, 65_535
 #: Of the rows, so many are shown as if a shopper without any order had only looked at some items of the next order.
 AS_SESSION = 0.15
 BATCH, RATE = 128, 4e-3
@@ -62,6 +65,17 @@ class Catalogue:
         _, first = np.unique(code[order], return_index=True)
         order = order[np.sort(first)][:most]
         return Catalogue(code[order], count[order], found[order])
+
+    @staticmethod
+    def of_shop(items: Hashes) -> Catalogue:
+        """Of all touches that teach: items that have vectors, and those without where they are touched often enough."""
+        most = Catalogue.of(items, NAMED)
+        few = most.first(CATALOGUE)
+        return most if few.count.sum() < (1 - LEFT_OUT) * len(items) else few
+
+    def first(self, most: int) -> Catalogue:
+        """The most touched of them."""
+        return Catalogue(self.codes[:most], self.count[:most], self.item[:most])
 
     def places(self, codes: Ints) -> Ints:
         """Of codes: 1 + place, 0 of those that are not in it."""
@@ -125,13 +139,14 @@ def examples(history: History, rows: Rows, x: Floats32) -> Examples:
 
 
 def vectors(history: History, catalogue: Catalogue, events: Ints, seed: int) -> Floats32:
-    """[m, 16] items by who touched them, of length 1: a truncated singular value decomposition of the logs of how often
-    each shopper touched each, every shopper as heavy as any other, and items scaled by the roots of how many touched
-    them, those of few less than that: else the rarest would say most. The largest part is left out."""
+    """[l, 16] the first items by who touched them, of length 1: a truncated singular value decomposition of the logs of
+    how often each shopper touched each, every shopper as heavy as any other, and items scaled by the roots of how many
+    touched them, those of few less than that: else the rarest would say most. The largest part is left out."""
     import scipy.sparse as sparse
     from scipy.sparse.linalg import svds
 
     touches, owner = touches_of(history, events)
+    catalogue = catalogue.first(CATALOGUE)
     place = catalogue.places(code_of(history.touch_item[touches]).astype(np.int64))
     known = place > 0
     at = (history.shopper[owner][known], place[known] - 1)

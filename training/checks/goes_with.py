@@ -24,10 +24,9 @@ from streams.settings import Settings
 from training.baselines import items as baselines
 from training.history import History
 from training.ranking import LISTED
-from training.recommending import Catalogue, touches_of, vectors
+from training.recommending import CATALOGUE, Catalogue, touches_of, vectors
 from training.redraws import ends
 from training.source import of_name
-from training.tasks.recommend import CATALOGUE
 from training.together import affinity, going_with, in_visits, together, visits
 
 #: Data set → its cut.

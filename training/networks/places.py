@@ -14,7 +14,7 @@ import numpy.typing as npt
 Ints32 = npt.NDArray[np.int32]
 _HALF, _MIDDLE = 1 << 16, 1 << 15
 #: Places are kept in 16 bits.
-MOST = 32_767
+MOST = _HALF - 1
 
 
 class Places:
@@ -32,8 +32,8 @@ class Places:
         group, base = lower % self.groups, (lower * 3 + upper * 5) % self.size
         step = 2 * ((upper * 7 + lower // self.groups) % 8192) + 1
         self.shift: Ints32 = np.zeros(self.groups, np.int32)
-        # Slot → upper half, lower half (both less 2^15), place: of nobody, place 0.
-        self.held: npt.NDArray[np.int16] = np.zeros((self.size, 3), np.int16)
+        # Slot → upper half, lower half, place, each less 2^15: of nobody, place 0.
+        self.held: npt.NDArray[np.int16] = np.full((self.size, 3), -_MIDDLE, np.int16)
         taken = np.zeros(self.size, np.bool_)
         members = np.argsort(group, kind="stable")
         bounds = np.searchsorted(group[members], np.arange(self.groups + 1))
@@ -45,7 +45,7 @@ class Places:
             self.shift[g] = shift = self._free(step[mine], base[mine], taken)
             slot = self._slot(base[mine], step[mine], shift)
             taken[slot] = True
-            self.held[slot] = np.stack([upper[mine] - _MIDDLE, lower[mine] - _MIDDLE, mine + 1], axis=1)
+            self.held[slot] = np.stack([upper[mine], lower[mine], mine + 1], axis=1) - _MIDDLE
 
     def _slot(self, base: Any, step: Any, shift: Any) -> Any:
         return (base + shift * step) % self.size
@@ -68,6 +68,7 @@ class Places:
         shift = ops.take(ops.convert_to_tensor(self.shift), ops.mod(lower, self.groups), axis=0)
         step = 2 * ops.mod(upper * 7 + lower // self.groups, 8192) + 1
         slot = ops.mod(base + shift * step, self.size)
-        held = [ops.cast(ops.take(ops.convert_to_tensor(part), slot, axis=0), "int32") for part in self.held.T]
-        same = (held[0] + _MIDDLE == upper) & (held[1] + _MIDDLE == lower)
+        parts = (ops.take(ops.convert_to_tensor(part), slot, axis=0) for part in self.held.T)
+        held = [ops.cast(part, "int32") + _MIDDLE for part in parts]
+        same = (held[0] == upper) & (held[1] == lower)
         return ops.where(same, held[2], 0)

@@ -53,10 +53,10 @@ FACTS = 13
 
 @dataclass(frozen=True)
 class Together:
-    """Of m items the eight that go best with each, best first."""
+    """Of the l items that have vectors the eight that go best with each, best first."""
 
     place: npt.NDArray[np.int16]
-    """[1 + m, 8] places + 1 in the catalogue, 0 for none; the first row is nobody's."""
+    """[1 + l, 8] places + 1 in the catalogue, 0 for none; the first row is nobody's."""
     weight: npt.NDArray[np.int16]
     """[1 + m, 8] how well, in whole numbers up to 32,767: so eight of them add up exactly."""
 
@@ -74,8 +74,8 @@ class Recommender(keras.layers.Layer):  # type: ignore[misc]
     ``known`` [n, 96] their logits, ``vector`` [n, 96, 16], and what the first ``explored`` items of the catalogue
     get: ``other`` [n, explored].
 
-    ``vectors`` [m, 16]: the items' vectors; ``popularity`` [m] and ``rebought`` [m]: where their two terms start. The
-    catalogue is in order of popularity.
+    ``vectors`` [l, 16]: the vectors of the first l items, the others have none; ``popularity`` [m] and ``rebought``
+    [m]: where the two terms of all start. The catalogue is in order of popularity.
     """
 
     def __init__(
@@ -84,7 +84,8 @@ class Recommender(keras.layers.Layer):  # type: ignore[misc]
     ) -> None:  # fmt: skip
         super().__init__(**more)
         self.places, self.explored = places, explored
-        self._start, self._terms = vectors, np.stack([popularity, rebought], axis=1)
+        self.placed, self._terms = len(vectors), np.stack([popularity, rebought], axis=1)
+        self._start = np.pad(vectors, ((0, len(popularity) - len(vectors)), (0, 0)))
         self._drop = keras.layers.Dropout(dropout)
 
     def build(self, shape: Any) -> None:
@@ -188,7 +189,7 @@ class Answers(keras.layers.Layer):  # type: ignore[misc]
         super().__init__(**more)
         self.recommender, self._listed = recommender, listed
         self._together, self._with_cart = together, with_cart
-        self._items, self._unit = _rounded(np.asarray(recommender.item), None)
+        self._items, self._unit = _rounded(np.asarray(recommender.item)[: recommender.placed], None)
         self._terms, self._terms_unit = _rounded(np.asarray(recommender.bias), 0)
         known = slice(1, recommender.explored + 1)
         self._matrix = np.ascontiguousarray(self._items[known].astype(np.float32).T)
@@ -240,7 +241,7 @@ class Answers(keras.layers.Layer):  # type: ignore[misc]
         some = tf.where(every[:, 0] > 0)
         cart = tf.gather_nd(every, some)
         near, held = (
-            ops.reshape(ops.take(ops.convert_to_tensor(part), cart, axis=0), (-1, CART_TOLD * BESIDE_ONE))
+            ops.reshape(ops.take(ops.convert_to_tensor(part), self._held(cart), axis=0), (-1, CART_TOLD * BESIDE_ONE))
             for part in (self._together.place, self._together.weight)
         )
         near, held = ops.cast(near, "int32"), ops.cast(held, "int32")
@@ -273,7 +274,12 @@ class Answers(keras.layers.Layer):  # type: ignore[misc]
         return self._vectors(place), popular, again
 
     def _vectors(self, place: Any) -> Any:
-        return ops.cast(ops.take(ops.convert_to_tensor(self._items), place, axis=0), "float32")
+        return ops.cast(ops.take(ops.convert_to_tensor(self._items), self._held(place), axis=0), "float32")
+
+    def _held(self, place: Any) -> Any:
+        """Rows of the tables that only the first items have: nobody's of the others."""
+        placed = self.recommender.placed
+        return ops.where(place <= placed, place, 0) if placed < len(self._terms) - 1 else place
 
 
 def _rounded(table: npt.NDArray[np.float32], axis: int | None) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.float32]]:

@@ -30,6 +30,7 @@ from training.needs import Need
 from training.networks.recommender import answering, parts_of
 from training.ranking import measured
 from training.recommending import (
+    CATALOGUE,
     Catalogue,
     Examples,
     as_session,
@@ -55,9 +56,8 @@ NEEDS = (
     Need("events before the cut", needs.events_before, 1_000, 40_000, FEWER),
     Need("events after the cut", needs.events_after, 200, 10_000, "Its share of items found is told by few orders."),
 )
-#: Items that a version can name, the most touched first; of them, as many as are explored: an artifact stays below
-#: 2 MiB, and a row below its budget.
-CATALOGUE, EXPLORED, LEAST = 24_576, 512, 48
+#: Items that are explored, the most touched: so a row stays below its budget. And how many a shop has at least.
+EXPLORED, LEAST = 512, 48
 #: Rows that teach at most, drawn from all.
 ROWS = 120_000
 ONCE = SilencePolicy(firings=1)
@@ -97,7 +97,7 @@ def train(job: Job) -> Artifact:
     shop = _shop(job, job.histories[0])
     history, found = shop.given.history, shop.found
     before = np.flatnonzero(history.time_ms < shop.given.cut_ms)
-    catalogue = Catalogue.of(history.touch_item[touches_of(history, before)[0]], CATALOGUE)
+    catalogue = Catalogue.of_shop(history.touch_item[touches_of(history, before)[0]])
     if len(catalogue) < LEAST:
         raise TrainingError(
             f"{shop.given.name} names {len(catalogue)} items before the cut, at least {LEAST} are needed."
@@ -114,7 +114,7 @@ def train(job: Job) -> Artifact:
     network = answering(
         trained,
         LISTED,
-        together(affinity(in_visits(history, catalogue, before))),
+        together(affinity(in_visits(history, catalogue.first(CATALOGUE), before))),
         WITH_CART,
     )
 
