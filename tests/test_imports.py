@@ -134,7 +134,7 @@ LAYERS = {
         ("labels", "source"),
         ("items", "networks", "split"),
         ("baselines", "effects", "elasticities", "job", "recommending"),
-        ("needs", "price_simulation", "profit", "shop_rows", "shops", "together"),
+        ("choosing", "needs", "price_simulation", "profit", "shop_rows", "shops", "together"),
         ("item_rows",),
         ("tasks",),
         ("asked",),

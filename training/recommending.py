@@ -16,7 +16,6 @@ from streams.records.events import CartItemAdded, ItemViewed, ItemWishlisted, Or
 from training.fit import Schedule, fit, seed_everything
 from training.history import History
 from training.networks.recommender import KNOWN, NEVER, PARTS, WIDTH
-from training.ranking import LISTED
 from training.replay import Rows
 
 Floats32 = npt.NDArray[np.float32]
@@ -26,7 +25,7 @@ TOUCHING = (ItemViewed, CartItemAdded, ItemWishlisted, OrderPlaced)
 #: Items of a next event that teach or test: more are left out.
 TARGETS = 64
 #: Items that have vectors, and a table of what goes with them: so an artifact stays below 2 MiB. Where more than this
-#: share of all touches are of others, so many are named: then it has up to 3 MiB.
+#: share of all touches are of others, so many are named: then it has some 3 MiB.
 CATALOGUE, LEFT_OUT, NAMED = 24_576, 0.2, 65_535
 #: Of the rows, so many are shown as if a shopper without any order had only looked at some items of the next order.
 AS_SESSION = 0.15
@@ -35,8 +34,6 @@ BATCH, RATE = 128, 4e-3
 EPOCHS, MOST_EPOCHS, STEPS = 2, 24, 900
 #: Of how many rows an item's own share of next events counts as much as the share of all items.
 BELIEVED = 50.0
-#: What may be taken off the weights of explored items (as logs); by which share of the rows it is chosen, and how many.
-DISCOUNTS, HELD_BACK, JUDGED = (0.0, 0.25, 0.5, 1.0, 1.5, 2.0), 0.2, 4_000
 #: An item that so many shoppers touched says half of what it would by their number.
 FEW = 20.0
 
@@ -183,31 +180,6 @@ def schedule_of(rows: int) -> Schedule:
     [2, 8, 24]
     """
     return Schedule(min(max(EPOCHS, -(-STEPS * BATCH // max(rows, 1))), MOST_EPOCHS), BATCH, rate=RATE)
-
-
-def discount(
-    history: History, found: Examples, rows: Ints, catalogue: Catalogue, events: Ints, explored: int, seed: int,
-    kept_in: Any, tell: Tell,
-) -> float:  # fmt: skip
-    """By how much weights of explored items (as logs) are too large: vectors remember who bought what, so training, in
-    which what comes next is among it, trusts them too much. Chosen on the rows whose next event is among the last
-    fifth, by a network that learned, with its vectors, from what was before it: the least that finds most among 20."""
-    following = history.time_ms[found.following[rows]]
-    since = int(np.quantile(following, 1 - HELD_BACK))
-    early, late = rows[following < since], rows[following >= since]
-    late = np.sort(np.random.default_rng(seed).permutation(late)[:JUDGED])
-    if not len(early) or not len(late):
-        return 0.0
-    start = vectors(history, catalogue, events[history.time_ms[events] < since], seed)
-    schedule = schedule_of(len(early))
-    network = train(found, early, catalogue, start, explored, schedule, seed, kept_in, tell, "training beforehand")
-    wanted = [row[row > 0] for row in found.of(catalogue, late)]
-    recall = []
-    for less in DISCOUNTS:
-        network.less.assign(less)
-        best, _ = lists(network, found.x[late], LISTED)
-        recall.append(np.mean([np.isin(row, best[i]).mean() for i, row in enumerate(wanted) if len(row)]))
-    return DISCOUNTS[int(np.argmax(np.round(recall, 4)))]
 
 
 def rebought(x: Floats32, wanted: npt.NDArray[np.int32], catalogue: Catalogue) -> Floats32:

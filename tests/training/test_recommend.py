@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +13,8 @@ from streams.columns.shopper_events import item_code
 from streams.features.kinds.bought import code_of, halves
 from streams.features.kinds.cart import CART_TOLD
 from tests.shoppers import DAY, HOUR, NOON, ordered, viewed
+from training.baselines import items as baselines
+from training.baselines.graph import light_gcn
 from training.checks import recommend as check
 from training.history import History, history_of
 from training.networks.recommender import PARTS
@@ -23,7 +26,7 @@ from training.together import affinity, going_with, in_visits, together, visits
 BITS = 2**32
 
 
-@pytest.mark.parametrize("m", [1, 48, 3_000, 24_576])
+@pytest.mark.parametrize("m", [1, 48, 3_000, 65_535])
 def test_every_item_is_found_at_its_place_and_no_other_code_is(m: int) -> None:
     from training.networks.places import Places
 
@@ -179,15 +182,106 @@ def test_lists_are_measured_alike() -> None:
 
 
 def test_a_method_that_is_not_measured_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    """``implicit``, which ALS needs, comes with no extra; item-kNN is too much for many items."""
+    """ALS needs ``implicit``; item-kNN is too much for many items."""
     monkeypatch.setitem(sys.modules, "implicit", None)
     monkeypatch.setitem(sys.modules, "implicit.als", None)
     held, who = csr_matrix(np.eye(400, dtype=np.float32)), np.arange(3)
+    assert baselines.als(held, 1) is None
     line = np.arange(400)
-    found, lacking = check._baselines("online_retail", held, who, (line, line, line), 1)
-    assert set(found) == {"popular", "personal", "tifu_knn", "item_knn"}
-    assert lacking == {"ALS": "needs `implicit`: pip install 'implicit>=0.7,<0.8'"}
+    found, lacking = check._baselines("online_retail", held, who, (line, line, line))
+    assert (set(found), lacking) == ({"popular", "personal", "tifu_knn", "item_knn"}, {})
     monkeypatch.setattr(check, "MOST_ITEMS", 400)
-    found, lacking = check._baselines("complete_journey", held, who, (line, line, line), 1)
+    found, lacking = check._baselines("complete_journey", held, who, (line, line, line))
     assert "item_knn" not in found
-    assert set(lacking) == {"ALS", "item-kNN"}
+    assert set(lacking) == {"item-kNN"}
+
+
+def two_tastes() -> csr_matrix:
+    """[40, 20] shoppers who have half of the first, or of the last, ten items."""
+    rng = np.random.default_rng(3)
+    rows = [10 * (n % 2) + rng.permutation(10)[:5] for n in range(40)]
+    at = (np.repeat(np.arange(40), 5), np.concatenate(rows))
+    return csr_matrix((np.ones(200), at), (40, 20))
+
+
+def test_a_graph_tells_what_those_of_one_taste_do_not_have_yet() -> None:
+    held = two_tastes()
+    found = light_gcn(held, seed=1, width=8, steps=60)
+    score = found.shopper @ found.item.T
+    score[held.toarray() > 0] = -np.inf
+    best = np.argsort(-score, axis=1)[:, :5]
+    assert ((best >= 10) == (np.arange(40) % 2 == 1)[:, None]).mean() > 0.95
+
+
+def test_two_towers_find_what_comes_next(tmp_path: Path) -> None:
+    from training.networks.towers import asked, towers_of
+
+    held = two_tastes()
+    places = np.zeros((40, 96), np.int64)
+    places[:, :5] = 1 + held.indices.reshape(40, 5)
+    x = np.zeros((40, sum(PARTS.values())), np.float32)
+    wanted = np.zeros((40, 64), np.int32)
+    # What comes next: an item of the same ten.
+    wanted[:, 0] = 1 + 10 * (np.arange(40) % 2) + np.arange(40) // 2 % 10
+    towers = towers_of(
+        np.tile(x, (8, 1)), np.tile(places, (8, 1)), np.tile(wanted, (8, 1)), 20,
+        seed=1, kept_in=tmp_path, width=8, steps=60, batch=64,
+    )  # fmt: skip
+    score = asked(towers, x, places) @ np.asarray(towers.vectors(np.arange(1, 21))).T
+    best = np.argsort(-score, axis=1)[:, :5]
+    assert ((best >= 10) == (np.arange(40) % 2 == 1)[:, None]).mean() > 0.9
+
+
+def test_a_long_tail_is_named_and_has_no_vectors() -> None:
+    few = np.repeat(np.arange(1, 30_001, dtype=np.uint64), 3)
+    assert len(Catalogue.of_shop(few)) == 24_576
+    assert len(Catalogue.of_shop(np.arange(1, 40_001, dtype=np.uint64))) == 40_000
+
+
+def test_items_beyond_the_vectors_are_listed_again_and_nothing_goes_with_them() -> None:
+    from training.networks.places import Places
+    from training.networks.recommender import BESIDE_ONE, Recommender, Together, answering
+
+    rng = np.random.default_rng(1)
+    codes, flat = np.arange(1, 101), np.zeros(100, np.float32)
+    table = np.zeros((41, BESIDE_ONE), np.int16)
+    table[1:, 0] = 1 + np.arange(40)[::-1]
+    network = Recommender(Places(codes), rng.normal(size=(40, 16)).astype(np.float32), flat, flat, 40)
+    x = np.zeros((1, sum(PARTS.values())), np.float32)
+    network(x)
+    bought = np.zeros((1, PARTS["bought_code"] // 2), np.int64)
+    bought[0, :4] = [3, 50, 70, 99]
+    x[:, : PARTS["bought_code"]] = halves(bought)
+    x[:, -2 * CART_TOLD :] = halves(np.array([[99, 3, *[0] * (CART_TOLD - 2)]]))
+    found = answering(network, 24, Together(table, table), 10)(x)
+    items, weight, beside, cart, cart_weight, cart_of = (np.asarray(each)[0] for each in found[1:])
+    assert {2, 49, 69, 98} <= set(items[weight > 0].astype(int).tolist())
+    assert (beside[np.isin(items, [49, 69, 98])] == -1).all()
+    assert cart[cart_weight > 0].tolist() == [37]
+    assert cart_of[cart_weight > 0].tolist() == [2]
+
+
+def test_what_towers_say_of_known_items_is_the_same_in_the_graph() -> None:
+    from training.networks.places import Places
+    from training.networks.recommender import KNOWN, Recommender
+    from training.networks.towers import SCALE, Taste, Towers, asked
+
+    rng = np.random.default_rng(1)
+    codes, flat = np.arange(1, 61), np.zeros(60, np.float32)
+    network = Recommender(Places(codes), rng.normal(size=(60, 16)).astype(np.float32), flat, flat, 60)
+    bought = np.zeros((30, PARTS["bought_code"] // 2), np.int64)
+    bought[:, :6] = np.stack([rng.permutation(60)[:6] + 1 for _ in range(30)])
+    x = np.zeros((30, sum(PARTS.values())), np.float32)
+    x[:, : PARTS["bought_code"]] = halves(bought)
+    x[:, PARTS["bought_code"] : PARTS["bought_code"] + 6] = rng.integers(0, 90, (30, 6))
+    places = np.zeros((30, KNOWN), np.int64)
+    places[:, :6] = bought[:, :6]
+    towers = Towers(60, 8)
+    query = asked(towers, x, places)
+    plain = np.asarray(network(x)["known"])
+    network.taste = Taste.of(towers, 0.3)
+    more = np.asarray(network(x)["known"]) - plain
+    vectors = np.asarray(towers.vectors(places[:, :6]))
+    assert more[:, :6] == pytest.approx(0.3 * SCALE * np.einsum("nkd,nd->nk", vectors, query), abs=0.05)
+    assert np.abs(more[:, :6]).max() > 0.3
+    assert (more[:, 6:] == 0).all()

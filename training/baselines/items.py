@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from training.baselines.graph import Factors
+
 Ints = npt.NDArray[np.int64]
 #: Shoppers scored at once.
 AT_ONCE = 256
@@ -82,16 +84,24 @@ def item_knn(held: Any, who: Ints, k: int, neighbours: int = 100) -> Ints:
     return np.concatenate([best((held[some] @ similar).toarray(), k) for some in _blocks(who)])
 
 
-def als(held: Any, who: Ints, k: int, factors: int = 64, seed: int = 1) -> Ints | None:
-    """[n, k] implicit alternating least squares (Hu, Koren, Volinsky 2008); None where ``implicit`` is not there."""
+def als(held: Any, seed: int, factors: int = 64) -> Factors | None:
+    """Implicit alternating least squares (Hu, Koren, Volinsky 2008); None where ``implicit`` is not there."""
     try:
-        from implicit.als import AlternatingLeastSquares  # type: ignore[import-not-found]
+        from implicit.als import AlternatingLeastSquares
     except ImportError:
         return None
     model = AlternatingLeastSquares(factors=factors, iterations=15, random_state=seed, num_threads=1)
     model.fit(held.tocsr().astype(np.float32), show_progress=False)
-    found, _ = model.recommend(who, held.tocsr()[who].astype(np.float32), N=k, filter_already_liked_items=False)
-    return np.asarray(found, np.int64)
+    return Factors(np.asarray(model.user_factors), np.asarray(model.item_factors))
+
+
+def by_factors(factors: Factors, who: Ints, k: int) -> Ints:
+    """[n, k] the items of the largest inner products, best first."""
+    found = []
+    for some in _blocks(who):
+        scores = factors.shopper[some] @ factors.item.T
+        found.append(best(scores - scores.min() + 1.0, k))
+    return np.concatenate(found)
 
 
 def _blocks(who: Ints) -> list[Ints]:

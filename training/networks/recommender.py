@@ -87,6 +87,8 @@ class Recommender(keras.layers.Layer):  # type: ignore[misc]
         self.placed, self._terms = len(vectors), np.stack([popularity, rebought], axis=1)
         self._start = np.pad(vectors, ((0, len(popularity) - len(vectors)), (0, 0)))
         self._drop = keras.layers.Dropout(dropout)
+        #: What two towers say of known items (``training.networks.towers.Taste``): given to a trained network.
+        self.taste: Any = None
 
     def build(self, shape: Any) -> None:
         def weight(name: str, *shape: int, start: Any = "glorot_uniform", trainable: bool = True) -> Any:
@@ -130,7 +132,8 @@ class Recommender(keras.layers.Layer):  # type: ignore[misc]
         given = parts_of(x)
         place = ops.concatenate([self.places.of(given["bought_code"]), self.places.of(given["seen_code"])], axis=1)
         vector, popular, again = looked_up(place)
-        v = ops.relu(ops.matmul(self._facts(given, popular, again), self.fact))
+        facts = self._facts(given, popular, again)
+        v = ops.relu(ops.matmul(facts, self.fact))
         v = ops.relu(ops.matmul(v, self.inner) + self.inner_0)
         if training:
             v = self._drop(v, training=True)
@@ -140,6 +143,8 @@ class Recommender(keras.layers.Layer):  # type: ignore[misc]
         matrix, popularity = catalogue
         # Not by what is near: the vectors remember who bought what, so it would look better than it is.
         known = said[:, :, 0] + again + self.scale[1] * popular * 0.1
+        if not training and self.taste is not None:
+            known += self.taste.logits(facts, place)
         known = ops.where(here, known, NEVER)
         other = ops.matmul(query, matrix) + popularity
         if not training and less is not None:
