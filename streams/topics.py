@@ -214,6 +214,13 @@ PRICES_SUGGESTED = Topic(
     retention_days=0,
     compacted=True,
 )
+PRICE_TESTS = Topic(
+    "price.tests.v1",
+    "What each item of an experiment with prices sold once it was in it, tried at another price or not",
+    "item_id",
+    (prices.PriceTested,),
+    retention_days=730,
+)
 PRICES_DECIDED = Topic(
     "prices.decided.v1",
     "Suggested prices as somebody approved or rejected them, for whoever sets prices",
@@ -311,7 +318,7 @@ SEARCH_RANKINGS = Topic(
 TOPICS = (
     EVENTS, CATALOG, STOCK, REVIEWS, ALERTS, OFFERS, WITHHELD, SCORES, PROFILES, SHOPPER_PROFILES, RECOMMENDATIONS,
     ITEM_PROFILES, ENRICHED, PICTURED, EMBEDDED, DESCRIBED, REVIEWED, SALES_FORECASTS, PRICE_FORECASTS,
-    PRICES_SUGGESTED, INVENTORY, ITEM_ALERTS, PRICES_DECIDED, LATE, DEAD_LETTERS,
+    PRICES_SUGGESTED, PRICE_TESTS, INVENTORY, ITEM_ALERTS, PRICES_DECIDED, LATE, DEAD_LETTERS,
     CONTROL, CAMPAIGNS, RECEIPTS, OFFER_OUTCOMES, EFFECTS, ADS,
     SEARCH_ITEMS, SEARCH_RANKINGS,
 )  # fmt: skip

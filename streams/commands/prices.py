@@ -10,7 +10,10 @@ import msgspec
 
 from streams.commands.common import BROKER, JSON, TEXT
 from streams.commands.groups import Group
+from streams.outside import price_experiment
+from streams.outside.brought import EVERY, VERDICTS, amount, between
 from streams.outside.price_book import read, tell
+from streams.records.effects import EffectMeasured
 from streams.records.prices import PriceSuggested
 from streams.records.words import about, money, printable
 from streams.settings import Settings
@@ -66,6 +69,42 @@ def _deciding(name: str, decision: str, what: str) -> None:
             return
         for one in decided:
             click.echo(printable(f"{one.item_id}: {about(one)}"))
+
+
+@prices.command("effect")
+@BROKER
+@JSON
+def prices_effect(broker: str | None, as_json: bool) -> None:
+    """Print what an experiment with prices brought beyond the items that were to stay (OFFERSTREAM_PRICE_EXPERIMENT).
+
+    Items count once, 14 days after they entered, and where they were drawn to, whether somebody set the price or not.
+    Intervals hold however often you look, as those of offerstream effect. docs/prices.md tells the method.
+    """
+    tested = price_experiment.read(Settings.from_environment(broker=broker).access)
+    found = price_experiment.effects(tested)
+    tried, changed = price_experiment.changed(tested)
+    if as_json:
+        told = {"tried": tried, "changed": changed, "estimates": msgspec.to_builtins(found)}
+        click.echo(json.dumps(told, indent=2))
+        return
+    if not found:
+        click.echo("Nothing is measured yet: an item counts 14 days after it is first in an experiment.")
+        return
+    click.echo(printable(found[0].words))
+    click.echo(f"  {tried:,} items to be tried, {found[0].held:,} to stay; at the end {changed:,} had another price")
+    click.echo()
+    head = ("price", "items", "to stay", "units", "revenue", "profit", "interval", "verdict")
+    print_rows(head, [_part(each) for each in found])
+
+
+def _part(of: EffectMeasured) -> tuple[str, ...]:
+    """A row of one side: in all beyond as many items that were to stay."""
+    name = "all" if of.arm == EVERY else of.arm
+    if not of.incremental:
+        return name, f"{of.shoppers:,}", f"{of.held:,}", "–", "–", "–", "–", VERDICTS[of.verdict]
+    told = (amount(measure, of.incremental[measure].mean, of.currency) for measure in ("units", "revenue", "profit"))
+    interval = between("profit", of.incremental["profit"], of.currency)
+    return name, f"{of.shoppers:,}", f"{of.held:,}", *told, interval, VERDICTS[of.verdict]
 
 
 _deciding("approve", "approved", "Approve the prices that are suggested of items.")

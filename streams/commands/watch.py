@@ -43,6 +43,7 @@ from streams.topics import (
     OFFERS,
     PICTURED,
     PRICE_FORECASTS,
+    PRICE_TESTS,
     PRICES_DECIDED,
     PRICES_SUGGESTED,
     RECOMMENDATIONS,
@@ -69,6 +70,7 @@ KINDS: dict[str, tuple[Topic, ...]] = {
     "prices": (PRICE_FORECASTS,),
     "suggested-prices": (PRICES_SUGGESTED,),
     "decided-prices": (PRICES_DECIDED,),
+    "price-tests": (PRICE_TESTS,),
     "inventory": (INVENTORY,),
     "item-alerts": (ITEM_ALERTS,),
     "pictured": (PICTURED,),
@@ -105,6 +107,7 @@ _OF_ITEMS = {
         PRICE_FORECASTS,
         PRICES_SUGGESTED,
         PRICES_DECIDED,
+        PRICE_TESTS,
         INVENTORY,
         ITEM_ALERTS,
     )

@@ -12,6 +12,7 @@ import numpy as np
 from streams.columns.arrays import Bools, Floats, Ints
 from streams.columns.layout import Column, Rows
 from streams.decisions.decider import Group, Said
+from streams.decisions.price_tests import NOTED
 from streams.features.kinds.decay import DAY_MS
 from streams.records.outcomes import outcome_id
 from streams.records.prices import GUARDS, WHYS, Between, PriceSuggested
@@ -58,6 +59,8 @@ class Suggested:
     """[n, 3] cents a week: expected, low and high; NaN where it cannot be reckoned."""
     bounded: Bools
     """[n, guards]"""
+    tested: Floats
+    """[n] of items in an experiment as ``price_tests.NOTED``, else NaN."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,11 +131,13 @@ class PricePolicy:
             ],
             _CODE["unsure"],
         )  # fmt: skip
+        tested = np.full(n, np.nan)
         if self.experiment != "off":
-            to, gain, why = self._tested(asked, item, now_ms, usual, to, gain, why, (low, high, floor))
+            to, gain, why, tested = self._tested(asked, item, now_ms, usual, to, gain, why, (low, high, floor))
         says = np.isin(why, (_CODE["more_profit"], _CODE["test"]))
         to = np.where(says, to, 0.0)
-        return Suggested(to, why, np.where(says[:, None], gain, np.nan), self._bounds(asked, to, tried, change, within))
+        bounds = self._bounds(asked, to, tried, change, within)
+        return Suggested(to, why, np.where(says[:, None], gain, np.nan), bounds, tested)
 
     def _tested(
         self,
@@ -144,8 +149,9 @@ class PricePolicy:
         gain: Floats,
         why: Ints,
         ends: tuple[Floats, Floats, Floats],
-    ) -> tuple[Floats, Floats, Ints]:
-        """Where it is not known enough: what an experiment says, by digests of ids alone."""
+    ) -> tuple[Floats, Floats, Ints, Floats]:
+        """Where it is not known enough: what an experiment says, by digests of ids alone; and who is in it: those that
+        could be tried, whether they are or not."""
         learns = np.isin(why, [_CODE[name] for name in ("unsure", "category_untested", "category_failed_placebo")])
         drawn = np.array([digest(each) for each in item], np.int64)
         # Where something is known it is tried on the side that is likelier to bring more.
@@ -154,16 +160,21 @@ class PricePolicy:
         if self.experiment == "switchback":
             tries = (drawn & 1) == (now_ms // int(self.period_days * DAY_MS)) % 2
         size = min(self.test_change, self.largest_change)
-        wanted = np.where(tries, usual * np.where(up, 1 + size, 1 - size), usual)
+        other = usual * np.where(up, 1 + size, 1 - size)
         low, high, floor = ends
         # The lowest price point that the guards leave is reached from above.
         least = np.maximum(np.maximum(low, floor), asked.minimum)
-        price = self.points(np.clip(wanted, least, high))
-        price = np.where(price < least, self.points(price + 10), price)
-        good = learns & (price >= least) & (price <= high) & (price != asked.price) & (price > 0)
+
+        def allowed(wanted: Floats) -> tuple[Floats, Bools]:
+            price = self.points(np.clip(wanted, least, high))
+            price = np.where(price < least, self.points(price + 10), price)
+            return price, learns & (price >= least) & (price <= high) & (price != asked.price) & (price > 0)
+
+        price, good = allowed(np.where(tries, other, usual))
+        tested = np.where(allowed(other)[1], tries + 2.0 * up, np.nan)
         change = profit_change(price[:, None], asked)[:, 0]
         why = np.where(good, _CODE["test"], np.where(learns, _CODE["control"], why))
-        return np.where(good, price, to), np.where(good[:, None], change, gain), why
+        return np.where(good, price, to), np.where(good[:, None], change, gain), why, tested
 
     def _bounds(self, asked: Asked, to: Floats, tried: Floats, change: Floats, within: Bools) -> Bools:
         """[n, guards] which guards rule out a price that would bring more than what is suggested."""
@@ -221,6 +232,9 @@ class PriceSuggestions:
 
     def decide(self, state: Rows, group: Group) -> Iterable[Said]:
         some, policy = np.flatnonzero(group.whole(TASK)), self._policy
+        noted = np.full(len(group), np.nan)
+        if policy.experiment != "off":
+            group.seen.note(NOTED, group.span, noted)
         if not len(some):
             return
         now, usual, cost, minimum, held, listed, quiet, units = (
@@ -242,6 +256,9 @@ class PriceSuggestions:
         again = np.where(told != times[told_cells], policy.again_days, policy.unchanged_days)
         speaks = (times[said_cells] == 0) | (ago >= again * DAY_MS)
         times[said_cells[speaks]], times[told_cells[speaks]] = at[speaks], told[speaks]
+        noted[some[speaks]] = found.tested[speaks]
+        if policy.experiment != "off":
+            group.seen.note(NOTED, group.span, noted)
         for k in np.flatnonzero(speaks).tolist():
             i = int(some[k])
             suggested = found.to[k] > 0

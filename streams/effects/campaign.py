@@ -72,6 +72,18 @@ class Plan:
         return self.alpha / 2 if arm == segment == EVERY else self.alpha / 2 / parts
 
 
+class Called(NamedTuple):
+    """What an experiment is of, in words."""
+
+    unit: str = "shopper"
+    treated: str = "with an offer"
+    held: str = "of the holdout"
+    beyond: str = "the holdout"
+
+
+SHOPPERS = Called()
+
+
 class _Sides(NamedTuple):
     treated: Sums
     held: Sums
@@ -86,6 +98,7 @@ def measure(
     at_ms: int,
     ref: str = "",
     shoppers_per_day: float | None = None,
+    called: Called = SHOPPERS,
 ) -> list[EffectMeasured]:
     """Every estimate of the plan, the whole campaign's first, from the sums of its cells (those of others are left
     out).
@@ -93,11 +106,13 @@ def measure(
     An arm is held against the shoppers of the holdout who would have got it; where the holdout does not say (arm ""),
     because arms are drawn and not chosen, against all of it. ``shoppers_per_day``: how fast windows close, to say how
     long it still takes. ``at_ms``: windows that closed before are in the sums; ``ref`` names the record that brought
-    the last of them.
+    the last of them. ``called``: in which words, where units are no shoppers.
     """
     mine = {cell: sums for cell, sums in cells.items() if cell.campaign == campaign}
     return [
-        _told(campaign, arm, segment, _sides(mine, arm, segment), plan, currency, (at_ms, ref), shoppers_per_day)
+        _told(
+            campaign, arm, segment, _sides(mine, arm, segment), plan, currency, (at_ms, ref), shoppers_per_day, called
+        )
         for arm, segment in plan.rows()
     ]
 
@@ -123,6 +138,7 @@ def _told(
     currency: str,
     at: tuple[int, str],
     per_day: float | None,
+    called: Called,
 ) -> EffectMeasured:
     alpha, n = plan.alpha_of(arm, segment), sides.treated.shoppers
     per_shopper: dict[str, Range] = {}
@@ -144,10 +160,10 @@ def _told(
     if enough and profit.low is not None and profit.high is not None:
         verdict = "pays" if profit.low > 0 else "loses" if profit.high < 0 else verdict
     words = {
-        "too_few": _too_few(sides, per_day),
-        "not_yet": _not_yet(profit, currency, to_go, per_day),
-        "pays": _shown("It pays", profit, n, currency),
-        "loses": _shown("It loses", profit, n, currency),
+        "too_few": _too_few(sides, per_day, called),
+        "not_yet": _not_yet(profit, currency, to_go, per_day, called),
+        "pays": _shown("It pays", profit, n, currency, called),
+        "loses": _shown("It loses", profit, n, currency, called),
     }[verdict]
     return EffectMeasured(
         outcome_id=outcome_id("effect_measured", campaign, f"event:{at[1]}", f"{arm}/{segment}"),
@@ -216,31 +232,32 @@ def _days(shoppers: float, per_day: float | None) -> str:
     return f" (about {about(shoppers / per_day)} days)" if per_day else ""
 
 
-def _too_few(sides: _Sides, per_day: float | None) -> str:
+def _too_few(sides: _Sides, per_day: float | None, called: Called) -> str:
     fewest = min(sides, key=lambda side: side.buyers)
-    who = "of the holdout" if fewest is sides.held else "with an offer"
-    text = f"Too few orders to say: {fewest.buyers:,} shoppers {who} have ordered, {LEAST_BUYERS} are needed."
+    who, units = called.held if fewest is sides.held else called.treated, f"{called.unit}s"
+    have = "have ordered" if called.unit == "shopper" else "have sold"
+    text = f"Too few orders to say: {fewest.buyers:,} {units} {who} {have}, {LEAST_BUYERS} are needed."
     if not fewest.buyers:
         return text
     seen = sides.treated.shoppers + sides.held.shoppers
     more = ceil(seen * (LEAST_BUYERS / fewest.buyers - 1))
-    return f"{text} That takes about {about(more)} more shoppers{_days(more, per_day)}."
+    return f"{text} That takes about {about(more)} more {units}{_days(more, per_day)}."
 
 
-def _not_yet(profit: Range, currency: str, to_go: int | None, per_day: float | None) -> str:
+def _not_yet(profit: Range, currency: str, to_go: int | None, per_day: float | None, called: Called) -> str:
     if profit.low is None:
         return ""
-    text = f"Not yet enough: profit per shopper beyond the holdout lies {_between(profit, currency)}."
+    text = f"Not yet enough: profit per {called.unit} beyond {called.beyond} lies {_between(profit, currency)}."
     if to_go is None:
-        return f"{text} If it stays at {_cash(profit.mean, currency)}, no number of shoppers will show it."
-    more = f"{about(to_go)} more shoppers{_days(to_go, per_day)}"
+        return f"{text} If it stays at {_cash(profit.mean, currency)}, no number of {called.unit}s will show it."
+    more = f"{about(to_go)} more {called.unit}s{_days(to_go, per_day)}"
     return f"{text} If it stays at {_cash(profit.mean, currency)}, about {more} will show it."
 
 
-def _shown(verdict: str, profit: Range, n: int, currency: str) -> str:
+def _shown(verdict: str, profit: Range, n: int, currency: str, called: Called) -> str:
     if profit.low is None:
         return ""
     return (
-        f"{verdict}: profit beyond the holdout lies {_between(profit, currency)} per shopper, "
+        f"{verdict}: profit beyond {called.beyond} lies {_between(profit, currency)} per {called.unit}, "
         f"{_between(profit, currency, n)} of all {n:,} so far."
     )

@@ -21,6 +21,7 @@ from streams.decisions.item_profile import ItemProfiles
 from streams.decisions.pictured import Pictured
 from streams.decisions.price_forecast import PriceForecasts
 from streams.decisions.price_optimize import PriceSuggestions
+from streams.decisions.price_tests import PriceTests
 from streams.decisions.rating_drop import RatingDrops
 from streams.decisions.reviews_told import ReviewsSaid
 from streams.decisions.sales_forecast import SalesForecasts
@@ -111,10 +112,12 @@ class ItemSide:
         forecasts = SalesForecasts(rules.forecast, rules.digest)
         prices = PriceForecasts(rules.price_forecast, rules.decode.currency, rules.digest)
         suggests = PriceSuggestions(rules.prices, rules.decode.currency, rules.digest)
+        experiments = rules.prices.experiment != "off"
+        tests = PriceTests(experiments, rules.prices.assumed_margin, rules.decode.currency, rules.digest)
         inventory = Inventory(rules.inventory, rules.decode.currency, rules.digest, self._days)
         said = (
-            drops, profiles, enrichment, Pictured(), Embeds(), Describes(), forecasts, prices, suggests, inventory,
-            ReviewsSaid(),
+            drops, profiles, enrichment, Pictured(), Embeds(), Describes(), forecasts, prices, suggests, tests,
+            inventory, ReviewsSaid(),
         )  # fmt: skip
         news = ItemNews(self._group, self._partition, rules.rating, self._noticed.append)
         self.deciders = (self._late_labels, Scores("item"), *said, news)
@@ -264,6 +267,7 @@ ITEM = Entity(
         SalesForecasts,
         PriceForecasts,
         PriceSuggestions,
+        PriceTests,
         Inventory,
         ReviewsSaid,
         ItemNews,

@@ -77,3 +77,25 @@ class PriceDecided(msgspec.Struct, kw_only=True, frozen=True, gc=False):
     by: Annotated[str, Meta(max_length=200, description="Who decided, in their own words.")]
     reason: Annotated[str, Meta(max_length=2_000, description="Why, in their own words.")] = ""
     decided_at_ms: Annotated[int, Meta(description="When, UTC milliseconds since 1970.")]
+
+
+class PriceTested(ItemOutcome, frozen=True, kw_only=True):
+    """What an item of an experiment sold in the 14 days after it was first in it. Whether a price was to be tried or
+    the item was to stay was drawn by its id; each item is measured once. offerstream prices effect adds them up."""
+
+    began_ms: Annotated[int, Meta(description="When it entered: the end of a day, UTC milliseconds since 1970.")]
+    arm: Annotated[
+        Literal["up", "down"], Meta(description="Whether the price to try, or the one that would have been, is higher.")
+    ]
+    held: Annotated[bool, Meta(description="Whether it was to stay at its usual price.")]
+    units: Annotated[int, Meta(description="Units ordered in the 14 days.")]
+    revenue_cents: Annotated[int, Meta(description="What was paid for them, integer cents.")]
+    margin_cents: Annotated[int, Meta(description="Less what they cost the shop, integer cents.")]
+    before_units: Annotated[int, Meta(description="Units ordered in the 14 days before.")]
+    before_revenue_cents: Annotated[int, Meta(description="What was paid for those, integer cents.")]
+    price_before_cents: Annotated[int, Meta(description="The price as it entered, integer cents.")]
+    price_cents: Annotated[
+        int, Meta(description="The price at the end, integer cents: the same where nobody changed it.")
+    ]
+    currency: Annotated[str, Meta(description="ISO 4217.")]
+    rules: Annotated[str, Meta(description="Digest of the rules that decided.")]

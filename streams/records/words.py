@@ -49,7 +49,7 @@ from streams.records.outcomes import (
     ProfileUpdated,
 )
 from streams.records.pictured import ItemPictured
-from streams.records.prices import PriceDecided, PriceSuggested
+from streams.records.prices import PriceDecided, PriceSuggested, PriceTested
 from streams.records.profiled import SEGMENTS, ShopperProfiled
 from streams.records.reviewed import RatingDropped, ReviewsTold
 from streams.records.searches import SearchRanked
@@ -150,6 +150,7 @@ TITLES: dict[type, str] = {
     PriceForecast: "price forecast",
     PriceSuggested: "price suggested",
     PriceDecided: "price decided",
+    PriceTested: "price tested",
     InventoryPlanned: "inventory",
     StockAlerted: "about to be sold out",
     RatingDropped: "rated worse",
@@ -213,6 +214,10 @@ def about(record: object, reasons: int = 3) -> str:
         reason = f": {record.reason}" if record.reason else ""
         step = f"{money(record.from_cents, record.currency)} to {money(record.to_cents, record.currency)}"
         return f"{record.decision} by {record.by}, {step}{reason}"
+    if isinstance(record, PriceTested):
+        side = "left as it was" if record.held else f"to be tried {record.arm}"
+        sold = f"{record.units:,} units in 14 days ({record.before_units:,} before)"
+        return f"{side}, {sold}, {money(record.margin_cents, record.currency)} margin"
     if isinstance(record, InventoryPlanned):
         return _plan(record)
     if isinstance(record, StockAlerted):

@@ -10,10 +10,10 @@ from click.testing import CliRunner
 
 from streams.cli import cli
 from streams.commands import prices as commands
-from streams.outside import price_book
+from streams.outside import price_book, price_experiment
 from streams.outside.price_book import NoSuggestion, PriceBook
 from streams.records.outcomes import Due, ModelUsed
-from streams.records.prices import Between, PriceDecided, PriceSuggested
+from streams.records.prices import Between, PriceDecided, PriceSuggested, PriceTested
 
 
 def suggestion(item: str, to: int | None, gain: float = 0.0, at: int = 1, **more: Any) -> PriceSuggested:
@@ -82,3 +82,36 @@ def test_an_older_suggestion_never_replaces_a_newer_one() -> None:
     found.suggest(suggestion("tea", 239, at=2))
     found.suggest(suggestion("tea", 229, at=1))
     assert found.suggested["tea"].to_cents == 239
+
+
+def measured(item: str, held: bool, arm: str, units: int, before: int) -> PriceTested:
+    return PriceTested(
+        outcome_id=item, item_id=item, event_time_ms=1, due=Due(kind="day", ref="1"), began_ms=0, arm=arm,  # type: ignore[arg-type]
+        held=held, units=units, revenue_cents=units * 220, margin_cents=units * 80, before_units=before,
+        before_revenue_cents=before * 200, price_before_cents=209, price_cents=209 if held else 229, currency="USD",
+        rules="r",
+    )  # fmt: skip
+
+
+def test_what_an_experiment_brought_is_told_of_all_and_by_side(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Items that sell as much as before, and 5 units more where a higher price is tried."""
+    some = [
+        measured(f"tea-{i}", held=i % 2 == 0, arm="up" if i % 4 < 2 else "down", before=20 + i % 7,
+               units=20 + i % 7 + i % 3 + (5 if i % 4 == 1 else 0))
+        for i in range(400)
+    ]  # fmt: skip
+    monkeypatch.setattr(price_experiment, "read", lambda _access: some)
+    told = json.loads(CliRunner().invoke(cli, ["prices", "effect", "--json"]).output)
+    assert (told["tried"], told["changed"]) == (200, 200)
+    by_arm = {each["arm"]: each for each in told["estimates"]}
+    assert by_arm["up"]["verdict"] == "pays"
+    assert by_arm["up"]["per_shopper"]["units"]["mean"] == pytest.approx(5, abs=0.5)
+    assert abs(by_arm["down"]["per_shopper"]["units"]["mean"]) < 0.5
+    shown = CliRunner().invoke(cli, ["prices", "effect"]).output
+    assert "beyond those that were to stay" in shown
+    assert "shopper" not in shown
+
+
+def test_an_experiment_without_measured_items_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(price_experiment, "read", lambda _access: [])
+    assert "Nothing is measured yet" in CliRunner().invoke(cli, ["prices", "effect"]).output

@@ -6,6 +6,7 @@ nothing contradicts itself, and one network serves items that sell one a day and
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -35,18 +36,20 @@ def demand(
     hidden: tuple[int, ...] = (64, 32),
     dropout: float = 0.1,
     ranges: Ranges = NONE,
+    horizons: Sequence[int] = HORIZONS,
 ) -> tuple[Any, Any]:
     """(network that is trained, network that is exported), sharing their weights.
 
-    ``x`` gives means and spreads; ``units_30d`` is the column of the units of 30 days. The first answers
-    [n, members, horizons, 6]; the second, with its ``ranges`` corrected, the outputs of the task.
+    ``x`` gives means and spreads; ``units_30d`` is the column of the units of 30 days; ``horizons``: days, ascending,
+    at most two. The first answers [n, members, horizons, 6]; the second, with its ``ranges`` corrected, the outputs of
+    the task.
     """
     import keras
 
     ops, layers = keras.ops, keras.layers
     inputs, row = scaled_row(x)
     bias = np.zeros(_HEADS, np.float32)
-    for h in range(len(HORIZONS)):
+    for h in range(len(horizons)):
         bias[h * NUMBERS : (h + 1) * NUMBERS] = 0.0, -0.8, -1.0, -1.4, -1.4, -0.5
     pace = layers.Lambda(lambda u: ops.maximum(u[:, units_30d], 1.0) * (7.0 / PACE_DAYS), name="pace")(inputs)
 
@@ -56,7 +59,7 @@ def demand(
         exponential = ops.exp(u)
         soft = ops.relu(ops.log(1.0 + exponential) - NOTHING)
         found, before = [], [0.0] * NUMBERS
-        for h in range(len(HORIZONS)):
+        for h in range(len(horizons)):
             at = h * NUMBERS
             total = [before[MEAN] + own * exponential[:, at]]
             step: Any = 0.0
@@ -84,7 +87,7 @@ def demand(
         steps = ops.clip((eights[:, :1] - at[:-1]) / np.diff(at), 0.0, 1.0)
         by = ops.matmul(steps, np.diff(factors.reshape(len(at), -1), axis=0)) + factors.reshape(len(at), -1)[:1]
         found = []
-        for h in range(len(HORIZONS)):
+        for h in range(len(horizons)):
             middle = mean_of[:, h, MIDDLE]
             found.append(mean_of[:, h, MEAN])
             for k in range(len(LEVELS)):
@@ -94,7 +97,7 @@ def demand(
 
     whole = layers.Lambda(corrected, name="corrected")([*found, pace])
     told = []
-    for h, days in enumerate(HORIZONS):
+    for h, days in enumerate(horizons):
         at_h = h * NUMBERS
         told.append(layers.Lambda(lambda v, p=at_h: v[:, p], name=f"units_{days}d")(whole))
         told.append(layers.Lambda(lambda v, p=at_h: v[:, p + 1 : p + NUMBERS], name=f"units_{days}d_quantiles")(whole))
