@@ -37,11 +37,36 @@ def measure(label: Floats, answer: Floats, levels: Sequence[float]) -> dict[str,
     }
 
 
+def over_time(label: Floats, answers: dict[str, Floats], at_ms: Ints) -> dict[str, Any]:
+    """By the moment of the rows, ascending: its day (``from``), how many rows, the mean of what came, and the mean of
+    what each said, a number or as many as it has quantiles.
+
+    >>> found = over_time(np.array([1.0, 3.0, 8.0]), {"ours": np.array([2.0, 2.0, 9.0])}, np.array([0, 0, 86_400_000]))
+    >>> found["from"], found["rows"], found["came"], found["said"]
+    (['1970-01-01', '1970-01-02'], [2, 1], [2.0, 8.0], {'ours': [2.0, 9.0]})
+    """
+    moments, place = np.unique(at_ms, return_inverse=True)
+    rows = np.bincount(place)
+
+    def mean(values: Floats) -> list[Any]:
+        total = np.zeros((len(moments), *values.shape[1:]))
+        np.add.at(total, place, values)
+        told: list[Any] = np.round(total / rows.reshape(-1, *[1] * (values.ndim - 1)), 3).tolist()
+        return told
+
+    return {
+        "from": [str(day) for day in moments.astype("datetime64[ms]").astype("datetime64[D]")],
+        "rows": rows.tolist(),
+        "came": mean(label),
+        "said": {name: mean(answer) for name, answer in answers.items()},
+    }
+
+
 def compare(
-    label: Floats, answers: dict[str, Floats], item: Ints, seed: int, levels: Sequence[float] = ()
+    label: Floats, answers: dict[str, Floats], item: Ints, at_ms: Ints, seed: int, levels: Sequence[float] = ()
 ) -> dict[str, Any]:
     """All models on the same rows: measures, and 95% intervals by redrawing whole items, of each and of ``ours - NAME``
-    (``spearman_95``, ``wape_95``). ``answers`` must hold ``ours``."""
+    (``spearman_95``, ``wape_95``); and what was said and came over time. ``answers`` must hold ``ours``."""
     points = {name: a if a.ndim == 1 else a[:, a.shape[1] // 2] for name, a in answers.items()}
     models = {name: measure(label, a, levels) for name, a in answers.items()}
     measures: dict[str, redraws.Measure] = {"wape_95": wape, "spearman_95": amounts.spearman}
@@ -49,4 +74,5 @@ def compare(
     return {
         "segments": {"all": {"models": models, **intervals}},
         "curves": {name: amounts.curves(label, a) for name, a in points.items()},
+        "over_time": over_time(label, answers, at_ms),
     }

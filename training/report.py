@@ -73,6 +73,8 @@ def page(card: Card, question: str) -> str:
                 block["tables"].append(_table(segment, m))
             if found.get("curves"):
                 block["pictures"].append(_curves(found["curves"]))
+            if found.get("over_time"):
+                block["pictures"].append(_over_time(found["over_time"]))
             if found.get("importance"):
                 block["pictures"].append(_importance(found["importance"], found.get("importance_of", "AUC")))
             blocks.append(block)
@@ -268,6 +270,25 @@ def _curves(found: dict[str, dict[str, list[list[float]]]]) -> str:
             axis.plot(ends, ends, color="#bbb", lw=0.8, zorder=0)
         axis.set(title=title, xlabel=x, ylabel=y)
     axes[0].legend(fontsize=8)
+    return _svg(figure)
+
+
+def _over_time(found: dict[str, Any]) -> str:
+    """What was foretold against what came, means by the day on which it was said; of quantiles a fan."""
+    figure = _figure(figsize=(11, 3.8))
+    axis, days = figure.subplots(), range(len(found["from"]))
+    for colour, (model, said) in zip(_COLOURS, found["said"].items(), strict=False):
+        ours, several = model == "ours", isinstance(said[0], list)
+        middle = [values[len(values) // 2] for values in said] if several else said
+        if ours and several:
+            for low, high, shade in ((0, -1, 0.12), (1, -2, 0.25)):
+                ends = [[values[k] for values in said] for k in (low, high)]
+                axis.fill_between(days, *ends, color=colour, alpha=shade, lw=0)
+        axis.plot(days, middle, color=colour, lw=2.2 if ours else 1.0, label=model)
+    axis.plot(days, found["came"], "o-", color="#222", lw=1.4, ms=3.5, label="came")
+    axis.set_xticks(list(days), found["from"], rotation=45, ha="right", fontsize=7)
+    axis.set(title="Foretold, and what came, by the day on which it was said: mean of all rows", ylim=(0, None))
+    axis.legend(fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
     return _svg(figure)
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from typing import Any
 
+import numpy as np
 import pytest
 
 from models.artifact import load_artifact
 from models.registry import SHIPPED, task
 from models.task import Task
 from training import report
+from training.demand import over_time
 from training.report import page
 
 
@@ -33,7 +35,7 @@ def test_a_report_shows_every_measured_number(each: Task, monkeypatch: pytest.Mo
         for sides in outputs.values():
             assert all(f"<td>{values['ece']:g}</td>" in text for values in sides.values())
     assert text.count("<svg") == ("levels" in card) + sum(
-        bool(found.get("curves")) + bool(found.get("importance"))
+        bool(found.get("curves")) + bool(found.get("over_time")) + bool(found.get("importance"))
         for answers in card["metrics"].values()
         for found in answers.values()
     )
@@ -47,7 +49,8 @@ def test_a_report_is_drawn_and_loads_nothing(each: Task) -> None:
     assert not re.search(r"""(?:src|href)\s*=\s*["']https?:""", text)
     assert "<script" not in text
     (drawn,) = (found for answers in card["metrics"].values() for found in answers.values())
-    assert text.count("<svg") == ("levels" in card) + bool(drawn.get("curves")) + bool(drawn.get("importance"))
+    pictures = ("curves", "over_time", "importance")
+    assert text.count("<svg") == ("levels" in card) + sum(bool(drawn.get(name)) for name in pictures)
     assert text.count("</svg>") == text.count("<svg")
 
 
@@ -70,6 +73,24 @@ def test_amounts_are_drawn_against_what_came(name: str, amounts: bool, monkeypat
     assert list(same.get_xdata()) == list(same.get_ydata())
     held = [value for each in models for value in (*each.get_xdata(), *each.get_ydata())]
     assert list(same.get_xdata()) == ([min(held), max(held)] if amounts else [0, 1])
+
+
+def test_what_was_foretold_is_drawn_against_what_came_over_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever stands in a card is a point of the picture, of ours with a fan."""
+    drawn: list[Any] = []
+    monkeypatch.setattr(report, "_svg", lambda figure: drawn.append(figure) or "<svg></svg>")
+    card = _short(task("sales"))
+    label, day = np.array([1.0, 3.0, 8.0]), np.array([0, 0, 7 * 86_400_000])
+    told = {"ours": np.outer(label, [0.2, 0.5, 1.0, 1.5, 3.0]), "ets": label * 2}
+    (answers,) = card["metrics"].values()
+    (found,) = answers.values()
+    found["over_time"] = over_time(label, told, day)
+    page(card, "?")
+    (axis,) = (axis for figure in drawn for axis in figure.axes if "what came, by the day" in axis.get_title())
+    lines = {line.get_label(): list(line.get_ydata()) for line in axis.lines}
+    assert lines == {"ours": [2.0, 8.0], "ets": [4.0, 16.0], "came": [2.0, 8.0]}
+    assert len(axis.collections) == 2
+    assert [text.get_text() for text in axis.get_xticklabels()] == ["1970-01-01", "1970-01-08"]
 
 
 def test_the_same_card_gives_the_same_page() -> None:

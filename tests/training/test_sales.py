@@ -150,7 +150,9 @@ def test_quantiles_and_errors_are_measured_by_item() -> None:
     found = measure(label, right, LEVELS)
     assert found["coverage"] == pytest.approx(0.9, abs=0.01)
     assert found["coverage_inner"] == pytest.approx(0.5, abs=0.02)
-    told = compare(label, {"ours": label, "other": label * 1.1}, np.arange(len(label)) // 100, 1)["segments"]["all"]
+    told = compare(
+        label, {"ours": label, "other": label * 1.1}, np.arange(len(label)) // 100, np.zeros(len(label), int), 1
+    )["segments"]["all"]
     assert told["models"]["ours"]["wape"] == 0
     assert told["models"]["other"]["wape"] == pytest.approx(0.1)
     assert told["wape_95"]["ours - other"] == pytest.approx((-0.1, -0.1))

@@ -157,11 +157,11 @@ def measured(job: Job, s: Shop, answers: dict[str, Rows32], champion: dict[str, 
                 if not some.any():
                     continue
                 there = {model: a[some] for model, a in beside.items()}
-                one = demand.compare(label[some], there, rows.shopper[some], job.seed, LEVELS)
+                one = demand.compare(label[some], there, rows.shopper[some], rows.at_ms[some], job.seed, LEVELS)
                 share = round(float(some.sum() / kinds["all"].sum()), 4)
                 told["segments"][name] = {**one["segments"]["all"], "share": share}
                 if name == "all":
-                    told["curves"] = one["curves"]
+                    told["curves"], told["over_time"] = one["curves"], one["over_time"]
             found[output] = told
     return found
 

@@ -169,7 +169,7 @@ def quantiles_of(boost: Boost, h: int, asked: Rows32) -> Floats:
 
 def measured(job: Job, s: Shop, answers: dict[str, Rows32], champion: dict[str, Any] | None) -> dict[str, Any]:
     """By output, ours beside others on the tested rows; points are also held against the middle quantile."""
-    theirs, item, found = baselines_of(job, s), s.table.rows.shopper[s.test], {}
+    theirs, found, rows = baselines_of(job, s), {}, s.table.rows.select(s.test)
     for h, days in enumerate(HORIZONS):
         label = s.came.value[s.test, h].astype(np.float64)
         for output in (f"units_{days}d", f"units_{days}d_quantiles"):
@@ -180,7 +180,7 @@ def measured(job: Job, s: Shop, answers: dict[str, Rows32], champion: dict[str, 
             if output.endswith("_quantiles"):
                 points = theirs[f"units_{days}d"]
                 beside |= {f"{name}_mean" if name in beside else name: a for name, a in points.items()}
-            found[output] = demand.compare(label, beside, item, job.seed, LEVELS)
+            found[output] = demand.compare(label, beside, rows.shopper, rows.at_ms, job.seed, LEVELS)
     return found
 
 
