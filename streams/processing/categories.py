@@ -69,9 +69,10 @@ class CategoryUnits:
         if day not in self._sums:
             sums = self._sums_of(day)
             self._sums[day] = sums, _Looked(sums, 1)
-            if len(self._sums) > MOST:
-                del self._sums[min(self._sums)]
-        return self._sums[day][1].of(code)[:, 0]
+        found = self._sums[day][1].of(code)[:, 0]
+        if len(self._sums) > MOST:  # the oldest may be the day that is asked for
+            del self._sums[min(self._sums)]
+        return found
 
     def _sums_of(self, day: int) -> Counter[int]:
         found = Counter(self._sums[day - 1][0]) if day - 1 in self._sums else Counter[int]()
@@ -93,9 +94,10 @@ class CategoryUnits:
                     for category, n in units.items():
                         found[category][age] += n
             self._weeks[day] = _Looked(found, WEEKS)
-            if len(self._weeks) > MOST:
-                del self._weeks[min(self._weeks)]
-        return self._weeks[day].of(code)
+        told = self._weeks[day].of(code)
+        if len(self._weeks) > MOST:
+            del self._weeks[min(self._weeks)]
+        return told
 
     def drain_changes(self, next_offset: int, today: int) -> dict[bytes, bytes | None]:
         """All of it, when it changed since this was last called, as a record of the feature table.
