@@ -6,8 +6,9 @@ stock, for what was sold out was not all that was wanted.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -61,7 +62,7 @@ def taught(s: Series, history: History, cut: int, seed: int, recovered: bool = F
     return Taught(rows, sold, weight / weight.mean())
 
 
-def network_of(of: Taught, seed: int, kept_in: Any, tell: Tell, stage: str) -> Any:
+def network_of(of: Taught, seed: int, kept_in: Path, tell: Tell, stage: str, levels: Sequence[float] = LEVELS) -> Any:
     """Trained; asks for rows without ``CODES``."""
     import tensorflow as tf
 
@@ -84,7 +85,7 @@ def network_of(of: Taught, seed: int, kept_in: Any, tell: Tell, stage: str) -> A
         root = tf.sqrt(tf.maximum(said[:, :, :, MEAN] / size[:, :, None], 1e-6))
         surprise = 2 * tf.reduce_sum(root + came[:, None] / root, axis=2)
         off = came[:, None, :, None] - said[:, :, :, QUANTILES] / size[:, :, None, None]
-        level = tf.constant(LEVELS, tf.float32)
+        level = tf.constant(levels, tf.float32)
         surprise += 2 * tf.reduce_sum(tf.maximum(level * off, (level - 1) * off), axis=(2, 3))
         return tf.reduce_mean(surprise * count)
 
