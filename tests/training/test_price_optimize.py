@@ -10,14 +10,14 @@ import pytest
 
 from models.registry import task
 from streams.columns.shopper_events import category_code
-from streams.decisions.price_optimize import WIDE
+from streams.decisions.price_optimize import WIDE, PricePolicy
 from streams.entities.item import ITEM
 from streams.processing.due import DuePoints
 from streams.processing.partition import PartitionProcessor
 from streams.processing.rules import Rules as StreamRules
 from streams.records.events import ClockTicked, OrderLine, OrderPlaced
 from streams.records.items import ItemListed, encode_item_record
-from streams.records.prices import PriceSuggested
+from streams.records.prices import PriceSuggested, PriceTested
 from streams.records.slices import Slice
 from tests.shoppers import DAY, HOUR, NOON
 from tests.training.test_sales import item_log, items_slice
@@ -219,3 +219,43 @@ def test_the_worker_suggests_a_price_of_an_item_with_a_cost_and_says_why_not_of_
     assert {one.why for one in said["other"]} == {"cost_unknown"}
     assert {one.why for one in said["free"]} == {"price_unknown"}
     assert all(one.to_cents is None for one in (*said["other"], *said["free"]))
+
+
+@pytest.mark.parametrize("cut", [1, 7])
+def test_the_worker_measures_items_of_an_experiment_however_the_log_is_cut(cut: int) -> None:
+    """What was sold in the 14 days after each entered, to the unit; both sides of the draw."""
+    rng, found, sold = np.random.default_rng(5), list[object](), dict[str, list[tuple[int, int]]]()
+    items = [f"tea-{i}" for i in range(6)]
+    for k in range(60):
+        for n, item in enumerate(items):
+            if rng.random() < 0.2:
+                continue  # a day on which nobody asks
+            at, units = NOON + k * DAY + n * HOUR // 6, int(rng.poisson(3)) + 1
+            sold.setdefault(item, []).append((at, units))
+            line = OrderLine(item_id=item, quantity=units, unit_price_cents=1009, category="unheard of")
+            found.append(placed(at, f"{item}-{k}", line))
+    log = item_log([*found, ClockTicked(event_time=NOON + 60 * DAY + HOUR)])
+    listed = [
+        ItemListed(event_id=f"l-{i}", item_id=i, event_time=NOON, unit_price_cents=1009, unit_cost_cents=700)
+        for i in items
+    ]
+    keys = [one.item_id.encode() for one in listed] + [None] * len(log)
+    values = [*map(encode_item_record, listed), *log]
+    rules = StreamRules(prices=PricePolicy(experiment="split"))
+    processor, tested = PartitionProcessor(ITEM, 0, rules, shipped(), partitions=1), list[PriceTested]()
+    for some in np.array_split(np.arange(len(values)), cut):
+        a, b = int(some[0]), int(some[-1]) + 1
+        applied = processor.apply(Slice("items", 0, range(a, b), [APPENDED_MS] * (b - a), keys[a:b], values[a:b]))
+        tested += [one for one in applied.outcomes if isinstance(one, PriceTested)]
+    assert {one.item_id for one in tested} == set(items)
+    assert len(tested) == len(items)
+    assert {one.held for one in tested} == {True, False}
+    for one in tested:
+        end = one.began_ms + 14 * DAY
+        assert one.units == sum(units for at, units in sold[one.item_id] if one.began_ms <= at < end)
+        assert one.before_units == sum(
+            units for at, units in sold[one.item_id] if one.began_ms - 14 * DAY <= at < one.began_ms
+        )
+        assert one.revenue_cents == one.units * 1009
+        assert one.margin_cents == one.units * 309
+        assert one.event_time_ms >= end
