@@ -78,7 +78,7 @@ def test_amounts_are_drawn_against_what_came(name: str, amounts: bool, monkeypat
 def test_what_was_foretold_is_drawn_against_what_came_over_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever stands in a card is a point of the picture, of ours with a fan."""
     drawn: list[Any] = []
-    monkeypatch.setattr(report, "_svg", lambda figure: drawn.append(figure) or "<svg></svg>")
+    monkeypatch.setattr(report, "_svg", lambda figure: drawn.append(figure) or "<svg></svg>")  # type: ignore[func-returns-value]
     card = _short(task("sales"))
     label, day = np.array([1.0, 3.0, 8.0]), np.array([0, 0, 7 * 86_400_000])
     told = {"ours": np.outer(label, [0.2, 0.5, 1.0, 1.5, 3.0]), "ets": label * 2}

@@ -17,6 +17,7 @@ import json
 import sys
 import tarfile
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ import numpy.typing as npt
 from rich.console import Console
 
 from training.baselines import boosting
-from training.checks.freshretail.network import Taught, network_of, said_by
+from training.checks.freshretail.network import SCHEDULE, Taught, network_of, said_by
 from training.checks.freshretail.rows import Rows
 from training.command import check_installed
 from training.progress import progress
@@ -46,7 +47,7 @@ FLAGS = (
     "is_schoolholiday", "is_holiday", "is_holiday_next2days", "promotion_currentweek", "promotion_lastweek", "rain",
     "temperature",
 )  # fmt: skip
-DRAWS, TREES = 1_000, 400
+DRAWS, TREES, EPOCHS = 1_000, 400, 24
 
 
 def read(package: Path) -> tuple[Ints, Ints, Floats, dict[str, Floats]]:
@@ -135,8 +136,10 @@ def main() -> None:
         answers = dict[str, Any]()
         teach = np.flatnonzero(at < cut)
         part = Rows(rows.x[teach], rows.series[teach], rows.day[teach], rows.names)
-        of = Taught(part, demand[place[teach]], np.ones(len(teach)))
-        network = network_of(of, options.seed, Path(kept), tell, "training", LEVELS)
+        # The network weighs rows by the root of their pace; what is left or lacking costs by the unit.
+        pace = rows.x[teach, rows.names.index("pace")].astype(np.float64)
+        of = Taught(part, demand[place[teach]], np.sqrt(pace / pace.mean()))
+        network = network_of(of, options.seed, Path(kept), tell, "training", LEVELS, replace(SCHEDULE, epochs=EPOCHS))
         tested = Rows(rows.x[test], rows.series[test], rows.day[test], rows.names)
         quantiles = said_by(network, tested)[1]
         for ratio in RATIOS:
@@ -147,9 +150,14 @@ def main() -> None:
                     demand[place[judged]], by_weekday(series, day, demand, place[judged], r, w), r
                 ).sum(),
             )
+            ours, beside = (
+                quantiles[:, LEVELS.index(ratio)],
+                trees(rows, demand, teach, judged, test, ratio, options.seed),
+            )
             answers = {
-                "ours": quantiles[:, LEVELS.index(ratio)],
-                "lightgbm": trees(rows, demand, teach, judged, test, ratio, options.seed),
+                "ours": ours,
+                "lightgbm": beside,
+                "mean of both": (ours + beside) / 2,
                 f"same weekday of {weeks} weeks": by_weekday(series, day, demand, place[test], ratio, weeks),
             }
             for line in compared(rows.series[test], demand[place[test]], answers, ratio, options.seed):

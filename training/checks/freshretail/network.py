@@ -62,7 +62,15 @@ def taught(s: Series, history: History, cut: int, seed: int, recovered: bool = F
     return Taught(rows, sold, weight / weight.mean())
 
 
-def network_of(of: Taught, seed: int, kept_in: Path, tell: Tell, stage: str, levels: Sequence[float] = LEVELS) -> Any:
+def network_of(
+    of: Taught,
+    seed: int,
+    kept_in: Path,
+    tell: Tell,
+    stage: str,
+    levels: Sequence[float] = LEVELS,
+    schedule: Schedule = SCHEDULE,
+) -> Any:
     """Trained; asks for rows without ``CODES``."""
     import tensorflow as tf
 
@@ -89,7 +97,7 @@ def network_of(of: Taught, seed: int, kept_in: Path, tell: Tell, stage: str, lev
         surprise += 2 * tf.reduce_sum(tf.maximum(level * off, (level - 1) * off), axis=(2, 3))
         return tf.reduce_mean(surprise * count)
 
-    fit(trained, drawn, loss, SCHEDULE, seed=seed, kept_in=kept_in, tell=tell, stage=stage)
+    fit(trained, drawn, loss, schedule, seed=seed, kept_in=kept_in, tell=tell, stage=stage)
     return answering
 
 
