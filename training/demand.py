@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from streams.features.kinds.decay import DAY_MS
 from training import amounts, redraws
 
 Floats = npt.NDArray[np.float64]
@@ -38,24 +39,24 @@ def measure(label: Floats, answer: Floats, levels: Sequence[float]) -> dict[str,
 
 
 def over_time(label: Floats, answers: dict[str, Floats], at_ms: Ints) -> dict[str, Any]:
-    """By the moment of the rows, ascending: its day (``from``), how many rows, the mean of what came, and the mean of
-    what each said, a number or as many as it has quantiles.
+    """By the day of the rows (UTC), ascending: the day (``from``), how many rows, the mean of what came, and the mean
+    of what each said, a number or as many as it has quantiles.
 
-    >>> found = over_time(np.array([1.0, 3.0, 8.0]), {"ours": np.array([2.0, 2.0, 9.0])}, np.array([0, 0, 86_400_000]))
+    >>> found = over_time(np.array([1.0, 3.0, 8.0]), {"ours": np.array([2.0, 2.0, 9.0])}, np.array([0, 9, 86_400_000]))
     >>> found["from"], found["rows"], found["came"], found["said"]
     (['1970-01-01', '1970-01-02'], [2, 1], [2.0, 8.0], {'ours': [2.0, 9.0]})
     """
-    moments, place = np.unique(at_ms, return_inverse=True)
+    days, place = np.unique(at_ms // DAY_MS, return_inverse=True)
     rows = np.bincount(place)
 
     def mean(values: Floats) -> list[Any]:
-        total = np.zeros((len(moments), *values.shape[1:]))
+        total = np.zeros((len(days), *values.shape[1:]))
         np.add.at(total, place, values)
-        told: list[Any] = np.round(total / rows.reshape(-1, *[1] * (values.ndim - 1)), 3).tolist()
+        told: list[Any] = np.round(total / rows.reshape(-1, *[1] * (values.ndim - 1)), 2).tolist()
         return told
 
     return {
-        "from": [str(day) for day in moments.astype("datetime64[ms]").astype("datetime64[D]")],
+        "from": [str(day) for day in days.astype("datetime64[D]")],
         "rows": rows.tolist(),
         "came": mean(label),
         "said": {name: mean(answer) for name, answer in answers.items()},
