@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import pairwise
 from typing import Any
 
@@ -114,11 +114,12 @@ class Topics:
     def extent(self, place: Place) -> tuple[int, int]:
         return 0, len(self.said[place[0]])
 
-    def between(self, place: Place, start: int, end: int) -> Iterator[Record]:
-        for offset in range(start, end):
-            self.read += 1
-            each = self.said[place[0]][offset]
-            yield Record(*place, offset, 0, each.item_id.encode(), msgspec.json.encode(each))
+    def together(self, spans: Mapping[Place, tuple[int, int]]) -> Iterator[Record]:
+        for place, (start, end) in spans.items():
+            for offset in range(start, end):
+                self.read += 1
+                each = self.said[place[0]][offset]
+                yield Record(*place, offset, 0, each.item_id.encode(), msgspec.json.encode(each))
 
 
 def test_topics_are_read_from_their_ends_as_far_as_they_must(monkeypatch: pytest.MonkeyPatch) -> None:
