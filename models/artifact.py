@@ -83,14 +83,7 @@ class Artifact:
     def files(self) -> dict[str, bytes]:
         """The artifact as its files."""
         golden = _packed(self.golden, self.answers)
-        # A line per entry: small, and two cards can be compared.
-        sealed = self.card | {"seal": _seal(self.card, golden)}
-        entries = (
-            f"  {json.dumps(key)}: {json.dumps(value, ensure_ascii=False, allow_nan=False)}"
-            for key, value in sealed.items()
-        )
-        card = "{\n" + ",\n".join(entries) + "\n}\n"
-        return {"model.onnx": self.model, "card.json": card.encode(), "golden.npz": golden}
+        return {"model.onnx": self.model, "card.json": sealed(self.card, golden), "golden.npz": golden}
 
     @property
     def version(self) -> str:
@@ -171,9 +164,18 @@ def _check_levels(levels: Any, task: Task, folder: str) -> None:
 FILES = ("model.onnx", "card.json", "golden.npz")
 
 
-def _seal(card: dict[str, Any], golden: bytes) -> str:
+def seal(card: dict[str, Any], golden: bytes) -> str:
     """Digest of what the card says and of the golden rows: neither changes unnoticed."""
     return hashlib.sha256(json.dumps(card, sort_keys=True).encode() + golden).hexdigest()
+
+
+def sealed(card: dict[str, Any], golden: bytes) -> bytes:
+    """A card as its file, with its seal. A line per entry: small, and two cards can be compared."""
+    entries = (
+        f"  {json.dumps(key)}: {json.dumps(value, ensure_ascii=False, allow_nan=False)}"
+        for key, value in (card | {"seal": seal(card, golden)}).items()
+    )
+    return ("{\n" + ",\n".join(entries) + "\n}\n").encode()
 
 
 def load_artifact(task: Task, folder: Path | None = None) -> Artifact:
@@ -227,7 +229,7 @@ def parse_artifact(task: Task, files: dict[str, bytes], folder: str) -> Artifact
         )
     if card["version"] != digest[:VERSION_DIGITS]:
         raise ArtifactError(f"{folder} calls itself {card['version']!r}, not {digest[:VERSION_DIGITS]!r}.")
-    if card.pop("seal", None) != _seal(card, files["golden.npz"]):
+    if card.pop("seal", None) != seal(card, files["golden.npz"]):
         raise ArtifactError(
             f"{folder}/card.json or golden.npz was changed after the model was proven: its seal is broken. "
             f"Train it anew: offerstream train {task.name}"

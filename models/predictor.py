@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,11 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from models.artifact import Artifact, ArtifactError
+from models.session import session
 from models.task import AtLeast, Taught
-
-# From its import on ONNX Runtime would report to its maker, and keep an id of the machine in the home.
-os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
-import onnxruntime as ort
 
 Answers = dict[str, npt.NDArray[np.float64]]
 #: Rows per ONNX run. Larger blocks gain nothing, and equal answers were proven up to here.
@@ -42,9 +38,8 @@ def apart(one: npt.NDArray[Any], other: npt.NDArray[Any]) -> float:
 class Predictor:
     """Scores rows with one artifact, which it proves before it is used: shapes, ranges, golden rows.
 
-    ``upstream`` are the predictors whose outputs it takes by address. One thread per run: measured fastest for slices
-    of a few hundred rows beside other work on the same core, and the answers of a row then do not depend on which
-    rows it stands with (a law over all tasks). Raises ``ArtifactError``.
+    ``upstream`` are the predictors whose outputs it takes by address. With one thread per run the answers of a row
+    do not depend on which rows it stands with (a law over all tasks). Raises ``ArtifactError``.
 
     ``prove`` is False for one that is still to tell its golden answers.
     """
@@ -56,14 +51,7 @@ class Predictor:
         self.outputs = artifact.task.outputs
         if {p.task: p.digest for p in self.upstream} != artifact.upstream:
             raise ArtifactError(f"The model of {self.task!r} was trained on outputs of other models than it is given.")
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
-        options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
-        options.log_severity_level = 3
-        try:
-            self._session = ort.InferenceSession(artifact.model, options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # ONNX Runtime raises a class of its own per kind of damage
-            raise ArtifactError(f"ONNX Runtime refuses the model of {self.task!r}: {error}") from error
+        self._session = session(artifact.model, self.task)
         inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
         if [i.name for i in inputs] != ["features"] or inputs[0].shape[1:] != [self.width]:
             found = ", ".join(f"{i.name} {i.shape}" for i in inputs)

@@ -1,15 +1,24 @@
 """Where versions of models are kept: a folder, or any URL that fsspec knows. A version, once there, never changes.
 
-``URL/TASK/VERSION/`` holds ``model.onnx``, ``card.json`` and ``golden.npz``.
+``URL/TASK/VERSION/`` holds ``model.onnx``, ``card.json`` and ``golden.npz``; ``URL/encoders/NAME/VERSION/`` the same of
+an encoder, and its tokenizer.
 """
 
 from __future__ import annotations
 
-from models.artifact import FILES, VERSION_DIGITS, Artifact, ArtifactError, load_artifact, parse_artifact
+from collections.abc import Sequence
+
+from models import encoder
+from models.artifact import FILES, VERSION_DIGITS, Artifact, ArtifactError, UnknownName, load_artifact, parse_artifact
+from models.encoder import EncoderArtifact
+from models.nearest import unknown as unknown_among
 from models.predictor import Predictor
 from models.registry import TASKS, unknown
 from models.registry import task as find
 from models.task import Output
+
+#: The folder of encoders, beside those of tasks.
+ENCODERS = "encoders"
 
 
 class Store:
@@ -31,11 +40,13 @@ class Store:
 
     def versions(self, task: str) -> list[str]:
         """The versions of a task that are kept, in order of their names."""
-        folder = f"{self._root}/{task}"
+        return [name for name in self._within(task) if self._files.exists(f"{self._root}/{task}/{name}/card.json")]
+
+    def _within(self, name: str) -> list[str]:
+        folder = f"{self._root}/{name}"
         if not self._files.isdir(folder):
             return []
-        found = (str(path).rstrip("/").rsplit("/", 1)[-1] for path in self._files.ls(folder, detail=False))
-        return sorted(name for name in found if self._files.exists(f"{folder}/{name}/card.json"))
+        return sorted(str(path).rstrip("/").rsplit("/", 1)[-1] for path in self._files.ls(folder, detail=False))
 
     def check(self) -> None:
         """Raises ``ArtifactError`` when nothing can be put there."""
@@ -56,31 +67,77 @@ class Store:
     def keep(self, task: str, artifact: Artifact) -> None:
         """Keep a version that was checked and proven when it was loaded. Raises ``ArtifactError``; the same version
         again is no error."""
-        folder, files = self._folder(task, artifact.version), artifact.files()
+        files = artifact.files()
+        if not self._write(task, artifact.version, files) and self._read(task, artifact.version, FILES) != files:
+            raise ArtifactError(
+                f"{self._folder(task, artifact.version)} exists with other bytes; versions never change."
+            )
+
+    def _write(self, name: str, version: str, files: dict[str, bytes]) -> bool:
+        """Whether a version had to be written: one that is there stays."""
+        folder = self._folder(name, version)
         try:
             if self._files.exists(f"{folder}/card.json"):
-                if any(self._files.cat_file(f"{folder}/{name}") != files[name] for name in FILES):
-                    raise ArtifactError(f"{folder} exists with other bytes; versions never change.")
-                return
+                return False
             self._files.makedirs(folder, exist_ok=True)
             # The card last: a version without one is not there yet.
-            for name in ("model.onnx", "golden.npz", "card.json"):
-                self._files.pipe_file(f"{folder}/{name}", files[name])
+            for each in sorted(files, key=lambda each: each == "card.json"):
+                self._files.pipe_file(f"{folder}/{each}", files[each])
         except OSError as error:
             raise ArtifactError(f"OFFERSTREAM_MODELS={self.url} does not take a version: {error}.") from error
+        return True
+
+    def _read(self, name: str, version: str, files: Sequence[str]) -> dict[str, bytes]:
+        folder = self._folder(name, version)
+        try:
+            return {each: bytes(self._files.cat_file(f"{folder}/{each}")) for each in files}
+        except OSError as error:
+            kept = ", ".join(self.versions(name)) or "none"
+            raise ArtifactError(f"{folder} cannot be read ({error}); versions of {name!r} there: {kept}.") from error
 
     def get(self, task: str, version: str) -> Artifact:
         """A version, checked against its card. Raises ``ArtifactError``."""
+        files = self._read(task, version, FILES)
         folder = self._folder(task, version)
-        try:
-            files = {name: bytes(self._files.cat_file(f"{folder}/{name}")) for name in FILES}
-        except OSError as error:
-            kept = ", ".join(self.versions(task)) or "none"
-            raise ArtifactError(f"{folder} cannot be read ({error}); versions of {task!r} there: {kept}.") from error
         artifact = parse_artifact(find(task), files, folder)
         if artifact.version != version:
             raise ArtifactError(f"{folder} holds version {artifact.version!r}.")
         return artifact
+
+    def encoders(self) -> list[str]:
+        """The names of the encoders that are kept."""
+        return [name for name in self._within(ENCODERS) if self.versions(f"{ENCODERS}/{name}")]
+
+    def encoder_versions(self, name: str) -> list[str]:
+        """The versions of an encoder that are kept. Raises ``UnknownName``."""
+        kept = self.encoders()
+        if name not in kept:
+            there = unknown_among("encoder", name, kept) if kept else f"There is no encoder {name!r}, nor any other."
+            raise UnknownName(f"{there} offerstream encoders add {name}")
+        return self.versions(f"{ENCODERS}/{name}")
+
+    def keep_encoder(self, artifact: EncoderArtifact) -> None:
+        """Keep an encoder that was proven. The same version again is no error, and leaves what is there: how long it
+        takes is measured, and comes out otherwise each time."""
+        self._write(f"{ENCODERS}/{artifact.name}", artifact.version, artifact.files())
+
+    def encoder(self, name: str, version: str | None = None) -> EncoderArtifact:
+        """A version of an encoder, by the start of its name, checked against its card; None where one alone is kept.
+        Raises ``ArtifactError``."""
+        kept = self.encoder_versions(name)
+        fits = [each for each in kept if each.startswith(version or "")]
+        if len(fits) != 1:
+            raise UnknownName(
+                f"{len(fits)} versions of encoder {name!r} start with {version or ''!r}: {', '.join(kept)}."
+            )
+        folder = f"{ENCODERS}/{name}"
+        card = encoder.CARD, encoder.GOLDEN, encoder.MODEL
+        tokenizer = f"{self._folder(folder, fits[0])}/{encoder.TOKENIZER}"
+        files = self._read(folder, fits[0], (*card, *((encoder.TOKENIZER,) if self._files.exists(tokenizer) else ())))
+        found = encoder.parse(name, files, self._folder(folder, fits[0]))
+        if found.version != fits[0]:
+            raise ArtifactError(f"{self._folder(folder, fits[0])} holds version {found.version!r}.")
+        return found
 
 
 class Shelf:

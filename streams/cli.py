@@ -114,6 +114,7 @@ COMMANDS = {
     "effect": "effect",
     "evaluate-policy": "evaluate_policy",
     "models": "models",
+    "encoders": "encoders",
     "train": "train",
     "report": "report",
     "bench": "bench",

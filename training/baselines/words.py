@@ -31,8 +31,19 @@ def machine(kind: str, texts: Sequence[str], label: npt.NDArray[Any], test: Sequ
 
 def chance(kind: str, texts: Sequence[str], label: Floats, test: Sequence[str], chinese: bool = False) -> Floats:
     """[n] how likely a logistic regression (C = 10) finds each text of ``test`` positive."""
+    learned, asked = tfidf(kind, texts, test, chinese)
+    return regression(learned, label > 0.5, asked)
+
+
+def tfidf(kind: str, texts: Sequence[str], test: Sequence[str], chinese: bool = False) -> tuple[Any, Any]:
+    """(rows of ``texts``, rows of ``test``), sparse, by the words of ``texts``."""
+    vectors = _vectors(kind, chinese)
+    return vectors.fit_transform(texts), vectors.transform(test)
+
+
+def regression(learned: Any, positive: npt.NDArray[np.bool_], asked: Any) -> Floats:
+    """[n] how likely a logistic regression (C = 10) finds each row of ``asked``."""
     from sklearn.linear_model import LogisticRegression
 
-    vectors = _vectors(kind, chinese)
-    found = LogisticRegression(C=10.0, max_iter=300).fit(vectors.fit_transform(texts), label > 0.5)
-    return np.asarray(found.predict_proba(vectors.transform(test))[:, 1], np.float64)
+    found = LogisticRegression(C=10.0, max_iter=300).fit(learned, positive)
+    return np.asarray(found.predict_proba(asked)[:, 1], np.float64)

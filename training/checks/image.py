@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -38,6 +38,8 @@ from training.tasks.image import (
     taught,
 )
 from training.times import parse_time
+
+Ints: TypeAlias = npt.NDArray[np.int64]
 
 
 class Set(NamedTuple):
@@ -88,15 +90,9 @@ def measure(name: str, data: Path | None, seed: int, validate: bool) -> dict[str
 
     told, _ = of_name(name, data, Settings(), "item").load(Path("build/training"), lambda n: tell("reading", n))
     shown = pictures(told)
-    before = shown.found.at_ms < parse_time(how.cut)
-    names = names_of(shown.found.label[before], MOST_CLASSES, LEAST_PICTURES)
-    place = {each: i for i, each in enumerate(names)}
-    label = np.array([place.get(each, -1) for each in shown.found.label.tolist()], np.int64)
-    teach, test = np.flatnonzero(before & (label >= 0)), np.flatnonzero(~before)
-    held = len(teach) - int(len(teach) * VALIDATION_SHARE)
+    names, label, teach, choose, test = divided(shown, how.cut)
     if validate:
-        test = teach[held:]
-    teach = teach[:held]
+        test = choose
     seen, wanted = _points(shown, teach), targets(label[teach], shown.parent[teach], len(names))
     cpu = time.process_time()
     with tempfile.TemporaryDirectory() as kept_in:
@@ -121,6 +117,18 @@ def measure(name: str, data: Path | None, seed: int, validate: bool) -> dict[str
     above = dict(zip(label[teach].tolist(), shown.parent[teach].tolist(), strict=True))
     coarse = [above[int(a)] == above.get(int(b)) for a, b in zip(said, truth, strict=True)]
     return found | {"right_coarse": _share(np.array(coarse)), "seconds": round(time.monotonic() - began)}
+
+
+def divided(shown: Shown, cut: str) -> tuple[list[str], Ints, Ints, Ints, Ints]:
+    """(classes, [n] the place of each picture's, and which pictures teach, which tenth of those before the cut chooses,
+    which test)."""
+    before = shown.found.at_ms < parse_time(cut)
+    names = names_of(shown.found.label[before], MOST_CLASSES, LEAST_PICTURES)
+    place = {each: i for i, each in enumerate(names)}
+    label = np.array([place.get(each, -1) for each in shown.found.label.tolist()], np.int64)
+    teach = np.flatnonzero(before & (label >= 0))
+    held = len(teach) - int(len(teach) * VALIDATION_SHARE)
+    return names, label, teach[:held], teach[held:], np.flatnonzero(~before)
 
 
 def _points(shown: Shown, places: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:

@@ -165,8 +165,7 @@ def boosted(graded: Graded, index: Index, fold: npt.NDArray[np.int64], seed: int
             index.weigh([replace(f, weight=float(f == field)) for f in FIELDS], SATURATION)
             by_field.append(scored(graded, index))
     index.weigh(FIELDS, SATURATION)
-    best = {q: sorted(s, key=lambda item: (-s[item], item))[:DEPTH] for q, s in whole.items()}
-    items = {q: list(dict.fromkeys([*best[q], *sorted(graded.grades[q])])) for q in graded.queries}
+    items = reranked(whole, graded.grades)
     seen = {
         q: features(index, whole[q], [each[q] for each in by_field], q, items[q], graded.products)
         for q in graded.queries
@@ -186,22 +185,45 @@ def boosted(graded: Graded, index: Index, fold: npt.NDArray[np.int64], seed: int
         trees = lightgbm.train(how, lightgbm.Dataset(np.concatenate(x), y, group=[len(e) for e in x]), 120)
         for query in (q for q, f in zip(graded.queries, fold, strict=True) if f == k):
             said = np.asarray(trees.predict(seen[query]), np.float64)
-            said = (said - said.mean()) / (said.std() + 1e-9)
-            plain = np.array([whole[query].get(item, 0.0) for item in items[query]])
             for share, into in zip(BLENDS, blended, strict=True):
-                mixed = plain / max(plain.max(), 1e-9) + share * said
-                # What stands behind the best DEPTH is not re-ranked, and first it must not come.
-                low = mixed.min() - 1
-                into[query] = {item: float(v - low) for item, v in zip(items[query], mixed, strict=True)}
-                for item in set(items[query]) - set(best[query]):
-                    into[query].setdefault(item, 0.0)
+                into[query] = mixed(whole[query], items[query], said, share)
     return list(blended)
+
+
+def mixed(whole: Mapping[str, float], items: Sequence[str], said: Floats, share: float) -> dict[str, float]:
+    """BM25F's scores of some items, each by the highest, and what else is ``said`` of them, standardized and weighted;
+    all above 0."""
+    plain = np.array([whole.get(item, 0.0) for item in items])
+    both = plain / max(plain.max(), 1e-9) + share * (said - said.mean()) / (said.std() + 1e-9)
+    return dict(zip(items, (both - both.min() + 1).tolist(), strict=True))
+
+
+def reranked(whole: Scored, grades: Mapping[str, Mapping[str, int]]) -> dict[str, list[str]]:
+    """By query, the items that are scored anew: the best ``DEPTH``, and the graded ones."""
+    best = {q: sorted(s, key=lambda item: (-s[item], item))[:DEPTH] for q, s in whole.items()}
+    return {q: list(dict.fromkeys([*best[q], *sorted(grades[q])])) for q in whole}
 
 
 def only_best(found: Scored, whole: Scored) -> Scored:
     """Scores of those alone that stand among BM25F's best ``DEPTH``."""
     kept = {q: sorted(s, key=lambda item: (-s[item], item))[:DEPTH] for q, s in whole.items()}
     return {query: {item: found[query][item] for item in kept[query]} for query in kept}
+
+
+def remeasured(graded: Graded, found: Scored, whole: Scored) -> Floats:
+    """[queries, 3] as ``measured``, of what scores BM25F's best ``DEPTH`` and all graded products anew."""
+    first, among = measured(graded, only_best(found, whole)), measured(graded, found)
+    return np.column_stack([first[:, 0], among[:, 1], first[:, 2]])
+
+
+def gridded(graded: Graded, index: Index, fold: npt.NDArray[np.int64]) -> Floats:
+    """[queries, 3] of BM25F with weights chosen in folds; the index is left with those that ship."""
+    grid = []
+    for title, attributes, length, saturation in GRID:
+        index.weigh(fields(title, attributes, length), saturation)
+        grid.append(measured(graded, scored(graded, index)))
+    index.weigh(FIELDS, SATURATION)
+    return chosen(grid, fold)
 
 
 def main() -> None:
@@ -222,20 +244,14 @@ def main() -> None:
     began = time.perf_counter()
     scored(graded, index)
     spent = (time.perf_counter() - began) / len(graded.queries)
-    grid = []
-    for title, attributes, length, saturation in GRID:
-        index.weigh(fields(title, attributes, length), saturation)
-        grid.append(measured(graded, scored(graded, index)))
-    index.weigh(FIELDS, SATURATION)
-    best = chosen(grid, fold)
+    best = gridded(graded, index, fold)
     say("BM25F, weights chosen in folds", best)
     say("BM25F as it ships", measured(graded, whole), best)
     say("the same, words with their plural", measured(graded, scored(graded, plain, unstemmed)), best)
     plain.weigh(fields(1.0, 1.0, 0.9), SATURATION)
     say("the same, all fields alike", measured(graded, scored(graded, plain, unstemmed)), best)
     for share, found in zip(BLENDS, boosted(graded, index, fold, given.seed), strict=True):
-        first, among = measured(graded, only_best(found, whole)), measured(graded, found)
-        say(f"BM25F + {share:g} LightGBM", np.column_stack([first[:, 0], among[:, 1], first[:, 2]]), best)
+        say(f"BM25F + {share:g} LightGBM", remeasured(graded, found, whole), best)
     print(json.dumps({"products": len(index), "milliseconds_a_query": round(spent * 1000, 2)}))
 
 

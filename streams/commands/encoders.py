@@ -1,0 +1,78 @@
+"""``offerstream encoders``: pre-trained encoders, brought by a package or a folder, proven and kept beside models."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from streams.commands.common import JSON, TEXT
+from streams.commands.groups import Group
+from streams.settings import Settings
+from streams.terminal import print_rows
+
+
+@click.group(cls=Group)
+def encoders() -> None:
+    """Pre-trained encoders of texts and pictures: teachers, whose vectors checks and training take.
+
+    Kept in OFFERSTREAM_MODELS, beside versions of models. A version is named by a digest of graph, tokenizer and
+    declaration together, and never changes.
+    """
+
+
+@encoders.command("add")
+@click.argument("source", type=TEXT, metavar="FOLDER|NAME")
+def encoders_add(source: str) -> None:
+    """Prove an encoder and keep it. FOLDER holds encoder.toml and the files that it names; NAME is one of those that
+    come in packages: minilm, use-multilingual, lite0 (pip install 'offerstream[encoders]').
+
+    Refused are an encoder without a licence, and one that fails, says the same of everything, or says something else in
+    another order.
+    """
+    from models.artifact import UnknownName
+    from models.encoder import of_folder
+    from models.nearest import unknown
+    from models.store import Store
+    from training.pretrained import PRETRAINED
+
+    if Path(source).is_dir():
+        found = of_folder(Path(source))
+    elif source in PRETRAINED:
+        found = PRETRAINED[source]()
+    else:
+        raise UnknownName(f"{source} is no folder. {unknown('packaged encoder', source, PRETRAINED)}")
+    Store(Settings.from_environment().models).keep_encoder(found)
+    spent = ", ".join(f"{what} {ms:g} ms" for what, ms in found.card["milliseconds"].items())
+    click.echo(
+        f"{found.name} {found.version}: {found.card['width']} numbers, {found.declaration.licence}. {spent} here."
+    )
+
+
+@encoders.command("list")
+@JSON
+def encoders_list(as_json: bool) -> None:
+    """Print every version of every encoder that is kept."""
+    from models.store import Store
+
+    store = Store(Settings.from_environment().models)
+    rows = []
+    for name in store.encoders():
+        for version in store.encoder_versions(name):
+            found = store.encoder(name, version)
+            takes = "text" if found.declaration.text else "image"
+            rows.append(
+                (name, version, takes, str(found.card["width"]), found.declaration.licence, found.declaration.source)
+            )
+    print_rows(("encoder", "version", "takes", "width", "licence", "from"), rows, as_json)
+
+
+@encoders.command("show")
+@click.argument("name", type=TEXT)
+@click.argument("version", required=False, type=TEXT)
+def encoders_show(name: str, version: str | None) -> None:
+    """Print the card of an encoder; VERSION, or its start, where several are kept."""
+    from models.store import Store
+
+    click.echo(json.dumps(Store(Settings.from_environment().models).encoder(name, version).card, indent=2))

@@ -1,0 +1,71 @@
+"""Search: likeness of query and product beside BM25F's score."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from models.encoder import Encoder
+from streams.search.index import Document
+from training.checks.search import (
+    Floats,
+    Graded,
+    Scored,
+    chosen,
+    folds,
+    gridded,
+    measured,
+    mixed,
+    remeasured,
+    reranked,
+    scored,
+    told,
+)
+
+#: How much likeness counts beside BM25F's score, each scaled within its query.
+BLENDS = (0.0, 0.05, 0.1, 0.2, 0.3, 0.5, 1.0)
+
+
+def said(document: Document) -> str:
+    """What an encoder reads of a product."""
+    return "\n".join(text for text in (document.title, document.description) if text)
+
+
+def likeness(graded: Graded, items: dict[str, list[str]], encoder: Encoder) -> dict[str, Floats]:
+    """By query, the cosine of each of its items."""
+    needed = sorted({item for some in items.values() for item in some})
+    place = {item: i for i, item in enumerate(needed)}
+    products = encoder.texts([said(graded.products[item]) for item in needed])
+    queries = encoder.texts(list(items))
+    return {
+        query: (products[[place[item] for item in some]] @ asked).astype(np.float64)
+        for (query, some), asked in zip(items.items(), queries, strict=True)
+    }
+
+
+def rankings(folder: Path, encoder: Encoder, seed: int) -> Iterator[dict[str, Any]]:
+    """BM25F as it ships, each blend, likeness alone of what BM25F finds, and the blend that folds choose."""
+    graded = Graded(folder / "chorus_icecat")
+    index, fold = graded.index(), folds(len(graded.queries), seed)
+    best, whole = gridded(graded, index, fold), scored(graded, index)
+    items = reranked(whole, graded.grades)
+    like = likeness(graded, items, encoder)
+
+    def say(name: str, found: Floats) -> dict[str, Any]:
+        return {"encoder": encoder.name} | told(name, found, best, seed)
+
+    yield say("BM25F as it ships", measured(graded, whole))
+    blends = []
+    for share in BLENDS:
+        blends.append(_of(graded, whole, {q: mixed(whole[q], items[q], like[q], share) for q in items}))
+        yield say(f"BM25F + {share:g} likeness", blends[-1])
+    alone = {q: dict(zip(items[q], (like[q] + 2).tolist(), strict=True)) for q in items}
+    yield say("likeness alone, of BM25F's best 100", _of(graded, whole, alone))
+    yield say("BM25F + likeness, its weight chosen in folds", chosen(blends, fold))
+
+
+def _of(graded: Graded, whole: Scored, found: Scored) -> Floats:
+    return remeasured(graded, found, whole)
