@@ -45,7 +45,7 @@ train: $(VENV)/.dev ## Train the package's own models and the demo's anew; DATA=
 
 lock: $(VENV)/.dev ## Resolve the newest versions that pyproject.toml admits, with the hashes of every file
 	$(LOCK) --extra kafka --extra data -o requirements.lock
-	$(LOCK) --all-extras -o requirements-dev.lock
+	$(LOCK) --extra kafka --extra data --extra train --extra dask --extra dev -o requirements-dev.lock
 
 clean: ## Remove what was built and installed
 	rm -rf $(VENV) build
