@@ -162,7 +162,7 @@ class Encoder:
         self._session = session(artifact.model, declared.name)
         inputs = {each.name: each for each in self._session.get_inputs()}
         if declared.text:
-            self._tokens = reader(declared.text.tokenizer, artifact.tokenizer, declared.text.max_tokens)
+            self.tokens = reader(declared.text.tokenizer, artifact.tokenizer, declared.text.max_tokens)
             wanted = [each for each in (declared.text.ids, declared.text.mask, declared.text.types) if each]
         else:
             assert declared.image
@@ -178,15 +178,11 @@ class Encoder:
         if prove:
             self._prove()
 
-    def tokens(self, text: str) -> list[int]:
-        """What an encoder of texts reads of one."""
-        return self._tokens(text)
-
     def texts(self, texts: Sequence[str]) -> Vectors:
         """[n, width] of each text; 0 everywhere of one without tokens."""
         if not self._declared.text:
             raise ValueError(f"{self.name!r} encodes pictures.")
-        found = [self._of_tokens(self._tokens(text)) for text in texts]
+        found = [self._of_tokens(self.tokens(text)) for text in texts]
         some = next((each for each in found if each is not None), None)
         width = len(some) if some is not None else int(self.artifact.card["width"])
         return np.array([np.zeros(width) if each is None else each for each in found], np.float32).reshape(-1, width)
@@ -205,7 +201,7 @@ class Encoder:
         """What it answers of what every encoder is proven on."""
         if not self._declared.text:
             return {"vectors": self.pictures(golden_pictures())}
-        tokens = [self._tokens(text) for text in TEXTS]
+        tokens = [self.tokens(text) for text in TEXTS]
         flat = np.array([token for each in tokens for token in each], np.int64)
         return {"vectors": self.texts(TEXTS), "tokens": flat, "lengths": np.array([len(each) for each in tokens])}
 

@@ -6,11 +6,14 @@ import json
 from pathlib import Path
 
 import click
+import msgspec
 
 from streams.commands.common import JSON, TEXT
 from streams.commands.groups import Group
+from streams.outside.lines import Lines
+from streams.records.items import CatalogRecord, item_decoder
 from streams.settings import Settings
-from streams.terminal import print_rows
+from streams.terminal import console, print_rows
 
 
 @click.group(cls=Group)
@@ -48,6 +51,45 @@ def encoders_add(source: str) -> None:
     click.echo(
         f"{found.name} {found.version}: {found.card['width']} numbers, {found.declaration.licence}. {spent} here."
     )
+
+
+@encoders.command("distill")
+@click.argument("teacher", type=TEXT)
+@click.argument("file")
+@click.option("--name", type=TEXT, required=True, help="What the small encoder is called.")
+@click.option("--version", type=TEXT, help="Of the teacher, or its start, where several are kept.")
+def encoders_distill(teacher: str, file: str, name: str, version: str | None) -> None:
+    """Teach a small encoder what texts are alike to a large one that is kept, and keep it too.
+
+    FILE has records item_listed and item_changed with a title, one JSON object per line, gzip or not; - is standard
+    input. The small encoder is a table with a row per token of these texts, at most 0.8 MB and the teacher's tokenizer,
+    and answers within some 0.1 ms. It has the teacher's licence.
+    """
+    from models.encoder import Encoder
+    from models.store import Store
+    from training.pretrained.student import distilled
+    from training.progress import progress
+
+    store = Store(Settings.from_environment().models)
+    large = Encoder(store.encoder(teacher, version))
+    with progress(console) as tell:
+        found = distilled(large, _texts(file), name, tell=tell)
+    store.keep_encoder(found)
+    click.echo(f"{found.name} {found.version}: {found.card['width']} numbers. {found.declaration.limits}")
+
+
+def _texts(file: str) -> list[str]:
+    """Titles of a catalogue's records, each also with the description. Other lines are passed over."""
+    found = []
+    with Lines(file) as lines:
+        for _, line in lines:
+            try:
+                record = item_decoder.decode(line)
+            except (msgspec.MsgspecError, UnicodeError, RecursionError):
+                continue
+            if isinstance(record, CatalogRecord) and record.title:
+                found += [record.title, *([f"{record.title}\n{record.description}"] if record.description else [])]
+    return found
 
 
 @encoders.command("list")

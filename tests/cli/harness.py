@@ -26,6 +26,8 @@ GIVEN = {
     "pool": "spring",
     "key": "s1",
     "task": "churn",
+    "teacher": "minilm",
+    "name": "small",
     "version": "v",
     "one": "v",
     "other": "v",

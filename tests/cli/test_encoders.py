@@ -36,6 +36,18 @@ def test_a_folder_is_added_listed_and_shown(tmp_path: Path) -> None:
     assert set(card["milliseconds"]) == {"query", "longest"}
 
 
+def test_a_small_one_learns_of_a_catalogue(tmp_path: Path) -> None:
+    run("add", str(folder(tmp_path / "brought")))
+    words = ["red", "tea", "cup", "unread", "s", "2", "cups"]
+    titles = [f"{a} {b} {c}" for a in words for b in words for c in words]
+    listed = {"type": "item_listed", "event_time": 1, "description": "red"}
+    lines = [json.dumps(listed | {"event_id": str(i), "item_id": str(i), "title": t}) for i, t in enumerate(titles)]
+    (tmp_path / "items.jsonl").write_text("\n".join([*lines, "no json"]))
+    taught = run("distill", "tiny", str(tmp_path / "items.jsonl"), "--name", "small")
+    assert taught.output.splitlines()[-1].startswith("small ")
+    assert {row["encoder"] for row in json.loads(run("list", "--json").output)} == {"tiny", "small"}
+
+
 def test_what_states_no_licence_is_not_kept(tmp_path: Path) -> None:
     found = run("add", str(folder(tmp_path / "brought", DECLARED | {"licence": "unknown"})))
     assert isinstance(found.exception, ArtifactError)

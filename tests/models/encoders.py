@@ -12,7 +12,7 @@ import numpy as np
 from onnx import TensorProto, helper, numpy_helper
 
 VOCABULARY = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "red", "tea", "cup", "un", "##read", "##s", "s", "茶", ",", "2")
-WORDPIECE = {
+WORDPIECE: dict[str, Any] = {
     "version": "1.0",
     "truncation": {"max_length": 4, "strategy": "LongestFirst", "stride": 0, "direction": "Right"},
     "padding": None,
@@ -80,8 +80,8 @@ def texts(*more: Any, seed: int = 0, last: str = "looked", vocabulary: int = len
     inputs: dict[str, tuple[Any, list[Any]]] = {
         name: (TensorProto.INT64, [1, "t"]) for name in ("input_ids", "attention_mask")
     }
-    table = np.random.default_rng(seed).normal(size=(vocabulary, 6)).astype(np.float32)
-    return model(nodes, inputs, "hidden", 3, table=table, **numbers)
+    drawn = np.random.default_rng(seed).normal(size=(vocabulary, 6)).astype(np.float32)
+    return model(nodes, inputs, "hidden", 3, **({"table": drawn} | numbers))
 
 
 def sees() -> bytes:

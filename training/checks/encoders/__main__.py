@@ -1,9 +1,9 @@
 """``python -m training.checks.encoders PART --data DIR``: what a pre-trained encoder adds to what ships and to
 its strongest baseline, by the splits and metrics of those.
 
-``search``: graded queries of Chorus/Icecat (``training.checks.search``). ``sentiment``: reviews after the cut, by many
-labels and few. ``image``: Grocery Store on its own lists. The encoder is one that
-``offerstream encoders add`` kept. A JSON object per line.
+``search``: graded queries of Chorus/Icecat (``training.checks.search``). ``student``: the same, by a small encoder that
+learned of it. ``sentiment``: reviews after the cut, by many labels and few. ``image``: Grocery Store on its own lists.
+The encoder is one that ``offerstream encoders add`` kept. A JSON object per line.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from training.checks.encoders import image, search, sentiment
 #: Part → the encoder that it takes where none is named, and what it measures.
 PARTS: dict[str, tuple[str, Callable[[Path, Encoder, int], Iterator[dict[str, Any]]]]] = {
     "search": ("minilm", search.rankings),
+    "student": ("minilm", search.of_student),
     "sentiment": ("use-multilingual", sentiment.judged_by),
     "image": ("lite0", image.shown_by),
 }

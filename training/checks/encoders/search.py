@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from models.encoder import Encoder
+from models.encoder import MODEL, TOKENIZER, Encoder
 from streams.search.index import Document
 from training.checks.search import (
     Floats,
@@ -24,6 +24,7 @@ from training.checks.search import (
     scored,
     told,
 )
+from training.pretrained.student import distilled
 
 #: How much likeness counts beside BM25F's score, each scaled within its query.
 BLENDS = (0.0, 0.05, 0.1, 0.2, 0.3, 0.5, 1.0)
@@ -44,6 +45,21 @@ def likeness(graded: Graded, items: dict[str, list[str]], encoder: Encoder) -> d
         query: (products[[place[item] for item in some]] @ asked).astype(np.float64)
         for (query, some), asked in zip(items.items(), queries, strict=True)
     }
+
+
+def of_student(folder: Path, encoder: Encoder, seed: int) -> Iterator[dict[str, Any]]:
+    """The same by a small encoder that learned of this one, on the catalogue alone: no query, no grade."""
+    graded = Graded(folder / "chorus_icecat")
+    texts = [text for found in graded.products.values() for text in (found.title, said(found)) if text]
+    student = Encoder(distilled(encoder, texts, f"{encoder.name}-small", seed=seed))
+    declaration, files = student.artifact.declaration, student.artifact.files()
+    yield {
+        "encoder": student.name,
+        "bytes": {name: len(files[name]) for name in (MODEL, TOKENIZER)},
+        "milliseconds": student.artifact.card["milliseconds"],
+        "limits": declaration.limits,
+    }
+    yield from rankings(folder, student, seed)
 
 
 def rankings(folder: Path, encoder: Encoder, seed: int) -> Iterator[dict[str, Any]]:
