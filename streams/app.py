@@ -16,6 +16,7 @@ from streams.agents.budgets import Budgets
 from streams.agents.carrier import Carrier
 from streams.agents.durability import Durability
 from streams.agents.entity_log import EntityLog
+from streams.agents.likeness import Likeness
 from streams.agents.searching import Searching, tell
 from streams.announce import Announcer
 from streams.campaign_book import CampaignBook
@@ -66,9 +67,10 @@ def create_app(
     kafka: KafkaWatch,
     on_step: Callable[[str], None] | None = None,
     announcer: Announcer | None = None,
+    likeness: Likeness | None = None,
 ) -> Worker:
     """Compose a worker for these entities. ``on_step`` is told each step of a flush, ``announcer`` what
-    comes of the records."""
+    comes of the records. ``likeness``: what counts in searches over HTTP as well."""
     partitions = kafka.partitions
     app = App(
         settings.app_id,
@@ -132,7 +134,7 @@ def create_app(
     durability = Durability(logs, writer, metrics, owns, confirm)
     silent = announcer or Announcer(0, lambda _line: None)
     held = logs[topics[SHOPPER.name]].processors if topics[SHOPPER.name] in logs else {}
-    searching = Searching(sought, writer, metrics, settings.rules().publish_from_ms, held)
+    searching = Searching(sought, writer, metrics, settings.rules().publish_from_ms, held, likeness)
     while searching.follow():
         pass  # What is listed is found from the start.
     worker = Worker(app, logs, durability, writer, silent, control, campaigns, searching, kafka, metrics, settings)

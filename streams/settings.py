@@ -100,6 +100,13 @@ class Settings:
     entities: Annotated[
         str, _says("What the worker keeps, by name: shopper, item, campaign. Without item, no catalogue is read.")
     ] = "shopper item campaign"
+    search_encoder: Annotated[
+        str,
+        _says(
+            "An encoder of texts that `offerstream encoders` keeps, NAME or NAME@VERSION, whose likeness counts in "
+            "/search; none when empty."
+        ),
+    ] = ""
     host: Annotated[
         Name,
         _says(

@@ -3,7 +3,7 @@ whatever was told. No data of shoppers is shown."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from ipaddress import ip_address
 
@@ -58,7 +58,7 @@ async def serve(
     port: int,
     metrics: Metrics,
     health: Callable[[], Health],
-    search: Callable[[str, int, str | None], object],
+    search: Callable[[str, int, str | None], Awaitable[object]],
 ) -> int:
     """Start serving; returns the port. ``search``: what a query finds, at most so many items, for a shopper, as what
     JSON is made of. Raises ``OSError`` when the address is taken."""
@@ -81,7 +81,8 @@ async def serve(
             query, n, shopper = _asked(request)
         except ValueError as error:
             return _refused(400, str(error))
-        return web.Response(body=msgspec.json.encode(search(query, n, shopper)), content_type="application/json")
+        found = await search(query, n, shopper)
+        return web.Response(body=msgspec.json.encode(found), content_type="application/json")
 
     application = web.Application()
     application.add_routes([web.get("/metrics", show_metrics), web.get("/live", live), web.get("/ready", ready)])

@@ -19,8 +19,10 @@ from typing import IO, Any
 import faust
 
 from models.artifact import ArtifactError
+from models.encoder import Encoder
 from models.store import Shelf, Store
 from streams.admin import create
+from streams.agents.likeness import Likeness
 from streams.announce import Announcer
 from streams.app import create_app
 from streams.campaign_book import BOARD as CAMPAIGNS
@@ -67,6 +69,7 @@ def run(settings: Settings, loglevel: str = "WARNING", on_step: Callable[[str], 
     held = _own_folder(settings.data_dir)  # Until this process ends, however it does.
     settings.access.require(KAFKA_PATIENCE_SECONDS)
     app_id = settings.app_id
+    likeness = _likeness(settings)
     created = create(settings.access, contents.topics(app_id), settings.partitions, settings.replication)
     if created:
         log.warning("Created %s", ", ".join(created))
@@ -87,7 +90,7 @@ def run(settings: Settings, loglevel: str = "WARNING", on_step: Callable[[str], 
     kafka.start()
     # Who wants to read of errors only, wants to read of nothing else.
     announcer = Announcer(settings.announce_seconds, _nobody if loglevel == "ERROR" else _say)
-    worker = create_app(settings, entities, shelf, control, campaigns, sought, kafka, on_step, announcer)
+    worker = create_app(settings, entities, shelf, control, campaigns, sought, kafka, on_step, announcer, likeness)
     gc.freeze()  # What lives for ever is looked through no more; stores collect when they are closed.
     gc.set_threshold(*COLLECTED_AFTER)
     process = Process(
@@ -107,6 +110,8 @@ def run(settings: Settings, loglevel: str = "WARNING", on_step: Callable[[str], 
         campaigns.stop()
         sought.stop()
         kafka.stop()
+        if likeness is not None:
+            likeness.stop()
         held.close()
         code = stop.code if isinstance(stop.code, int) else 1
         failure = worker.durability.failure
@@ -114,6 +119,17 @@ def run(settings: Settings, loglevel: str = "WARNING", on_step: Callable[[str], 
             # The last line, behind all that the libraries say of it.
             print(f"error: {str(failure) or repr(failure)}", file=sys.stderr)
         return code if failure is None else 1
+
+
+def _likeness(settings: Settings) -> Likeness | None:
+    """The encoder that is set, proven. Raises ``ArtifactError``, and ``SettingsError`` for one of pictures."""
+    if not settings.search_encoder:
+        return None
+    name, _, version = settings.search_encoder.partition("@")
+    encoder = Encoder(Store(settings.models).encoder(name, version or None))
+    if not encoder.artifact.declaration.text:
+        raise SettingsError(f"OFFERSTREAM_SEARCH_ENCODER is {name!r}, which encodes pictures: one of texts is needed.")
+    return Likeness(encoder.texts, f"{encoder.name} {encoder.version}")
 
 
 def _nobody(_line: str) -> None:

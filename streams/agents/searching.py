@@ -12,6 +12,7 @@ from collections.abc import Mapping
 import msgspec
 import numpy as np
 
+from streams.agents.likeness import Likeness, Vectors
 from streams.compacted import Watch
 from streams.decisions.favourite import ADDRESS as FAVOURITE
 from streams.decisions.recommendations import CODE as BOUGHT
@@ -51,10 +52,11 @@ class Searching:
         metrics: Metrics,
         publish_from_ms: int,
         shoppers: Mapping[int, PartitionProcessor],
+        likeness: Likeness | None = None,
     ) -> None:
         self._book, self._writer, self.metrics, self._shoppers = book, writer, metrics, shoppers
         self._publish_from_ms = publish_from_ms
-        self._searcher = Searcher(Index())
+        self._searcher, self._likeness = Searcher(Index()), likeness
 
     def follow(self, most: int = AT_ONCE) -> int:
         """Take up to so many changed items into the index; returns how many there were."""
@@ -62,16 +64,21 @@ class Searching:
         for item, said in changed:
             if said is None:
                 self._searcher.index.drop(item)
+                if self._likeness is not None:
+                    self._likeness.drop(item)
             else:
                 self._searcher.index.put(item, said)
+                if self._likeness is not None:
+                    self._likeness.put(item, said)
         if changed:
             self.metrics.search_items.set(len(self._searcher.index))
         return len(changed)
 
-    def asked(self, query: str, n: int, shopper: str | None) -> Answered:
+    async def asked(self, query: str, n: int, shopper: str | None) -> Answered:
         """What a query finds that is asked over HTTP, by nobody in particular or by a shopper: one whose row is in this
-        worker's memory is shown what they like before what fits as well."""
-        return self._answer(query, n, "http", NOBODY if shopper is None else self._liked(shopper))
+        worker's memory is shown what they like before what fits as well. Where there is an encoder, likeness counts."""
+        vector = None if self._likeness is None else await self._likeness.of_query(query)
+        return self._answer(query, n, "http", NOBODY if shopper is None else self._liked(shopper), vector)
 
     def _liked(self, shopper: str) -> Liked:
         for processor in self._shoppers.values():
@@ -82,9 +89,18 @@ class Searching:
                 return Liked(int(code(processor.catalogue.read(rows, now, [FAVOURITE]))[0]), frozenset(bought))
         return NOBODY
 
-    def _answer(self, query: str, n: int, source: str, liked: Liked = NOBODY) -> Answered:
+    def _answer(
+        self, query: str, n: int, source: str, liked: Liked = NOBODY, vector: Vectors | None = None
+    ) -> Answered:
         began = time.perf_counter()
-        found = self._searcher.answer(query, min(n, CANDIDATES), liked)
+        if self._likeness is None or vector is None:
+            found = self._searcher.answer(query, min(n, CANDIDATES), liked)
+        else:
+            likeness = self._likeness
+            found = self._searcher.answer(
+                query, min(n, CANDIDATES), liked, lambda items: likeness.of_items(items, vector)
+            )
+            found = msgspec.structs.replace(found, encoder=likeness.name)
         self.metrics.search_seconds.observe(time.perf_counter() - began)
         self.metrics.searches.labels(source, found.why).inc()
         return found

@@ -64,6 +64,10 @@ class Answered(msgspec.Struct, kw_only=True, frozen=True, gc=False):
     catalogue: Annotated[
         str, Meta(description="Digest of the listed items and all said of them: the same one gives the same ranking.")
     ]
+    encoder: Annotated[
+        str | msgspec.UnsetType,
+        Meta(description="Name and version of the encoder whose likeness counted as well, over HTTP only."),
+    ] = msgspec.UNSET
 
 
 class SearchRanked(ShopperOutcome, frozen=True, kw_only=True):

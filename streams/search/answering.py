@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from streams.columns.shopper_events import category_code, item_code
 from streams.records.searches import Answered, RankedItem, Why
-from streams.search.index import Found, Index
+from streams.search.index import Floats, Found, Index
+from streams.search.likeness import together
 from streams.search.spelling import Speller, joined
 from streams.search.words import MOST_CHARACTERS, query_words, stem
 
@@ -46,8 +47,10 @@ class Searcher:
     def __init__(self, index: Index) -> None:
         self.index, self._speller = index, Speller(index)
 
-    def answer(self, query: str, n: int, liked: Liked = NOBODY) -> Answered:
-        """The best ``n`` items (at most ``CANDIDATES``)."""
+    def answer(
+        self, query: str, n: int, liked: Liked = NOBODY, like: Callable[[Sequence[str]], Floats] | None = None
+    ) -> Answered:
+        """The best ``n`` items (at most ``CANDIDATES``). ``like``: how like the query each of some items is."""
         self.index.tidy()
         asked = query_words(query)
         meant = self._meant(asked)
@@ -60,6 +63,7 @@ class Searcher:
             why = "some_words" if dropped else "all_words"
             sought = list(dict.fromkeys([*known, *joined(asked, self.index)]))
             found = self.index.best(sought, CANDIDATES)
+            found = found if like is None else _alike_first(found, like(found.items))
         elif asked and (category := self._like_a_category(query)) is not None:
             why, found = "category", self.index.of_category(category, CANDIDATES)
         items = self._liked_first(found, liked)[:n]
@@ -113,3 +117,9 @@ class Searcher:
             return scored
         moved = [(i, score * (1 + MOST_LIKED * liked.likes(i, self.index.category(i)))) for i, score in scored]
         return sorted(moved, key=lambda pair: (-pair[1], pair[0]))
+
+
+def _alike_first(found: Found, like: Floats) -> Found:
+    both = together(found.scores, like)
+    order = sorted(range(len(both)), key=lambda i: (-both[i], found.items[i]))
+    return Found([found.items[i] for i in order], (both - both.min(initial=0.0))[order])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from types import SimpleNamespace
 from typing import Any
@@ -157,4 +158,4 @@ def test_an_answer_in_the_log_is_short_and_large_catalogues_come_step_by_step() 
     worker.handle(slice_of([searched("e", NOON)]))
     (ranked,) = log.rankings()
     assert [i.item_id for i in ranked.answer.items] == [f"i{n:02}" for n in range(NAMED)]
-    assert len(worker.asked("tea", 100, None).items) == 30
+    assert len(asyncio.run(worker.asked("tea", 100, None)).items) == 30

@@ -26,6 +26,7 @@ import numpy.typing as npt
 
 from streams.features.payload.words import words as unstemmed
 from streams.search.index import FIELDS, SATURATION, Document, Field, Index
+from streams.search.likeness import together
 from streams.search.words import MOST_WORDS, stems
 from training.redraws import ends
 
@@ -194,7 +195,7 @@ def mixed(whole: Mapping[str, float], items: Sequence[str], said: Floats, share:
     """BM25F's scores of some items, each by the highest, and what else is ``said`` of them, standardized and weighted;
     all above 0."""
     plain = np.array([whole.get(item, 0.0) for item in items])
-    both = plain / max(plain.max(), 1e-9) + share * (said - said.mean()) / (said.std() + 1e-9)
+    both = together(plain, said, share)
     return dict(zip(items, (both - both.min() + 1).tolist(), strict=True))
 
 

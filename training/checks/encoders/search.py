@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from models.encoder import MODEL, TOKENIZER, Encoder
-from streams.search.index import Document
+from streams.search.likeness import read_of
 from training.checks.search import (
     Floats,
     Graded,
@@ -30,16 +30,11 @@ from training.pretrained.student import distilled
 BLENDS = (0.0, 0.05, 0.1, 0.2, 0.3, 0.5, 1.0)
 
 
-def said(document: Document) -> str:
-    """What an encoder reads of a product."""
-    return "\n".join(text for text in (document.title, document.description) if text)
-
-
 def likeness(graded: Graded, items: dict[str, list[str]], encoder: Encoder) -> dict[str, Floats]:
     """By query, the cosine of each of its items."""
     needed = sorted({item for some in items.values() for item in some})
     place = {item: i for i, item in enumerate(needed)}
-    products = encoder.texts([said(graded.products[item]) for item in needed])
+    products = encoder.texts([read_of(graded.products[item]) for item in needed])
     queries = encoder.texts(list(items))
     return {
         query: (products[[place[item] for item in some]] @ asked).astype(np.float64)
@@ -50,7 +45,7 @@ def likeness(graded: Graded, items: dict[str, list[str]], encoder: Encoder) -> d
 def of_student(folder: Path, encoder: Encoder, seed: int) -> Iterator[dict[str, Any]]:
     """The same by a small encoder that learned of this one, on the catalogue alone: no query, no grade."""
     graded = Graded(folder / "chorus_icecat")
-    texts = [text for found in graded.products.values() for text in (found.title, said(found)) if text]
+    texts = [text for found in graded.products.values() for text in (found.title, read_of(found)) if text]
     student = Encoder(distilled(encoder, texts, f"{encoder.name}-small", seed=seed))
     declaration, files = student.artifact.declaration, student.artifact.files()
     yield {
