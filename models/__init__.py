@@ -14,6 +14,9 @@
     Stages                      shadow: scored, acted on for none ─▶ canary: serves a share ─▶ live: serves everyone
                                 rollback: back to what was live before; by itself where a canary does harm
 
+Beside tasks stand encoders (encoder.py): what ``declared.py`` says of one, its graph and its tokenizer (tokens.py)
+under one digest, proven and kept as models are.
+
 Never imports ``streams``: a feature is known here by its address only. ``nearest.py`` says of any name that nothing has
 which one was probably meant.
 """

@@ -290,18 +290,25 @@ def tensor(points: Points, declared: Image) -> Vectors:
 
 def resized(points: npt.NDArray[Any], side: int) -> Vectors:
     """[side, side, 3] a picture scaled bilinearly, as Pillow scales numbers: over all points that a new one covers."""
-    across = _weights(points.shape[1], side)
-    down = across if points.shape[0] == points.shape[1] else _weights(points.shape[0], side)
-    wide: Vectors = np.einsum("xw,hwc->hxc", across, points.astype(np.float32))
-    found: Vectors = np.einsum("yh,hxc->yxc", down, wide)
+    return _scaled(_scaled(points.astype(np.float32), side).transpose(1, 0, 2), side).transpose(1, 0, 2)
+
+
+def _scaled(rows: Vectors, side: int) -> Vectors:
+    """[side, w, 3] of [h, w, 3]; points are added in their order, so that the bits are the same anywhere."""
+    place, weight = _covered(len(rows), side)
+    found = np.zeros((side, *rows.shape[1:]), np.float32)
+    for k in range(place.shape[1]):
+        found += rows[place[:, k]] * weight[:, k, None, None]
     return found
 
 
 @lru_cache(maxsize=8)
-def _weights(old: int, new: int) -> Vectors:
-    """[new, old] how much each old point counts in a new one."""
+def _covered(old: int, new: int) -> tuple[npt.NDArray[np.int64], Vectors]:
+    """([new, k] the old points that each new one covers, [new, k] how much each counts)."""
     scale = old / new
     reach = max(scale, 1.0)
     centres = (np.arange(new) + 0.5) * scale
-    weight = np.maximum(0, 1 - np.abs(np.arange(old) + 0.5 - centres[:, None]) / reach)
-    return (weight / weight.sum(axis=1, keepdims=True)).astype(np.float32)
+    first = np.floor(centres - reach).astype(np.int64)
+    place = first[:, None] + np.arange(int(np.ceil(2 * reach)) + 1)
+    weight = np.maximum(0, 1 - np.abs(place + 0.5 - centres[:, None]) / reach) * ((place >= 0) & (place < old))
+    return place.clip(0, old - 1), (weight / weight.sum(axis=1, keepdims=True)).astype(np.float32)

