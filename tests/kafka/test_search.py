@@ -1,19 +1,23 @@
 """From a catalogue's records to what a search finds on Apache Kafka: in the log and over HTTP, by every worker alike,
-also after one was killed."""
+also after one was killed; likeness counts where there is an encoder."""
 
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import pytest
 
+from models.encoder import of_folder
+from models.store import Store
 from streams.records import events as e
 from streams.records.items import ItemChanged, ItemDelisted, ItemListed, ItemRecord
 from streams.topics import CATALOG, SEARCH_RANKINGS
 from tests.kafka.harness import Cluster, Worker, wait_until
 from tests.kafka.test_campaigns import run, said
+from tests.models import encoders
 from tests.shoppers import NOON, log_of, ordered
 
 pytestmark = pytest.mark.kafka
@@ -36,7 +40,7 @@ def items(found: dict[str, Any]) -> list[str]:
     return [item["item_id"] for item in found["items"]]
 
 
-def test_searches_find_what_the_catalogue_lists(cluster: Cluster) -> None:
+def test_searches_find_what_the_catalogue_lists(cluster: Cluster, tmp_path: Path) -> None:
     worker = cluster.worker()
     worker.wait_ready()
     assert http(worker, "q=tea")["why"] == "nothing_found"
@@ -89,6 +93,12 @@ def test_searches_find_what_the_catalogue_lists(cluster: Cluster) -> None:
     before = http(worker, "q=glass+mug+coffee")
     cluster.wait_caught_up()
     worker.kill()
-    again = cluster.worker()
+    store = Store(str(cluster.models))
+    store.keep_encoder(of_folder(encoders.folder(tmp_path)))
+    again = cluster.worker(search_encoder="tiny")
     again.wait_ready()
-    assert http(again, "q=glass+mug+coffee") == before
+    with_encoder = http(again, "q=glass+mug+coffee")
+    assert with_encoder["encoder"] == f"tiny {store.encoder('tiny').version}"
+    assert set(items(with_encoder)) == set(items(before))
+    assert json.loads(run(cluster, "search", "glass mug coffee", "--json").output) == before
+    assert with_encoder["catalogue"] == before["catalogue"]
