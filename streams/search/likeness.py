@@ -22,7 +22,7 @@ def together(scores: Floats, like: Floats, share: float = LIKENESS) -> Floats:
     """[n] scores, each by the highest, and likeness, standardized among these items and weighted. An item whose
     likeness is not known (NaN) is as like as the mean of the others.
 
-    >>> together(np.array([4.0, 2.0]), np.array([0.1, 0.3]), 0.5).tolist()
+    >>> together(np.array([4.0, 2.0]), np.array([0.1, 0.3]), 0.5).round(6).tolist()
     [0.5, 1.0]
     >>> together(np.array([4.0, 2.0]), np.array([np.nan, np.nan])).tolist()
     [1.0, 0.5]
