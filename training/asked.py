@@ -14,7 +14,7 @@ from training.datasets import DATASETS
 from training.errors import Misuse, TrainingError
 from training.job import may_teach
 from training.parts import Workers
-from training.source import About, Source, distinct, of_dataset, of_name, of_topic
+from training.source import About, Source, distinct, of_dataset, of_name, of_topics
 from training.tasks import Trainer
 from training.times import parse_time
 
@@ -65,12 +65,7 @@ def histories(asked: Asked, settings: Settings, how: Trainer) -> list[Cut]:
         about = about_of(how)
         sources = [of_name(text, asked.data, settings, about) for text in asked.histories]
         if asked.from_broker:
-            if about == "item":
-                raise Misuse(
-                    f"{asked.task} learns of a catalogue: give files of its records with --history FILE; --from-broker "
-                    "reads what shoppers did."
-                )
-            sources.append(of_topic(settings))
+            sources.append(of_topics(settings, about))
         found = list(zip(distinct(sources), _cuts(asked, sources, how), strict=True))
     for source, _ in found:
         may_teach(source)

@@ -1,4 +1,4 @@
-"""Where a history comes from: a data set by its name, files of a shop's own events, or the events topic.
+"""Where a history comes from: a data set by its name, files or an archive of what a shop produced, or its topics.
 
 All give the same thing, a ``History`` in order of time. Data sets are examples: what their readers make is what
 storefronts would have produced.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import ModuleType
@@ -19,7 +19,7 @@ import msgspec
 from streams.outside.archive import Archive, is_archive
 from streams.processing.rules import Rules
 from streams.settings import Settings
-from streams.topics import EVENTS
+from streams.topics import Topic
 from training import files, history, records, topic
 from training.datasets import DATASETS, Dataset
 from training.errors import Misuse
@@ -32,6 +32,10 @@ FORMAT = 6
 OWN_LICENCE = "your own"
 #: What a history is about.
 About = Literal["shopper", "item"]
+MEANING: dict[About, str] = {"shopper": "Events of a shop", "item": "A shop's catalogue and reviews"}
+#: Where a shop produces it, and what logs of it are learned from as.
+TOPICS: dict[About, tuple[Topic, ...]] = {"shopper": topic.OF_SHOPPERS, "item": topic.OF_ITEMS}
+LEARNED: dict[About, Callable[..., tuple[Any, Tally]]] = {"shopper": history_of_logs, "item": told_in_logs}
 
 
 @dataclass(frozen=True)
@@ -103,46 +107,58 @@ def of_files(path: Path, rules: Rules, about: About = "shopper") -> Source:
         return held, msgspec.json.decode(note, type=Tally)
 
     name = path.resolve().name + ("/" if path.is_dir() else "")
-    meaning = "Events of a shop" if about == "shopper" else "A shop's catalogue and reviews"
-    return Source(name, meaning, OWN_LICENCE, True, rules, lambda: files.files_of(path), load, about=about)
+    return Source(name, MEANING[about], OWN_LICENCE, True, rules, lambda: files.files_of(path), load, about=about)
 
 
-def of_topic(settings: Settings) -> Source:
-    """A shop's own events: those that the events topic holds. Read anew each time, for its end moves."""
-    kafka, rules = settings.access, settings.rules()
+def of_topics(settings: Settings, about: About = "shopper") -> Source:
+    """What a shop produced, as the topics hold it: its events, or its catalogue and reviews. Read anew each time, for
+    their end moves."""
+    kafka, rules, topics = settings.access, settings.rules(), TOPICS[about]
 
-    def load(_kept_in: Path, tell: Tell) -> tuple[History, Tally | None]:
-        return history_of_logs(topic.logs(kafka), rules, tell)
+    def load(_kept_in: Path, tell: Tell) -> tuple[Any, Tally | None]:
+        return LEARNED[about](topic.logs(kafka, topics), rules, tell)
 
     return Source(
-        EVENTS.name,
-        "Events of a shop",
+        topic.called(topics),
+        MEANING[about],
         OWN_LICENCE,
         True,
         rules,
-        lambda: topic.check(kafka),
+        lambda: topic.check(kafka, topics),
         load,
-        lambda: topic.gone(kafka),
+        lambda: topic.gone(kafka, topics),
+        about,
     )
 
 
-def of_archive(url: str, rules: Rules) -> Source:
-    """A shop's own events, of which an archive has more than Kafka keeps, as workers got them."""
+def of_archive(url: str, rules: Rules, about: About = "shopper") -> Source:
+    """The same of an archive, which has more than Kafka keeps, as workers got it."""
     kept = Archive(url)
+    names = [each.name for each in TOPICS[about]]
 
-    def load(kept_in: Path, tell: Tell) -> tuple[History, Tally | None]:
-        seen = (kept.parts(EVENTS.name), msgspec.to_builtins(rules.decode), rules.allowed_lateness_ms)
+    def logs() -> Iterator[records.Log]:
+        for name in names:
+            found = kept.logs(name)
+            yield from (records.Log(topic.slices(name, p, log), len(found)) for p, log in enumerate(found))
+
+    def load(kept_in: Path, tell: Tell) -> tuple[Any, Tally | None]:
+        if about == "item":
+            return told_in_logs(logs(), rules, tell)
+        parts = [kept.parts(name) for name in names]
+        seen = (parts, msgspec.to_builtins(rules.decode), rules.allowed_lateness_ms)
 
         def read() -> tuple[History, str]:
-            found = kept.logs(EVENTS.name)
-            logs = (records.Log(topic.slices(p, log), len(found)) for p, log in enumerate(found))
-            held, tally = history_of_logs(logs, rules, tell)
+            held, tally = history_of_logs(logs(), rules, tell)
             return held, msgspec.json.encode(tally).decode()
 
         held, note = _kept(kept_in, "archive", seen, (history, records), read)
         return held, msgspec.json.decode(note, type=Tally)
 
-    return Source(url, "Events of a shop", OWN_LICENCE, True, rules, lambda: kept.about(EVENTS.name), load)
+    def check() -> None:
+        for name in names:
+            kept.about(name)
+
+    return Source(url, MEANING[about], OWN_LICENCE, True, rules, check, load, about=about)
 
 
 def of_name(text: str, data_dir: Path | None, settings: Settings, about: About = "shopper") -> Source:
@@ -153,12 +169,7 @@ def of_name(text: str, data_dir: Path | None, settings: Settings, about: About =
             raise Misuse(f"--history {text} tells of {DATASETS[text].about}s, not of {about}s; these do: {fit}.")
         return of_dataset(DATASETS[text], data_dir)
     if ("://" in text or Path(text).is_dir()) and is_archive(text):
-        if about == "item":
-            raise Misuse(
-                f"--history {text}: an archive keeps what shoppers did. Give files of what your catalogue and "
-                "reviewers told, as they were produced to catalog.items.v1 and catalog.reviews.v1."
-            )
-        return of_archive(text, settings.rules())
+        return of_archive(text, settings.rules(), about)
     if not Path(text).exists():
         raise Misuse(
             f"--history {text}: there is no such file or folder (looked for in {Path.cwd()}), and no data set of that "

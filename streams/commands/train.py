@@ -26,7 +26,11 @@ PARTS = 16
     help="A file of events (JSON lines, gzip or not, or Parquet), a folder of such files, or a data set's name. Given "
     "several times: several shops, which weigh the same.",
 )
-@click.option("--from-broker", is_flag=True, help="The events topic as a history, up to its present end.")
+@click.option(
+    "--from-broker",
+    is_flag=True,
+    help="The topic of events as a history, or those of catalogue and reviews, up to their present end.",
+)
 @click.option(
     "--receipts",
     multiple=True,

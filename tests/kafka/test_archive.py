@@ -22,7 +22,7 @@ from tests import processes
 from tests.kafka.harness import Cluster
 from tests.kafka.test_operators import delete, delete_records
 from tests.shoppers import random_history
-from training.source import of_archive, of_name, of_topic
+from training.source import of_archive, of_name, of_topics
 
 pytestmark = pytest.mark.kafka
 
@@ -74,7 +74,7 @@ def test_each_record_is_archived_once_and_a_table_is_made_anew_from_it(cluster: 
 
     settings = cluster.settings()
     own, tally = of_archive(url, settings.rules()).load(tmp_path, lambda _n: None)
-    topic, its_tally = of_topic(settings).load(tmp_path, lambda _n: None)
+    topic, its_tally = of_topics(settings).load(tmp_path, lambda _n: None)
     assert tally == its_tally
     assert len(own) == len(topic) > 500
     assert (own.time_ms == topic.time_ms).all()

@@ -13,24 +13,29 @@ from click.testing import CliRunner
 from confluent_kafka import TopicPartition
 from rich.console import Console
 
-from models.registry import task
+from models.registry import TASKS, task
+from models.tasks.promotion.task import PROMOTION
 from streams.cli import cli
 from streams.outside.versions import Versions
 from streams.records.events import ClockTicked, ShopperEvent, decode_event
-from streams.topics import EVENTS
+from streams.records.items import ItemReviewed
+from streams.settings import Settings
+from streams.topics import CATALOG, EVENTS, REVIEWS
 from tests.kafka.harness import Cluster
 from tests.models.variants import variant
 from tests.shoppers import DAY, NOON, Log, log_of, ordered, random_history, viewed
 from tests.training.test_own_history import assert_same, in_fields, read, written
 from tests.training.test_tables import beside
-from training.asked import Asked, histories, keeper
+from tests.training.test_told import shop
+from tests.training.test_told import written as catalogue_file
+from training.asked import Asked, about_of, histories, keeper
 from training.command import champion, promoted, run
 from training.errors import TrainingError
 from training.history import history_of
 from training.job import CutHistory, Job
 from training.needs import TooLittle
 from training.replay import replay
-from training.source import of_topic
+from training.source import of_name, of_topics
 from training.tasks import trainer
 
 pytestmark = pytest.mark.kafka
@@ -54,7 +59,7 @@ def log_with_faults() -> Log:
 def test_the_topic_and_files_give_the_same_history_and_rows(cluster: Cluster, tmp_path: Path) -> None:
     log = log_with_faults()
     cluster.send(log)
-    history, tally = of_topic(cluster.settings()).load(tmp_path, lambda _n: None)
+    history, tally = of_topics(cluster.settings()).load(tmp_path, lambda _n: None)
     assert tally is not None
     values = [value for _, value in log if value is not None]
     lines, its_tally = read(written(tmp_path / "events.jsonl", values))
@@ -72,6 +77,40 @@ def test_the_topic_and_files_give_the_same_history_and_rows(cluster: Cluster, tm
     for other in (lines, table):
         assert replay(other, features).x.tobytes() == rows.x.tobytes()
     assert len(rows) > 500
+
+
+def test_what_is_told_of_items_is_the_same_by_topic_archive_and_file(cluster: Cluster, tmp_path: Path) -> None:
+    listed = shop(60)
+    reviewed = [ItemReviewed(event_id=f"r{k}", item_id=f"i{k}", event_time=NOON + k, rating=4) for k in range(9)]
+    cluster.send_catalogue([(CATALOG.name, each) for each in (*listed, listed[0])])
+    cluster.send_catalogue([(REVIEWS.name, each) for each in reviewed])
+    cluster.send([(b"y", b'{"type":"item_listed","event_id":"x","item_id":"y"}')], CATALOG.name)  # no time
+    source = of_topics(cluster.settings(), "item")
+    history, tally = source.load(tmp_path, lambda _n: None)
+    assert tally is not None
+    assert source.name == "catalog.items.v1 and catalog.reviews.v1"
+    assert (tally.records, tally.used, tally.duplicate, tally.dead) == (71, 69, 1, {"invalid": 1})
+    assert tally.first_dead["invalid"].startswith("catalog.items.v1:")
+    catalogue = of_name(str(catalogue_file(tmp_path / "told.jsonl", [*listed, *reviewed])), None, Settings(), "item")
+    own = catalogue.load(tmp_path, lambda _n: None)[0]
+    assert (history.records, history.time_ms.tolist()) == (own.records, own.time_ms.tolist())
+
+    url, environment = str(tmp_path / "kept"), {"OFFERSTREAM_BROKER": cluster.bootstrap}
+    assert CliRunner().invoke(cli, ["archive", url], env=environment).exit_code == 0
+    kept = of_name(url, None, Settings(), "item")
+    kept.check()
+    assert kept.load(tmp_path, lambda _n: None)[0].records == own.records
+
+
+def test_every_task_reads_what_it_learns_of_from_its_topics(cluster: Cluster, tmp_path: Path) -> None:
+    """As far as to what there is too little of."""
+    cluster.send(log_of(*(viewed("ann", NOON + k * DAY, f"v{k}") for k in range(3))))
+    cluster.send_catalogue([(CATALOG.name, each) for each in shop(20)])
+    for name in (each.name for each in TASKS if each.name != PROMOTION.name):  # its receipts are read first
+        asked = Asked(name, from_broker=True, cuts=("2023-11-15T12:00:00Z",), work=tmp_path)
+        topics = "catalog.items.v1 and catalog.reviews.v1" if about_of(trainer(name)) == "item" else EVENTS.name
+        with pytest.raises(TooLittle, match=rf"^{topics}(, cut at 2023-11-15 .*)? has too little: "):
+            run(asked, cluster.settings(), Console(file=io.StringIO()))
 
 
 def test_what_a_topic_lacks_is_said(cluster: Cluster, tmp_path: Path) -> None:
@@ -104,7 +143,7 @@ def test_only_what_is_ahead_of_the_live_version_is_promoted_by_itself(
 
     artifact = variant(churn, 1.02)
     artifact = replace(artifact, card=artifact.card | {"metrics": beside(difference).card["metrics"]})
-    history = CutHistory(replace(of_topic(settings), name="complete_journey"), history_of([viewed("ann")], "USD"), 0)
+    history = CutHistory(replace(of_topics(settings), name="complete_journey"), history_of([viewed("ann")], "USD"), 0)
     job = Job(churn, (history,), 1, champion=found, champion_called=called)
     kept = keeper(asked, settings)(variant(churn, 1.02))
     told = promoted(artifact, job, kept, settings, "shadow")
