@@ -99,6 +99,7 @@ COMMANDS = {
     "replay": "replay",
     "watch": "watch",
     "why": "why",
+    "segments": "segments",
     "search": "search",
     "similar": "similar",
     "describe": "describe",

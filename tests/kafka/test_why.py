@@ -12,7 +12,7 @@ from streams.decisions.promotion import PromotionPolicy
 from streams.records.events import ShopperEvent
 from streams.records.offers import OfferMade, OfferWithheld
 from streams.records.outcomes import ChurnAlerted, Scored
-from streams.topics import ALERTS, OFFERS, SCORES, WITHHELD
+from streams.topics import ALERTS, OFFERS, SCORES, SHOPPER_PROFILES, WITHHELD
 from tests import processes
 from tests.kafka.harness import Cluster
 from tests.shoppers import DAY, NOON, Log, consented, log_of, ordered, viewed
@@ -20,10 +20,10 @@ from tests.shoppers import DAY, NOON, Log, consented, log_of, ordered, viewed
 pytestmark = pytest.mark.kafka
 
 
-def ask(cluster: Cluster, *arguments: str, code: int = 0) -> str:
+def ask(cluster: Cluster, *arguments: str, code: int = 0, command: str = "why") -> str:
     done = processes.run(
         "streams",
-        "why",
+        command,
         *arguments,
         text=True,
         env={
@@ -93,6 +93,8 @@ def test_a_shopper_is_explained_as_the_worker_decided(cluster: Cluster) -> None:
     assert "no consent to marketing" in text
     assert "in the holdout" in ask(cluster, holdout).splitlines()[-1]
     assert "they have never ordered" in ask(cluster, "new").splitlines()[-1]
+    segments = json.loads(ask(cluster, "--json", command="segments"))
+    assert sum(one["shoppers"] for one in segments) == len({r[3] for r in cluster.read(SHOPPER_PROFILES.name)}) == 3
     refused = ask(cluster, "nobody", code=1)
     assert "Nothing is known of shopper 'nobody'" in refused
     assert "offerstream watch events dead late --from beginning --shopper nobody" in refused
