@@ -62,6 +62,10 @@ def page(card: Card, question: str) -> str:
         blocks.append(_levels(card["levels"]))
     if "recalibration" in card:
         blocks.append({"title": "Recalibrated from late labels", "tables": [_recalibration(card)], "pictures": []})
+    if "calibrated" in card:
+        blocks.append(
+            {"title": "Calibrated before the cut", "tables": [_calibrated(card["calibrated"])], "pictures": []}
+        )
     if "effects" in card:
         blocks.append({"title": "What each arm does", "tables": [_effects(card["effects"])], "pictures": []})
     if "sure" in card:
@@ -195,6 +199,20 @@ def _recalibration(card: Card) -> dict[str, Any]:
     head = ["shop", "output", "due points after the cut"]
     head += ["calibration error", "… recalibrated", "AUC", "… recalibrated"]
     return {"caption": "Each score against what came, by what was known when it was given", "head": head, "rows": rows}
+
+
+def _calibrated(told: Card) -> Card:
+    """What a network weighs beside a regression, and what the shift of both does to what came after the cut."""
+    rows = [
+        [name, f"{sides['after']['rows']:,}", *(f"{side[m]:g}" for m in ("ece", "brier") for side in sides.values())]
+        for name, sides in told["measured"].items()
+    ]
+    caption = (
+        f"The {told['rows']:,} newest rows before the cut let the network weigh {told['share']:g}, a regression the "
+        f"rest, and add {told['shift']:+.3f} to the logits. What came after the cut, without and with it:"
+    )
+    head = ["data set", "rows", "calibration error", "… calibrated", "Brier", "… calibrated"]
+    return {"caption": caption, "head": head, "rows": rows}
 
 
 def _kept(levels: dict[str, Any]) -> str:

@@ -12,10 +12,12 @@ from models.registry import task
 from streams.records.events import ShopperEvent
 from tests.effects.data import FOLDER, needs
 from tests.shoppers import DAY, NOON, ordered, viewed
+from training.baselines import logistic
 from training.checks.ad import bandit, sessions
 from training.history import History, history_of
 from training.labels.visits import visits
-from training.networks.factors import Shape, answering, factors
+from training.networks.blend import answering, chosen, probabilities, shift_of, straight
+from training.networks.factors import Shape, factors, mean_logit
 
 MINUTE = 60_000
 
@@ -53,16 +55,37 @@ def test_an_order_at_the_very_time_of_a_view_is_in_none_of_the_inputs() -> None:
         assert address.startswith("browsing.") or address == "visits.returning"
 
 
-def test_what_is_exported_says_the_mean_of_what_was_taught() -> None:
-    x = np.random.default_rng(1).gamma(1.0, 5.0, (300, 7)).astype(np.float32)
+def test_what_is_exported_says_what_was_taught_weighed_and_shifted() -> None:
+    rng = np.random.default_rng(1)
+    x = rng.gamma(1.0, 5.0, (300, 7)).astype(np.float32)
     shape = Shape(bins=6, width=3, hidden=5, members=2, dropout=0.1)
-    logits = factors(x, shape)
-    mean = logits.predict(x, verbose=0).mean(axis=1)
-    said = answering(logits, x, shape, "p").predict(x, verbose=0)[:, 0]
-    np.testing.assert_allclose(said, 1 / (1 + np.exp(-mean)), atol=1e-6)
+    logits, regression = factors(x, shape), logistic.fit(x, (x[:, 0] > 4).astype(np.float32), np.ones(300), ridge=1.0)
+    wanted = 0.25 * logits.predict(x, verbose=0).mean(axis=1) + 0.75 * regression.logits(x) - 0.5
+    parts = ((0.25, mean_logit(logits, x, shape)), (0.75, straight(*regression.straight)))
+    said = answering(parts, -0.5, 7, "p").predict(x, verbose=0)[:, 0]
+    np.testing.assert_allclose(said, probabilities(wanted), atol=1e-6)
 
 
-def test_the_shipped_model_is_small_and_its_card_says_where_it_is_behind() -> None:
+@pytest.mark.parametrize("right", [0.0, 1.0])
+def test_the_newest_rows_choose_who_is_right_and_shift_to_what_came_of_late(right: float) -> None:
+    rng = np.random.default_rng(2)
+    truth, other = rng.normal(size=(2, 4_000))
+    y = (rng.random(4_000) < probabilities(truth - 1)).astype(np.float32)
+    network, regression = (truth, other) if right else (other, truth)
+    found = chosen(network, regression, y)
+    assert found.share == right
+    assert found.losses[right] == min(found.losses.values())
+    assert found.shift == pytest.approx(-1, abs=0.1)
+    assert probabilities(found.mixed(network, regression) + found.shift).mean() == pytest.approx(y.mean(), abs=0.005)
+
+
+@pytest.mark.parametrize("came", [0, 1])
+def test_a_few_rows_that_all_ended_alike_do_not_make_anything_certain(came: int) -> None:
+    foretold = probabilities(shift_of(np.zeros(10), np.full(10, came)) + np.zeros(1))
+    assert 0.4 < foretold[0] < 0.6
+
+
+def test_the_shipped_model_is_small_and_its_card_says_how_far_it_is_calibrated() -> None:
     artifact = load_artifact(task("ad"))
     assert len(artifact.model) <= 100 << 10
     found = artifact.card["metrics"]["online_shoppers"]["conversion"]["segments"]["all"]
@@ -70,6 +93,10 @@ def test_the_shipped_model_is_small_and_its_card_says_where_it_is_behind() -> No
     text = " ".join((Path(__file__).parents[2] / "docs/ads.md").read_text().split())
     ours = found["models"]["ours"]
     assert f"{ours['auc']:.3f} [{found['auc_95']['ours'][0]:.3f}, {found['auc_95']['ours'][1]:.3f}]" in text
+    sides = artifact.card["calibrated"]["measured"]["online_shoppers"]
+    assert sides["after"] == ours
+    assert f"calibration error {sides['after']['ece']:.3f} ({sides['before']['ece']:.3f} before)" in text
+    assert sides["after"]["ece"] < sides["before"]["ece"]
 
 
 def test_folds_hold_every_session_once_and_purchases_alike() -> None:

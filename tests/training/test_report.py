@@ -34,6 +34,8 @@ def test_a_report_shows_every_measured_number(each: Task, monkeypatch: pytest.Mo
     for outputs in card.get("recalibration", {}).values():
         for sides in outputs.values():
             assert all(f"<td>{values['ece']:g}</td>" in text for values in sides.values())
+    for sides in card.get("calibrated", {}).get("measured", {}).values():
+        assert all(f"<td>{side['ece']:g}</td>" in text for side in sides.values())
     assert text.count("<svg") == ("levels" in card) + sum(
         bool(found.get("curves")) + bool(found.get("over_time")) + bool(found.get("importance"))
         for answers in card["metrics"].values()

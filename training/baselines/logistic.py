@@ -21,8 +21,19 @@ class Logistic:
 
     def predict(self, x: npt.NDArray[np.float32]) -> Floats:
         """[n] probabilities."""
+        return _sigmoid(self.logits(x))
+
+    @property
+    def straight(self) -> tuple[Floats, float]:
+        """The slopes over logarithms as they are, not standardized, and where they start."""
+        slopes = self.weights[1:] / self.scale
+        return slopes, float(self.weights[0] - (slopes * self.mean).sum())
+
+    def logits(self, x: npt.NDArray[np.float32]) -> Floats:
+        """[n] the same before the sigmoid."""
         z = (np.log1p(x.astype(np.float64)) - self.mean) / self.scale
-        return _sigmoid(self.weights[0] + z @ self.weights[1:])
+        found: Floats = self.weights[0] + z @ self.weights[1:]
+        return found
 
 
 def fit(x: npt.NDArray[np.float32], y: npt.NDArray[np.float32], weight: Floats, ridge: float = 1e-3) -> Logistic:

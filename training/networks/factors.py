@@ -3,6 +3,7 @@ that it had in training, and has an embedding there."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -68,13 +69,13 @@ def factors(x: npt.NDArray[np.float32], shape: Shape) -> Any:
     return keras.Model(inputs, layers.Add()([linear, deep]))
 
 
-def answering(trained: Any, x: npt.NDArray[np.float32], shape: Shape, output: str) -> Any:
-    """What ``factors`` made and a training taught, for rows of which ``x`` are: [n, f] → [n, 1] in (0, 1), the mean of
-    the logits. All members in a few products of whole matrices, whose rows do not depend on how many there are; of
-    one number eight are made, for ONNX Runtime takes functions eight at a time (see ``tabular``)."""
+def mean_logit(trained: Any, x: npt.NDArray[np.float32], shape: Shape) -> Callable[[Any], Any]:
+    """What ``factors`` made and a training taught, for rows of which ``x`` are: [n, f] → [n, 8] the mean of the
+    members' logits, eight times. All members in a few products of whole matrices, whose rows do not depend on how many
+    there are; of one number eight are made, for ONNX Runtime takes functions eight at a time (see ``tabular``)."""
     import keras
 
-    ops, layers = keras.ops, keras.layers
+    ops = keras.ops
     begins, steep = knots(x, shape.bins)
     f, t, m, k, h = x.shape[1], shape.bins, shape.members, shape.width, shape.hidden
     table = trained.get_layer("embedding").kernel.numpy().reshape(f, t, m, k)
@@ -104,10 +105,9 @@ def answering(trained: Any, x: npt.NDArray[np.float32], shape: Shape, output: st
         pairs = 0.5 * (total * total - ops.matmul(embedded * embedded, constants["sums"]))
         deep = ops.relu(ops.matmul(embedded, constants["hidden"]) + bias.reshape(-1))
         found = ops.matmul(v, constants["straight"]) + ops.matmul(pairs, constants["of_pairs"])
-        return ops.sigmoid(found + ops.matmul(deep, constants["of_hidden"]) + start.mean())[:, :1]
+        return found + ops.matmul(deep, constants["of_hidden"]) + start.mean()
 
-    inputs = keras.Input((f,), name="features", dtype="float32")
-    return keras.Model(inputs, layers.Lambda(logit, name=output, output_shape=(1,))(inputs))
+    return logit
 
 
 def _eight(weights: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
