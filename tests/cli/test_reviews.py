@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import msgspec
 import pytest
@@ -40,7 +40,8 @@ class Held:
     def partitions(self, _topic: str) -> int:
         return 1
 
-    def newest(self, place: Place, fits: Callable[[Record], bool], least: int) -> list[Record]:
+    def newest(self, places: Sequence[Place], fits: Callable[[Record], bool], least: int) -> list[Record]:
+        (place,) = places
         found = [
             Record(*place, offset, each.event_time_ms, each.item_id.encode(), msgspec.json.encode(each))
             for offset, each in enumerate(SAID)
