@@ -136,7 +136,9 @@ class RatingDrops:
         some = np.flatnonzero(stars)
         if not len(some):
             return
-        found = follow(state, group.row[some], stars[some], group.now_ms[some], self._policy)
+        # Of the reviews: what else was said of an item may be newer, where topics are read one after the other.
+        written_ms = np.array([group.record[i].event_time for i in some.tolist()], np.int64)
+        found = follow(state, group.row[some], stars[some], written_ms, self._policy)
         for k in np.flatnonzero(found.dropped).tolist():
             i = int(some[k])
             before = round(int(found.stars_before[k]) / int(found.before[k]), 2)

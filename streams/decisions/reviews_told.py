@@ -67,7 +67,7 @@ class ReviewsSaid:
             found = read(record.title, record.text, record.language)
             helpful = round(float(chance[i]) * UNIT) if asked[i] else None
             item = ItemReviews(state, int(group.row[i]))
-            day = int(group.now_ms[i]) // DAY_MS
+            day = record.event_time // DAY_MS
             if not item.count(record.rating, found, day, helpful):
                 continue
             told = [(each.aspect, each.praised, short(each.clause)) for each in found.told]

@@ -19,7 +19,7 @@ from streams.processing.rules import Rules
 from streams.records import items as i
 from streams.records import words
 from streams.records.outcomes import AnyOutcome, ItemProfiled
-from streams.records.reviewed import RatingDropped
+from streams.records.reviewed import RatingDropped, ReviewsTold
 from streams.topics import TOPIC_OF
 from tests.items import ItemLog, item_logs, item_slices
 from tests.shoppers import DAY, NOON
@@ -188,6 +188,18 @@ def test_it_is_said_of_the_item_why_by_how_much_and_since_when() -> None:
     assert worse == [NOON + k * DAY for k in range(after, len(USUAL + BAD * 2))]
     text = words.said(said)
     assert text.startswith(f"rated worse: {said.stars:.1f} stars fewer: {said.reviews} reviews since ")
+
+
+def test_reviews_stand_on_their_own_time_where_a_listing_was_read_first_that_is_newer() -> None:
+    """Topics of a catalogue are read one after the other, so a listing of today may come before old reviews."""
+    listed = i.ItemListed(event_id="l", item_id="a", event_time=NOON + 300 * DAY, title="tea")
+    logs = item_logs({}, [("catalog.items.v1", listed)]), item_logs({}, reviews_of("a", USUAL + BAD * 2))
+    log = next(log for log in logs[0].values() if log) + next(log for log in logs[1].values() if log)
+    (said,), (usual,) = run(log), run(LOG)
+    assert (said.since_ms, said.reviews, said.stars) == (usual.since_ms, usual.reviews, usual.stars)
+    newest = NOON + len(USUAL + BAD * 2) * DAY
+    since = [each.since for each in said_of(log) if isinstance(each, ReviewsTold)]
+    assert max(since) < str(np.datetime64(newest, "ms"))[:10]
 
 
 @pytest.mark.parametrize("cuts", [[1], [20, 33, 34], list(range(1, len(LOG)))])
