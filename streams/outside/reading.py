@@ -151,9 +151,10 @@ class Reader:
                 if record.offset >= end - 1:
                     over.append((record.topic, record.partition))
             if over := [place for place in dict.fromkeys(over) if ends.pop(place, None) is not None]:
+                # Also of the last one: what is asked next would wait for a fetch that waits for records.
+                self._consumer.incremental_unassign([TopicPartition(*place) for place in over])
                 if not ends:
                     return
-                self._consumer.incremental_unassign([TopicPartition(*place) for place in over])
             if found or over:
                 patience = time.monotonic() + PATIENCE_SECONDS
             elif time.monotonic() > patience:
