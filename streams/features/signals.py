@@ -53,15 +53,13 @@ class Signals:
 
     def __init__(self, signals: Iterable[Signal]) -> None:
         named = {signal.name: signal for signal in signals}
-        self._types = [signal.types for signal in named.values()]
         self.number = {name: i for i, name in enumerate(named)}
         """By name."""
-        self._flagged = np.array([signal.flagged for signal in named.values()], np.bool_)
-        by_fact: dict[str, list[int]] = {}
-        for i, signal in enumerate(named.values()):
-            if signal.value != "count":
-                by_fact.setdefault(signal.value, []).append(i)
-        self._of_fact = {fact: np.isin(np.arange(len(named)), numbers) for fact, numbers in by_fact.items()}
+        every = list(named.values())
+        self._types = [signal.types for signal in every]
+        self._flagged = np.array([signal.flagged for signal in every], np.bool_)
+        facts = {signal.value for signal in every} - {"count"}
+        self._of_fact = {fact: np.array([signal.value == fact for signal in every]) for fact in sorted(facts)}
 
     def __len__(self) -> int:
         return len(self.number)
