@@ -211,7 +211,8 @@ def _again(job: Job, shop: Shop, answer: Any) -> dict[str, Any]:
     found, rows = shop.found, shop.tested
     known: Bools = np.array([_knows(found.x[row], found.items(row)) for row in rows.tolist()])
     label, x = known.astype(np.float64), found.x[rows]
-    how_many = (x[:, :ITEMS_TOLD] + x[:, ITEMS_TOLD : 2 * ITEMS_TOLD] > 0).sum(axis=1).astype(np.float64)
+    # As a share of those that are told: what is measured as a chance has to lie in 0 … 1.
+    how_many = (x[:, :ITEMS_TOLD] + x[:, ITEMS_TOLD : 2 * ITEMS_TOLD] > 0).mean(axis=1).astype(np.float64)
     if len(np.unique(label)) < 2:
         label[0] = 1 - label[0]
     made = compare(
