@@ -9,17 +9,13 @@ from typing import Any
 from rich.table import Table
 
 from models.artifact import Artifact
+from models.measured import CHALLENGE, LESS, best_of
 
 #: What a summary shows of each model, as far as it was measured.
 SUMMARY = (
     "base_rate", "auc", "brier", "ece", "top_1", "top_3", "top_5", "mrr", "recall_10", "recall_20", "ndcg_20", "qini",
     "spearman", "mae", "bias", "chrf", "coverage", "invented", "unexplained",
 )  # fmt: skip
-#: What is shown of a new model beside others. The first that was measured says which is better: more, but for ``LESS``.
-CHALLENGE = (
-    "auc", "top_1", "top_5", "recall_20", "qini", "spearman", "chrf", "coverage", "unexplained", "mae", "brier", "ece",
-)  # fmt: skip
-LESS = ("unexplained", "mae", "wape", "brier", "ece")
 #: Measures that a card has intervals of.
 BETWEEN = ("auc", "top_1", "recall_20", "qini", "spearman", "chrf", "unexplained")
 #: Errors that a verdict takes in besides: who ranks well may still say amounts that are far off.
@@ -176,8 +172,6 @@ def _chosen(measured: dict[str, Any], champion: str) -> dict[str, str]:
     found = {name: called for name, called in (("ours", "new"), ("champion", champion)) if name in models}
     others = [name for name in models if name not in found]
     if others:
-        metric = next(name for name in CHALLENGE if name in models["ours"])
-        sign = -1 if metric in LESS else 1
-        best = max(others, key=lambda name: sign * models[name][metric])
+        best, _ = best_of(models, others)
         found[best] = f"{best} (best baseline)"
     return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -20,6 +21,8 @@ from streams.terminal import print_rows, progress_bar
 if TYPE_CHECKING:
     from streams.outside.versions import Versions
 
+#: So many answers in which another model is better are told as a version is promoted.
+MOST_BEHIND = 3
 #: They take a change up within seconds; a restart takes half a minute.
 WAIT = click.option("--wait-seconds", type=Number(0), default=60.0, show_default=True, help="For workers, at most.")
 NO_WAIT = click.option("--no-wait", is_flag=True, help="Do not wait for workers.")
@@ -116,16 +119,37 @@ def models_promote(
     """Let a version serve in a stage. VERSION: its name, the start of it, or a folder that `train` wrote.
 
     shadow: scored beside live, never acted on. canary: serves a share of the shoppers; rolled back by itself when it
-    fails, is slow or says something else. live: serves everyone; the version before is kept for `rollback`. Waits until
-    the running workers serve it; exit code 1 when they do not or refuse it, with the reason.
+    fails, is slow or says something else. live: serves everyone; the version before is kept for `rollback`. Where its
+    own card has another model ahead, that is said. Waits until the running workers serve it; exit code 1 when they do
+    not or refuse it, with the reason.
     """
     versions = _versions(broker)
     _ = versions.control  # before a version is proven for nothing
     found = versions.admit(task, version)
     stages = versions.promote(task, found, to, share, reason)
     click.echo(f"{task} {found} is to serve as {to}" + (f" for {share:.0%} of shoppers." if to == "canary" else "."))
+    for line in _of_note(versions, task, found, to):
+        click.echo(line, err=True)
     if not no_wait:
         _wait(versions.settings, task, stages, wait_seconds)
+
+
+def _of_note(versions: Versions, task: str, version: str, stage: str) -> Iterator[str]:
+    """What to know of a version that is to serve: where its own card has another model ahead, and when it answers."""
+    from models.measured import behind
+    from models.registry import task as task_of
+
+    if lines := list(behind(versions.shelf.artifact(task, version).card)):
+        yield f"By its own card it is not the best ({len(lines)} of its answers):"
+        yield from (f"  {line}" for line in lines[:MOST_BEHIND])
+        if len(lines) > MOST_BEHIND:
+            yield f"  and {len(lines) - MOST_BEHIND} more: offerstream report {task} {version}"
+        yield f"  Back to what served before: offerstream models rollback {task} --stage {stage}"
+    asked = task_of(task).at
+    if "day" in asked:
+        yield "It answers from the next end of a day on; of what is said once a week, within a week."
+    elif asked:
+        yield f"It answers from the next {' or '.join(asked)} on; what was said before stays until then."
 
 
 @models.command("rollback")

@@ -11,9 +11,10 @@ from rich.console import Console
 from rich.table import Table
 
 from models.artifact import Artifact, load_artifact
+from models.measured import CHALLENGE
 from models.registry import SHIPPED, task
 from models.task import Task
-from training.tables import CHALLENGE, alerts, challenge, summary, verdicts
+from training.tables import alerts, challenge, summary, verdicts
 
 
 def printed(table: Table) -> str:
