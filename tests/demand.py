@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from streams.records.demand import Cents5, InventoryPlanned, PriceForecast, RunsOut, SalesForecast, StockAlerted, Units5
-from streams.records.outcomes import Due, ModelUsed
+from streams.records.outcomes import Due, ItemProfiled, ModelUsed
 from streams.records.prices import Between, PriceSuggested
 
 DAY = 86_400_000
@@ -64,4 +64,21 @@ def suggestion(item: str, day: int, to_cents: int | None = 229) -> PriceSuggeste
         why="more_profit" if to_cents else "unsure", elasticity=Between(middle=-2.0, low=-3.0, high=-1.0),
         profit_change_cents=gain if to_cents else None, units_28d=40, cost_cents=150, cost_assumed=False,
         bounded_by=[], currency="USD",
+    )  # fmt: skip
+
+
+def profile(
+    item: str, day: int, units_30d: int = 5, on_hand: int | None = None, asked: int | None = None
+) -> ItemProfiled:
+    """What is known of an item an hour into a day; ``asked``: it was last looked at as that day began, else when the
+    catalogue or the warehouse told something."""
+    about = _about("item", item, day)
+    about["event_time_ms"] += 3_600_000
+    about["due"] = Due(kind="event", ref="e") if asked is None else Due(kind="day", ref=str(asked * DAY))
+    del about["model"]
+    return ItemProfiled(
+        **about, listed=True, category="tea", units_24h=0, units_7d=0, units_30d=units_30d, revenue_30d_cents=0,
+        momentum=1.0, category_share=0.0, views_30d=0, conversion_30d=0.0, price_cents=0, usual_price_cents=0,
+        lowest_price_30d_cents=0, discount_depth=0.0, on_hand=on_hand, on_order=None, cover_days=None, reviews=0,
+        rating=0.0, rating_recent=0.0, currency="USD",
     )  # fmt: skip

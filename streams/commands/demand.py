@@ -3,18 +3,35 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 
 import click
 import msgspec
+import numpy as np
 
 from streams.commands.common import BROKER, JSON, TEXT
-from streams.outside.demand_book import Demand, NothingForetold, read
-from streams.records.demand import Cents5, Units5
-from streams.records.words import money, printable
+from streams.commands.prices import shipped_version
+from streams.features.days import Days
+from streams.outside.demand_book import LEAST_UNITS, Demand, Left, NothingForetold, read
+from streams.outside.price_book import unpriced
+from streams.records.demand import Cents5, InventoryPlanned, Units5
+from streams.records.words import money, printable, shown_day
 from streams.settings import Settings
 from streams.terminal import print_block, print_rows
+from streams.topics import DAY_MS
 
-HEAD = ("item", "next 7 days", "next 14 days", "price paid", "in stock", "sold out on", "order", "price to test")
+HEAD = (
+    "item",
+    "next 7 days",
+    "next 14 days",
+    "price paid",
+    "in stock",
+    "sold out on (soonest)",
+    "order",
+    "price to test",
+)
+#: So many items that are sold out are named.
+MOST_NAMED = 10
 
 
 @click.command()
@@ -26,11 +43,15 @@ def demand(items: tuple[str, ...], most: int, broker: str | None, as_json: bool)
     """Print what items will sell, what is sold out when, what to order, and which price to test.
 
     ITEMS: these only, with the reasons in words; default: all of which something is foretold, those first of which
-    something is to be ordered, then those that will bring most. Ranges are 5 to 95 in 100. As sales.forecasts.v1,
-    price.forecasts.v1, inventory.plans.v1 and prices.suggested.v1 have it now; what is more than a week older than the
-    newest forecast is left out. Exit code 1 where nothing is foretold.
+    something is to be ordered, then those that will bring most. Units are means, ranges 5 to 95 in 100; half of such
+    items are sold out by the day that is shown, 5 in 100 by the soonest. As sales.forecasts.v1, price.forecasts.v1,
+    inventory.plans.v1 and prices.suggested.v1 have it now; what is more than a week older than the newest forecast is
+    left out. On standard error: which items are left out, and why. Exit code 1 where nothing is foretold.
     """
-    found = read(Settings.from_environment(broker=broker).access).current()
+    settings = Settings.from_environment(broker=broker)
+    book = read(settings.access)
+    found = book.current()
+    left = book.left(found)
     known = {each.item_id: each for each in found}
     if missing := [item for item in items if item not in known]:
         raise NothingForetold(
@@ -38,10 +59,11 @@ def demand(items: tuple[str, ...], most: int, broker: str | None, as_json: bool)
             "order lines or more, at the end of a day. offerstream watch items has what all others sell."
         )
     if not found:
+        waiting = f"{_waiting(left, settings.time_zone)}\n" if left.waiting else ""
         raise NothingForetold(
-            "Nothing is foretold: no worker has come to the end of a day after which an item had sold 20 units in 30 "
-            "days. Send a history with offerstream replay FILE --wait. Its last day ends when events of a later day "
-            "come, or with the clock, for workers with OFFERSTREAM_LIVE_SECONDS as long as it lies back."
+            f"{waiting}Nothing is foretold: no worker has come to the end of a day after which an item had sold 20 "
+            "units in 30 days. Send a history with offerstream replay FILE --wait. Its last day ends when events of a "
+            "later day come, or with the clock, for workers with OFFERSTREAM_LIVE_SECONDS as long as it lies back."
         )
     shown = [known[item] for item in dict.fromkeys(items)] or found[:most]
     if as_json:
@@ -53,6 +75,34 @@ def demand(items: tuple[str, ...], most: int, broker: str | None, as_json: bool)
         print_rows(HEAD, map(_row, shown))
         if len(found) > len(shown):
             click.echo(f"{len(found) - len(shown):,} more items: --most {len(found)}", err=True)
+        for line in _left_out(found, left, settings.time_zone):
+            click.echo(printable(line), err=True)
+
+
+def _left_out(found: list[Demand], left: Left, zone: str) -> Iterator[str]:
+    """What the table lacks, a line each."""
+    if left.waiting:
+        yield _waiting(left, zone)
+    if left.few:
+        gone = [profile.item_id for profile in left.few if profile.on_hand == 0]
+        named = ", ".join(gone[:MOST_NAMED]) + (", …" if len(gone) > MOST_NAMED else "")
+        every = len(found) + len(left.few) + len(left.waiting)
+        yield (
+            f"{len(left.few):,} of {every:,} items are not planned (fewer than "
+            f"{LEAST_UNITS} units in 30 days, or 10 order lines ever)"
+            + (f", {len(gone):,} of them sold out: {named}" if gone else "")
+        )
+    if said := [each.suggestion for each in found if each.suggestion is not None]:
+        yield from filter(None, [unpriced(said, shipped_version())])
+
+
+def _waiting(left: Left, zone: str) -> str:
+    newest = np.array([max(profile.event_time_ms for profile in left.waiting)])
+    day = shown_day(int(Days(zone).number(newest)[0]) * DAY_MS)
+    return (
+        f"{len(left.waiting):,} more items wait for the end of {day}: it ends when events of a later day come, or with "
+        "the clock, for workers with OFFERSTREAM_LIVE_SECONDS as long as it lies back"
+    )
 
 
 def _document(of: Demand) -> dict[str, object]:
@@ -69,10 +119,20 @@ def _row(of: Demand) -> tuple[str, ...]:
         units(of.sales.next_14_days),
         "" if price is None else cents(price.next_week, price.currency),
         "" if plan is None else f"{plan.on_hand:,}",
-        "" if plan is None else plan.runs_out.likely or "not within 60 days",
+        "" if plan is None else sold_out(plan),
         "" if plan is None else f"{plan.order_quantity:,}",
-        "" if test is None or to_cents is None else money(to_cents, test.currency),
+        ""
+        if test is None or to_cents is None
+        else money(to_cents, test.currency) + (" to learn" if test.why == "test" else ""),
     )
+
+
+def sold_out(plan: InventoryPlanned) -> str:
+    """On which day an item is likely sold out, and on which at the soonest; or that it is."""
+    if plan.on_hand <= 0:
+        return "sold out"
+    likely, soonest = plan.runs_out.likely or "not within 60 days", plan.runs_out.soonest
+    return likely if soonest is None else f"{likely} ({soonest})"
 
 
 def units(told: Units5) -> str:

@@ -12,12 +12,18 @@ from streams.commands.common import BROKER, JSON, TEXT
 from streams.commands.groups import Group
 from streams.outside import price_experiment
 from streams.outside.brought import EVERY, VERDICTS, amount, between
-from streams.outside.price_book import read, tell
+from streams.outside.price_book import read, tell, unpriced
 from streams.records.effects import EffectMeasured
 from streams.records.prices import PriceSuggested
 from streams.records.words import about, money, printable
 from streams.settings import Settings
 from streams.terminal import print_rows
+
+NOTHING_OPEN = "No price is open: offerstream prices list --all has what was decided, and why none is suggested."
+NOTHING_SAID = (
+    "Nothing is said of prices: it is at the end of a day, of items that sold at least 20 units in 30 days. "
+    "offerstream demand says what is missing."
+)
 
 
 @click.group(cls=Group)
@@ -40,8 +46,19 @@ def prices_list(every: bool, most: int, broker: str | None, as_json: bool) -> No
     if as_json:
         click.echo(json.dumps([msgspec.to_builtins(s) | {"state": book.state(s.item_id)} for s in shown], indent=2))
         return
+    if not shown:
+        said = unpriced(book.suggested.values(), shipped_version())
+        click.echo(said or NOTHING_OPEN if book.suggested else NOTHING_SAID)
+        return
     rows = [(s.item_id, book.state(s.item_id), *_step(s), printable(about(s))) for s in shown]
     print_rows(("item", "state", "price", "suggested", "why"), rows)
+
+
+def shipped_version() -> str:
+    """The version of the task that came with the package."""
+    from models.store import Shelf
+
+    return Shelf().shipped("price_optimize")
 
 
 def _step(suggestion: PriceSuggested) -> tuple[str, str]:

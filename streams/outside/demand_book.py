@@ -11,16 +11,21 @@ import msgspec
 from streams.access import Access
 from streams.outside.reading import Reader
 from streams.records.demand import InventoryPlanned, PriceForecast, SalesForecast
+from streams.records.outcomes import ItemProfiled
 from streams.records.prices import PriceSuggested
 from streams.records.words import about, shown_day
-from streams.topics import DAY_MS, INVENTORY, PRICE_FORECASTS, PRICES_SUGGESTED, SALES_FORECASTS
+from streams.topics import DAY_MS, INVENTORY, ITEM_PROFILES, PRICE_FORECASTS, PRICES_SUGGESTED, SALES_FORECASTS
 
 #: Forecasts and plans are said each week: one that is this much older than the newest of all items is of the past.
 CURRENT_DAYS = 8
 #: A suggestion that stays the same is said each four weeks.
 SUGGESTED_DAYS = 29
-Foretold = SalesForecast | PriceForecast | InventoryPlanned | PriceSuggested
-_T = TypeVar("_T", SalesForecast, PriceForecast, InventoryPlanned, PriceSuggested)
+#: What an item must have sold in 30 days to be asked about (``models/tasks/sales/task.py``).
+LEAST_UNITS = 20
+#: What was profiled so long ago, and is in no catalogue, is of the past.
+PROFILED_DAYS = 30
+Foretold = SalesForecast | PriceForecast | InventoryPlanned | PriceSuggested | ItemProfiled
+_T = TypeVar("_T", SalesForecast, PriceForecast, InventoryPlanned, PriceSuggested, ItemProfiled)
 
 
 class NothingForetold(RuntimeError):
@@ -63,6 +68,16 @@ class Demand:
         return [as_of, *((what, about(record)) for what, record in told if record is not None)]
 
 
+@dataclass(frozen=True, slots=True)
+class Left:
+    """Items of which nothing holds, those first that sell most."""
+
+    waiting: list[ItemProfiled]
+    """They sell enough, and the day of what was done to them last has not ended for them."""
+    few: list[ItemProfiled]
+    """They sell too few."""
+
+
 @dataclass(slots=True)
 class DemandBook:
     """The newest record of each kind about every item."""
@@ -71,6 +86,7 @@ class DemandBook:
     prices: dict[str, PriceForecast] = field(default_factory=dict)
     plans: dict[str, InventoryPlanned] = field(default_factory=dict)
     suggestions: dict[str, PriceSuggested] = field(default_factory=dict)
+    profiles: dict[str, ItemProfiled] = field(default_factory=dict)
 
     def apply(self, record: Foretold) -> None:
         """Take a record; one of an earlier time replaces none."""
@@ -80,6 +96,8 @@ class DemandBook:
             keep_newest(self.prices, record)
         elif isinstance(record, InventoryPlanned):
             keep_newest(self.plans, record)
+        elif isinstance(record, ItemProfiled):
+            keep_newest(self.profiles, record)
         else:
             keep_newest(self.suggestions, record)
 
@@ -99,6 +117,32 @@ class DemandBook:
             if sales.event_time_ms >= since
         ]
         return sorted(found, key=lambda d: (d.order == 0, -d.week_cents, d.item_id))
+
+    def left(self, foretold: list[Demand]) -> Left:
+        """Items for sale of which nothing is foretold. Who was last looked at within a day waits for its end; as long
+        as nothing is foretold of any, so does who knows of a later day than that at whose end it was looked at."""
+        known = {each.item_id for each in foretold}
+        newest = max((profile.event_time_ms for profile in self.profiles.values()), default=0)
+        left = [
+            profile
+            for item, profile in self.profiles.items()
+            if item not in known
+            and (profile.listed or (profile.units_30d and profile.event_time_ms >= newest - PROFILED_DAYS * DAY_MS))
+        ]
+        left.sort(key=lambda profile: (-profile.units_30d, profile.item_id))
+        waiting = [p for p in left if (not _asked(p) and p.units_30d >= LEAST_UNITS if foretold else not _over(p))]
+        waits = {profile.item_id for profile in waiting}
+        return Left(waiting, [profile for profile in left if profile.item_id not in waits])
+
+
+def _asked(profile: ItemProfiled) -> bool:
+    """Whether an item was last looked at as one of its days ended, when what it will sell is asked."""
+    return profile.due.kind == "day"
+
+
+def _over(profile: ItemProfiled) -> bool:
+    """Whether that was the end of the newest day of which something is known."""
+    return _asked(profile) and int(profile.due.ref) > profile.event_time_ms
 
 
 def keep_newest(held: dict[str, _T], record: _T) -> None:
@@ -121,6 +165,7 @@ def read(kafka: Access) -> DemandBook:
         PRICE_FORECASTS.name: PriceForecast,
         INVENTORY.name: InventoryPlanned,
         PRICES_SUGGESTED.name: PriceSuggested,
+        ITEM_PROFILES.name: ItemProfiled,
     }
     with Reader(kafka) as reader:
         for topic, kind in kinds.items():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import msgspec
@@ -11,7 +13,11 @@ from streams.compacted import put
 from streams.outside.demand_book import keep_newest
 from streams.outside.reading import Reader
 from streams.records.prices import PriceDecided, PriceSuggested
+from streams.records.words import NO_PRICE
 from streams.topics import PRICES_DECIDED, PRICES_SUGGESTED
+
+#: The reason of an item of whose category the model that answered knows too little.
+UNTESTED = "category_untested"
 
 
 class NoSuggestion(RuntimeError):
@@ -65,6 +71,24 @@ class PriceBook:
             reason=reason,
             decided_at_ms=now_ms,
         )
+
+
+def unpriced(said: Iterable[PriceSuggested], shipped: str) -> str:
+    """Why no price is suggested of any item, in words; empty where one is, or nothing was said. ``shipped``: the
+    version that came with the package, which knows the categories of other shops."""
+    said = list(said)
+    if not said or any(each.to_cents is not None for each in said):
+        return ""
+    (why, count), *_ = Counter(each.why for each in said).most_common()
+    told = f"0 of {len(said):,} items priced"
+    if why != UNTESTED:
+        return f"{told}: {count:,} because {NO_PRICE.get(why, why)}."
+    others = all(each.model.version == shipped for each in said)
+    unknown = "never saw your categories" if others else f"knows too little of the categories of {count:,}"
+    return (
+        f"{told}: the model that serves {unknown}. offerstream train price_optimize --history FILE --cut DATE, then "
+        "offerstream models promote price_optimize VERSION --to live"
+    )
 
 
 def gain_of(suggestion: PriceSuggested) -> float:

@@ -170,6 +170,8 @@ TITLES: dict[type, str] = {
 def said(record: object, reasons: int = 3) -> str:
     """What a record says and why, in one line without time and whom it is about; of an alert so many ``reasons``."""
     title = TITLES.get(type(record))
+    if isinstance(record, StockAlerted) and record.on_hand <= 0:
+        title = "sold out"
     return f"{title}: {about(record, reasons)}" if title else _event(record)
 
 
@@ -403,12 +405,28 @@ def _suggestion(record: PriceSuggested) -> str:
 
 
 def _plan(record: InventoryPlanned) -> str:
-    lasts = "longer than 60 days" if record.cover_days is None else f"{record.cover_days} days"
     order = f"order {record.order_quantity:,}" if record.order_quantity else "order nothing"
-    return (
-        f"{order}; {record.on_hand:,} in stock last {lasts}, {record.on_order:,} on their way, an order takes "
-        f"{record.lead_days} days"
-    )
+    on_its_way = f"{record.on_order:,} on their way, an order takes {counted(record.lead_days, 'day')}"
+    return f"{order}; {_stock(record)}, {on_its_way}"
+
+
+def _stock(record: InventoryPlanned) -> str:
+    if record.on_hand <= 0:
+        return "sold out"
+    if record.cover_days is None:
+        return f"{record.on_hand:,} in stock, lasts longer than 60 days"
+    lasts = f"{record.on_hand:,} in stock, lasts about {counted(record.cover_days, 'day')}"
+    soonest = record.runs_out.soonest
+    return f"{lasts} (sold out on {soonest} at the soonest)" if soonest else lasts
+
+
+def counted(number: int, what: str) -> str:
+    """So many of something.
+
+    >>> counted(1, "day"), counted(2, "day")
+    ('1 day', '2 days')
+    """
+    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
 
 
 def place(record: DeadLetter | LateEvent) -> str:

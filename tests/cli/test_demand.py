@@ -9,12 +9,15 @@ import msgspec
 import pytest
 from click.testing import CliRunner, Result
 
+from models.task import AtLeast
+from models.tasks.sales.task import SALES
 from streams.cli import cli, told
+from streams.commands import demand as commands
 from streams.outside import demand_book
 from streams.outside.demand_book import DemandBook, Foretold, NothingForetold
 from streams.outside.reading import Record
 from streams.records.demand import SalesForecast
-from tests.demand import forecast, plan, price, suggestion
+from tests.demand import forecast, plan, price, profile, suggestion
 
 SAID: dict[str, list[Foretold]] = {
     "sales.forecasts.v1": [
@@ -24,6 +27,7 @@ SAID: dict[str, list[Foretold]] = {
     "price.forecasts.v1": [price("tea", 107), price("milk", 106, 90), price("jam", 107, 900), price("jam", 80)],
     "inventory.plans.v1": [plan("tea", 107, order=18), plan("milk", 106), plan("jam", 90, order=99)],
     "prices.suggested.v1": [suggestion("tea", 90), suggestion("milk", 106, None), suggestion("jam", 60)],
+    "item.profiles.v1": [profile("tea", 107, 40), profile("ice", 107, 7, on_hand=0, asked=107), profile("gum", 107, 3)],
 }  # fmt: skip
 
 
@@ -66,18 +70,28 @@ def test_what_is_to_be_ordered_comes_first_then_what_brings_most(called: Callabl
 def test_a_line_per_item_says_all_of_it(called: Callable[..., Result]) -> None:
     done = called("--most", "2")
     assert done.exit_code == 0, done.output
-    head, tea, jam, more = done.output.splitlines()
+    head, tea, jam, more, few, *rest = done.output.splitlines()
+    assert not rest
     assert head.split("  ")[0] == "item"
-    for said in ("10 (5 to 20)", "20 (10 to 40)", "2.00 USD (1.80 USD to 2.10 USD)", "2023-12-01", "18", "2.29 USD"):
+    for said in (
+        "10 (5 to 20)",
+        "20 (10 to 40)",
+        "2.00 USD (1.80 USD to 2.10 USD)",
+        "2023-12-01 (2023-11-28)",
+        "18",
+        "2.29 USD",
+    ):
         assert said in tea
     assert jam.startswith("jam")
     assert more == "1 more items: --most 3"
+    assert few.startswith("2 of 5 items are not planned (fewer than 20 units in 30 days, or 10 order lines ever)")
+    assert few.endswith("1 of them sold out: ice")
 
 
 def test_of_some_items_it_gives_reasons(called: Callable[..., Result]) -> None:
     text = called("milk", "tea").output
     assert text.startswith("milk\n  as of: 1970-04-17\n")
-    assert "order 18; 12 in stock last 5 days" in text
+    assert "order 18; 12 in stock, lasts about 5 days (sold out on 2023-11-28 at the soonest)" in text
     assert "elasticity -2.0" in text
     assert "none: what another price would bring is not known well enough" in text
 
@@ -95,7 +109,63 @@ def test_where_nothing_is_foretold_it_says_what_is_missing(
     called: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(SAID, "sales.forecasts.v1", [])
+    monkeypatch.setitem(SAID, "item.profiles.v1", [])
     assert "replay FILE --wait" in str(called().exception)
+    assert "wait for the end" not in str(called().exception)
+    # Their newest record is of the day 107; they were looked at as the day 90 began.
+    monkeypatch.setitem(SAID, "item.profiles.v1", [profile("tea", 107, 0, asked=90), profile("jam", 106, 0, asked=107)])
+    assert "1 more items wait for the end of 1970-04-18" in str(called().exception)
+
+
+def test_items_whose_day_has_not_ended_are_waited_for(
+    called: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    some = [
+        profile("gum", 108, 25),
+        profile("nut", 108, 19),
+        profile("egg", 107, 25, asked=107),
+        profile("jam", 108, 30),
+    ]
+    monkeypatch.setitem(SAID, "item.profiles.v1", some)
+    waiting, few = called().output.splitlines()[-2:]
+    assert waiting.startswith("1 more items wait for the end of 1970-04-19")  # gum; jam is foretold already
+    assert "OFFERSTREAM_LIVE_SECONDS" in waiting
+    assert few.startswith("2 of 6 items are not planned")
+    assert "sold out" not in few
+
+
+def test_where_no_item_is_priced_it_says_what_to_train(
+    called: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    untested = [
+        msgspec.structs.replace(suggestion(item, 106, None), why="category_untested") for item in ("tea", "jam")
+    ]
+    unsure = suggestion("milk", 106, None)
+    monkeypatch.setitem(SAID, "prices.suggested.v1", [*untested, unsure])
+    *_, told = called().output.splitlines()
+    assert told.startswith("0 of 3 items priced: the model that serves knows too little of the categories of 2.")
+    assert "offerstream train price_optimize" in told
+    monkeypatch.setattr(commands, "shipped_version", lambda: unsure.model.version)
+    assert "never saw your categories" in called().output
+    monkeypatch.setitem(SAID, "prices.suggested.v1", [unsure])
+    assert called().output.endswith("1 because what another price would bring is not known well enough.\n")
+
+
+def test_what_is_sold_out_and_what_is_tried_to_learn_are_marked(
+    called: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(
+        SAID, "inventory.plans.v1", [msgspec.structs.replace(plan("tea", 107, order=18), on_hand=0, cover_days=0)]
+    )
+    monkeypatch.setitem(SAID, "prices.suggested.v1", [msgspec.structs.replace(suggestion("tea", 106), why="test")])
+    row = called("--most", "1").output.splitlines()[1]
+    assert "  sold out  " in row
+    assert row.endswith("2.29 USD to learn")
+    assert "order 18; sold out, 0 on their way, an order takes 7 days" in called("tea").output
+
+
+def test_what_is_not_planned_is_what_the_task_is_not_asked_about() -> None:
+    assert AtLeast("sales.units_30d", demand_book.LEAST_UNITS) in SALES.population
 
 
 def test_an_older_record_never_replaces_a_newer_one() -> None:

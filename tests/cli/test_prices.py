@@ -59,6 +59,18 @@ def test_what_is_open_is_listed_best_first_and_what_was_decided_is_not(book: Pri
     assert "the catalogue said no cost" in run.invoke(cli, ["prices", "list", "--all"]).output
 
 
+def test_where_no_price_is_open_it_says_why(book: PriceBook) -> None:
+    run = CliRunner()
+    for item in ("tea", "coffee"):
+        run.invoke(cli, ["prices", "approve", item, "--by", "ann"])
+    assert run.invoke(cli, ["prices", "list"]).output.startswith("No price is open: offerstream prices list --all")
+    book.suggested.clear()
+    assert run.invoke(cli, ["prices", "list"]).output.startswith("Nothing is said of prices")
+    book.suggest(suggestion("tea", None, why="category_untested"))
+    assert "models promote price_optimize VERSION --to live" in run.invoke(cli, ["prices", "list"]).output
+    assert json.loads(run.invoke(cli, ["prices", "list", "--json"]).output) == []
+
+
 def test_nothing_is_decided_twice_and_nothing_of_an_item_without_a_suggestion(book: PriceBook) -> None:
     run = CliRunner()
     for item in ("milk", "unknown"):
