@@ -122,7 +122,7 @@ LAYERS = {
         ("__main__",),
     ),
     "models": (
-        ("nearest", "task"),
+        ("measured", "nearest", "task"),
         ("artifact", "tasks"),
         ("declared",),
         ("registry", "session", "tokens"),

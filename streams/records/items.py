@@ -50,7 +50,7 @@ class CatalogRecord(ItemRecord, frozen=True, kw_only=True):
     ] = None
     attributes: Annotated[
         Annotated[dict[Label, Annotated[str, Meta(max_length=2_000)]], Meta(max_length=200)] | None,
-        Meta(description="Properties by name, such as colour or size."),
+        Meta(description="Properties by name, such as colour or size; name is what texts about the item call it."),
     ] = None
     image: Annotated[bytes | None, Meta(description="The bytes of a picture (PNG, JPEG, WebP), in base64.")] = None
     image_uri: Annotated[
