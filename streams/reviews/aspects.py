@@ -1,8 +1,9 @@
 """Which aspects of an item a review praises and criticises, clause by clause, by lists of words and a few rules.
 
 A clause praises an aspect where it has words of praise for it, or where it names the aspect and thinks well of
-whatever it speaks of; likewise it criticises. A word that is negated counts for the other side. One clause says one
-thing of an aspect; a review may do both.
+whatever it speaks of; likewise it criticises. A word that is negated counts for the other side. Some words praise an
+aspect only where the clause names no other one (``alone``): a lovely dress looks well, a lovely taste does not. One
+clause says one thing of an aspect; a review may do both.
 """
 
 from __future__ import annotations
@@ -110,11 +111,13 @@ def _thought(found: dict[str, list[int]]) -> dict[str, int]:
     if not found:
         return {}
     general = sum(found.get("any.good", ())) - sum(found.get("any.bad", ()))
-    judged = {}
+    named, judged = [aspect for aspect in ASPECTS if f"{aspect}.names" in found], {}
     for aspect in ASPECTS:
-        praise, complaint = found.get(f"{aspect}.praise"), found.get(f"{aspect}.complaint")
+        praise, complaint = [*found.get(f"{aspect}.praise", ())], found.get(f"{aspect}.complaint", ())
+        if all(each == aspect for each in named):
+            praise += found.get(f"{aspect}.alone", ())
         if praise or complaint:
-            sign = sum(praise or ()) - sum(complaint or ())
+            sign = sum(praise) - sum(complaint)
         else:
             sign = general if f"{aspect}.names" in found else 0
         if sign:

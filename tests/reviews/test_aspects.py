@@ -71,6 +71,10 @@ def test_every_list_speaks_of_an_aspect_or_of_anything() -> None:
         ("I love the color of it.", [("look", True, "I love the color of it")]),
         ("质量很好，但是快递太慢了。", [("quality", True, "质量很好"), ("delivery", False, "快递太慢了")]),
         ("不便宜，客服态度恶劣", [("price", False, "不便宜"), ("service", False, "客服态度恶劣")]),
+        ("It has a lovely taste, that is all.", [("taste", True, "It has a lovely taste")]),
+        ("This is a lovely dress.", [("look", True, "This is a lovely dress")]),
+        ("It is not a lovely style of shoe.", [("look", False, "It is not a lovely style of shoe")]),
+        ("Much smaller than expected.", [("size", False, "Much smaller than expected")]),
         ("It has a button and it is made of cotton.", []),
     ],
 )  # fmt: skip
@@ -82,6 +86,9 @@ def test_a_size_that_is_too_small_is_told_from_one_that_is_too_large() -> None:
     small, large, fits = (read(None, text) for text in ("it is way too small", "it runs large", "it is not too big"))
     assert [(each.small, each.large) for each in (small, large, fits)] == [(True, False), (False, True), (False, False)]
     assert [each.told[0].praised for each in (small, large, fits)] == [False, False, True]
+    small, large = (read(None, f"It is much {size} than I expected.") for size in ("smaller", "bigger"))
+    assert [(each.small, each.large) for each in (small, large)] == [(True, False), (False, True)]
+    assert not read(None, "My waist is smaller than my hips.").small
 
 
 @pytest.mark.parametrize(
