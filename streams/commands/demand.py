@@ -45,8 +45,9 @@ def demand(items: tuple[str, ...], most: int, broker: str | None, as_json: bool)
     ITEMS: these only, with the reasons in words; default: all of which something is foretold, those first of which
     something is to be ordered, then those that will bring most. Units are means, ranges 5 to 95 in 100; half of such
     items are sold out by the day that is shown, 5 in 100 by the soonest. As sales.forecasts.v1, price.forecasts.v1,
-    inventory.plans.v1 and prices.suggested.v1 have it now; what is more than a week older than the newest forecast is
-    left out. On standard error: which items are left out, and why. Exit code 1 where nothing is foretold.
+    inventory.plans.v1 and prices.suggested.v1 have it now; what is more than a week older than what is
+    newest of any item is left out. On standard error: which items are left out, and why. Exit code 1 where nothing is
+    foretold.
     """
     settings = Settings.from_environment(broker=broker)
     book = read(settings.access)
@@ -59,9 +60,10 @@ def demand(items: tuple[str, ...], most: int, broker: str | None, as_json: bool)
             "order lines or more, at the end of a day. offerstream watch items has what all others sell."
         )
     if not found:
-        waiting = f"{_waiting(left, settings.time_zone)}\n" if left.waiting else ""
+        if left.waiting:
+            raise NothingForetold(f"Nothing is foretold yet: {_waiting(left, settings.time_zone)}.")
         raise NothingForetold(
-            f"{waiting}Nothing is foretold: no worker has come to the end of a day after which an item had sold 20 "
+            "Nothing is foretold: no worker has come to the end of a day after which an item had sold 20 "
             "units in 30 days. Send a history with offerstream replay FILE --wait. Its last day ends when events of a "
             "later day come, or with the clock, for workers with OFFERSTREAM_LIVE_SECONDS as long as it lies back."
         )
@@ -82,7 +84,7 @@ def demand(items: tuple[str, ...], most: int, broker: str | None, as_json: bool)
 def _left_out(found: list[Demand], left: Left, zone: str) -> Iterator[str]:
     """What the table lacks, a line each."""
     if left.waiting:
-        yield _waiting(left, zone)
+        yield _waiting(left, zone, "more ")
     if left.few:
         gone = [profile.item_id for profile in left.few if profile.on_hand == 0]
         named = ", ".join(gone[:MOST_NAMED]) + (", …" if len(gone) > MOST_NAMED else "")
@@ -96,12 +98,12 @@ def _left_out(found: list[Demand], left: Left, zone: str) -> Iterator[str]:
         yield from filter(None, [unpriced(said, shipped_version())])
 
 
-def _waiting(left: Left, zone: str) -> str:
+def _waiting(left: Left, zone: str, more: str = "") -> str:
     newest = np.array([max(profile.event_time_ms for profile in left.waiting)])
     day = shown_day(int(Days(zone).number(newest)[0]) * DAY_MS)
     return (
-        f"{len(left.waiting):,} more items wait for the end of {day}: it ends when events of a later day come, or with "
-        "the clock, for workers with OFFERSTREAM_LIVE_SECONDS as long as it lies back"
+        f"{len(left.waiting):,} {more}items wait for the end of {day}: it ends when events of a later day come, or "
+        "with the clock, for workers with OFFERSTREAM_LIVE_SECONDS as long as it lies back"
     )
 
 

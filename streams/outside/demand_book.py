@@ -16,7 +16,8 @@ from streams.records.prices import PriceSuggested
 from streams.records.words import about, shown_day
 from streams.topics import DAY_MS, INVENTORY, ITEM_PROFILES, PRICE_FORECASTS, PRICES_SUGGESTED, SALES_FORECASTS
 
-#: Forecasts and plans are said each week: one that is this much older than the newest of all items is of the past.
+#: Forecasts and plans are said each week: one that is this much older than what
+#: is newest of any item is of the past.
 CURRENT_DAYS = 8
 #: A suggestion that stays the same is said each four weeks.
 SUGGESTED_DAYS = 29
@@ -101,10 +102,15 @@ class DemandBook:
         else:
             keep_newest(self.suggestions, record)
 
+    @property
+    def newest_ms(self) -> int:
+        """The newest time that a forecast or a profile stands on."""
+        return max((record.event_time_ms for record in (*self.sales.values(), *self.profiles.values())), default=0)
+
     def current(self) -> list[Demand]:
         """Items of which a forecast holds: first those of which something is to be ordered, in either part those first
         that are expected to bring most in the next 7 days."""
-        newest = max((record.event_time_ms for record in self.sales.values()), default=0)
+        newest = self.newest_ms
         since, long_since = newest - CURRENT_DAYS * DAY_MS, newest - SUGGESTED_DAYS * DAY_MS
         found = [
             Demand(
@@ -119,10 +125,10 @@ class DemandBook:
         return sorted(found, key=lambda d: (d.order == 0, -d.week_cents, d.item_id))
 
     def left(self, foretold: list[Demand]) -> Left:
-        """Items for sale of which nothing is foretold. Who was last looked at within a day waits for its end; as long
-        as nothing is foretold of any, so does who knows of a later day than that at whose end it was looked at."""
-        known = {each.item_id for each in foretold}
-        newest = max((profile.event_time_ms for profile in self.profiles.values()), default=0)
+        """Items for sale of which nothing is foretold. Which know of a later day than that at whose end they were
+        looked at, or had sold enough as they were looked at within a day, wait for the end of it; as long as nothing is
+        foretold of any, so do all that were looked at within a day, for what they sold may not be counted yet."""
+        known, newest = {each.item_id for each in foretold}, self.newest_ms
         left = [
             profile
             for item, profile in self.profiles.items()
@@ -130,9 +136,11 @@ class DemandBook:
             and (profile.listed or (profile.units_30d and profile.event_time_ms >= newest - PROFILED_DAYS * DAY_MS))
         ]
         left.sort(key=lambda profile: (-profile.units_30d, profile.item_id))
-        waiting = [p for p in left if (not _asked(p) and p.units_30d >= LEAST_UNITS if foretold else not _over(p))]
-        waits = {profile.item_id for profile in waiting}
-        return Left(waiting, [profile for profile in left if profile.item_id not in waits])
+        waits = [_behind(p) or (not _asked(p) and (p.units_30d >= LEAST_UNITS or not foretold)) for p in left]
+        return Left(
+            [profile for profile, so in zip(left, waits, strict=True) if so],
+            [profile for profile, so in zip(left, waits, strict=True) if not so],
+        )
 
 
 def _asked(profile: ItemProfiled) -> bool:
@@ -140,9 +148,9 @@ def _asked(profile: ItemProfiled) -> bool:
     return profile.due.kind == "day"
 
 
-def _over(profile: ItemProfiled) -> bool:
-    """Whether that was the end of the newest day of which something is known."""
-    return _asked(profile) and int(profile.due.ref) > profile.event_time_ms
+def _behind(profile: ItemProfiled) -> bool:
+    """Whether that was the end of an earlier day than the one before its newest record."""
+    return _asked(profile) and profile.event_time_ms >= int(profile.due.ref) + DAY_MS
 
 
 def keep_newest(held: dict[str, _T], record: _T) -> None:

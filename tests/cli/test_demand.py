@@ -111,26 +111,27 @@ def test_where_nothing_is_foretold_it_says_what_is_missing(
     monkeypatch.setitem(SAID, "sales.forecasts.v1", [])
     monkeypatch.setitem(SAID, "item.profiles.v1", [])
     assert "replay FILE --wait" in str(called().exception)
-    assert "wait for the end" not in str(called().exception)
-    # Their newest record is of the day 107; they were looked at as the day 90 began.
-    monkeypatch.setitem(SAID, "item.profiles.v1", [profile("tea", 107, 0, asked=90), profile("jam", 106, 0, asked=107)])
-    assert "1 more items wait for the end of 1970-04-18" in str(called().exception)
+    # Of tea more is known than was as the day 90 ended; gum was looked at within a day; jam as its last day ended.
+    some = [profile("tea", 107, 0, asked=90), profile("gum", 106, 0), profile("jam", 106, 0, asked=107)]
+    monkeypatch.setitem(SAID, "item.profiles.v1", some)
+    assert "Nothing is foretold yet: 2 items wait for the end of 1970-04-18" in str(called().exception)
+    # What was foretold long before is nothing any more.
+    monkeypatch.setitem(SAID, "sales.forecasts.v1", [forecast("jam", 98)])
+    assert "2 items wait for the end of 1970-04-18" in str(called().exception)
 
 
 def test_items_whose_day_has_not_ended_are_waited_for(
     called: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     some = [
-        profile("gum", 108, 25),
-        profile("nut", 108, 19),
-        profile("egg", 107, 25, asked=107),
-        profile("jam", 108, 30),
-    ]
+        profile("gum", 108, 25), profile("nut", 108, 19), profile("egg", 107, 25, asked=107), profile("jam", 108, 30),
+        profile("oil", 108, 0, asked=107),
+    ]  # fmt: skip
     monkeypatch.setitem(SAID, "item.profiles.v1", some)
     waiting, few = called().output.splitlines()[-2:]
-    assert waiting.startswith("1 more items wait for the end of 1970-04-19")  # gum; jam is foretold already
+    assert waiting.startswith("2 more items wait for the end of 1970-04-19")  # gum and oil; jam is foretold already
     assert "OFFERSTREAM_LIVE_SECONDS" in waiting
-    assert few.startswith("2 of 6 items are not planned")
+    assert few.startswith("2 of 7 items are not planned")
     assert "sold out" not in few
 
 
