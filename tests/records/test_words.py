@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import get_args
 
+import msgspec
 import pytest
 
 from streams.decisions import promotion
@@ -12,6 +13,7 @@ from streams.effects.attribution import Journeys, Opened, Ordered, Reacted, Retu
 from streams.records import portrait, words
 from streams.records.events import SHOPPER_EVENTS, ClockTicked, ShopperEvent, decode_event
 from streams.records.items import ITEM_RECORDS, ItemListed, ItemReviewed, ItemTally, StockCounted
+from tests import demand
 from tests.decisions.test_ads import SURE, asked, decided
 from tests.effects.reports import measured, reports
 from tests.items import catalogue
@@ -166,3 +168,15 @@ def test_what_was_decided_about_an_ad_is_said_in_words() -> None:
     (nothing,) = decided(run_plain(cut(log_of(asked("s1", NOON, "r", ("a", 1, 9))), []), SURE))
     assert words.said(nothing) == "ad: nothing of 1: no consent to marketing"
     assert set(REFUSALS) <= set(words.AD_REASONS)
+
+
+def test_what_is_sold_out_is_not_about_to_be() -> None:
+    told = demand.alerted("tea", 107)
+    assert words.said(told).startswith("about to be sold out: 4 units short within 7 days")
+    assert words.said(msgspec.structs.replace(told, on_hand=0)).startswith("sold out: 4 units short within 7 days")
+
+
+def test_stock_lasts_from_now_on() -> None:
+    told = demand.plan("tea", 107)
+    assert "12 in stock, lasts about 1 day (" in words.said(msgspec.structs.replace(told, cover_days=1))
+    assert "12 in stock, lasts longer than 60 days" in words.said(msgspec.structs.replace(told, cover_days=None))
