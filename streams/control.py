@@ -6,7 +6,15 @@ import msgspec
 
 from streams.access import Access
 from streams.compacted import Board, newest, put
-from streams.records.serving import CanaryRolledBack, ChangeRefused, ControlRecord, Stages, StagesSet, key_of
+from streams.records.serving import (
+    CanaryRolledBack,
+    ChangeRefused,
+    ControlRecord,
+    ModelsCompared,
+    Stages,
+    StagesSet,
+    key_of,
+)
 from streams.topics import CONTROL
 
 _decoder = msgspec.json.Decoder(ControlRecord)
@@ -30,6 +38,8 @@ class Control:
         """By task and change."""
         self.refused: dict[tuple[str, str, int], ChangeRefused] = {}
         """By task, group and partition."""
+        self.compared: dict[bytes, ModelsCompared] = {}
+        """By key: what each run of a worker saw of two versions."""
 
     def apply(self, record: ControlRecord) -> None:
         """Take a record; a later one of the same key replaces it. Whoever reads meanwhile sees all of it or none."""
@@ -37,6 +47,8 @@ class Control:
             self.wanted = {**self.wanted, record.task: record}
         elif isinstance(record, ChangeRefused):
             self.refused = {**self.refused, (record.task, record.group, record.partition): record}
+        elif isinstance(record, ModelsCompared):
+            self.compared = {**self.compared, key_of(record): record}
         else:
             self.rolled_back = {**self.rolled_back, (record.task, record.change_id): record}
 

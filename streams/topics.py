@@ -266,7 +266,7 @@ CONTROL = Topic(
     "models.control.v1",
     "Which versions of which models are to serve, and canaries that were rolled back",
     "task, or task/rollback",
-    (serving.StagesSet, serving.CanaryRolledBack, serving.ChangeRefused),
+    (serving.StagesSet, serving.CanaryRolledBack, serving.ChangeRefused, serving.ModelsCompared),
     retention_days=0,
     partitions=1,
     compacted=True,

@@ -84,7 +84,7 @@ class EntityLog:
         self._gaps: dict[int, list[tuple[int, int]]] = {}
         self._touched: dict[int, float] = {}
         self.choices = Choices(entity, app_id, rules, shelf, writer, metrics, self.processors)
-        self.models = ModelWatch(entity.name, writer, metrics, self.processors, folder)
+        self.models = ModelWatch(entity.name, app_id, writer, metrics, self.processors, folder)
 
     def processor(self, partition: int) -> PartitionProcessor:
         """The partition's processor; made from the table when there is none."""

@@ -13,9 +13,10 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from streams.agents.comparisons import AGREEMENT, Comparisons
 from streams.metrics import Metrics
 from streams.monitoring import kinds
-from streams.monitoring.canary import CanaryPolicy, CanaryWatch, Compared
+from streams.monitoring.canary import CanaryPolicy, CanaryWatch, Compared, Versioned
 from streams.monitoring.drift import Drift, FromTraining
 from streams.monitoring.judged import Judged
 from streams.monitoring.known import Known
@@ -27,8 +28,6 @@ from streams.records.serving import CanaryRolledBack, key_of
 from streams.state.write_behind import WriteBehind
 from streams.topics import CONTROL
 
-#: Two answers that differ by no more agree.
-AGREEMENT = 0.05
 #: How often what drift is measured against is written down.
 KEEP_SECONDS = 300.0
 #: How often it is said of one record that something in it cannot be read; all are counted.
@@ -39,12 +38,13 @@ log = logging.getLogger(__name__)
 
 class ModelWatch:
     """Takes what models answered, slice by slice; ``watch`` shows it and rolls back canaries that do harm.
-    ``processors`` are those of the partitions that this worker owns, by partition. ``folder``: where what drift is
-    measured against outlives a restart."""
+    ``group``: OFFERSTREAM_APP_ID. ``processors`` are those of the partitions that this worker owns, by partition.
+    ``folder``: where what drift is measured against outlives a restart."""
 
     def __init__(
         self,
         entity: str,
+        group: str,
         writer: WriteBehind,
         metrics: Metrics,
         processors: Mapping[int, PartitionProcessor],
@@ -53,6 +53,7 @@ class ModelWatch:
         self._drift_files = f"drift-{entity}-"
         self.writer, self.metrics, self.processors, self._folder = writer, metrics, processors, folder
         self._kept_at = time.monotonic()
+        self.comparisons = Comparisons(group, writer)
         self.canary_policy = CanaryPolicy()
         self._canaries: dict[tuple[str, str, str], CanaryWatch] = {}
         self._tasks: set[str] = set()
@@ -110,6 +111,7 @@ class ModelWatch:
 
     def _compare(self, compared: Compared, processor: PartitionProcessor) -> None:
         m, task = self.metrics, compared.model.task
+        self.comparisons.observe(compared)
         labels = (task, compared.stage, compared.model.version)
         answered = compared.asked - compared.failed
         m.compared_rows.labels(*labels).inc(answered)
@@ -143,6 +145,7 @@ class ModelWatch:
                 # Else it would go on saying of a canary what was true before it ended.
                 gauge.remove_by_labels({"task": task})
         self._show_quality()
+        self.comparisons.say(self._judged_of)
         for task, drift, from_training in self._drifts.values():
             for name, value in drift.psi().items():
                 m.drift.labels(task, name).set(value)
@@ -172,6 +175,9 @@ class ModelWatch:
             for code in np.unique(labels.model).tolist():
                 judged = self._judged.setdefault((*name, code), Judged(outputs[name]))
                 judged.observe(labels, labels.model == code)
+
+    def _judged_of(self, model: Versioned, output: str) -> Judged | None:
+        return self._judged.get((model.task, output, code_of(model.digest)))
 
     def _show_quality(self) -> None:
         """Show how good answers were."""

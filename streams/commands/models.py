@@ -52,6 +52,9 @@ def models_list(broker: str | None, as_json: bool) -> None:
     A stage by its name alone is what the workers of OFFERSTREAM_APP_ID serve in every partition, as of their last
     flush; what was asked for and is not served, or not everywhere, says so.
 
+    Below, of a canary or shadow: at how many due points it was compared with the live version, how far their answers
+    lie apart, and how good both were where late labels are known (of a shadow they are not: nobody acted on it).
+
     Where no broker answers, the stages are not known; the rest is told all the same.
     """
     versions = _versions(broker)
@@ -67,7 +70,16 @@ def models_list(broker: str | None, as_json: bool) -> None:
         stages = "not known" if unknown else ", ".join(v.stages)
         rows.append((v.task, v.version, stages, share, v.learned_until, v.measured, v.where, v.about))
     columns = ("task", "version", "stage", "share", "learned until", "measured", "kept in", "trained on")
-    print_rows(columns, rows, as_json)
+    compared = {task: versions.compared(task) for task in versions.shelf.tasks}
+    if as_json:
+        beside = {(task, seen.version): seen.described() for task, some in compared.items() for seen in some}
+        found = [dict(zip(columns, row, strict=True)) | {"compared": beside.get(row[:2])} for row in rows]
+        click.echo(json.dumps(found, indent=2))
+    else:
+        print_rows(columns, rows)
+        for task, some in compared.items():
+            for line in (line for seen in some for line in seen.told(task)):
+                click.echo(line)
     if unknown:
         click.echo(f"Stages are not known. {unknown}", err=True)
     for task in versions.shelf.tasks:

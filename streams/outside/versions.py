@@ -21,6 +21,7 @@ from models.store import Shelf, Store
 from streams.control import Control, publish, read
 from streams.entities.contents import find
 from streams.monitoring import kinds
+from streams.outside.compared import Seen, seen
 from streams.outside.reading import Reader
 from streams.outside.rollout import Served, served
 from streams.processing.serving import load
@@ -82,6 +83,11 @@ class Versions:
             stages.live for stages in self.served()[task].held.values() if stages is not None and stages.live
         )
         return held.most_common(1)[0][0] or wanted if held else wanted
+
+    def compared(self, task: str) -> list[Seen]:
+        """What workers have seen of its canary and shadow beside the live version."""
+        stages = self.stages(task)
+        return seen(self.control, self.settings.app_id, task, stages, stages.live or self.shelf.shipped(task))
 
     def all(self, serve: Mapping[str, Served] | None = None) -> list[Version]:
         """Every version of every task, with the stages in which it is, by what ``serve``; None: not known."""

@@ -107,7 +107,42 @@ class ChangeRefused(msgspec.Struct, tag_field="type", tag="change_refused", kw_o
     decided_at_ms: Annotated[int, Meta(description="When it was found, UTC milliseconds since 1970.")]
 
 
-ControlRecord = StagesSet | CanaryRolledBack | ChangeRefused
+class AnswersJudged(msgspec.Struct, kw_only=True, frozen=True, gc=False):
+    """How good the newest answers of a version to one output were, of those whose late label is known."""
+
+    labels: Annotated[int, Meta(ge=0, description="Answers whose late label has become known.")]
+    measures: Annotated[dict[str, float], Meta(description="By measure, as in the metric live_quality.")]
+
+
+class OutputCompared(msgspec.Struct, kw_only=True, frozen=True, gc=False, omit_defaults=True):
+    """How far a version's answers to one output lie from the live ones, and how good both were."""
+
+    known: Annotated[int, Meta(ge=0, description="Due points of which it is known how far the answers lie apart.")]
+    agreeing: Annotated[int, Meta(ge=0, description="… of these, those within 0.05 of the live answer.")]
+    distance: Annotated[float, Meta(ge=0, description="Sum of the distances, each from 0 to 1.")]
+    live: Annotated[AnswersJudged | None, Meta(description="The live version's own; null: no label is known.")] = None
+    other: Annotated[AnswersJudged | None, Meta(description="The other's; null for a shadow, which acts on none.")] = (
+        None
+    )
+
+
+class ModelsCompared(msgspec.Struct, tag_field="type", tag="models_compared", kw_only=True, frozen=True, gc=False):
+    """What one run of a worker has seen so far of a canary or shadow beside the live version, on the same due points;
+    key: TASK/compared/STAGE/VERSION/AGAINST/GROUP/RUN. Runs add up."""
+
+    task: TaskName
+    stage: Annotated[str, Meta(description="canary or shadow.")]
+    version: Annotated[str, Meta(description="The version that was compared.")]
+    against: Annotated[str, Meta(description="The version that was live, with which it was compared.")]
+    group: Annotated[str, Meta(description="The workers' group, OFFERSTREAM_APP_ID.")]
+    run: Annotated[str, Meta(description="Names the worker's run, from its start to its end.")]
+    asked: Annotated[int, Meta(ge=0, description="Due points that both were asked about.")]
+    failed: Annotated[int, Meta(ge=0, description="… of these, those that the version failed on.")]
+    outputs: Annotated[dict[str, OutputCompared], Meta(description="By output.")]
+    said_at_ms: Annotated[int, Meta(description="When it was said, UTC milliseconds since 1970.")]
+
+
+ControlRecord = StagesSet | CanaryRolledBack | ChangeRefused | ModelsCompared
 
 
 def key_of(record: ControlRecord) -> bytes:
@@ -116,5 +151,8 @@ def key_of(record: ControlRecord) -> bytes:
         return record.task.encode()
     if isinstance(record, ChangeRefused):
         return f"{record.task}/refused/{record.group}/{record.partition}".encode()
+    if isinstance(record, ModelsCompared):
+        pair = f"{record.stage}/{record.version}/{record.against}"
+        return f"{record.task}/compared/{pair}/{record.group}/{record.run}".encode()
     # A verdict over an older change, from a worker that reads a backlog, must not take the place of a newer one.
     return f"{record.task}/rollback/{record.change_id}".encode()

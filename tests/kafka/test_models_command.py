@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import re
 import signal
 import time
@@ -23,7 +24,14 @@ from streams.outside.reading import Reader
 from streams.outside.rollout import NotServed, wait
 from streams.outside.versions import Versions
 from streams.records.events import encode_event
-from streams.records.serving import CanaryRolledBack, ModelsChosen, Stages
+from streams.records.serving import (
+    AnswersJudged,
+    CanaryRolledBack,
+    ModelsChosen,
+    ModelsCompared,
+    OutputCompared,
+    Stages,
+)
 from streams.topics import EVENTS
 from tests.kafka.harness import Cluster
 from tests.kafka.test_swap import serving
@@ -92,6 +100,36 @@ def test_versions_go_through_their_stages_and_back(cluster: Cluster, tmp_path: P
     run(cluster, "promote", "churn", second, "--to", "canary")
     run(cluster, "rollback", "churn", "--stage", "live")
     assert (stages().live, stages().canary) == (None, None)
+
+
+def test_what_workers_saw_of_a_shadow_is_listed(cluster: Cluster, tmp_path: Path) -> None:
+    _, version = written(tmp_path / "one", 0.9)
+    shipped = Shelf().shipped("churn")
+    run(cluster, "promote", "churn", str(tmp_path / "one"), "--to", "shadow")
+    for name, asked, distance in (("one", 300, 30.0), ("other", 100, 50.0)):
+        good = AnswersJudged(labels=asked, measures={"auc": distance / 100})
+        output = OutputCompared(known=asked, agreeing=asked // 2, distance=distance, live=good)
+        said = ModelsCompared(
+            task="churn",
+            stage="shadow",
+            version=version,
+            against=shipped,
+            group=cluster.settings().app_id,
+            run=name,
+            asked=asked,
+            failed=0,
+            outputs={"lapse_30d": output},
+            said_at_ms=0,
+        )
+        publish(cluster.settings().access, said)
+    told = run(cluster, "list", app_id=cluster.settings().app_id)
+    assert f"churn: shadow {version} beside live {shipped}: 400 due points" in told
+    assert "lapse_30d: 0.200 apart on average (of 1), 50.0% within 0.05, over 400 due points" in told
+    assert "live: 400 late labels, auc 0.35" in told
+    assert "shadow: no late labels" in told
+    listed = json.loads(run(cluster, "list", "--json", app_id=cluster.settings().app_id))
+    (row,) = (row for row in listed if row["version"] == version)
+    assert row["compared"]["outputs"]["lapse_30d"]["mean_distance"] == pytest.approx(0.2)
 
 
 def test_what_is_refused_is_listed_with_the_reason(cluster: Cluster, tmp_path: Path) -> None:

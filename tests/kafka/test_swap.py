@@ -96,6 +96,9 @@ def test_a_canary_that_says_something_else_is_rolled_back_and_the_reason_publish
     found = [msgspec.json.decode(value or b"") for *_, value in cluster.read(CONTROL.name)]
     (said,) = [record for record in found if record["type"] == CanaryRolledBack.__struct_config__.tag]
     assert (said["task"], said["version"], said["reason"]) == ("churn", canary, "score_drift")
+    (seen,) = Versions(cluster.settings()).compared("churn")
+    assert (seen.stage, seen.version) == ("shadow", shadow)
+    assert seen.asked >= seen.outputs["lapse_30d"].known > 0
     metrics = worker.get("/metrics")[1]
     assert 'offerstream_canaries_rolled_back_total{reason="score_drift",task="churn"} 1.0' in metrics
     agreeing = [line for line in metrics.splitlines() if line.startswith("offerstream_compared_agreeing_total")]

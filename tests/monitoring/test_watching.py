@@ -8,7 +8,6 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import msgspec
 import numpy as np
 import pytest
 
@@ -20,6 +19,7 @@ from streams.control import Control, decode
 from streams.entities.shopper import SHOPPER
 from streams.metrics import Metrics
 from streams.monitoring.canary import CanaryPolicy
+from streams.outside.compared import seen
 from streams.processing.rules import Rules
 from streams.records.events import encode_event
 from streams.records.serving import CanaryRolledBack, ChangeRefused, ModelsChosen, Stages, StagesSet
@@ -76,7 +76,8 @@ def run(events: EntityLog, log: Log, size: int = 600) -> list[CanaryRolledBack]:
         events.handle(slice_, 0)
         events.models.watch()
     sent = events.writer.sent  # type: ignore[attr-defined]
-    return [msgspec.json.decode(value, type=CanaryRolledBack) for topic, value in sent if topic == CONTROL.name]
+    said = [decode(value) for topic, value in sent if topic == CONTROL.name]
+    return [record for record in said if isinstance(record, CanaryRolledBack)]
 
 
 def canary(version: str, share: float = 0.5, task: str = "churn") -> Log:
@@ -187,6 +188,7 @@ def test_a_canary_that_does_no_harm_goes_on_and_what_is_known_of_it_is_shown(she
     version = variant(CHURN, 1.01).version
     events = worker(shelf)
     events.models.canary_policy = CanaryPolicy(max_cost_ratio=np.inf)  # Two models on a busy machine.
+    events.models.comparisons.say_seconds = 0
     assert run(events, [*canary(version, 0.7), *LOG]) == []
     value = events.metrics.registry.get_sample_value
     compared = {"task": "churn", "stage": "canary", "version": version}
@@ -197,6 +199,24 @@ def test_a_canary_that_does_no_harm_goes_on_and_what_is_known_of_it_is_shown(she
         for measure in ("auc", "calibration_error", "brier"):
             assert 0 < (value("offerstream_live_quality", labels | {"measure": measure}) or 0) <= 1
     assert (value("offerstream_difference_from_training", {"task": "churn", "name": "orders.count"}) or 0) > 0
+    # What whoever lists versions is told: the sums over all due points, as the counters have them.
+    control, shipped = Control(), shelf.shipped("churn")
+    for topic, sent in events.writer.sent:  # type: ignore[attr-defined]
+        if topic == CONTROL.name:
+            control.apply(decode(sent))
+    found = seen(control, "group", "churn", Stages(change_id="", canary=version), shipped)
+    assert len(found) == 1
+    assert found[0].asked - found[0].failed == value("offerstream_compared_rows_total", compared)
+    of_output = compared | {"output": "lapse_30d"}
+    apart, total = found[0].outputs["lapse_30d"], value("offerstream_compared_difference_total", of_output) or 0
+    assert (apart.mean_distance or 0) * apart.known == pytest.approx(total)
+    assert 0 < total / apart.known < 0.1
+    for good, stage in ((apart.live, "live"), (apart.other, "canary")):
+        labels = {"task": "churn", "output": "lapse_30d", "stage": stage}
+        assert good is not None
+        assert good.labels == value("offerstream_labels_known", labels)
+        assert good.measures["brier"] == value("offerstream_live_quality", labels | {"measure": "brier"})
+    assert seen(control, "another group", "churn", Stages(change_id="", canary=version), shipped) == []
     # Once it has ended, nothing is said of it any more.
     ended = Stages(change_id="another")
     events.handle(cut([*canary(version), *LOG, (None, encode_event(ModelsChosen(stages={"churn": ended})))], [])[0], 0)
