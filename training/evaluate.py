@@ -15,18 +15,24 @@ from training import redraws
 Floats = npt.NDArray[np.float64]
 
 
-def auc_interval(
+def _brier(label: npt.NDArray[Any], score: npt.NDArray[Any]) -> float:
+    return float(np.square(score - label).mean())
+
+
+def intervals(
     label: npt.NDArray[Any],
     scores: dict[str, Floats],
     group: npt.NDArray[np.int64],
     seed: int,
     rounds: int = 200,
-) -> dict[str, tuple[float, float]]:
-    """95% bootstrap intervals of each AUC, and of ``ours - NAME`` for each other; whole shoppers are redrawn.
+) -> dict[str, dict[str, tuple[float, float]]]:
+    """95% bootstrap intervals, by measure (``auc_95``, ``brier_95``), of each score and of ``ours - NAME`` for each
+    other; whole shoppers are redrawn.
 
     ``scores`` must hold ``ours``. The same redraws serve all, so the differences are paired.
     """
-    return redraws.measured({"auc_95": auc}, label, scores, redraws.of_groups(group, seed, rounds))["auc_95"]
+    measures: dict[str, redraws.Measure] = {"auc_95": auc, "brier_95": _brier}
+    return redraws.measured(measures, label, scores, redraws.of_groups(group, seed, rounds))
 
 
 def measure(label: npt.NDArray[Any], score: npt.NDArray[Any]) -> dict[str, float]:
@@ -88,7 +94,7 @@ def compare(
             within = {name: score[mask] for name, score in scores.items()}
             found["segments"][segment] = {
                 "models": {name: measure(label[mask], score) for name, score in within.items()},
-                "auc_95": auc_interval(label[mask], within, group[mask], seed),
+                **intervals(label[mask], within, group[mask], seed),
             }
     return found
 

@@ -10,6 +10,8 @@ from rich.table import Table
 
 from models.artifact import Artifact
 from models.measured import CHALLENGE, LESS, best_of
+from models.task import Grows, PerUnit
+from streams.entities.contents import find as entity
 
 #: What a summary shows of each model, as far as it was measured.
 SUMMARY = (
@@ -18,13 +20,14 @@ SUMMARY = (
 )  # fmt: skip
 #: Measures that a card has intervals of.
 BETWEEN = ("auc", "top_1", "recall_20", "qini", "spearman", "chrf", "unexplained")
-#: Errors that a verdict takes in besides: who ranks well may still say amounts that are far off.
-ERRORS = ("mae", "wape")
+#: Errors that a verdict takes in besides: who ranks well may still say amounts, or chances, that are far off.
+ERRORS = ("mae", "wape", "brier")
 _CALLED = {
     "auc": "AUC",
     "qini": "Qini",
     "spearman": "rank correlation",
     "mae": "absolute error",
+    "brier": "Brier score",
     "ece": "calibration error",
 }
 
@@ -48,19 +51,25 @@ def summary(artifact: Artifact) -> Table:
 def challenge(artifact: Artifact, histories: Sequence[str], champion: str = "shipped") -> Table:
     """The new model, the champion, called so, and the best baseline on the same rows after the cut: a block per history
     and answer. The last column is by how much the new one is ahead in the first measure (of first places: how many
-    times as many), then how much less it errs."""
+    times as many), then how much less it errs: of chances in the Brier score, of amounts in their own unit, or as a
+    share of the total."""
     blocks = [(name, *found, _chosen(found[1], champion)) for name in histories for found in _all_rows(artifact, name)]
     values = [measured["models"][model] for *_, measured, models in blocks for model in models]
     shown = [name for name in CHALLENGE if any(name in found for found in values)]
     called = [_CALLED.get(name, name.replace("_", " ")) for name in shown]
-    table = Table("history", "answer", "rows", "happened", "model", *called, "new ahead by, 95%")
+    table = Table()
+    table.add_column("history", overflow="fold")
+    table.add_column("answer", no_wrap=True, min_width=max((len(answer) for _, answer, *_ in blocks), default=0))
+    for title in ("rows", "happened", "model", *called, "new ahead by, 95%"):
+        table.add_column(title, overflow="fold")
     for name, answer, measured, models in blocks:
+        unit = _unit(artifact, answer)
         happened = measured["models"]["ours"].get("base_rate")
         place = [name, answer, f"{measured['models']['ours']['rows']:,}", "" if happened is None else f"{happened:.1%}"]
         for model, title in models.items():
             found = measured["models"][model]
-            numbers = [f"{found[metric]:.3f}" if metric in found else "" for metric in shown]
-            table.add_row(*place, title, *numbers, _told_ahead(measured, model))
+            numbers = [_number(metric, found[metric], unit) if metric in found else "" for metric in shown]
+            table.add_row(*place, title, *numbers, _told_ahead(measured, model, unit))
             place = [""] * len(place)
         table.add_section()
     return table
@@ -68,22 +77,52 @@ def challenge(artifact: Artifact, histories: Sequence[str], champion: str = "shi
 
 def standing(artifact: Artifact, history: str) -> dict[str, list[str]]:
     """On a history: in which answers the new model is ``ahead`` of the champion, ``level`` with it, or ``behind``,
-    beyond chance: of an amount, in rank correlation and in its error. ``behind`` is who is so in one of them, ``ahead``
-    who is so in one and behind in none. Empty where there was no champion."""
+    beyond chance: of an amount, in rank correlation and in its error, of a chance, in AUC and in its Brier score.
+    ``behind`` is who is so in one of them, ``ahead`` who is so in one and behind in none. Empty where there was no
+    champion."""
     found: dict[str, list[str]] = defaultdict(list)
     for answer, measured in _all_rows(artifact, history):
-        if sides := _ahead(measured, "champion"):
-            behind = any(high < nothing for _, (_, high), nothing in sides)
-            ahead = any(low > nothing for _, (low, _), nothing in sides)
-            found["behind" if behind else "ahead" if ahead else "level"].append(answer)
+        if sides := set(_sides(measured).values()):
+            found["behind" if "behind" in sides else "ahead" if "ahead" in sides else "level"].append(answer)
     return dict(found)
+
+
+def _sides(measured: dict[str, Any]) -> dict[str, str]:
+    """By measure, on which side of the champion the new model is."""
+    return {
+        name: "behind" if high < nothing else "ahead" if low > nothing else "level"
+        for name, (low, high), nothing in _ahead(measured, "champion")
+    }
+
+
+def _why(measured: dict[str, Any]) -> str:
+    """In which measure it is on which side, where they differ: in brackets, else empty."""
+    sides = _sides(measured)
+    if len(set(sides.values())) < 2:
+        return ""
+    models, told = measured["models"], []
+    for name, side in sides.items():
+        better = {"ahead": "better", "behind": "worse"}.get(side)
+        if name not in ERRORS or better is None:
+            told.append(f"{side} in {_CALLED.get(name, name.replace('_', ' '))}")
+        elif name == "brier" and (models["ours"]["ece"] < models["champion"]["ece"]) == (side == "ahead"):
+            off = (f"{models[model]['ece']:.3f}" for model in ("ours", "champion"))
+            told.append(f"{better} calibrated: off by {', not '.join(off)}")
+        else:
+            told.append(f"{better} by its {'Brier score' if name == 'brier' else 'error'}")
+    return f" ({', '.join(told)})"
 
 
 def verdicts(artifact: Artifact, histories: Sequence[str], champion: str = "the shipped model") -> Iterator[str]:
     """The same in words, a line per history."""
     for name in histories:
         if found := standing(artifact, name):
-            told = (f"{side} in {', '.join(found[side])}" for side in ("ahead", "level", "behind") if side in found)
+            why = {answer: answer + _why(measured) for answer, measured in _all_rows(artifact, name)}
+            told = (
+                f"{side} in {', '.join(why[answer] for answer in found[side])}"
+                for side in ("ahead", "level", "behind")
+                if side in found
+            )
             yield f"{name}: beside {champion}, the new one is {'; '.join(told)}."
 
 
@@ -155,15 +194,37 @@ def _told(interval: tuple[float, float] | None) -> str:
     return "" if interval is None else f"{interval[0]:g} … {interval[1]:g}"
 
 
-def _told_ahead(measured: dict[str, Any], model: str) -> str:
+def _told_ahead(measured: dict[str, Any], model: str, unit: str) -> str:
     told = []
     for name, interval, nothing in _ahead(measured, model):
         if nothing:
-            said = " … ".join("> 100" if v > 100 else f"{v:.2f}" for v in interval) + " times"
+            told.append(" … ".join("> 100" if v > 100 else f"{v:.2f}" for v in interval) + " times")
+        elif name == "wape":
+            told.append("error " + " … ".join(f"{100 * v:+.1f}%" for v in interval) + " of the total")
+        elif name == "mae":
+            told.append(f"error {' … '.join(_amount(v, unit, '+') for v in interval)} {unit}".rstrip())
         else:
             said = " … ".join(f"{v:+.3f}" for v in interval)
-        told.append(f"error {said}" if name in ERRORS else said)
+            told.append(f"Brier {said}" if name == "brier" else said)
     return "\n".join(told)
+
+
+def _number(metric: str, value: float, unit: str) -> str:
+    return f"{_amount(value, unit)} {unit}".rstrip() if metric == "mae" else f"{value:.3f}"
+
+
+def _amount(value: float, unit: str, sign: str = "") -> str:
+    """A number of some unit: cents whole."""
+    return f"{value:{sign},.0f}" if unit.startswith("cents") else f"{value:{sign},.3f}"
+
+
+def _unit(artifact: Artifact, answer: str) -> str:
+    """What an answer counts: the unit of what it is held against; empty where nothing tells."""
+    label = next((o.label for o in artifact.task.outputs if o.name == answer), None)
+    known = entity(artifact.task.entity).catalogue.features
+    if isinstance(label, PerUnit):
+        return f"{known[label.total].unit} per unit"
+    return known[label.total].unit if isinstance(label, Grows) and label.what == "sum" else ""
 
 
 def _chosen(measured: dict[str, Any], champion: str) -> dict[str, str]:

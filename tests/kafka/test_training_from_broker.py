@@ -195,7 +195,7 @@ def test_a_night_archives_trains_and_puts_what_is_ahead_into_shadow(cluster: Clu
         result = CliRunner().invoke(cli, command.split(), env=environment)
         assert result.exit_code == 0, result.output
         said = result.output
-    assert "beside the shipped model, the new one is ahead in conversion." in said
+    assert "beside the shipped model, the new one is ahead in conversion" in said
     version = Versions(cluster.settings()).stages("ad").shadow
     assert version is not None
     assert f"ad {version} is to serve as shadow, for it is ahead of the shipped model" in said

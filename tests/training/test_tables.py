@@ -6,6 +6,7 @@ import copy
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 from rich.console import Console
 from rich.table import Table
@@ -14,11 +15,12 @@ from models.artifact import Artifact, load_artifact
 from models.measured import CHALLENGE
 from models.registry import SHIPPED, task
 from models.task import Task
+from training.evaluate import compare
 from training.tables import alerts, challenge, summary, verdicts
 
 
-def printed(table: Table) -> str:
-    console = Console(width=200)
+def printed(table: Table, width: int = 200) -> str:
+    console = Console(width=width)
     with console.capture() as captured:
         console.print(table)
     return captured.get()
@@ -52,6 +54,37 @@ def test_a_summary_has_every_model_that_was_measured(each: Task) -> None:
 def test_who_is_ahead_is_said_only_beyond_chance(difference: tuple[float, float], side: str) -> None:
     said = list(verdicts(beside(difference), ["complete_journey", "cdnow"]))
     assert said == [f"complete_journey: beside the shipped model, the new one is {side} in lapse_30d."]
+
+
+def test_chances_that_are_clearly_nearer_the_truth_are_ahead_where_the_order_is_level() -> None:
+    artifact = beside((-0.011, 0.013))
+    measured = artifact.card["metrics"]["complete_journey"]["lapse_30d"]["segments"]["all"]
+    measured["models"]["ours"]["ece"], measured["models"]["champion"]["ece"] = 0.028, 0.165
+    measured["brier_95"] = {"ours - champion": [-0.06, -0.03]}
+    (said,) = verdicts(artifact, ["complete_journey"])
+    assert said.endswith("is ahead in lapse_30d (level in AUC, better calibrated: off by 0.028, not 0.165).")
+    assert "Brier +0.030 … +0.060" in printed(challenge(artifact, ["complete_journey"]))
+    measured["brier_95"] = {"ours - champion": [0.01, 0.03]}
+    (said,) = verdicts(artifact, ["complete_journey"])
+    assert said.endswith("is behind in lapse_30d (level in AUC, worse by its Brier score).")
+
+
+def test_scores_that_only_order_well_are_told_from_chances_by_their_brier_score() -> None:
+    rng = np.random.default_rng(7)
+    chance = rng.random(1000)
+    label = (rng.random(1000) < chance).astype(float)
+    found = compare(label, {"ours": chance, "champion": chance**3}, np.arange(1000), {}, seed=7)["segments"]["all"]
+    low, high = found["brier_95"]["ours - champion"]
+    models = found["models"]
+    assert low <= models["ours"]["brier"] - models["champion"]["brier"] <= high < 0
+    assert found["auc_95"]["ours - champion"] == (0.0, 0.0)
+
+
+def test_no_answer_is_cut_off_and_shares_are_told_from_amounts() -> None:
+    artifact = load_artifact(task("sales"))
+    text = printed(challenge(artifact, ["complete_journey"]), 120)
+    assert "units_14d_quantiles" in text
+    assert "of the total" in " ".join(text.replace("│", " ").split())
 
 
 def test_the_new_one_stands_beside_the_shipped_one_and_the_best_baseline() -> None:
@@ -106,18 +139,18 @@ def test_of_an_error_less_is_better() -> None:
 
 
 @pytest.mark.parametrize(
-    ("ranks", "errs", "side"),
+    ("ranks", "errs", "side", "why"),
     [
-        ((0.01, 0.02), (-9.0, -1.0), "ahead"),
-        ((0.01, 0.02), (-9.0, 1.0), "ahead"),
-        ((-0.01, 0.02), (-9.0, -1.0), "ahead"),
-        ((0.01, 0.02), (1.0, 9.0), "behind"),
-        ((-0.02, -0.01), (-9.0, -1.0), "behind"),
-        ((-0.01, 0.02), (-1.0, 9.0), "level"),
+        ((0.01, 0.02), (-9.0, -1.0), "ahead", "."),
+        ((0.01, 0.02), (-9.0, 1.0), "ahead", " (ahead in rank correlation, level in absolute error)."),
+        ((-0.01, 0.02), (-9.0, -1.0), "ahead", " (level in rank correlation, better by its error)."),
+        ((0.01, 0.02), (1.0, 9.0), "behind", " (ahead in rank correlation, worse by its error)."),
+        ((-0.02, -0.01), (-9.0, -1.0), "behind", " (behind in rank correlation, better by its error)."),
+        ((-0.01, 0.02), (-1.0, 9.0), "level", "."),
     ],
 )
 def test_who_ranks_better_and_errs_more_is_not_ahead(
-    ranks: tuple[float, float], errs: tuple[float, float], side: str
+    ranks: tuple[float, float], errs: tuple[float, float], side: str, why: str
 ) -> None:
     artifact = load_artifact(task("value"))
     card: dict[str, Any] = copy.deepcopy(artifact.card)
@@ -126,10 +159,11 @@ def test_who_ranks_better_and_errs_more_is_not_ahead(
     measured["spearman_95"]["ours - champion"], measured["mae_95"]["ours - champion"] = list(ranks), list(errs)
     artifact = replace(artifact, card=card)
     (said,) = verdicts(artifact, ["cdnow"])
-    assert said == f"cdnow: beside the shipped model, the new one is {side} in revenue_90d."
+    assert said == f"cdnow: beside the shipped model, the new one is {side} in revenue_90d{why}"
     text, (low, high) = printed(challenge(artifact, ["cdnow"])), errs
     assert f"{ranks[0]:+.3f} … {ranks[1]:+.3f}" in text
-    assert f"error {-high:+.3f} … {-low:+.3f}" in text
+    assert f"error {-high:+.0f} … {-low:+.0f} cents" in text
+    assert f"{measured['models']['ours']['mae']:,.0f} cents" in text
 
 
 def test_what_items_sell_is_judged_by_its_error() -> None:
