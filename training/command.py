@@ -120,8 +120,11 @@ def load(cut: Cut, asked: Asked, tell: Tell, say: Say) -> CutHistory | CutTold:
     """Read a history, and say what became of its records."""
     source, cut_ms = cut
     history, tally = source.load(asked.work, lambda n: tell(f"reading {source.name}", n, None))
-    for line in tally.told() if tally else ():
+    learned, other = ("records of items", "events of shoppers")[:: 1 if source.about == "item" else -1]
+    for line in tally.told(f"{other}, not used by {asked.task}") if tally else ():
         say(f"{source.name}: {line}")
+    if tally and tally.other == tally.records:
+        raise Misuse(f"{source.name} holds {other}; {asked.task} learns of {learned}: give a file or folder of those.")
     if len(history):
         span = f"{shown_time(int(history.time_ms[0]))} to {shown_time(history.end_ms)}"
         say(f"{source.name}: {history.contents()}, {span}")

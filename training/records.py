@@ -7,6 +7,7 @@ a partition this finds next to nothing (an order placed again that was not among
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from streams.processing.decode import NO_TIME, decode
 from streams.processing.fates import APPLIED, judge, watermarks
 from streams.processing.rules import Rules
 from streams.records.dead_reasons import DEAD_REASONS
+from streams.records.produced import EVENTS, family_of
 from streams.records.slices import Slice
 from streams.state.applied_ids import AppliedIds
 from streams.state.arena import TIMER, Arena, Codec
@@ -48,6 +50,8 @@ class Tally(msgspec.Struct):
     late: int = 0
     workers: int = 0
     """Ticks of the clock and choices, which workers write."""
+    other: int = 0
+    """Of a file: records of items where events of shoppers are learned from, or the other way round."""
     displaced: int = 0
     """Events that stood after a later one of their shopper, and were put in order."""
     dead: dict[str, int] = msgspec.field(default_factory=dict)
@@ -58,10 +62,11 @@ class Tally(msgspec.Struct):
     @property
     def used(self) -> int:
         """Events that the history holds."""
-        return self.records - self.duplicate - self.late - self.workers - sum(self.dead.values())
+        return self.records - self.duplicate - self.late - self.workers - self.other - sum(self.dead.values())
 
-    def told(self) -> Iterator[str]:
-        """What became of the records, a line for the sum and one for each reason of dead records.
+    def told(self, other: str = "of another kind") -> Iterator[str]:
+        """What became of the records, a line for the sum and one for each reason of dead records. ``other``: what those
+        of another kind are.
 
         >>> dead = {"first_dead": {"empty": "a.jsonl:3: It has no value."}, "dead": {"empty": 1}}
         >>> print(next(Tally(10, late=2, **dead).told()))
@@ -71,6 +76,8 @@ class Tally(msgspec.Struct):
         text += f"{sum(self.dead.values()):,} dead"
         if self.workers:
             text += f", {self.workers:,} of workers"
+        if self.other:
+            text += f", {self.other:,} {other}"
         if self.displaced:
             text += f"; {self.displaced:,} stood after a later event of their shopper and were put in order"
         yield text
@@ -111,6 +118,10 @@ def _decoded(log: Log, rules: Rules, tally: Tally) -> Iterator[tuple[EventBatch,
         tally.records += len(slice_)
         tally.workers += decoded.ticks + len(decoded.turns)
         for letter in decoded.dead:
+            value = slice_.values[bisect_left(slice_.offsets, letter.source_offset)]
+            if log.partitions is None and value is not None and family_of(value) != EVENTS:
+                tally.other += 1
+                continue
             tally.dead[letter.reason] = tally.dead.get(letter.reason, 0) + 1
             where = f"{letter.source_topic}:{letter.source_offset}"
             if log.partitions is not None:

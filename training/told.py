@@ -56,13 +56,13 @@ def told_by(records: Iterable[ItemRecord], tell: Tell = lambda _n: None) -> Told
 
 def told_in_logs(logs: Iterable[Log], rules: Rules, tell: Tell = lambda _n: None) -> tuple[Told, Tally]:
     """Of some files what they tell of items, and what became of all records: events of shoppers that stand beside them
-    are counted as those that others make use of (``workers``). The same id of an item again is a duplicate."""
+    are counted (``other``). The same id of an item again is a duplicate."""
     tally, found, seen = Tally(), list[tuple[int, ItemRecord]](), set[int]()
     for log in logs:
         for slice_ in log.slices:
             tally.records += len(slice_)
             mine = [i for i, value in enumerate(slice_.values) if value is None or family_of(value) != EVENTS]
-            tally.workers += len(slice_) - len(mine)
+            tally.other += len(slice_) - len(mine)
             _take(_some(slice_, mine), rules, tally, found, seen)
             tell(tally.records)
     found.sort(key=lambda pair: (pair[0], pair[1].item_id, pair[1].event_id))

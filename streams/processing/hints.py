@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from streams.records.events import OrderLine, OrderPlaced
-from streams.records.produced import TYPES
+from streams.records.produced import EVENTS, FAMILY_OF, TYPES
 from streams.records.schema import descriptions
 
 #: What other systems (GA4, Segment) call the same thing, where the words differ.
@@ -169,6 +169,9 @@ def _of_type(record: dict[str, Any], missing: bool) -> str:
     if missing and (name := _misnamed_type(record)):
         return f"There is `{name}`: did you mean `type`?"
     meant = meant_type(record)
+    if meant is not None and meant == record.get("type"):
+        what = "shoppers do" if FAMILY_OF[meant] == EVENTS else "is told of items"
+        return f"Records of the type {meant} tell what {what}, and belong into another topic: offerstream topics list."
     return f"Did you mean {meant}?" if meant else f"There are: {', '.join(TYPES)}."
 
 

@@ -23,14 +23,16 @@ from streams.processing.rules import DecodeRules, Rules
 from streams.records.events import ShopperEvent, decode_event
 from tests.shoppers import HOUR, NOON, Log, log_of, ordered, random_history, slice_of, viewed
 from tests.training.test_training import Recorders
-from training.errors import TrainingError
+from training.asked import Asked
+from training.command import load
+from training.errors import Misuse, TrainingError
 from training.files import files_of
 from training.history import History
 from training.job import CutHistory, Job
 from training.records import Log as RecordLog
 from training.records import Tally, history_of_logs
 from training.replay import replay
-from training.source import of_files
+from training.source import About, of_files
 
 
 def values_of(log: Log) -> list[bytes]:
@@ -147,6 +149,27 @@ def test_every_record_is_accounted_for(tmp_path: Path) -> None:
     assert (len(with_euros), tally.dead.get("foreign_currency")) == (6, None)
 
 
+def test_records_of_items_beside_events_are_counted_apart(tmp_path: Path) -> None:
+    events = values_of(log_of(*(viewed("a", NOON + i * HOUR, f"e{i}") for i in range(3))))
+    listed = b'{"type":"item_listed","event_id":"c1","item_id":"tea","event_time":1700000000000,"title":"Tea"}'
+    (tmp_path / "shop").mkdir()
+    written(tmp_path / "shop" / "events.jsonl", [*events, b"junk"])
+    written(tmp_path / "shop" / "catalogue.jsonl", [listed])
+    _, tally = read(tmp_path / "shop")
+    assert (tally.used, tally.other, tally.dead) == (3, 1, {"not_json": 1})
+    said = next(tally.told("records of items, not used by churn"))
+    assert said == "5 records: 3 used, 0 duplicate, 0 late, 1 dead, 1 records of items, not used by churn"
+    wrong: tuple[tuple[str, About, str], ...] = (
+        ("catalogue", "shopper", "catalogue.jsonl holds records of items; churn learns of events of shoppers"),
+        ("events", "item", "events.jsonl holds events of shoppers; churn learns of records of items"),
+    )
+    for name, about, why in wrong:
+        path = written(tmp_path / f"{name}.jsonl", [listed] if name == "catalogue" else events)
+        source = of_files(path, Rules(), about)
+        with pytest.raises(Misuse, match=why):
+            load((source, NOON), Asked("churn", work=tmp_path), lambda *_: None, lambda _text: None)
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_of_a_partition_what_is_late_to_the_worker_is_late_here(seed: int) -> None:
     log, rules = random_history(seed, 3000, 40), Rules(decode=DecodeRules(partitioner="any"))
@@ -242,5 +265,5 @@ def test_a_folder_without_events_says_what_is_in_it(tmp_path: Path) -> None:
 
 
 def test_a_tally_survives_the_cache() -> None:
-    tally = Tally(9, 1, 2, 3, 4, {"empty": 1}, {"empty": "x"})
+    tally = Tally(9, 1, 2, 3, 1, 4, {"empty": 1}, {"empty": "x"})
     assert msgspec.json.decode(msgspec.json.encode(tally), type=Tally) == tally

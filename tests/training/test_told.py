@@ -78,7 +78,7 @@ def test_every_record_of_a_catalogue_has_a_fate(tmp_path: Path) -> None:
     history, tally = of_files(path, Rules(), "item").load(tmp_path, lambda _n: None)
     assert tally is not None
     assert (tally.records, tally.used, tally.duplicate, sum(tally.dead.values())) == (54, 50, 1, 1)
-    assert tally.workers == 2  # those whose type is not known are events
+    assert tally.other == 2  # those whose type is not known are events
     assert history.records == records
     assert history.time_ms.tolist() == [record.event_time for record in records]
     assert history.contents() == "50 records about 50 items"
