@@ -66,6 +66,16 @@ class Lines:
     def _open(self, source: str) -> BinaryIO:
         try:
             file = sys.stdin.buffer if source == "-" else self._stack.enter_context(Path(source).open("rb"))  # noqa: SIM115
+        except IsADirectoryError as error:
+            raise NoFile(
+                f"{source} is a folder: name a file in it, or send all of them through a pipe "
+                f"(cat {source.rstrip('/')}/*.jsonl) and give - in place of the name."
+            ) from error
+        except FileNotFoundError as error:
+            raise NoFile(
+                f"{source}: there is no such file (looked for in {Path.cwd()}). A file has wire records as JSON "
+                "lines; - is standard input."
+            ) from error
         except OSError as error:
             raise NoFile(f"{source}: {error.strerror}.") from error
         if source != "-" and file.seekable():

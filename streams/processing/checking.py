@@ -7,6 +7,7 @@ workers do, each family of records by its own time, in the partition that each k
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
@@ -24,7 +25,7 @@ from streams.features.feature import Unreadable
 from streams.features.item import CATALOGUE
 from streams.features.payload.picture import Picture
 from streams.features.payload.sound import Sound
-from streams.processing import hints, order_book
+from streams.processing import doubts, hints, order_book
 from streams.processing.decode import MAX_ORIGINAL_BYTES, MIN_EVENT_TIME_MS, NO_TIME, Decoded, decode
 from streams.processing.fates import APPLIED, Fates, judge, watermarks
 from streams.processing.partitioning import homes
@@ -51,6 +52,8 @@ WARNINGS = {
     "late": "Put the records into order of event_time, or raise OFFERSTREAM_ALLOWED_LATENESS_SECONDS.",
     "unreadable": "Send the item again with a picture or sound that can be read (docs/catalogue.md); the rest counts.",
     "unknown_field": "Spell the field as offerstream schema does; nobody reads it as it is.",
+    "unread_field": "Nothing, where it is for others; offerstream schema has the fields that are read.",
+    "doubtful_price": "Nothing, where it is meant; else correct it, or leave out what is not known.",
 }
 WORKERS_OWN = "worker_record"
 FIXES = {
@@ -104,6 +107,7 @@ class Checker:
         self._seen = Arena(Codec(Layout((APPLIED, *order_book.COLUMNS, TIMER))))
         self._newest = [NO_TIME] * partitions
         self._carried = Carried()
+        self._unread: set[tuple[str, str]] = set()
 
     def check(self, lines: Sequence[tuple[int, bytes]], now_ms: int) -> list[Finding]:
         """What is to be said of some lines, in order. ``now_ms``: when they would be sent."""
@@ -142,11 +146,25 @@ class Checker:
             if i not in usable and i not in at_fault:
                 told = f"{type_of(value or b'')} is written by workers, by nobody else."
                 yield _finding("error", slice_.offsets[i], WORKERS_OWN, "type", told)
-            for where, meant, hint in _unknown_fields(value or b""):
-                if meant not in at_fault.get(i, ()):
-                    yield _finding("warning", slice_.offsets[i], "unknown_field", where, hint)
+            yield from self._warnings(slice_.offsets[i], value or b"", at_fault.get(i, set()))
         if len(decoded.batch):
             yield from self._fates(slice_, decoded)
+
+    def _warnings(self, line: int, value: bytes, at_fault: set[str | None]) -> Iterator[Finding]:
+        """What is seldom meant, beside the fields that are at fault. Of a field that nobody reads it is said once of a
+        type of records."""
+        record = _object(value)
+        for where, meant, hint in hints.of_unknown_fields(record):
+            if meant not in at_fault:
+                yield _finding("warning", line, "unknown_field", where, hint)
+        for where in hints.unread_fields(record):
+            kind = str(record["type"]), re.sub(r"\[\d+\]", "", where)
+            if kind not in self._unread:
+                self._unread.add(kind)
+                told = f"Nobody reads {kind[1]} of {kind[0]} (said of the first record that has it)."
+                yield _finding("warning", line, "unread_field", where, told)
+        for where, why in doubts.of_prices(record):
+            yield _finding("warning", line, "doubtful_price", where, why)
 
     def _fates(self, slice_: Slice, decoded: Decoded) -> Iterator[Finding]:
         batch, tally, partition = decoded.batch, self.tally, slice_.partition
@@ -197,17 +215,20 @@ def _unreadable(record: Any) -> Iterator[tuple[str, str]]:
             yield source.field, str(why)
 
 
-def _unknown_fields(value: bytes) -> list[tuple[str, str, str]]:
+def _object(value: bytes) -> dict[str, Any]:
+    """A record as it was sent; empty where it is none."""
     try:
         record = msgspec.json.decode(value)
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
-        return []
-    return hints.of_unknown_fields(record) if isinstance(record, dict) else []
+        return {}
+    return record if isinstance(record, dict) else {}
 
 
 def faults(one: Slice, rules: DecodeRules, dead: DeadLetter) -> Iterator[DeadLetter]:
-    """Every fault of the one record in a slice, of which decoding said the first."""
-    for _ in range(MOST_FAULTS):
+    """Every fault of the one record in a slice, of which decoding said the first; of a field one."""
+    said: set[tuple[str, str | None]] = set()
+    while (dead.reason, dead.field) not in said and len(said) < MOST_FAULTS:
+        said.add((dead.reason, dead.field))
         yield dead
         if dead.reason == "too_large":
             if len(one.values[0] or b"") > MAX_ORIGINAL_BYTES:
@@ -228,7 +249,7 @@ def _repaired(one: Slice, rules: DecodeRules, dead: DeadLetter) -> tuple[Slice, 
     """The record with another value in the field at fault, and what is then said of it; None when none helps."""
     if dead.field is None:
         return None
-    for stand_in in (rules.currency, MIN_EVENT_TIME_MS, 1, True, [_LINE], _LINE):
+    for stand_in in (rules.currency, MIN_EVENT_TIME_MS, 1, True, [rules.currency], [_LINE], _LINE, {}):
         try:
             value = _with(one.values[0] or b"", dead.field, stand_in)
         except (msgspec.MsgspecError, UnicodeError, RecursionError, OverflowError):
@@ -238,9 +259,15 @@ def _repaired(one: Slice, rules: DecodeRules, dead: DeadLetter) -> tuple[Slice, 
         family = family_of(value)
         other = Slice(family, one.partition, one.offsets, one.timestamps_ms, [key_of(value)], [value])
         rest = decode(other, replace(rules, max_event_bytes=len(value)), wire=_wire(family)).dead
-        if not rest or rest[0].field != dead.field:
+        if not rest or not _within(rest[0].field, dead.field):
             return other, rest
     return None
+
+
+def _within(where: str | None, outer: str) -> bool:
+    """Whether a path is another one, or lies in it; ``outer`` may stand for whatever is in it (``[...]``)."""
+    outer = outer.removesuffix("[...]")
+    return where is not None and (where == outer or where.startswith((f"{outer}[", f"{outer}.")))
 
 
 def _with(value: bytes, where: str, stand_in: Any) -> bytes | None:

@@ -209,6 +209,7 @@ def _explained(text: str, value: bytes, currency: str) -> tuple[str, str | None]
     missing = _MISSING.match(text)
     if missing:
         where += ("." if where else "") + missing.group(1)
+    where = hints.attribute_at_fault(value, where)
     return _sentences(text, hints.of_invalid(value, missing is not None, where or None, currency)), where or None
 
 

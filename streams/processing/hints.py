@@ -129,12 +129,35 @@ def of_invalid(value: bytes, missing: bool, where: str | None, currency: str) ->
         return ""
     if name == "type" and holder is record:
         return _of_type(record, missing)
+    if where.startswith("attributes."):
+        return _of_attribute(holder.get(name))
     fields = descriptions(OrderLine if where.startswith("lines[") else TYPES.get(str(record.get("type")), OrderPlaced))
     if missing:
         meant = did_you_mean(name, _strangers(holder, fields))
         return f"There is `{meant}`: did you mean `{name}`?" if meant else fields.get(name, "")
     told = record.get("currency")
     return _of_value(name, holder.get(name), told if isinstance(told, str) else currency) or fields.get(name, "")
+
+
+def attribute_at_fault(value: bytes, where: str) -> str:
+    """The path of an attribute that is no text, where the schema says only that one of them is none.
+
+    >>> attribute_at_fault(b'{"attributes": {"colour": "red", "weight": 100}}', "attributes[...]")
+    'attributes.weight'
+    """
+    if where != "attributes[...]":
+        return where
+    held = msgspec.json.decode(value)["attributes"]
+    names = (name for name, said in held.items() if not isinstance(said, str) and not set(name) & set(".[]"))
+    return next((f"attributes.{name}" for name in names if name), where)
+
+
+def _of_attribute(found: Any) -> str:
+    if isinstance(found, list):
+        return 'An attribute is one text: put its parts into one, such as "red, blue".'
+    if isinstance(found, (bool, int, float)) and abs(found) < 10**15:
+        return f'Put it in quotes: "{str(found).lower()}".'
+    return "Properties are texts, by name."
 
 
 def find(record: Any, where: str) -> tuple[Any, str]:
@@ -192,6 +215,9 @@ def _of_value(name: str, found: Any, currency: str) -> str:
         return f"{name} is integer cents, without quotes: {found} are {found.replace('.', '').lstrip('0') or 0}."
     if isinstance(found, str) and re.fullmatch(r"-?\d{1,15}", found) and not name.endswith("_id"):
         return f"Send a number: {found}, without quotes."
+    if name == "category_path" and isinstance(found, str) and found:
+        path = [part.strip() for part in found[:200].split(">")]
+        return f"Use a list, from the widest to the narrowest: {msgspec.json.encode(path).decode()}."
     if number and name.endswith("_id"):
         return f'Send a string: "{found}", in quotes.'
     return ""
@@ -224,6 +250,25 @@ def of_unknown_fields(record: dict[str, Any]) -> list[tuple[str, str, str]]:
             if isinstance(line, dict):
                 found += _unknown(line, OrderLine, f"lines[{i}].")
     return found
+
+
+def unread_fields(record: dict[str, Any]) -> list[str]:
+    """Paths of the fields that nobody reads and that are close to none."""
+    kind = TYPES.get(str(record.get("type")))
+    if kind is None:
+        return []
+    meant = {path for path, *_ in of_unknown_fields(record)}
+    lines = record.get("lines")
+    held = [("", record, descriptions(kind))]
+    if isinstance(lines, list) and "lines" in descriptions(kind):
+        held += [(f"lines[{i}].", line, descriptions(OrderLine)) for i, line in enumerate(lines)]
+    return [
+        prefix + name
+        for prefix, holder, fields in held
+        if isinstance(holder, dict)
+        for name in _strangers(holder, fields)
+        if prefix + name not in meant
+    ]
 
 
 def _strangers(record: dict[str, Any], fields: dict[str, str]) -> tuple[str, ...]:

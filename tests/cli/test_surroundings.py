@@ -44,7 +44,7 @@ def test_every_command_that_needs_no_kafka_says_what_it_can(surroundings: str, t
 def test_a_file_that_is_not_there_is_told_in_any_encoding() -> None:
     done = run_all([["check", "é茶.jsonl"]], PYTHONIOENCODING="ascii")
     assert done.returncode == 1
-    assert done.stderr.startswith(b"error: ??.jsonl: No such file")
+    assert done.stderr.startswith(b"error: ??.jsonl: there is no such file")
 
 
 def test_a_broker_that_is_told_to_stop_twice_at_once_stops() -> None:

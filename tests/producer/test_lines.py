@@ -76,7 +76,7 @@ def test_an_endless_line_does_not_fill_the_memory(tmp_path: Path) -> None:
 
 
 def test_a_file_that_is_not_there_is_named() -> None:
-    with pytest.raises(LinesError, match=r"nowhere\.jsonl: No such file"):
+    with pytest.raises(LinesError, match=r"nowhere\.jsonl: there is no such file"):
         Lines("nowhere.jsonl")
 
 
