@@ -44,7 +44,8 @@ def refuse_late(settings: Settings, records: Iterable[Record], *, in_order: bool
                 f"{shown_time(record.time_ms)} would be late, and maybe others. Partition {partition} of "
                 f"{record.topic}, where it belongs, has come to {shown_time(marks[record.topic][partition])}; what is "
                 "older counts in no feature. A history goes first, live events after it: docs/operating.md, History "
-                "first, then live. To send it all the same: --force"
+                "first, then live. To send it all the same: --force. To start over, as with a file that was corrected: "
+                "a fresh broker --dir and worker --data-dir."
             )
 
 
@@ -100,9 +101,9 @@ def wait(
     patience_seconds: float = 60.0,
 ) -> Counter[str]:
     """Wait until the group has applied everything that was sent; the fates of all records that were applied since
-    ``before``, which may hold others'. ``told`` is told how many were. Raises ``ReplayError`` when nothing is applied
-    for ``patience_seconds``."""
-    patience, last = time.monotonic() + patience_seconds, -1
+    ``before``, which may hold others'. ``told`` is told how many of those sent were. Raises ``ReplayError`` when
+    nothing is applied for ``patience_seconds``."""
+    patience, last, done = time.monotonic() + patience_seconds, -1, 0
     events = {partition: end for (topic, partition), end in sent.ends.items() if topic == EVENTS.name}
     carried = {place: end for place, end in sent.ends.items() if place[0] != EVENTS.name}
     ends: dict[str, dict[int, int]] = {SHOPPER.name: events}
@@ -125,7 +126,8 @@ def wait(
                     waiting += max(0, end - held.next_offset)
             if not waiting:
                 return found
-            told(found.total())
+            done = max(done, sent.records - waiting)  # the logs hold records of workers, too
+            told(done)
             if found.total() - waiting != last:
                 patience, last = time.monotonic() + patience_seconds, found.total() - waiting
             if time.monotonic() > patience:
@@ -139,18 +141,21 @@ def wait(
 
 
 def in_words(sent: int, found: Counter[str]) -> str:
-    """What became of what was sent.
+    """What became of what was sent. Of the records that were applied some more are workers' own (what shoppers did to
+    items, news of items) or others'.
 
     >>> print(in_words(4, Counter(applied=3, dead=1)))
     Fates: 3 applied, 0 duplicate, 0 late, 1 dead. Why, and what to do: offerstream dead-letters
     >>> print(in_words(3, Counter(applied=4, late=1)))
-    Fates: 4 applied, 0 duplicate, 1 late, 0 dead, with 2 that workers or others wrote, or that waited before. \
-Late ones count in no feature; they are in late-events.v1.
+    Fates: 2 applied, 0 duplicate, 1 late, 0 dead. Workers applied 2 more, that they or others wrote or that waited \
+before. Late ones count in no feature; they are in late-events.v1.
     """
-    text = "Fates: " + ", ".join(f"{found[fate]:,} {fate}" for fate in FATES if found[fate] or fate != "forwarded")
-    if (others := found.total() - sent) > 0:
-        text += f", with {others:,} that workers or others wrote, or that waited before"
+    more = min(max(0, found.total() - sent), found["applied"])
+    fates = found - Counter(applied=more)
+    text = "Fates: " + ", ".join(f"{fates[fate]:,} {fate}" for fate in FATES if fates[fate] or fate != "forwarded")
     text += "."
+    if more:
+        text += f" Workers applied {more:,} more, that they or others wrote or that waited before."
     if found["late"]:
         text += " Late ones count in no feature; they are in late-events.v1."
     if found["dead"]:

@@ -173,6 +173,7 @@ def test_a_live_event_does_not_make_a_history_late_without_a_word(applied: bool,
     assert "Nothing was sent: the record of s0 at 2023-11-14 22:13:20Z would be late" in said
     assert "has come to 2024-11-13 21:13:20Z" in said  # the live event, less the allowed lateness
     assert "--force" in said
+    assert "a fresh broker --dir and worker --data-dir" in said
     assert len(cluster.read(EVENTS.name)) == before
     code, _, err = run(cluster, year.encode(), "--force", env=environment)
     assert code == 0, err
