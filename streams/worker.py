@@ -72,7 +72,7 @@ def run(settings: Settings, loglevel: str = "WARNING", on_step: Callable[[str], 
     likeness = _likeness(settings)
     created = create(settings.access, contents.topics(app_id), settings.partitions, settings.replication)
     if created:
-        log.warning("Created %s", ", ".join(created))
+        log.warning("Created %d topic%s: offerstream topics list", len(created), "s" if len(created) > 1 else "")
     entities = [contents.find(name) for name in settings.kept_entities]
     tables = {entity.topic(app_id): changelog_name(app_id, entity.name) for entity in entities}
     carried = [topic.name for topic in CARRIED] if ITEM in entities else []

@@ -71,6 +71,7 @@ DOORS = {
         "streams/outside/campaigning.py",
         "streams/outside/versions.py",
         "streams/outside/rollout.py",
+        "streams/outside/units.py",
         "streams/outside/why.py",
         "streams/cli.py",
         "streams/commands",

@@ -16,6 +16,7 @@ def test_a_warning_of_a_kind_is_said_once_a_minute(caplog: pytest.LogCaptureFixt
         for n in range(1000):
             noisy.error("Unable connect to node with id %s", n)
             noisy.warning("Marking the coordinator dead (node %s)", n)
+        noisy.warning("Timer %s is overlapping (interval=%r runtime=%r)", "commit", 1.0, 2.8)
         for n in range(3):
             noisy.info("joined %s", n)
             ours.error("a worker's own error %s", n)

@@ -10,8 +10,7 @@ from rich.table import Table
 
 from models.artifact import Artifact
 from models.measured import CHALLENGE, LESS, best_of
-from models.task import Grows, PerUnit
-from streams.entities.contents import find as entity
+from streams.outside.units import unit_of
 
 #: What a summary shows of each model, as far as it was measured.
 SUMMARY = (
@@ -63,7 +62,7 @@ def challenge(artifact: Artifact, histories: Sequence[str], champion: str = "shi
     for title in ("rows", "happened", "model", *called, "new ahead by, 95%"):
         table.add_column(title, overflow="fold")
     for name, answer, measured, models in blocks:
-        unit = _unit(artifact, answer)
+        unit = unit_of(artifact.task, answer)
         happened = measured["models"]["ours"].get("base_rate")
         place = [name, answer, f"{measured['models']['ours']['rows']:,}", "" if happened is None else f"{happened:.1%}"]
         for model, title in models.items():
@@ -216,15 +215,6 @@ def _number(metric: str, value: float, unit: str) -> str:
 def _amount(value: float, unit: str, sign: str = "") -> str:
     """A number of some unit: cents whole."""
     return f"{value:{sign},.0f}" if unit.startswith("cents") else f"{value:{sign},.3f}"
-
-
-def _unit(artifact: Artifact, answer: str) -> str:
-    """What an answer counts: the unit of what it is held against; empty where nothing tells."""
-    label = next((o.label for o in artifact.task.outputs if o.name == answer), None)
-    known = entity(artifact.task.entity).catalogue.features
-    if isinstance(label, PerUnit):
-        return f"{known[label.total].unit} per unit"
-    return known[label.total].unit if isinstance(label, Grows) and label.what == "sum" else ""
 
 
 def _chosen(measured: dict[str, Any], champion: str) -> dict[str, str]:

@@ -46,6 +46,8 @@ def check(file: str, as_json: bool, limit: int | None, partitions: int | None) -
         click.echo(json.dumps(summary(tally)))
     else:
         print_summary(tally, most)
+        if told := no_currency(tally, settings):
+            click.echo(told)
     sys.exit(bool(tally.bad))
 
 
@@ -106,6 +108,13 @@ def summary(tally: Tally) -> dict[str, object]:
         "first_event_time": iso(tally.first_ms),
         "last_event_time": iso(tally.last_ms),
     }
+
+
+def no_currency(tally: Tally, settings: Settings) -> str:
+    """What is said of a file with amounts of money of which none names a currency; else empty."""
+    if tally.currency or not tally.money:
+        return ""
+    return f"No currency is named: amounts are taken as {settings.currency} (OFFERSTREAM_CURRENCY)."
 
 
 def print_summary(tally: Tally, most: int, *, err: bool = False) -> None:

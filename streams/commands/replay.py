@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from models.nearest import unknown
-from streams.commands.check import LIMIT, as_text, print_summary, report
+from streams.commands.check import LIMIT, as_text, no_currency, print_summary, report
 from streams.commands.common import BROKER, DATA, TEXT, TIME, Number, OneOf, window
 from streams.outside.archive import Archive, is_archive
 from streams.outside.lines import Lines
@@ -127,6 +127,8 @@ def _check(settings: Settings, lines: Lines) -> int:
     if tally.warnings:
         told = ", ".join(f"{n:,} {reason}" for reason, n in tally.warnings.most_common())
         console.print(f"[yellow]note:[/] {told}; offerstream check names them.", highlight=False)
+    if told := no_currency(tally, settings):
+        console.print(f"[yellow]note:[/] {told}", highlight=False)
     return tally.records
 
 

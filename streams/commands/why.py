@@ -9,9 +9,11 @@ from collections.abc import Iterator
 import click
 import msgspec
 
+from models.registry import TASKS
 from streams.campaigns.words import in_words
 from streams.commands.common import BROKER, JSON, TEXT
 from streams.decisions.churn_alert import OUTPUT, TASK
+from streams.outside.units import unit_of
 from streams.outside.why import CampaignSeen, Standing, offer, standing
 from streams.records import portrait, words
 from streams.records.words import money, shown_day, shown_time
@@ -80,8 +82,17 @@ def verdict(found: Standing) -> str:
     return f"Nothing is missing: {found.percent}% off is offered when they are next due, unless it is by an order."
 
 
-def _shown(score: float | list[float]) -> str:
-    return " ".join(f"{each:.2f}" for each in (score if isinstance(score, list) else [score]))
+def _shown(task: str, output: str, score: float | list[float], currency: str) -> str:
+    """An answer for people: amounts of money as such.
+
+    >>> _shown("value", "revenue_90d", 8670.08, "USD"), _shown("churn", "lapse_30d", 0.516, "USD")
+    ('86.70 USD', '0.52')
+    """
+    values = score if isinstance(score, list) else [score]
+    known = next((each for each in TASKS if each.name == task), None)
+    if known is not None and unit_of(known, output).startswith("cents"):
+        return " ".join(money(round(each), currency) for each in values)
+    return " ".join(f"{each:.2f}" for each in values)
 
 
 def _rows(found: Standing) -> Iterator[tuple[str, str]]:
@@ -96,7 +107,8 @@ def _rows(found: Standing) -> Iterator[tuple[str, str]]:
     answers = {} if found.scored is None else found.scored.answers
     for task, answer in sorted(answers.items(), key=lambda item: item[0] != TASK):
         first = [OUTPUT] if OUTPUT in answer.scores else []
-        told = ", ".join(f"{name} {_shown(answer.scores[name])}" for name in dict.fromkeys([*first, *answer.scores]))
+        names = dict.fromkeys([*first, *answer.scores])
+        told = ", ".join(f"{name} {_shown(task, name, answer.scores[name], found.currency)}" for name in names)
         assert found.scored is not None
         yield f"{task} score", f"{told} ({shown_day(found.scored.event_time_ms)}, version {answer.model.version})"
     if found.profile is not None:

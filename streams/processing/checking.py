@@ -86,6 +86,10 @@ class Tally:
     bad: int = 0
     errors: Counter[str] = field(default_factory=Counter)
     warnings: Counter[str] = field(default_factory=Counter)
+    money: bool = False
+    """Whether a record has an amount of money …"""
+    currency: bool = False
+    """… and whether one names its currency."""
     first_ms: int | None = None
     """Earliest event time of a good record, UTC milliseconds since 1970 …"""
     last_ms: int | None = None
@@ -154,6 +158,8 @@ class Checker:
         """What is seldom meant, beside the fields that are at fault. Of a field that nobody reads it is said once of a
         type of records."""
         record = _object(value)
+        self.tally.money |= "lines" in record or any(name.endswith("_cents") for name in record)
+        self.tally.currency |= record.get("currency") is not None
         for where, meant, hint in hints.of_unknown_fields(record):
             if meant not in at_fault:
                 yield _finding("warning", line, "unknown_field", where, hint)

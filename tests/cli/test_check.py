@@ -35,6 +35,15 @@ def test_check_says_line_field_fault_and_fix_and_ends_with_a_summary(tmp_path: P
     assert run("check", written(tmp_path, GOOD % 1)).returncode == 0
 
 
+def test_check_says_in_which_currency_amounts_are_taken_where_none_is_named() -> None:
+    said = "No currency is named: amounts are taken as USD (OFFERSTREAM_CURRENCY)."
+    priced = GOOD.replace(b'"i"}', b'"i","unit_price_cents":100}')
+    assert said in run("check", "-", stdin=priced % 1).stdout.decode()
+    named = priced.replace(b"100}", b'100,"currency":"USD"}')
+    for lines in (GOOD % 1, priced % 1 + named % 2):
+        assert "No currency" not in run("check", "-", stdin=lines).stdout.decode()
+
+
 def test_check_for_programs_is_an_object_per_finding_and_a_summary() -> None:
     done = run("check", "-", "--json", stdin=gzip.compress(GOOD % 1 + GOOD % 1 + BAD))
     duplicate, error, summary = map(json.loads, done.stdout.splitlines())
