@@ -35,6 +35,13 @@ def intervals(
     return redraws.measured(measures, label, scores, redraws.of_groups(group, seed, rounds))
 
 
+def auc_interval(
+    label: npt.NDArray[Any], scores: dict[str, Floats], group: npt.NDArray[np.int64], seed: int, rounds: int = 200
+) -> dict[str, tuple[float, float]]:
+    """The same of each AUC alone, of scores that need be no chances."""
+    return redraws.measured({"auc_95": auc}, label, scores, redraws.of_groups(group, seed, rounds))["auc_95"]
+
+
 def measure(label: npt.NDArray[Any], score: npt.NDArray[Any]) -> dict[str, float]:
     """The metrics that a card reports."""
     return {

@@ -19,7 +19,7 @@ from training.baselines import boosting, logistic
 from training.datasets import DATASETS
 from training.datasets.dataset import folder_of, read_table
 from training.datasets.online_shoppers import MONTHS
-from training.evaluate import intervals
+from training.evaluate import auc_interval
 from training.fit import Schedule
 from training.labels.visits import visits
 from training.networks.blend import log_losses, logits_of, probabilities, shift_of
@@ -158,7 +158,7 @@ def crossed(given: Inputs, repeats: int) -> dict[str, Floats]:
 def table_of(what: str, y: Rows32, said: dict[str, Floats]) -> Iterator[str]:
     """A row per learner: log-loss, AUC, calibration error, and ours less it with 95% intervals."""
     sessions = np.arange(len(y))
-    between = intervals(y, {name: each[0] for name, each in said.items()}, sessions, SEED)["auc_95"]
+    between = auc_interval(y, {name: each[0] for name, each in said.items()}, sessions, SEED)
     own = np.mean([log_losses(z, y) for z in said[OURS]], axis=0)
     for name, each in said.items():
         loss, area = np.mean([log_losses(z, y) for z in each], axis=0), np.mean([auc(y, z) for z in each])
