@@ -17,6 +17,8 @@ from streams.records.events import OrderLine, OrderPlaced
 from streams.records.produced import EVENTS, FAMILY_OF, TYPES
 from streams.records.schema import descriptions
 
+#: A longer name is no field that somebody meant.
+MOST_OF_A_NAME = 64
 #: What other systems (GA4, Segment) call the same thing, where the words differ.
 _ALSO_CALLED = {
     "add_to_cart": "cart_item_added",
@@ -140,16 +142,23 @@ def of_invalid(value: bytes, missing: bool, where: str | None, currency: str) ->
 
 
 def attribute_at_fault(value: bytes, where: str) -> str:
-    """The path of an attribute that is no text, where the schema says only that one of them is none.
+    """The path of an attribute that is no text, where the schema says only that one of them is none. A record that
+    cannot be read as a whole keeps its path.
 
     >>> attribute_at_fault(b'{"attributes": {"colour": "red", "weight": 100}}', "attributes[...]")
     'attributes.weight'
     """
     if where != "attributes[...]":
         return where
-    held = msgspec.json.decode(value)["attributes"]
-    names = (name for name, said in held.items() if not isinstance(said, str) and not set(name) & set(".[]"))
-    return next((f"attributes.{name}" for name in names if name), where)
+    try:
+        record = msgspec.json.decode(value)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return where
+    held = record.get("attributes") if isinstance(record, dict) else None
+    for name, said in held.items() if isinstance(held, dict) else ():
+        if not isinstance(said, str) and 0 < len(name) <= MOST_OF_A_NAME and not set(name) & set(".[]"):
+            return f"attributes.{name}"
+    return where
 
 
 def _of_attribute(found: Any) -> str:
@@ -273,7 +282,7 @@ def unread_fields(record: dict[str, Any]) -> list[str]:
 
 def _strangers(record: dict[str, Any], fields: dict[str, str]) -> tuple[str, ...]:
     """Names in a record that no field has; the first hundred, for a record may hold any number of any length."""
-    return tuple(islice((name for name in record if name not in fields and len(name) <= 64), 100))
+    return tuple(islice((name for name in record if name not in fields and len(name) <= MOST_OF_A_NAME), 100))
 
 
 def _unknown(record: dict[str, Any], kind: type[msgspec.Struct], prefix: str) -> list[tuple[str, str, str]]:

@@ -124,6 +124,22 @@ def test_every_field_at_fault_is_said_once_by_its_name_and_with_what_to_send() -
     assert 'Use a list, from the widest to the narrowest: ["Tea","Green"].' in found[4].detail
 
 
+@pytest.mark.parametrize(
+    "value",
+    [
+        b'{"type":"item_listed","event_id":"l","item_id":"a","event_time":1,"attributes":{"w":1},',
+        b'{"type":"item_listed","event_id":"l","item_id":"a","attributes":{"w":1},"title":"\xff"}',
+        b'{"type":"item_listed","event_id":"l","item_id":"a","attributes":{"w":1},"attributes":null}',
+        b'{"type":"item_listed","event_id":"l","item_id":"a","attributes":{"' + b"w" * 3000 + b'":1}}',
+    ],
+)
+def test_a_record_that_is_broken_behind_a_wrong_attribute_is_a_dead_letter(value: bytes) -> None:
+    """The schema stops at the attribute; what looks for its name reads on."""
+    decoded = decode(slice_of([(b"a", value)]), DecodeRules(), wire=ITEM.wire)
+    (dead,) = decoded.dead
+    assert dead.reason in ("invalid", "not_json")
+
+
 def test_prices_that_are_seldom_meant_and_fields_that_nobody_reads_are_warnings() -> None:
     line = {"item_id": "i", "quantity": 1, "unit_price_cents": 0, "gift": True}
     order = {"type": "order_placed", "event_id": "o", "shopper_id": "s", "event_time": NOON, "order_id": "o"}
