@@ -127,6 +127,10 @@ def _likeness(settings: Settings) -> Likeness | None:
         return None
     name, _, version = settings.search_encoder.partition("@")
     encoder = Encoder(Store(settings.models).encoder(name, version or None))
+    if not encoder.artifact.declaration.length_one:
+        raise SettingsError(
+            f"OFFERSTREAM_SEARCH_ENCODER is {name!r}, whose vectors are not brought to length 1: declare length_one."
+        )
     if not encoder.artifact.declaration.text:
         raise SettingsError(f"OFFERSTREAM_SEARCH_ENCODER is {name!r}, which encodes pictures: one of texts is needed.")
     return Likeness(encoder.texts, f"{encoder.name} {encoder.version}")

@@ -13,6 +13,7 @@ import os
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 import numpy as np
 import numpy.typing as npt
@@ -90,12 +91,13 @@ class Likeness:
         with self._changed:
             self._stopped = True
             for _, loop, answer in self._asked:
-                loop.call_soon_threadsafe(_tell, answer, None)
+                _tell(loop, answer, None)
             self._asked.clear()
             self._changed.notify()
 
     def _run(self) -> None:
-        if hasattr(os, "setpriority"):
+        # A thread has a priority of its own on Linux only.
+        with suppress(AttributeError, OSError):
             own = threading.get_native_id()
             os.setpriority(os.PRIO_PROCESS, own, os.getpriority(os.PRIO_PROCESS, own) + _NICER)
         try:
@@ -118,10 +120,10 @@ class Likeness:
             vector = self._encode([text])[0]
         except Exception:
             if asked:
-                asked[1].call_soon_threadsafe(_tell, asked[2], None)
+                _tell(asked[1], asked[2], None)
             raise
         if asked:
-            asked[1].call_soon_threadsafe(_tell, asked[2], vector)
+            _tell(asked[1], asked[2], vector)
         else:
             with self._changed:
                 if self._encoding == item:
@@ -129,6 +131,12 @@ class Likeness:
         return True
 
 
-def _tell(answer: asyncio.Future[Vectors | None], vector: Vectors | None) -> None:
-    if not answer.done():
-        answer.set_result(vector)
+def _tell(loop: asyncio.AbstractEventLoop, answer: asyncio.Future[Vectors | None], vector: Vectors | None) -> None:
+    """Answer in the loop of who asked; nobody waits where it has ended."""
+
+    def tell() -> None:
+        if not answer.done():
+            answer.set_result(vector)
+
+    with suppress(RuntimeError):
+        loop.call_soon_threadsafe(tell)

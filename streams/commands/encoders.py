@@ -38,14 +38,16 @@ def encoders_add(source: str) -> None:
     from models.encoder import of_folder
     from models.nearest import unknown
     from models.store import Store
-    from training.pretrained import PRETRAINED
 
     if Path(source).is_dir():
         found = of_folder(Path(source))
-    elif source in PRETRAINED:
-        found = PRETRAINED[source]()
     else:
-        raise UnknownName(f"{source} is no folder. {unknown('packaged encoder', source, PRETRAINED)}")
+        # What writes graphs needs more than what reads them.
+        from training.pretrained import PRETRAINED
+
+        if source not in PRETRAINED:
+            raise UnknownName(f"{source} is no folder. {unknown('packaged encoder', source, PRETRAINED)}")
+        found = PRETRAINED[source]()
     Store(Settings.from_environment().models).keep_encoder(found)
     spent = ", ".join(f"{what} {ms:g} ms" for what, ms in found.card["milliseconds"].items())
     click.echo(
