@@ -19,6 +19,9 @@ from streams.topics import CONTROL
 
 _decoder = msgspec.json.Decoder(ControlRecord)
 
+#: Of runs of workers that compared versions, so many are remembered, the newest: each start begins one.
+MOST_COMPARED = 256
+
 
 class Control:
     """The newest record of every key, and what follows from them.
@@ -48,7 +51,9 @@ class Control:
         elif isinstance(record, ChangeRefused):
             self.refused = {**self.refused, (record.task, record.group, record.partition): record}
         elif isinstance(record, ModelsCompared):
-            self.compared = {**self.compared, key_of(record): record}
+            every = {**self.compared, key_of(record): record}
+            newest = sorted(every, key=lambda key: every[key].said_at_ms)[-MOST_COMPARED:]
+            self.compared = {key: every[key] for key in newest}
         else:
             self.rolled_back = {**self.rolled_back, (record.task, record.change_id): record}
 

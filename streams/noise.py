@@ -8,7 +8,7 @@ import time
 #: One warning of a kind in this time is enough.
 SILENCE_SECONDS = 60.0
 #: A commit of Faust's took longer than a second, and the next one comes after it: where Kafka is slow, /ready says so.
-HARMLESS = ("Timer %s is overlapping",)
+OVERLAPPING = "Timer %s is overlapping (interval=%r runtime=%r)"
 NOISY = ("aiokafka", "faust", "mode")
 
 
@@ -23,7 +23,7 @@ class OncePerMinute(logging.Filter):
         """Whether the record is said."""
         if record.levelno < logging.WARNING:
             return True
-        if str(record.msg).startswith(HARMLESS):
+        if record.msg == OVERLAPPING and isinstance(record.args, tuple) and record.args[0] == "commit":
             return False
         kind, now = (record.name, str(record.msg)[:80]), time.monotonic()
         if now - self._passed.get(kind, -SILENCE_SECONDS) < SILENCE_SECONDS:

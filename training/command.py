@@ -123,7 +123,7 @@ def load(cut: Cut, asked: Asked, tell: Tell, say: Say) -> CutHistory | CutTold:
     learned, other = ("records of items", "events of shoppers")[:: 1 if source.about == "item" else -1]
     for line in tally.told(f"{other}, not used by {asked.task}") if tally else ():
         say(f"{source.name}: {line}")
-    if tally and tally.other == tally.records:
+    if tally and tally.other and tally.other == tally.records:
         raise Misuse(f"{source.name} holds {other}; {asked.task} learns of {learned}: give a file or folder of those.")
     if len(history):
         span = f"{shown_time(int(history.time_ms[0]))} to {shown_time(history.end_ms)}"

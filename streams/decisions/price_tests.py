@@ -48,6 +48,10 @@ class PriceTests:
 
     def decide(self, state: Rows, group: Group) -> Iterable[Said]:
         if not self._on:
+            # What runs now was not followed to its end: it is nobody's 14 days.
+            began = state.cells(BEGAN, group.row)
+            running = state.flat["i8"][began] > 0
+            state.flat["i8"][began[running]] = _MEASURED
             return
         cell = dict(zip(self.columns, (state.cells(column, group.row) for column in self.columns), strict=True))
         flat, now = state.flat["i8"], group.now_ms

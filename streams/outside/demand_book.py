@@ -16,8 +16,7 @@ from streams.records.prices import PriceSuggested
 from streams.records.words import about, shown_day
 from streams.topics import DAY_MS, INVENTORY, ITEM_PROFILES, PRICE_FORECASTS, PRICES_SUGGESTED, SALES_FORECASTS
 
-#: Forecasts and plans are said each week: one that is this much older than what
-#: is newest of any item is of the past.
+#: Forecasts and plans are said each week: one that is so many days older than the newest of any item is of the past.
 CURRENT_DAYS = 8
 #: A suggestion that stays the same is said each four weeks.
 SUGGESTED_DAYS = 29
@@ -125,9 +124,10 @@ class DemandBook:
         return sorted(found, key=lambda d: (d.order == 0, -d.week_cents, d.item_id))
 
     def left(self, foretold: list[Demand]) -> Left:
-        """Items for sale of which nothing is foretold. Which know of a later day than that at whose end they were
-        looked at, or had sold enough as they were looked at within a day, wait for the end of it; as long as nothing is
-        foretold of any, so do all that were looked at within a day, for what they sold may not be counted yet."""
+        """Items for sale of which nothing is foretold. An item waits for the end of a day where its profile knows of a
+        later day than the one that it was forecast at last, or where it was profiled within a day, not at its end, and
+        had sold enough. As long as nothing is foretold of any item, all that were profiled within a day wait: what
+        they sold may not be counted yet. The others sell too few."""
         known, newest = {each.item_id for each in foretold}, self.newest_ms
         left = [
             profile

@@ -115,7 +115,7 @@ def test_every_system_answers_and_shows_a_real_record(run: Run) -> None:
         if hasattr(example, "shopper_id") and system.topic not in (OFFERS, ADS, SEARCH_RANKINGS, RECOMMENDATIONS):
             # Of the story's shopper, at the time of its alert, or the newest before it.
             assert example.shopper_id == run.numbers["story"]["shopper_id"]
-            late_ms = run.numbers["story"]["at_ms"] - getattr(example, "event_time_ms", 0)
+            late_ms = run.numbers["story"]["at_ms"] - told["example"]["event_time_ms"]
             assert late_ms == 0 or (late_ms > 0 and system.topic is not ALERTS)
 
 

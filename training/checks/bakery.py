@@ -133,7 +133,6 @@ def main() -> None:
     cut = int(np.quantile(np.unique(day), 1 - TEST_SHARE))
     test, judged = at >= cut, (at >= cut - JUDGED_DAYS) & (at < cut)
     with progress(Console(file=sys.stderr)) as tell, tempfile.TemporaryDirectory() as kept:
-        answers = dict[str, Any]()
         teach = np.flatnonzero(at < cut)
         part = Rows(rows.x[teach], rows.series[teach], rows.day[teach], rows.names)
         # The network weighs rows by the root of their pace; what is left or lacking costs by the unit.

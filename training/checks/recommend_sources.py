@@ -54,7 +54,6 @@ def factors(known: Known, seed: int, kept_in: Path) -> dict[str, Factors]:
     if (als := baselines.als(known.held, seed)) is not None:
         found["als"] = als
     made = {name: Factors(each.shopper[known.who], each.item) for name, each in found.items()}
-    wanted = known.found.of(known.catalogue, known.taught).astype(np.int32)
     x, asked_x = known.found.x[known.taught], known.found.x[known.tested]
     wanted, m = known.found.of(known.catalogue, known.taught).astype(np.int32), len(known.catalogue)
     places = known_places(known.catalogue, x)

@@ -58,7 +58,7 @@ class Together:
     place: npt.NDArray[np.int16]
     """[1 + l, 8] places + 1 in the catalogue, 0 for none; the first row is nobody's."""
     weight: npt.NDArray[np.int16]
-    """[1 + m, 8] how well, in whole numbers up to 32,767: so eight of them add up exactly."""
+    """[1 + l, 8] how well, in whole numbers up to 32,767: so eight of them add up exactly."""
 
 
 def parts_of(x: Any) -> dict[str, Any]:
@@ -106,7 +106,7 @@ class Recommender(keras.layers.Layer):  # type: ignore[misc]
         self.outer_0 = weight("outer_0", 2, start="zeros")
         self.ask = weight("ask", WIDTH, WIDTH, start=keras.initializers.Identity())
         self.scale = weight("scale", 2, start=keras.initializers.Constant(np.array([4.0, 1.0], np.float32)))
-        # What is taken off the weights of explored items: see ``training.recommending.discount``.
+        # What is taken off the weights of explored items: see ``training.choosing``.
         self.less = weight("less", start="zeros", trainable=False)
         self._drop.build(shape)
         self.built = True
