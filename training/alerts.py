@@ -28,7 +28,7 @@ from streams.monitoring.alert_truth import (
     share,
     truth,
 )
-from streams.monitoring.calibration import JUDGED_DAYS, Kept, Recalibration, Tallies, Waiting
+from streams.monitoring.calibration import JUDGED_DAYS, InRow, Recalibration, Tallies, Waiting
 from streams.processing.scoring import DECIMALS
 
 #: The output by which the stream recalibrates the others.
@@ -88,8 +88,8 @@ def alerts_of(policy: ChurnAlertPolicy, points: Points, score: Floats) -> Alerts
 
 def tallies_of(points: Points, judged: Floats) -> Tallies:
     """What became of the chances of no order within 15 days."""
-    kept = Kept.of("")
-    state, waiting = _state(kept.columns, points), Waiting(kept)
+    in_row = InRow.of("")
+    state, waiting = _state(in_row.columns, points), Waiting(in_row)
     for some in turns(points.shopper):
         waiting.observe(state, points.shopper[some], points.at_ms[some], judged[some], points.ordered[some])
     return waiting.sums()

@@ -101,16 +101,16 @@ class Tallies:
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class InRow:
     """What a row keeps of the due point of one task that waits: when it began, and its score in ``UNIT``."""
 
     start: Column
     score: Column
 
     @staticmethod
-    def of(task: str) -> Kept:
+    def of(task: str) -> InRow:
         """The columns of a task."""
-        return Kept(Column(f"calibration/{task}/start", "i8"), Column(f"calibration/{task}/score", "u4"))
+        return InRow(Column(f"calibration/{task}/start", "i8"), Column(f"calibration/{task}/score", "u4"))
 
     @property
     def columns(self) -> tuple[Column, ...]:
@@ -122,7 +122,7 @@ class Kept:
 class Waiting:
     """What the due points of one partition come to. Takes them step by step; sums are made for many at once."""
 
-    kept: Kept
+    in_row: InRow
     tallies: Tallies = field(default_factory=Tallies)
     _begun: list[tuple[Ints, Ints]] = field(default_factory=list)
     _ended: list[tuple[Ints, Ints, Ints]] = field(default_factory=list)
@@ -134,7 +134,7 @@ class Waiting:
         recalibrated). ``ordered``: an order made the shopper due; ``counted``: which go into the sums (all of them when
         not given), the others move their rows only."""
         starts, scores = state.flat["i8"], state.flat["u4"]
-        start_cells, score_cells = state.cells(self.kept.start, row), state.cells(self.kept.score, row)
+        start_cells, score_cells = state.cells(self.in_row.start, row), state.cells(self.in_row.score, row)
         start = starts[start_cells]
         within = (start > 0) & (now_ms <= start + _WAIT_MS)
         ended = within & ordered & (now_ms > start)

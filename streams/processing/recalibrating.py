@@ -21,7 +21,7 @@ from streams.columns.arrays import TYPE_CODE, Ints
 from streams.columns.layout import Column, Rows
 from streams.decisions.decider import Group
 from streams.features.kinds.decay import DAY_MS
-from streams.monitoring.calibration import JUDGED_DAYS, WIDTH, Kept, Recalibration, Waiting
+from streams.monitoring.calibration import JUDGED_DAYS, WIDTH, InRow, Recalibration, Waiting
 from streams.monitoring.late_labels import code_of
 from streams.processing.model import Output
 from streams.processing.scoring import DECIMALS, TaskScores
@@ -56,7 +56,7 @@ def judged(outputs: Outputs) -> dict[str, Output]:
 
 def columns_of(outputs: Outputs) -> tuple[Column, ...]:
     """What a row remembers of the tasks that are recalibrated."""
-    return tuple(column for task in judged(outputs) for column in (*Kept.of(task).columns, _model(task)))
+    return tuple(column for task in judged(outputs) for column in (*InRow.of(task).columns, _model(task)))
 
 
 def _model(task: str) -> Column:
@@ -73,7 +73,7 @@ class Recalibrating:
     @property
     def starts(self) -> list[Column]:
         """When what waits in a row began; 0 where nothing does."""
-        return [each.waiting.kept.start for each in self.tasks.values()]
+        return [each.waiting.in_row.start for each in self.tasks.values()]
 
     def recalibrate(self, state: Rows, groups: Sequence[Group], scores: Mapping[str, TaskScores]) -> None:
         """Count a slice's due points, then correct each task's live model's answers of each by what was known when it
@@ -111,14 +111,14 @@ class Recalibrated:
     """The sums of one task, of the model that is live now; begins anew with another one. ``output`` is judged."""
 
     def __init__(self, task: str, output: Output) -> None:
-        self._kept, self._column = Kept.of(task), _model(task)
+        self._in_row, self._column = InRow.of(task), _model(task)
         self.key = _OPEN_KEY.pack(TALLY, zlib.crc32(task.encode()))
         self._judged = output.name
         (self._event,) = (code for cls, code in TYPE_CODE.items() if tag_of(cls) == output.event)
         self.model = 0
         """``code_of`` the live model; 0 before anything was scored."""
         self._until = 0
-        self.waiting = Waiting(self._kept)
+        self.waiting = Waiting(self._in_row)
         """Scores that wait for their labels, and what became of those that did."""
         self._learned: dict[int, Recalibration] = {}
         self._written: set[bytes] = set()
@@ -155,7 +155,7 @@ class Recalibrated:
 
     def _begin(self, model: int) -> None:
         if model != self.model:
-            self.model, self.waiting, self._learned = model, Waiting(self._kept), {}
+            self.model, self.waiting, self._learned = model, Waiting(self._in_row), {}
 
     def _count(self, state: Rows, group: Group, judged: np.ndarray, mine: np.ndarray) -> None:
         # What was forwarded may be of a day that is over, whose sums are final.
@@ -166,7 +166,7 @@ class Recalibrated:
         cells = state.cells(self._column, row)
         other = models[cells] != self.model
         # What another model foretold is not held against this one: these shoppers begin to wait anew.
-        state.flat["i8"][state.cells(self._kept.start, row[other])] = 0
+        state.flat["i8"][state.cells(self._in_row.start, row[other])] = 0
         models[cells] = self.model
         came = group.event_type[mine] == self._event
         counted = group.offset[mine] >= self._until

@@ -15,7 +15,7 @@ from streams.monitoring.calibration import (
     KEPT_DAYS,
     ORDERED,
     UNIT,
-    Kept,
+    InRow,
     Recalibration,
     Tallies,
     Waiting,
@@ -23,7 +23,7 @@ from streams.monitoring.calibration import (
 from tests.shoppers import DAY, NOON
 
 DAY_0 = NOON // DAY
-KEPT = Kept.of("churn")
+IN_ROW = InRow.of("churn")
 
 
 def world(seed: int, factor: float, days: int = 200, shoppers: int = 400) -> list[tuple[int, int, float, bool]]:
@@ -44,7 +44,7 @@ def world(seed: int, factor: float, days: int = 200, shoppers: int = 400) -> lis
 
 def tallies(points: list[tuple[int, int, float, bool]], step: int = 1) -> Tallies:
     """Due points taken one by one; sums made after every ``step`` of them."""
-    state, waiting = Rows.zeros(Layout(KEPT.columns), 400), Waiting(KEPT)
+    state, waiting = Rows.zeros(Layout(IN_ROW.columns), 400), Waiting(IN_ROW)
     for i, (at, shopper, score, ordered) in enumerate(points):
         waiting.observe(state, np.array([shopper]), np.array([at]), np.array([score]), np.array([ordered]))
         if i % step == 0:
