@@ -132,7 +132,7 @@ class Rows:
 
     def block(self, code: str, cells: Ints) -> npt.NDArray[Any]:
         """See ``Readable``; a copy."""
-        return self.flat[code].reshape(len(self), -1)[:, cells]
+        return self.flat[code].reshape(len(self), -1).take(cells.ravel(), axis=1).reshape(-1, *cells.shape)
 
     def once(self, key: Any, make: Callable[[], _T]) -> _T:
         """``make()``: the rows may have changed since it was last called."""
@@ -196,7 +196,8 @@ class Picked(Kept):
 
     def block(self, code: str, cells: Ints) -> npt.NDArray[Any]:
         """See ``Readable``."""
-        flat, rows = self._base.flat[code].reshape(len(self._base), -1), self._rows
+        flat, rows, base = self._base.flat[code], self._rows, self._base
         if isinstance(rows, slice):
-            return flat[rows][:, cells]
-        return flat[rows.reshape(-1, *[1] * cells.ndim), cells]
+            return flat.reshape(len(base), -1)[rows].take(cells.ravel(), axis=1).reshape(-1, *cells.shape)
+        # One index into the flat block takes a third of the time of one per axis.
+        return flat.take((rows * base.width(code))[:, None] + cells.ravel()).reshape(-1, *cells.shape)

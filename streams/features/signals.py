@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from streams.columns.arrays import Bools, EventBatch, Ints, Touches, of_types
+from streams.columns.arrays import EventBatch, Ints, Touches, of_types
 from streams.columns.layout import Column, Layout, Readable, Rows
 
 
@@ -43,7 +43,7 @@ class Entries:
     def __len__(self) -> int:
         return len(self.row)
 
-    def select(self, chosen: Bools | slice) -> Entries:
+    def select(self, chosen: Ints | slice) -> Entries:
         """Some of the entries."""
         return Entries(self.signal[chosen], self.row[chosen], self.time_ms[chosen], self.value[chosen])
 
@@ -117,7 +117,7 @@ class PerSignal:
 
     def of(self, entries: Entries) -> Entries:
         """The entries of these signals."""
-        return entries if self._all else entries.select(self._kept[entries.signal])
+        return entries if self._all else entries.select(self._kept[entries.signal].nonzero()[0])
 
     def cells(self, state: Rows, entries: Entries) -> Ints:
         """[m] flat index of the first cell of each entry's column in its row. Only of these signals."""
@@ -131,6 +131,10 @@ class PerSignal:
         """[k, len(numbers), cells] what rows hold of some of the signals."""
         cells = next(iter(self.columns.values())).cells
         return rows.block(self.code, self._in(rows.layout)[numbers][:, None] + np.arange(cells))
+
+    def read_one(self, rows: Readable, numbers: Ints, cell: Ints | int = 0) -> npt.NDArray[Any]:
+        """[k, len(numbers)] one cell of each of some of the signals."""
+        return rows.block(self.code, self._in(rows.layout)[numbers] + cell)
 
     def _in(self, layout: Layout) -> Ints:
         if self._layout is not layout:

@@ -78,10 +78,9 @@ class DecayKind:
     def joint(self, sources: Sequence[Decayed]) -> Joint:
         numbers = self._sums.numbers(source.signal for source in sources)
         step = np.array([_NAMES.index(source.half_life) for source in sources])
-        place = np.arange(len(sources))
 
         def read(rows: Readable, now_ms: Ints) -> Floats:
-            total, mark = (columns.read(rows, numbers)[:, place, step] for columns in (self._sums, self._marks))
+            total, mark = (columns.read_one(rows, numbers, step) for columns in (self._sums, self._marks))
             return faded(total, mark, now_ms[:, None], _MS[step])
 
         return read

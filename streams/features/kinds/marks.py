@@ -83,7 +83,7 @@ class MarkKind:
         def read(rows: Readable, now_ms: Ints) -> Floats:
             found = np.empty((len(rows), len(sources)))
             for what, columns, places, numbers in asked:
-                held = columns.read(rows, numbers)[:, :, 0]
+                held = columns.read_one(rows, numbers)
                 if what == "total":
                     found[:, places] = held
                     continue

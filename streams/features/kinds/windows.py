@@ -167,16 +167,17 @@ class WindowKind:
                 inside = np.stack([_inside(*window(name)) for name in names])
                 which = np.array([names.index(source.window) for source in some.values()])
                 active = np.array([isinstance(source, ActiveBuckets) for source in some.values()])
-                numbers = kept[0].numbers(source.signal for source in some.values())
-                summed.append((ring, kept, numbers, inside, which, active, starts[list(some)]))
+                # Windows of one signal look at the same buckets.
+                numbers, of = np.unique(kept[0].numbers(s.signal for s in some.values()), return_inverse=True)
+                summed.append((ring, kept, numbers, of, inside, which, active, starts[list(some)]))
 
         def read(rows: Readable, now_ms: Ints) -> Floats:
             found = np.empty((len(rows), int(starts[-1])))
-            for ring, (buckets, heads), numbers, inside, which, active, to in summed:
-                n, newest = ring.buckets, heads.read(rows, numbers)[:, :, 0]
+            for ring, (buckets, heads), numbers, of, inside, which, active, to in summed:
+                n, newest = ring.buckets, heads.read_one(rows, numbers)[:, of]
                 # How many buckets ago the newest one is; beyond the ring all that matters is that it is.
                 ago = np.minimum(np.maximum(self._number(ring, now_ms)[:, None] - newest, -n), n)
-                held = buckets.read(rows, numbers) * inside[which, newest % n, ago + n]
+                held = buckets.read(rows, numbers)[:, of] * inside[which, newest % n, ago + n]
                 if active.any():
                     held[:, active] = held[:, active] != 0
                 # Of integers, so in any order the same; einsum adds short rows three times as fast as sum.
