@@ -265,7 +265,7 @@ DEAD_LETTERS = Topic(
 CONTROL = Topic(
     "models.control.v1",
     "Which versions of which models are to serve, which were refused or rolled back, and how two of them compare",
-    "task, then what is said: task alone for its stages, task/rollback/…, task/refused/…, task/compared/…",
+    "task, or task/rollback, task/refused or task/compared and of what",
     (serving.StagesSet, serving.CanaryRolledBack, serving.ChangeRefused, serving.ModelsCompared),
     retention_days=0,
     partitions=1,
