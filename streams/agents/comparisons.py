@@ -49,18 +49,22 @@ class Comparisons:
         self._sums: dict[tuple[str, str, str, str], Sums] = {}
         self._said_at = -math.inf
 
-    def observe(self, compared: Compared) -> None:
-        """Take a slice's due points."""
+    def observe(self, compared: Compared) -> dict[str, tuple[int, int, float]]:
+        """Take a slice's due points. Returns what each output added: of how many the distance is known, how many of
+        these agree, and the sum of the distances."""
         model, against = compared.model, compared.against
         key = model.task, compared.stage, model.version, against.version
         sums = self._sums.setdefault(key, Sums(model, against))
         sums.asked += compared.asked
         sums.failed += compared.failed
+        added = {}
         for output, distance in compared.distance.items():
             known = distance[np.isfinite(distance)]
-            sums.known[output] = sums.known.get(output, 0) + len(known)
-            sums.agreeing[output] = sums.agreeing.get(output, 0) + int((known <= AGREEMENT).sum())
-            sums.distance[output] = sums.distance.get(output, 0.0) + float(known.sum())
+            added[output] = n, agreeing, total = len(known), int((known <= AGREEMENT).sum()), float(known.sum())
+            sums.known[output] = sums.known.get(output, 0) + n
+            sums.agreeing[output] = sums.agreeing.get(output, 0) + agreeing
+            sums.distance[output] = sums.distance.get(output, 0.0) + total
+        return added
 
     def say(self, judged_of: JudgedOf) -> None:
         """Tell the control topic of pairs that were seen more of, every few seconds."""

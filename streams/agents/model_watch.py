@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from streams.agents.comparisons import AGREEMENT, Comparisons
+from streams.agents.comparisons import Comparisons
 from streams.metrics import Metrics
 from streams.monitoring import kinds
 from streams.monitoring.canary import CanaryPolicy, CanaryWatch, Compared, Versioned
@@ -111,17 +111,15 @@ class ModelWatch:
 
     def _compare(self, compared: Compared, processor: PartitionProcessor) -> None:
         m, task = self.metrics, compared.model.task
-        self.comparisons.observe(compared)
         labels = (task, compared.stage, compared.model.version)
         answered = compared.asked - compared.failed
         m.compared_rows.labels(*labels).inc(answered)
         m.compared_failed.labels(*labels).inc(compared.failed)
         m.compared_seconds.labels(*labels).inc(compared.other_us_per_row * answered / 1e6)
-        for output, distance in compared.distance.items():
-            known = distance[np.isfinite(distance)]
-            m.compared_distances.labels(*labels, output).inc(len(known))
-            m.compared_agreeing.labels(*labels, output).inc(int((known <= AGREEMENT).sum()))
-            m.compared_difference.labels(*labels, output).inc(float(known.sum()))
+        for output, (known, agreeing, distance) in self.comparisons.observe(compared).items():
+            m.compared_distances.labels(*labels, output).inc(known)
+            m.compared_agreeing.labels(*labels, output).inc(agreeing)
+            m.compared_difference.labels(*labels, output).inc(distance)
         change = processor.in_force.stages[task].change_id
         if compared.stage == "canary" and (task, change) not in self._rolled_back:
             self._canaries.setdefault((task, change, compared.model.version), CanaryWatch()).observe(compared)
