@@ -132,7 +132,7 @@ class Rows:
 
     def block(self, code: str, cells: Ints) -> npt.NDArray[Any]:
         """See ``Readable``; a copy."""
-        return self.flat[code].reshape(len(self), -1).take(cells.ravel(), axis=1).reshape(-1, *cells.shape)
+        return self.pick(slice(None)).block(code, cells)
 
     def once(self, key: Any, make: Callable[[], _T]) -> _T:
         """``make()``: the rows may have changed since it was last called."""

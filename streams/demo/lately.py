@@ -27,10 +27,8 @@ def lately(
     decode = msgspec.json.Decoder[Any](reduce(or_, topic.records)).decode
     left = {place: (start, reader.extent(place)[1]) for place, start in of_run.places(starts, topic).items()}
     while left:
-        spans, newest = (
-            {place: (max(low, high - _BLOCK), high) for place, (low, high) in left.items()},
-            dict[Place, int](),
-        )
+        spans = {place: (max(low, high - _BLOCK), high) for place, (low, high) in left.items()}
+        newest = dict[Place, int]()
         for record in reader.together(spans):
             said, place = decode(record.value or b""), (record.topic, record.partition)
             newest[place] = max(newest.get(place, 0), said.event_time_ms)

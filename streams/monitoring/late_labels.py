@@ -170,7 +170,7 @@ class LateLabels:
         """Of all due points of a slice: the answers [n, all widths], which are known [n, outputs], where their totals
         stand, and whose they are."""
         seen, waits = group.seen, self.waits
-        # float32 holds the whole numbers that they are.
+        # As they were read: float32 holds whole numbers up to 2^24, larger totals to 7 digits.
         total = np.stack([seen.feature(address) for address in waits.totals], axis=1).round().astype(np.int64)
         n = len(total)
         answers = np.full((n, int(waits.widths.sum())), np.nan)

@@ -13,6 +13,7 @@ from streams.features.feature import Feature
 from streams.features.kinds.windows import ActiveBuckets, Weekly, Windowed, WindowKind, window
 from streams.features.shopper import CATALOGUE, FEATURES
 from streams.features.shopper.signals import ANY, ORDERS, SPEND
+from streams.features.signals import Signals
 from streams.processing.partition import PartitionProcessor
 from streams.processing.rules import Rules
 from tests.laws.oracles import Asked, Told
@@ -64,7 +65,7 @@ def test_a_window_that_cannot_be_kept_exactly_is_refused_with_what_can() -> None
 
 def test_what_rows_hold_of_windows_stays_as_it_is() -> None:
     """A column of another name would start cold for everybody."""
-    kind = WindowKind([Windowed(ORDERS, length) for length in ("1h", "24h", "7d", "30d")])
+    kind = WindowKind([Windowed(ORDERS, length) for length in ("1h", "24h", "7d", "30d")], Signals([ORDERS]))
     assert {column.name for column in kind.columns} == {
         f"window/orders.count/{ring}/{part}" for ring in ("1d×30", "1h×24", "5m×12") for part in ("buckets", "head")
     }

@@ -33,9 +33,8 @@ class Cycle:
 class CycleKind:
     """Per signal and cycle so many decayed sums, with one landmark. ``days`` says when a day begins."""
 
-    def __init__(self, sources: Sequence[Cycle], days: Days | None = None, signals: Signals | None = None) -> None:
+    def __init__(self, sources: Sequence[Cycle], signals: Signals, days: Days | None = None) -> None:
         self._days = days or Days()
-        signals = signals or Signals(source.signal for source in sources)
         zone = f"@{self._days.time_zone}" if self._days.time_zone != UTC else ""
         self._columns, self._of = {}, {}
         for s in sources:

@@ -54,8 +54,7 @@ def shift(amount: Ints) -> npt.NDArray[np.int32]:
 class DecayKind:
     """All decayed sums: per signal five sums and their landmarks."""
 
-    def __init__(self, sources: Sequence[Decayed], signals: Signals | None = None) -> None:
-        signals = signals or Signals(source.signal for source in sources)
+    def __init__(self, sources: Sequence[Decayed], signals: Signals) -> None:
         names = dict.fromkeys(source.signal.name for source in sources)
         tag, n = ",".join(_NAMES), len(_NAMES)
         self._sums = PerSignal({name: Column(f"decayed/{name}/{tag}/sum", "f8", n) for name in names}, signals)

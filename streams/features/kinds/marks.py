@@ -46,8 +46,7 @@ class Total:
 class MarkKind:
     """First and last times (UTC milliseconds, first kept negated so that both are maxima) and totals."""
 
-    def __init__(self, sources: Sequence[DaysSince | Total], signals: Signals | None = None) -> None:
-        signals = signals or Signals(source.signal for source in sources)
+    def __init__(self, sources: Sequence[DaysSince | Total], signals: Signals) -> None:
         columns: dict[str, dict[str, Column]] = {}
         for source in sources:
             what, name = _what(source), source.signal.name

@@ -107,11 +107,10 @@ class WindowKind:
     def __init__(
         self,
         sources: Sequence[Windowed | ActiveBuckets | Weekly],
+        signals: Signals,
         days: Days | None = None,
-        signals: Signals | None = None,
     ) -> None:
         self._days = days or Days()
-        signals = signals or Signals(source.signal for source in sources)
         buckets: dict[tuple[Ring, str], dict[str, Column]] = {}
         heads: dict[tuple[Ring, str], dict[str, Column]] = {}
         for source in dict.fromkeys(sources):
