@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,19 +19,23 @@ def _brier(label: npt.NDArray[Any], score: npt.NDArray[Any]) -> float:
     return float(np.square(score - label).mean())
 
 
+#: What is measured of chances.
+OF_CHANCES: Mapping[str, redraws.Measure] = {"auc_95": auc, "brier_95": _brier}
+
+
 def intervals(
     label: npt.NDArray[Any],
     scores: dict[str, Floats],
     group: npt.NDArray[np.int64],
     seed: int,
     rounds: int = 200,
+    measures: Mapping[str, redraws.Measure] = OF_CHANCES,
 ) -> dict[str, dict[str, tuple[float, float]]]:
-    """95% bootstrap intervals, by measure (``auc_95``, ``brier_95``), of each score and of ``ours - NAME`` for each
-    other; whole shoppers are redrawn.
+    """95% bootstrap intervals, by measure, of each score and of ``ours - NAME`` for each other; whole shoppers are
+    redrawn.
 
     ``scores`` must hold ``ours``. The same redraws serve all, so the differences are paired.
     """
-    measures: dict[str, redraws.Measure] = {"auc_95": auc, "brier_95": _brier}
     return redraws.measured(measures, label, scores, redraws.of_groups(group, seed, rounds))
 
 
@@ -39,7 +43,7 @@ def auc_interval(
     label: npt.NDArray[Any], scores: dict[str, Floats], group: npt.NDArray[np.int64], seed: int, rounds: int = 200
 ) -> dict[str, tuple[float, float]]:
     """The same of each AUC alone, of scores that need be no chances."""
-    return redraws.measured({"auc_95": auc}, label, scores, redraws.of_groups(group, seed, rounds))["auc_95"]
+    return intervals(label, scores, group, seed, rounds, {"auc_95": auc})["auc_95"]
 
 
 def measure(label: npt.NDArray[Any], score: npt.NDArray[Any]) -> dict[str, float]:

@@ -79,6 +79,7 @@ class Called(NamedTuple):
     treated: str = "with an offer"
     held: str = "of the holdout"
     beyond: str = "the holdout"
+    ordered: str = "have ordered"
 
 
 SHOPPERS = Called()
@@ -235,8 +236,7 @@ def _days(shoppers: float, per_day: float | None) -> str:
 def _too_few(sides: _Sides, per_day: float | None, called: Called) -> str:
     fewest = min(sides, key=lambda side: side.buyers)
     who, units = called.held if fewest is sides.held else called.treated, f"{called.unit}s"
-    have = "have ordered" if called.unit == "shopper" else "have sold"
-    text = f"Too few orders to say: {fewest.buyers:,} {units} {who} {have}, {LEAST_BUYERS} are needed."
+    text = f"Too few orders to say: {fewest.buyers:,} {units} {who} {called.ordered}, {LEAST_BUYERS} are needed."
     if not fewest.buyers:
         return text
     seen = sides.treated.shoppers + sides.held.shoppers

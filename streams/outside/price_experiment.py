@@ -16,7 +16,7 @@ from streams.records.prices import PriceTested
 from streams.topics import PRICE_TESTS
 
 NAME, ARMS = "prices", ("up", "down")
-CALLED = Called("item", "to be tried", "that were to stay", "those that were to stay")
+CALLED = Called("item", "to be tried", "that were to stay", "those that were to stay", "have sold")
 #: Items at which intervals are narrowest; they hold at any number.
 PLANNED = 1_000
 

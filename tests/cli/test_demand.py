@@ -17,6 +17,7 @@ from streams.outside import demand_book
 from streams.outside.demand_book import DemandBook, Foretold, NothingForetold
 from streams.outside.reading import Record
 from streams.records.demand import SalesForecast
+from tests.cli.standing import Standing
 from tests.demand import forecast, plan, price, profile, suggestion
 
 SAID: dict[str, list[Foretold]] = {
@@ -31,17 +32,8 @@ SAID: dict[str, list[Foretold]] = {
 }  # fmt: skip
 
 
-class Held:
+class Held(Standing):
     """Topics as they stand."""
-
-    def __init__(self, _kafka: object) -> None:
-        pass
-
-    def __enter__(self) -> Held:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        pass
 
     def whole(self, topic: str) -> Iterator[Record]:
         for offset, each in enumerate(SAID[topic]):

@@ -15,24 +15,16 @@ from streams.commands import reviews
 from streams.commands.reviews import NoReviews
 from streams.outside.reading import Place, Record
 from streams.records.reviewed import ReviewsTold
+from tests.cli.standing import Standing
 from tests.decisions.test_reviews_told import MIXED, run
 
 SAID = run(MIXED[:4])
 
 
-class Held:
+class Held(Standing):
     """A topic with what was said of item a, and of nothing else."""
 
     there = True
-
-    def __init__(self, _kafka: object) -> None:
-        pass
-
-    def __enter__(self) -> Held:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        pass
 
     def exists(self, topic: str) -> bool:
         return self.there and topic == "items.reviewed.v1"

@@ -15,6 +15,7 @@ from streams.outside import segments
 from streams.outside.reading import Record
 from streams.outside.segments import described
 from streams.records.profiled import ShopperProfiled
+from tests.cli.standing import Standing
 from tests.outcomes import portrayed
 
 
@@ -52,17 +53,8 @@ def test_what_is_not_known_is_not_compared_and_a_category_is_named() -> None:
     assert days == "last order 9.5 days ago (others 20)"  # not the rhythm, nor what is expected
 
 
-class Held:
+class Held(Standing):
     """The topic as it stands: of ``c0`` an older profile first, and one shopper who was taken out."""
-
-    def __init__(self, _kafka: object) -> None:
-        pass
-
-    def __enter__(self) -> Held:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        pass
 
     def whole(self, topic: str) -> Iterator[Record]:
         said = [portrayed("c0", segment="lost"), portrayed("gone"), *shop(orders=99)]

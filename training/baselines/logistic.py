@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from training.networks.blend import probabilities
+
 Floats = npt.NDArray[np.float64]
 RFM = ("orders.days_since_last", "orders.count", "orders.average_value", "orders.gap_mean", "orders.overdue")
 
@@ -21,7 +23,7 @@ class Logistic:
 
     def predict(self, x: npt.NDArray[np.float32]) -> Floats:
         """[n] probabilities."""
-        return _sigmoid(self.logits(x))
+        return probabilities(self.logits(x))
 
     @property
     def straight(self) -> tuple[Floats, float]:
@@ -43,7 +45,7 @@ def fit(x: npt.NDArray[np.float32], y: npt.NDArray[np.float32], weight: Floats, 
     design = np.c_[np.ones(len(z)), (z - mean) / scale]
     w = np.zeros(design.shape[1])
     for _ in range(30):
-        p = _sigmoid(design @ w)
+        p = probabilities(design @ w)
         gradient = design.T @ (weight * (p - y)) + ridge * w
         curvature = (design * (weight * p * (1 - p))[:, None]).T @ design + ridge * np.eye(len(w))
         step = np.linalg.solve(curvature, gradient)
@@ -51,7 +53,3 @@ def fit(x: npt.NDArray[np.float32], y: npt.NDArray[np.float32], weight: Floats, 
         if np.abs(step).max() < 1e-9:
             break
     return Logistic(mean, scale, w)
-
-
-def _sigmoid(v: Floats) -> Floats:
-    return 1 / (1 + np.exp(-np.clip(v, -40, 40)))

@@ -13,7 +13,6 @@ from streams.search.likeness import read_of
 from training.checks.search import (
     Floats,
     Graded,
-    Scored,
     chosen,
     folds,
     gridded,
@@ -71,12 +70,8 @@ def rankings(folder: Path, encoder: Encoder, seed: int) -> Iterator[dict[str, An
     yield say("BM25F as it ships", measured(graded, whole))
     blends = []
     for share in BLENDS:
-        blends.append(_of(graded, whole, {q: mixed(whole[q], items[q], like[q], share) for q in items}))
+        blends.append(remeasured(graded, {q: mixed(whole[q], items[q], like[q], share) for q in items}, whole))
         yield say(f"BM25F + {share:g} likeness", blends[-1])
     alone = {q: dict(zip(items[q], (like[q] + 2).tolist(), strict=True)) for q in items}
-    yield say("likeness alone, of BM25F's best 100", _of(graded, whole, alone))
+    yield say("likeness alone, of BM25F's best 100", remeasured(graded, alone, whole))
     yield say("BM25F + likeness, its weight chosen in folds", chosen(blends, fold))
-
-
-def _of(graded: Graded, whole: Scored, found: Scored) -> Floats:
-    return remeasured(graded, found, whole)
