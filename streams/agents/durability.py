@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections import defaultdict
@@ -82,7 +83,13 @@ class Durability:
     async def _write(self, partitions: Mapping[str, set[int]], tps: set[TP]) -> int | None:
         """Make what changed in some partitions durable: how many rows, None when this worker is not their owner."""
         self.unflushed = True
-        changes = [change for topic, some in partitions.items() for change in self.logs[topic].changes(some)]
+        changes = []
+        for topic, some in partitions.items():
+            for partition in some:
+                if self.failure is not None or partition not in self.logs[topic].processors:
+                    return None  # Since others had their turn: half of a slice, or given up.
+                changes.append(self.logs[topic].change(partition))
+                await asyncio.sleep(0)  # Slices go on: rows of one partition are taken together, not those of all.
 
         async def owns() -> bool:
             if not await self._owns(tps):

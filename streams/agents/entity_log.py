@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -168,9 +168,9 @@ class EntityLog:
         self.announcer.observe(result.outcomes, result.dead, result.late)
         self.writer.poll()
 
-    def changes(self, partitions: Iterable[int]) -> list[Change]:
-        """What changed in some partitions since this was last asked."""
-        return [Change(self.table, p, self.processors[p].drain_changes()) for p in partitions]
+    def change(self, partition: int) -> Change:
+        """What changed in a partition since this was last asked."""
+        return Change(self.table, partition, self.processors[partition].drain_changes())
 
     def share_memory(self) -> None:
         """Drop rows beyond what each partition may keep in memory; after a flush, when they are clean."""

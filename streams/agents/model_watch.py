@@ -17,7 +17,7 @@ from streams.agents.comparisons import Comparisons
 from streams.metrics import Metrics
 from streams.monitoring import kinds
 from streams.monitoring.canary import CanaryPolicy, CanaryWatch, Compared, Versioned
-from streams.monitoring.drift import Drift, FromTraining
+from streams.monitoring.drift import ROWS_PER_SLICE, Columns, Drift, FromTraining
 from streams.monitoring.judged import Judged
 from streams.monitoring.known import Known
 from streams.monitoring.late_labels import code_of
@@ -61,15 +61,20 @@ class ModelWatch:
         self._unsaid: list[CanaryRolledBack] = []
         self._judged: dict[tuple[str, str, int], Judged] = {}
         self._drifts: dict[str, tuple[str, Drift, FromTraining]] = {}
+        self._unseen: dict[tuple[str, int], list[Columns]] = {}
+        """By digest and day: what drift was not measured of yet."""
         self._unreadable_told: dict[str, float] = {}
 
     def observe(self, scores: TaskScores, processor: PartitionProcessor) -> None:
         """Take what a task answered in a slice."""
-        self._tasks.add(scores.models[0].task)
-        columns = drift_columns(scores)
-        _, drift, from_training = self._drifts_of(scores.models[0], processor)
-        drift.observe(columns, processor.today)
-        from_training.observe(columns)
+        model, today = scores.models[0], processor.today
+        self._tasks.add(model.task)
+        self._begin_drift(model, processor)
+        unseen = self._unseen.setdefault((model.digest, today), [])
+        unseen.append(drift_columns(scores))
+        # Numbers of a few rows cost what those of many do.
+        if sum(len(next(iter(columns.values()), ())) for columns in unseen) >= ROWS_PER_SLICE:
+            self._measure_drift(model.digest, today)
         self._tell_unreadable(scores)
         for compared in scores.compared:
             self._compare(compared, processor)
@@ -83,7 +88,15 @@ class ModelWatch:
                 event_id, why = next(iter(found.items()))
                 log.warning("%s of record %r is passed over, as if it were not there. %s", address, event_id, why)
 
-    def _drifts_of(self, model: Model, processor: PartitionProcessor) -> tuple[str, Drift, FromTraining]:
+    def _measure_drift(self, digest: str, day: int) -> None:
+        columns = self._unseen.pop((digest, day))
+        if digest in self._drifts:  # else it serves no more
+            _, drift, from_training = self._drifts[digest]
+            together = {name: np.concatenate([some[name] for some in columns]) for name in columns[0]}
+            drift.observe(together, day)
+            from_training.observe(together)
+
+    def _begin_drift(self, model: Model, processor: PartitionProcessor) -> None:
         if model.digest not in self._drifts:
             # Only of what serves now: during a change, partitions come to it one after the other.
             serving = {task.live.digest for p in self.processors.values() for task in p.in_force.serving}
@@ -93,7 +106,6 @@ class ModelWatch:
             if self._folder is not None:
                 _restore(drift, self._folder / f"{self._drift_files}{model.digest}.npz")
             self._drifts[model.digest] = (model.task, drift, FromTraining(model.distributions))
-        return self._drifts[model.digest]
 
     def _keep_drifts(self, folder: Path) -> None:
         """Write down what drift is measured against; of models that serve no more it is deleted."""
@@ -144,6 +156,8 @@ class ModelWatch:
                 gauge.remove_by_labels({"task": task})
         self._show_quality()
         self.comparisons.say(self._judged_of)
+        for digest, day in list(self._unseen):
+            self._measure_drift(digest, day)
         for task, drift, from_training in self._drifts.values():
             for name, value in drift.psi().items():
                 m.drift.labels(task, name).set(value)

@@ -249,7 +249,7 @@ class WriteBehind:
             self.flushing = False
 
     async def _flush(self, changes: Iterable[Change], owns: Callable[[], Awaitable[bool]]) -> bool:
-        # Taken before anything is awaited: the outputs of all that is in it are delivered first.
+        # Taken before anything is waited for: the outputs of all that is in it are delivered first.
         taken = list(changes)
         self._on_step("before_outputs")
         await self._drain()
@@ -272,6 +272,7 @@ class WriteBehind:
                 for key, value in changed.items():
                     if (key == PROGRESS) is last:
                         self._produce(self._rows, store.changelog, key, value, partition, noted)
+                await asyncio.sleep(0)  # Slices go on, here and below.
             if not last:
                 self._on_step("changelog_half")
             await self._drain()
@@ -282,5 +283,6 @@ class WriteBehind:
             end = offsets.get((store.changelog, partition))
             whole = end is not None and store.offset(partition) + len(changed) == end
             store.write(partition, changed, end if whole else None)
+            await asyncio.sleep(0)
         self._on_step("stored")
         return True

@@ -92,6 +92,7 @@ class Consumer(aiokafka.Consumer):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._delivered: dict[TP, deque[SliceMessage]] = {}
+        self._all_processed = asyncio.Event()
         self._processed: dict[TP, int] = {}
         self._follows: dict[TP, int] = {}
         # Faust forgets its own record of this at the start of a revocation, before the last commit.
@@ -117,7 +118,14 @@ class Consumer(aiokafka.Consumer):
         return {tp for tp in list(tps) if self._is_changelog_tp(tp) or not self.app.rebalancing}
 
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, Message]]:
-        """Poll once: first the slices, then the messages of topics that did not opt in."""
+        """Poll once: first the slices, then the messages of topics that did not opt in.
+
+        Once what was delivered before is processed: what came meanwhile is one slice then, where it would wait in
+        several. Not for longer than ``timeout`` seconds, for others wait for the poll.
+        """
+        if any(self._delivered.values()):
+            self._all_processed.clear()
+            await self.wait_first(self._all_processed.wait(), self.suspend_flow.wait(), timeout=timeout)
         records, active = await self._wait_next_records(timeout)
         generation = self.app.consumer_generation_id
         if records is None or self.should_stop:
@@ -186,6 +194,8 @@ class Consumer(aiokafka.Consumer):
         waiting = self._delivered.get(message.tp)
         while waiting and waiting[0].processed:
             self._processed[message.tp] = waiting.popleft().next_offset
+        if not any(self._delivered.values()):
+            self._all_processed.set()
 
     async def highwaters(self, *partitions: TP) -> Mapping[TP, int]:
         """The ends of partitions; waits for Kafka."""

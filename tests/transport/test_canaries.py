@@ -105,6 +105,16 @@ def test_a_poll_empties_what_is_held_of_one_partition_before_it_comes_to_the_nex
     assert "self._records = collections.OrderedDict()" in inspect.getsource(Fetcher.__init__)
 
 
+def test_a_fetch_is_made_of_what_is_not_held_and_asked_to_wait_so_long() -> None:
+    """Why a fetcher of our own says how long Kafka may hold it, and when it is made."""
+    actions = inspect.getsource(Fetcher._get_actions_per_node)
+    assert "if tp in self._records:" in actions
+    assert "self._fetch_max_wait_ms," in actions
+    assert actions.index("return (") < actions.index("fetch_requests,") < actions.index("awaiting_reset,")
+    assert "self._wait_consume_future = create_future()" in inspect.getsource(Fetcher._fetch_requests_routine)
+    assert "consumer.start()" in inspect.getsource(driver.AIOKafkaConsumerThread.on_start)
+
+
 def test_faust_resumes_source_partitions_before_it_seeks_and_clears_its_queues() -> None:
     """Why nothing is fetched from them until the rebalance is over."""
     text = source(Recovery.on_recovery_completed)
