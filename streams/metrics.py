@@ -66,6 +66,12 @@ class Metrics:
         self.due_points = counter(
             "due_points", "due points", "Rows that were due, by what made them so.", "entity", "kind"
         )
+        self.passed_over = counter(
+            "due_points_passed_over",
+            "events",
+            "Events after which nothing was decided: their shopper had been due 500 times within the cadence.",
+            "entity",
+        )
         self.slices = histogram("slice_records", "records", "Records per slice.", _SIZES)
         self.rounds = histogram("slice_rounds", "rounds", "Rounds it took to fold a slice.", (1, 2, 4, 8, 16, 32, 64))
         self.stage_seconds = counter(

@@ -285,6 +285,7 @@ class EntityLog:
             m.suppressed.labels(kind).inc(n)
         for kind, n in result.due_kinds.items():
             m.due_points.labels(entity, kind).inc(n)
+        m.passed_over.labels(entity).inc(result.passed_over)
         for part, spent in result.seconds.items():
             m.stage_seconds.labels(entity, part).inc(spent)
         m.slices.observe(len(slice_))

@@ -48,6 +48,7 @@ from streams.processing.merging import Merge
 from streams.processing.names import CategoryNames
 from streams.processing.offer_windows import OfferWindows
 from streams.processing.recalibrating import Recalibrating
+from streams.processing.rounds import IN_BUCKET
 from streams.processing.rules import Rules
 from streams.processing.said_of_items import SaidOfItems
 from streams.processing.scoring import TaskScores
@@ -353,8 +354,10 @@ SHOPPER = Entity(
         *alarms.COLUMNS,
         *left_items.COLUMNS,
         *wishes.COLUMNS,
+        IN_BUCKET,
         CLOSED,
     ),
+    most_due=500,
     deciders=(
         LateLabels,
         Scores,

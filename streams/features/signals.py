@@ -170,3 +170,9 @@ class Run:
             known = self.batch.id_hash.view(np.int64) if name == "id_hash" else self.batch.facts[name]
             self._facts[name] = known[self.event]
         return self._facts[name]
+
+    def alone(self, chosen: Ints) -> Run:
+        """Some of the events, without what they say of signals and touch."""
+        nothing = Touches.none()
+        event, row, time_ms = self.event[chosen], self.row[chosen], self.time_ms[chosen]
+        return Run(self.batch, event, row, time_ms, self.type[chosen], self.entries.select(slice(0)), nothing)

@@ -39,6 +39,8 @@ class Applied:
     """What each task answered."""
     due_kinds: Counter[str] = field(default_factory=Counter)
     rounds: int = 0
+    passed_over: int = 0
+    """Events after which nobody was due, for they had been due as often as they may."""
 
     def count(self, decoded: Decoded, fates: Fates, applied: Ints) -> dict[str, int]:
         """Count what became of a decoded slice's records, which is returned. ``applied``: of its batch."""
@@ -92,6 +94,7 @@ class Applied:
         self.dead += other.dead
         self.scores += other.scores
         self.rounds += other.rounds
+        self.passed_over += other.passed_over
         for name, seconds in other.seconds.items():
             self.seconds[name] = self.seconds.get(name, 0.0) + seconds
 

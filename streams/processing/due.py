@@ -56,9 +56,16 @@ class DueRows:
 
     A row goes on changing after it was due, so a copy of it is kept until many are read together. ``read`` gives the
     features of rows at their times; ``refresh`` writes into rows that are due what is known beside them.
+    ``passed_over``: after how many events nobody was due, for they had been due as often as they may.
     """
 
-    def __init__(self, read: Callable[[Readable, Ints], Features], refresh: Callable[[Rows, DuePoints], None]) -> None:
+    def __init__(
+        self,
+        read: Callable[[Readable, Ints], Features],
+        refresh: Callable[[Rows, DuePoints], None],
+        passed_over: int = 0,
+    ) -> None:
+        self.passed_over = passed_over
         self.points: list[DuePoints] = []
         self._read, self._refresh = read, refresh
         self._held: list[Rows] = []

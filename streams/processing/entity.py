@@ -217,6 +217,8 @@ class Entity:
     side: Callable[[Start], Side]
     merges: tuple[Merge, ...] = ()
     """How columns of two rows become those of one, besides those of features; of others each row keeps its own."""
+    most_due: int = 0
+    """How often a row is due by records in such a stretch; 0: without bound."""
     campaigns: bool = False
     """Whether campaigns decide about it."""
     internal: bool = False

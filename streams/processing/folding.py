@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from streams.processing.alarms import RUNG
 from streams.processing.due import DuePoints, DueRows, Features
 from streams.processing.entity import Entity, Side, Timer
 from streams.processing.identity import CLOSED, IDENTIFIED
-from streams.processing.rounds import BUCKET, Plan, plan
+from streams.processing.rounds import BUCKET, IN_BUCKET, Plan, plan
 from streams.processing.rules import Rules
 from streams.processing.silence import FIRED
 from streams.processing.wishes import due_kind
@@ -49,8 +49,9 @@ class Folding:
         watermarks pass; gives every due point, and what ``read`` reads of its row as it stood then."""
         arena, state = self.arena, self.arena.rows
         timer, cadence_ms = self._entity.timer(rules), self._entity.cadence_ms(rules)
-        steps = plan(batch, applied, rows, state, watermark, self._decisive, cadence_ms, timer, self._side.alarms)
-        due = DueRows(read, self._side.refresh)
+        alarms, most = self._side.alarms, self._entity.most_due
+        steps = plan(batch, applied, rows, state, watermark, self._decisive, cadence_ms, timer, alarms, most)
+        due = DueRows(read, self._side.refresh, steps.passed_over)
         self._fire_waiting(steps, watermark, timer, due)
         state = arena.rows  # firing may load rows and grow the block
         entries_of = self.catalogue.signals.entries(batch, steps.event, steps.row, steps.bounds)
@@ -87,11 +88,15 @@ class Folding:
             began = np.maximum(flat[state.cells(LAST_EVENT, shoppers)], heard[first]) if timer.stays else None
             np.maximum.at(flat, state.cells(LAST_EVENT, row), heard)
             np.maximum.at(flat, state.cells(BUCKET, row), time_ms // cadence_ms)
+            if steps.in_bucket is not None:
+                last_of = np.append(first[1:], len(row)) - 1
+                state.flat["u4"][state.cells(IN_BUCKET, shoppers)] = steps.in_bucket[a:b][last_of]
             arena.dirty[shoppers] = True
             last = flat[state.cells(LAST_EVENT, shoppers)]
             state.flat["u1"][state.cells(FIRED, shoppers)] = 0
-            if self._side.alarms is not None:
-                self._side.alarms.note(state, run)
+            if alarms is not None:
+                for part in self._by_decision(run) if due.passed_over else (run,):
+                    alarms.note(state, part)
             self._close(run)
             self._set(shoppers, timer, began)
             index = np.flatnonzero(steps.due[a:b])
@@ -104,6 +109,16 @@ class Folding:
                 row[index], watermark[np.minimum(steps.next_position[a:b][index], len(watermark) - 1)], timer, due
             )
         return due
+
+    def _by_decision(self, run: Run) -> Iterator[Run]:
+        """A run in parts that hold at most one decisive event of each row, its last."""
+        decisive = self._decisive[run.type]
+        many = np.cumsum(decisive)
+        first = np.flatnonzero(np.concatenate(([True], run.row[1:] != run.row[:-1])))
+        earlier: Ints = many - decisive
+        part: Ints = earlier - np.repeat(earlier[first], np.diff([*first, len(run.row)]))
+        for k in range(int(part.max()) + 1):
+            yield run.alone(np.flatnonzero(part == k))
 
     def _close(self, run: Run) -> None:
         """Close the rows of those who turn out to be somebody else: no timer of theirs fires any more."""

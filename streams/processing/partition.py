@@ -327,6 +327,7 @@ class PartitionProcessor:
             late = np.flatnonzero(fates.late).tolist()
             result.late = [late_event(slice_, batch, self.arena.key(int(rows[i])), i, judged) for i in late]
         result.count_due(due.points, self._timer_kind)
+        result.passed_over += due.passed_over
         self.fates.update(result.count(decoded, fates, applied))
 
     def _apply_parts(self, slice_: Slice, cuts: set[int], result: Applied) -> Applied:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from dataclasses import replace
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,7 +15,7 @@ from streams.entities.shopper import SHOPPER
 from streams.processing.partition import PartitionProcessor
 from streams.processing.rules import Rules
 from streams.state.arena import row_bytes
-from tests.shoppers import NOON, log_of, random_history, slice_of, viewed
+from tests.shoppers import DAY, HOUR, NOON, log_of, ordered, random_history, slice_of, viewed
 from tests.worlds import DictTier, World, cut, cut_off, run_plain, shipped
 
 
@@ -106,6 +108,37 @@ def test_every_event_is_due_when_the_cadence_is_a_millisecond() -> None:
     log = log_of(*(viewed(f"s{i % 3}", NOON + i, f"e{i}") for i in range(60)))
     processor = PartitionProcessor(SHOPPER, 0, Rules(cadence_ms=1))
     assert processor.apply(slice_of(log)).due_kinds["event"] == 60
+
+
+@settings(max_examples=6)
+@given(seed=st.integers(0, 10**6), cuts=st.lists(st.integers(1, 349), max_size=30))
+def test_who_was_due_as_often_as_they_may_be_is_passed_over_wherever_the_log_is_cut(seed: int, cuts: list[int]) -> None:
+    log = random_history(seed, 350, 12)
+    seldom = replace(SHOPPER, most_due=3)
+
+    def run(at: list[int]) -> World:
+        return run_plain(cut(log, at), processor=PartitionProcessor(seldom, 0, Rules(cadence_ms=DAY), shipped()))
+
+    whole, parts = run([]), run(cuts)
+    assert parts.rows == whole.rows
+    assert parts.outcomes == whole.outcomes
+    assert parts.fates == whole.fates == run_plain(cut(log, [])).fates
+
+
+def test_a_program_of_one_shopper_is_due_so_often_in_a_cadence_and_all_it_does_is_counted() -> None:
+    at_once, later = (
+        [ordered("bot", NOON + start + i, f"o{start}-{i}") for i in range(800)] for start in (0, 2 * HOUR)
+    )
+    processor = PartitionProcessor(SHOPPER, 0, Rules())
+    for events, offset in ((at_once, 0), (later, 800)):
+        result = processor.apply(slice_of(log_of(*events), offset))
+        assert (result.due_kinds["event"], result.passed_over) == (SHOPPER.most_due, 800 - SHOPPER.most_due)
+        assert result.rounds <= SHOPPER.most_due + 3
+    row = processor.arena.find(["bot"])
+    read = processor.catalogue.read(
+        processor.arena.rows.pick(row), np.array([NOON + 2 * HOUR + 800]), ("orders.count",)
+    )
+    assert read.tolist() == [[1600.0]]
 
 
 @pytest.mark.parametrize("seed", [1053, 1])

@@ -17,7 +17,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 import numpy.typing as npt
 
-from streams.columns.arrays import TYPE_CODE, Floats, Hashes, Ints, counted, stable_order
+from streams.columns.arrays import TYPE_CODE, Bools, Floats, Hashes, Ints, counted, stable_order
 from streams.columns.layout import Column, Readable, Rows
 from streams.features.feature import Derived, Read
 from streams.features.kinds.decay import DAY_MS
@@ -86,13 +86,22 @@ class BoughtKind:
         order, line = np.unique(run.touch.event[chosen], return_inverse=True)
         second = np.clip(run.time_ms[order] // 1000, 1, (1 << _CODE_BITS) - 1).astype(np.uint64)
         key = (second[line] << _SECOND) | code
-        turn = counted(run.row[order])
+        row, turn = run.row[order[line]], counted(run.row[order])[line]
+        if turn.any():
+            turn[self._has_room(state, row, code)] = 0
         for now in range(int(turn.max()) + 1):
-            some = np.flatnonzero(turn[line] == now)
-            self._take(state, run.row[order[line[some]]], key[some])
+            some = np.flatnonzero(turn == now)
+            self._take(state, row[some], key[some])
+
+    def _has_room(self, state: Rows, row: Ints, code: Hashes) -> Bools:
+        """[m] whether a row of a line has room for all items of its lines: then nothing is left out between orders."""
+        rows, at = np.unique(row, return_inverse=True)
+        held = np.count_nonzero(state.data[self._keys.name][rows], axis=1)
+        new = np.unique((at.astype(np.uint64) << _SECOND) | code) >> _SECOND
+        return (held + np.bincount(new.astype(np.int64), minlength=len(rows)) <= ITEMS_KEPT)[at]
 
     def _take(self, state: Rows, row: Ints, key: Hashes) -> None:
-        """Of each row the lines of one order."""
+        """Of each row the lines of one order, or of several, where none is left out."""
         by_row = stable_order(row)
         row, key = row[by_row], key[by_row]
         rows, first, size = np.unique(row, return_index=True, return_counts=True)
