@@ -93,7 +93,7 @@ def _come_back(bootstrap: str, folder: Path, shoppers: int, hot_rows: int | None
     began = time.perf_counter()
     with worker(bootstrap, folder, APP_ID, PARTITIONS, environment, PATIENCE_SECONDS) as (process, port):
         seconds = time.perf_counter() - began
-        samples, spent = scrape.scrape(port), _spent(process.pid)
+        samples, spent = scrape.scrape(port), spent_by(process.pid)
     rows = int(sum(scrape.values(samples, "offerstream_state_rows", SHOPPER.name)))
     expected = shoppers if hot_rows is None else min(shoppers, hot_rows)
     if not 0.9 * expected <= rows <= expected:
@@ -107,7 +107,7 @@ def _come_back(bootstrap: str, folder: Path, shoppers: int, hot_rows: int | None
     }
 
 
-def _spent(pid: int) -> dict[str, float]:
+def spent_by(pid: int) -> dict[str, float]:
     """Seconds of CPU so far, resident bytes now and at most, as Linux counts them."""
     process = Path(f"/proc/{pid}")
     # Behind the name, which may hold anything: user and system time are fields 14 and 15 of all.

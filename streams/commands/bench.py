@@ -32,7 +32,7 @@ class Sizes(click.ParamType):
 
 @click.command()
 @click.option(
-    "--out", type=OUT_FILE, help="Default: bench.json in build, with --recovery recovery.json, else latency.json."
+    "--out", type=OUT_FILE, help="Default: bench.json in build, or recovery.json, latency.json, overload.json."
 )
 @click.option("--rounds", type=COUNT, default=5, show_default=True)
 @click.option(
@@ -51,9 +51,10 @@ class Sizes(click.ParamType):
 )
 @click.option("--recovery", is_flag=True, help="How a worker with an empty folder comes back from its changelog.")
 @click.option("--latency", is_flag=True, help="How long after an event its score can be read, at a steady rate.")
+@click.option("--overload", is_flag=True, help="What becomes of three times as many events as a worker can take.")
 @click.option("--rates", type=Sizes(), default="2000,8000", show_default=True, help="With --latency: events a second.")
 @click.option(
-    "--seconds", type=COUNT, default=30, show_default=True, help="With --latency: how long each rate is kept."
+    "--seconds", type=COUNT, help="How long: with --latency each rate (default 30), with --overload too many (60)."
 )
 @click.option("--shoppers", type=Sizes(), default="10000,50000,200000", show_default=True, help="With --recovery.")
 @click.option("--hot-rows", type=COUNT, help="With --recovery: shoppers kept in memory; default all.")
@@ -65,18 +66,23 @@ def bench(
     peers: tuple[str, ...],
     recovery: bool,
     latency: bool,
+    overload: bool,
     rates: tuple[int, ...],
-    seconds: int,
+    seconds: int | None,
     shoppers: tuple[int, ...],
     hot_rows: int | None,
     as_json: bool,
 ) -> None:
     """Measure this worker against idiomatic Faust, the bare limit and peers, alternating in one run; or with --recovery
-    how it comes back, with --latency how soon it answers."""
+    how it comes back, with --latency how soon it answers, with --overload how it bears too much."""
     if latency:
         from streams.bench import latency as answering
 
-        answering.run(out or Path("build/latency.json"), rates, seconds, as_json)
+        answering.run(out or Path("build/latency.json"), rates, seconds or 30, as_json)
+    elif overload:
+        from streams.bench import overload as too_much
+
+        too_much.run(out or Path("build/overload.json"), seconds or 60, as_json)
     elif recovery:
         from streams.bench import recovery as coming_back
 
