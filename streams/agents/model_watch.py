@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 import zipfile
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -62,7 +63,9 @@ class ModelWatch:
         self._judged: dict[tuple[str, str, int], Judged] = {}
         self._drifts: dict[str, tuple[str, Drift, FromTraining]] = {}
         self._unseen: dict[tuple[str, int], list[Columns]] = {}
-        """By digest and day: what drift was not measured of yet."""
+        """By digest and day: what drift was not measured of yet …"""
+        self._unseen_rows: Counter[tuple[str, int]] = Counter()
+        """… and of how many due points."""
         self._unreadable_told: dict[str, float] = {}
 
     def observe(self, scores: TaskScores, processor: PartitionProcessor) -> None:
@@ -70,11 +73,12 @@ class ModelWatch:
         model, today = scores.models[0], processor.today
         self._tasks.add(model.task)
         self._begin_drift(model, processor)
-        unseen = self._unseen.setdefault((model.digest, today), [])
-        unseen.append(drift_columns(scores))
+        of = (model.digest, today)
+        self._unseen.setdefault(of, []).append(drift_columns(scores))
+        self._unseen_rows[of] += len(scores.judged)
         # Numbers of a few rows cost what those of many do.
-        if sum(len(next(iter(columns.values()), ())) for columns in unseen) >= ROWS_PER_SLICE:
-            self._measure_drift(model.digest, today)
+        if self._unseen_rows[of] >= ROWS_PER_SLICE:
+            self._measure_drift(*of)
         self._tell_unreadable(scores)
         for compared in scores.compared:
             self._compare(compared, processor)
@@ -90,6 +94,7 @@ class ModelWatch:
 
     def _measure_drift(self, digest: str, day: int) -> None:
         columns = self._unseen.pop((digest, day))
+        del self._unseen_rows[digest, day]
         if digest in self._drifts:  # else it serves no more
             _, drift, from_training = self._drifts[digest]
             together = {name: np.concatenate([some[name] for some in columns]) for name in columns[0]}
