@@ -139,7 +139,7 @@ LAYERS = {
         ("labels", "source"),
         ("items", "networks", "split"),
         ("baselines", "effects", "elasticities", "job", "recommending"),
-        ("choosing", "needs", "price_simulation", "profit", "shop_rows", "shops", "together"),
+        ("choosing", "cross_effects", "needs", "price_simulation", "profit", "shop_rows", "shops", "together"),
         ("item_rows",),
         ("tasks",),
         ("asked",),
