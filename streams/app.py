@@ -33,6 +33,7 @@ from streams.metrics import Metrics
 from streams.noise import quieten
 from streams.parts import App, Worker
 from streams.processing.entity import Entity
+from streams.processing.in_force import OtherRules
 from streams.processing.model import Shelf
 from streams.records.slices import Slice
 from streams.search_book import SearchBook
@@ -190,7 +191,8 @@ def _declare_agent(worker: Worker, topic: str, handle: Callable[[Slice, int], ob
                 await worker.writer.room()
                 handle(event.value, event.message.follows)
             except Exception as error:
-                log.exception("A slice of %s, partition %s could not be applied", topic, event.message.partition)
+                if not isinstance(error, OtherRules):  # What that says is the worker's last line, and all there is.
+                    log.exception("A slice of %s, partition %s could not be applied", topic, event.message.partition)
                 # Faust would wait for this slice for ever; and should stopping hang all the same, end it.
                 app.consumer.unacked.discard(event.message)
                 await worker.fail(error)
@@ -219,7 +221,8 @@ def _declare_rebalances(worker: Worker) -> None:
                     entity_log.processor(partition)
                     await asyncio.sleep(0.001)  # Whoever asks is answered between partitions; 0 is not a turn for all.
         except Exception as error:
-            log.exception("The state of a partition cannot be used")
+            if not isinstance(error, OtherRules):  # What that says is the worker's last line, and all there is.
+                log.exception("The state of a partition cannot be used")
             await worker.fail(error)
         finally:
             worker.coming_back = False

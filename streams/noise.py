@@ -1,4 +1,4 @@
-"""Keeps client libraries from saying the same thing over and over while Kafka is away."""
+"""Keeps client libraries from saying the same thing over and over: while Kafka is away, and as a worker ends."""
 
 from __future__ import annotations
 
@@ -10,6 +10,10 @@ SILENCE_SECONDS = 60.0
 #: A commit of Faust's took longer than a second, and the next one comes after it: where Kafka is slow, /ready says so.
 OVERLAPPING = "Timer %s is overlapping (interval=%r runtime=%r)"
 NOISY = ("aiokafka", "faust", "mode")
+#: Behind it comes the error that ended the worker, which says more.
+CRASHED = "We experienced a crash!"
+#: An error that has this attribute was told of by the worker itself: what libraries say of it is nothing new.
+TOLD = "told_by_worker"
 
 
 class OncePerMinute(logging.Filter):
@@ -30,6 +34,16 @@ class OncePerMinute(logging.Filter):
             return False
         self._passed[kind] = now
         return True
+
+
+class NotTold(logging.Filter):
+    """Lets an error pass that the worker does not tell of by itself: Faust and mode tell of each that ends it, with all
+    that was under way."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether the record is said."""
+        error = record.exc_info[1] if record.exc_info else None
+        return not getattr(error, TOLD, False) and CRASHED not in str(record.msg)
 
 
 def quieten() -> None:

@@ -22,6 +22,7 @@ from streams.compacted import Watch
 from streams.control import Control
 from streams.kafka_watch import KafkaWatch
 from streams.metrics import Metrics
+from streams.noise import TOLD
 from streams.settings import Settings
 from streams.state.write_behind import WriteBehind
 
@@ -107,5 +108,6 @@ class Worker:
     async def fail(self, error: BaseException) -> None:
         """End this worker with an error: nothing is flushed or committed any more."""
         self.durability.failure = self.durability.failure or error
+        setattr(error, TOLD, True)
         self.app.end_at_last()
         await self.app.crash(error)

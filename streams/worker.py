@@ -154,7 +154,8 @@ def _plain_log(level: str) -> dict[str, Any]:
         "version": 1,
         "disable_existing_loggers": False,
         "formatters": {"line": line},
-        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+        "filters": {"not_told": {"()": "streams.noise.NotTold"}},
+        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["not_told"]}},
         "root": {"level": level, "handlers": ["stderr"]},
     }
 

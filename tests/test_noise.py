@@ -6,7 +6,7 @@ import logging
 
 import pytest
 
-from streams.noise import quieten
+from streams.noise import TOLD, NotTold, quieten
 
 
 def test_a_warning_of_a_kind_is_said_once_a_minute(caplog: pytest.LogCaptureFixture) -> None:
@@ -23,3 +23,17 @@ def test_a_warning_of_a_kind_is_said_once_a_minute(caplog: pytest.LogCaptureFixt
     said = [record.getMessage() for record in caplog.records]
     assert said[:2] == ["Unable connect to node with id 0", "Marking the coordinator dead (node 0)"]
     assert len(said) == 2 + 3 + 3
+
+
+def test_the_error_that_a_worker_tells_itself_is_not_told_again_and_any_other_is() -> None:
+    told, other = RuntimeError("told"), RuntimeError("other")
+    setattr(told, TOLD, True)
+
+    def passes(text: str, error: Exception | None = None) -> bool:
+        how = None if error is None else (type(error), error, None)
+        return NotTold().filter(logging.LogRecord("streams.parts", logging.ERROR, "", 0, text, None, how))
+
+    assert not passes("Crashed reason=%r", told)
+    assert passes("Crashed reason=%r", other)
+    assert not passes("[^Process]: We experienced a crash! Reraising original exception...")
+    assert passes("A slice could not be applied")

@@ -227,6 +227,8 @@ def _of_value(name: str, found: Any, currency: str) -> str:
     if name == "category_path" and isinstance(found, str) and found:
         path = [part.strip() for part in found[:200].split(">")]
         return f"Use a list, from the widest to the narrowest: {msgspec.json.encode(path).decode()}."
+    if number and name == "on_hand" and found < 0:
+        return "Whoever has promised more than there is has 0 to sell; what is on its way is on_order."
     if number and name.endswith("_id"):
         return f'Send a string: "{found}", in quotes.'
     return ""

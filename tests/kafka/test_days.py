@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from datetime import datetime
 
@@ -24,3 +25,17 @@ def test_the_evening_and_the_morning_of_a_shop_in_shanghai_are_two_days(cluster:
     settings = replace(cluster.settings(), time_zone="Asia/Shanghai")
     assert features_at(settings, "s1", None)[1]["visits.active_days_7d"] == [2]
     assert cluster.rows() == cluster.expected(settings.rules()).rows
+
+
+def test_a_worker_of_another_currency_or_time_zone_ends_with_one_line_that_says_what_to_do(cluster: Cluster) -> None:
+    """What was added up stands in the old one; a traceback tells an operator nothing."""
+    log = log_of(viewed(event_id="e"))
+    cluster.send(log)
+    worker = cluster.worker()
+    cluster.wait_committed(len(log))
+    worker.stop()
+    for setting, other in (("currency", "EUR"), ("time_zone", "Asia/Shanghai")):
+        worker = cluster.worker(loglevel="WARNING", **{setting: other})
+        assert worker.process.wait(90) == 1
+        (line,) = worker.log.read_text().splitlines()
+        assert re.fullmatch(rf"error: The feature table .* {other}\. Set OFFERSTREAM_{setting.upper()} back, .*", line)

@@ -270,6 +270,7 @@ def test_records_of_items_are_checked_by_their_own_fields() -> None:
         (1, "error", "on_hand"), (1, "warning", "on_ordr"), (2, "error", "type"), (2, "error", "on_hand"),
     ]  # fmt: skip
     assert "Did you mean stock_counted?" in found[2].detail
+    assert "has 0 to sell" in found[0].detail
     assert "Send a number: 4, without quotes." in found[3].detail
     assert said(checked(count | {"on_hand": 1, "currency": "EUR"})) == [(1, "foreign_currency", "currency")]
     assert said(checked(encode_item_record(SourceIdle(source_partition=0, sequence=0, event_time=NOON)))) == [
