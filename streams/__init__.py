@@ -11,7 +11,7 @@
    decide; ``processing/partition.py`` has this order. What shoppers did to items is told to the items' log by the
    minute (``processing/tallies.py``); what cannot be bought, can be again or costs less is told to all shoppers
    (``processing/heard_news.py``). Who was anonymous and logs in is one shopper from there on
-   (``processing/moving.py``).
+   (``processing/moving.py``). Who was not heard of for long is forgotten (``processing/forgetting.py``).
 5. What is known. ``columns/`` are numbers in columns, ``features/`` folds them into rows and reads them at due
    points, ``state/`` keeps the rows, and the ids that were applied.
 6. What is said. ``decisions/`` alert, offer, suggest, or withhold with a reason, of what models answered. They ask

@@ -96,6 +96,12 @@ class Metrics:
             "commits", "commits", "Flushes that made everything durable; offsets are committed after each."
         )
         self.evictions = counter("evicted_rows", "rows", "Rows dropped from memory to stay within hot_rows.")
+        self.forgotten = counter(
+            "forgotten_rows",
+            "rows",
+            "Rows of those who were not heard of for OFFERSTREAM_FORGET_DAYS: deleted, or begun anew as they came back.",
+            "entity",
+        )
         self.rows = gauge("state_rows", "rows", "Rows in memory.", "entity", "partition")
         self.timers = gauge("timers", "timers", "Timers that are set.", "entity", "partition")
         self.applied_ids = gauge(

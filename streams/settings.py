@@ -30,7 +30,7 @@ from streams.entities.contents import ENTITIES
 from streams.features.days import UTC as UTC_DAYS
 from streams.features.days import Days
 from streams.processing.partitioning import Partitioner
-from streams.processing.rules import DecodeRules, Rules
+from streams.processing.rules import DecodeRules, ForgetPolicy, Rules
 from streams.processing.silence import SilencePolicy
 
 PREFIX = "OFFERSTREAM_"
@@ -50,6 +50,7 @@ Growth = Annotated[float, _in("factor", 1.05, 100)]
 Seconds = Annotated[float, _in("seconds", 0, 1e9)]
 SomeSeconds = Annotated[float, _in("seconds", 0.001, 1e9)]
 Span = Annotated[float, _in("days", 1e-6, 3650)]
+Kept = Annotated[float, _in("days", 0, 36500)]
 Ads = Annotated[int, _in("ads", 1, ADS_KEPT)]
 Times = Annotated[int, _in("times", 1, 255)]
 Port = Annotated[int, _in("TCP port", 0, 65535)]
@@ -164,6 +165,14 @@ class Settings:
         ),
     ] = 1.25
     silence_firings: Annotated[Times, _says("How often one silence makes its shopper due, at most.")] = 12
+    forget_days: Annotated[
+        Kept,
+        _says(
+            "A shopper who never ordered and was not heard of for so long, to the end of a week, is forgotten: whoever "
+            "comes back is somebody new; 0: never. Bots with random ids fill memory and disk for so long."
+        ),
+    ] = 400.0
+    forget_buyers_days: Annotated[Kept, _says("The same of a shopper who ordered.")] = 0.0
     publish_from: Annotated[
         Time,
         _says(
@@ -436,6 +445,7 @@ class Settings:
                 experiment=self.price_experiment,
             ),
             rating=RatingPolicy(held_days=self.rated_worse_days),
+            forget=ForgetPolicy(days=self.forget_days, buyers_days=self.forget_buyers_days),
             ads=AdPolicy(
                 cap=self.ad_cap,
                 cap_all=self.ad_cap_all,

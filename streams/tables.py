@@ -18,7 +18,7 @@ from faust.tables.recovery import Recovery
 from faust.types import TP, EventT
 
 from streams.records.slices import Slice
-from streams.state.keys import older
+from streams.state.keys import ROW, older
 from streams.topics import changelog_name, table_name
 from streams.transport.sliced import SliceSchema
 
@@ -218,6 +218,15 @@ class PartitionTier:
         for key, value in self.table.partition_db(self.partition).items():
             if key not in (_OFFSET_KEY, _CHANGELOG_KEY):
                 yield key, value
+
+    def rows_behind(self, key: bytes, most: int) -> list[tuple[bytes, bytes]]:
+        """The next rows behind a key, at most so many, in order of keys."""
+        rows, found = self.table.partition_db(self.partition).iter(), list[tuple[bytes, bytes]]()
+        rows.seek(key + b"\0")
+        while len(found) < most and rows.valid() and (at := rows.key())[:1] == ROW:
+            found.append((at, rows.value()))
+            rows.next()
+        return found
 
 
 def entity_table(app: faust.App, entity: str, partitions: int, changelog_id: str) -> EntityTable:

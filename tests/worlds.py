@@ -51,6 +51,10 @@ class DictTier:
         """Everything stored, in order of keys."""
         return sorted(self.held.items())
 
+    def rows_behind(self, key: bytes, most: int) -> list[tuple[bytes, bytes]]:
+        """The next rows behind a key, in order of keys."""
+        return [(at, self.held[at]) for at in sorted(self.held) if at > key and at[:1] == ROW][:most]
+
 
 @dataclass
 class World:

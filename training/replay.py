@@ -201,8 +201,9 @@ class _Replaying:
     def apply(self, start: int, stop: int) -> None:
         """Take the events that stand from ``start`` to before ``stop`` in the whole log."""
         part, arena = self._part, self._processor.arena
-        for a in range(start, stop, SLICE):
-            b = min(a + SLICE, stop)
+        b = start
+        while (a := b) < stop:
+            b = a + self._processor.at_once(part.clock_ms[a : min(a + SLICE, stop)])
             i, j = (a, b) if part.place is None else np.searchsorted(part.place, (a, b)).tolist()
             shopper = part.history.shopper[i:j]
             place = np.arange(a, b) if part.place is None else part.place[i:j]

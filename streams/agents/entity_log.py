@@ -170,7 +170,11 @@ class EntityLog:
 
     def change(self, partition: int) -> Change:
         """What changed in a partition since this was last asked."""
-        return Change(self.table, partition, self.processors[partition].drain_changes())
+        processor = self.processors[partition]
+        change = Change(self.table, partition, processor.drain_changes())
+        if (forgetting := processor.side.forgetting) is not None:
+            self.metrics.forgotten.labels(self.entity.name).inc(forgetting.drain_count())
+        return change
 
     def share_memory(self) -> None:
         """Drop rows beyond what each partition may keep in memory; after a flush, when they are clean."""

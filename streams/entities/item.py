@@ -43,6 +43,7 @@ from streams.processing.decode import NO_TIME, Decoded
 from streams.processing.due import DuePoints
 from streams.processing.entity import Emitted, Entity, Start, Told
 from streams.processing.fates import APPLIED, Fates, Judged
+from streams.processing.forgetting import Forgetting
 from streams.processing.identity import Left, When
 from streams.processing.names import CategoryNames
 from streams.processing.recalibrating import Recalibrating
@@ -69,6 +70,7 @@ class ItemSide:
     ticks = False
     awaited = False
     alarms: Alarms | None = None
+    forgetting: Forgetting | None = None
     identities = None
     wishes = None
     items_unavailable = 0

@@ -42,6 +42,7 @@ from streams.processing.coupon_pools import CouponPools, Stock
 from streams.processing.decode import NO_TIME, Decoded
 from streams.processing.entity import Emitted, Entity, Start, Told
 from streams.processing.fates import Fates, Judged, judge
+from streams.processing.forgetting import Forgetting
 from streams.processing.heard_news import HeardNews
 from streams.processing.identity import CLOSED, Identities, Left, When
 from streams.processing.merging import Merge
@@ -74,6 +75,7 @@ class ShopperSide(PlainSide):
     wishes: Wishes
 
     def __init__(self, start: Start) -> None:
+        self.forgetting = Forgetting(start.rules.forget)
         self.names = CategoryNames()
         self._told_names: list[tuple[int, tuple[int, str]]] = []
         """Code, offset and name of categories that merged shoppers know, in the slice that begins."""

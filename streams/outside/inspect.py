@@ -3,6 +3,7 @@ asked."""
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
@@ -21,13 +22,13 @@ from streams.outside.reading import Reader
 from streams.processing.coupon_pools import Stock
 from streams.processing.decode import NO_TIME
 from streams.processing.entity import Entity, Start
-from streams.processing.folding import LAST_EVENT
 from streams.processing.identity import CLOSED
 from streams.processing.in_force import OtherRules
 from streams.processing.partition import PartitionProcessor
 from streams.processing.partitioning import WORKERS, homes
 from streams.processing.rules import Rules
 from streams.processing.side import watermark_of
+from streams.processing.silence import LAST_EVENT
 from streams.records import words
 from streams.records.events import decode_event
 from streams.records.serving import Stages
@@ -162,6 +163,11 @@ class Held:
     def items(self) -> list[tuple[bytes, bytes]]:
         """All of them, in order of keys."""
         return sorted(self._values.items())
+
+    def rows_behind(self, key: bytes, most: int) -> list[tuple[bytes, bytes]]:
+        """The next rows behind a key, in order of keys."""
+        behind = (at for at in sorted(self._values) if at > key and at[:1] == keys.ROW)
+        return [(at, self._values[at]) for at in itertools.islice(behind, most)]
 
 
 def state_of(settings: Settings, key: str, entity: Entity = SHOPPER) -> PartitionProcessor:

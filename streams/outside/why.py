@@ -22,9 +22,9 @@ from streams.decisions.promotion import PromotionPolicy, Prospect
 from streams.decisions.shopper_profile import NOTED
 from streams.outside.inspect import favourite_category, features_of, identified_as, newest_ms, state_of
 from streams.outside.reading import Place, Reader
-from streams.processing.folding import LAST_EVENT
 from streams.processing.partition import PartitionProcessor
 from streams.processing.partitioning import WORKERS, homes
+from streams.processing.silence import LAST_EVENT
 from streams.records.ads import AdDecided
 from streams.records.offers import OfferMade, OfferWithheld
 from streams.records.outcomes import AnyOutcome, ChurnAlerted, ItemsRecommended, Scored

@@ -19,6 +19,7 @@ from streams.processing.coupon_pools import Stock
 from streams.processing.decode import Decoded
 from streams.processing.due import DuePoints
 from streams.processing.fates import Judged
+from streams.processing.forgetting import Forgetting
 from streams.processing.identity import Identities, Left, When
 from streams.processing.merging import Merge
 from streams.processing.rules import Rules
@@ -118,6 +119,10 @@ class Side(Protocol):
     @property
     def wishes(self) -> Wishes | None:
         """Whom news of items makes due; None: nobody."""
+
+    @property
+    def forgetting(self) -> Forgetting | None:
+        """Who is forgotten; None: nobody ever is."""
 
     def note(self, state: Rows, rows: Ints, batch: EventBatch, applied: Ints, judged: Judged) -> None:
         """What was applied of a slice and decided about, in log order, before anybody leaves. ``applied``: of the

@@ -8,7 +8,7 @@ import numpy as np
 
 from streams.campaigns.terms import KINDS
 from streams.columns.arrays import Bools, EventBatch, Ints, stable_order
-from streams.columns.layout import Column, Readable, Rows
+from streams.columns.layout import Readable, Rows
 from streams.features.catalogue import Catalogue
 from streams.features.signals import Run
 from streams.processing.alarms import RUNG
@@ -17,13 +17,11 @@ from streams.processing.entity import Entity, Side, Timer
 from streams.processing.identity import CLOSED, IDENTIFIED
 from streams.processing.rounds import BUCKET, IN_BUCKET, Plan, plan
 from streams.processing.rules import Rules
-from streams.processing.silence import FIRED
+from streams.processing.silence import FIRED, LAST_EVENT
 from streams.processing.wishes import due_kind
 from streams.records.news import AnyItemNews, ItemPriceDropped
 from streams.state.arena import NEVER, TIMER, Arena
 
-#: When the row was last heard of: the largest event time, or the watermark where that had passed it already.
-LAST_EVENT = Column("last_event", "i8")
 #: So many rows are set anew at once.
 AT_ONCE = 4096
 
@@ -129,6 +127,11 @@ class Folding:
     def _fire_waiting(self, steps: Plan, watermark: Ints, timer: Timer, due: DueRows) -> None:
         """Fire the timers that were set before this slice, of shoppers with and without an event in it."""
         waiting = self.arena.due(int(watermark[-1]))
+        if self._side.forgetting is not None and len(waiting):
+            gone = self._side.forgetting.of(self.arena.rows, waiting)
+            self.arena.timer[waiting[gone]] = NEVER
+            self.arena.dirty[waiting[gone]] = True
+            waiting = waiting[~gone]
         if not len(waiting):
             return
         passed = np.full(len(waiting), watermark[-1])
@@ -190,6 +193,8 @@ class Folding:
             at = np.minimum(np.minimum(at, first), self.arena.timer[row])
         if self._side.identities is not None:
             at = np.where(state.flat["i8"][state.cells(CLOSED, row)] > 0, NEVER, at)
+        if self._side.forgetting is not None:
+            at = self._side.forgetting.until(state, row, last, at)
         self.arena.timer[row] = at
 
     def rearm(self, ahead: Collection[str]) -> None:
@@ -214,8 +219,12 @@ class Folding:
         alarms = self._side.alarms
         assert alarms is not None
         last = state.flat["i8"][state.cells(LAST_EVENT, rows)]
-        at = np.minimum(timer, alarms.next(state, rows, self.catalogue, last)[0])
-        return np.where(state.flat["i8"][state.cells(CLOSED, rows)] > 0, timer, at)
+        at = alarms.next(state, rows, self.catalogue, last)[0]
+        gone = state.flat["i8"][state.cells(CLOSED, rows)] > 0
+        if self._side.forgetting is not None:
+            at = self._side.forgetting.until(state, rows, last, at)
+            gone |= self._side.forgetting.of(state, rows)
+        return np.where(gone, timer, np.minimum(timer, at))
 
     def _rearm(self, rows: Ints, at: Ints) -> None:
         changed = rows[at < self.arena.timer[rows]]
@@ -234,6 +243,8 @@ class Folding:
                 continue
             row = arena.find(keys)
             state = arena.rows  # finding may load rows and grow the block
+            if self._side.forgetting is not None:
+                row = row[~self._side.forgetting.of(state, row)]
             row = row[wishes.tell(state, row, said, int(offsets[position]))]
             if not len(row):
                 continue
@@ -243,6 +254,41 @@ class Folding:
             amount, nobody = np.full(len(row), percent), np.full(len(row), -1, np.int64)
             kinds: list[str] = [due_kind(said)] * len(row)
             due.add(DuePoints(row, now, True, nobody, kinds, amount, news=said, position=position), state)
+
+    # -- who is forgotten
+
+    def parts(self, clock_ms: Ints, rules: Rules) -> list[int]:
+        """Places in a slice before which somebody may come to be forgotten: it must be cut there. ``clock_ms`` [n]:
+        event time of each record."""
+        side = self._side
+        if side.forgetting is None:
+            return []
+        stood, lateness = side.watermark_ms(rules), rules.allowed_lateness_ms
+        return side.forgetting.cuts(clock_ms, lateness, stood, lambda: side.watermarks_ms(clock_ms, rules))
+
+    def begin(self, clock_ms: Ints, rules: Rules) -> None:
+        """A slice begins that need not be cut; called before its rows are looked at."""
+        if self._side.forgetting is not None:
+            self._side.forgetting.go_on(clock_ms, rules.allowed_lateness_ms, self._side.watermark_ms(rules))
+
+    def forget(self, rows: Ints) -> None:
+        """Records of some rows come next: those who are forgotten are somebody new."""
+        forgetting, arena = self._side.forgetting, self.arena
+        if forgetting is None or forgetting.standing is None:
+            return
+        some = forgetting.of(arena.rows, rows)
+        if some.any():
+            gone = np.unique(rows[some])
+            self.let_go([arena.key(row) for row in gone.tolist()], arena.rows.copy(gone), len(gone))
+            arena.rows.words[gone] = 0
+            arena.timer[gone] = NEVER
+
+    def let_go(self, keys: Sequence[str], rows: Rows, many: int) -> None:
+        """These are forgotten, with what their rows held, ``many`` of them just now."""
+        if self._side.wishes is not None:
+            self._side.wishes.forget(keys, rows)
+        if self._side.forgetting is not None:
+            self._side.forgetting.count(many)
 
     def merge(self, row: int, other: Rows) -> None:
         """Take the features of another row, the one of ``other``, into a row."""

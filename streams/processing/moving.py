@@ -9,11 +9,12 @@ from streams.columns.arrays import EventBatch, Ints
 from streams.processing.decode import Decoded
 from streams.processing.entity import Emitted, Entity, Side
 from streams.processing.fates import APPLIED, Judged
-from streams.processing.folding import LAST_EVENT, Folding
+from streams.processing.folding import Folding
 from streams.processing.identity import IDENTIFIED, Moved, When, ends, forwarded_to
 from streams.processing.merging import described, one_row
 from streams.processing.rounds import BUCKET
 from streams.processing.rules import Rules
+from streams.processing.silence import LAST_EVENT
 from streams.records.events import ShopperMerged
 from streams.records.slices import Slice
 
@@ -66,7 +67,9 @@ class Moving:
         """Take what was known of another id, which stands at an offset of this log; gives the record's fate."""
         identities, arena = self._side.identities, self._folding.arena
         assert identities is not None
-        row, state = int(arena.find([said.shopper_id])[0]), arena.rows
+        rows = arena.find([said.shopper_id])
+        self._folding.forget(rows)
+        row, state = int(rows[0]), arena.rows
         fate = identities.receive(position, said, state, row, offset)
         if fate == "forwarded":
             self._told.append(identities.pass_on(said, offset, rules))

@@ -28,7 +28,7 @@ from streams.processing.decode import Decoded, decode
 from streams.processing.due import DuePoints, Features
 from streams.processing.entity import Entity, Start, outcomes
 from streams.processing.fates import APPLIED
-from streams.processing.folding import LAST_EVENT, Folding
+from streams.processing.folding import Folding
 from streams.processing.grouping import grouped, records_of
 from streams.processing.in_force import InForce, Refused
 from streams.processing.model import Shelf
@@ -37,7 +37,8 @@ from streams.processing.partition_records import Turn
 from streams.processing.rounds import BUCKET
 from streams.processing.rules import Rules
 from streams.processing.scoring import score
-from streams.processing.silence import FIRED
+from streams.processing.silence import FIRED, LAST_EVENT
+from streams.processing.sweeping import Sweeping
 from streams.records.events import LogIdled
 from streams.records.slices import Slice
 from streams.state import keys
@@ -113,6 +114,7 @@ class PartitionProcessor:
         self.lag_ms = 0
         """How long after the newest event time the newest record was appended: small in a live partition."""
         self._new_records: dict[bytes, bytes] = {keys.LAYOUT + self.codec.name: self.codec.layout.describe()}
+        self._blanks: list[bytes] = []
         self._ahead: dict[str, int] = {}
         """Whose rows a crash left ahead of the progress record, and the offset before which each stands."""
         self.side = entity.side(Start(partition, partitions, rules, group, outputs))
@@ -121,6 +123,7 @@ class PartitionProcessor:
         self.in_force.begin()
         self._folding = Folding(self.arena, self.catalogue, entity, self.side)
         self._moving = Moving(entity, self._folding, self.side)
+        self._sweeping = Sweeping(self._folding, self.side.forgetting, self.next_offset, self._blanks)
         self._places = self._places_read()
 
     @property
@@ -170,6 +173,8 @@ class PartitionProcessor:
                     self.codec.learn(value)
                 elif key == keys.PROGRESS:
                     meta.update(msgspec.json.decode(value))
+                elif kind == keys.ROW and keys.is_blank(value):
+                    self._blanks.append(key)
                 elif kind == keys.ROW:
                     if (stands := keys.row_stands_at(value)) > meta.get("next_offset", 0):
                         self._ahead[key[1:].decode()] = stands
@@ -201,7 +206,8 @@ class PartitionProcessor:
         durable before they do.
         """
         changes = self.side.drain_changes(self.next_offset, self.watermark_ms)
-        changes |= self.in_force.drain_changes() | self._new_records | self.arena.drain_dirty(self.next_offset)
+        changes |= self.in_force.drain_changes() | self._new_records | self._sweeping.drain(self.next_offset)
+        changes |= self.arena.drain_dirty(self.next_offset)
         self._new_records = {}
         if changes or self.next_offset:
             progress = {
@@ -234,14 +240,16 @@ class PartitionProcessor:
         if len(slice_) > 1:
             turns = [i for i, _ in decoded.turns]
             cuts = {*turns, *(i + 1 for i in turns), *self.side.cuts(decoded, self.rules)}
-            cuts |= {*self._moving.cuts(decoded, self.rules)} - {0}
+            cuts |= {*self._moving.cuts(decoded, self.rules), *self._folding.parts(decoded.clock_ms, self.rules)} - {0}
             if cuts:
                 return self._apply_parts(slice_, cuts, result)
         t1 = clock()
+        self._folding.begin(decoded.clock_ms, self.rules)
         merged = Counter(self._moving.begin(decoded, slice_, self.rules))
         result.fates += merged
         self.fates += merged
         rows = self.arena.find(decoded.batch.keys)
+        self._folding.forget(rows)
         t2 = clock()
         self._apply_decoded(decoded, rows, slice_, result)
         result.seconds["decode"] = t1 - t0
@@ -278,8 +286,14 @@ class PartitionProcessor:
         nothing: list[bytes | None] = [None] * n
         slice_ = Slice("history", self.partition, range(first, first + n), [appended] * n, nothing, nothing)
         result = Applied()
+        self._folding.begin(clock_ms, self.rules)
+        self._folding.forget(rows)
         self._apply_decoded(Decoded(batch, clock_ms, 0), rows, slice_, result)
         return result
+
+    def at_once(self, clock_ms: Ints) -> int:
+        """How many of the records that come next, with such event times, ``apply_history`` may take together."""
+        return next(iter(self._folding.parts(clock_ms, self.rules)), len(clock_ms))
 
     def _step(self, ends: Ints, slice_: Slice, result: Applied) -> None:
         """Decide what timers make due before each end of quiet hours that the first record's watermark passes at once:

@@ -39,6 +39,23 @@ class DecodeRules:
 
 
 @dataclass(frozen=True, slots=True)
+class ForgetPolicy:
+    """After how many days without an event a shopper is forgotten: whoever comes back later is somebody new.
+
+    Prevents that bots, which have another id each time, fill memory and disk for ever. Who never ordered is forgotten
+    after ``days``, and who did after ``buyers_days``; 0: never. Both count to the end of a week
+    (``streams/processing/forgetting.py``).
+    """
+
+    days: float = 400.0
+    buyers_days: float = 0.0
+
+
+#: What logs were under before there was a policy; the digest of their rules does not name it.
+NOBODY_FORGOTTEN = ForgetPolicy(0.0, 0.0)
+
+
+@dataclass(frozen=True, slots=True)
 class Rules:
     """How a worker treats its log. The log says which hold from where on (``RulesChosen``), so workers with other
     settings, and a replay, decide alike."""
@@ -62,6 +79,7 @@ class Rules:
     prices: PricePolicy = field(default_factory=PricePolicy)
     inventory: InventoryPolicy = field(default_factory=InventoryPolicy)
     rating: RatingPolicy = field(default_factory=RatingPolicy)
+    forget: ForgetPolicy = field(default_factory=ForgetPolicy)
 
     def in_units_of(self, own: Rules) -> Rules:
         """These rules in the currency and time zone of ``own``: what was added up stands in them.
@@ -74,7 +92,10 @@ class Rules:
 
     def described(self) -> dict[str, Any]:
         """The rules as plain values, as they go over the wire."""
-        return msgspec.to_builtins(self)
+        found: dict[str, Any] = msgspec.to_builtins(self)
+        if self.forget == NOBODY_FORGOTTEN:
+            del found["forget"]
+        return found
 
     @property
     def digest(self) -> str:
@@ -93,4 +114,4 @@ class Rules:
         >>> Rules.of(Rules(cadence_ms=5).described()).cadence_ms
         5
         """
-        return msgspec.convert(described, Rules)
+        return msgspec.convert({"forget": msgspec.to_builtins(NOBODY_FORGOTTEN), **described}, Rules)

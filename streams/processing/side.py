@@ -18,6 +18,7 @@ from streams.processing.decode import NO_TIME, Decoded
 from streams.processing.due import DuePoints
 from streams.processing.entity import Emitted, Start, Told
 from streams.processing.fates import Fates, Judged, once, watermarks
+from streams.processing.forgetting import Forgetting
 from streams.processing.identity import Identities, Left, When
 from streams.processing.rules import Rules
 from streams.processing.scoring import TaskScores
@@ -37,6 +38,7 @@ class PlainSide:
     deciders: Sequence[Decider] = ()
     identities: Identities | None = None
     wishes: Wishes | None = None
+    forgetting: Forgetting | None = None
 
     def __init__(self, start: Start) -> None:
         self.newest_ms = NO_TIME
@@ -75,6 +77,8 @@ class PlainSide:
     def under(self, rules: Rules, watermark_ms: int) -> None:
         """From here on these rules hold: what has deciders makes them here."""
         self._least_watermark_ms = max(self._least_watermark_ms, watermark_ms)
+        if self.forgetting is not None:
+            self.forgetting.under(rules.forget)
 
     def plan(self, plans: Plans | None) -> None:
         """Campaigns decide about shoppers only."""
@@ -137,8 +141,9 @@ class PlainSide:
         return Known()
 
     def progress(self) -> dict[str, Any]:
-        """How far time has come."""
-        return {"newest_ms": self.newest_ms, "least_watermark_ms": self._least_watermark_ms}
+        """How far time has come, and who is forgotten."""
+        told = {} if self.forgetting is None else self.forgetting.progress()
+        return {"newest_ms": self.newest_ms, "least_watermark_ms": self._least_watermark_ms, **told}
 
     def drain_changes(self, next_offset: int, watermark_ms: int) -> dict[bytes, bytes | None]:
         """Ids."""
@@ -148,6 +153,8 @@ class PlainSide:
         """Take it back."""
         self.newest_ms = meta.get("newest_ms", NO_TIME)
         self._least_watermark_ms = meta.get("least_watermark_ms", NO_TIME)
+        if self.forgetting is not None:
+            self.forgetting.restore(meta)
         ids = [(key, value) for key, value in records if key[:1] == keys.IDS]
         self.applied_ids.recover(ids, meta.get("next_offset", 0), self.watermark_ms(rules))
         self.under(rules, NO_TIME)

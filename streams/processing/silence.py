@@ -15,6 +15,8 @@ from streams.features.kinds.decay import DAY_MS
 from streams.features.kinds.rhythm import RhythmKind
 from streams.state.arena import NEVER
 
+#: When the row was last heard of: the largest event time, or the watermark where that had passed it already.
+LAST_EVENT = Column("last_event", "i8")
 #: How often a silence made its shopper due so far; the next event sets it to 0.
 FIRED = Column("silence/fired", "u1")
 

@@ -110,6 +110,12 @@ class Wishes:
         for item in items[since > 0].tolist():
             self._who.setdefault(item, set()).add(key)
 
+    def forget(self, keys: Sequence[str], rows: Rows) -> None:
+        """Nobody knows any more what these wish for."""
+        at, slot = np.nonzero(rows.data[SINCE.name])
+        for i, item in zip(at.tolist(), rows.data[ITEM.name][at, slot].tolist(), strict=True):
+            self._discard(item, keys[i])
+
     def take_back(self, keys: Sequence[str], rows: Rows) -> None:
         """Make the index from rows that a worker left."""
         at, slot = np.nonzero(rows.data[SINCE.name])

@@ -33,6 +33,9 @@ class Tier(Protocol):
     def items(self) -> Iterable[tuple[bytes, bytes]]:
         """Every key and value, in order of keys."""
 
+    def rows_behind(self, key: bytes, most: int) -> list[tuple[bytes, bytes]]:
+        """The next rows behind a key, at most so many, in order of keys."""
+
 
 def row_bytes(value: bytes) -> bytes:
     """A packed row without its header: what two workers' rows must agree on."""
@@ -55,11 +58,8 @@ class Codec:
         self._dense: set[bytes] = set()
         self._add(layout)
         self.migrated = 0
-
-    @property
-    def name(self) -> bytes:
+        self.name = packed_name(layout)
         """The eight bytes that new rows begin with."""
-        return packed_name(self.layout)
 
     def learn(self, description: bytes) -> None:
         """Make rows of a described layout readable."""
@@ -82,6 +82,12 @@ class Codec:
             header + held[i * width : (i + 1) * width] + values[a:b]
             for i, (a, b) in enumerate(itertools.pairwise(starts))
         ]
+
+    def blank(self, next_offset: int) -> bytes:
+        """The packed form of a row that says nothing of anybody."""
+        row = Rows.zeros(self.layout, 1)
+        row.data[TIMER.name] = NEVER
+        return self.pack(row, np.zeros(1, np.int64), next_offset)[0]
 
     def unpack(self, packed: Sequence[bytes]) -> Rows:
         """Rows in the current layout."""
@@ -160,6 +166,10 @@ class Arena:
     def places(self) -> Ints:
         """[len] the rows that are somebody's."""
         return np.fromiter(self._index.values(), np.int64, len(self._index))
+
+    def places_of(self, keys: Sequence[str]) -> Ints:
+        """[n] the rows of keys that are in memory; using them so does not count. Raises ``KeyError``."""
+        return np.fromiter(map(self._index.__getitem__, keys), np.int64, len(keys))
 
     def key(self, row: int) -> str:
         """Whose row it is."""
@@ -311,10 +321,23 @@ class Arena:
             key = self.key(place)
             if keep and row_key(key) in keep:
                 continue
-            del self._index[key]
-            self._key[place] = None
             self._chill(key, int(self.timer[place]))
-            self.timer[place] = NEVER
-            self._free.append(place)
+            self._drop(place)
             dropped += 1
         return dropped
+
+    def drop(self, places: Ints) -> None:
+        """Drop rows that nobody asks for any more."""
+        for place in places.tolist():
+            self._drop(place)
+
+    def disarm(self, keys: Iterable[str]) -> None:
+        """No timer of these, whose rows are not in memory, fires any more."""
+        for key in keys:
+            self._cold_timers.pop(key, None)
+
+    def _drop(self, place: int) -> None:
+        del self._index[self.key(place)]
+        self._key[place] = None
+        self.timer[place] = NEVER
+        self._free.append(place)

@@ -31,14 +31,26 @@ def sums_stand_at(value: bytes) -> int:
     return int.from_bytes(value[:8], "big")
 
 
+_NEVER = (2**63 - 1).to_bytes(8, "little")
+
+
+def is_blank(value: bytes) -> bool:
+    """Whether a packed row says nothing of anybody: its only word that is not zero is that of its timer, which never
+    fires."""
+    return value.endswith(_NEVER) and int.from_bytes(value[HEADER_BYTES:-8], "big").bit_count() == 1
+
+
 def older(key: bytes, value: bytes | None, held: bytes | None) -> bool:
     """Whether a record of the feature table stands for less of the log than the one held.
 
     A worker that was stopped and continued may have written rows after its partition went to another one. What a row
-    holds is decided by the log alone, so of two the one from the later offset is right, whichever came last.
+    holds is decided by the log alone, so of two the one from the later offset is right, whichever came last. Of rows
+    only blank ones are deleted: any other is of somebody who came back.
     """
-    if value is None or held is None:
+    if held is None:
         return False
+    if value is None:
+        return key[:1] == ROW and not is_blank(held)
     if key[:1] == ROW:
         return row_stands_at(value) < row_stands_at(held)
     if key[:1] in (TALLY, OPEN, WINDOW, EFFECT):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import click
 import pytest
 
@@ -17,6 +15,7 @@ from streams.processing.partitioning import WORKERS, homes
 from streams.processing.rules import Rules
 from streams.state.arena import row_bytes
 from streams.state.keys import PROGRESS
+from tests.worlds import DictTier
 
 PARTITIONS, FOLDED, ALL = 2, 40, 300
 
@@ -30,7 +29,7 @@ def test_the_changelog_holds_every_shopper_once_in_their_partition_with_rows_tha
     found = 0
     for partition, table in enumerate(tables):
         assert list(table)[-1] == PROGRESS
-        back = PartitionProcessor(SHOPPER, partition, Rules(), Shelf(), tier=Tier(table), group="bench")
+        back = PartitionProcessor(SHOPPER, partition, Rules(), Shelf(), tier=DictTier(table), group="bench")
         keys = [back.arena.key(row).encode() for row in back.arena.places.tolist()]
         assert set(homes(keys, WORKERS, PARTITIONS).tolist()) == {partition}
         own = [key for key, _ in records if homes([key], WORKERS, PARTITIONS)[0] == partition]
@@ -39,13 +38,6 @@ def test_the_changelog_holds_every_shopper_once_in_their_partition_with_rows_tha
         assert {row_bytes(value) for key, value in table.items() if key[:1] == b"s"} == distinct
         found += len(back.arena)
     assert found == ALL
-
-
-class Tier(dict[bytes, bytes]):
-    """A table as a worker reads it: in order of keys."""
-
-    def items(self) -> Any:
-        return sorted(super().items())
 
 
 def test_growth_is_what_a_shopper_more_costs() -> None:

@@ -16,11 +16,10 @@ from streams.decisions.promotion import PromotionPolicy
 from streams.entities.shopper import SHOPPER, ShopperSide
 from streams.features.shopper import CATALOGUE
 from streams.processing import alarms, order_book
-from streams.processing.folding import LAST_EVENT
 from streams.processing.identity import CLOSED, MOST_IDS
 from streams.processing.partition import PartitionProcessor
 from streams.processing.rules import Rules
-from streams.processing.silence import FIRED
+from streams.processing.silence import FIRED, LAST_EVENT
 from streams.records import events as e
 from streams.records.budget import LeaseGranted, encode_budget_record
 from streams.records.events import decode_event, encode_event

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import signal
 from dataclasses import replace
 from pathlib import Path
@@ -13,12 +14,13 @@ from streams.entities import contents
 from streams.entities.item import ITEM
 from streams.entities.shopper import SHOPPER
 from streams.processing.partitioning import homes
-from streams.processing.rules import Rules
+from streams.processing.rules import ForgetPolicy, Rules
+from streams.state.keys import ROW
 from streams.state.write_behind import STEPS
 from streams.topics import ITEM_PROFILES
 from tests.items import catalogue
 from tests.kafka.harness import SHORT, Cluster, Worker, fates, wait_until
-from tests.shoppers import random_history
+from tests.shoppers import DAY, NOON, log_of, random_history, viewed
 
 pytestmark = pytest.mark.kafka
 
@@ -214,3 +216,32 @@ def test_a_worker_may_sleep_in_a_flush(step: str, cluster: Cluster) -> None:
     cluster.wait_committed(len(log))
     zombie.stop()
     cluster.assert_as_plain()
+
+
+def test_rows_of_who_is_forgotten_leave_the_changelog_and_come_back_as_somebody_new(cluster: Cluster) -> None:
+    """A worker with an empty folder knows the same shoppers as the one that swept."""
+    rules = replace(cluster.settings().rules(), forget=ForgetPolicy(days=8.0))
+    bots, clocks = [f"bot-{n}" for n in range(200)], [f"clock-{n}" for n in range(12)]
+
+    def look(names: list[str], day: float) -> None:
+        cluster.send(log_of(*(viewed(name, NOON + round(day * DAY), f"{name}-{day}") for name in names)))
+
+    look([*bots, *clocks], 0)
+    worker, days = cluster.worker(forget_days="8"), itertools.count(5, 5)
+    kept = {ROW + name.encode() for name in clocks}
+
+    def swept() -> bool:
+        look(clocks, next(days))
+        return cluster.rows().keys() == kept
+
+    wait_until(swept, seconds=60, pause=0.5)
+    assert 'offerstream_forgotten_rows_total{entity="shopper"} 200.0' in worker.get("/metrics")[1]
+    worker.kill()
+    worker = cluster.worker(forget_days="8", data="empty")
+    look([*bots[:20], *clocks], next(days))
+    worker.wait_ready()
+    cluster.wait_caught_up()
+    worker.stop()
+    plain, rows = cluster.expected(rules), cluster.rows()
+    assert rows == {key: plain.rows[key] for key in kept | {ROW + name.encode() for name in bots[:20]}}
+    assert plain.outcomes.items() <= cluster.outcomes().items()

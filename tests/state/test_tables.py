@@ -25,4 +25,6 @@ def test_the_progress_of_a_partition_never_goes_back() -> None:
 
 
 def test_a_deletion_is_taken_as_it_comes() -> None:
-    assert not older(b"sshopper", None, row(10))
+    assert not older(b"wshopper", None, row(10))
+    assert not older(b"sshopper", None, None)
+    assert older(b"sshopper", None, row(10))  # Only blank rows are deleted: it is of somebody who came back.

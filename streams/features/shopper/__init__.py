@@ -2,6 +2,7 @@
 
 from streams.features.catalogue import Catalogue
 from streams.features.feature import Feature
+from streams.features.kinds.latest import ConsentKind
 from streams.features.kinds.rhythm import RhythmKind
 from streams.features.payload.words import BUCKETS, Words
 from streams.features.shopper import browsing, carts, items, offers, orders, searching, sequence, visits
@@ -21,5 +22,5 @@ PAYLOADS = (
         "payload.query", "Words of a search, as hash buckets", "bucket", Words(("query",), 16), 0, BUCKETS, width=16
     ),
 )
-#: Silence is told by the rhythm, whether or not anybody reads it.
-CATALOGUE = Catalogue(FEATURES, payloads=PAYLOADS, always=(RhythmKind,))
+#: Silence is told by the rhythm, and who is forgotten by consent, whether or not anybody reads them.
+CATALOGUE = Catalogue(FEATURES, payloads=PAYLOADS, always=(RhythmKind, ConsentKind))
