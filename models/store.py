@@ -6,7 +6,9 @@ an encoder, and its tokenizer.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
+from weakref import WeakValueDictionary
 
 from models import encoder
 from models.artifact import FILES, VERSION_DIGITS, Artifact, ArtifactError, UnknownName, load_artifact, parse_artifact
@@ -17,6 +19,8 @@ from models.registry import TASKS, unknown
 from models.registry import task as find
 from models.task import Output
 
+#: So many loaded models of a store stay though nobody has them.
+LAST = 8
 #: The folder of encoders, beside those of tasks.
 ENCODERS = "encoders"
 
@@ -143,7 +147,8 @@ class Store:
 class Shelf:
     """Models ready to score, by task and version: those in the package, and those of a store, loaded when asked for.
 
-    A loaded model stays: a worker serves a handful of versions. Raises ``ArtifactError`` for one that is missing,
+    A loaded model stays for as long as anybody has it, and the last few that were asked for: whoever proves a version
+    serves it next. Raises ``ArtifactError`` for one that is missing,
     broken, tampered with, of another shape, or trained on another upstream model than can be found.
     """
 
@@ -152,7 +157,10 @@ class Shelf:
         self.tasks = tuple(task.name for task in TASKS)
         """Every task there is."""
         self._shipped = {task.name: load_artifact(task) for task in TASKS if task.shipped}
-        self._ready: dict[tuple[str, str], Predictor] = {}
+        self._ready: WeakValueDictionary[tuple[str, str], Predictor] = WeakValueDictionary()
+        self._last: deque[Predictor] = deque(maxlen=LAST)
+        self._own: dict[str, Predictor] = {}
+        """Those that came with the package, by task."""
 
     def tasks_of(self, entity: str) -> tuple[str, ...]:
         """Every task about an entity."""
@@ -191,11 +199,16 @@ class Shelf:
     def model(self, task: str, version: str | None = None) -> Predictor:
         """A version, ready to score; of None, the one that came with the package."""
         key = (task, version or self.shipped(task))
-        if key not in self._ready:
+        found = self._ready.get(key)
+        if found is None:
             artifact = self.artifact(task, version)
             upstream = [self._of_digest(name, digest) for name, digest in artifact.upstream.items()]
-            self._ready[key] = Predictor(artifact, upstream)
-        return self._ready[key]
+            found = self._ready[key] = Predictor(artifact, upstream)
+            if artifact.version == self.shipped(task):
+                self._own[task] = found
+            else:
+                self._last.append(found)
+        return found
 
     def _of_digest(self, task: str, digest: str) -> Predictor:
         found = self.model(task, digest[:VERSION_DIGITS])

@@ -155,6 +155,10 @@ class Metrics:
             "compared_difference", "distance", "Sum of the distances from the live answer, each from 0 to 1.", *said
         )
         self.compared_seconds = counter("compared_seconds", "seconds", "Seconds spent scoring beside live.", *beside)
+        self.comparing = (
+            self.compared_rows, self.compared_failed, self.compared_seconds, self.compared_distances,
+            self.compared_agreeing, self.compared_difference,
+        )  # fmt: skip
         self.canaries_rolled_back = counter(
             "canaries_rolled_back", "canaries", "Canaries rolled back.", "task", "reason"
         )

@@ -13,6 +13,7 @@ import numpy as np
 
 from streams.monitoring.canary import Compared, Versioned
 from streams.monitoring.judged import Judged
+from streams.monitoring.late_labels import code_of
 from streams.records.serving import AnswersJudged, ModelsCompared, OutputCompared, key_of
 from streams.state.write_behind import WriteBehind
 from streams.topics import CONTROL
@@ -65,6 +66,12 @@ class Comparisons:
             sums.agreeing[output] = sums.agreeing.get(output, 0) + agreeing
             sums.distance[output] = sums.distance.get(output, 0.0) + total
         return added
+
+    @property
+    def unsaid(self) -> set[int]:
+        """``code_of`` the models of pairs of which more was seen than was said."""
+        more = (sums for sums in self._sums.values() if sums.asked > sums.said)
+        return {code_of(model.digest) for sums in more for model in (sums.model, sums.against)}
 
     def say(self, judged_of: JudgedOf) -> None:
         """Tell the control topic of pairs that were seen more of, every few seconds."""

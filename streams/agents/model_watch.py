@@ -61,6 +61,8 @@ class ModelWatch:
         self._rolled_back: set[tuple[str, str]] = set()
         self._unsaid: list[CanaryRolledBack] = []
         self._judged: dict[tuple[str, str, int], Judged] = {}
+        self._compared: set[tuple[str, str, str]] = set()
+        """Task, stage and version of what counters are about."""
         self._drifts: dict[str, tuple[str, Drift, FromTraining]] = {}
         self._unseen: dict[tuple[str, int], list[Columns]] = {}
         """By digest and day: what drift was not measured of yet …"""
@@ -129,6 +131,7 @@ class ModelWatch:
     def _compare(self, compared: Compared, processor: PartitionProcessor) -> None:
         m, task = self.metrics, compared.model.task
         labels = (task, compared.stage, compared.model.version)
+        self._compared.add(labels)
         answered = compared.asked - compared.failed
         m.compared_rows.labels(*labels).inc(answered)
         m.compared_failed.labels(*labels).inc(compared.failed)
@@ -163,6 +166,7 @@ class ModelWatch:
         self.comparisons.say(self._judged_of)
         for digest, day in list(self._unseen):
             self._measure_drift(digest, day)
+        self._drop_retired()
         for task, drift, from_training in self._drifts.values():
             for name, value in drift.psi().items():
                 m.drift.labels(task, name).set(value)
@@ -213,6 +217,19 @@ class ModelWatch:
                 m.labels_known.labels(model.task, output.name, stage).set(judged.count)
                 for measure, value in judged.measures().items():
                     m.live_quality.labels(model.task, output.name, stage, measure).set(value)
+
+    def _drop_retired(self) -> None:
+        """Keep nothing of versions that no partition asks any more, once it was said how they compare."""
+        if not self.processors:  # Partitions are being shared out anew.
+            return
+        models = [(s, m) for p in self.processors.values() for t in p.in_force.serving for s, m in t.staged.items()]
+        staged = {(model.task, stage, model.version) for stage, model in models}
+        for task, stage, version in self._compared - staged:
+            for counter in self.metrics.comparing:
+                counter.remove_by_labels({"task": task, "stage": stage, "version": version})
+        self._compared &= staged
+        codes = {code_of(model.digest) for _, model in models} | self.comparisons.unsaid
+        self._judged = {key: judged for key, judged in self._judged.items() if key[2] in codes}
 
     def _roll_back(self, task: str, change: str, version: str, reason: str, detail: str) -> None:
         log.error("Canary %s %s is rolled back for %s: %s", task, version, reason, detail)

@@ -38,6 +38,8 @@ CODE, DAYS, TIMES, SEEN, FIRST, SPEND, UNITS = (
 NEEDED = {"again", "items", "weight", "beside"}
 #: … and one that answers these also what goes with a cart: items, shares, and with which of the cart.
 FOR_CARTS = ("cart", "cart_weight", "cart_of")
+#: So many versions' names are kept: of those that serve, and of some that did.
+CATALOGUES = 8
 #: Chances are said to so many decimals.
 DECIMALS = 6
 BECAUSE: tuple[RecommendedBecause, ...] = ("due_again", "bought_before", "seen_lately", "goes_with", "popular")
@@ -130,6 +132,9 @@ class Recommender:
     def _of(self, group: Group, task: str, mine: Ints, model: Any) -> Listed:
         held = self._catalogues.get(model.digest)
         if held is None:
+            # Of versions that answered last only: a version has thousands of names.
+            if len(self._catalogues) == CATALOGUES:
+                del self._catalogues[next(iter(self._catalogues))]
             held = self._catalogues[model.digest] = Catalogue(tuple(model.names), self._never)
         item, weight, beside = (group.answer(task, name)[mine] for name in ("items", "weight", "beside"))
         place, usable, because = self._judged(group, mine, held, item, weight, beside)

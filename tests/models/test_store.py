@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import json
 import uuid
+import weakref
+from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -241,3 +244,19 @@ def test_the_package_serves_without_a_store() -> None:
     assert [shelf.model(t).version for t in shelf.tasks if shelf.shipped(t)] == [shelf.shipped(t.name) for t in SHIPPED]
     with pytest.raises(ArtifactError, match="OFFERSTREAM_MODELS"):
         shelf.model("churn", "feedbeef0000")
+
+
+def test_versions_that_nobody_has_leave_memory_but_for_the_last_and_the_package_s(tmp_path: Path) -> None:
+    """A worker that serves a new version each night would grow for ever."""
+    shelf, names = Shelf(Store(str(tmp_path))), [variant(CHURN, scale).version for scale in (1.5, 1.6)]
+    for scale in (1.5, 1.6):
+        shelf.store.put("churn", variant(CHURN, scale).files())  # type: ignore[union-attr]
+    shelf._last = deque(maxlen=1)
+    first, own = weakref.ref(shelf.model("churn", names[0])), weakref.ref(shelf.model("churn"))
+    assert shelf.model("churn", names[0]) is first()
+    serving = shelf.model("churn", names[1])
+    gc.collect()
+    assert first() is None
+    assert own() is shelf.model("churn")
+    assert shelf.model("churn", names[0]).version == names[0]
+    assert shelf.model("churn", names[1]) is serving

@@ -19,6 +19,7 @@ from streams.control import Control, decode
 from streams.entities.shopper import SHOPPER
 from streams.metrics import Metrics
 from streams.monitoring.canary import CanaryPolicy
+from streams.monitoring.late_labels import code_of
 from streams.outside.compared import seen
 from streams.processing.rules import Rules
 from streams.records.events import encode_event
@@ -222,7 +223,11 @@ def test_a_canary_that_does_no_harm_goes_on_and_what_is_known_of_it_is_shown(she
     events.handle(cut([*canary(version), *LOG, (None, encode_event(ModelsChosen(stages={"churn": ended})))], [])[0], 0)
     events.models.watch()
     assert value("offerstream_labels_known", labels | {"stage": "canary"}) is None
+    assert value("offerstream_compared_rows_total", compared) is None
+    assert value("offerstream_compared_difference_total", of_output) is None
     assert not events.models._canaries
+    judged = {code for task, _, code in events.models._judged if task == "churn"}
+    assert judged == {code_of(shelf.model("churn").digest)}
 
 
 def test_what_is_chosen_is_written_once_and_again_only_where_it_does_not_serve(shelf: Shelf) -> None:
