@@ -54,6 +54,8 @@ _KINDS: dict[type[Kind], tuple[type, ...]] = {
     HeldKind: (Held,),
     StatedKind: (Stated,),
 }
+#: So many ways to read are kept.
+PLANS = 32
 _K = TypeVar("_K", bound=Kind)
 _NONE = np.zeros(0, np.int64)
 
@@ -167,6 +169,8 @@ class Catalogue:
         """[k, width of all addresses] float32: each feature of each row at the row's own time. Raises ``KeyError``."""
         asked = tuple(addresses)
         if asked not in self._plans:
+            if len(self._plans) == PLANS:  # Other versions of models ask for others.
+                del self._plans[next(iter(self._plans))]
             self._plans[asked] = _Plan(self, asked)
         plan = self._plans[asked]
         reading, out = Reading(self, rows, now_ms), np.empty((len(rows), plan.width), np.float32)

@@ -6,15 +6,20 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from rich.console import Console
 
 from models.registry import task
+from streams.entities.shopper import SHOPPER
 from streams.features.shopper import CATALOGUE
-from streams.processing.rules import Rules
+from streams.processing.due import DuePoints
+from streams.processing.partition import PartitionProcessor
+from streams.processing.rules import ForgetPolicy, Rules
 from streams.records.events import ShopperEvent, decode_event
 from streams.settings import Settings
-from tests.shoppers import DAY, NOON, ordered, random_history, viewed
+from tests.shoppers import DAY, NOON, log_of, ordered, random_history, viewed
+from tests.worlds import cut
 from training import parts
 from training import replay as replaying
 from training.asked import Asked
@@ -55,6 +60,30 @@ def test_any_number_of_parts_gives_the_same_bits(
         assert bits(canonical(some)) == bits(whole)
         assert count == 1 or max(len(part) for part in some) < len(whole)
     assert bits(replayed(history, FEATURES, Workers(), tmp_path, snapshots_ms=moments)) == bits(whole)
+
+
+def test_training_forgets_whom_a_worker_forgets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However a history is cut, and in any part of it."""
+    log = random_history(7, 600, 90, hostile=False)
+    events = [event for _, value in log if isinstance(event := decode_event(value or b""), ShopperEvent)]
+    events.sort(key=lambda each: each.event_time)
+    history, rules = history_of(events, "USD"), Rules(forget=ForgetPolicy(days=8.0, buyers_days=15.0))
+    served: set[tuple[int, bytes]] = set()
+
+    def collect(due: list[DuePoints], x: npt.NDArray[np.float32]) -> None:
+        at_ms = np.concatenate([points.now_ms for points in due]) if due else ()
+        served.update((int(at), row.tobytes()) for at, row in zip(at_ms, x, strict=True))
+
+    worker = PartitionProcessor(SHOPPER, 0, rules, collector=collect, collected=FEATURES)
+    for slice_ in cut(log_of(*events), range(0, len(events), 70)):
+        worker.apply(slice_)
+    assert worker.side.forgetting is not None
+    assert worker.side.forgetting.drain_count() > 3
+    for size, count in ((1 << 18, 1), (50, 1), (1 << 18, 3)):
+        monkeypatch.setattr(replaying, "SLICE", size)
+        found = [replay(Part.of(history, n, count), FEATURES, rules=rules) for n in range(count)]
+        rows = {(int(at), row.tobytes()) for part in found for at, row in zip(part.at_ms, part.x, strict=True)}
+        assert rows == served
 
 
 def test_a_timer_fires_when_the_time_of_others_has_come_to_it() -> None:
