@@ -246,6 +246,13 @@ class Metrics:
             "entity",
             "partition",
         )
+        self.items_new = gauge(
+            "items_new",
+            "items",
+            "Items that a partition of shoppers knows to have come within 28 days: a list has a place for one of them.",
+            "entity",
+            "partition",
+        )
         self.campaign_budget = gauge(
             "campaign_budget_cents",
             "cents",

@@ -192,6 +192,11 @@ class Settings:
     recommend_drawn_place: Annotated[
         int, _in("place", 1, RecommendationPolicy().most), _says("The place of a list that is drawn, from 1 on.")
     ] = 4
+    recommend_new_place: Annotated[
+        int,
+        _in("place", 0, RecommendationPolicy().most),
+        _says("The place of the best item that is new to a list's model, behind the drawn one; 0: no list has one."),
+    ] = 10
     recommend_most_of_category: Annotated[
         int,
         _in("items", 0, RecommendationPolicy().most),
@@ -432,6 +437,7 @@ class Settings:
                 never=tuple(sorted({item.strip() for item in self.recommend_never.split(",")} - {""})),
                 exploration_share=self.recommend_exploration_share,
                 drawn_place=self.recommend_drawn_place,
+                new_place=self.recommend_new_place,
                 most_of_category=self.recommend_most_of_category,
                 price_factor=self.recommend_price_factor,
             ),

@@ -126,6 +126,7 @@ class EntityLog:
             m.model_info,
             m.coupon_codes,
             m.items_unavailable,
+            m.items_new,
         ):
             # Else it would go on saying of a partition what was true when it was given up.
             gauge.remove_by_labels({"entity": self.entity.name})
@@ -312,6 +313,7 @@ class EntityLog:
         m.applied_ids.labels(entity, partition).set(processor.side.ids_held)
         m.watermark.labels(entity, partition).set(processor.watermark_ms / 1000)
         m.items_unavailable.labels(entity, partition).set(processor.side.items_unavailable)
+        m.items_new.labels(entity, partition).set(processor.side.items_new)
         for pool, stock in processor.side.stocks.items():
             m.coupon_codes.labels(entity, partition, pool, "left").set(stock.left)
             m.coupon_codes.labels(entity, partition, pool, "given").set(stock.given)

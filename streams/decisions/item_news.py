@@ -1,4 +1,5 @@
-"""What partitions of shoppers are told of items: what must not be offered, what may be again, what costs less."""
+"""What partitions of shoppers are told of items: what must not be offered, what may be again, what costs less, what is
+new."""
 
 from __future__ import annotations
 
@@ -10,7 +11,10 @@ import numpy as np
 from streams.columns.arrays import Bools, Floats, Ints
 from streams.columns.layout import Column, Rows
 from streams.decisions.decider import Group, Said
+from streams.decisions.new_items import NEW_DAYS, TOLD_FROM
 from streams.decisions.rating_drop import RatingPolicy
+from streams.features.kinds.decay import DAY_MS
+from streams.features.kinds.taste import code
 from streams.records.items import CatalogRecord
 from streams.records.news import (
     AVAILABLE,
@@ -20,6 +24,7 @@ from streams.records.news import (
     RATED_WORSE,
     SOLD_OUT,
     AnyItemNews,
+    ItemArrived,
     ItemAvailable,
     ItemPriceDropped,
     ItemUnavailable,
@@ -43,26 +48,43 @@ PRICE = Column("news/price+1", "i8")
 EASED = Column("news/eased", "i8")
 """When it was told last that less is against it, as ``DROPPED`` of the price; 0: never."""
 DROPPED = Column("news/dropped", "i8")
+ARRIVED = Column("news/arrived+1", "i8")
+"""Units of which was told that it sold them since it came; 0: it was not told that it is new."""
 ON_HAND, LOCATIONS, NOW, RATING, REVIEWS, IS_LISTED = (
     "stock.on_hand", "stock.locations", "price.now", "reviews.rating", "reviews.count", "listing.listed",
+)  # fmt: skip
+LISTED_DAYS, SOLD_DAYS, UNITS, CATEGORY, CATEGORY_UNITS = (
+    "listing.age_days", "sales.days_since_first", "sales.units", "listing.category", "listing.category_units_30d",
 )  # fmt: skip
 
 
 class ItemNews:
     """Notices news at an item's due points and has it told; says nothing itself. ``group`` and ``partition``: of the
-    items' log; ``rating``: of the decider that finds drops, which goes before this one.
+    items' log; ``rating``: of the decider that finds drops, which goes before this one; ``began_ms``: when that log
+    begins.
 
-    Prevents two accidents: an item that cannot be bought, or whose reviews just fell, is offered, so what is worse than
-    before is told at once; and an item whose stock flickers floods every partition of shoppers, so what is better is
+    Prevents three accidents: an item that cannot be bought, or whose reviews just fell, is offered, so what is worse
+    than before is told at once; an item whose stock flickers floods every partition of shoppers, so what is better is
     told at most every six hours: at most 4 times in 24 hours, and worse, of which there are four steps, at most 20
-    times.
+    times; and all that a shop sells counts as new when its log begins: what came within 28 days of that was there
+    before, as far as anybody can tell.
     """
 
-    columns: tuple[Column, ...] = (TOLD, RAN_OUT, LISTED, PRICE, EASED, DROPPED)
-    reads = (ON_HAND, LOCATIONS, NOW, RATING, REVIEWS, IS_LISTED)
+    columns: tuple[Column, ...] = (TOLD, RAN_OUT, LISTED, PRICE, EASED, DROPPED, ARRIVED)
+    reads = (
+        ON_HAND, LOCATIONS, NOW, RATING, REVIEWS, IS_LISTED, LISTED_DAYS, SOLD_DAYS, UNITS, CATEGORY, CATEGORY_UNITS,
+    )  # fmt: skip
 
-    def __init__(self, group: str, partition: int, rating: RatingPolicy, tell: Callable[[AnyItemNews], None]) -> None:
+    def __init__(
+        self,
+        group: str,
+        partition: int,
+        rating: RatingPolicy,
+        tell: Callable[[AnyItemNews], None],
+        began_ms: Callable[[], int],
+    ) -> None:
         self._group, self._partition, self._rating, self._tell = group, partition, rating, tell
+        self._began_ms = began_ms
 
     def decide(self, state: Rows, group: Group) -> Iterable[Said]:
         """The price of an item that is not for sale is no news."""
@@ -74,7 +96,8 @@ class ItemNews:
         fell = self._fell(state, group)
         dropped = for_sale & (fell >= LEAST_PERCENT) & self._rested(state, group, DROPPED, ONCE_IN_MS)
         state.flat["i8"][state.cells(DROPPED, group.row[dropped])] = group.now_ms[dropped]
-        for i in np.flatnonzero(changed | dropped).tolist():
+        arrived, came, units = self._arrived(state, group, for_sale)
+        for i in np.flatnonzero(changed | dropped | arrived).tolist():
             said = self._known(group, i)
             if changed[i] and level[i] == AVAILABLE:
                 self._tell(ItemAvailable(**said, restocked=bool(restocked[i])))
@@ -83,7 +106,32 @@ class ItemNews:
             if dropped[i]:
                 cents = group.record[i].unit_price_cents
                 self._tell(ItemPriceDropped(**said, unit_price_cents=cents, percent=float(fell[i])))
+            if arrived[i]:
+                sold: dict[str, Any] = self._sold(group, i)
+                self._tell(ItemArrived(**said, came_ms=int(came[i]), units=int(units[i]), **sold))
         return []
+
+    def _arrived(self, state: Rows, group: Group, for_sale: Bools) -> tuple[Bools, Ints, Ints]:
+        """[k] of which is to be told that they are new, or sell more than was told; when they came, and the units they
+        sold as they are told; remembers it. What no catalogue lists is told of when it sold a few."""
+        features = (LISTED_DAYS, SOLD_DAYS, UNITS)
+        listed, sold, units = (group.feature(name).astype(np.float64) for name in features)
+        came = group.now_ms - (np.maximum(listed, sold) * DAY_MS).astype(np.int64)
+        # The largest power of two that is not more.
+        power = np.ldexp(1.0, np.frexp(np.maximum(units, 1.0))[1] - 1)
+        step = np.where(units >= TOLD_FROM, power, 0.0).astype(np.int64)
+        told, days = state.cells(ARRIVED, group.row), NEW_DAYS * DAY_MS
+        new = for_sale & (group.now_ms - came <= days) & (came >= self._began_ms() + days)
+        new &= ((group.feature(IS_LISTED) > 0) | (step > 0)) & (step + 1 > state.flat["i8"][told])
+        state.flat["i8"][told[new]] = step[new] + 1
+        return new, came, step
+
+    @staticmethod
+    def _sold(group: Group, i: int) -> dict[str, int]:
+        """What is said of a new item's price, its category and that category's sales."""
+        category = int(code(group.feature(CATEGORY)[i : i + 1])[0])
+        units, cents = int(group.feature(CATEGORY_UNITS)[i]), int(group.feature(NOW)[i])
+        return {"category": category, "category_units": units, "unit_price_cents": cents}
 
     def _availability(self, state: Rows, group: Group, for_sale: Bools) -> tuple[Ints, Bools, Bools]:
         """[k] how much there is against each, of which that is to be told, and which were sold out before; remembers

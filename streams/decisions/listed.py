@@ -36,6 +36,16 @@ class GoingWith:
 
 
 @dataclass(frozen=True, slots=True)
+class Fresh:
+    """The new item that each of m shoppers is shown: one that the model does not name."""
+
+    names: list[str | None]
+    """[m]; None: there is none."""
+    codes: Ints
+    """[m] their 32-bit hashes; 0: there is none."""
+
+
+@dataclass(frozen=True, slots=True)
 class Listed:
     """What one model of a task lists for m of a group, n places each, the best first."""
 
@@ -56,6 +66,8 @@ class Listed:
     """[m, n] as the model answers."""
     cart: GoingWith | None = None
     """None where nothing goes with a cart of any."""
+    fresh: Fresh | None = None
+    """None where nothing is new to anybody."""
 
     def items(self, k: int, most: int) -> list[str]:
         """The first items that may be shown to the k-th of the m, none of them drawn."""

@@ -17,7 +17,8 @@ from streams.columns.layout import Column, Rows
 from streams.decisions.decider import Group, Said
 from streams.decisions.drawn_list import DrawnLists, draw_lists
 from streams.decisions.list_limits import CATEGORY, PRICE, ItemFacts, first_of_each, in_range
-from streams.decisions.listed import Best, Catalogue, GoingWith, Listed
+from streams.decisions.listed import Best, Catalogue, Fresh, GoingWith, Listed
+from streams.decisions.new_items import Arrivals, Asked, NewItems, fresh
 from streams.features.kinds.bought import whole
 from streams.records.news import AVAILABLE
 from streams.records.outcomes import (
@@ -30,9 +31,9 @@ from streams.records.outcomes import (
 
 TOLD = Column("recommend/told", "u8")
 """A digest of what the list that was said last was drawn from; 0: nothing."""
-CODE, DAYS, TIMES, SEEN, FIRST, SPEND, UNITS = (
+CODE, DAYS, TIMES, SEEN, FIRST, SPEND, UNITS, TASTE = (
     "items.bought_code", "items.bought_days", "items.bought_times", "items.seen_code", "orders.days_since_first",
-    "orders.spend", "orders.units",
+    "orders.spend", "orders.units", "browsing.category_weights",
 )  # fmt: skip
 #: A task that answers all of these says lists …
 NEEDED = {"again", "items", "weight", "beside"}
@@ -42,8 +43,8 @@ FOR_CARTS = ("cart", "cart_weight", "cart_of")
 CATALOGUES = 8
 #: Chances are said to so many decimals.
 DECIMALS = 6
-BECAUSE: tuple[RecommendedBecause, ...] = ("due_again", "bought_before", "seen_lately", "goes_with", "popular")
-_DUE, _BOUGHT, _SEEN, _WITH, _POPULAR = range(len(BECAUSE))
+BECAUSE: tuple[RecommendedBecause, ...] = ("due_again", "bought_before", "seen_lately", "goes_with", "popular", "new")
+_DUE, _BOUGHT, _SEEN, _WITH, _POPULAR, _NEW = range(len(BECAUSE))
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +55,9 @@ class RecommendationPolicy:
     they buy it again at a rhythm that is as fast, from ``ripe`` of their usual time on), an item that the shop does not
     want to be recommended (``never``, item ids), a list that is longer than anybody reads (``most``; ``with_cart`` of
     what goes with a cart), and, whatever the policy says, an item that is sold out, delisted, badly reviewed or
-    suddenly rated worse. And a fifth: that nobody ever learns what other items would have brought
-    (``exploration_share``).
+    suddenly rated worse. And two more: that nobody ever learns what other items would have brought
+    (``exploration_share``), and that what came after a model was taught is shown to nobody until the next one is
+    (``new_place``).
 
     Two more are prevented where a shop says so: a list that is full of one thing (``most_of_category``), and items that
     cost many times what this shopper pays, or a fraction of it (``price_factor``). Of an item whose category or price
@@ -71,6 +73,9 @@ class RecommendationPolicy:
     """Share of lists whose item at ``drawn_place`` is drawn evenly among all that could stand there, 0 to 1."""
     drawn_place: int = 4
     """From 1 to ``most``."""
+    new_place: int = 10
+    """Where the best of the items that are new to the model stands, from 1 to ``most``, behind ``drawn_place`` at the
+    earliest, or at the end of a shorter list; 0: none of them does."""
     most_of_category: int = 0
     """So many items of a category at most; 0: as many as there are."""
     price_factor: float = 0.0
@@ -82,6 +87,16 @@ class RecommendationPolicy:
             raise ValueError(f"drawn_place is {self.drawn_place}: 1 to {self.most}.")
         if self.price_factor and self.price_factor < 1:
             raise ValueError(f"price_factor is {self.price_factor}: 0, or at least 1.")
+
+    @property
+    def fresh_at(self) -> int:
+        """The place that is kept for what is new; 0: none is, also where the last place is the drawn one.
+
+        >>> RecommendationPolicy(drawn_place=12).fresh_at, RecommendationPolicy(drawn_place=20).fresh_at
+        (13, 0)
+        """
+        place = max(self.new_place, self.drawn_place + 1) if self.new_place else 0
+        return place if place <= self.most else 0
 
     @property
     def asks_facts(self) -> bool:
@@ -99,12 +114,18 @@ class RecommendationPolicy:
 class Recommender:
     """What may be shown to whom, for all who name items that a model ranks: lists, and offers of campaigns.
     ``unavailable``: how much there is against offering items at offsets of the log; ``facts``: what is known of them,
-    None where nothing is."""
+    ``arrivals``: which are new; None where nothing is."""
 
-    reads = (CODE, DAYS, TIMES, SEEN, FIRST, SPEND, UNITS)
+    reads = (CODE, DAYS, TIMES, SEEN, FIRST, SPEND, UNITS, TASTE)
 
-    def __init__(self, policy: RecommendationPolicy, unavailable: Unavailable, facts: ItemFacts | None = None) -> None:
-        self._policy, self.unavailable, self._facts = policy, unavailable, facts
+    def __init__(
+        self,
+        policy: RecommendationPolicy,
+        unavailable: Unavailable,
+        facts: ItemFacts | None = None,
+        arrivals: Arrivals | None = None,
+    ) -> None:
+        self._policy, self.unavailable, self._facts, self._arrivals = policy, unavailable, facts, arrivals
         self._never = frozenset(policy.never)
         self._catalogues: dict[str, Catalogue] = {}
 
@@ -141,19 +162,59 @@ class Recommender:
         if self._policy.asks_facts and self._facts is not None:
             usable = self._limited(self._facts, group, mine, held.hashes[place], usable, because)
         fits = np.cumsum(usable, axis=1) <= self._policy.most
-        cart = self._cart(group, task, mine, held)
-        return Listed(task, mine, held, place, usable & fits, usable & ~fits, because, weight, beside, cart)
+        cart, listed = self._cart(group, task, mine, held), usable & fits
+        new = self._fresh(group, mine, model, held, place, listed)
+        return Listed(task, mine, held, place, listed, usable & ~fits, because, weight, beside, cart, new)
+
+    def _fresh(self, group: Group, mine: Ints, model: Any, held: Catalogue, place: Ints, listed: Bools) -> Fresh | None:
+        """The new item of each list; of ``place`` [m, n], what its model lists, ``listed`` is shown."""
+        if not self._policy.fresh_at or self._arrivals is None or not len(self._arrivals):
+            return None
+        # The last item of a full list makes room.
+        room = listed & (np.cumsum(listed, axis=1) < self._policy.most)
+
+        def may(items: NewItems, some: Ints, which: Ints) -> Bools:
+            return self._may(group, mine[some], items, which, held.hashes[place[some]], room[some])
+
+        asked = Asked(
+            group.now_ms[mine], self._before(group, mine), group.feature(TASTE)[mine], *self._spent(group, mine)
+        )
+        return fresh(self._arrivals, asked, model.digest, held.hashes, self._never, may)
+
+    def _may(self, group: Group, mine: Ints, news: NewItems, place: Ints, items: Hashes, room: Bools) -> Bools:
+        """[k] whether a new item each may be shown to some of a group, beside those of ``items`` [k, n] that are in
+        ``room``; not what they bought: then it is new to them no more."""
+        own, policy = news.catalogue(self._never), self._policy
+        bought = (whole(group.feature(CODE)[mine]) == own.codes[place][:, None]).any(axis=1)
+        usable: Bools = ~bought & (self.unavailable(own.hashes[place], group.offset[mine]) == AVAILABLE)
+        if policy.price_factor:
+            usable &= in_range(news.price[place][:, None], *self._spent(group, mine), policy.price_factor)[:, 0]
+        if policy.most_of_category and self._facts is not None:
+            category, before = news.category[place], self._before(group, mine)
+            of = self._facts.look(CATEGORY, items, group.now_ms[mine], before)
+            same = ((of == category[:, None]) & room).sum(axis=1)
+            usable &= (same < policy.most_of_category) | (category == 0)
+        return usable
+
+    @staticmethod
+    def _before(group: Group, mine: Ints) -> Ints:
+        return np.array(group.before, np.int64)[mine]
+
+    @staticmethod
+    def _spent(group: Group, mine: Ints) -> tuple[Floats, Floats]:
+        """[m] money and units of all orders."""
+        spend, units = (group.feature(name)[mine].astype(np.float64) for name in (SPEND, UNITS))
+        return spend, units
 
     def _limited(
         self, facts: ItemFacts, group: Group, mine: Ints, items: Hashes, usable: Bools, because: Ints
     ) -> Bools:
         """[k, n] which are left when prices and categories are looked at."""
-        now_ms, before = group.now_ms[mine], np.array(group.before, np.int64)[mine]
+        now_ms, before = group.now_ms[mine], self._before(group, mine)
         if self._policy.price_factor:
             price = facts.look(PRICE, items, now_ms, before)
-            spend, units = (group.feature(name)[mine].astype(np.float64) for name in (SPEND, UNITS))
             own = (because == _DUE) | (because == _BOUGHT)
-            usable = usable & (own | in_range(price, spend, units, self._policy.price_factor))
+            usable = usable & (own | in_range(price, *self._spent(group, mine), self._policy.price_factor))
         if self._policy.most_of_category:
             category = facts.look(CATEGORY, items, now_ms, before)
             usable = first_of_each(category, usable, self._policy.most_of_category)
@@ -216,6 +277,9 @@ class Recommendations:
         codes = listed.catalogue.codes
         may = listed.usable | listed.spare
         told = digests(codes[listed.place], listed.because, may)
+        if listed.fresh is not None:
+            new = listed.fresh.codes[:, None]
+            told ^= digests(new, np.full_like(new, _NEW), new != 0) << np.uint64(2)
         if (cart := listed.cart) is not None:
             pairs, both = np.concatenate([cart.place, cart.of], axis=1), np.concatenate([cart.usable] * 2, axis=1)
             told ^= digests(codes[pairs], np.zeros_like(pairs), both) << np.uint64(1)
@@ -255,9 +319,15 @@ class Recommendations:
     def _items(self, listed: Listed, k: int, drawn: DrawnLists, c: int) -> dict[str, Any]:
         """What is said of the items of the k-th list, which was drawn as the c-th."""
         order = drawn.order[c, : drawn.count[c]].tolist()
-        shown, left = order[: self._policy.most], order[self._policy.most :]
+        new = None if listed.fresh is None else listed.fresh.names[k]
+        room = self._policy.most - (new is not None)
+        shown, left = order[:room], order[room:]
         chances = drawn.at_place[c].tolist()
-        said: dict[str, Any] = {"items": [self._item(listed, k, j, p) for j, p in zip(shown, chances, strict=False)]}
+        items = [self._item(listed, k, j, p) for j, p in zip(shown, chances, strict=False)]
+        if new is not None:
+            # It stands there whatever is drawn, which goes before it.
+            items.insert(self._policy.fresh_at - 1, RecommendedItem(item_id=new, weight=0.0, because=BECAUSE[_NEW]))
+        said: dict[str, Any] = {"items": items}
         if drawn.open[c] and self._policy.exploration_share > 0:
             names, chances = listed.catalogue.names, drawn.propensity[c, len(shown) :].tolist()
             said["drawn_place"], said["explored"] = self._policy.drawn_place, bool(drawn.explored[c])

@@ -14,7 +14,8 @@ def best_and_chances(said: ItemsRecommended) -> tuple[str, dict[str, float]]:
     if said.drawn_place is None:
         raise ValueError(f"{said.outcome_id} left nothing to chance.")
     there, *later = said.items[said.drawn_place - 1 :]
-    others = [item.item_id for item in later] + [item.item_id for item in said.passed_over]
+    # What is new has a place of its own, and could not stand at the drawn one.
+    others = [item.item_id for item in later if item.because != "new"] + [item.item_id for item in said.passed_over]
     n, likely = 1 + len(others), there.propensity
     if likely * n >= 1:
         best, each = there.item_id, (1 - likely) / (n - 1)

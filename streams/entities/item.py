@@ -73,11 +73,11 @@ class ItemSide:
     forgetting: Forgetting | None = None
     identities = None
     wishes = None
-    items_unavailable = 0
+    items_unavailable = items_new = 0
     idle = True
 
     def __init__(self, start: Start) -> None:
-        self.newest_ms = NO_TIME
+        self.newest_ms = self._began_ms = NO_TIME
         self._sources, self._carried = Sources(start.partitions or 1), Carried()
         self._names, self._categories = CategoryNames(), CategoryUnits()
         self._late_labels, self._recalibrating = LateLabels(start.outputs), Recalibrating(start.outputs)
@@ -121,7 +121,7 @@ class ItemSide:
             drops, profiles, enrichment, Pictured(), Embeds(), Describes(), forecasts, prices, suggests, tests,
             inventory, ReviewsSaid(),
         )  # fmt: skip
-        news = ItemNews(self._group, self._partition, rules.rating, self._noticed.append)
+        news = ItemNews(self._group, self._partition, rules.rating, self._noticed.append, lambda: self._began_ms)
         self.deciders = (self._late_labels, Scores("item"), *said, news)
 
     def plan(self, plans: Plans | None) -> None:
@@ -146,6 +146,9 @@ class ItemSide:
             if source.categories and source.position not in repeated:
                 day, said = self._days.number(np.array([source.closed_ms, before[source.position]])).tolist()
                 self._categories.add(int(slice_.offsets[source.position]), source.categories, day, said)
+        told = decoded.clock_ms[decoded.clock_ms != NO_TIME]
+        if self._began_ms == NO_TIME and len(told):
+            self._began_ms = int(told[0])
         newest = np.maximum.accumulate(np.maximum(decoded.clock_ms, self.newest_ms))
         self.newest_ms = int(newest[-1])
         duplicate = batch.offset < state.flat["i8"][state.cells(APPLIED, rows)]
@@ -210,7 +213,8 @@ class ItemSide:
     def progress(self) -> dict[str, Any]:
         """How far the sources have come, and what was carried over."""
         carried = self._carried.progress()
-        return {"newest_ms": self.newest_ms, "sources": self._sources.progress(), "carried": carried}
+        told = {"newest_ms": self.newest_ms, "began_ms": self._began_ms}
+        return {**told, "sources": self._sources.progress(), "carried": carried}
 
     def drain_changes(self, next_offset: int, watermark_ms: int) -> dict[bytes, bytes | None]:
         """Sums that calibration learns from, sums of categories, names, ids."""
@@ -224,6 +228,8 @@ class ItemSide:
     def restore(self, records: Iterable[tuple[bytes, bytes]], meta: Mapping[str, Any], rules: Rules) -> None:
         """Take it back."""
         self.newest_ms = meta.get("newest_ms", NO_TIME)
+        # A table that was made before this was kept is older than any item that may be new.
+        self._began_ms = meta.get("began_ms", 0 if meta else NO_TIME)
         if "sources" in meta:
             self._sources.restore(meta["sources"])
             self._carried.restore(meta["carried"])

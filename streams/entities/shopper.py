@@ -99,7 +99,7 @@ class ShopperSide(PlainSide):
         self.windows.currency = currency
         alerts, offer = rules.churn_alert, rules.promotion
         self._rules = rules
-        recommender = Recommender(rules.recommendation, self.heard.levels, self.said)
+        recommender = Recommender(rules.recommendation, self.heard.levels, self.said, self.heard.arrivals)
         offers = CampaignOffers(self._plans, self, currency, digest, names, self.wishes.item, recommender)
         built_in = Promotions(offer, alerts.thresholds, currency, digest, names)
         self.deciders: Sequence[Decider] = (
@@ -174,6 +174,11 @@ class ShopperSide(PlainSide):
     def items_unavailable(self) -> int:
         """Items that are known not to be offered."""
         return len(self.heard)
+
+    @property
+    def items_new(self) -> int:
+        """Items that are known to be new."""
+        return len(self.heard.arrivals)
 
     @property
     def stocks(self) -> Mapping[str, Stock]:
@@ -304,7 +309,7 @@ class ShopperSide(PlainSide):
         changes |= self.windows.drain_changes(next_offset) | self.said.drain_changes(watermark_ms)
         if self.identities is not None:
             changes |= self.identities.drain_changes()
-        changes |= self.wishes.drain_changes() | self.heard.drain_changes(next_offset)
+        changes |= self.wishes.drain_changes() | self.heard.drain_changes(next_offset, watermark_ms)
         return changes | self.names.drain_changes() | super().drain_changes(next_offset, watermark_ms)
 
     def restore(self, records: Iterable[tuple[bytes, bytes]], meta: Mapping[str, Any], rules: Rules) -> None:
@@ -351,14 +356,7 @@ SHOPPER = Entity(
     ),
     cadence_ms=lambda rules: rules.cadence_ms,
     timer=lambda rules: rules.silence,
-    columns=(
-        *order_book.COLUMNS,
-        *alarms.COLUMNS,
-        *left_items.COLUMNS,
-        *wishes.COLUMNS,
-        IN_BUCKET,
-        CLOSED,
-    ),
+    columns=(*order_book.COLUMNS, *alarms.COLUMNS, *left_items.COLUMNS, *wishes.COLUMNS, IN_BUCKET, CLOSED),
     most_due=500,
     deciders=(
         LateLabels,

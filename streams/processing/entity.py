@@ -96,6 +96,10 @@ class Side(Protocol):
         """Items that are known not to be offered."""
 
     @property
+    def items_new(self) -> int:
+        """Items that are known to be new."""
+
+    @property
     def newest_ms(self) -> int:
         """Largest event time seen, UTC milliseconds since 1970."""
 

@@ -1,4 +1,5 @@
-"""News of items that one partition of shoppers heard: what of it is new, and which items must not be offered.
+"""News of items that one partition of shoppers heard: what of it is new, and which items must not be offered; which
+items are new is kept beside it (``arrivals.py``).
 
 Which items must not be offered is asked for with the offset of what made somebody due, so it is a function of the log
 however that is cut, and no slice is cut for it. What changed is kept beside the rows, an item's changes with their
@@ -15,6 +16,7 @@ import numpy as np
 
 from streams.columns.arrays import Hashes, Ints
 from streams.columns.shopper_events import item_code
+from streams.processing.arrivals import HeardArrivals
 from streams.records.news import AVAILABLE, AnyItemNews, level_of, news_order
 from streams.state.keys import OPEN
 
@@ -65,6 +67,7 @@ class HeardNews:
 
     def __init__(self, most: int = MOST) -> None:
         self._most = most
+        self.arrivals = HeardArrivals()
         self._last: dict[str, tuple[int, str, str]] = {}
         """Source of news → where among its news the last one stands."""
         self._changes: dict[int, list[tuple[int, int]]] = {}
@@ -98,6 +101,7 @@ class HeardNews:
             level = level_of(said)
             if level is not None:
                 self._change(item_code(said.item_id), int(offsets[position]), level)
+        self.arrivals.hear(fresh, offsets)
         if len(self._lately) > max(LATELY, len(self._all.items) // SHARE):
             self._all = self._all.then(_Sorted.of(self._lately), self._durable)
             self._lately, self._lately_sorted = [], None
@@ -129,11 +133,11 @@ class HeardNews:
         """How far news has come, by source."""
         return {"heard": dict(sorted(self._last.items()))}
 
-    def drain_changes(self, next_offset: int) -> dict[bytes, bytes | None]:
+    def drain_changes(self, next_offset: int, watermark_ms: int) -> dict[bytes, bytes | None]:
         """What changed, as records of the feature table: before the progress record of the same flush. When this is
         called again, the flush before has come to its end."""
         durable, self._durable = self._durable, next_offset
-        changes: dict[bytes, bytes | None] = {}
+        changes = self.arrivals.drain_changes(next_offset, watermark_ms)
         for item in sorted(self._fresh):
             held = self._changes[item]
             before = sum(offset < durable for offset, _ in held)
@@ -156,6 +160,8 @@ class HeardNews:
         """Take it back, as it stood at the progress record ``meta``."""
         self._last = {source: (last[0], last[1], last[2]) for source, last in meta.get("heard", {}).items()}
         self._durable = meta.get("next_offset", 0)
+        records = list(records)
+        self.arrivals.restore(records, meta)
         for key, value in records:
             if key.startswith(ITEMS):
                 item = int.from_bytes(key[len(ITEMS) :], "big")

@@ -62,6 +62,11 @@ class PlainSide:
         return 0
 
     @property
+    def items_new(self) -> int:
+        """No item is known to be new."""
+        return 0
+
+    @property
     def ids_held(self) -> int:
         """Ids that duplicates are told by."""
         return len(self.applied_ids)

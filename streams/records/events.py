@@ -18,7 +18,7 @@ from msgspec import Meta
 
 from streams.records.budget import LeaseGranted
 from streams.records.coupons import CouponsLoaded
-from streams.records.news import ItemAvailable, ItemPriceDropped, ItemUnavailable
+from streams.records.news import ItemArrived, ItemAvailable, ItemPriceDropped, ItemUnavailable
 from streams.records.serving import CampaignsChosen, ModelsChosen, RulesChosen
 
 MAX_ID_LENGTH = 256
@@ -361,6 +361,7 @@ WorkerRecord = (
     | ItemUnavailable
     | ItemAvailable
     | ItemPriceDropped
+    | ItemArrived
     | EventForwarded
     | ShopperMerged
 )

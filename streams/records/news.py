@@ -1,6 +1,6 @@
 """News of items: what a partition of items noticed in its log, told to every partition of shoppers: what must not be
-offered any more, what may be again, and what somebody there may wish for. Written by the worker that owns the partition
-of items, into the shoppers' log."""
+offered any more, what may be again, what somebody there may wish for, and what is new. Written by the worker that owns
+the partition of items, into the shoppers' log."""
 
 from __future__ import annotations
 
@@ -61,8 +61,28 @@ class ItemPriceDropped(_News, tag="item_price_dropped", frozen=True, kw_only=Tru
     ]
 
 
-AnyItemNews = ItemUnavailable | ItemAvailable | ItemPriceDropped
-ITEM_NEWS = (ItemUnavailable, ItemAvailable, ItemPriceDropped)
+class ItemArrived(_News, tag="item_arrived", frozen=True, kw_only=True):
+    """An item is new in the shop, or sells more since it came than was told before: models that were taught before it
+    came do not name it."""
+
+    came_ms: Annotated[
+        int, Meta(description="When it was first listed or sold, whichever came first, UTC milliseconds since 1970.")
+    ]
+    units: Annotated[
+        Annotated[int, Meta(ge=0)],
+        Meta(description="Units sold since, as far as they are told: 0, 4, 8, 16, and so on."),
+    ] = 0
+    category: Annotated[
+        Annotated[int, Meta(ge=0, lt=2**32)], Meta(description="32-bit hash of its category's name; 0: none is known.")
+    ] = 0
+    category_units: Annotated[
+        Annotated[int, Meta(ge=0)], Meta(description="Units that its category sold in 30 days, as far as it is known.")
+    ] = 0
+    unit_price_cents: Annotated[Cents, Meta(description="What it costs, in integer cents; 0: unknown.")] = 0
+
+
+AnyItemNews = ItemUnavailable | ItemAvailable | ItemPriceDropped | ItemArrived
+ITEM_NEWS = (ItemUnavailable, ItemAvailable, ItemPriceDropped, ItemArrived)
 _encoder = msgspec.json.Encoder()
 
 

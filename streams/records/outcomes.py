@@ -160,7 +160,7 @@ class ProfileUpdated(Outcome, frozen=True, kw_only=True):
     purchase_7d: Annotated[float, Meta(description="How likely an order comes within 7 days, 0 to 1.")]
 
 
-RecommendedBecause = Literal["due_again", "bought_before", "seen_lately", "goes_with", "popular"]
+RecommendedBecause = Literal["due_again", "bought_before", "seen_lately", "goes_with", "popular", "new"]
 
 
 class RecommendedItem(msgspec.Struct, kw_only=True, frozen=True, gc=False, omit_defaults=True):
@@ -168,14 +168,18 @@ class RecommendedItem(msgspec.Struct, kw_only=True, frozen=True, gc=False, omit_
 
     item_id: Annotated[str, Meta(description="The item.")]
     weight: Annotated[
-        float, Meta(description="Its share of all that was weighed for the shopper, 0 to 1: comparable in a list only.")
+        float,
+        Meta(
+            description="Its share of all that was weighed for the shopper, 0 to 1: comparable in a list only; 0 for "
+            "new: it was not weighed."
+        ),
     ]
     because: Annotated[
         RecommendedBecause,
         Meta(
             description="due_again: bought before, and its usual time has passed since; bought_before; seen_lately: "
             "looked at, saved or put into the cart; goes_with: with the item named by of; popular: nothing is known "
-            "that it goes with."
+            "that it goes with; new: it came after the model was taught, within 28 days."
         ),
     ]
     of: Annotated[str | None, Meta(description="The shopper's item that it goes with; absent: none.")] = None
@@ -199,13 +203,14 @@ class ItemsRecommended(Outcome, frozen=True, kw_only=True):
 
     items: Annotated[
         list[RecommendedItem],
-        Meta(description="At most 20 items, none twice, best first but for the one at the drawn place."),
+        Meta(description="At most 20 items, none twice, best first but for the one at the drawn place and one new."),
     ]
     drawn_place: Annotated[
         int | None,
         Meta(
             description="At this place of items, from 1 on, in a share of lists one of those from there on stood, all "
-            "alike, or one that was passed_over; else the best of these. Null: nothing was left to chance."
+            "alike, or one that was passed_over; else the best of these; none of them new. Null: nothing was left to "
+            "chance."
         ),
     ] = None
     explored: Annotated[bool, Meta(description="Whether the item at drawn_place was drawn to learn.")] = False

@@ -330,6 +330,7 @@ BECAUSE = {
     "seen_lately": "seen lately",
     "goes_with": "goes with what they know",
     "popular": "popular",
+    "new": "new in the shop",
 }
 
 

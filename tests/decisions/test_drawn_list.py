@@ -25,12 +25,17 @@ EXPLORING = RecommendationPolicy(exploration_share=0.6, drawn_place=3)
 
 
 def lists(
-    policy: RecommendationPolicy, shoppers: int, items: int, ref: str = "e", rules: str = "rules"
+    policy: RecommendationPolicy,
+    shoppers: int,
+    items: int,
+    ref: str = "e",
+    rules: str = "rules",
+    new: dict[str, int] | None = None,
 ) -> list[ItemsRecommended]:
     """What is said to shoppers of whom the same is known; ``items`` that a model lists."""
     each = group(list(range(items)), {}, shoppers=shoppers)
     each = replace(each, due=[Due(kind="event", ref=ref)] * shoppers)
-    decider = Recommendations(recommender((), policy), policy, rules)
+    decider = Recommendations(recommender((), policy, new), policy, rules)
     said = [one for _, one in decider.decide(Rows.zeros(Layout(decider.columns), shoppers), each)]
     return [one for one in said if isinstance(one, ItemsRecommended)]
 
@@ -70,9 +75,12 @@ def test_chances_are_those_of_all_draws_there_are(
         assert found.propensity[0].sum() == pytest.approx(1)
 
 
-def test_over_many_shoppers_each_place_holds_what_its_propensities_say() -> None:
+@pytest.mark.parametrize("new", [{}, {"new": 4}])
+def test_over_many_shoppers_each_place_holds_what_its_propensities_say(new: dict[str, int]) -> None:
+    """Also where one place is for what is new: it stands there for sure, and is none of those that are drawn."""
     shoppers = 6_000
-    said = lists(EXPLORING, shoppers, 23)
+    said = lists(EXPLORING, shoppers, 23, new=new)
+    assert {one.items[9].because for one in said} == ({"new"} if new else {"popular"})
     chances = best_and_chances(said[0])[1]
     assert sum(chances.values()) == pytest.approx(1)
     assert len(chances) == 21
@@ -149,8 +157,9 @@ def test_without_a_share_nothing_is_left_to_chance() -> None:
 
 
 def test_the_draw_is_set_and_named_by_the_log() -> None:
-    rules = Settings(recommend_exploration_share=0.2, recommend_drawn_place=7).rules()
-    assert (rules.recommendation.exploration_share, rules.recommendation.drawn_place) == (0.2, 7)
+    rules = Settings(recommend_exploration_share=0.2, recommend_drawn_place=7, recommend_new_place=9).rules()
+    policy = rules.recommendation
+    assert (policy.exploration_share, policy.drawn_place, policy.new_place) == (0.2, 7, 9)
     assert Settings().rules().recommendation == RecommendationPolicy()
     assert len({rules.digest, Settings().rules().digest, Settings(recommend_drawn_place=7).rules().digest}) == 3
     with pytest.raises(SettingsError, match="OFFERSTREAM_RECOMMEND_DRAWN_PLACE is 21; it must be a whole number"):

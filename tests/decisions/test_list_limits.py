@@ -17,7 +17,7 @@ from streams.decisions.list_limits import CATEGORY
 from streams.decisions.recommendations import RecommendationPolicy, Recommendations, Recommender
 from streams.records.outcomes import ItemsRecommended
 from streams.settings import Settings, SettingsError
-from tests.decisions.test_recommendations import LISTED, NAMES, group
+from tests.decisions.test_recommendations import LISTED, NAMES, group, heard
 
 
 class Facts:
@@ -46,6 +46,7 @@ prices_of_all = st.lists(st.sampled_from([0, 10, 99, 100, 101, 400, 900]), min_s
     spent=st.sampled_from([(0, 0), (0, 3), (500, 0), (300, 3), (1600, 4)]),
     bought=st.sets(st.sampled_from(NAMES), max_size=6),
     share=st.sampled_from([0.0, 1.0]),
+    new=st.tuples(st.integers(0, 4), st.sampled_from([0, 10, 101, 900])),
 )
 def test_a_list_has_not_too_much_of_a_category_and_no_price_far_from_what_a_shopper_pays(
     listed: list[int],
@@ -56,12 +57,14 @@ def test_a_list_has_not_too_much_of_a_category_and_no_price_far_from_what_a_shop
     spent: tuple[int, int],
     bought: set[str],
     share: float,
+    new: tuple[int, int],
 ) -> None:
     policy = RecommendationPolicy(
         exploration_share=share, most_of_category=most, price_factor=factor, drawn_place=2, just_bought_days=0.0
     )
     each = group(listed, dict.fromkeys(sorted(bought), (9.0, 1)), spent=spent)
-    recommender = Recommender(policy, lambda items, _: np.zeros(items.shape, np.int64), Facts(categories, prices))
+    facts, arrived = Facts(categories, prices), heard({"new": 0}, category=new[0], unit_price_cents=new[1])
+    recommender = Recommender(policy, lambda items, _: np.zeros(items.shape, np.int64), facts, arrived)
     kept, held = list[str](), Counter[int]()
     for k in listed:
         usual = spent[0] / spent[1] if all(spent) else 0.0
@@ -71,14 +74,19 @@ def test_a_list_has_not_too_much_of_a_category_and_no_price_far_from_what_a_shop
             kept.append(NAMES[k])
             held[categories[k]] += 1
     assert recommender.best(each).items(0, 20) == kept[:20]
+    # What is new goes by the same limits, beside the 19 for which it leaves room.
+    usual = spent[0] / spent[1] if all(spent) else 0.0
+    full = most and new[0] and sum(categories[NAMES.index(name)] == new[0] for name in kept[:19]) >= most
+    has_new = not full and (not (factor and usual and new[1]) or usual / factor <= new[1] <= usual * factor)
     decider = Recommendations(recommender, policy, "rules")
     said = [one for _, one in decider.decide(Rows.zeros(Layout(decider.columns), 1), each)]
     for one in said:
         assert isinstance(one, ItemsRecommended)
-        names = [item.item_id for item in one.items]
+        names = [item.item_id for item in one.items if item.because != "new"]
         assert {*names, *(item.item_id for item in one.passed_over)} <= set(kept)
-        assert len(names) == min(len(kept), 20)
-    assert bool(said) == bool(kept)
+        assert len(one.items) == min(len(kept) + has_new, 20)
+        assert (len(one.items) > len(names)) == has_new
+    assert bool(said) == bool(kept or has_new)
 
 
 def test_without_limits_nothing_is_asked_of_items() -> None:

@@ -1,4 +1,5 @@
-"""Items that cannot be bought are in no list and no offer from where the log says so, whatever an arm is for."""
+"""Items that cannot be bought are in no list and no offer from where the log says so, whatever an arm is for; those
+that are new are in lists from there on."""
 
 from __future__ import annotations
 
@@ -22,7 +23,7 @@ from streams.features.shopper import CATALOGUE
 from streams.processing.partition import PartitionProcessor
 from streams.processing.rules import Rules
 from streams.records.events import ItemViewed, OrderLine, OrderPlaced, encode_event
-from streams.records.news import LEVELS, ItemAvailable, ItemUnavailable, encode_news
+from streams.records.news import LEVELS, ItemArrived, ItemAvailable, ItemUnavailable, encode_news
 from streams.records.offers import OfferMade
 from streams.records.outcomes import ItemsRecommended
 from streams.records.receipts import Receipt
@@ -35,6 +36,7 @@ from tests.worlds import DictTier, World, crashed
 RECOMMEND = task("recommend")
 LISTED = RECOMMEND.outputs[1].width
 NAMES = tuple(f"item-{n}" for n in range(40))
+NEW = ("new-1", "new-2", "new-3")
 ANY: dict[str, Any] = {
     "economics": {"basket_cents": 3000},
     "caps": [{"offers": 12, "days": 0.01}],
@@ -118,15 +120,26 @@ def back(offset: int, item: str) -> Log:
     return [(None, encode_news(ItemAvailable(**said, source_offset=offset)))]
 
 
+def arrived(offset: int, item: str, units: int) -> Log:
+    said: dict[str, Any] = {"group": "", "item_id": item, "event_time": NOON, "source_partition": 0}
+    news = ItemArrived(
+        **said, source_offset=offset, came_ms=NOON, units=units, category=units % 3, unit_price_cents=900
+    )
+    return [(None, encode_news(news))]
+
+
 @cache
 def a_history() -> Log:
     """A clickstream in which items that a model ranks, and arms name, come and go."""
-    rng, log = random.Random(1), Log()
+    rng, new, log = random.Random(1), random.Random(2), Log()
     for n, record in enumerate(random_history(1, 300, 10)):
         log.append(record)
         if rng.random() < 0.4:
             item = rng.choice((*NAMES, *PAIR * 4, *PREORDER * 4))
             log += gone(n, item, rng.choice(LEVELS[1:])) if rng.random() < 0.5 else back(n, item)
+        if new.random() < 0.1:
+            item = new.choice(NEW)
+            log += new.choice((arrived(n, item, new.choice((0, 4, 8, 16))), gone(n, item), back(n, item)))
     return [*SERVED, *with_choices(log, (10, SET))]
 
 
@@ -138,18 +151,22 @@ class Said:
     lists: list[tuple[int, ItemsRecommended]] = field(default_factory=list)
     receipts: list[tuple[int, Receipt]] = field(default_factory=list)
     against: list[dict[str, str]] = field(default_factory=list)
+    new: list[set[str]] = field(default_factory=list)
     world: World = field(default_factory=World)
 
     @staticmethod
     @cache
     def of() -> Said:
         """A record at a time."""
-        found, one, against = Said(), processor(), dict[str, str]()
+        found, one, against, new = Said(), processor(), dict[str, str](), set[str]()
         for offset, (key, value) in enumerate(a_history()):
             said = msgspec.json.decode(value or b"{}")
             if key is None and said["type"] in ("item_unavailable", "item_available"):
                 against[said["item_id"]] = said.get("why", "")
+            elif key is None and said["type"] == "item_arrived":
+                new.add(said["item_id"])
             found.against.append(dict(against))
+            found.new.append(set(new))
             result = one.apply(slice_of([(key, value)], offset))
             found.world.take_result(result)
             for outcome in result.outcomes:
@@ -174,12 +191,15 @@ def test_nothing_that_cannot_be_bought_is_listed_or_offered() -> None:
     said, lists = Said.of(), dict[str, list[str]]()
     every: list[tuple[int, ItemsRecommended | Receipt]] = [*said.lists, *said.receipts]
     offers = {offer.outcome_id: offer for _, offer in said.offers}
-    refused, drawn = list[str | None](), 0
+    refused, drawn, shown_new = list[str | None](), 0, set[str]()
     for offset, one in sorted(every, key=in_order):
         against = said.against[offset]
         if isinstance(one, ItemsRecommended):
-            items = [item.item_id for item in one.items]
-            assert not any(against.get(item) for item in items)
+            assert not any(against.get(item.item_id) for item in one.items)
+            items = [item.item_id for item in one.items if item.because != "new"]
+            fresh = {item.item_id for item in one.items} - {*items}
+            assert fresh <= said.new[offset]
+            shown_new |= fresh
             drawn += one.explored
             # Offers name items as they stand without the draw.
             lists[one.shopper_id] = items if one.drawn_place is None else [*items[:3], best_and_chances(one)[0]]
@@ -204,6 +224,7 @@ def test_nothing_that_cannot_be_bought_is_listed_or_offered() -> None:
             assert one.items == offers[one.offer_id].items == named
             assert bool(one.models) == (one.campaign == "shown")
     assert drawn
+    assert shown_new == {*NEW}
     made = [offer.campaign for offer in offers.values()]
     assert min(made.count(name) for name in ("named", "early", "shown")) > 4
     assert {"nothing_to_recommend", "out_of_stock", "rated_worse", "bad_reviews"} <= set(refused)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from types import SimpleNamespace
 from typing import Any
 
@@ -22,6 +22,7 @@ from streams.decisions.recommendations import (
     FOR_CARTS,
     SEEN,
     SPEND,
+    TASTE,
     TIMES,
     UNITS,
     RecommendationPolicy,
@@ -29,13 +30,18 @@ from streams.decisions.recommendations import (
     Recommender,
 )
 from streams.features.kinds.bought import ITEMS_TOLD, halves
+from streams.features.kinds.favourites import SLOTS
 from streams.features.kinds.recent import EVENTS_KEPT
-from streams.records.news import SOLD_OUT
+from streams.processing.arrivals import HeardArrivals
+from streams.records.news import SOLD_OUT, ItemArrived
 from streams.records.outcomes import Due, ItemsRecommended
 from tests.shoppers import DAY, NOON
 
 SURE = RecommendationPolicy(exploration_share=0.0)
 NAMES = tuple(f"item-{n}" for n in range(40))
+#: What came after the model was taught.
+NEW = ("new-1", "new-2", "new-3")
+ALL = (*NAMES, *NEW)
 LISTED = 24
 
 
@@ -73,6 +79,7 @@ def group(
         CODE: codes(list(bought), ITEMS_TOLD), DAYS: numbers[0], TIMES: numbers[1],
         SEEN: codes(list(seen), EVENTS_KEPT), FIRST: np.array([[first]], np.float32),
         SPEND: np.array([[spent[0]]], np.float32), UNITS: np.array([[spent[1]]], np.float32),
+        TASTE: np.zeros((1, SLOTS), np.float32),
     }  # fmt: skip
     places, start = {}, 0
     for address, block in blocks.items():
@@ -100,50 +107,85 @@ def group(
     )  # fmt: skip
 
 
-def recommender(out: Iterable[str] = (), policy: RecommendationPolicy | None = None) -> Recommender:
-    """With some items that are sold out from offset 0 on; nothing is drawn unless ``policy`` says so."""
+def heard(items: Mapping[str, int], **more: int) -> HeardArrivals:
+    """What is known of new items, the units that each sold since yesterday, from before the log on."""
+    found = HeardArrivals()
+    said: dict[str, Any] = {"group": "", "event_time": NOON, "source_partition": 0, "source_offset": 0, **more}
+    news = [(0, ItemArrived(item_id=name, came_ms=NOON, units=n, **said)) for name, n in items.items()]
+    found.hear(news, [-1])
+    return found
+
+
+def recommender(
+    out: Iterable[str] = (), policy: RecommendationPolicy | None = None, new: Mapping[str, int] | None = None
+) -> Recommender:
+    """With some items that are sold out from offset 0 on, and some that are new; nothing is drawn unless ``policy``
+    says so."""
     gone = np.array([item_code(name) for name in out], np.uint64)
     return Recommender(
         policy or SURE,
         lambda items, offset: np.where(offset >= 0, SOLD_OUT * np.isin(items, gone), 0),
+        arrivals=heard(new or {}),
     )
 
 
 def decide(
-    each: Group, policy: RecommendationPolicy | None = None, state: Rows | None = None, out: Iterable[str] = ()
+    each: Group,
+    policy: RecommendationPolicy | None = None,
+    state: Rows | None = None,
+    out: Iterable[str] = (),
+    new: Mapping[str, int] | None = None,
 ) -> ItemsRecommended | None:
-    decider = Recommendations(recommender(out, policy), policy or SURE, "rules")
+    decider = Recommendations(recommender(out, policy, new), policy or SURE, "rules")
     state = Rows.zeros(Layout(decider.columns), 1) if state is None else state
     said = list(decider.decide(state, each))
     assert len(said) <= 1
     return said[0][1] if said else None  # type: ignore[return-value]
 
 
-@settings(max_examples=60)
+@settings(max_examples=100)
 @given(
     listed=st.lists(st.integers(0, 39), unique=True, max_size=LISTED),
-    bought=st.dictionaries(
-        st.sampled_from(NAMES), st.tuples(st.floats(0, 90, width=32), st.integers(1, 9)), max_size=12
-    ),
-    never=st.sets(st.sampled_from(NAMES), max_size=5),
-    out=st.sets(st.sampled_from(NAMES), max_size=9),
+    bought=st.dictionaries(st.sampled_from(ALL), st.tuples(st.floats(0, 90, width=32), st.integers(1, 9)), max_size=12),
+    never=st.sets(st.sampled_from(ALL), max_size=5),
+    out=st.sets(st.sampled_from(ALL), max_size=9),
     share=st.sampled_from([0.0, 0.05, 1.0]),
-    place=st.integers(1, 20),
+    places=st.tuples(st.integers(1, 20), st.integers(0, 20)),
+    new=st.dictionaries(st.sampled_from((*NEW, "item-1")), st.sampled_from([0, 4, 8, 16]), max_size=4),
 )
 def test_a_list_never_holds_what_it_must_not(
-    listed: list[int], bought: dict[str, tuple[float, int]], never: set[str], out: set[str], share: float, place: int
+    listed: list[int],
+    bought: dict[str, tuple[float, int]],
+    never: set[str],
+    out: set[str],
+    share: float,
+    places: tuple[int, int],
+    new: dict[str, int],
 ) -> None:
-    policy = RecommendationPolicy(never=tuple(sorted(never)), exploration_share=share, drawn_place=place)
+    place, new_place = places
+    policy = RecommendationPolicy(
+        never=tuple(sorted(never)), exploration_share=share, drawn_place=place, new_place=new_place
+    )
     each = group(listed, bought)
-    said = decide(each, policy, out=out)
-    items = [] if said is None else said.items
+    said = decide(each, policy, out=out, new=new)
+    items = [] if said is None else list(said.items)
+    assert len({one.item_id for one in items}) == len(items) <= policy.most
+    assert not (never | out) & {one.item_id for one in items}
+    # One place is for what the model does not name, and nothing else is.
+    may = {name: units for name, units in new.items() if name not in {*never, *out, *bought, *NAMES}}
+    at = [k for k, one in enumerate(items) if one.because == "new"]
+    behind = max(new_place, place + 1)
+    if has_new := bool(may) and new_place > 0 and behind <= policy.most:
+        assert at == [min(behind, len(items)) - 1]
+        one = items.pop(at[0])
+        assert may[one.item_id] == max(may.values())
+        assert (one.propensity, one.weight, one.of) == (1.0, 0.0, None)
+    else:
+        assert not at
+    most = policy.most - has_new
     names = [one.item_id for one in items]
-    assert len(names) == len(set(names)) <= policy.most
-    assert not (never | out) & set(names)
-    # Offers of campaigns name the first of the same list, as it is without a draw.
-    best = recommender(out, policy).best(each)
-    assert best.count.tolist() == [len(names)]
-    assert best.task(0) == ("recommend" if names else None)
+    # Offers of campaigns name the first of the same list, as it is without a draw and without what is new.
+    best = recommender(out, policy, new).best(each)
     for one in items:
         days, times = bought.get(one.item_id, (1e9, 0))
         ripe = times >= 2 and days >= np.float32(policy.ripe * 100.0 / times)
@@ -157,13 +199,14 @@ def test_a_list_never_holds_what_it_must_not(
         and not (NAMES[k] in bought and bought[NAMES[k]][0] < 3 and not _ripe(bought[NAMES[k]], policy))
     ]
     assert best.items(0, 20) == kept[: policy.most]
+    assert (best.count.tolist(), best.task(0)) == ([min(len(kept), policy.most)], "recommend" if kept else None)
     passed = [] if said is None else [one.item_id for one in said.passed_over]
     assert share == 0 or {*names, *passed} == set(kept)
     if said is not None and said.explored:
         drawn = names[place - 1]
         kept.remove(drawn)
         kept.insert(place - 1, drawn)
-    assert [*names, *passed] == kept[: None if share else policy.most]
+    assert [*names, *passed] == kept[: None if share else most]
     assert (said is not None and said.drawn_place == place) == (share > 0 and len(kept) > place)
 
 
@@ -181,6 +224,10 @@ def test_a_list_is_said_when_it_changes() -> None:
     assert len(list(decider.decide(state, one))) == 1
     # Weights alone are no other list.
     assert not list(decider.decide(state, group([1, 2, 3], {}, weight=0.03)))
+    # Another item that is new is one, and none any more.
+    several = ({"new-1": 0}, {"new-1": 4}, {"new-1": 4, "new-2": 8}, {})
+    others = [Recommendations(recommender(new=new), SURE, "rules") for new in several]
+    assert [len(list(other.decide(state, one))) for other in others] == [1, 0, 1, 1]
 
 
 @pytest.mark.parametrize(

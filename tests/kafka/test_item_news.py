@@ -1,5 +1,6 @@
 """From a catalogue's records to offers on Apache Kafka: what is back in stock, or costs less, is offered to whoever
-wishes for it, in every partition, what cannot be bought to nobody, and a killed worker changes nothing."""
+wishes for it, in every partition, what cannot be bought to nobody, what is new is recommended, and a killed worker
+changes nothing."""
 
 from __future__ import annotations
 
@@ -9,14 +10,15 @@ from pathlib import Path
 import pytest
 
 from streams.campaigns.examples import text
+from streams.demo.recommending import FOLDER
 from streams.records import events as e
 from streams.records.events import decode_event
 from streams.records.items import ItemChanged, ItemDelisted, ItemListed, ItemReviewed, StockCounted
 from streams.records.news import ITEM_NEWS
-from streams.topics import CATALOG, EVENTS, OFFERS, REVIEWS, STOCK, WITHHELD
+from streams.topics import CATALOG, EVENTS, OFFERS, RECOMMENDATIONS, REVIEWS, STOCK, WITHHELD
 from tests.kafka.harness import Cluster
 from tests.kafka.test_campaigns import run, said
-from tests.shoppers import HOUR, NOON, Log, carted, log_of, viewed
+from tests.shoppers import DAY, HOUR, NOON, Log, carted, log_of, viewed
 
 pytestmark = pytest.mark.kafka
 SHOPPERS, BASKETS = [f"shopper-{k}" for k in range(12)], [f"basket-{k}" for k in range(12)]
@@ -71,6 +73,29 @@ def offered(cluster: Cluster) -> dict[tuple[object, ...], dict[str, object]]:
     return {(offer["shopper_id"], offer["campaign"]): offer for offer in said(cluster, OFFERS.name)}
 
 
+def recommended_new(cluster: Cluster, at: int) -> None:
+    """A version serves that was taught before an item was listed; whoever looks at three of its items without a history
+    is shown that one."""
+    promoted = run(cluster, "models", "promote", "recommend", str(FOLDER), "--to", "live")
+    assert promoted.exit_code == 0, promoted.output
+    sessions = [f"session-{who}" for who in range(12)]
+    # Items hear of an hour when it is over.
+    cluster.send(log_of(*(viewed(who, at - 40 * DAY + k * HOUR, f"b{k}") for k in range(3) for who in sessions)))
+    cluster.wait_caught_up()
+    card = json.loads((FOLDER / "card.json").read_text())
+    listed = ItemListed(event_id="n", item_id="kettle", event_time=at, unit_price_cents=900, category_path=["kitchen"])
+    cluster.send_catalogue([(CATALOG.name, listed)])
+    cluster.wait_caught_up()
+    for k, item in enumerate(card["names"][:3]):
+        cluster.send(log_of(*(viewed(who, at + HOUR * k, f"n{k}", item_id=item) for who in sessions)))
+    cluster.wait_caught_up()
+    lists = [one for one in said(cluster, RECOMMENDATIONS.name) if one["event_time_ms"] >= at]
+    assert {one["shopper_id"] for one in lists} == {*sessions}
+    for one in lists:
+        assert [item["item_id"] for item in one["items"] if item["because"] == "new"] == ["kettle"]
+        assert one["items"][9]["item_id"] == "kettle"
+
+
 def test_news_of_items_becomes_offers(cluster: Cluster, tmp_path: Path) -> None:
     file = tmp_path / "campaigns.yaml"
     texts = [text(name).partition("campaigns:\n")[2] for name in ("back-in-stock", "price-drop")]
@@ -78,6 +103,7 @@ def test_news_of_items_becomes_offers(cluster: Cluster, tmp_path: Path) -> None:
     file.write_text(f"shop: {{default_consent: true, {caps}}}\ncampaigns:\n" + "".join([*texts, NAMED]))
     worker = cluster.worker()
     worker.wait_ready()
+    recommended_new(cluster, NOON - 3 * HOUR)
     cluster.send(wishes(NOON))
     cluster.wait_caught_up()
     applied = run(cluster, "campaigns", "apply", str(file))
@@ -133,7 +159,7 @@ def test_news_of_items_becomes_offers(cluster: Cluster, tmp_path: Path) -> None:
     assert told == {
         (p, name)
         for p in range(cluster.partitions)
-        for name in ("ItemAvailable", "ItemPriceDropped", "ItemUnavailable")
+        for name in ("ItemArrived", "ItemAvailable", "ItemPriceDropped", "ItemUnavailable")
     }
     worker.stop()
     cluster.assert_as_plain()

@@ -90,8 +90,10 @@ def favourite_weights(a: Asked) -> list[float]:
     return weight
 
 
-def favourite(s: Favourite, a: Asked) -> float:
+def favourite(s: Favourite, a: Asked) -> float | list[float]:
     weight = favourite_weights(a)
+    if s.what == "weights":
+        return weight
     shares = sorted((w / sum(weight) for w in weight if w), reverse=True) if any(weight) else []
     return {
         "alive": float(sum(w >= 1.0 for w in weight)),

@@ -83,11 +83,11 @@ def test_what_holds_at_an_offset_is_what_was_said_before_it(seed: int, most: int
                 assert found.setdefault(offset, levels) == levels
             at, chance = stop, rng.random()
             if chance < 0.4:
-                tier.write(heard.drain_changes(at))
+                tier.write(heard.drain_changes(at, 0))
                 meta, flushed = {**heard.progress(), "next_offset": at}, at
             elif chance < 0.6:
                 # Some of the flush reached the table, its progress record did not.
-                changes = heard.drain_changes(at)
+                changes = heard.drain_changes(at, 0)
                 tier.write({key: value for key, value in changes.items() if rng.random() > lost})
                 heard, at = HeardNews(most), flushed
                 heard.restore(tier.items(), meta)
@@ -106,10 +106,10 @@ def test_what_may_be_offered_again_is_forgotten_once_that_is_kept() -> None:
     heard, tier = HeardNews(), DictTier()
     said: dict[str, object] = {"group": "", "item_id": "tea", "event_time": 0, "source_partition": 0}
     heard.hear([(0, ItemUnavailable(**said, source_offset=1, why="sold_out"))], [5])  # type: ignore[arg-type]
-    tier.write(heard.drain_changes(6))
+    tier.write(heard.drain_changes(6, 0))
     assert len(tier.held) == len(heard) == 1
     heard.hear([(0, ItemAvailable(**said, source_offset=2))], [7])  # type: ignore[arg-type]
-    tier.write(heard.drain_changes(8))
+    tier.write(heard.drain_changes(8, 0))
     assert (len(tier.held), len(heard)) == (1, 0)
-    tier.write(heard.drain_changes(9))
+    tier.write(heard.drain_changes(9, 0))
     assert not tier.held

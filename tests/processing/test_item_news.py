@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streams.columns.layout import Layout, Rows
+from streams.columns.shopper_events import category_code
 from streams.decisions.rating_drop import RatingDrops, RatingPolicy, follow
 from streams.entities.item import ITEM
 from streams.entities.shopper import SHOPPER
@@ -27,6 +28,7 @@ from streams.records.news import (
     RATED_WORSE,
     SOLD_OUT,
     AnyItemNews,
+    ItemArrived,
     ItemAvailable,
     ItemPriceDropped,
     ItemUnavailable,
@@ -231,6 +233,61 @@ def test_when_prices_are_news(records: Sequence[i.ItemRecord], told_of: list[tup
     assert [(s.source_offset, s.unit_price_cents, round(s.percent, 3)) for s in found] == told_of  # type: ignore[union-attr]
 
 
+SOON, LATER = NOON + 27 * DAY, NOON + 40 * DAY
+BEGIN = i.ItemListed(event_id="b", item_id="jam", event_time=NOON, unit_price_cents=3)
+
+
+def sold(at: int, *units: int) -> ItemLog:
+    """Days that sources close, with what was sold of tea on each, and one more."""
+    found = ItemLog()
+    for k, n in enumerate((*units, 0)):
+        tally, end = i.ItemTally(item_id="tea", minute_ms=at + k * DAY, units=n, category="hot"), at + (k + 1) * DAY
+        known: dict[str, Any] = {"sequence": end // 60_000 * i.PARTS, "event_time": end}
+        for p in range(PARTITIONS):
+            closed = i.ItemsTallied(source_partition=p, tallies=[] if p else [tally], **known)
+            found.append((None, i.encode_item_record(closed), None))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        # Listed, by a catalogue that says its price and category; once, whatever else is said of it.
+        (
+            [
+                i.ItemListed(
+                    event_id="l", item_id="tea", event_time=LATER, unit_price_cents=500, category_path=["a", "hot"]
+                ),
+                priced(LATER + 1, 400),
+                priced(LATER + 2, 500, i.ItemListed),
+            ],
+            [(0, 0, 500, "hot")],
+        ),
+        # When the shop began it was there before; delisted, and listed again, it is not new.
+        ([priced(SOON, 5, i.ItemListed)], []),
+        ([LISTED, DELISTED, priced(LATER, 5, i.ItemListed)], []),
+        # Sold, and never listed: from four units on, and each time that they double, for 28 days.
+        (sold(LATER, 1, 2, 1, 3, 2, 40), [(3, 4, 0, "hot"), (5, 8, 0, "hot"), (6, 32, 0, "hot")]),
+        (sold(LATER, 1, *[0] * 28, 40), []),
+    ],
+)  # fmt: skip
+def test_when_an_item_is_told_to_be_new(
+    said: Sequence[i.ItemRecord] | ItemLog, expected: list[tuple[int, int, int, str]]
+) -> None:
+    log: ItemLog = [
+        (one.item_id.encode(), i.encode_item_record(one), None) if isinstance(one, i.ItemRecord) else one  # type: ignore[arg-type]
+        for one in (BEGIN, *said)
+    ]
+    processor = processor_of_items()
+    found = [
+        one for one in news_of(processor.apply(slice_) for slice_ in item_slices(log)) if isinstance(one, ItemArrived)
+    ]
+    told_of = [(s.source_offset // 2, s.units, s.unit_price_cents, s.category) for s in found]
+    assert told_of == [(offset, units, cents, category_code(name)) for offset, units, cents, name in expected]
+    # Ages are kept in days, as numbers of 32 bits.
+    assert all(s.item_id == "tea" and abs(s.came_ms - LATER) < 500 for s in found)
+
+
 def test_one_record_may_be_both() -> None:
     delisted = i.ItemDelisted(event_id="d", item_id="tea", event_time=NOON + 2)
     listed = [priced(at, cents, i.ItemListed) for at, cents in ((NOON, 100), (NOON + 4, 50))]
@@ -245,10 +302,14 @@ def test_any_cut_of_the_items_log_gives_the_same_news_and_a_crash_only_tells_it_
 ) -> None:
     records = catalogue(seed, 20, 500, items=[f"item-{k}" for k in range(8)])
     records[50:50] = [("catalog.reviews.v1", review) for review in reviewed(NOON + 2 * DAY, *GOOD, *BAD)]
+    records += [
+        ("catalog.items.v1", i.ItemListed(event_id=f"n{k}", item_id=f"new-{k}", event_time=LATER + k)) for k in range(9)
+    ]
     log = item_logs(told(shopper_logs(seed, 300)), records, seed)[0]
     whole = news_of([processor_of_items().apply(slice_) for slice_ in item_slices(log)])
     assert len(whole) > 5
     assert "rated_worse" in {one.why for one in whole if isinstance(one, ItemUnavailable)}
+    assert any(isinstance(one, ItemArrived) for one in whole)
     parts = processor_of_items()
     assert news_of([parts.apply(slice_) for slice_ in item_slices(log, cuts=cuts)]) == whole
     # Rows of the last flush are there, some of them; the progress record is not.

@@ -34,3 +34,5 @@ def test_a_new_item_comes_first_for_whoever_buys_of_its_category() -> None:
     assert shares["units"]["1"] == 0.5
     assert shares["units, likelier^0.5"]["1"] == 1
     assert shares["units"]["3"] == 1
+    # As many of each were sold; of lists the taste of 30 days tells.
+    assert shares["as lists have it"]["1"] == 1

@@ -1,29 +1,45 @@
-"""``python -m training.checks.new_items``: whom to show an item that came after a version of ``recommend`` was trained.
+"""``python -m training.checks.new_items``: whom to show an item that came after a version of ``recommend`` was trained,
+and what lists win and lose by a place for it.
 
 Complete Journey, orders from two weeks after a cut on, for 92 days after it. Of items first sold since the cut, in the
 28 days before an order's day, and never bought by its household, those are ranked that the order may hold: by units of
-those 28 days, by their category's share of all, and by units times a power of how much likelier the household buys of
-the category than anybody. Told: how often one of the order's is first, among three, and among 20. The power was chosen
-by ``--cut 2017-07-01``. A JSON object; half a minute.
+those 28 days, by their category's share of all, by units times a power of how much likelier the household buys of
+the category than anybody, and as lists have it (``streams/decisions/new_items.py``), which know units by powers of two
+and categories by slots. Told: how often one of the order's is first, among three, and among 20.
+
+Then the lists of a version that was trained up to the cut (``--version``), at the start of each of those weeks, against
+each household's first order of the week: how many of those with a new item are found by the tenth place, and what its
+room costs of the other items. All was chosen by ``--cut 2017-07-01``, with a version that ``offerstream train recommend
+--history complete_journey --cut 2017-07-01 --out DIR`` makes. A JSON object; two minutes.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from streams.columns.arrays import TYPE_CODE, Hashes, Ints
+import streams.demo
+from models.artifact import load_artifact
+from models.predictor import Predictor
+from models.tasks.recommend.task import RECOMMEND
+from streams.columns.arrays import TYPE_CODE, Bools, Hashes, Ints
+from streams.columns.shopper_events import item_code
+from streams.decisions.new_items import TOLD_FROM, Asked, NewItems, fresh, weighed
 from streams.features.days import DAY_MS
+from streams.features.kinds.bought import ITEMS_TOLD, code_of, whole
+from streams.features.kinds.favourites import HALF_LIFE_MS, SLOTS, WEIGHTS
 from streams.records.events import OrderPlaced
 from streams.settings import Settings
 from training.history import History
+from training.ranking import LISTED
 from training.recommending import touches_of
-from training.redraws import ends
+from training.redraws import ends, how_often
+from training.replay import replay
 from training.source import of_name
 
 Floats = npt.NDArray[np.float64]
@@ -31,17 +47,21 @@ NEW_DAYS, WAIT_DAYS, SPAN_DAYS, ORDERS, ROUNDS = 28, 14, 92, 9_000, 1_000
 #: Lines as all households buy that a household's own are added to, and powers of how much likelier it buys.
 PRIOR, POWERS = 100.0, (0.25, 0.5, 1.0)
 FIRST = (1, 3, 20)
+FEATURES = (*RECOMMEND.features, "items.known", "orders.spend", "orders.units", "browsing.category_weights")
+VERSION = Path(streams.demo.__file__).parent / "recommend"
 
 
 def main() -> None:
     """Measure, and print it."""
     asked = argparse.ArgumentParser(prog="python -m training.checks.new_items", description=__doc__)
     asked.add_argument("--cut", default="2017-10-01")
+    asked.add_argument("--version", type=Path, default=VERSION, help="folder of a version trained up to the cut")
     asked.add_argument("--seed", type=int, default=1)
     given = asked.parse_args()
     history, _ = of_name("complete_journey", None, Settings()).load(Path("build/training"), lambda _n: None)
     cut_ms = int(np.datetime64(given.cut, "ms").astype(np.int64))
-    print(json.dumps({"cut": given.cut} | measure(history, cut_ms, given.seed)))
+    lists = placed(history, Predictor(load_artifact(RECOMMEND, given.version)), cut_ms, given.seed)
+    print(json.dumps({"cut": given.cut} | measure(history, cut_ms, given.seed) | {"lists": lists}))
 
 
 def measure(history: History, cut_ms: int, seed: int) -> dict[str, object]:
@@ -64,6 +84,85 @@ def measure(history: History, cut_ms: int, seed: int) -> dict[str, object]:
         more[name] = ends(gain[drawn].sum(axis=1) / size[drawn].sum(axis=1))
     shares = {name: dict(zip(map(str, FIRST), each.mean(axis=0).round(4), strict=True)) for name, each in found.items()}
     return {"orders": len(who), "shoppers": len(size), "found": shares, "more_among_20_95": more}
+
+
+def placed(history: History, model: Predictor, cut_ms: int, seed: int) -> dict[str, object]:
+    """What lists with a place for what is new find and miss; intervals of 95%, whole households redrawn."""
+    week = 7 * DAY_MS
+    starts = range(cut_ms + WAIT_DAYS * DAY_MS, cut_ms + SPAN_DAYS * DAY_MS, week)
+    events = np.flatnonzero(history.type == TYPE_CODE[OrderPlaced])
+    lines, named = _Lines(history, events), np.array([item_code(name) for name in model.names], np.uint64)
+    end = int(np.searchsorted(history.time_ms, starts[-1]))
+    stood = replay(history.until(end), FEATURES, snapshots_ms=[start - 1 for start in starts], due_points=False)
+    found: list[tuple[int, ...]] = []
+    for start in starts:
+        some = events[(history.time_ms[events] >= start) & (history.time_ms[events] < start + week)]
+        who, first = np.unique(history.shopper[some], return_index=True)
+        rows = np.flatnonzero((stood.at_ms == start - 1) & (stood.x[:, -SLOTS - 3] >= 3) & np.isin(stood.shopper, who))
+        x, order = stood.x[rows], dict(zip(who.tolist(), some[first].tolist(), strict=True))
+        said = model.score(np.ascontiguousarray(x[:, : -SLOTS - 3]))
+        best = np.where(said["weight"] > 0, named[said["items"].astype(np.int64)], np.uint64(0))[:, :LISTED]
+        new = _new_of(history, lines, start, x, model.digest, named)
+        came_lately = lines.items[(lines.first >= start - NEW_DAYS * DAY_MS) & (lines.first < start)]
+        for row, shopper in enumerate(stood.shopper[rows].tolist()):
+            event = order[shopper]
+            came = np.unique(history.touch_item[history.touch_start[event] : history.touch_start[event + 1]])
+            fresh_ = np.isin(came, came_lately) & ~np.isin(came, named)
+            fresh_ &= ~np.isin(came, lines.items[lines.item[lines.of(shopper, start)]])
+            there = np.isin(came, best[row])
+            # The last item of the list makes room where there is a new one.
+            with_new = np.isin(came, np.append(best[row, : LISTED - 1], new[row])) if new[row] else there
+            counts = fresh_.any(), (fresh_ & with_new).any(), (~fresh_).sum(), (there & ~fresh_).sum()
+            each = (*counts, (with_new & ~fresh_).sum(), len(came), there.sum(), with_new.sum(), new[row] != 0)
+            found.append((shopper, *(int(n) for n in each)))
+    shopper, *columns = np.array(found, np.int64).T
+    has, hit, rest, without, with_, every, all_without, all_with, listed = (c.astype(np.float64) for c in columns)
+    _, of = np.unique(shopper, return_inverse=True)
+    drawn = how_often(int(of.max()) + 1, seed, ROUNDS)
+
+    def told(value: Floats, some: Bools) -> dict[str, object]:
+        """The mean over some lists, with its interval."""
+        sums, sizes = (np.bincount(of, weights=one) for one in (np.where(some, value, 0.0), some))
+        return {"mean": round(float(sums.sum() / sizes.sum()), 4), "95": ends((drawn @ sums) / (drawn @ sizes))}
+
+    whole_, others = every > 0, rest > 0
+    return {
+        "lists": len(shopper), "shoppers": int(of.max()) + 1, "with_a_new_item": round(float(listed.mean()), 3),
+        "orders_with_a_new_item": int(has.sum()), "of_them_found": told(hit, has > 0),
+        "recall_20_of_the_rest": told(without / np.maximum(rest, 1), others),
+        "less_by_the_place": told((without - with_) / np.maximum(rest, 1), others),
+        "recall_20_of_all": told(all_without / every, whole_),
+        "more_by_the_place": told((all_with - all_without) / every, whole_),
+    }  # fmt: skip
+
+
+class _At:
+    """New items as they are known at one time."""
+
+    def __init__(self, items: NewItems) -> None:
+        self._items = items
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def known(self, before: Ints) -> tuple[Ints, list[NewItems]]:
+        return np.zeros(len(before), np.int64), [self._items]
+
+
+def _new_of(history: History, lines: _Lines, now: int, x: npt.NDArray[np.float32], model: str, named: Hashes) -> Hashes:
+    """[n] the new item that each row's list has at a time; 0: none."""
+    names = {item_code(name): name for name in history.item_ids}
+    items = lines.new_items(np.flatnonzero((lines.first >= now - NEW_DAYS * DAY_MS) & (lines.first < now)), now, names)
+    spend, units = x[:, -SLOTS - 2 : -SLOTS].T.astype(np.float64)
+    moment = np.full(len(x), now)
+    bought = whole(x[:, : 2 * ITEMS_TOLD])
+
+    def may(one: NewItems, rows: Ints, places: Ints) -> Bools:
+        code = code_of(one.catalogue(frozenset()).hashes[places]).astype(np.int64)
+        return ~(bought[rows] == code[:, None]).any(axis=1)
+
+    found = fresh(_At(items), Asked(moment, moment, x[:, -SLOTS:], spend, units), model, named, frozenset(), may)
+    return np.array([0 if name is None else item_code(name) for name in found.names], np.uint64)
 
 
 def asked_orders(
@@ -95,8 +194,13 @@ class _Lines:
         self.items: Hashes
         self.items, first, self.item = np.unique(history.touch_item[touch], return_index=True, return_inverse=True)
         self.first = self.time[first]
-        _, self.category = np.unique(history.touch_category[touch], return_inverse=True)
+        self._codes, self.category = np.unique(history.touch_category[touch], return_inverse=True)
         self.of_item = self.category[first]
+        self._units, self._paid = history.touch_quantity[touch], history.touch_cents[touch]
+        full = self._paid + history.touch_discount_cents[touch]
+        self._price = (full // np.maximum(self._units, 1))[first]
+        self.told: Ints = np.zeros(0, np.int64)
+        """Of which ``new_items`` gave, places among those asked for."""
         self._by_shopper = np.argsort(history.shopper[owner], kind="stable")
         self._start = np.searchsorted(history.shopper[owner][self._by_shopper], np.arange(len(history.shoppers) + 1))
 
@@ -104,6 +208,24 @@ class _Lines:
         """The lines of a shopper before a time."""
         mine = self._by_shopper[self._start[shopper] : self._start[shopper + 1]]
         return mine[self.time[mine] < now]
+
+    def new_items(self, new: Ints, now: int, names: Mapping[int, str] | None = None) -> NewItems:
+        """New items as partitions of shoppers are told of them: those that sold enough of them, by powers of two."""
+        lately, month = (
+            slice(*np.searchsorted(self.time, (now - days * DAY_MS, now)).tolist()) for days in (NEW_DAYS, 30)
+        )
+        units = np.bincount(self.item[lately], weights=self._units[lately], minlength=len(self.items))[new]
+        power = 2.0 ** np.floor(np.log2(np.maximum(units, 1)))
+        of_category = np.bincount(self.category[month], weights=self._units[month], minlength=len(self._codes))
+        some = np.flatnonzero(units >= TOLD_FROM)
+        at = new[some]
+        called = tuple(str(item) if names is None else names[item] for item in self.items[at].tolist())
+        of, sold = self.of_item[at], power[some].astype(np.int64)
+        found = NewItems(
+            called, self._codes[of], self._price[at], self.first[at], sold, of_category[of].astype(np.int64)
+        )
+        self.told = some
+        return found
 
     def scores(self, new: Ints, past: Ints, since: int, now: int) -> dict[str, Floats]:
         """By method, [k] what new items get."""
@@ -114,7 +236,20 @@ class _Lines:
         own = np.bincount(self.category[past], minlength=many)
         likelier = ((own + PRIOR * usual) / (own.sum() + PRIOR) / np.maximum(usual, 1e-9))[of]
         found = {"units": units, "category": usual[of] / np.bincount(of, minlength=many)[of]}
+        found["as lists have it"] = self._as_listed(new, past, now)
         return found | {f"units, likelier^{power}": units * likelier**power for power in POWERS}
+
+    def _as_listed(self, new: Ints, past: Ints, now: int) -> Floats:
+        """[k] what new items are worth to whoever bought the lines ``past``; 0: it is not looked at."""
+        items = self.new_items(new, now)
+        told, worth = self.told, np.zeros(len(new))
+        places, speed = items.fastest(now // DAY_MS, "", np.zeros(0, np.uint64), frozenset())
+        weight = WEIGHTS[OrderPlaced] * 0.5 ** ((now - self.time[past]) / HALF_LIFE_MS)
+        slot = self._codes[self.category[past]] % SLOTS
+        taste = np.bincount(slot, weights=weight, minlength=SLOTS)[None]
+        usual = self._paid[past].sum() / max(int(self._units[past].sum()), 1)
+        worth[told[places]] = weighed(items, places, speed, taste, np.array([usual]))[0]
+        return worth
 
 
 if __name__ == "__main__":

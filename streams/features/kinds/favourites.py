@@ -27,9 +27,9 @@ for _cls, _weight in WEIGHTS.items():
 @dataclass(frozen=True, slots=True)
 class Favourite:
     """Of the category weights: the share of the largest or second largest, how evenly they are spread (entropy in
-    nats), or how many are alive (weight of at least one view). Cold start 0."""
+    nats), how many are alive (weight of at least one view), or all of them. Cold start 0."""
 
-    what: Literal["first_share", "second_share", "entropy", "alive"]
+    what: Literal["first_share", "second_share", "entropy", "alive", "weights"]
 
 
 def slot_of(category: Ints) -> Ints:
@@ -69,6 +69,8 @@ class FavouriteKind:
 
     def read(self, rows: Readable, now_ms: Ints, source: Favourite) -> Floats:
         weight = self.weights(rows, now_ms)
+        if source.what == "weights":
+            return weight
         if source.what == "alive":
             return (weight >= 1.0).sum(axis=1).astype(np.float64)
         share = rows.once("favourite/shares", lambda: _shares(weight))

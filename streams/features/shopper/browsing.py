@@ -27,6 +27,7 @@ FEATURES = (
     Feature("browsing.second_share", "Weight of the second favourite", "ratio", Favourite("second_share"), 0, 1),
     Feature("browsing.taste_entropy", "How widely the weights are spread", "nats", Favourite("entropy"), 0, 3.5),
     Feature("browsing.favourite_category", "The favourite category, as two halves of a hash", "code", FavouriteCategory(), 0, 65535, width=2),
+    Feature("browsing.category_weights", "Weight of the categories of each slot", "weight", Favourite("weights"), width=SLOTS),
     Feature("browsing.live_categories", "Categories with some weight", "slots", Favourite("alive"), 0, SLOTS),
     Feature("browsing.orders_per_view_30d", "Orders over views in 30 days", "ratio", Ratio("orders.count_30d", "browsing.views_30d", 5.0), 0, 5),
 )  # fmt: skip

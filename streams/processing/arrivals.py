@@ -1,0 +1,142 @@
+"""News of new items that one partition of shoppers heard: which there are, and what they sold since they came.
+
+What is known is asked for with an offset of the log, and all that was told of an item is kept with the offsets that
+told it, until it is new no more; so it is a function of the log however that is cut. A crash may leave it ahead of the
+progress record: then only what stands before that counts, and the rest comes again.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from streams.columns.arrays import Ints
+from streams.columns.shopper_events import item_code
+from streams.decisions.new_items import NEW_DAYS, NewItems
+from streams.features.kinds.decay import DAY_MS
+from streams.records.news import AnyItemNews, ItemArrived
+from streams.state.keys import OPEN
+
+#: How keys of new items in the feature table begin: their hash follows.
+NEW = OPEN + b"new/"
+#: Of those that came on one day so many are known, the first that were told of: a catalogue that is loaded anew is no
+#: news.
+MOST = 500
+
+
+@dataclass(slots=True)
+class _Arrived:
+    item_id: str
+    category: int
+    price: int
+    came_ms: int
+    told: list[tuple[int, int, int]] = field(default_factory=list)
+    """(offset, units sold since, units that its category sold) each time that it was told of."""
+
+
+class HeardArrivals:
+    """What one partition heard of new items. ``most``: of those that came on one day."""
+
+    def __init__(self, most: int = MOST) -> None:
+        self._most = most
+        self._items: dict[int, _Arrived] = {}
+        """By hash, the one told of first comes first."""
+        self._of_day: Counter[int] = Counter()
+        self._fresh: set[int] = set()
+        """Of whom was told since the last flush."""
+        self._told: Ints | None = None
+        """[4, t] offset, place among the items, units and the category's units of all that was told, by offset; None:
+        to be made."""
+        self._known: dict[int, NewItems] = {}
+        """By how much of it was told."""
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def hear(self, news: Iterable[tuple[int, AnyItemNews]], offsets: Sequence[int]) -> None:
+        """Hear news of a slice that was not heard before, with its places there. ``offsets``: of the slice."""
+        for position, said in news:
+            if isinstance(said, ItemArrived):
+                self._hear(said, int(offsets[position]))
+
+    def _hear(self, said: ItemArrived, offset: int) -> None:
+        code, day = item_code(said.item_id), said.came_ms // DAY_MS
+        held = self._items.get(code)
+        if held is None:
+            if self._of_day[day] >= self._most:
+                return
+            self._of_day[day] += 1
+            held = _Arrived(said.item_id, said.category, said.unit_price_cents, said.came_ms)
+            self._items[code] = held
+        held.told.append((offset, said.units, said.category_units))
+        self._fresh.add(code)
+        self._changed()
+
+    def _changed(self) -> None:
+        self._told, self._known = None, {}
+
+    def known(self, before: Ints) -> tuple[Ints, list[NewItems]]:
+        """[m] which of the list is known from what stands before offsets [m] of the log."""
+        if self._told is None:
+            rows = [(o, k, *rest) for k, held in enumerate(self._items.values()) for o, *rest in held.told]
+            self._told = np.array(sorted(rows), np.int64).reshape(-1, 4).T
+        versions, which = np.unique(np.searchsorted(self._told[0], before), return_inverse=True)
+        return which, [self._as_of(version) for version in versions.tolist()]
+
+    def _as_of(self, version: int) -> NewItems:
+        assert self._told is not None
+        if version not in self._known:
+            _, at, units, of_category = self._told[:, :version]
+            # Items stand in the order in which they were first told of, so those told of are the first ones.
+            many = int(at.max(initial=-1)) + 1
+            sold, of_all = np.zeros(many, np.int64), np.zeros(many, np.int64)
+            np.maximum.at(sold, at, units)
+            np.maximum.at(of_all, at, of_category)
+            items = list(self._items.values())[:many]
+            category, price, came = (
+                np.array([getattr(held, name) for held in items], np.int64) for name in ("category", "price", "came_ms")
+            )
+            self._known[version] = NewItems(tuple(held.item_id for held in items), category, price, came, sold, of_all)
+        return self._known[version]
+
+    def drain_changes(self, next_offset: int, watermark_ms: int) -> dict[bytes, bytes | None]:
+        """What was told since this was last called, as records of the feature table; forgets what is new no more."""
+        changes: dict[bytes, bytes | None] = {}
+        old = [c for c, held in self._items.items() if watermark_ms // DAY_MS > held.came_ms // DAY_MS + NEW_DAYS]
+        for code in old:
+            self._of_day[self._items.pop(code).came_ms // DAY_MS] -= 1
+            changes[_key(code)] = None
+        self._of_day = +self._of_day
+        if old:
+            self._changed()
+        for code in sorted(self._fresh - set(old)):
+            held = self._items[code]
+            told = held.item_id, held.category, held.price, held.came_ms, held.told
+            changes[_key(code)] = next_offset.to_bytes(8, "big") + msgspec.msgpack.encode(told)
+        self._fresh.clear()
+        return changes
+
+    def restore(self, records: Iterable[tuple[bytes, bytes]], meta: Mapping[str, Any]) -> None:
+        """Take it back, as it stood at the progress record ``meta``."""
+        end, found = meta.get("next_offset", 0), list[tuple[int, int, _Arrived]]()
+        for key, value in records:
+            if key.startswith(NEW):
+                held = _Arrived(*msgspec.msgpack.decode(value[8:], type=tuple[str, int, int, int, list[_Told]]))
+                held.told = [told for told in held.told if told[0] < end]
+                if held.told:
+                    found.append((held.told[0][0], int.from_bytes(key[len(NEW) :], "big"), held))
+        self._items = {code: held for _, code, held in sorted(found, key=lambda one: one[0])}
+        self._of_day = Counter(held.came_ms // DAY_MS for held in self._items.values())
+        self._changed()
+
+
+_Told = tuple[int, int, int]
+
+
+def _key(code: int) -> bytes:
+    return NEW + code.to_bytes(8, "big")
