@@ -106,7 +106,8 @@ def test_it_is_what_sells_fastest_of_what_a_shopper_likes_at_a_price_they_pay(
         if name is not None:
             assert worth[int(name[4:])] == pytest.approx(max(worth.values()), rel=1e-9)
         assert found.codes[row] == (0 if name is None else item_code(name) & 0xFFFF_FFFF)
-        alone = Asked(*(part[row : row + 1] for part in (asked.now_ms, before, taste, spend, units)))
+        one = slice(row, row + 1)
+        alone = Asked(asked.now_ms[one], before[one], taste[one], spend[one], units[one])
         assert fresh(known, alone, "model", hashes, blocked, may).names == [name]
 
 

@@ -225,7 +225,7 @@ def test_a_list_is_said_when_it_changes() -> None:
     # Weights alone are no other list.
     assert not list(decider.decide(state, group([1, 2, 3], {}, weight=0.03)))
     # Another item that is new is one, and none any more.
-    several = ({"new-1": 0}, {"new-1": 4}, {"new-1": 4, "new-2": 8}, {})
+    several: tuple[dict[str, int], ...] = ({"new-1": 0}, {"new-1": 4}, {"new-1": 4, "new-2": 8}, {})
     others = [Recommendations(recommender(new=new), SURE, "rules") for new in several]
     assert [len(list(other.decide(state, one))) for other in others] == [1, 0, 1, 1]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from typing import Any
 
 import numpy as np
 from hypothesis import given, settings
@@ -22,13 +23,19 @@ def news(rng: random.Random, n: int) -> dict[int, AnyItemNews]:
     units, found = dict.fromkeys(NEW, 0), dict[int, AnyItemNews]()
     for offset in sorted(rng.sample(range(3 * n), n)):
         name = rng.choice(NEW)
-        said = {"group": "", "item_id": name, "event_time": NOON, "source_partition": 0, "source_offset": offset}
+        said: dict[str, Any] = {
+            "group": "",
+            "item_id": name,
+            "event_time": NOON,
+            "source_partition": 0,
+            "source_offset": offset,
+        }
         if rng.random() < 0.2:
-            found[offset] = ItemAvailable(**said)  # type: ignore[arg-type]
+            found[offset] = ItemAvailable(**said)
             continue
         found[offset] = ItemArrived(
             **said, came_ms=came[name], units=units[name], category=len(name), unit_price_cents=5, category_units=offset
-        )  # type: ignore[arg-type]
+        )
         units[name] = max(4, units[name] * 2)
     return found
 
@@ -78,9 +85,9 @@ def test_what_is_known_at_an_offset_is_what_was_told_before_it(seed: int, most: 
 
 def test_what_is_new_no_more_is_forgotten_and_makes_room_for_nothing_else_of_its_day() -> None:
     heard, tier = HeardArrivals(), DictTier()
-    base = {"group": "", "event_time": NOON, "source_partition": 0, "source_offset": 0}
+    base: dict[str, Any] = {"group": "", "event_time": NOON, "source_partition": 0, "source_offset": 0}
     for k, name in enumerate(("old", "young")):
-        heard.hear([(0, ItemArrived(item_id=name, came_ms=NOON + k * DAY, **base))], [k])  # type: ignore[arg-type]
+        heard.hear([(0, ItemArrived(item_id=name, came_ms=NOON + k * DAY, **base))], [k])
     tier.write(heard.drain_changes(2, NOON + 28 * DAY))
     assert (len(heard), len(tier.held)) == (2, 2)
     tier.write(heard.drain_changes(3, NOON + 29 * DAY))

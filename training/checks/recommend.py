@@ -7,7 +7,8 @@ before it; Taobao: the item of everybody's last event. All other orders teach, o
 before) from what all did before them, so that nothing later teaches. The rows are those that serving reads, so of a
 shopper 64 items and 32 events. A JSON object per data set; some twenty minutes on one core, a third of it LightGCN and
 two towers. ``new``: what each source of candidates finds of what was never had before
-(``training/checks/recommend_sources.py``). What is not measured, and why, is said.
+(``training/checks/recommend_sources.py``). What is not measured, and why, is said. ``--looks``: as if a row kept items
+looked at by weight, as it keeps those bought.
 """
 
 from __future__ import annotations
@@ -26,8 +27,9 @@ import numpy as np
 import numpy.typing as npt
 
 from models.tasks.recommend.task import RECOMMEND
-from streams.columns.arrays import TYPE_CODE, Bools, Hashes, Ints
+from streams.columns.arrays import TYPE_CODE, Bools, Hashes, Ints, of_types
 from streams.features.days import DAY_MS
+from streams.features.kinds import bought
 from streams.features.kinds.bought import whole
 from streams.records.events import CartItemAdded, ItemViewed, ItemWishlisted, OrderPlaced
 from streams.settings import Settings
@@ -38,7 +40,7 @@ from training.history import History
 from training.networks.recommender import parts_of
 from training.ranking import LISTED, measured
 from training.ranking import measure as measure_lists
-from training.recommending import Catalogue, Examples, as_session, examples, lists, touches_of
+from training.recommending import TOUCHING, Catalogue, Examples, as_session, examples, lists, touches_of
 from training.replay import EVENT, replay
 from training.source import of_name
 from training.tasks.recommend import EXPLORED, baskets_ago
@@ -61,8 +63,11 @@ def main() -> None:
     asked.add_argument("--only", action="append", choices=list(SETS), help="one data set; several are possible")
     asked.add_argument("--validate", action="store_true", help="tell the last basket, or day, but one")
     asked.add_argument("--day", action="store_true", help="tell all items of the last day, by what was before it")
+    asked.add_argument("--looks", action="store_true", help="as if a row kept what is looked at as what is bought")
     asked.add_argument("--seed", type=int, default=1)
     given = asked.parse_args()
+    if given.looks:
+        bought.TAKEN = of_types(*TOUCHING)
     for name in given.only or SETS:
         print(
             json.dumps({"data": name} | measure(name, given.data, 1 + given.validate, given.day, given.seed)),

@@ -17,7 +17,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 import numpy.typing as npt
 
-from streams.columns.arrays import TYPE_CODE, Bools, Floats, Hashes, Ints, counted, stable_order
+from streams.columns.arrays import Bools, Floats, Hashes, Ints, counted, of_types, stable_order
 from streams.columns.layout import Column, Readable, Rows
 from streams.features.feature import Derived, Read
 from streams.features.kinds.decay import DAY_MS
@@ -33,7 +33,8 @@ HEAD_START = np.array([0, *(round(60 * 86_400 * math.log(n)) for n in range(1, M
 _CODE_BITS = 32
 _CODE, _SECOND = np.uint64(0xFFFF_FFFF), np.uint64(_CODE_BITS)
 _HALF_BITS, _HALF = 16, 0xFFFF
-_ORDER = TYPE_CODE[OrderPlaced]
+#: Of which records items are kept: to be indexed by codes of types.
+TAKEN = of_types(OrderPlaced)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,7 @@ class BoughtKind:
         self.columns: tuple[Column, ...] = (self._keys, self._times)
 
     def fold(self, state: Rows, run: Run) -> None:
-        chosen = np.flatnonzero((run.type == _ORDER)[run.touch.event])
+        chosen = np.flatnonzero(TAKEN[run.type][run.touch.event])
         code = code_of(run.touch.item[chosen])
         chosen, code = chosen[code != 0], code[code != 0]
         if not len(chosen):
