@@ -10,7 +10,8 @@ and categories by slots. Told: how often one of the order's is first, among thre
 Then the lists of a version that was trained up to the cut (``--version``), at the start of each of those weeks, against
 each household's first order of the week: how many of those with a new item are found by the tenth place, and what its
 room costs of the other items. All was chosen by ``--cut 2017-07-01``, with a version that ``offerstream train recommend
---history complete_journey --cut 2017-07-01 --out DIR`` makes. A JSON object; two minutes.
+--history complete_journey --cut 2017-07-01 --out DIR`` makes. ``news``: what is told of new items in all of these data.
+A JSON object; two minutes.
 """
 
 from __future__ import annotations
@@ -61,7 +62,8 @@ def main() -> None:
     history, _ = of_name("complete_journey", None, Settings()).load(Path("build/training"), lambda _n: None)
     cut_ms = int(np.datetime64(given.cut, "ms").astype(np.int64))
     lists = placed(history, Predictor(load_artifact(RECOMMEND, given.version)), cut_ms, given.seed)
-    print(json.dumps({"cut": given.cut} | measure(history, cut_ms, given.seed) | {"lists": lists}))
+    told = {"lists": lists, "news": _Lines(history, np.flatnonzero(history.type == TYPE_CODE[OrderPlaced])).news()}
+    print(json.dumps({"cut": given.cut} | measure(history, cut_ms, given.seed) | told))
 
 
 def measure(history: History, cut_ms: int, seed: int) -> dict[str, object]:
@@ -208,6 +210,18 @@ class _Lines:
         """The lines of a shopper before a time."""
         mine = self._by_shopper[self._start[shopper] : self._start[shopper + 1]]
         return mine[self.time[mine] < now]
+
+    def news(self) -> dict[str, int]:
+        """Items that came later than 28 days after the first, those of which is told, in how many records, and in how
+        many were it told from the first unit on."""
+        days = NEW_DAYS * DAY_MS
+        soon = self.time < self.first[self.item] + days
+        units = np.bincount(self.item[soon], weights=self._units[soon], minlength=len(self.items))
+        units = units[self.first > self.first.min() + days]
+        told = units[units >= TOLD_FROM]
+        from_one = np.floor(np.log2(units[units > 0])).sum() + (units > 0).sum()
+        records = np.floor(np.log2(told / TOLD_FROM)).sum() + len(told)
+        return {"came": len(units), "told": len(told), "records": int(records), "records_from_one": int(from_one)}
 
     def new_items(self, new: Ints, now: int, names: Mapping[int, str] | None = None) -> NewItems:
         """New items as partitions of shoppers are told of them: those that sold enough of them, by powers of two."""
