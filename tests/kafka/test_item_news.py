@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -89,7 +90,8 @@ def recommended_new(cluster: Cluster, at: int) -> None:
     for k, item in enumerate(card["names"][:3]):
         cluster.send(log_of(*(viewed(who, at + HOUR * k, f"n{k}", item_id=item) for who in sessions)))
     cluster.wait_caught_up()
-    lists = [one for one in said(cluster, RECOMMENDATIONS.name) if one["event_time_ms"] >= at]
+    every: list[dict[str, Any]] = said(cluster, RECOMMENDATIONS.name)
+    lists = [one for one in every if one["event_time_ms"] >= at]
     assert {one["shopper_id"] for one in lists} == {*sessions}
     for one in lists:
         assert [item["item_id"] for item in one["items"] if item["because"] == "new"] == ["kettle"]

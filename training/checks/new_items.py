@@ -260,7 +260,7 @@ class _Lines:
         places, speed = items.fastest(now // DAY_MS, "", np.zeros(0, np.uint64), frozenset())
         weight = WEIGHTS[OrderPlaced] * 0.5 ** ((now - self.time[past]) / HALF_LIFE_MS)
         slot = self._codes[self.category[past]] % SLOTS
-        taste = np.bincount(slot, weights=weight, minlength=SLOTS)[None]
+        taste = np.bincount(slot, weights=weight, minlength=SLOTS)[None].astype(np.float64)
         usual = self._paid[past].sum() / max(int(self._units[past].sum()), 1)
         worth[told[places]] = weighed(items, places, speed, taste, np.array([usual]))[0]
         return worth

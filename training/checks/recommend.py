@@ -8,7 +8,8 @@ before) from what all did before them, so that nothing later teaches. The rows a
 shopper 64 items and 32 events. A JSON object per data set; some twenty minutes on one core, a third of it LightGCN and
 two towers. ``new``: what each source of candidates finds of what was never had before
 (``training/checks/recommend_sources.py``). What is not measured, and why, is said. ``--looks``: as if a row kept items
-looked at by weight, as it keeps those bought.
+looked at by weight, as it keeps those bought, beside these (``all``: with these, so that none of them is told by its
+event); of what others do only own items by count and co-visits.
 """
 
 from __future__ import annotations
@@ -41,10 +42,11 @@ from training.networks.recommender import parts_of
 from training.ranking import LISTED, measured
 from training.ranking import measure as measure_lists
 from training.recommending import TOUCHING, Catalogue, Examples, as_session, examples, lists, touches_of
-from training.replay import EVENT, replay
+from training.replay import EVENT, Rows, replay
 from training.source import of_name
 from training.tasks.recommend import EXPLORED, baskets_ago
 
+Floats32 = npt.NDArray[np.float32]
 #: Data set → the events that count, and what a basket older counts for baselines.
 SETS: dict[str, tuple[tuple[type, ...], float]] = {
     "online_retail": ((OrderPlaced,), 0.95),
@@ -63,14 +65,14 @@ def main() -> None:
     asked.add_argument("--only", action="append", choices=list(SETS), help="one data set; several are possible")
     asked.add_argument("--validate", action="store_true", help="tell the last basket, or day, but one")
     asked.add_argument("--day", action="store_true", help="tell all items of the last day, by what was before it")
-    asked.add_argument("--looks", action="store_true", help="as if a row kept what is looked at as what is bought")
+    asked.add_argument("--looks", choices=("beside", "all"), help="as if a row kept what is looked at")
     asked.add_argument("--seed", type=int, default=1)
     given = asked.parse_args()
-    if given.looks:
-        bought.TAKEN = of_types(*TOUCHING)
     for name in given.only or SETS:
         print(
-            json.dumps({"data": name} | measure(name, given.data, 1 + given.validate, given.day, given.seed)),
+            json.dumps(
+                {"data": name} | measure(name, given.data, 1 + given.validate, given.day, given.seed, given.looks)
+            ),
             flush=True,
         )
 
@@ -90,7 +92,7 @@ class Split:
     """Events of the history that teach."""
 
 
-def measure(name: str, data: Path | None, back: int, day: bool, seed: int) -> dict[str, Any]:
+def measure(name: str, data: Path | None, back: int, day: bool, seed: int, looks: str | None = None) -> dict[str, Any]:
     """What a data set's lists come to; the ``back``-th last basket, or day, is to be told."""
     types, fades = SETS[name]
     began = time.monotonic()
@@ -107,7 +109,7 @@ def measure(name: str, data: Path | None, back: int, day: bool, seed: int) -> di
     tell("replaying")
     rows = replay(history, RECOMMEND.features, cadence_ms=1)
     rows = rows.select(rows.why == EVENT)
-    found = examples(history, rows, rows.x)
+    found = examples(history, rows, rows.x if looks is None else remembering(history, rows, looks))
     counted = np.isin(history.type, [TYPE_CODE[cls] for cls in types])
     split = (last_day if day else last_basket)(history, found, counted, back)
     tested, truth, events = split.tested, split.truth, split.events
@@ -128,6 +130,9 @@ def measure(name: str, data: Path | None, back: int, day: bool, seed: int) -> di
         named[method] = np.where(best >= 0, every[np.maximum(best, 0)], np.uint64(0))
     baskets = np.bincount(history.shopper[events], minlength=len(history.shoppers))[who]
     matrix = held.tocsr()
+    own: list[Hashes] = [every[matrix.indices[matrix.indptr[i] : matrix.indptr[i + 1]]] for i in who.tolist()]
+    if looks is not None:
+        return {"told": split.told, "looks": looks, "chosen": chosen} | measured(named, truth, own, seed)
     known = Known(history, found, catalogue, taught, tested, events, matrix[:, np.searchsorted(every, catalogue.item)])
     tell("LightGCN, ALS, two towers")
     with tempfile.TemporaryDirectory() as kept:
@@ -137,7 +142,6 @@ def measure(name: str, data: Path | None, back: int, day: bool, seed: int) -> di
     if "als" not in made:
         lacking["ALS"] = "needs `implicit`, of the extra `train`"
     other = np.concatenate([network(found.x[tested[i : i + 512]])["other"] for i in range(0, len(tested), 512)])
-    own: list[Hashes] = [every[matrix.indices[matrix.indptr[i] : matrix.indptr[i + 1]]] for i in who.tolist()]
     for method, why in lacking.items():
         print(f"{name}: {method}: not measured, {why}", file=sys.stderr, flush=True)
     return {
@@ -150,6 +154,38 @@ def measure(name: str, data: Path | None, back: int, day: bool, seed: int) -> di
         "third_view": third_view(network, found, tested, catalogue, seed),
         "not_measured": lacking,
     } | measured(named, truth, own, seed)  # fmt: skip
+
+
+def remembering(history: History, rows: Rows, looks: str) -> Floats32:
+    """[n, 404] rows as if what is looked at were kept as what is bought is: ``all`` of it in the places of these, or
+    ``beside``, in the places that are free of these, what is not among the last events."""
+    kept, bought.TAKEN = bought.TAKEN, of_types(*TOUCHING)
+    try:
+        more = replay(history, RECOMMEND.features, cadence_ms=1)
+    finally:
+        bought.TAKEN = kept
+    more = more.select(more.why == EVENT)
+    if looks == "all":
+        return more.x
+    x, width = rows.x.copy(), bought.ITEMS_TOLD
+    for start in range(0, len(x), 1024):
+        one, other = (parts_of(each[start : start + 1024]) for each in (x, more.x))
+        code, seen, looked = whole(one["bought_code"]), whole(one["seen_code"]), whole(other["bought_code"])
+        hidden = np.zeros(looked.shape, np.bool_)
+        for held in (code, seen):
+            for column in held.T:
+                hidden |= looked == column[:, None]
+        hidden |= looked == 0
+        order = np.argsort(hidden, axis=1, kind="stable")
+        rank = np.clip(np.arange(width) - (code != 0).sum(axis=1)[:, None], 0, None)
+        take, free = np.take_along_axis(order, rank, axis=1), code == 0
+        free &= ~np.take_along_axis(hidden, take, axis=1)
+        both = np.where(free, np.take_along_axis(looked, take, axis=1), code)
+        part = [bought.halves(both)]
+        for name in ("bought_days", "bought_times"):
+            part.append(np.where(free, np.take_along_axis(other[name], take, axis=1), one[name]))
+        x[start : start + 1024, : 4 * width] = np.concatenate(part, axis=1)
+    return x
 
 
 def last_basket(history: History, found: Examples, counted: Bools, back: int) -> Split:
