@@ -44,6 +44,14 @@ class Fresh:
     codes: Ints
     """[m] their 32-bit hashes; 0: there is none."""
 
+    def among(self, at: Ints, m: int) -> Fresh:
+        """The same of m shoppers, of whom these are the ones at some places."""
+        found = Fresh([None] * m, np.zeros(m, np.int64))
+        found.codes[at] = self.codes
+        for place, name in zip(at.tolist(), self.names, strict=True):
+            found.names[place] = name
+        return found
+
 
 @dataclass(frozen=True, slots=True)
 class Listed:

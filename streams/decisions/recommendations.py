@@ -167,19 +167,21 @@ class Recommender:
         return Listed(task, mine, held, place, listed, usable & ~fits, because, weight, beside, cart, new)
 
     def _fresh(self, group: Group, mine: Ints, model: Any, held: Catalogue, place: Ints, listed: Bools) -> Fresh | None:
-        """The new item of each list; of ``place`` [m, n], what its model lists, ``listed`` is shown."""
+        """The new item of each list; of ``place`` [m, n], what its model lists, ``listed`` is shown. Where that is
+        nothing, no list is made of what is new alone."""
         if not self._policy.fresh_at or self._arrivals is None or not len(self._arrivals):
             return None
         # The last item of a full list makes room.
         room = listed & (np.cumsum(listed, axis=1) < self._policy.most)
 
-        def may(items: NewItems, some: Ints, which: Ints) -> Bools:
-            return self._may(group, mine[some], items, which, held.hashes[place[some]], room[some])
+        to = np.flatnonzero(listed.any(axis=1))
 
-        asked = Asked(
-            group.now_ms[mine], self._before(group, mine), group.feature(TASTE)[mine], *self._spent(group, mine)
-        )
-        return fresh(self._arrivals, asked, model.digest, held.hashes, self._never, may)
+        def may(items: NewItems, some: Ints, which: Ints) -> Bools:
+            return self._may(group, mine[to[some]], items, which, held.hashes[place[to[some]]], room[to[some]])
+
+        at = mine[to]
+        asked = Asked(group.now_ms[at], self._before(group, at), group.feature(TASTE)[at], *self._spent(group, at))
+        return fresh(self._arrivals, asked, model.digest, held.hashes, self._never, may).among(to, len(mine))
 
     def _may(self, group: Group, mine: Ints, news: NewItems, place: Ints, items: Hashes, room: Bools) -> Bools:
         """[k] whether a new item each may be shown to some of a group, beside those of ``items`` [k, n] that are in

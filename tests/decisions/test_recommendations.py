@@ -171,8 +171,14 @@ def test_a_list_never_holds_what_it_must_not(
     items = [] if said is None else list(said.items)
     assert len({one.item_id for one in items}) == len(items) <= policy.most
     assert not (never | out) & {one.item_id for one in items}
-    # One place is for what the model does not name, and nothing else is.
-    may = {name: units for name, units in new.items() if name not in {*never, *out, *bought, *NAMES}}
+    # One place is for what the model does not name, and nothing else is; of that alone no list is made.
+    kept = [
+        NAMES[k]
+        for k in listed
+        if NAMES[k] not in never | out
+        and not (NAMES[k] in bought and bought[NAMES[k]][0] < 3 and not _ripe(bought[NAMES[k]], policy))
+    ]
+    may = {name: units for name, units in new.items() if kept and name not in {*never, *out, *bought, *NAMES}}
     at = [k for k, one in enumerate(items) if one.because == "new"]
     behind = max(new_place, place + 1)
     if has_new := bool(may) and new_place > 0 and behind <= policy.most:
@@ -192,12 +198,6 @@ def test_a_list_never_holds_what_it_must_not(
         assert (one.because == "due_again") == (one.item_id in bought and ripe)
         assert days >= policy.just_bought_days or ripe
     # Nothing else is left out, and only what is drawn is moved.
-    kept = [
-        NAMES[k]
-        for k in listed
-        if NAMES[k] not in never | out
-        and not (NAMES[k] in bought and bought[NAMES[k]][0] < 3 and not _ripe(bought[NAMES[k]], policy))
-    ]
     assert best.items(0, 20) == kept[: policy.most]
     assert (best.count.tolist(), best.task(0)) == ([min(len(kept), policy.most)], "recommend" if kept else None)
     passed = [] if said is None else [one.item_id for one in said.passed_over]

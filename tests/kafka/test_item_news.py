@@ -93,6 +93,7 @@ def recommended_new(cluster: Cluster, at: int) -> None:
     every: list[dict[str, Any]] = said(cluster, RECOMMENDATIONS.name)
     lists = [one for one in every if one["event_time_ms"] >= at]
     assert {one["shopper_id"] for one in lists} == {*sessions}
+    assert {len(one["items"]) for one in lists} == {20}
     for one in lists:
         assert [item["item_id"] for item in one["items"] if item["because"] == "new"] == ["kettle"]
         assert one["items"][9]["item_id"] == "kettle"
