@@ -10,7 +10,7 @@ import numpy as np
 
 from streams.columns.arrays import Bools, EventBatch, Ints
 from streams.processing.decode import Decoded
-from streams.processing.due import DuePoints
+from streams.processing.due import DueRows
 from streams.processing.entity import Emitted
 from streams.processing.fates import Fates, Judged
 from streams.processing.scoring import TaskScores
@@ -73,10 +73,11 @@ class Applied:
             else:
                 self.outcomes.append(outcome)
 
-    def count_due(self, due: Sequence[DuePoints], timer_kind: str) -> None:
+    def count_due(self, due: DueRows, timer_kind: str) -> None:
         """Count what became due, by what made it so."""
-        self.rounds += len(due)
-        for points in due:
+        self.rounds += len(due.points)
+        self.passed_over += due.passed_over
+        for points in due.points:
             if points.kinds is None:
                 self.due_kinds[timer_kind if points.timer else "event"] += len(points)
             else:

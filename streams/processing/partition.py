@@ -305,7 +305,7 @@ class PartitionProcessor:
             due = self._folding.fold(nothing, none, none, watermark, self.rules, self._read)
             if due.points and self._collector is None:
                 self._score_and_decide(due.points, due.read(), nothing, slice_.cut(0, 1), watermark, passed)
-            passed.count_due(due.points, self._timer_kind)
+            passed.count_due(due, self._timer_kind)
             result.add(passed)
             ends = ends[1:]
 
@@ -340,8 +340,7 @@ class PartitionProcessor:
             result.emitted, result.outcomes = told.emitted + moved, result.outcomes + told.outcomes
             late = np.flatnonzero(fates.late).tolist()
             result.late = [late_event(slice_, batch, self.arena.key(int(rows[i])), i, judged) for i in late]
-        result.count_due(due.points, self._timer_kind)
-        result.passed_over += due.passed_over
+        result.count_due(due, self._timer_kind)
         self.fates.update(result.count(decoded, fates, applied))
 
     def _apply_parts(self, slice_: Slice, cuts: set[int], result: Applied) -> Applied:
