@@ -221,6 +221,12 @@ class Metrics:
             "measure",
         )
         self.search_items = gauge("search_items", "items", "Listed items in this worker's index.")
+        self.search_items_waiting = gauge(
+            "search_items_waiting",
+            "items",
+            "Listed items that the encoder of OFFERSTREAM_SEARCH_ENCODER is still to encode; until then likeness does "
+            "not count for them.",
+        )
         self.searches = counter(
             "searches",
             "searches",

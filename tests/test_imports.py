@@ -138,7 +138,7 @@ LAYERS = {
         ("files", "parts", "told", "topic"),
         ("labels", "source"),
         ("items", "networks", "split"),
-        ("baselines", "effects", "elasticities", "job", "recommending"),
+        ("baselines", "effects", "elasticities", "guessed", "job", "recommending"),
         ("choosing", "cross_effects", "needs", "price_simulation", "profit", "shop_rows", "shops", "together"),
         ("item_rows",),
         ("tasks",),

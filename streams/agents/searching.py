@@ -57,6 +57,8 @@ class Searching:
         self._book, self._writer, self.metrics, self._shoppers = book, writer, metrics, shoppers
         self._publish_from_ms = publish_from_ms
         self._searcher, self._likeness = Searcher(Index()), likeness
+        if likeness is not None:
+            metrics.search_items_waiting.set_function(likeness.waiting)
 
     def follow(self, most: int = AT_ONCE) -> int:
         """Take up to so many changed items into the index; returns how many there were."""

@@ -155,8 +155,13 @@ def test_likeness_counts_over_http_and_the_log_says_the_same_without(slow: tuple
             book.apply(said)
     watch: Any = SimpleNamespace(newest=book)
     writers: Any = logs
-    with_it = Searching(watch, writers[0], Metrics(), 0, {}, likeness)
+    metrics = Metrics()
+    with_it = Searching(watch, writers[0], metrics, 0, {}, likeness)
     with_it.handle(slice_of([searched("e", NOON)]))  # the encoder is still waiting
+    while not encoder.asked:  # until it holds the first item
+        time.sleep(0.001)
+    waiting = metrics.registry.get_sample_value
+    assert waiting("offerstream_search_items_waiting") == 2
     assert len(logs[0].rankings()) == 1
     for item in titles:
         book.apply(sought(ItemListed(event_id="e", item_id=item, event_time=NOON, title=titles[item]))[0])
@@ -166,6 +171,7 @@ def test_likeness_counts_over_http_and_the_log_says_the_same_without(slow: tuple
     assert b'"encoder"' not in logs[0].sent[0][2]
     encoder.let.set()
     settled(likeness, list(titles))
+    assert waiting("offerstream_search_items_waiting") == 0
     found = asyncio.run(with_it.asked("green tea", 3, None))
     assert found.encoder == "slow 1"
     assert found.items[0].item_id == "c"

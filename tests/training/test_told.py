@@ -20,9 +20,10 @@ from streams.settings import Settings
 from tests.shoppers import DAY, NOON, viewed
 from training.datasets import DATASETS
 from training.errors import Misuse
+from training.guessed import guessed
 from training.job import CutTold, Job
 from training.labels.listings import listings, reviews
-from training.networks.bag import places_of, rarity
+from training.networks.bag import Bag, Rounded, pairs, places_of, rarity
 from training.networks.inputs import rows_of
 from training.report import page
 from training.source import of_files, of_name
@@ -115,7 +116,8 @@ def test_labels_are_what_the_catalogue_and_the_stars_say() -> None:
 
 
 def test_a_shops_own_categories_are_learned_from_its_catalogue(tmp_path: Path) -> None:
-    records = shop(400)
+    nobody_said = [msgspec.structs.replace(each, category_path=None) for each in shop(400)[:100]]
+    records = [*nobody_said, *shop(400)[100:]]
     given = told(records, tmp_path)
     job = Job(
         task("category"), (), 3, tmp_path, own=True, champion=Predictor(load_artifact(task("category"))), told=(given,)
@@ -132,6 +134,41 @@ def test_a_shops_own_categories_are_learned_from_its_catalogue(tmp_path: Path) -
     assert model.names[int(said["category"][0, 0])] == "Cups"
     assert said["chance"].sum() == pytest.approx(1, abs=1e-3)
     assert sorted(said["category"][0].tolist()) == [0, 1, 2]
+
+
+def test_titles_without_a_category_teach_where_few_have_one() -> None:
+    """Of each category one kind of word is known; that the other kind goes with it, titles without a category say."""
+    rng = np.random.default_rng(5)
+
+    def titles(n: int, category: int, *kinds: int) -> np.ndarray[Any, np.dtype[np.float32]]:
+        return np.concatenate([1 + 100 * (2 * category + kind) + rng.integers(0, 40, (n, 6)) for kind in kinds], 1)
+
+    known = np.concatenate([titles(8, category, 0) for category in range(3)]).astype(np.float32)
+    label = np.repeat(np.arange(3), 8)
+    both, other = (np.concatenate([titles(60, k, *kinds) for k in range(3)]) for kinds in ((0, 1), (1, 1)))
+    known = np.pad(known, ((0, 0), (0, 6)))
+    truth = np.repeat(np.arange(3), 60)
+    unknown = np.concatenate([both, other]).astype(np.float32)
+    found = guessed(known, label, unknown, 1)
+    assert (found[:180] == truth).mean() > 0.98
+    assert (found[180:] == truth).mean() > 0.9  # no word of which stands in what is known
+    assert not len(guessed(known, np.zeros(24, np.int64), unknown, 1))  # nothing to choose from
+    assert not len(guessed(np.repeat(known, 100, axis=0), np.repeat(label, 100), unknown, 1))  # enough are known
+
+
+def test_two_numbers_in_a_byte_say_nearly_what_one_each_says() -> None:
+    rng = np.random.default_rng(6)
+    x = rng.integers(0, 200, (300, 20)).astype(np.float32)
+    bag = Bag(rarity(x, 256, 2.0), 3, 0.0)
+    bag(x[:2])
+    bag.table.assign(rng.normal(size=(257, 3)) ** 3)
+    plain, packed, exact = Rounded(bag)(x), Rounded(bag, packed=True)(x), bag(x)
+    apart = [float(np.abs(np.asarray(each) - np.asarray(exact)).mean()) for each in (plain, packed)]
+    spread = float(np.asarray(exact).std())
+    assert apart[0] < 0.04 * spread
+    assert apart[1] < 0.2 * spread
+    codes = np.array([[1, 15, 7], [0, 8, 3]], np.int16)
+    assert pairs(codes).tolist() == [[1 + 16 * 7, 15], [16 * 3, 8]]
 
 
 def test_own_reviews_teach_what_is_good(tmp_path: Path) -> None:

@@ -85,20 +85,24 @@ def _root(squares: Any) -> Any:
 
 class Rounded(keras.layers.Layer):  # type: ignore[misc]
     """What a ``Bag`` gives, of numbers that are rounded to whole ones: -127 to 127 per answer and, where texts are
-    divided by their length, 0 to 127 of the squares that it is made of. The network that is proven and exported holds
-    these."""
+    divided by their length, 0 to 127 of the squares that it is made of. ``packed``: two numbers in a byte, each the
+    square of one of -7 to 7 with its sign (0 to 15 of the squares), which is finer near 0. The network that is proven
+    and exported holds these."""
 
-    def __init__(self, bag: Bag, **more: Any) -> None:
+    def __init__(self, bag: Bag, packed: bool = False, **more: Any) -> None:
         super().__init__(**more)
-        self.size, self._by_count = bag.size, bag.by_count
+        self.size, self._by_count, self._packed, self._answers = bag.size, bag.by_count, packed, bag.answers
         table = np.asarray(bag.table) * bag.weight[:, None]
-        self._unit = np.maximum(np.abs(table).max(axis=0), 1e-6).astype(np.float32) / 127
         squares = bag.weight**2
-        self._square_unit = np.float32(squares.max() / 127)
-        held = [np.round(table / self._unit)]
-        if not bag.by_count:
-            held.append(np.round(squares / self._square_unit)[:, None])
-        self._held, self._bias = np.concatenate(held, axis=1).astype(np.int8), np.asarray(bag.bias)
+        most, most_squared = (49, 225) if packed else (127, 127)
+        self._unit = np.maximum(np.abs(table).max(axis=0), 1e-6).astype(np.float32) / most
+        self._square_unit = np.float32(squares.max() / most_squared)
+        held, lengths = table / self._unit, (squares / self._square_unit)[:, None]
+        if packed:
+            held, lengths = np.sign(held) * np.sqrt(np.abs(held)) + 8, np.sqrt(lengths)
+        parts = [held] if bag.by_count else [held, lengths]
+        whole = np.round(np.concatenate(parts, axis=1)).astype(np.int16)
+        self._held, self._bias = pairs(whole) if packed else whole.astype(np.int8), np.asarray(bag.bias)
 
     def build(self, shape: Any) -> None:
         self.built = True
@@ -107,12 +111,27 @@ class Rounded(keras.layers.Layer):  # type: ignore[misc]
         place = places(x, self.size)
         # Whole numbers: they add up to the same in whatever order.
         rows = ops.cast(ops.take(ops.convert_to_tensor(self._held), place, axis=0), "float32")
+        if self._packed:
+            high = ops.floor(rows / 16.0)
+            both = ops.concatenate([rows - 16.0 * high, high], axis=2)
+            centred = both[:, :, : self._answers] - 8.0
+            lengths = both[:, :, self._answers : self._answers + 1]
+            rows = ops.concatenate([centred * ops.abs(centred), lengths * lengths], axis=2)
         added = ops.sum(rows, axis=1)
+        many = added[:, : self._answers]
         if self._by_count:
-            squares, many = ops.sum(ops.cast(place > 0, "float32"), axis=1, keepdims=True), added
+            squares = ops.sum(ops.cast(place > 0, "float32"), axis=1, keepdims=True)
         else:
-            squares, many = added[:, -1:] * self._square_unit, added[:, :-1]
+            squares = added[:, self._answers : self._answers + 1] * self._square_unit
         return many * self._unit / _root(squares) + self._bias
+
+
+def pairs(whole: npt.NDArray[np.int16]) -> npt.NDArray[np.uint8]:
+    """[n, ceil(k / 2)] of whole numbers of 0 to 15 [n, k]: of each byte the lower half is of the first half of them."""
+    half = -(-whole.shape[1] // 2)
+    high = np.zeros((len(whole), half), np.int16)
+    high[:, : whole.shape[1] - half] = whole[:, half:]
+    return (whole[:, :half] + 16 * high).astype(np.uint8)
 
 
 def texts_of(x: Rows, weight: Rows, by_count: bool = False) -> Any:
@@ -133,15 +152,20 @@ def machine(x: Rows, label: npt.NDArray[np.int64], weight: Rows, answers: int) -
     """([size + 1, answers], [answers]) the weights and biases of a linear support vector machine, one answer against
     the rest, of texts [n, width] and the places of their answers: where a ``Bag`` may begin. Zeros of answers that no
     text has."""
-    from sklearn.svm import LinearSVC
-
-    found = LinearSVC(max_iter=300, random_state=0).fit(texts_of(x, weight), label)
+    found = machine_of(texts_of(x, weight), label)
     coefficients, bias = found.coef_, found.intercept_
     if len(found.classes_) == 2:
         coefficients, bias = np.concatenate([-coefficients, coefficients]), np.concatenate([-bias, bias])
     table, biases = np.zeros((len(weight), answers), np.float32), np.full(answers, -1.0, np.float32)
     table[:, found.classes_], biases[found.classes_] = coefficients.T, bias
     return table, biases
+
+
+def machine_of(texts: Any, label: npt.NDArray[np.int64], counts: npt.NDArray[np.float64] | None = None) -> Any:
+    """A linear support vector machine of texts, one answer against the rest; ``counts`` [n]: what each counts."""
+    from sklearn.svm import LinearSVC
+
+    return LinearSVC(max_iter=300, random_state=0).fit(texts, label, counts)
 
 
 def regression(x: Rows, y: npt.NDArray[np.float64], weight: Rows) -> tuple[Rows, Rows]:
