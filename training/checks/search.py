@@ -21,6 +21,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -58,10 +59,13 @@ class Graded:
         self.grades = {query: found for query, found in grades.items() if max(found.values()) > 0}
         self.queries = tuple(self.grades)
 
-    def index(self, read: Callable[[str, int], list[str]] = stems) -> Index:
-        """All products."""
+    def index(self, read: Callable[[str, int], list[str]] = stems, named: bool = False) -> Index:
+        """All products. ``named``: by the names of their attributes as well."""
         index = Index(read)
         for item, said in sorted(self.products.items()):
+            if named:
+                both = {k: f"{k.removeprefix('attr_t_').replace('_', ' ')} {v}" for k, v in said.attributes.items()}
+                said = msgspec.structs.replace(said, attributes=both)
             index.put(item, said)
         return index
 
@@ -248,6 +252,12 @@ def main() -> None:
     best = gridded(graded, index, fold)
     say("BM25F, weights chosen in folds", best)
     say("BM25F as it ships", measured(graded, whole), best)
+    ships = measured(graded, whole)
+    say(
+        "the same, names of attributes as well (less what ships)",
+        measured(graded, scored(graded, graded.index(named=True))),
+        ships,
+    )
     say("the same, words with their plural", measured(graded, scored(graded, plain, unstemmed)), best)
     plain.weigh(fields(1.0, 1.0, 0.9), SATURATION)
     say("the same, all fields alike", measured(graded, scored(graded, plain, unstemmed)), best)
