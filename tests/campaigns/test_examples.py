@@ -77,7 +77,7 @@ def story(name: str) -> tuple[list[Any], dict[str, str], int, float]:
 
 def columns_at(events: list[Any], shoppers: list[str], now: Ints) -> Callable[[str], Any]:
     """Features by the stream's own fold, answers by the model that ships."""
-    granted = [consented(s, NOW - 1000 * DAY, "k") for s in shoppers]
+    granted = [consented(s, NOW - 100 * DAY, "k") for s in shoppers]
     every = sorted([*granted, *events], key=lambda event: event.event_time)
     processor = PartitionProcessor(SHOPPER, 0, Rules())
     processor.apply(slice_of(log_of(*every)))
