@@ -37,10 +37,12 @@ class Durability:
         self.unflushed = False
         """Whether changes were taken for a flush that did not come to its end: they are whole in the log only."""
         self.failure: BaseException | None = None
+        self._times_forgotten = 0
 
     def forget(self) -> None:
         """Partitions were revoked: what another worker does meanwhile is read back from the tables."""
         self.unflushed = False
+        self._times_forgotten += 1
         for held in self.logs.values():
             held.forget()
 
@@ -82,11 +84,11 @@ class Durability:
 
     async def _write(self, partitions: Mapping[str, set[int]], tps: set[TP]) -> int | None:
         """Make what changed in some partitions durable: how many rows, None when this worker is not their owner."""
-        self.unflushed = True
+        self.unflushed, times_forgotten = True, self._times_forgotten
         changes = []
         for topic, some in partitions.items():
             for partition in some:
-                if self.failure is not None or partition not in self.logs[topic].processors:
+                if self.failure is not None or self._times_forgotten != times_forgotten:
                     return None  # Since others had their turn: half of a slice, or given up.
                 changes.append(self.logs[topic].change(partition))
                 await asyncio.sleep(0)  # Slices go on: rows of one partition are taken together, not those of all.
@@ -103,7 +105,8 @@ class Durability:
         except (GaveUp, KafkaAway) as error:
             log.warning("Stopped without a last flush; the next worker applies those records again. %s", error)
             done = False
-        self.unflushed = not done
+        if self._times_forgotten == times_forgotten:  # else what was taken is not in the state any more
+            self.unflushed = not done
         return sum(key[:1] == ROW for change in changes for key in change.changed) if done else None
 
     async def _settle(self) -> None:

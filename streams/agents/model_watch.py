@@ -18,7 +18,7 @@ from streams.agents.comparisons import Comparisons
 from streams.metrics import Metrics
 from streams.monitoring import kinds
 from streams.monitoring.canary import CanaryPolicy, CanaryWatch, Compared, Versioned
-from streams.monitoring.drift import ROWS_PER_SLICE, Columns, Drift, FromTraining
+from streams.monitoring.drift import ROWS_AT_ONCE, Columns, Drift, FromTraining
 from streams.monitoring.judged import Judged
 from streams.monitoring.known import Known
 from streams.monitoring.late_labels import code_of
@@ -79,7 +79,7 @@ class ModelWatch:
         self._unseen.setdefault(of, []).append(drift_columns(scores))
         self._unseen_rows[of] += len(scores.judged)
         # Numbers of a few rows cost what those of many do.
-        if self._unseen_rows[of] >= ROWS_PER_SLICE:
+        if self._unseen_rows[of] >= ROWS_AT_ONCE:
             self._measure_drift(*of)
         self._tell_unreadable(scores)
         for compared in scores.compared:

@@ -16,9 +16,9 @@ import numpy.typing as npt
 
 #: A share of nothing counts as this, so that the index stays finite.
 LEAST_SHARE = 1e-4
-#: Rows looked at per slice: enough to see drift, little enough to cost nothing. Evenly from all of them: silences come
-#: first, then shoppers with few due points, so the first rows are not like the rest.
-ROWS_PER_SLICE = 256
+#: Rows looked at together, of one slice or of many small ones: enough to see drift, little enough to cost nothing.
+#: Evenly from all of them: of a slice silences come first, so the first rows are not like the rest.
+ROWS_AT_ONCE = 256
 #: Older counts weigh half after so many rows.
 HALF_LIFE_ROWS = 20_000
 #: Whole weeks, because days of a week differ: the last ones, and those before that they are held against.
@@ -194,9 +194,9 @@ class _Day:
 
 
 def some(values: Columns) -> dict[str, npt.NDArray[Any]]:
-    """Some of the rows of a slice."""
+    """Some of the rows that are looked at together."""
     n = min((len(column) for column in values.values()), default=0)
-    rows = np.linspace(0, max(0, n - 1), min(n, ROWS_PER_SLICE)).astype(np.int64)
+    rows = np.linspace(0, max(0, n - 1), min(n, ROWS_AT_ONCE)).astype(np.int64)
     return {name: column[rows] for name, column in values.items()}
 
 

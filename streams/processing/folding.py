@@ -85,7 +85,7 @@ class Folding:
             shoppers = row[first]
             began = np.maximum(flat[state.cells(LAST_EVENT, shoppers)], heard[first]) if timer.stays else None
             np.maximum.at(flat, state.cells(LAST_EVENT, row), heard)
-            np.maximum.at(flat, state.cells(BUCKET, row), time_ms // cadence_ms)
+            np.maximum.at(flat, state.cells(BUCKET, row), time_ms - time_ms % cadence_ms)
             if steps.in_bucket is not None:
                 last_of = np.append(first[1:], len(row)) - 1
                 state.flat["u4"][state.cells(IN_BUCKET, shoppers)] = steps.in_bucket[a:b][last_of]
@@ -294,6 +294,8 @@ class Folding:
         """Take the features of another row, the one of ``other``, into a row."""
         state = self.arena.rows
         self.catalogue.merge(state, row, other)
+        if self._entity.most_due and other.data[BUCKET.name][0] > state.data[BUCKET.name][row]:
+            state.data[IN_BUCKET.name][row] = 0
         for column in (BUCKET, LAST_EVENT):
             state.data[column.name][row] = max(state.data[column.name][row], other.data[column.name][0])
 

@@ -17,7 +17,8 @@ from streams.columns.layout import Column, Rows
 from streams.processing.alarms import Alarms
 from streams.processing.entity import Timer
 
-BUCKET = Column("due/bucket", "i8")
+BUCKET = Column("due/bucket_ms", "i8")
+"""When the newest bucket of a row began, whatever cadence held then."""
 #: How often a row was due in its bucket, or would have been; of entities that bound it.
 IN_BUCKET = Column("due/in_bucket", "u4")
 _MOST = 2**32 - 1
@@ -69,9 +70,9 @@ def plan(
     next_position = np.full(len(row), len(watermark), np.int64)
     next_position[:-1] = np.where(starts[1:], len(watermark), position[1:])
 
-    bucket = time // cadence_ms
+    bucket = time - time % cadence_ms
     # A running maximum within each shopper: the next one's numbers lie above all of the one before. Counted from the
-    # slice's first bucket, 2^42 of them are more than a century even of milliseconds.
+    # slice's first bucket, 2^42 milliseconds are more than a century.
     first_bucket = int(np.min(bucket)) if len(bucket) else 0
     lift = (group << 42) - first_bucket
     running = np.maximum.accumulate(lift + bucket) if len(row) else bucket

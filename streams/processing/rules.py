@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -51,8 +53,13 @@ class ForgetPolicy:
     buyers_days: float = 0.0
 
 
-#: What logs were under before there was a policy; the digest of their rules does not name it.
 NOBODY_FORGOTTEN = ForgetPolicy(0.0, 0.0)
+#: Where in a description what came later stands, and what logs were under before; the digest of their rules does not
+#: name it.
+_LATER: dict[tuple[str, ...], Any] = {
+    ("forget",): msgspec.to_builtins(NOBODY_FORGOTTEN),
+    ("recommendation", "new_place"): 0,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +100,10 @@ class Rules:
     def described(self) -> dict[str, Any]:
         """The rules as plain values, as they go over the wire."""
         found: dict[str, Any] = msgspec.to_builtins(self)
-        if self.forget == NOBODY_FORGOTTEN:
-            del found["forget"]
+        for (*parts, name), before in _LATER.items():
+            part = _part(found, parts)
+            if part[name] == before:
+                del part[name]
         return found
 
     @property
@@ -114,4 +123,15 @@ class Rules:
         >>> Rules.of(Rules(cadence_ms=5).described()).cadence_ms
         5
         """
-        return msgspec.convert({"forget": msgspec.to_builtins(NOBODY_FORGOTTEN), **described}, Rules)
+        found = copy.deepcopy(described)
+        for (*parts, name), before in _LATER.items():
+            _part(found, parts).setdefault(name, before)
+        return msgspec.convert(found, Rules)
+
+
+def _part(described: dict[str, Any], parts: Sequence[str]) -> dict[str, Any]:
+    """A part of a description; of one that is none, nothing that is kept."""
+    for name in parts:
+        found = described.setdefault(name, {})
+        described = found if isinstance(found, dict) else {}
+    return described

@@ -14,8 +14,10 @@ from hypothesis import strategies as st
 from streams.entities.shopper import SHOPPER
 from streams.processing.partition import PartitionProcessor
 from streams.processing.rules import Rules
+from streams.records.events import encode_event
+from streams.records.serving import RulesChosen
 from streams.state.arena import row_bytes
-from tests.shoppers import DAY, HOUR, NOON, log_of, ordered, random_history, slice_of, viewed
+from tests.shoppers import DAY, HOUR, NOON, Log, identified, log_of, ordered, random_history, slice_of, viewed
 from tests.worlds import DictTier, World, cut, cut_off, run_plain, shipped
 
 
@@ -139,6 +141,31 @@ def test_a_program_of_one_shopper_is_due_so_often_in_a_cadence_and_all_it_does_i
         processor.arena.rows.pick(row), np.array([NOON + 2 * HOUR + 800]), ("orders.count",)
     )
     assert read.tolist() == [[1600.0]]
+
+
+def test_a_longer_cadence_does_not_hold_against_anybody_what_a_shorter_one_counted() -> None:
+    processor = PartitionProcessor(replace(SHOPPER, most_due=3), 0, Rules(cadence_ms=HOUR))
+    one_an_hour = [ordered("ann", NOON + n * HOUR, f"o{n}") for n in range(6)]
+    assert processor.apply(slice_of(log_of(*one_an_hour))).passed_over == 0
+    daily = Rules(cadence_ms=DAY)
+    said = RulesChosen(digest=daily.digest, rules=daily.described())
+    processor.apply(slice_of([(None, encode_event(said))], 6))
+    assert processor.rules.cadence_ms == DAY
+    one_a_day = [ordered("ann", NOON + n * DAY, f"d{n}") for n in range(1, 9)]
+    assert processor.apply(slice_of(log_of(*one_a_day), 7)).passed_over == 0
+
+
+def test_what_a_program_was_counted_does_not_hold_against_who_comes_later() -> None:
+    processor = PartitionProcessor(replace(SHOPPER, most_due=3), 0, Rules(), partitions=1, group="shop")
+    before = [ordered("ann", NOON - 2 * DAY + n, f"o{n}") for n in range(9)]
+    assert processor.apply(slice_of(log_of(*before))).passed_over == 6
+    as_somebody = log_of(viewed("cookie", NOON, "v"), identified("cookie", "ann", NOON + 1, "i"))
+    told: Log = [
+        (None, one.value) for one in processor.apply(slice_of(as_somebody, 9)).emitted if one.entity == "shopper"
+    ]
+    assert processor.apply(slice_of(told, 11)).fates["merged"] == 1
+    later = processor.apply(slice_of(log_of(ordered("ann", NOON + 2, "p")), 11 + len(told)))
+    assert (later.due_kinds["event"], later.passed_over) == (1, 0)
 
 
 @pytest.mark.parametrize("seed", [1053, 1])

@@ -5,12 +5,14 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streams.columns.layout import Rows
+from streams.decisions.recommendations import RecommendationPolicy
 from streams.entities.shopper import SHOPPER
 from streams.features.shopper import CATALOGUE
 from streams.processing.forgetting import STEP_MS
@@ -170,10 +172,14 @@ def test_the_log_says_from_where_on_who_is_forgotten(before: Rules, after: Forge
 
 
 def test_rules_of_logs_before_there_was_a_policy_are_still_theirs() -> None:
-    before = Rules(forget=NOBODY_FORGOTTEN)
+    before = Rules(forget=NOBODY_FORGOTTEN, recommendation=RecommendationPolicy(new_place=0))
+    assert before.digest == "5ab59da98f6d"  # as the defaults were called then
     assert "forget" not in before.described()
+    assert "new_place" not in before.described()["recommendation"]
     assert Rules.of(before.described()) == before
     assert Rules.of(Rules().described()) == Rules() != before
+    with pytest.raises(msgspec.ValidationError):
+        Rules.of({"recommendation": 5})
 
 
 def test_bots_with_random_ids_do_not_fill_memory_and_table() -> None:
