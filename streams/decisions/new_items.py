@@ -41,13 +41,7 @@ class NewItems(Kept):
     ) -> None:
         super().__init__()
         self.names, self.category, self.price, self.units = names, category, price, units
-        self.slot, self.day = slot_of(category), came_ms // DAY_MS
-        known, first = np.unique(category, return_index=True)
-        most = np.zeros(len(known))
-        np.maximum.at(most, np.searchsorted(known, category), category_units)
-        sold = np.bincount(self.slot[first], weights=most + 1.0, minlength=SLOTS)
-        self.usual: Floats = sold / max(sold.sum(), 1.0)
-        """[SLOTS] the share of each slot in what the categories with new items sell."""
+        self.slot, self.day, self._category_units = slot_of(category), came_ms // DAY_MS, category_units
 
     def __len__(self) -> int:
         return len(self.names)
@@ -56,6 +50,24 @@ class NewItems(Kept):
         """They as what a model names; ``never``: what is blocked."""
         return self.once(never, lambda: Catalogue(self.names, never))
 
+    def new_on(self, day: int) -> Bools:
+        """[n] which are new on a day (since 1970); the others may be known or forgotten, and count for nothing."""
+        age = day - self.day
+        found: Bools = (age >= 0) & (age <= NEW_DAYS)
+        return found
+
+    def usual(self, day: int) -> Floats:
+        """[SLOTS] the share of each slot in what the categories sell that have items that are new on a day."""
+        return self.once(day, lambda: self._usual(self.new_on(day)))
+
+    def _usual(self, new: Bools) -> Floats:
+        known, first, which = np.unique(self.category[new], return_index=True, return_inverse=True)
+        most = np.zeros(len(known))
+        np.maximum.at(most, which, self._category_units[new])
+        sold = np.bincount(self.slot[new][first], weights=most + 1.0, minlength=SLOTS)
+        found: Floats = sold / max(sold.sum(), 1.0)
+        return found
+
     def fastest(self, day: int, model: str, named: Hashes, never: frozenset[str]) -> tuple[Ints, Floats]:
         """[c] places of those that are new on a ``day`` (since 1970) to a ``model`` (its digest), which has the items
         ``named``, and that may be shown at all; and the units they sell a day: of each slot of categories the first
@@ -63,9 +75,8 @@ class NewItems(Kept):
         return self.once((day, model, never), lambda: self._fastest(day, named, self.catalogue(never)))
 
     def _fastest(self, day: int, named: Hashes, own: Catalogue) -> tuple[Ints, Floats]:
-        age = day - self.day
-        some = np.flatnonzero((age >= 0) & (age <= NEW_DAYS) & ~own.blocked & ~np.isin(own.hashes, named))
-        speed = (self.units[some] + 1.0) / (age[some] + WAIT_DAYS)
+        some = np.flatnonzero(self.new_on(day) & ~own.blocked & ~np.isin(own.hashes, named))
+        speed = (self.units[some] + 1.0) / (day - self.day[some] + WAIT_DAYS)
         order = np.argsort(-speed, kind="stable")
         order = order[counted(self.slot[some[order]]) < OF_SLOT]
         return some[order], speed[order]
@@ -136,7 +147,7 @@ def fresh(
         places, speed = items.fastest(day, model, named, never)
         if not len(places):
             continue
-        worth = weighed(items, places, speed, asked.taste[rows].astype(np.float64), usual[rows])
+        worth = weighed(items, day, places, speed, asked.taste[rows].astype(np.float64), usual[rows])
         best = first_that_may(worth, partial(_of_places, may, items, rows, places))
         own = items.catalogue(never)
         for row, at in zip(rows.tolist(), best.tolist(), strict=True):
@@ -151,12 +162,12 @@ def _of_places(
     return may(items, rows[some], places[at])
 
 
-def weighed(items: NewItems, places: Ints, speed: Floats, taste: Floats, usual: Floats) -> Floats:
-    """[m, c] of c ``places`` of new items what each is worth for each shopper: the units it sells a day (``speed``),
-    times the fourth root of how much ``likelier`` its slot is (``taste`` [m, SLOTS]), times the root of the
-    ``closeness`` of its price to what a unit costs them (``usual`` [m]). Roots are the same bits wherever in a slice a
-    number stands; powers are not."""
-    liked = np.sqrt(likelier(taste, items.usual)[:, items.slot[places]])
+def weighed(items: NewItems, day: int, places: Ints, speed: Floats, taste: Floats, usual: Floats) -> Floats:
+    """[m, c] of c ``places`` of new items what each is worth for each shopper on a ``day``: the units it sells a day
+    (``speed``), times the fourth root of how much ``likelier`` its slot is (``taste`` [m, SLOTS]), times the root of
+    the ``closeness`` of its price to what a unit costs them (``usual`` [m]). Roots are the same bits wherever in a
+    slice a number stands; powers are not."""
+    liked = np.sqrt(likelier(taste, items.usual(day))[:, items.slot[places]])
     return np.sqrt(liked * closeness(items.price[places], usual)) * speed
 
 

@@ -7,9 +7,11 @@ progress record: then only what stands before that counts, and the rest comes ag
 
 from __future__ import annotations
 
+from array import array
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain, islice
 from typing import Any
 
 import msgspec
@@ -27,6 +29,9 @@ NEW = OPEN + b"new/"
 #: Of those that came on one day so many are known, the first that were told of: a catalogue that is loaded anew is no
 #: news.
 MOST = 500
+#: They are known so many days. It is a day more than they are new: when an item came is told from its age as a number
+#: of 32 bits, so of one that is told of again after it was forgotten that may be another day.
+KEPT_DAYS = NEW_DAYS + 1
 
 
 @dataclass(slots=True)
@@ -37,6 +42,8 @@ class _Arrived:
     came_ms: int
     told: list[tuple[int, int, int]] = field(default_factory=list)
     """(offset, units sold since, units that its category sold) each time that it was told of."""
+    place: int = 0
+    """Among all that are known."""
 
 
 class HeardArrivals:
@@ -49,11 +56,15 @@ class HeardArrivals:
         self._of_day: Counter[int] = Counter()
         self._fresh: set[int] = set()
         """Of whom was told since the last flush."""
+        self._facts, self._rows = array("q"), array("q")
+        """Of each item its category, price and when it came; offset, place among the items, units and the category's
+        units of all that was told, by offset."""
         self._told: Ints | None = None
-        """[4, t] offset, place among the items, units and the category's units of all that was told, by offset; None:
-        to be made."""
+        """[4, t] the same; None: to be made."""
         self._known: dict[int, NewItems] = {}
         """By how much of it was told."""
+        self._flushed_ms = 0
+        """Where the watermark stood at the flush before the next one."""
 
     def __len__(self) -> int:
         return len(self._items)
@@ -71,20 +82,31 @@ class HeardArrivals:
             if self._of_day[day] >= self._most:
                 return
             self._of_day[day] += 1
-            held = _Arrived(said.item_id, said.category, said.unit_price_cents, said.came_ms)
-            self._items[code] = held
-        held.told.append((offset, said.units, said.category_units))
+            held = self._items[code] = _Arrived(said.item_id, said.category, said.unit_price_cents, said.came_ms)
+            self._place(held)
+        told = (offset, said.units, said.category_units)
+        held.told.append(told)
         self._fresh.add(code)
-        self._changed()
-
-    def _changed(self) -> None:
+        # Offsets only rise.
+        self._rows.extend((offset, held.place, *told[1:]))
         self._told, self._known = None, {}
+
+    def _place(self, held: _Arrived) -> None:
+        """Behind all others."""
+        held.place = len(self._facts) // 3
+        self._facts.extend((held.category, held.price, held.came_ms))
+
+    def _place_all(self) -> None:
+        self._facts, self._told, self._known = array("q"), None, {}
+        for held in self._items.values():
+            self._place(held)
+        rows = sorted((o, held.place, *rest) for held in self._items.values() for o, *rest in held.told)
+        self._rows = array("q", chain.from_iterable(rows))
 
     def known(self, before: Ints) -> tuple[Ints, list[NewItems]]:
         """[m] which of the list is known from what stands before offsets [m] of the log."""
         if self._told is None:
-            rows = [(o, k, *rest) for k, held in enumerate(self._items.values()) for o, *rest in held.told]
-            self._told = np.array(sorted(rows), np.int64).reshape(-1, 4).T
+            self._told = np.array(self._rows, np.int64).reshape(-1, 4).T
         versions, which = np.unique(np.searchsorted(self._told[0], before), return_inverse=True)
         return which, [self._as_of(version) for version in versions.tolist()]
 
@@ -97,23 +119,23 @@ class HeardArrivals:
             sold, of_all = np.zeros(many, np.int64), np.zeros(many, np.int64)
             np.maximum.at(sold, at, units)
             np.maximum.at(of_all, at, of_category)
-            items = list(self._items.values())[:many]
-            category, price, came = (
-                np.array([getattr(held, name) for held in items], np.int64) for name in ("category", "price", "came_ms")
-            )
-            self._known[version] = NewItems(tuple(held.item_id for held in items), category, price, came, sold, of_all)
+            names = tuple(held.item_id for held in islice(self._items.values(), many))
+            category, price, came = np.array(self._facts[: 3 * many], np.int64).reshape(-1, 3).T
+            self._known[version] = NewItems(names, category, price, came, sold, of_all)
         return self._known[version]
 
     def drain_changes(self, next_offset: int, watermark_ms: int) -> dict[bytes, bytes | None]:
-        """What was told since this was last called, as records of the feature table; forgets what is new no more."""
+        """What was told since this was last called, as records of the feature table; forgets what was new no more when
+        it was last called. The flush before has come to its end: what is done again after a crash begins behind it."""
         changes: dict[bytes, bytes | None] = {}
-        old = [c for c, held in self._items.items() if watermark_ms // DAY_MS > held.came_ms // DAY_MS + NEW_DAYS]
+        since, self._flushed_ms = self._flushed_ms // DAY_MS - KEPT_DAYS, watermark_ms
+        old = [code for code, held in self._items.items() if held.came_ms // DAY_MS < since]
         for code in old:
             self._of_day[self._items.pop(code).came_ms // DAY_MS] -= 1
             changes[_key(code)] = None
         self._of_day = +self._of_day
         if old:
-            self._changed()
+            self._place_all()
         for code in sorted(self._fresh - set(old)):
             held = self._items[code]
             told = held.item_id, held.category, held.price, held.came_ms, held.told
@@ -132,7 +154,7 @@ class HeardArrivals:
                     found.append((held.told[0][0], int.from_bytes(key[len(NEW) :], "big"), held))
         self._items = {code: held for _, code, held in sorted(found, key=lambda one: one[0])}
         self._of_day = Counter(held.came_ms // DAY_MS for held in self._items.values())
-        self._changed()
+        self._place_all()
 
 
 _Told = tuple[int, int, int]

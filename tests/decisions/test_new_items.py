@@ -47,11 +47,11 @@ def new_items(items: Sequence[Item]) -> NewItems:
 
 
 def plain(items: Sequence[Item], may: set[int], taste: Sequence[float], usual: float) -> dict[int, float]:
-    """What each item that may be shown is worth."""
-    sold = Counter[int]()
-    for category in {one[0] for one in items}:
-        sold[category % SLOTS] += max(one[4] for one in items if one[0] == category) + 1
-    speed = {k: (one[3] + 1) / (one[2] + 14) for k, one in enumerate(items) if k in may and 0 <= one[2] <= 28}
+    """What each item that may be shown is worth; what is new no more, or not yet, counts for nothing."""
+    sold, new = Counter[int](), {k: one for k, one in enumerate(items) if 0 <= one[2] <= 28}
+    for category in {one[0] for one in new.values()}:
+        sold[category % SLOTS] += max(one[4] for one in new.values() if one[0] == category) + 1
+    speed = {k: (one[3] + 1) / (one[2] + 14) for k, one in new.items() if k in may}
     taken, worth = Counter[int](), dict[int, float]()
     for k in sorted(speed, key=lambda k: (-speed[k], k)):
         slot, price = items[k][0] % SLOTS, items[k][1]
@@ -119,4 +119,4 @@ def test_what_was_just_listed_has_a_chance_until_it_sells_less_than_others() -> 
         asked = Asked(np.array([NOON]), np.array([9]), none, np.zeros(1), np.zeros(1))
         found = fresh(items, asked, "m", np.zeros(0, np.uint64), frozenset(), lambda _, rows, __: rows >= 0)
         assert found.names == [first]
-    assert math.isclose(new_items([(1, 0, 0, 0, 9)]).usual.sum(), 1.0)
+    assert math.isclose(new_items([(1, 0, 0, 0, 9)]).usual(NOON // DAY).sum(), 1.0)

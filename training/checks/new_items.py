@@ -257,12 +257,13 @@ class _Lines:
         """[k] what new items are worth to whoever bought the lines ``past``; 0: it is not looked at."""
         items = self.new_items(new, now)
         told, worth = self.told, np.zeros(len(new))
-        places, speed = items.fastest(now // DAY_MS, "", np.zeros(0, np.uint64), frozenset())
+        day = now // DAY_MS
+        places, speed = items.fastest(day, "", np.zeros(0, np.uint64), frozenset())
         weight = WEIGHTS[OrderPlaced] * 0.5 ** ((now - self.time[past]) / HALF_LIFE_MS)
         slot = self._codes[self.category[past]] % SLOTS
         taste = np.bincount(slot, weights=weight, minlength=SLOTS)[None].astype(np.float64)
         usual = self._paid[past].sum() / max(int(self._units[past].sum()), 1)
-        worth[told[places]] = weighed(items, places, speed, taste, np.array([usual]))[0]
+        worth[told[places]] = weighed(items, day, places, speed, taste, np.array([usual]))[0]
         return worth
 
 
