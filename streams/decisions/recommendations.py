@@ -131,17 +131,23 @@ class Recommender:
 
     def lists(self, group: Group) -> Iterator[Listed]:
         """What each model lists for those of a group for whom it answers, by task. Changes nothing."""
+        for listed, model in self._ranked(group):
+            cart = self._cart(group, listed.task, listed.at, listed.catalogue)
+            yield replace(listed, cart=cart, fresh=self._fresh(group, listed, model))
+
+    def _ranked(self, group: Group) -> Iterator[tuple[Listed, str]]:
+        """The same without what goes with carts and what is new, and the digest of each model."""
         for task, scores in sorted(group.seen.scores.items()):
             if scores.answers.keys() >= NEEDED:
                 again = np.isfinite(group.answer(task, "again"))
                 for which, model in enumerate(scores.models):
                     mine = np.flatnonzero((group.seen.which(task)[group.span] == which) & again)
                     if len(mine) and model.names:
-                        yield self._of(group, task, mine, model)
+                        yield self._of(group, task, mine, model), model.digest
 
     def best(self, group: Group) -> Best:
         """Of each of a group the first list that has anything, which offers name items of."""
-        listed = list(self.lists(group))
+        listed = [each for each, _ in self._ranked(group)]
         found = Best.none(len(group))
         found.listed.extend(listed)
         for j, each in enumerate(listed):
@@ -162,30 +168,29 @@ class Recommender:
         if self._policy.asks_facts and self._facts is not None:
             usable = self._limited(self._facts, group, mine, held.hashes[place], usable, because)
         fits = np.cumsum(usable, axis=1) <= self._policy.most
-        cart, listed = self._cart(group, task, mine, held), usable & fits
-        new = self._fresh(group, mine, model, held, place, listed)
-        return Listed(task, mine, held, place, listed, usable & ~fits, because, weight, beside, cart, new)
+        return Listed(task, mine, held, place, usable & fits, usable & ~fits, because, weight, beside)
 
-    def _fresh(self, group: Group, mine: Ints, model: Any, held: Catalogue, place: Ints, listed: Bools) -> Fresh | None:
-        """The new item of each list; of ``place`` [m, n], what its model lists, ``listed`` is shown. Where that is
-        nothing, no list is made of what is new alone."""
+    def _fresh(self, group: Group, listed: Listed, model: str) -> Fresh | None:
+        """The new item of each list of a ``model`` (its digest). Where it shows nothing, no list is made of what is new
+        alone."""
         if not self._policy.fresh_at or self._arrivals is None or not len(self._arrivals):
             return None
-        # The last item of a full list makes room.
-        room = listed & (np.cumsum(listed, axis=1) < self._policy.most)
-
-        to = np.flatnonzero(listed.any(axis=1))
+        # The last item of a full list makes room; where one is drawn, any that may be shown may stand beside it.
+        usable, hashes = listed.usable, listed.catalogue.hashes
+        room = usable & (np.cumsum(usable, axis=1) < self._policy.most)
+        beside = usable | listed.spare if self._policy.exploration_share > 0 else room
+        to = np.flatnonzero(usable.any(axis=1))
+        at, place, beside = listed.at[to], listed.place[to], beside[to]
 
         def may(items: NewItems, some: Ints, which: Ints) -> Bools:
-            return self._may(group, mine[to[some]], items, which, held.hashes[place[to[some]]], room[to[some]])
+            return self._may(group, at[some], items, which, hashes[place[some]], beside[some])
 
-        at = mine[to]
         asked = Asked(group.now_ms[at], self._before(group, at), group.feature(TASTE)[at], *self._spent(group, at))
-        return fresh(self._arrivals, asked, model.digest, held.hashes, self._never, may).among(to, len(mine))
+        return fresh(self._arrivals, asked, model, hashes, self._never, may).among(to, len(listed.at))
 
-    def _may(self, group: Group, mine: Ints, news: NewItems, place: Ints, items: Hashes, room: Bools) -> Bools:
-        """[k] whether a new item each may be shown to some of a group, beside those of ``items`` [k, n] that are in
-        ``room``; not what they bought: then it is new to them no more."""
+    def _may(self, group: Group, mine: Ints, news: NewItems, place: Ints, items: Hashes, beside: Bools) -> Bools:
+        """[k] whether a new item each may be shown to some of a group, where some of ``items`` [k, n] may stand
+        ``beside`` it; not what they bought: then it is new to them no more."""
         own, policy = news.catalogue(self._never), self._policy
         bought = (whole(group.feature(CODE)[mine]) == own.codes[place][:, None]).any(axis=1)
         usable: Bools = ~bought & (self.unavailable(own.hashes[place], group.offset[mine]) == AVAILABLE)
@@ -194,7 +199,7 @@ class Recommender:
         if policy.most_of_category and self._facts is not None:
             category, before = news.category[place], self._before(group, mine)
             of = self._facts.look(CATEGORY, items, group.now_ms[mine], before)
-            same = ((of == category[:, None]) & room).sum(axis=1)
+            same = ((of == category[:, None]) & beside).sum(axis=1)
             usable &= (same < policy.most_of_category) | (category == 0)
         return usable
 

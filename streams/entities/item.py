@@ -228,8 +228,8 @@ class ItemSide:
     def restore(self, records: Iterable[tuple[bytes, bytes]], meta: Mapping[str, Any], rules: Rules) -> None:
         """Take it back."""
         self.newest_ms = meta.get("newest_ms", NO_TIME)
-        # A table that was made before this was kept is older than any item that may be new.
-        self._began_ms = meta.get("began_ms", 0 if meta else NO_TIME)
+        # Of a table that was made before this was kept nobody knows when it began: as far as it had come at the latest.
+        self._began_ms = meta.get("began_ms", self.newest_ms)
         if "sources" in meta:
             self._sources.restore(meta["sources"])
             self._carried.restore(meta["carried"])

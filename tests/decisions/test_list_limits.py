@@ -14,6 +14,7 @@ from streams.columns.arrays import Hashes, Ints
 from streams.columns.layout import Layout, Rows
 from streams.columns.shopper_events import item_code
 from streams.decisions.list_limits import CATEGORY
+from streams.decisions.new_items import NewItems
 from streams.decisions.recommendations import RecommendationPolicy, Recommendations, Recommender
 from streams.records.outcomes import ItemsRecommended
 from streams.settings import Settings, SettingsError
@@ -74,9 +75,13 @@ def test_a_list_has_not_too_much_of_a_category_and_no_price_far_from_what_a_shop
             kept.append(NAMES[k])
             held[categories[k]] += 1
     assert recommender.best(each).items(0, 20) == kept[:20]
-    # What is new goes by the same limits, beside the 19 for which it leaves room.
+    # What is new goes by the same limits, beside the 19 for which it leaves room, or any where one is drawn.
     usual = spent[0] / spent[1] if all(spent) else 0.0
-    full = most and new[0] and sum(categories[NAMES.index(name)] == new[0] for name in kept[:19]) >= most
+    full = (
+        most
+        and new[0]
+        and sum(categories[NAMES.index(name)] == new[0] for name in kept[: None if share else 19]) >= most
+    )
     has_new = (
         bool(kept) and not full and (not (factor and usual and new[1]) or usual / factor <= new[1] <= usual * factor)
     )
@@ -89,6 +94,36 @@ def test_a_list_has_not_too_much_of_a_category_and_no_price_far_from_what_a_shop
         assert len(one.items) == min(len(kept) + has_new, 20)
         assert (len(one.items) > len(names)) == has_new
     assert bool(said) == bool(kept)
+
+
+def test_what_is_new_leaves_room_for_what_may_be_drawn_of_its_category() -> None:
+    """21 items of a list, of which only the last is of the new one's category; a spare may be drawn."""
+    facts, new = Facts([0] * 20 + [7] * 20, [0] * 40), heard({"new": 8}, category=7)
+    for share, has_new in ((0.0, True), (1.0, False)):
+        policy = RecommendationPolicy(exploration_share=share, most_of_category=1)
+        recommender = Recommender(policy, lambda items, _: np.zeros(items.shape, np.int64), facts, new)
+        each, explored = group(list(range(21)), {}, shoppers=60), 0
+        decider = Recommendations(recommender, policy, "rules")
+        for _, said in decider.decide(Rows.zeros(Layout(decider.columns), 60), each):
+            assert isinstance(said, ItemsRecommended)
+            names = {one.item_id for one in said.items}
+            explored += "item-20" in names
+            assert ("new" in names) == has_new
+            assert len(names & {"new", "item-20"}) <= 1
+        assert (explored > 0) == (share > 0)
+
+
+def test_offers_ask_for_nothing_that_is_new() -> None:
+    class Nobody:
+        def __len__(self) -> int:
+            raise AssertionError("Nobody asked for it.")
+
+        def known(self, before: Ints) -> tuple[Ints, list[NewItems]]:
+            raise AssertionError("Nobody asked for it.")
+
+    nothing = RecommendationPolicy()
+    recommender = Recommender(nothing, lambda items, _: np.zeros(items.shape, np.int64), arrivals=Nobody())
+    assert recommender.best(group([1, 2], {})).items(0, 20) == ["item-1", "item-2"]
 
 
 def test_without_limits_nothing_is_asked_of_items() -> None:

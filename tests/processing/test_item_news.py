@@ -288,6 +288,24 @@ def test_when_an_item_is_told_to_be_new(
     assert all(s.item_id == "tea" and abs(s.came_ms - LATER) < 500 for s in found)
 
 
+def test_a_table_that_does_not_know_when_it_began_begins_where_it_had_come_to() -> None:
+    """As one of a package before this was kept."""
+    tier, before = DictTier(), processor_of_items()
+    log: ItemLog = [
+        (name.encode(), i.encode_item_record(i.ItemListed(event_id=name, item_id=name, event_time=at)), None)
+        for name, at in (("jam", NOON), ("tea", NOON + 27 * DAY), ("cup", NOON + 29 * DAY))
+    ]
+    slices = list(item_slices(log, cuts=[1, 2]))
+    before.apply(slices[0])
+    changes = before.drain_changes()
+    meta = msgspec.json.decode(changes[PROGRESS] or b"")
+    del meta["began_ms"]
+    tier.write(changes | {PROGRESS: msgspec.json.encode(meta)})
+    after = processor_of_items(tier)
+    found = news_of(after.apply(slice_) for slice_ in slices[1:])
+    assert [one.item_id for one in found if isinstance(one, ItemArrived)] == ["cup"]
+
+
 def test_one_record_may_be_both() -> None:
     delisted = i.ItemDelisted(event_id="d", item_id="tea", event_time=NOON + 2)
     listed = [priced(at, cents, i.ItemListed) for at, cents in ((NOON, 100), (NOON + 4, 50))]
