@@ -93,6 +93,8 @@ class Consumer(aiokafka.Consumer):
         super().__init__(*args, **kwargs)
         self._delivered: dict[TP, deque[SliceMessage]] = {}
         self._all_processed = asyncio.Event()
+        self._backlog = False
+        """Whether the last poll gave all that one may give."""
         self._processed: dict[TP, int] = {}
         self._follows: dict[TP, int] = {}
         # Faust forgets its own record of this at the start of a revocation, before the last commit.
@@ -120,16 +122,18 @@ class Consumer(aiokafka.Consumer):
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, Message]]:
         """Poll once: first the slices, then the messages of topics that did not opt in.
 
-        Once what was delivered before is processed: what came meanwhile is one slice then, where it would wait in
-        several. Not for longer than ``timeout`` seconds, for others wait for the poll.
+        Once what was delivered before is processed, unless there is a backlog: what came meanwhile is one slice then,
+        where it would wait in several. Not for longer than ``timeout`` seconds, for others wait for the poll.
         """
-        if any(self._delivered.values()):
+        if not self._backlog and any(self._delivered.values()):
             self._all_processed.clear()
             await self.wait_first(self._all_processed.wait(), self.suspend_flow.wait(), timeout=timeout)
         records, active = await self._wait_next_records(timeout)
         generation = self.app.consumer_generation_id
         if records is None or self.should_stop:
             return
+        most = self.app.conf.broker_max_poll_records
+        self._backlog = most is not None and sum(map(len, records.values())) >= most
         sliced = self.sliced_topics()
         plain: dict[TP, list[Any]] = {}
         for found, messages in records.items():
