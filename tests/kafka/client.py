@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from functools import cached_property
 from typing import Any
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from streams.kafka_watch import LATEST
@@ -67,7 +67,7 @@ class Client:
     def read(self, topic: str) -> list[Record]:
         """Everything in a topic, in log order within a partition."""
         open_ = set(self.partitions(topic))
-        self._consumer.assign([TopicPartition(topic, p, 0) for p in sorted(open_)])
+        self._consumer.assign([TopicPartition(topic, p, OFFSET_BEGINNING) for p in sorted(open_)])
         found: list[Record] = []
         while open_:
             message = self._consumer.poll(20)

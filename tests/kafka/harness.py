@@ -29,7 +29,9 @@ from streams.processing.entity import Entity
 from streams.processing.partition import PartitionProcessor, outputs_of, row_layout
 from streams.processing.rules import Rules
 from streams.records.items import ItemRecord, encode_item_record
+from streams.records.news import ITEM_NEWS
 from streams.records.slices import Slice
+from streams.records.tags import tag_of
 from streams.settings import Settings
 from streams.state.arena import Codec, row_bytes
 from streams.topics import CARRIED, EFFECTS, EVENTS, OFFER_OUTCOMES, SEARCH_RANKINGS, TOPIC_OF
@@ -289,14 +291,16 @@ class Cluster:
         """A partition's committed offset."""
         return sum(self.client.committed(self.app_id, [(EVENTS.name, partition)]).values())
 
-    def wait_committed(self, records: int, seconds: float = 90) -> None:
-        """Wait until the group has committed so many records of shoppers, and all that they and catalogues said."""
+    def wait_committed(self, records: int, seconds: float = 90, news: int = 0) -> None:
+        """Wait until the group has committed so many records of shoppers, and all that they and catalogues said.
+        ``news``: how many of the records are news of items that stands in the log."""
 
         def told() -> str:
             return f"{self.committed()} of {records} committed.\n{self.workers[-1].tail()}"
 
         took = wait_until(lambda: self.committed() >= records, seconds=seconds, pause=0.05, told=told)
         self.wait_caught_up(seconds - took)
+        assert self.committed() == records + self.news() - news
 
     def wait_caught_up(self, seconds: float = 90) -> None:
         """Wait until the group has committed all that stands in its logs, and has nothing to say to them any more:
@@ -318,6 +322,11 @@ class Cluster:
     def end(self, topic: str) -> int:
         """How many offsets of a log of shoppers or items are taken."""
         return sum(self.client.ends([topic], self.partitions).values())
+
+    def news(self) -> int:
+        """How many records of news of items stand in the shoppers' log, whoever noticed it."""
+        starts = tuple(f'{{"type":"{tag_of(cls)}"'.encode() for cls in ITEM_NEWS)
+        return sum((value or b"").startswith(starts) for *_, value in self.read(EVENTS.name))
 
     def chosen(self) -> int:
         """How many choices of rules stand in the shoppers' log, whoever made them."""

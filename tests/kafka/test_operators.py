@@ -126,11 +126,12 @@ def test_records_deleted_before_they_were_applied_are_counted_and_said(running: 
     committed = {p: cluster.committed_of(p) for p in ends}
     delete_records(cluster, EVENTS.name, {p: end - 20 for p, end in ends.items()})
     assert all(ends[p] - 21 > committed[p] for p in ends)
+    news = cluster.news()
     if running:
         worker.process.send_signal(signal.SIGCONT)
     else:
         worker = cluster.worker()
-    cluster.wait_committed(sum(ends.values()))
+    cluster.wait_committed(sum(ends.values()), news=news)
     worker.wait_ready()
     said, counted = worker.log.read_text(), fates([worker])
     gone = re.findall(r"partition (\d+): offsets (\d+) to (\d+) were deleted", said)
@@ -149,7 +150,7 @@ def test_records_deleted_before_they_were_applied_are_counted_and_said(running: 
     other.wait_ready()
     more = random_history(57, 100, 40)
     cluster.send(more)
-    cluster.wait_committed(sum(ends.values()) + len(more))
+    cluster.wait_committed(sum(ends.values()) + len(more), news=news)
     assert not fates([other])["lost"]
     other.stop()
     assert cluster.rows().keys() >= rows.keys()
@@ -177,12 +178,12 @@ def test_records_deleted_with_none_behind_them_are_counted_too(cluster: Cluster)
 def test_committed_offsets_set_by_hand_lose_and_repeat_nothing(by: int, cluster: Cluster) -> None:
     """What was applied is in the table; committed offsets only tell others."""
     applied(cluster, 60).stop()
-    before = cluster.committed()
+    before, news = cluster.committed(), cluster.news()
     more = random_history(61, 900, 40)
     cluster.send(more)
     commit(cluster, {p: max(0, cluster.committed_of(p) + by) for p in range(cluster.partitions)})
     worker = cluster.worker()
-    cluster.wait_committed(before + len(more))
+    cluster.wait_committed(before + len(more), news=news)
     assert fates([worker])["lost"] == 0
     worker.stop()
     cluster.assert_as_plain()
@@ -191,12 +192,12 @@ def test_committed_offsets_set_by_hand_lose_and_repeat_nothing(by: int, cluster:
 @pytest.mark.parametrize("data", ["data", "empty"])
 def test_a_changelog_deleted_while_nobody_ran_is_made_anew_from_the_log(data: str, cluster: Cluster) -> None:
     applied(cluster, 62).stop()
-    before = cluster.committed()
+    before, news = cluster.committed(), cluster.news()
     delete(cluster, changelog_name(cluster.app_id))
     more = random_history(63, 300, 40)
     cluster.send(more)
     worker = cluster.worker(data=data)
-    cluster.wait_committed(before + len(more))
+    cluster.wait_committed(before + len(more), news=news)
     worker.wait_ready()
     if data == "data":
         assert "is of changelog topic" in worker.log.read_text()
@@ -206,7 +207,7 @@ def test_a_changelog_deleted_while_nobody_ran_is_made_anew_from_the_log(data: st
 
 def test_a_changelog_deleted_under_a_worker_ends_it_and_is_made_anew_from_the_log(cluster: Cluster) -> None:
     worker = applied(cluster, 64)
-    before = cluster.committed()
+    before, news = cluster.committed(), cluster.news()
     delete(cluster, changelog_name(cluster.app_id))
     wait_not_ready(worker, "deleted")
     create(cluster.settings().access, changelogs(cluster.app_id), cluster.partitions)
@@ -214,7 +215,7 @@ def test_a_changelog_deleted_under_a_worker_ends_it_and_is_made_anew_from_the_lo
     more = random_history(65, 300, 40)
     cluster.send(more)
     worker = cluster.worker()
-    cluster.wait_committed(before + len(more))
+    cluster.wait_committed(before + len(more), news=news)
     worker.stop()
     cluster.assert_as_plain()
 

@@ -83,10 +83,10 @@ def test_two_groups_share_the_shoppers_log_and_nothing_else(cluster: Cluster) ->
 
 def test_stopping_and_starting_again_loses_and_repeats_nothing(cluster: Cluster) -> None:
     log = random_history(12, 1800, 80)
-    for part in (log[:600], log[600:1200], log[1200:]):
-        cluster.send(part)
+    for start, stop in itertools.pairwise((0, 600, 1200, len(log))):
+        cluster.send(log[start:stop])
         worker = cluster.worker()
-        cluster.wait_committed(cluster.committed() + len(part))
+        cluster.wait_committed(stop)
         worker.stop()
     cluster.assert_as_plain()
 
