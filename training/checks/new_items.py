@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -28,25 +28,24 @@ import streams.demo
 from models.artifact import load_artifact
 from models.predictor import Predictor
 from models.tasks.recommend.task import RECOMMEND
-from streams.columns.arrays import TYPE_CODE, Bools, Hashes, Ints
+from streams.columns.arrays import Bools, Hashes, Ints
 from streams.columns.shopper_events import item_code
-from streams.decisions.new_items import TOLD_FROM, Asked, NewItems, fresh, weighed
+from streams.decisions.new_items import NEW_DAYS, TOLD_FROM, Asked, NewItems, fresh, weighed
 from streams.features.days import DAY_MS
 from streams.features.kinds.bought import ITEMS_TOLD, code_of, whole
 from streams.features.kinds.favourites import HALF_LIFE_MS, SLOTS, WEIGHTS
 from streams.records.events import OrderPlaced
 from streams.settings import Settings
 from training.history import History
-from training.ranking import LISTED
-from training.recommending import touches_of
+from training.new_items import AFTER_DAYS, SPAN_DAYS, OrderLines, OrderWithNew, intervals, orders_with_new
+from training.ranking import LISTED, ROUNDS
 from training.redraws import ends, how_often
 from training.replay import replay
 from training.source import of_name
 
 Floats = npt.NDArray[np.float64]
-NEW_DAYS, WAIT_DAYS, SPAN_DAYS, ORDERS, ROUNDS = 28, 14, 92, 9_000, 1_000
-#: Lines as all households buy that a household's own are added to, and powers of how much likelier it buys.
-PRIOR, POWERS = 100.0, (0.25, 0.5, 1.0)
+#: Of how much likelier a household buys.
+POWERS = (0.25, 0.5, 1.0)
 FIRST = (1, 3, 20)
 FEATURES = (*RECOMMEND.features, "items.known", "orders.spend", "orders.units", "browsing.category_weights")
 VERSION = Path(streams.demo.__file__).parent / "recommend"
@@ -62,39 +61,33 @@ def main() -> None:
     history, _ = of_name("complete_journey", None, Settings()).load(Path("build/training"), lambda _n: None)
     cut_ms = int(np.datetime64(given.cut, "ms").astype(np.int64))
     lists = placed(history, Predictor(load_artifact(RECOMMEND, given.version)), cut_ms, given.seed)
-    told = {"lists": lists, "news": _Lines(history, np.flatnonzero(history.type == TYPE_CODE[OrderPlaced])).news()}
+    told = {"lists": lists, "news": _Lines(history).news()}
     print(json.dumps({"cut": given.cut} | measure(history, cut_ms, given.seed) | told))
 
 
 def measure(history: History, cut_ms: int, seed: int) -> dict[str, object]:
     """Shares of orders by method, and 95% of what each has more than ``units`` among 20, whole households redrawn."""
-    rng = np.random.default_rng(seed)
+    rng, lines = np.random.default_rng(seed), _Lines(history)
     hits: dict[str, list[list[bool]]] = {}
     shoppers = []
-    for shopper, scores, wanted in asked_orders(history, cut_ms, rng):
-        shoppers.append(shopper)
-        for name, score in scores.items():
+    for asked in orders_with_new(history, lines, cut_ms, rng):
+        shoppers.append(asked.shopper)
+        for name, score in lines.scores(asked).items():
             best = np.argsort(-score, kind="stable")[: max(FIRST)]
-            hits.setdefault(name, []).append([bool(wanted[best[:k]].any()) for k in FIRST])
+            hits.setdefault(name, []).append([bool(asked.wanted[best[:k]].any()) for k in FIRST])
     found = {name: np.array(each, np.float64) for name, each in hits.items()}
-    _, who = np.unique(np.array(shoppers), return_inverse=True)
-    size = np.bincount(who)
-    drawn = rng.integers(0, len(size), (ROUNDS, len(size)))
-    more = {}
-    for name, each in found.items():
-        gain = np.bincount(who, weights=each[:, -1] - found["units"][:, -1])
-        more[name] = ends(gain[drawn].sum(axis=1) / size[drawn].sum(axis=1))
+    gains = {name: each[:, -1] - found["units"][:, -1] for name, each in found.items()}
+    many, more = intervals(shoppers, gains, rng)
     shares = {name: dict(zip(map(str, FIRST), each.mean(axis=0).round(4), strict=True)) for name, each in found.items()}
-    return {"orders": len(who), "shoppers": len(size), "found": shares, "more_among_20_95": more}
+    return {"orders": len(shoppers), "shoppers": many, "found": shares, "more_among_20_95": more}
 
 
 def placed(history: History, model: Predictor, cut_ms: int, seed: int) -> dict[str, object]:
     """What lists with a place for what is new find and miss; intervals of 95%, whole households redrawn."""
     week = 7 * DAY_MS
-    starts = range(cut_ms + WAIT_DAYS * DAY_MS, cut_ms + SPAN_DAYS * DAY_MS, week)
-    events = np.flatnonzero(history.type == TYPE_CODE[OrderPlaced])
-    lines, named = _Lines(history, events), np.array([item_code(name) for name in model.names], np.uint64)
-    end = int(np.searchsorted(history.time_ms, starts[-1]))
+    starts = range(cut_ms + AFTER_DAYS * DAY_MS, cut_ms + SPAN_DAYS * DAY_MS, week)
+    lines, named = _Lines(history), np.array([item_code(name) for name in model.names], np.uint64)
+    events, end = lines.orders, int(np.searchsorted(history.time_ms, starts[-1]))
     stood = replay(history.until(end), FEATURES, snapshots_ms=[start - 1 for start in starts], due_points=False)
     found: list[tuple[int, ...]] = []
     for start in starts:
@@ -167,49 +160,16 @@ def _new_of(history: History, lines: _Lines, now: int, x: npt.NDArray[np.float32
     return np.array([0 if name is None else item_code(name) for name in found.names], np.uint64)
 
 
-def asked_orders(
-    history: History, cut_ms: int, rng: np.random.Generator
-) -> Iterator[tuple[int, dict[str, Floats], npt.NDArray[np.bool_]]]:
-    """Of orders with a new item: the shopper, by method what each candidate gets, and which of them it holds."""
-    events = np.flatnonzero(history.type == TYPE_CODE[OrderPlaced])
-    lines = _Lines(history, events)
-    start, end = cut_ms + WAIT_DAYS * DAY_MS, cut_ms + SPAN_DAYS * DAY_MS
-    span = events[(history.time_ms[events] >= start) & (history.time_ms[events] < end)]
-    for event in np.sort(rng.permutation(span)[:ORDERS]).tolist():
-        now = int(history.time_ms[event]) // DAY_MS * DAY_MS
-        past = lines.of(int(history.shopper[event]), now)
-        since = now - NEW_DAYS * DAY_MS
-        new = np.flatnonzero((lines.first >= max(cut_ms, since)) & (lines.first < now))
-        new = new[~np.isin(new, lines.item[past])]
-        came = history.touch_item[history.touch_start[event] : history.touch_start[event + 1]]
-        wanted = np.isin(lines.items[new], came)
-        if len(past) and wanted.any():
-            yield int(history.shopper[event]), lines.scores(new, past, since, now), wanted
+class _Lines(OrderLines):
+    """With units and prices."""
 
-
-class _Lines:
-    """All order lines, in order of time."""
-
-    def __init__(self, history: History, events: Ints) -> None:
-        touch, owner = touches_of(history, events[np.argsort(history.time_ms[events], kind="stable")])
-        self.time = history.time_ms[owner]
-        self.items: Hashes
-        self.items, first, self.item = np.unique(history.touch_item[touch], return_index=True, return_inverse=True)
-        self.first = self.time[first]
-        self._codes, self.category = np.unique(history.touch_category[touch], return_inverse=True)
-        self.of_item = self.category[first]
-        self._units, self._paid = history.touch_quantity[touch], history.touch_cents[touch]
-        full = self._paid + history.touch_discount_cents[touch]
-        self._price = (full // np.maximum(self._units, 1))[first]
+    def __init__(self, history: History) -> None:
+        super().__init__(history)
+        self._units, self._paid = history.touch_quantity[self.touch], history.touch_cents[self.touch]
+        full = self._paid + history.touch_discount_cents[self.touch]
+        self._price = (full // np.maximum(self._units, 1))[self.begun]
         self.told: Ints = np.zeros(0, np.int64)
         """Of which ``new_items`` gave, places among those asked for."""
-        self._by_shopper = np.argsort(history.shopper[owner], kind="stable")
-        self._start = np.searchsorted(history.shopper[owner][self._by_shopper], np.arange(len(history.shoppers) + 1))
-
-    def of(self, shopper: int, now: int) -> Ints:
-        """The lines of a shopper before a time."""
-        mine = self._by_shopper[self._start[shopper] : self._start[shopper + 1]]
-        return mine[self.time[mine] < now]
 
     def news(self) -> dict[str, int]:
         """Items that came later than 28 days after the first, those of which is told, in how many records, and in how
@@ -225,32 +185,27 @@ class _Lines:
 
     def new_items(self, new: Ints, now: int, names: Mapping[int, str] | None = None) -> NewItems:
         """New items as partitions of shoppers are told of them: those that sold enough of them, by powers of two."""
-        lately, month = (
-            slice(*np.searchsorted(self.time, (now - days * DAY_MS, now)).tolist()) for days in (NEW_DAYS, 30)
-        )
+        lately, month = (self.between(now - days * DAY_MS, now) for days in (NEW_DAYS, 30))
         units = np.bincount(self.item[lately], weights=self._units[lately], minlength=len(self.items))[new]
         power = 2.0 ** np.floor(np.log2(np.maximum(units, 1)))
-        of_category = np.bincount(self.category[month], weights=self._units[month], minlength=len(self._codes))
+        of_category = np.bincount(self.category[month], weights=self._units[month], minlength=len(self.categories))
         some = np.flatnonzero(units >= TOLD_FROM)
         at = new[some]
         called = tuple(str(item) if names is None else names[item] for item in self.items[at].tolist())
         of, sold = self.of_item[at], power[some].astype(np.int64)
         found = NewItems(
-            called, self._codes[of], self._price[at], self.first[at], sold, of_category[of].astype(np.int64)
+            called, self.categories[of], self._price[at], self.first[at], sold, of_category[of].astype(np.int64)
         )
         self.told = some
         return found
 
-    def scores(self, new: Ints, past: Ints, since: int, now: int) -> dict[str, Floats]:
+    def scores(self, asked: OrderWithNew) -> dict[str, Floats]:
         """By method, [k] what new items get."""
-        lately = slice(*np.searchsorted(self.time, (since, now)).tolist())
-        units = np.bincount(self.item[lately], minlength=len(self.items))[new].astype(np.float64)
-        many, of = int(self.category.max()) + 1, self.of_item[new]
-        usual = np.bincount(self.category[lately], minlength=many) / max(1, lately.stop - lately.start)
-        own = np.bincount(self.category[past], minlength=many)
-        likelier = ((own + PRIOR * usual) / (own.sum() + PRIOR) / np.maximum(usual, 1e-9))[of]
-        found = {"units": units, "category": usual[of] / np.bincount(of, minlength=many)[of]}
-        found["as lists have it"] = self._as_listed(new, past, now)
+        lately, of = self.between(asked.since, asked.now), self.of_item[asked.new]
+        units, usual = self.many(asked.new, lately), self.usual(lately)
+        likelier = self.likelier(asked.new, asked.past, usual)
+        found = {"units": units, "category": usual[of] / np.bincount(of, minlength=len(usual))[of]}
+        found["as lists have it"] = self._as_listed(asked.new, asked.past, asked.now)
         return found | {f"units, likelier^{power}": units * likelier**power for power in POWERS}
 
     def _as_listed(self, new: Ints, past: Ints, now: int) -> Floats:
@@ -260,7 +215,7 @@ class _Lines:
         day = now // DAY_MS
         places, speed = items.fastest(day, "", np.zeros(0, np.uint64), frozenset())
         weight = WEIGHTS[OrderPlaced] * 0.5 ** ((now - self.time[past]) / HALF_LIFE_MS)
-        slot = self._codes[self.category[past]] % SLOTS
+        slot = self.categories[self.category[past]] % SLOTS
         taste = np.bincount(slot, weights=weight, minlength=SLOTS)[None].astype(np.float64)
         usual = self._paid[past].sum() / max(int(self._units[past].sum()), 1)
         worth[told[places]] = weighed(items, day, places, speed, taste, np.array([usual]))[0]

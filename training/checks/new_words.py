@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,10 +23,8 @@ import numpy.typing as npt
 from models.artifact import load_artifact
 from models.predictor import Predictor
 from models.registry import task
-from streams.columns.arrays import TYPE_CODE, Hashes, Ints
+from streams.columns.arrays import Ints
 from streams.columns.shopper_events import item_code
-from streams.features.days import DAY_MS
-from streams.records.events import OrderPlaced
 from streams.records.items import ItemListed
 from streams.settings import Settings
 from training.datasets import complete_journey, online_retail
@@ -36,16 +33,14 @@ from training.datasets.dataset import read_table
 from training.history import History
 from training.networks.bag import rarity, texts_of
 from training.networks.inputs import rows_of
-from training.recommending import touches_of
-from training.redraws import ends
+from training.new_items import OrderLines, OrderWithNew, intervals, orders_with_new
+from training.ranking import LISTED
 from training.source import of_name
 
 Floats = npt.NDArray[np.float64]
-NEW_DAYS, WAIT_DAYS, SPAN_DAYS, ORDERS, ROUNDS = 28, 14, 92, 9_000, 1_000
-#: Lines as all buy that a shopper's own are added to; of so many items bought last likeness counts, of the likest few.
-PRIOR, LATELY, LIKEST = 100.0, 200, 3
+#: Of so many items bought last likeness counts, of the likest few.
+LATELY, LIKEST = 200, 3
 POWERS = (0.1, 0.25, 0.5, 1.0)
-LISTED = 20
 
 
 class Words(NamedTuple):
@@ -101,79 +96,37 @@ def words_of(titles: dict[str, str]) -> Words:
 
 def measure(history: History, words: Words, cut_ms: int, seed: int) -> dict[str, object]:
     """Shares of orders by method, and 95% of what each with words has more than without."""
-    rng = np.random.default_rng(seed)
+    rng, lines = np.random.default_rng(seed), _Lines(history, words)
     hits: dict[str, list[bool]] = {}
     shoppers = []
-    for shopper, scores, wanted in asked_orders(history, words, cut_ms, rng):
-        shoppers.append(shopper)
-        for name, score in scores.items():
+    for asked in orders_with_new(history, lines, cut_ms, rng, lines.row >= 0):
+        shoppers.append(asked.shopper)
+        for name, score in lines.scores(asked).items():
             best = np.argsort(-score, kind="stable")[:LISTED]
-            hits.setdefault(name, []).append(bool(wanted[best].any()))
+            hits.setdefault(name, []).append(bool(asked.wanted[best].any()))
     found = {name: np.array(each, np.float64) for name, each in hits.items()}
-    _, who = np.unique(np.array(shoppers), return_inverse=True)
-    size = np.bincount(who)
-    drawn = rng.integers(0, len(size), (ROUNDS, len(size)))
-    more = {}
-    for name, each in found.items():
-        if " · " in name:
-            gain = np.bincount(who, weights=each - found[name.partition(" · ")[0]])
-            more[name] = ends(gain[drawn].sum(axis=1) / size[drawn].sum(axis=1))
+    gains = {name: each - found[name.partition(" · ")[0]] for name, each in found.items() if " · " in name}
+    many, more = intervals(shoppers, gains, rng)
     shares = {name: round(float(each.mean()), 4) for name, each in found.items()}
-    return {"orders": len(who), "shoppers": len(size), "among_20": shares, "more_95": more}
+    return {"orders": len(shoppers), "shoppers": many, "among_20": shares, "more_95": more}
 
 
-def asked_orders(
-    history: History, words: Words, cut_ms: int, rng: np.random.Generator
-) -> Iterator[tuple[int, dict[str, Floats], npt.NDArray[np.bool_]]]:
-    """Of orders with a new item: the shopper, by method what each candidate gets, and which of them it holds."""
-    events = np.flatnonzero(history.type == TYPE_CODE[OrderPlaced])
-    lines = _Lines(history, events, words)
-    start, end = cut_ms + WAIT_DAYS * DAY_MS, cut_ms + SPAN_DAYS * DAY_MS
-    span = events[(history.time_ms[events] >= start) & (history.time_ms[events] < end)]
-    for event in np.sort(rng.permutation(span)[:ORDERS]).tolist():
-        now = int(history.time_ms[event]) // DAY_MS * DAY_MS
-        past = lines.of(int(history.shopper[event]), now)
-        since = now - NEW_DAYS * DAY_MS
-        new = np.flatnonzero((lines.first >= max(cut_ms, since)) & (lines.first < now) & (lines.row >= 0))
-        new = new[~np.isin(new, lines.item[past])]
-        came = history.touch_item[history.touch_start[event] : history.touch_start[event + 1]]
-        wanted = np.isin(lines.items[new], came)
-        if len(past) and wanted.any():
-            yield int(history.shopper[event]), lines.scores(new, past, since, now), wanted
+class _Lines(OrderLines):
+    """With what titles say of items."""
 
-
-class _Lines:
-    """All order lines, in order of time."""
-
-    def __init__(self, history: History, events: Ints, words: Words) -> None:
-        touch, owner = touches_of(history, events[np.argsort(history.time_ms[events], kind="stable")])
-        self.time = history.time_ms[owner]
-        self.items: Hashes
-        self.items, first, self.item = np.unique(history.touch_item[touch], return_index=True, return_inverse=True)
-        self.first = self.time[first]
-        self._categories, self.category = np.unique(history.touch_category[touch], return_inverse=True)
-        self.of_item = self.category[first]
+    def __init__(self, history: History, words: Words) -> None:
+        super().__init__(history)
         self.row = np.array([words.place.get(int(item), -1) for item in self.items])
+        """Of each item its row of ``words``; -1: it has none."""
         self._words = words
-        self._by_shopper = np.argsort(history.shopper[owner], kind="stable")
-        self._start = np.searchsorted(history.shopper[owner][self._by_shopper], np.arange(len(history.shoppers) + 1))
 
-    def of(self, shopper: int, now: int) -> Ints:
-        """The lines of a shopper before a time."""
-        mine = self._by_shopper[self._start[shopper] : self._start[shopper + 1]]
-        return mine[self.time[mine] < now]
-
-    def scores(self, new: Ints, past: Ints, since: int, now: int) -> dict[str, Floats]:
+    def scores(self, asked: OrderWithNew) -> dict[str, Floats]:
         """By method, [k] what new items get."""
-        lately = slice(*np.searchsorted(self.time, (since, now)).tolist())
-        units = np.bincount(self.item[lately], minlength=len(self.items))[new].astype(np.float64)
+        new, past, lately = asked.new, asked.past, self.between(asked.since, asked.now)
+        units = self.many(new, lately)
         plain = {"units": units}
-        if len(self._categories) > 1:
-            many, of = len(self._categories), self.of_item[new]
-            usual = np.bincount(self.category[lately], minlength=many) / max(1, lately.stop - lately.start)
-            own = np.bincount(self.category[past], minlength=many)
-            likelier = ((own + PRIOR * usual) / (own.sum() + PRIOR) / np.maximum(usual, 1e-9))[of]
-            plain["units and category"] = units * np.sqrt(likelier)
+        if len(self.categories) > 1:
+            plain["units and category"] = units * np.sqrt(self.likelier(new, past, self.usual(lately)))
         found = dict(plain)
         for name, vectors in self._words.vectors.items():
             like = _standard(self._likeness(vectors, new, past))
