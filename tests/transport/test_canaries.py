@@ -21,8 +21,10 @@ from faust.tables.manager import TableManager
 from faust.tables.recovery import Recovery
 from faust.transport import consumer as base
 from faust.transport.drivers import aiokafka as driver
+from faust.types import TP
 
 from streams.tables import _OFFSET_KEY, DAMAGED, EntityTable, PatientRecovery, Tables
+from streams.transport.polling import ConsumerThread
 from streams.transport.sliced import Consumer, SliceSchema, Transport
 
 
@@ -113,6 +115,23 @@ def test_a_fetch_is_made_of_what_is_not_held_and_asked_to_wait_so_long() -> None
     assert actions.index("return (") < actions.index("fetch_requests,") < actions.index("awaiting_reset,")
     assert "self._wait_consume_future = create_future()" in inspect.getsource(Fetcher._fetch_requests_routine)
     assert "consumer.start()" in inspect.getsource(driver.AIOKafkaConsumerThread.on_start)
+
+
+def test_whether_records_come_through_is_not_asked_while_a_position_is_found_anew(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Faust's look at it reads a position, and aiokafka asserts that there is one."""
+    assert "tp_state.position" in inspect.getsource(driver.AIOKafkaConsumerThread.verify_event_path)
+    state = TopicPartitionState.__new__(TopicPartitionState)
+    state._position = None
+
+    def look(_thread: Any, _now: float, _tp: Any) -> None:
+        state.position  # noqa: B018
+
+    monkeypatch.setattr(driver.AIOKafkaConsumerThread, "verify_event_path", look)
+    with pytest.raises(AssertionError):
+        state.position  # noqa: B018
+    ConsumerThread.__new__(ConsumerThread).verify_event_path(0.0, TP("t", 0))
 
 
 def test_faust_resumes_source_partitions_before_it_seeks_and_clears_its_queues() -> None:
