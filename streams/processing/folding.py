@@ -114,7 +114,7 @@ class Folding:
         many = np.cumsum(decisive)
         first = np.flatnonzero(np.concatenate(([True], run.row[1:] != run.row[:-1])))
         earlier: Ints = many - decisive
-        part: Ints = earlier - np.repeat(earlier[first], np.diff([*first, len(run.row)]))
+        part: Ints = earlier - np.repeat(earlier[first], np.diff(first, append=len(run.row)))
         for k in range(int(part.max()) + 1):
             yield run.alone(np.flatnonzero(part == k))
 

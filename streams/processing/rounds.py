@@ -123,4 +123,4 @@ def _in_bucket(due: Bools, starts: Bools, bucket: Ints, row: Ints, state: Rows) 
         state.flat["u4"][state.cells(IN_BUCKET, row[first])].astype(np.int64),
         0,
     )
-    return np.minimum(many - np.repeat(many[first] - due[first] - before, np.diff([*first, len(due)])), _MOST)
+    return np.minimum(many - np.repeat(many[first] - due[first] - before, np.diff(first, append=len(due))), _MOST)
