@@ -6,7 +6,7 @@ import itertools
 import random
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 
 import msgspec
@@ -21,7 +21,7 @@ from streams.records.outcomes import encode_outcome
 from streams.records.slices import Slice
 from streams.state.arena import row_bytes
 from streams.state.keys import PROGRESS, ROW
-from tests.shoppers import Log, slice_of
+from tests.shoppers import DAY, Log, slice_of
 
 
 @cache
@@ -110,6 +110,12 @@ def run_plain(
         world.take_result(processor.apply(slice_))
     world.packed = DictTier(processor.drain_changes()).held
     return world
+
+
+def seldom_due(log: Log, cuts: Iterable[int], most_due: int) -> World:
+    """A log that is cut, of shoppers who are due no more than so often a day."""
+    processor = PartitionProcessor(replace(SHOPPER, most_due=most_due), 0, Rules(cadence_ms=DAY), shipped())
+    return run_plain(cut(log, cuts), processor=processor)
 
 
 def cut_off(changes: Mapping[bytes, bytes | None], rng: random.Random, lost: float) -> dict[bytes, bytes | None]:

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import random
-from dataclasses import replace
 
 import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.entities.shopper import SHOPPER
-from streams.processing.partition import PartitionProcessor
-from streams.processing.rules import Rules
 from streams.records import events as e
 from streams.records.offers import OfferMade, OfferWithheld
 from tests.campaigns.builders import CONTENT, campaign
 from tests.decisions.test_campaigns import chosen, of, with_choices
-from tests.shoppers import DAY, NOON, Log, log_of, ordered
-from tests.worlds import World, crashed, cut, run_plain, shipped
+from tests.shoppers import NOON, Log, log_of, ordered
+from tests.worlds import crashed, cut, run_plain, seldom_due
 
 MINUTE = 60_000
 CAPS = [{"offers": 12, "days": 0.02}]
@@ -139,11 +135,6 @@ def test_enough_is_named() -> None:
 @given(seed=st.integers(0, 10**6), cuts=st.lists(st.integers(1, 299), max_size=30))
 def test_carts_of_who_was_due_as_often_as_they_may_be_are_known(seed: int, cuts: list[int]) -> None:
     log = with_choices(a_history(seed, 300), (0, SET))
-    seldom = replace(SHOPPER, most_due=2)
-
-    def run(at: list[int]) -> World:
-        return run_plain(cut(log, at), processor=PartitionProcessor(seldom, 0, Rules(cadence_ms=DAY), shipped()))
-
-    whole, parts = run([]), run(cuts)
+    whole, parts = seldom_due(log, [], 2), seldom_due(log, cuts, 2)
     assert parts.rows == whole.rows
     assert parts.outcomes == whole.outcomes

@@ -18,7 +18,7 @@ from streams.records.events import encode_event
 from streams.records.serving import RulesChosen
 from streams.state.arena import row_bytes
 from tests.shoppers import DAY, HOUR, NOON, Log, identified, log_of, ordered, random_history, slice_of, viewed
-from tests.worlds import DictTier, World, cut, cut_off, run_plain, shipped
+from tests.worlds import DictTier, World, cut, cut_off, run_plain, seldom_due, shipped
 
 
 @settings(max_examples=10)
@@ -116,12 +116,7 @@ def test_every_event_is_due_when_the_cadence_is_a_millisecond() -> None:
 @given(seed=st.integers(0, 10**6), cuts=st.lists(st.integers(1, 349), max_size=30))
 def test_who_was_due_as_often_as_they_may_be_is_passed_over_wherever_the_log_is_cut(seed: int, cuts: list[int]) -> None:
     log = random_history(seed, 350, 12)
-    seldom = replace(SHOPPER, most_due=3)
-
-    def run(at: list[int]) -> World:
-        return run_plain(cut(log, at), processor=PartitionProcessor(seldom, 0, Rules(cadence_ms=DAY), shipped()))
-
-    whole, parts = run([]), run(cuts)
+    whole, parts = seldom_due(log, [], 3), seldom_due(log, cuts, 3)
     assert parts.rows == whole.rows
     assert parts.outcomes == whole.outcomes
     assert parts.fates == whole.fates == run_plain(cut(log, [])).fates
