@@ -185,8 +185,8 @@ class Task:
     ``shipped``: whether a version comes with the package. Where none does, nothing is answered until a shop has trained
     and promoted its own.
     ``tolerance`` is how far the exported ONNX model may differ from the trained one, of numbers beyond 1 in proportion
-    to them. ``latency_us_per_row`` is its
-    budget in slices of 256.
+    to them. ``latency_us_per_row`` is its budget, CPU microseconds in slices of 256: ``python -m streams.bench.models``
+    measures it.
     """
 
     name: str
