@@ -218,14 +218,23 @@ def _declare_rebalances(worker: Worker) -> None:
                 owned = [tp.partition for tp in assignment if tp.topic == topic]
                 entity_log.partitions = len(owned)
                 for partition in owned:
-                    entity_log.processor(partition)
-                    await asyncio.sleep(0.001)  # Whoever asks is answered between partitions; 0 is not a turn for all.
+                    await entity_log.come_back(partition)
         except Exception as error:
             if not isinstance(error, OtherRules):  # What that says is the worker's last line, and all there is.
                 log.exception("The state of a partition cannot be used")
             await worker.fail(error)
         finally:
             worker.coming_back = False
+        app.add_future(_warm_up(worker))
+
+
+async def _warm_up(worker: Worker) -> None:
+    try:
+        for entity_log in worker.logs.values():
+            await entity_log.warm_up()
+    except Exception as error:
+        log.exception("Rows cannot be read from the table")
+        await worker.fail(error)
 
 
 def _declare_watch(worker: Worker) -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import gc
+import itertools
 import logging
 import time
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, cast
 
@@ -18,7 +19,7 @@ from faust.tables.recovery import Recovery
 from faust.types import TP, EventT
 
 from streams.records.slices import Slice
-from streams.state.keys import ROW, older
+from streams.state.keys import older
 from streams.topics import changelog_name, table_name
 from streams.transport.sliced import SliceSchema
 
@@ -157,11 +158,6 @@ class EntityTable(faust.Table[bytes, bytes]):
         """The partition's RocksDB."""
         return cast(rocksdb.Store, self.data)._db_for_partition(partition)
 
-    def rows(self, partition: int) -> int:
-        """About how many rows the local store holds."""
-        held: int | None = self.partition_db(partition).property_int_value("rocksdb.estimate-num-keys")
-        return held or 0
-
     def offset(self, partition: int) -> int:
         """The changelog's last offset that is in the local store; -1 when none is known."""
         held: bytes | None = self.partition_db(partition).get(_OFFSET_KEY)
@@ -213,20 +209,11 @@ class PartitionTier:
         value: bytes | None = self.table.partition_db(self.partition).get(key)
         return value
 
-    def items(self) -> Iterator[tuple[bytes, bytes]]:
-        """Every stored key and value, in order of keys. Finish it: an open iterator locks the database."""
-        for key, value in self.table.partition_db(self.partition).items():
-            if key not in (_OFFSET_KEY, _CHANGELOG_KEY):
-                yield key, value
-
-    def rows_behind(self, key: bytes, most: int) -> list[tuple[bytes, bytes]]:
-        """The next rows behind a key, at most so many, in order of keys."""
-        rows, found = self.table.partition_db(self.partition).iter(), list[tuple[bytes, bytes]]()
-        rows.seek(key + b"\0")
-        while len(found) < most and rows.valid() and (at := rows.key())[:1] == ROW:
-            found.append((at, rows.value()))
-            rows.next()
-        return found
+    def behind(self, key: bytes, most: int) -> list[tuple[bytes, bytes]]:
+        """The next records behind a key, at most so many, in order of keys. No iterator stays open, for that would lock
+        the database."""
+        rows = self.table.partition_db(self.partition).items(from_key=key + b"\0")
+        return list(itertools.islice((row for row in rows if row[0] not in (_OFFSET_KEY, _CHANGELOG_KEY)), most))
 
 
 def entity_table(app: faust.App, entity: str, partitions: int, changelog_id: str) -> EntityTable:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -22,6 +21,7 @@ from streams.state.write_behind import DeliveryError
 from streams.topics import EVENTS
 from streams.transport.sliced import Consumer
 from tests.shoppers import random_history, slice_of
+from tests.worlds import EmptyTable
 
 
 class Writer:
@@ -49,8 +49,7 @@ class Writer:
 
 
 def shopper_log(writer: Writer) -> EntityLog:
-    table = SimpleNamespace(partition_db=lambda _partition: {}, rows=lambda _partition: 0)
-    return EntityLog(SHOPPER, "test", Rules(), None, table, writer, Metrics(), 1000, log_id="x")  # type: ignore[arg-type]
+    return EntityLog(SHOPPER, "test", Rules(), None, EmptyTable(), writer, Metrics(), 1000, log_id="x")  # type: ignore[arg-type]
 
 
 def durability(log: EntityLog, extent: Extent | None = None) -> Durability:

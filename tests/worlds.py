@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import random
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
 
@@ -19,7 +19,7 @@ from streams.processing.partition import PartitionProcessor
 from streams.processing.rules import Rules
 from streams.records.outcomes import encode_outcome
 from streams.records.slices import Slice
-from streams.state.arena import row_bytes
+from streams.state.codec import row_bytes
 from streams.state.keys import PROGRESS, ROW
 from tests.shoppers import DAY, Log, slice_of
 
@@ -51,9 +51,24 @@ class DictTier:
         """Everything stored, in order of keys."""
         return sorted(self.held.items())
 
-    def rows_behind(self, key: bytes, most: int) -> list[tuple[bytes, bytes]]:
-        """The next rows behind a key, in order of keys."""
-        return [(at, self.held[at]) for at in sorted(self.held) if at > key and at[:1] == ROW][:most]
+    def behind(self, key: bytes, most: int) -> list[tuple[bytes, bytes]]:
+        """The next records behind a key, in order of keys."""
+        return [(at, self.held[at]) for at in sorted(self.held) if at > key][:most]
+
+
+class EmptyTable:
+    """An entity's table in which nothing was ever written."""
+
+    def partition_db(self, _partition: int) -> EmptyTable:
+        """Every partition's is empty."""
+        return self
+
+    def get(self, _key: bytes) -> None:
+        """Nothing is known."""
+
+    def items(self, **_: bytes) -> Iterator[tuple[bytes, bytes]]:
+        """Nothing is there."""
+        return iter(())
 
 
 @dataclass

@@ -25,7 +25,8 @@ from streams.records.dead_reasons import DEAD_REASONS
 from streams.records.produced import EVENTS, family_of
 from streams.records.slices import Slice
 from streams.state.applied_ids import AppliedIds
-from streams.state.arena import TIMER, Arena, Codec
+from streams.state.arena import Arena
+from streams.state.codec import TIMER, Codec
 from training.history import History, Tell, in_columns, repeated
 
 

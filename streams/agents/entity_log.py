@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,11 +30,17 @@ from streams.records.outcomes import AnyOutcome, ChurnAlerted, encode_outcome
 from streams.records.pictured import ItemPictured
 from streams.records.slices import Slice
 from streams.records.tags import tag_of
+from streams.state.keys import ROW
 from streams.state.write_behind import Change, WriteBehind
 from streams.tables import EntityTable, PartitionTier
 from streams.topics import TOPIC_OF
 
 log = logging.getLogger(__name__)
+#: Rows that a partition has room for from the start, if it may keep so many: addresses, which take memory when they are
+#: used. Where more come all are copied.
+ROOM = 65_536
+#: Rows that are brought into memory at a time, and how much longer than that takes everything else has its turn.
+WARMED, IDLE_SHARE = 256, 4
 
 
 class StaleState(RuntimeError):
@@ -83,6 +90,7 @@ class EntityLog:
         """partition → when a slice of it was last applied, or nothing waited."""
         self._gaps: dict[int, list[tuple[int, int]]] = {}
         self._touched: dict[int, float] = {}
+        self._times_forgotten = 0
         self.choices = Choices(entity, app_id, rules, shelf, writer, metrics, self.processors)
         self.models = ModelWatch(entity.name, app_id, writer, metrics, self.processors, folder)
 
@@ -90,29 +98,66 @@ class EntityLog:
         """The partition's processor; made from the table when there is none."""
         found = self.processors.get(partition)
         if found is None:
-            limit = max(1, self.hot_rows // max(self.partitions, len(self.processors) + 1))
-            found = PartitionProcessor(
-                self.entity,
-                partition,
-                self.rules,
-                self.shelf,
-                tier=PartitionTier(self.table, partition),
-                limit=limit,
-                refused=self.choices.refuse,
-                log_id=self._log_id,
-                group=self._app_id,
-                room=max(1024, min(limit, 5 * self.table.rows(partition) // 4)),
-                partitions=self._topic_partitions,
-            )
-            self.processors[partition] = found
-            self._show_models(partition, found)
-            if found.next_offset:
-                self._show_state(partition, found)
-            self._touched[partition] = self.progressed[partition] = time.monotonic()
+            found, steps = self._coming_back(partition)
+            for _ in steps:
+                pass
+            self._hold(partition, found)
         return found
+
+    async def come_back(self, partition: int) -> None:
+        """Make the partition's processor from the table, in steps between which others have their turn. Partitions that
+        are given up meanwhile are left alone."""
+        if partition in self.processors:
+            return
+        times_forgotten = self._times_forgotten
+        found, steps = self._coming_back(partition)
+        for _ in steps:
+            await asyncio.sleep(0.001)  # 0 is not a turn for all.
+            if self._times_forgotten != times_forgotten:
+                return
+        self._hold(partition, found)
+
+    async def warm_up(self) -> None:
+        """Bring rows of the table into memory while there is room: labels of those who stay away are known then."""
+        times_forgotten = self._times_forgotten
+        for partition, processor in tuple(self.processors.items()):
+            at: bytes | None = ROW
+            while at is not None and self._times_forgotten == times_forgotten:
+                began = time.monotonic()
+                at = processor.arena.warm(at, WARMED)
+                await asyncio.sleep(IDLE_SHARE * (time.monotonic() - began))
+            if self._times_forgotten == times_forgotten:
+                self._show_state(partition, processor)
+
+    def _coming_back(self, partition: int) -> tuple[PartitionProcessor, Iterator[None]]:
+        tier = PartitionTier(self.table, partition)
+        limit = max(1, self.hot_rows // max(self.partitions, len(self.processors) + 1))
+        found = PartitionProcessor(
+            self.entity,
+            partition,
+            self.rules,
+            self.shelf,
+            tier=tier,
+            limit=limit,
+            room=min(limit, ROOM),
+            refused=self.choices.refuse,
+            log_id=self._log_id,
+            group=self._app_id,
+            partitions=self._topic_partitions,
+            at_once=False,
+        )
+        return found, found.recover(tier)
+
+    def _hold(self, partition: int, processor: PartitionProcessor) -> None:
+        self.processors[partition] = processor
+        self._show_models(partition, processor)
+        if processor.next_offset:
+            self._show_state(partition, processor)
+        self._touched[partition] = self.progressed[partition] = time.monotonic()
 
     def forget(self) -> None:
         """Drop all processors: partitions were revoked."""
+        self._times_forgotten += 1
         for by_partition in (self.processors, self._touched, self.progressed, self._gaps):
             by_partition.clear()
         self.choices.forget()

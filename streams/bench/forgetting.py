@@ -64,9 +64,9 @@ def measure(bots: int, days: int, forget_days: float, folder: Path) -> dict[str,
             table.write(0, changes, None)
         processor.arena.evict()
         if n % (bots // SLICE // 20 + 1) == 0:
-            most = max(most, sum(key[:1] == ROW for key, _ in PartitionTier(table, 0).items()))
+            most = max(most, sum(key[:1] == ROW for key, _ in table.partition_db(0).items()))
     spent = time.thread_time() - began
-    held = [len(key) + len(value) for key, value in PartitionTier(table, 0).items() if key[:1] == ROW]
+    held = [len(key) + len(value) for key, value in table.partition_db(0).items() if key[:1] == ROW]
     table.partition_db(0).compact_range(None, None)
     return {
         "rows": len(held),

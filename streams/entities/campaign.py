@@ -26,7 +26,7 @@ from streams.processing.side import PlainSide
 from streams.records.budget import BudgetSet, LeaseGranted, SpendReported, encode_budget_record
 from streams.records.effects import EffectMeasured, EffectReported
 from streams.records.slices import Slice
-from streams.state.arena import NEVER
+from streams.state.codec import NEVER
 from streams.state.keys import EFFECT
 
 #: The entity whose partitions spend.

@@ -3,7 +3,7 @@ asked."""
 
 from __future__ import annotations
 
-import itertools
+import heapq
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
@@ -160,14 +160,9 @@ class Held:
         """A value."""
         return self._values.get(key)
 
-    def items(self) -> list[tuple[bytes, bytes]]:
-        """All of them, in order of keys."""
-        return sorted(self._values.items())
-
-    def rows_behind(self, key: bytes, most: int) -> list[tuple[bytes, bytes]]:
-        """The next rows behind a key, in order of keys."""
-        behind = (at for at in sorted(self._values) if at > key and at[:1] == keys.ROW)
-        return [(at, self._values[at]) for at in itertools.islice(behind, most)]
+    def behind(self, key: bytes, most: int) -> list[tuple[bytes, bytes]]:
+        """The next of them behind a key, in order of keys."""
+        return [(at, self._values[at]) for at in heapq.nsmallest(most, (at for at in self._values if at > key))]
 
 
 def state_of(settings: Settings, key: str, entity: Entity = SHOPPER) -> PartitionProcessor:

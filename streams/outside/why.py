@@ -33,7 +33,7 @@ from streams.records.receipts import Receipt
 from streams.records.serving import Stages
 from streams.records.words import guard_in_words, shown_day
 from streams.settings import Settings
-from streams.state.arena import NEVER
+from streams.state.codec import NEVER
 from streams.topics import RECEIPTS, TOPIC_OF
 
 _T = TypeVar("_T", bound=AnyOutcome)

@@ -27,7 +27,7 @@ from streams.processing import left_items
 from streams.processing.decode import NO_TIME
 from streams.records.campaign_parts import BrowseAbandoned, CartAbandoned, Overdue
 from streams.records.events import CartItemAdded, CartItemRemoved, ItemViewed, OrderPlaced
-from streams.state.arena import NEVER
+from streams.state.codec import NEVER
 
 UNITS = Column("alarms/units", "u4")
 """Units in the cart, since campaigns held."""

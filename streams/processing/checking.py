@@ -37,7 +37,8 @@ from streams.records.outcomes import DeadLetter
 from streams.records.produced import EVENTS, WORKERS_TYPES, family_of, key_of, type_of
 from streams.records.slices import Slice
 from streams.state.applied_ids import AppliedIds
-from streams.state.arena import TIMER, Arena, Codec
+from streams.state.arena import Arena
+from streams.state.codec import TIMER, Codec
 
 #: Lines that are checked together.
 BLOCK = 4096

@@ -11,7 +11,7 @@ from streams.columns.arrays import Bools, Ints
 from streams.columns.layout import Readable
 from streams.features.catalogue import Catalogue
 from streams.features.days import UTC, Days
-from streams.state.arena import NEVER
+from streams.state.codec import NEVER
 
 
 @dataclass(frozen=True, slots=True)

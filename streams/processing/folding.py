@@ -20,7 +20,8 @@ from streams.processing.rules import Rules
 from streams.processing.silence import FIRED, LAST_EVENT
 from streams.processing.wishes import due_kind
 from streams.records.news import AnyItemNews, ItemPriceDropped
-from streams.state.arena import NEVER, TIMER, Arena
+from streams.state.arena import Arena
+from streams.state.codec import NEVER, TIMER
 
 #: So many rows are set anew at once.
 AT_ONCE = 4096

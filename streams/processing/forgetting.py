@@ -26,7 +26,7 @@ from streams.processing.identity import CLOSED
 from streams.processing.order_book import COUNT
 from streams.processing.rules import ForgetPolicy
 from streams.processing.silence import LAST_EVENT
-from streams.state.arena import NEVER
+from streams.state.codec import NEVER
 
 STEP_MS = 7 * DAY_MS
 #: Longer than any log.

@@ -34,6 +34,7 @@ from streams.processing.in_force import InForce, Refused
 from streams.processing.model import Shelf
 from streams.processing.moving import Moving
 from streams.processing.partition_records import Turn
+from streams.processing.recovering import read_back
 from streams.processing.rounds import BUCKET
 from streams.processing.rules import Rules
 from streams.processing.scoring import score
@@ -42,7 +43,8 @@ from streams.processing.sweeping import Sweeping
 from streams.records.events import LogIdled
 from streams.records.slices import Slice
 from streams.state import keys
-from streams.state.arena import TIMER, Arena, Codec, Tier
+from streams.state.arena import Arena, Tier
+from streams.state.codec import TIMER, Codec
 
 #: By task, what it answers.
 Outputs = Mapping[str, Sequence[Any]]
@@ -76,7 +78,7 @@ class PartitionProcessor:
     its records for known ones would lose them (``OtherLog``). ``group`` names the workers that keep the state: what
     others chose in a log that they share is followed until the first choice of its own. ``room``: how many shoppers to
     make room for at once. ``partitions``: how many the topic has; None where it is not judged whether a record is in
-    the partition of its key.
+    the partition of its key. ``at_once``: False, what is in ``tier`` is read back by ``recover``, before anything else.
     """
 
     def __init__(
@@ -97,6 +99,7 @@ class PartitionProcessor:
         group: str = "",
         room: int = 1024,
         partitions: int | None = None,
+        at_once: bool = True,
     ) -> None:
         self.entity, self.partition, self.log_id = entity, partition, log_id
         self.catalogue = (catalogue or entity.catalogue).in_zone(rules.time_zone)
@@ -114,17 +117,14 @@ class PartitionProcessor:
         self.lag_ms = 0
         """How long after the newest event time the newest record was appended: small in a live partition."""
         self._new_records: dict[bytes, bytes] = {keys.LAYOUT + self.codec.name: self.codec.layout.describe()}
-        self._blanks: list[bytes] = []
         self._ahead: dict[str, int] = {}
         """Whose rows a crash left ahead of the progress record, and the offset before which each stands."""
         self.side = entity.side(Start(partition, partitions, rules, group, outputs))
-        if tier is not None:
-            self._recover(tier)
-        self.in_force.begin()
-        self._folding = Folding(self.arena, self.catalogue, entity, self.side)
-        self._moving = Moving(entity, self._folding, self.side)
-        self._sweeping = Sweeping(self._folding, self.side.forgetting, self.next_offset, self._blanks)
-        self._places = self._places_read()
+        if tier is None:
+            self._begin()
+        elif at_once:
+            for _ in self.recover(tier):
+                pass
 
     @property
     def rules(self) -> Rules:
@@ -160,31 +160,11 @@ class PartitionProcessor:
         """Day of the watermark, days since 1970."""
         return self.watermark_ms // DAY_MS
 
-    def _recover(self, tier: Tier) -> None:
-        beside: list[tuple[bytes, bytes]] = []
-        meta: dict[str, Any] = {}
-        sets: dict[bytes, bytes] = {}
-
-        def rows() -> Iterator[tuple[bytes, bytes]]:
-            # In order of keys: layouts come before the rows that need them.
-            for key, value in tier.items():
-                kind = key[:1]
-                if kind == keys.LAYOUT:
-                    self.codec.learn(value)
-                elif key == keys.PROGRESS:
-                    meta.update(msgspec.json.decode(value))
-                elif kind == keys.ROW and keys.is_blank(value):
-                    self._blanks.append(key)
-                elif kind == keys.ROW:
-                    if (stands := keys.row_stands_at(value)) > meta.get("next_offset", 0):
-                        self._ahead[key[1:].decode()] = stands
-                    yield key, value
-                elif kind == keys.CAMPAIGNS:
-                    sets[key] = value
-                else:
-                    beside.append((key, value))
-
-        self.arena.load_all(rows(), None if self.side.wishes is None else self.side.wishes.take_back)
+    def recover(self, tier: Tier) -> Iterator[None]:
+        """Come back from a table, in steps between which others have their turn. Nothing else may be asked before the
+        last. Raises ``OtherLog``."""
+        found = yield from read_back(tier, self.arena, self.side.wishes)
+        meta, self._ahead = found.progress, found.ahead
         if meta:
             if self.log_id and meta.get("log_id", self.log_id) not in ("", self.log_id):
                 raise OtherLog(
@@ -194,9 +174,17 @@ class PartitionProcessor:
                 )
             self.next_offset, self.lag_ms = meta["next_offset"], meta["lag_ms"]
             self.fates = Counter(meta.get("fates", {}))
-            self.in_force.restore(meta, sets)
+            self.in_force.restore(meta, found.campaigns)
         self.side.plan(self.in_force.plans)
-        self.side.restore(beside, meta, self.rules)
+        self.side.restore(found.beside, meta, self.rules)
+        self._begin(found.blanks)
+
+    def _begin(self, blanks: Sequence[bytes] = ()) -> None:
+        self.in_force.begin()
+        self._folding = Folding(self.arena, self.catalogue, self.entity, self.side)
+        self._moving = Moving(self.entity, self._folding, self.side)
+        self._sweeping = Sweeping(self._folding, self.side.forgetting, self.next_offset, blanks)
+        self._places = self._places_read()
 
     def drain_changes(self) -> dict[bytes, bytes | None]:
         """What changed since last time, by table key: what is known beside the rows, layout, rows; the progress record

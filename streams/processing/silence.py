@@ -13,7 +13,7 @@ from streams.columns.layout import Column, Readable
 from streams.features.catalogue import Catalogue
 from streams.features.kinds.decay import DAY_MS
 from streams.features.kinds.rhythm import RhythmKind
-from streams.state.arena import NEVER
+from streams.state.codec import NEVER
 
 #: When the row was last heard of: the largest event time, or the watermark where that had passed it already.
 LAST_EVENT = Column("last_event", "i8")

@@ -56,7 +56,7 @@ class Sweeping:
             if standing == self._swept:
                 return changes
             self._swept, self._at = standing, ROW
-        found = tier.rows_behind(self._at, AT_ONCE)
+        found = [(key, row) for key, row in tier.behind(self._at, AT_ONCE) if key[:1] == ROW]
         self._at = found[-1][0] if len(found) == AT_ONCE else None
         gone = self._of_evicted(found, durable) + self._of_held(found, durable)
         if gone:
@@ -75,7 +75,7 @@ class Sweeping:
         go = (go | blank(arena.rows, places)) & ~arena.dirty[places]
         gone = np.flatnonzero(go).tolist()
         self._folding.let_go([names[i] for i in gone], arena.rows.copy(places[go]), int((known & go).sum()))
-        arena.drop(places[go])
+        arena.drop(places[go].tolist())
         return [ROW + names[i].encode() for i in gone]
 
     def _of_evicted(self, found: list[tuple[bytes, bytes]], durable: int) -> list[bytes]:
@@ -87,7 +87,6 @@ class Sweeping:
         gone = np.flatnonzero(go)
         names = [some[i][0][1:].decode() for i in gone.tolist()]
         self._folding.let_go(names, rows.copy(gone), len(gone))
-        self._arena.disarm(names)
         return [some[i][0] for i in gone.tolist()]
 
     def _go(self, state: Rows, rows: Ints, durable: int) -> tuple[Bools, Bools]:

@@ -7,21 +7,19 @@ block reaches its limit; only their timer stays in memory.
 
 from __future__ import annotations
 
-import hashlib
-import heapq
-import itertools
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
 
 from streams.columns.arrays import Bools, Ints
-from streams.columns.layout import Column, Layout, Rows
-from streams.state.keys import DIGEST_BYTES, HEADER_BYTES, row_key
+from streams.columns.layout import Rows
+from streams.state.codec import NEVER, TIMER, Codec
+from streams.state.cold_timers import ColdTimers
+from streams.state.keys import ROW, is_blank, row_key
 
-#: A timer that never fires.
-NEVER = np.iinfo(np.int64).max
-TIMER = Column("timer/due", "i8")
+#: Records of a tier that are read at a time.
+AT_ONCE = 4096
 
 
 class Tier(Protocol):
@@ -30,107 +28,8 @@ class Tier(Protocol):
     def get(self, key: bytes) -> bytes | None:
         """The value of a key, or None."""
 
-    def items(self) -> Iterable[tuple[bytes, bytes]]:
-        """Every key and value, in order of keys."""
-
-    def rows_behind(self, key: bytes, most: int) -> list[tuple[bytes, bytes]]:
-        """The next rows behind a key, at most so many, in order of keys."""
-
-
-def row_bytes(value: bytes) -> bytes:
-    """A packed row without its header: what two workers' rows must agree on."""
-    return value[HEADER_BYTES:]
-
-
-class Codec:
-    """Packs rows and unpacks them, also those that an older layout packed.
-
-    A packed row is the eight-byte name of its layout, the offset up to which its partition was applied when it was
-    packed (eight bytes, big-endian), a bit for each eight-byte word of the row that is not zero (the first word's is
-    the highest of the first byte), and these words: most of a row is zero. Columns are matched by name (which says
-    what a column means), so a column that both layouts have is carried over and a new one starts cold. Raises
-    ``ValueError`` for a row whose layout is not known: better to stop than to misread.
-    """
-
-    def __init__(self, layout: Layout) -> None:
-        self.layout = layout
-        self._known: dict[bytes, Layout] = {}
-        self._dense: set[bytes] = set()
-        self._add(layout)
-        self.migrated = 0
-        self.name = packed_name(layout)
-        """The eight bytes that new rows begin with."""
-
-    def learn(self, description: bytes) -> None:
-        """Make rows of a described layout readable."""
-        self._add(Layout.from_description(description))
-
-    def _add(self, layout: Layout) -> None:
-        self._known[packed_name(layout)] = self._known[layout.digest] = layout
-        self._dense.add(layout.digest)  # as rows were packed before: all words
-
-    def pack(self, rows: Rows, index: Ints, next_offset: int) -> list[bytes]:
-        """The packed form of some rows, as they stand before the partition's record ``next_offset``."""
-        words = rows.words[index]
-        some = words != 0
-        bits = np.packbits(some, axis=1)
-        width, held = bits.shape[1], bits.tobytes()
-        ends = (8 * np.cumsum(np.count_nonzero(some, axis=1))).tolist()
-        values, header = words[some].tobytes(), self.name + next_offset.to_bytes(8, "big")
-        starts = [0, *ends]
-        return [
-            header + held[i * width : (i + 1) * width] + values[a:b]
-            for i, (a, b) in enumerate(itertools.pairwise(starts))
-        ]
-
-    def blank(self, next_offset: int) -> bytes:
-        """The packed form of a row that says nothing of anybody."""
-        row = Rows.zeros(self.layout, 1)
-        row.data[TIMER.name] = NEVER
-        return self.pack(row, np.zeros(1, np.int64), next_offset)[0]
-
-    def unpack(self, packed: Sequence[bytes]) -> Rows:
-        """Rows in the current layout."""
-        ours = self.name
-        if all(p[:DIGEST_BYTES] == ours for p in packed):
-            return self._read(self.layout, packed)
-        rows = Rows.zeros(self.layout, len(packed))
-        by_name: dict[bytes, list[int]] = {}
-        for i, value in enumerate(packed):
-            by_name.setdefault(bytes(value[:DIGEST_BYTES]), []).append(i)
-        for name, index in by_name.items():
-            layout = self._known.get(name)
-            if layout is None:
-                raise ValueError(
-                    f"A row has the unknown layout {name.hex()}. The feature table was written by a newer version, or "
-                    "lost its layout records: run that version, or empty it and replay the log."
-                )
-            some = [packed[i] for i in index]
-            if name in self._dense:
-                old = Rows.from_bytes(layout, b"".join(p[HEADER_BYTES:] for p in some))
-            else:
-                old = self._read(layout, some)
-            for column in self.layout.columns:
-                if column in layout.columns:
-                    rows.data[column.name][index] = old.data[column.name]
-            self.migrated += len(index) * (layout is not self.layout)
-        return rows
-
-    @staticmethod
-    def _read(layout: Layout, packed: Sequence[bytes]) -> Rows:
-        words = layout.itemsize // 8
-        width = (words + 7) // 8
-        start = HEADER_BYTES + width
-        bits = np.frombuffer(b"".join(p[HEADER_BYTES:start] for p in packed), np.uint8).reshape(len(packed), width)
-        some = np.unpackbits(bits, axis=1, count=words).astype(np.bool_)
-        rows = Rows.zeros(layout, len(packed))
-        rows.words[some] = np.frombuffer(b"".join(p[start:] for p in packed), np.uint64)
-        return rows
-
-
-def packed_name(layout: Layout) -> bytes:
-    """Eight bytes that name a layout whose rows are packed without their zeros."""
-    return hashlib.blake2b(b"without zeros" + layout.describe(), digest_size=DIGEST_BYTES).digest()
+    def behind(self, key: bytes, most: int) -> list[tuple[bytes, bytes]]:
+        """The next records behind a key, at most so many, in order of keys; the first ones are behind ``b""``."""
 
 
 class Arena:
@@ -147,9 +46,8 @@ class Arena:
         self._index: dict[str, int] = {}
         self._key: list[str | None] = []
         self._free: list[int] = []
-        self._cold_timers: dict[str, int] = {}
-        # The same timers, the next one first; entries of keys that came back or were set anew are passed over.
-        self._cold_order: list[tuple[int, str]] = []
+        self.cold = ColdTimers()
+        """The timers of rows that are not in memory."""
 
     def __len__(self) -> int:
         return len(self._index)
@@ -180,7 +78,7 @@ class Arena:
     @property
     def armed(self) -> int:
         """How many timers are set, in memory or evicted."""
-        return int((self.timer[: len(self._key)] != NEVER).sum()) + len(self._cold_timers)
+        return int((self.timer[: len(self._key)] != NEVER).sum()) + len(self.cold)
 
     def find(self, keys: Sequence[str]) -> Ints:
         """[n] the row of each key; loads evicted rows and makes rows for new keys."""
@@ -194,59 +92,45 @@ class Arena:
         self._used[found] = self._clock
         return found
 
-    def load_all(
-        self, packed: Iterable[tuple[bytes, bytes]], show: Callable[[list[str], Rows], None] | None = None
-    ) -> None:
-        """Fill the arena from a table: rows up to the limit, of the others the timers only. ``show`` is shown all
-        rows, some at a time, with their keys."""
-        block: list[tuple[str, bytes]] = []
-        for key, value in packed:
-            if key[:1] == b"s":
-                block.append((key[1:].decode(), value))
-                if len(block) >= 4096:
-                    self._load_block(block, show)
-                    block = []
-        self._load_block(block, show)
-
-    def _load_block(self, block: list[tuple[str, bytes]], show: Callable[[list[str], Rows], None] | None) -> None:
-        if not block:
-            return
-        rows = self.codec.unpack([value for _, value in block])
-        if show is not None:
-            show([key for key, _ in block], rows)
-        room = max(0, self.limit - len(self._index))
-        if room:
-            self._place([key for key, _ in block[:room]], Rows(rows.layout, rows.words[:room]))
-        due = rows.column(TIMER.name)
-        for i in range(room, len(block)):
-            self._chill(block[i][0], int(due[i]))
-
     def evicted(self) -> Iterator[tuple[list[str], Rows]]:
         """The rows that are not in memory, some at a time, with their keys."""
-        every = () if self.tier is None else self.tier.items()
-        named = ((key[1:].decode(), value) for key, value in every if key[:1] == b"s")
-        cold = (row for row in named if row[0] not in self._index)
-        while block := list(itertools.islice(cold, 4096)):
-            yield [name for name, _ in block], self.codec.unpack([held for _, held in block])
+        at = ROW
+        while self.tier is not None and at[:1] == ROW and (found := self.tier.behind(at, AT_ONCE)):
+            at = found[-1][0]
+            cold = [(key[1:].decode(), row) for key, row in found if key[:1] == ROW]
+            cold = [(name, row) for name, row in cold if name not in self._index]
+            if cold:
+                yield [name for name, _ in cold], self.codec.unpack([row for _, row in cold])
 
-    def _chill(self, key: str, due: int) -> None:
-        if due != NEVER:
-            self._cold_timers[key] = due
-            heapq.heappush(self._cold_order, (due, key))
-            if len(self._cold_order) > 2 * len(self._cold_timers) + 1024:
-                # Shoppers that came back left theirs behind.
-                self._cold_order = [(at, name) for name, at in self._cold_timers.items()]
-                heapq.heapify(self._cold_order)
+    def warm(self, behind: bytes, most: int) -> bytes | None:
+        """Bring the next rows of the tier into memory that are not there, of so many; they are the first to be evicted.
+        Returns behind which key to go on, None where there are no more or there is no room."""
+        room = self.limit - len(self._index)
+        if self.tier is None or room <= 0:
+            return None
+        found = [(key[1:].decode(), row) for key, row in self.tier.behind(behind, most) if key[:1] == ROW]
+        cold = self._load([(key, row) for key, row in found if key not in self._index][:room])
+        self._used[self.places_of(cold)] = 0
+        return row_key(found[-1][0]) if len(found) == most else None
 
-    def _admit(self, keys: list[str]) -> None:
-        if self.tier is None:
-            self._place(keys, None)
-            return
-        stored = [(key, self.tier.get(row_key(key))) for key in keys]
-        known = [(key, value) for key, value in stored if value is not None]
-        if known:
-            self._place([key for key, _ in known], self.codec.unpack([value for _, value in known]))
-        self._place([key for key, value in stored if value is None], None)
+    def _stored(self, keys: Sequence[str]) -> list[tuple[str, bytes]]:
+        found = [] if self.tier is None else [(key, self.tier.get(row_key(key))) for key in keys]
+        return [(key, row) for key, row in found if row is not None]
+
+    def _admit(self, keys: Sequence[str]) -> None:
+        known = set(self._load(self._stored(keys)))
+        self._place([key for key in keys if key not in known], None)
+
+    def _load(self, stored: Sequence[tuple[str, bytes]], fired: bool = False) -> list[str]:
+        """Bring rows of the tier into memory: whose they are. Blank ones are nobody's. ``fired``: their timers have."""
+        some = [(key, row) for key, row in stored if not is_blank(row)]
+        names = [key for key, _ in some]
+        if some:
+            rows = self.codec.unpack([row for _, row in some])
+            self._place(names, rows)
+            if not fired:
+                self.cold.unset(names, rows.column(TIMER.name))
+        return names
 
     def _place(self, keys: list[str], rows: Rows | None) -> None:
         places: list[int] = []
@@ -259,7 +143,6 @@ class Arena:
                 place = len(self._key)
                 self._key.append(key)
             self._index[key] = place
-            self._cold_timers.pop(key, None)
             places.append(place)
         if places and len(self._key) > len(self.rows):
             self._grow(max(2 * len(self.rows), len(self._key)))
@@ -283,18 +166,13 @@ class Arena:
 
     def next_timer(self) -> int:
         """No timer fires before this; ``NEVER`` where none is set."""
-        first = int(self.timer[: len(self._key)].min(initial=NEVER))
-        return min(first, self._cold_order[0][0]) if self._cold_order else first
+        return min(int(self.timer[: len(self._key)].min(initial=NEVER)), self.cold.first())
 
     def due(self, watermark_ms: int) -> Ints:
         """Rows whose timer is at or before the watermark, ascending by key's place; loads evicted ones."""
-        order, passed = self._cold_order, []
-        while order and order[0][0] <= watermark_ms:
-            due, key = heapq.heappop(order)
-            if self._cold_timers.get(key) == due:
-                passed.append(key)
-        if passed:
-            self.find(list(dict.fromkeys(passed)))
+        # Those whose row went from the tier left theirs behind, as did those of them who came back.
+        if passed := [key for key in self.cold.take(watermark_ms) if key not in self._index]:
+            self.find(self._load(self._stored(list(dict.fromkeys(passed))), fired=True))
         return np.flatnonzero(self.timer[: len(self._key)] <= watermark_ms)
 
     def drain_dirty(self, next_offset: int) -> dict[bytes, bytes]:
@@ -316,28 +194,15 @@ class Arena:
         places = self.places
         places = places[~self.dirty[places]]
         places = places[np.argsort(self._used[places], kind="stable")][:excess]
-        dropped = 0
-        for place in places.tolist():
-            key = self.key(place)
-            if keep and row_key(key) in keep:
-                continue
-            self._chill(key, int(self.timer[place]))
-            self._drop(place)
-            dropped += 1
-        return dropped
+        dropped = [place for place in places.tolist() if not keep or row_key(self.key(place)) not in keep]
+        self.cold.set([self.key(place) for place in dropped], self.timer[np.array(dropped, np.int64)])
+        self.drop(dropped)
+        return len(dropped)
 
-    def drop(self, places: Ints) -> None:
+    def drop(self, places: Sequence[int]) -> None:
         """Drop rows that nobody asks for any more."""
-        for place in places.tolist():
-            self._drop(place)
-
-    def disarm(self, keys: Iterable[str]) -> None:
-        """No timer of these, whose rows are not in memory, fires any more."""
-        for key in keys:
-            self._cold_timers.pop(key, None)
-
-    def _drop(self, place: int) -> None:
-        del self._index[self.key(place)]
-        self._key[place] = None
-        self.timer[place] = NEVER
-        self._free.append(place)
+        for place in places:
+            del self._index[self.key(place)]
+            self._key[place] = None
+            self.timer[place] = NEVER
+            self._free.append(place)

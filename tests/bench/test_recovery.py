@@ -13,7 +13,7 @@ from streams.entities.shopper import SHOPPER
 from streams.processing.partition import PartitionProcessor
 from streams.processing.partitioning import WORKERS, homes
 from streams.processing.rules import Rules
-from streams.state.arena import row_bytes
+from streams.state.codec import row_bytes
 from streams.state.keys import PROGRESS
 from tests.worlds import DictTier
 
@@ -30,13 +30,13 @@ def test_the_changelog_holds_every_shopper_once_in_their_partition_with_rows_tha
     for partition, table in enumerate(tables):
         assert list(table)[-1] == PROGRESS
         back = PartitionProcessor(SHOPPER, partition, Rules(), Shelf(), tier=DictTier(table), group="bench")
-        keys = [back.arena.key(row).encode() for row in back.arena.places.tolist()]
+        keys = [name.encode() for names, _ in back.arena.evicted() for name in names]
         assert set(homes(keys, WORKERS, PARTITIONS).tolist()) == {partition}
         own = [key for key, _ in records if homes([key], WORKERS, PARTITIONS)[0] == partition]
         assert back.next_offset == len(own)
         distinct = {row_bytes(value) for key, value in held[partition].items() if key[:1] == b"s"}
         assert {row_bytes(value) for key, value in table.items() if key[:1] == b"s"} == distinct
-        found += len(back.arena)
+        found += len(keys)
     assert found == ALL
 
 

@@ -24,7 +24,7 @@ from streams.records import events as e
 from streams.records.budget import BudgetSet, encode_budget_record
 from streams.records.outcomes import encode_outcome
 from streams.records.slices import Slice
-from streams.state.keys import ALIAS, OPEN, PROGRESS, TALLY
+from streams.state.keys import ALIAS, OPEN, PROGRESS, ROW, TALLY
 from tests.shoppers import NOON, Log, log_of
 from tests.spender import CAMPAIGNS, CURRENCY, ONLY_SPENDERS
 from tests.worlds import DictTier
@@ -260,6 +260,9 @@ def spending(processor: PartitionProcessor) -> Spending:
 
 def summed(processors: Iterable[PartitionProcessor], column: Column) -> int:
     """Of all rows."""
+    processors = list(processors)
+    for processor in processors:
+        processor.arena.warm(ROW, 1_000_000)
     return sum(
         int(np.sum(p.arena.rows.copy(p.arena.find(sorted(p.arena.keys()))).column(column.name)))
         for p in processors

@@ -18,7 +18,7 @@ from streams.records import events as e
 from streams.records.campaigns import CampaignSet
 from streams.records.events import encode_event
 from streams.records.serving import CampaignsChosen
-from streams.state.arena import row_bytes
+from streams.state.codec import row_bytes
 from tests.budget.stream import HOUR, MINUTE, START, Owner, Stream, budgets, by_home, history, spending
 from tests.campaigns.builders import campaign
 from tests.shoppers import identified, log_of

@@ -15,7 +15,7 @@ from streams.entities.campaign import CAMPAIGN, CampaignSide
 from streams.processing.partition import PartitionProcessor
 from streams.records import events as e
 from streams.records.budget import LeaseGranted, budget_decoder
-from streams.state.arena import row_bytes
+from streams.state.codec import row_bytes
 from streams.state.keys import OPEN
 from tests.budget.stream import HOUR, START, Owner, Stream, budgets, by_home, history, spending, summed
 from tests.shoppers import log_of

@@ -13,7 +13,7 @@ from streams.processing.partition import PartitionProcessor
 from streams.processing.rules import Rules
 from streams.records.events import CartItemAdded, ItemViewed, Searched
 from streams.records.offers import OfferMade
-from streams.state.arena import row_bytes
+from streams.state.codec import row_bytes
 from tests.campaigns.builders import PERCENT, campaign
 from tests.decisions.test_campaigns import WAITING, chosen, of, with_choices
 from tests.shoppers import DAY, NOON, Log, log_of, ordered, random_history, slice_of

@@ -24,7 +24,7 @@ from streams.records import items as i
 from streams.records.events import decode_event
 from streams.records.items import PARTS
 from streams.records.outcomes import ItemProfiled
-from streams.state.arena import Codec, row_bytes
+from streams.state.codec import Codec, row_bytes
 from tests.items import PARTITIONS, ItemLog, catalogue, item_logs, item_slices, shopper_logs, shopper_slices, told
 from tests.shoppers import DAY, HOUR, NOON, Log, log_of, ordered, viewed
 from tests.worlds import DictTier, World, cut_off, shipped

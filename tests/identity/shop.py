@@ -19,7 +19,7 @@ from streams.records import events as e
 from streams.records.events import decode_event, encode_event
 from streams.records.outcomes import encode_outcome
 from streams.records.slices import Slice
-from streams.state.arena import row_bytes
+from streams.state.codec import row_bytes
 from streams.state.keys import ALIAS, EFFECT, IDS, NAME, OPEN, PROGRESS, TALLY, WINDOW
 from tests.budget.stream import NoModels
 from tests.shoppers import APPENDED, HOUR, Log, identified, random_history

@@ -24,7 +24,7 @@ from streams.records import events as e
 from streams.records.budget import LeaseGranted, encode_budget_record
 from streams.records.events import decode_event, encode_event
 from streams.records.outcomes import encode_outcome
-from streams.state.arena import NEVER, row_bytes
+from streams.state.codec import NEVER, row_bytes
 from streams.state.keys import NAME
 from tests.campaigns.builders import PERCENT, campaign
 from tests.decisions.test_campaigns import choose, chosen

@@ -33,7 +33,7 @@ from streams.records.news import ITEM_NEWS
 from streams.records.slices import Slice
 from streams.records.tags import tag_of
 from streams.settings import Settings
-from streams.state.arena import Codec, row_bytes
+from streams.state.codec import Codec, row_bytes
 from streams.topics import CARRIED, EFFECTS, EVENTS, OFFER_OUTCOMES, SEARCH_RANKINGS, TOPIC_OF
 from tests.kafka.client import Client, Place
 from tests.processes import Process

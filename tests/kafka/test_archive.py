@@ -16,7 +16,7 @@ from streams.entities.shopper import SHOPPER
 from streams.outside.archive import Archive
 from streams.outside.reading import Reader
 from streams.processing.partition import outputs_of, row_layout
-from streams.state.arena import Codec
+from streams.state.codec import Codec
 from streams.topics import EVENTS
 from tests import processes
 from tests.kafka.harness import Cluster

@@ -25,7 +25,7 @@ from streams.records import events as e
 from streams.records.budget import BudgetSet, LeaseGranted, SpendReported, budget_decoder, encode_budget_record
 from streams.records.campaign_changes import CampaignApplied, CampaignChange
 from streams.records.events import encode_event
-from streams.state.arena import row_bytes
+from streams.state.codec import row_bytes
 from streams.state.keys import PROGRESS
 from streams.topics import EVENTS
 from tests.budget.stream import HOUR, MINUTE, START, budgets, history, spending, summed

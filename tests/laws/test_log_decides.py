@@ -16,7 +16,7 @@ from streams.processing.partition import PartitionProcessor
 from streams.processing.rules import Rules
 from streams.records.events import encode_event
 from streams.records.serving import RulesChosen
-from streams.state.arena import row_bytes
+from streams.state.codec import row_bytes
 from tests.shoppers import DAY, HOUR, NOON, Log, identified, log_of, ordered, random_history, slice_of, viewed
 from tests.worlds import DictTier, World, cut, cut_off, run_plain, seldom_due, shipped
 

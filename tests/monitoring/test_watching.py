@@ -28,7 +28,7 @@ from streams.topics import CONTROL, EVENTS
 from tests.models.doubles import Double
 from tests.models.variants import variant
 from tests.shoppers import Log, random_history
-from tests.worlds import cut
+from tests.worlds import EmptyTable, cut
 
 CHURN = task("churn")
 FAILING = "failing"
@@ -61,8 +61,7 @@ class Failing(Double):
 
 
 def worker(shelf: Any, folder: Path | None = None) -> EntityLog:
-    table = SimpleNamespace(partition_db=lambda _partition: {}, rows=lambda _partition: 0)
-    return EntityLog(SHOPPER, "group", Rules(), shelf, table, Writer(), Metrics(), 10_000, folder=folder)  # type: ignore[arg-type]
+    return EntityLog(SHOPPER, "group", Rules(), shelf, EmptyTable(), Writer(), Metrics(), 10_000, folder=folder)  # type: ignore[arg-type]
 
 
 def asked(change_id: str, live: str) -> Control:

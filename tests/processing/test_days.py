@@ -23,7 +23,7 @@ from streams.processing.in_force import OtherRules
 from streams.processing.partition import PartitionProcessor, row_layout
 from streams.processing.rules import Rules
 from streams.settings import Settings, SettingsError
-from streams.state.arena import NEVER
+from streams.state.codec import NEVER
 from tests.shoppers import DAY, HOUR, log_of, ordered, random_history, slice_of, viewed
 from tests.worlds import DictTier, cut, run_plain
 

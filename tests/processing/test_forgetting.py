@@ -21,7 +21,7 @@ from streams.processing.rules import NOBODY_FORGOTTEN, ForgetPolicy, Rules
 from streams.records import events as e
 from streams.records.events import encode_event
 from streams.records.serving import RulesChosen
-from streams.state.arena import NEVER, TIMER, row_bytes
+from streams.state.codec import NEVER, TIMER, row_bytes
 from streams.state.keys import PROGRESS, ROW, is_blank, older
 from tests.shoppers import DAY, NOON, Log, carted, consented, identified, log_of, ordered, random_history, slice_of
 from tests.shoppers import viewed as seen

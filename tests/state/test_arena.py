@@ -18,8 +18,9 @@ from streams.features.kinds.rhythm import RhythmKind
 from streams.features.shopper import FEATURES
 from streams.processing.partition import OtherLog, PartitionProcessor, row_layout
 from streams.processing.rules import Rules
-from streams.state.arena import Arena, Codec, row_bytes
-from streams.state.keys import PROGRESS, row_stands_at
+from streams.state.arena import Arena
+from streams.state.codec import Codec, Peeked, row_bytes
+from streams.state.keys import PROGRESS, ROW, row_stands_at
 from tests.shoppers import DAY, NOON, log_of, random_history, slice_of, viewed
 from tests.worlds import DictTier
 
@@ -212,3 +213,40 @@ def test_rows_that_were_packed_with_their_zeros_are_read() -> None:
     assert sum(map(len, sparse)) < sum(map(len, dense)) / 3
     for packed in (dense, sparse, [dense[0], *sparse[1:]]):
         assert (codec.unpack(packed).words == rows.words[places]).all()
+
+
+def test_words_of_packed_rows_are_read_as_they_are_unpacked() -> None:
+    layout = Layout([Column(f"c{i:03}", "i8", 1 + 2 * (i % 7 == 0)) for i in range(90)])
+    rng, rows = np.random.default_rng(1), Rows.zeros(layout, 50)
+    rows.words[:] = rng.integers(0, 2**62, rows.words.shape) * (rng.random(rows.words.shape) < 0.3)
+    codec = Codec(layout)
+    packed = codec.pack(rows, np.arange(50), 7)
+    for read in (codec.peek(packed), Peeked(layout, packed[:1])):
+        for column in layout.columns:
+            held = rows.column(column.name)[: len(read.bits)].reshape(len(read.bits), -1)
+            assert read.any(column).tolist() == held.any(axis=1).tolist()
+            if column.cells == 1:
+                assert read.word(column).tolist() == held[:, 0].tolist()
+
+
+@pytest.mark.parametrize("warmed", [0, 7, 1000])
+def test_whoever_comes_back_goes_on_the_same_whatever_rows_are_in_memory(warmed: int) -> None:
+    log = random_history(3, 600, 40)
+    whole = PartitionProcessor(SHOPPER, 0, Rules())
+    whole.apply(slice_of(log[:300]))
+    tier = DictTier(whole.drain_changes())
+    back = PartitionProcessor(SHOPPER, 0, Rules(), tier=tier, limit=15)
+    assert len(back.arena) == 0
+    assert back.arena.armed == whole.arena.armed
+    at: bytes | None = ROW
+    while warmed and at is not None:
+        at = back.arena.warm(at, warmed)
+    assert len(back.arena) == (15 if warmed else 0)
+    assert back.arena.armed == whole.arena.armed
+    for a in range(300, 600, 100):
+        ours, theirs = back.apply(slice_of(log[a : a + 100], a)), whole.apply(slice_of(log[a : a + 100], a))
+        assert ours.due_kinds == theirs.due_kinds
+        assert back.arena.armed == whole.arena.armed
+    drained = [processor.drain_changes() for processor in (back, whole)]
+    changed = [{key: row_bytes(row) for key, row in some.items() if key[:1] == ROW and row} for some in drained]
+    assert changed[0] == changed[1]
