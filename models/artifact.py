@@ -183,12 +183,7 @@ def load_artifact(task: Task, folder: Path | None = None) -> Artifact:
     digest was. Raises ``ArtifactError``."""
     folder = folder or task.folder
     anew = f"Train it anew: offerstream train {task.name} --out {folder}"
-    try:
-        artifact = parse_artifact(task, {name: (folder / name).read_bytes() for name in FILES}, str(folder))
-    except FileNotFoundError as error:
-        raise ArtifactError(f"{error.filename} does not exist. {anew}") from error
-    except OSError as error:
-        raise ArtifactError(f"{folder} cannot be read: {error}") from error
+    artifact = parse_artifact(task, files_of(task, folder), str(folder))
     if artifact.task.features != task.features:
         raise ArtifactError(
             f"{folder} was trained on other features, or in another order, than task {task.name!r} lists. {anew}"
@@ -199,6 +194,17 @@ def load_artifact(task: Task, folder: Path | None = None) -> Artifact:
             f"{population_of(task)}. {anew}"
         )
     return artifact
+
+
+def files_of(task: Task, folder: Path) -> dict[str, bytes]:
+    """An artifact's files as they lie in a folder. Raises ``ArtifactError``."""
+    try:
+        return {name: (folder / name).read_bytes() for name in FILES}
+    except FileNotFoundError as error:
+        anew = f"Train it anew: offerstream train {task.name} --out {folder}"
+        raise ArtifactError(f"{error.filename} does not exist. {anew}") from error
+    except OSError as error:
+        raise ArtifactError(f"{folder} cannot be read: {error}") from error
 
 
 def parse_artifact(task: Task, files: dict[str, bytes], folder: str) -> Artifact:

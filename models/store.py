@@ -8,16 +8,26 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
+from functools import cache
 from weakref import WeakValueDictionary
 
 from models import encoder
-from models.artifact import FILES, VERSION_DIGITS, Artifact, ArtifactError, UnknownName, load_artifact, parse_artifact
+from models.artifact import (
+    FILES,
+    VERSION_DIGITS,
+    Artifact,
+    ArtifactError,
+    UnknownName,
+    files_of,
+    load_artifact,
+    parse_artifact,
+)
 from models.encoder import EncoderArtifact
 from models.nearest import unknown as unknown_among
 from models.predictor import Predictor
 from models.registry import TASKS, unknown
 from models.registry import task as find
-from models.task import Output
+from models.task import Output, Task
 
 #: So many loaded models of a store stay though nobody has them.
 LAST = 8
@@ -65,17 +75,14 @@ class Store:
     def put(self, task: str, files: dict[str, bytes]) -> Artifact:
         """Keep a version, checked and proven first. Raises ``ArtifactError``; the same version again is no error."""
         artifact = parse_artifact(find(task), files, "the artifact")
-        self.keep(task, artifact)
+        self.keep(task, artifact.version, artifact.files())
         return artifact
 
-    def keep(self, task: str, artifact: Artifact) -> None:
+    def keep(self, task: str, version: str, files: dict[str, bytes]) -> None:
         """Keep a version that was checked and proven when it was loaded. Raises ``ArtifactError``; the same version
         again is no error."""
-        files = artifact.files()
-        if not self._write(task, artifact.version, files) and self._read(task, artifact.version, FILES) != files:
-            raise ArtifactError(
-                f"{self._folder(task, artifact.version)} exists with other bytes; versions never change."
-            )
+        if not self._write(task, version, files) and self._read(task, version, FILES) != files:
+            raise ArtifactError(f"{self._folder(task, version)} exists with other bytes; versions never change.")
 
     def _write(self, name: str, version: str, files: dict[str, bytes]) -> bool:
         """Whether a version had to be written: one that is there stays."""
@@ -144,23 +151,39 @@ class Store:
         return found
 
 
+#: The package's own versions that were proven in this process, by task: they stay, and serve every shelf.
+_PROVEN: dict[str, Predictor] = {}
+
+
+@cache
+def _of_package(task: Task) -> Artifact:
+    """The version of a task that came with the package, read and checked once in a process."""
+    return load_artifact(task)
+
+
+def _proven(artifact: Artifact, upstream: list[Predictor]) -> Predictor:
+    """The same, proven once in a process with those whose outputs it takes."""
+    found = _PROVEN.get(artifact.task.name)
+    if found is None or found.artifact is not artifact or found.upstream != tuple(upstream):
+        found = _PROVEN[artifact.task.name] = Predictor(artifact, upstream)
+    return found
+
+
 class Shelf:
     """Models ready to score, by task and version: those in the package, and those of a store, loaded when asked for.
 
     A loaded model stays for as long as anybody has it, and the last few that were asked for: whoever proves a version
-    serves it next. Raises ``ArtifactError`` for one that is missing,
-    broken, tampered with, of another shape, or trained on another upstream model than can be found.
+    serves it next. Those of the package are loaded once in a process, and stay. Raises ``ArtifactError`` for one that
+    is missing, broken, tampered with, of another shape, or trained on another upstream model than can be found.
     """
 
     def __init__(self, store: Store | None = None) -> None:
         self.store = store
         self.tasks = tuple(task.name for task in TASKS)
         """Every task there is."""
-        self._shipped = {task.name: load_artifact(task) for task in TASKS if task.shipped}
+        self._shipped = {task.name: _of_package(task) for task in TASKS if task.shipped}
         self._ready: WeakValueDictionary[tuple[str, str], Predictor] = WeakValueDictionary()
         self._last: deque[Predictor] = deque(maxlen=LAST)
-        self._own: dict[str, Predictor] = {}
-        """Those that came with the package, by task."""
 
     def tasks_of(self, entity: str) -> tuple[str, ...]:
         """Every task about an entity."""
@@ -179,7 +202,8 @@ class Shelf:
         on with what a log began with. Raises ``ArtifactError`` when the store does not take them."""
         if self.store is not None:
             for name, artifact in self._shipped.items():
-                self.store.keep(name, artifact)
+                # As they lie there: to pack the golden rows anew takes as long as to prove all models.
+                self.store.keep(name, artifact.version, files_of(artifact.task, artifact.task.folder))
 
     def artifact(self, task: str, version: str | None = None) -> Artifact:
         """A version's artifact; of None, the one that came with the package."""
@@ -203,11 +227,12 @@ class Shelf:
         if found is None:
             artifact = self.artifact(task, version)
             upstream = [self._of_digest(name, digest) for name, digest in artifact.upstream.items()]
-            found = self._ready[key] = Predictor(artifact, upstream)
-            if artifact.version == self.shipped(task):
-                self._own[task] = found
+            if artifact is self._shipped.get(task):
+                found = _proven(artifact, upstream)
             else:
+                found = Predictor(artifact, upstream)
                 self._last.append(found)
+            self._ready[key] = found
         return found
 
     def _of_digest(self, task: str, digest: str) -> Predictor:

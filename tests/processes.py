@@ -1,6 +1,7 @@
 """Processes of ``python -m MODULE`` that begin as forks of one that has imported the package (``zygote.py``).
 
-A worker spends a second of processor time on imports, a command half a second, and the tests start hundreds of them.
+A worker spends a second of processor time on imports and half a second on the package's models, a command half a second
+on imports, and the tests start hundreds of them.
 All else is as it was: a child of the test with an id, signals, an exit code, an environment and standard streams of its
 own, which runs its module as ``__main__`` to the end of its interpreter. What an interpreter reads before its first
 import cannot be given to a fork: where that differs, and where the system is not Linux, it is a plain start.

@@ -1,4 +1,5 @@
-"""Imports what workers and commands import, then forks into each that it is told to be: ``processes.py`` says why.
+"""Imports what workers and commands import, loads the package's own models, then forks into each that it is told to be:
+``processes.py`` says why.
 
 Run as a module with the number of a socket. The fork that is to be a process returns from ``wait`` and runs its module
 as this process's last act, so that it ends as any interpreter does.
@@ -20,6 +21,7 @@ from typing import Any
 
 import streams.commands
 import streams.worker
+from models.store import Shelf
 
 Job = tuple[tuple[str, ...], str, dict[str, str], Any]
 
@@ -28,6 +30,13 @@ def import_commands() -> None:
     """Import every group of commands."""
     for module in pkgutil.iter_modules(streams.commands.__path__, "streams.commands."):
         importlib.import_module(module.name)
+
+
+def load_models() -> None:
+    """Load and prove the package's own models, as each process does once that scores."""
+    shelf = Shelf()
+    for task in filter(shelf.shipped, shelf.tasks):
+        shelf.model(task)
 
 
 def wait(told: socket.socket) -> tuple[Job, list[int]]:
@@ -75,6 +84,7 @@ def become(job: Job, files: list[int]) -> None:
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for those who started it.
     import_commands()
+    load_models()
     gc.collect()
     gc.freeze()
     with socket.socket(fileno=int(sys.argv[1])) as asks:
