@@ -65,8 +65,12 @@ class Client:
         return sorted(self._consumer.list_topics(topic, timeout=10).topics[topic].partitions)
 
     def read(self, topic: str) -> list[Record]:
-        """Everything in a topic, in log order within a partition."""
-        open_ = set(self.partitions(topic))
+        """Everything in a topic, in log order within a partition. Kafka says sooner where a partition ends than that
+        nothing comes from it: those in which nothing was ever written are not read."""
+        places = [(topic, p) for p in self.partitions(topic)]
+        open_ = {p for (_, p), end in self._ends(places).items() if end} if places else set()
+        if not open_:
+            return []
         self._consumer.assign([TopicPartition(topic, p, OFFSET_BEGINNING) for p in sorted(open_)])
         found: list[Record] = []
         while open_:
@@ -90,7 +94,10 @@ class Client:
 
     def ends(self, topics: Iterable[str], partitions: int) -> dict[Place, int]:
         """Up to which offset each partition goes."""
-        asked = {TopicPartition(topic, p): LATEST for topic in topics for p in range(partitions)}
+        return self._ends([(topic, p) for topic in topics for p in range(partitions)])
+
+    def _ends(self, places: Iterable[Place]) -> dict[Place, int]:
+        asked = {TopicPartition(*place): LATEST for place in places}
         end = time.monotonic() + 30
         while True:
             try:
