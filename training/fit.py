@@ -60,9 +60,13 @@ def fit(
     kept_in: Path,
     tell: Tell = lambda _stage, _done, _total: None,
     stage: str = "training",
+    after: Callable[[int], None] = lambda _epochs: None,
 ) -> None:
     """Train ``network`` in place. ``examples(rng)`` gives an epoch's arrays (the first is the input), ``loss(answers,
     *arrays)`` of a batch a scalar.
+
+    ``after(epochs)`` is called after each epoch, when ``network`` has the weights that it goes on with, not their
+    average.
 
     After an epoch, all that the next one depends on is written to ``kept_in``; a run that was cut off goes on there
     and ends in the same weights, unless the data or the code changed. What is finished stays there for the rest of the
@@ -115,6 +119,7 @@ def fit(
                 tell(stage, done, steps * schedule.epochs)
         if (epoch + 1) % kept_after == 0 or epoch + 1 == schedule.epochs:
             state.keep(epoch + 1)
+        after(epoch + 1)
     tell(stage, steps * schedule.epochs, steps * schedule.epochs)
     for w, held in zip(weights, average, strict=True):
         w.assign(held.numpy())

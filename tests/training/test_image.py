@@ -23,7 +23,7 @@ from training.job import CutTold, Job
 from training.labels.pictures import pictures, points
 from training.networks.familiar import Familiar
 from training.networks.inputs import rows_of
-from training.networks.pictures import Variation, pooled, varied
+from training.networks.pictures import Shape, Variation, body, folded, pooled, varied
 from training.source import of_name
 from training.sureness import sure_from
 from training.tasks import image
@@ -165,6 +165,26 @@ def test_pictures_are_varied_within_bounds_and_the_same_way_again() -> None:
     still = varied(seen, Variation(least=1.0, colour=0.0, light=0.0, hole=0.0), np.random.default_rng(5))
     for before, after in zip(seen, still, strict=True):
         assert min(np.abs(after - before).max(), np.abs(after - before[:, ::-1]).max()) < 1e-5
+
+
+def test_beyond_its_edges_a_picture_is_black() -> None:
+    seen = np.ones((200, 32, 32, 3), np.float32)
+    how = Variation(least=1.0, beyond=0.125, colour=0.0, light=0.0, hole=0.0)
+    black = varied(seen, how, np.random.default_rng(5))[..., 0] < 0.01
+    lines = black.all(axis=2).sum(axis=1)  # of a picture that is moved by up to four points up or down
+    assert set(lines.tolist()) == {1, 2, 3, 4}
+    assert not black[:, 4:-4, 4:-4].any()
+
+
+def test_a_deeper_network_answers_the_same_without_normalization() -> None:
+    shape, rng = Shape(side=32, widths=(4, 6, 8), residual=(1, 2, 0)), np.random.default_rng(3)
+    network = body(shape, 5)
+    for w in network.weights:  # as half precision holds them, and norms that do something
+        w.assign(rng.uniform(0.25, 1.0, w.shape) if len(w.shape) == 1 else rng.normal(0, 0.1, w.shape))
+    seen = rng.random((4, 32, 32, 3)).astype(np.float32)
+    with_norms, without = network(seen, training=False), folded(network, shape, 5)(seen)
+    for one, other in zip(with_norms, without, strict=True):
+        np.testing.assert_allclose(one, other, rtol=0.02, atol=0.02)
 
 
 def test_colours_and_edges_by_hand() -> None:

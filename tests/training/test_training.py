@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -281,7 +282,12 @@ def squared(answer: Any, _x: Any, wanted: Any) -> Any:
 SCHEDULE = Schedule(epochs=6, batch=64, rate=1e-2)
 
 
-def weights_of(kept_in: Path, schedule: Schedule = SCHEDULE, stop_at: int | None = None) -> list[np.ndarray]:
+def weights_of(
+    kept_in: Path,
+    schedule: Schedule = SCHEDULE,
+    stop_at: int | None = None,
+    after: Callable[[int], None] = lambda _epochs: None,
+) -> list[np.ndarray]:
     network, data = network_and_data()
     epochs = -1  # the first call is for the number of steps
 
@@ -293,7 +299,7 @@ def weights_of(kept_in: Path, schedule: Schedule = SCHEDULE, stop_at: int | None
         return data
 
     try:
-        fit(network, examples, squared, schedule, seed=5, kept_in=kept_in)
+        fit(network, examples, squared, schedule, seed=5, kept_in=kept_in, after=after)
     except KeyboardInterrupt:
         return []
     return [np.array(w) for w in network.get_weights()]
@@ -308,7 +314,9 @@ def test_a_training_that_was_cut_off_ends_in_the_same_weights(
     whole = weights_of(tmp_path / "whole")
     weights_of(tmp_path / "cut", stop_at=5)
     assert list((tmp_path / "cut").iterdir())
-    resumed = weights_of(tmp_path / "cut")
+    epochs: list[int] = []
+    resumed = weights_of(tmp_path / "cut", after=epochs.append)
+    assert epochs == ([6] if kept_steps == 1 else [5, 6])
     for a, b in zip(whole, resumed, strict=True):
         np.testing.assert_array_equal(a, b)
 

@@ -135,7 +135,7 @@ def played(rng: np.random.Generator) -> dict[str, list[ItemListed]]:
 def other_way_round(data: Path | None, seed: int) -> dict[str, Any]:
     """A network that knows clothes, of photos of groceries."""
     how = SETS["fashion_mnist"]
-    ((side, schedule),) = how.phases
+    side, schedule = how.phases[-1]
     shown = pictures(
         of_name("fashion_mnist", data, Settings(), "item").load(Path("build/training"), lambda _n: None)[0]
     )

@@ -21,10 +21,12 @@ SHARPNESS = 12.0
 @dataclass(frozen=True, slots=True)
 class Shape:
     """``side``: points of a side that it looks at, a divisor of 96. ``widths``: channels of the stem and of the stages,
-    each half as many points a side as the one before. ``embedding``: numbers that say what a picture is like."""
+    each half as many points a side as the one before. ``residual``: how many convolutions follow in each that add to
+    what they see. ``embedding``: numbers that say what a picture is like."""
 
     side: int = 96
     widths: tuple[int, ...] = (32, 64, 96)
+    residual: tuple[int, ...] = (0, 1, 1)
     embedding: int = 64
     dropout: float = 0.3
 
@@ -32,10 +34,12 @@ class Shape:
 @dataclass(frozen=True, slots=True)
 class Variation:
     """How a picture is varied each time that it teaches: cut out of the picture, at least ``least`` of its side and at
-    most ``1 / least`` as wide as high of that; mirrored; its colours times 1 ± ``colour`` and its light times 1 ±
-    ``light``; a square of up to ``hole`` of its side painted grey."""
+    most ``1 / least`` as wide as high of that, up to ``beyond`` of its side beyond its edges, where all is black;
+    mirrored; its colours times 1 ± ``colour`` and its light times 1 ± ``light``; a square of up to ``hole`` of its side
+    painted grey."""
 
     least: float = 0.7
+    beyond: float = 0.0
     colour: float = 0.1
     light: float = 0.2
     hole: float = 0.4
@@ -53,10 +57,11 @@ def trunk(shape: Shape, *, normalized: bool = True) -> tuple[Any, Any, Any]:
         return layers.BatchNormalization(momentum=0.9)(v) if normalized else v
 
     given = keras.Input((None, None, 3))
-    v = layers.ReLU()(convolved(layers.Rescaling(4.0, -2.0)(given), shape.widths[0], 5, 2))
-    for width in shape.widths[1:]:
-        v = layers.ReLU()(convolved(v, width, 3, 2))
-        v = layers.ReLU()(layers.Add()([v, convolved(v, width, 3, 1)]))
+    v = layers.Rescaling(4.0, -2.0)(given)
+    for i, (width, residual) in enumerate(zip(shape.widths, shape.residual, strict=True)):
+        v = layers.ReLU()(convolved(v, width, 3 if i else 5, 2))
+        for _ in range(residual):
+            v = layers.ReLU()(layers.Add()([v, convolved(v, width, 3, 1)]))
     seen = layers.Concatenate()([layers.GlobalAveragePooling2D()(v), layers.GlobalMaxPooling2D()(v)])
     return given, seen, layers.Dense(shape.embedding)(layers.Dropout(shape.dropout)(seen))
 
@@ -143,7 +148,7 @@ def varied(pictures: Any, how: Variation, rng: np.random.Generator) -> Pictures:
 
     n, side = len(pictures), pictures.shape[1]
     size = rng.uniform(how.least, 1, (n, 1)) * rng.uniform(how.least**0.5, 1, (n, 2))
-    corner = rng.uniform(size=(n, 2)) * (1 - size)
+    corner = rng.uniform(size=(n, 2)) * (1 + 2 * how.beyond - size) - how.beyond
     boxes = np.concatenate([corner, corner + size], axis=1)
     mirrored = rng.random(n) < 0.5
     boxes[mirrored] = boxes[mirrored][:, [0, 3, 2, 1]]

@@ -7,7 +7,7 @@ confidence on the network is sure, and how unlike what taught it a picture must 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -94,9 +94,10 @@ def targets(label: Ints, parent: npt.NDArray[Any], classes: int) -> Rows32:
 def taught(
     seen: npt.NDArray[np.uint8], label: Ints, wanted: Rows32, *, seed: int, kept_in: Path,
     tell: Tell = lambda _stage, _done, _total: None, shape: Shape = Shape(), how: Variation = Variation(),  # noqa: B008
-    phases: tuple[tuple[int, Schedule], ...] | None = None,
+    phases: tuple[tuple[int, Schedule], ...] | None = None, after: Callable[[Any, int], None] = lambda _n, _side: None,
 ) -> Any:  # fmt: skip
-    """A network of pictures [n, 96, 96, 3] and places of classes, ``folded``. ``wanted``: see ``targets``."""
+    """A network of pictures [n, 96, 96, 3] and places of classes, ``folded``. ``wanted``: see ``targets``.
+    ``after(network, side)`` is called after each epoch, which pictures of so many points a side taught."""
     import tensorflow as tf
 
     seed_everything(seed)
@@ -111,6 +112,7 @@ def taught(
         fit(
             network, lambda rng, small=small: (varied(small, how, rng), soft), loss, schedule,  # type: ignore[misc]
             seed=seed, kept_in=kept_in, tell=tell, stage=f"training on {side} points",
+            after=lambda _epochs, side=side: after(network, side),  # type: ignore[misc]
         )  # fmt: skip
     return folded(network, shape, len(wanted))
 
