@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from models.likeness import Likeness
 from models.task import AtLeast, Task, Taught
 
 #: A version is named by this many digits of its digest.
@@ -51,7 +52,8 @@ CARD_KEYS = (
 #: to be right.
 #: ``least``: from which chance on an attribute is said, by text.
 #: ``names``: what a ranking's or text's whole numbers, or the places of effects, stand for, in order.
-CARD_MAY_SAY = ("levels", "recalibration", "names", "effects", "tiers", "sure", "least")
+#: ``likeness``: what the first of these are like, and how much it counts (``models.likeness``).
+CARD_MAY_SAY = ("levels", "recalibration", "names", "effects", "tiers", "sure", "least", "likeness")
 #: A feature of more numbers than this is a picture or a sound. A typical one is 0 everywhere, and no card lists it.
 WIDE = 1024
 #: Golden rows: at most so many, and fewer where they would take more bytes, compressed.
@@ -247,6 +249,11 @@ def parse_artifact(task: Task, files: dict[str, bytes], folder: str) -> Artifact
             f"Train it anew: offerstream train {task.name}"
         )
     _check_levels(card.get("levels"), task, folder)
+    if "likeness" in card:
+        try:
+            Likeness.of(card["likeness"], len(card.get("names", [])))
+        except ValueError as error:
+            raise ArtifactError(f"{folder}/card.json: {error} Train it anew: offerstream train {task.name}") from error
     for output in task.outputs:
         names = card.get("names", [])
         if output.kind == "effects" and not (0 < len(names) == len(set(names)) <= output.width):

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from models.artifact import Artifact, ArtifactError
+from models.likeness import Likeness
 from models.session import session
 from models.task import AtLeast, Taught
 
@@ -51,6 +52,9 @@ class Predictor:
         self.outputs = artifact.task.outputs
         if {p.task: p.digest for p in self.upstream} != artifact.upstream:
             raise ArtifactError(f"The model of {self.task!r} was trained on outputs of other models than it is given.")
+        said = artifact.card.get("likeness")
+        #: What the items are like that it names; None where that does not count.
+        self.likeness = None if said is None else Likeness.of(said, len(self.names))
         self._session = session(artifact.model, self.task)
         inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
         if [i.name for i in inputs] != ["features"] or inputs[0].shape[1:] != [self.width]:

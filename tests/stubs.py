@@ -20,6 +20,7 @@ class ItemModel:
     codes: dict[str, int] = {}  # noqa: RUF012
     population = ()
     upstream = ()
+    likeness = None
 
     def __init__(
         self, task: Task, version: str, names: tuple[str, ...] = (), sure: dict[str, Any] | None = None

@@ -123,7 +123,7 @@ LAYERS = {
         ("__main__",),
     ),
     "models": (
-        ("measured", "nearest", "task"),
+        ("likeness", "measured", "nearest", "task"),
         ("artifact", "tasks"),
         ("declared",),
         ("registry", "session", "tokens"),

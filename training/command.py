@@ -85,6 +85,7 @@ def run(asked: Asked, settings: Settings, console: Console) -> Artifact:
             measured=tuple(each for each in test if isinstance(each, CutHistory)),
             decided=decided,
             workers=asked.workers,
+            embeds=embedder(asked, settings, say) if getattr(how, "EMBEDS", False) else None,
             told=tuple(each for each in teach if isinstance(each, CutTold)),
             told_measured=tuple(each for each in test if isinstance(each, CutTold)),
             tell=tell,
@@ -192,6 +193,22 @@ def champion(task: Task, asked: Asked, settings: Settings, say: Say) -> tuple[Pr
     except ArtifactError as error:
         say(f"note: not measured beside {called}: {error}")
     return None, called
+
+
+def embedder(asked: Asked, settings: Settings, say: Say) -> Predictor | None:
+    """The model by which items' listings say what they are like: the live one where a broker tells which that is, else
+    the shipped one; None where it cannot be had."""
+    task = find("multimodal")
+    try:
+        if asked.promote_to or asked.from_broker:
+            versions = Versions(settings)
+            live = versions.live(task.name)
+            if live and live != versions.shelf.shipped(task.name):
+                return Predictor(versions.shelf.artifact(task.name, live))
+        return Predictor(load_artifact(task))
+    except ArtifactError as error:
+        say(f"note: what items are like is not looked at: {error}")
+        return None
 
 
 def promoted(artifact: Artifact, job: Job, kept: Kept, settings: Settings, to: Literal["shadow", "canary"]) -> str:

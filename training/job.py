@@ -86,6 +86,7 @@ class Job:
     None where it is itself trained anew.
     ``measured``: histories that a model may be measured on but that may not be in an artifact.
     ``decided``: what campaigns decided and what followed, for a task that learns of that.
+    ``embeds``: the model that says what items are like by their listings; None where none can be had.
     ``workers``: where histories are replayed by parts, with rows in canonical order; None: here, as they come.
     ``told``, ``told_measured``: the same of a task that learns of what was told about items, which has no histories of
     shoppers.
@@ -101,6 +102,7 @@ class Job:
     measured: tuple[CutHistory, ...] = ()
     decided: Joined | None = None
     workers: Workers | None = None
+    embeds: Predictor | None = None
     told: tuple[CutTold, ...] = ()
     told_measured: tuple[CutTold, ...] = ()
     tell: Tell = field(default=lambda _stage, _done, _total: None)

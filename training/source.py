@@ -18,10 +18,12 @@ import msgspec
 
 from streams.outside.archive import Archive, is_archive
 from streams.processing.rules import Rules
+from streams.records.items import ItemRecord
 from streams.settings import Settings
-from streams.topics import Topic
+from streams.topics import CATALOG, Topic
 from training import files, history, records, topic
 from training.datasets import DATASETS, Dataset
+from training.datasets.listings import LISTINGS
 from training.errors import Misuse
 from training.history import History, HistoryError, Tell, history_of
 from training.records import Tally, history_of_logs
@@ -58,6 +60,8 @@ class Source:
     remark: Callable[[], str] = field(default=lambda: "")
     """Where it gives too little: what may be the reason."""
     about: About = "shopper"
+    listings: Callable[[], list[ItemRecord]] = field(default=list)
+    """What catalogues say of its items, in order of time; of files what stands beside the events."""
 
 
 def of_dataset(dataset: Dataset, data_dir: Path | None) -> Source:
@@ -87,6 +91,7 @@ def of_dataset(dataset: Dataset, data_dir: Path | None) -> Source:
         lambda: dataset.files(data_dir),
         load,
         about=dataset.about,
+        listings=lambda: list(LISTINGS[dataset.name](data_dir)) if dataset.name in LISTINGS else [],
     )
 
 
@@ -106,8 +111,13 @@ def of_files(path: Path, rules: Rules, about: About = "shopper") -> Source:
         held, note = _kept(kept_in, path.name, seen, (files, history, records), read)
         return held, msgspec.json.decode(note, type=Tally)
 
-    name = path.resolve().name + ("/" if path.is_dir() else "")
-    return Source(name, MEANING[about], OWN_LICENCE, True, rules, lambda: files.files_of(path), load, about=about)
+    def listings() -> list[ItemRecord]:
+        return told_in_logs(map(files.log_of, files.files_of(path)), rules)[0].records
+
+    name, meaning = path.resolve().name + ("/" if path.is_dir() else ""), MEANING[about]
+    return Source(
+        name, meaning, OWN_LICENCE, True, rules, lambda: files.files_of(path), load, about=about, listings=listings
+    )
 
 
 def of_topics(settings: Settings, about: About = "shopper") -> Source:
@@ -128,6 +138,7 @@ def of_topics(settings: Settings, about: About = "shopper") -> Source:
         load,
         lambda: topic.gone(kafka, topics),
         about,
+        lambda: told_in_logs(topic.logs(kafka, (CATALOG,)), rules)[0].records,
     )
 
 
@@ -138,7 +149,7 @@ def of_archive(url: str, rules: Rules, about: About = "shopper") -> Source:
     # A shop without reviews has none to archive.
     names = [each.name for each in TOPICS[about] if each.name in there] or [each.name for each in TOPICS[about]]
 
-    def logs() -> Iterator[records.Log]:
+    def logs(names: Sequence[str] = names) -> Iterator[records.Log]:
         for name in names:
             found = kept.logs(name)
             yield from (records.Log(topic.slices(name, p, log), len(found)) for p, log in enumerate(found))
@@ -160,7 +171,10 @@ def of_archive(url: str, rules: Rules, about: About = "shopper") -> Source:
         for name in names:
             kept.about(name)
 
-    return Source(url, MEANING[about], OWN_LICENCE, True, rules, check, load, about=about)
+    def listings() -> list[ItemRecord]:
+        return told_in_logs(logs([CATALOG.name] if CATALOG.name in there else []), rules)[0].records
+
+    return Source(url, MEANING[about], OWN_LICENCE, True, rules, check, load, about=about, listings=listings)
 
 
 def of_name(text: str, data_dir: Path | None, settings: Settings, about: About = "shopper") -> Source:

@@ -11,6 +11,9 @@ import numpy as np
 from streams.columns.arrays import Bools, Floats, Ints
 from streams.columns.layout import Column, Rows
 from streams.decisions.decider import Group, Said
+from streams.decisions.embedded import TASK as EMBEDS
+from streams.decisions.likeness import BY_DIGITS
+from streams.decisions.looks import in_steps
 from streams.decisions.new_items import NEW_DAYS, TOLD_FROM
 from streams.decisions.rating_drop import RatingPolicy
 from streams.features.kinds.decay import DAY_MS
@@ -90,13 +93,15 @@ class ItemNews:
         """The price of an item that is not for sale is no news."""
         listed, flags = group.feature(IS_LISTED) > 0, state.flat["u1"]
         ever = state.cells(LISTED, group.row)
+        first_listed = listed & (flags[ever] == 0)
         flags[ever] |= listed
         for_sale = listed | (flags[ever] == 0)
         level, changed, restocked = self._availability(state, group, for_sale)
         fell = self._fell(state, group)
         dropped = for_sale & (fell >= LEAST_PERCENT) & self._rested(state, group, DROPPED, ONCE_IN_MS)
         state.flat["i8"][state.cells(DROPPED, group.row[dropped])] = group.now_ms[dropped]
-        arrived, came, units = self._arrived(state, group, for_sale)
+        arrived, came, units = self._arrived(state, group, for_sale, first_listed)
+        embedded = self._embedded(group, np.flatnonzero(arrived))
         for i in np.flatnonzero(changed | dropped | arrived).tolist():
             said = self._known(group, i)
             if changed[i] and level[i] == AVAILABLE:
@@ -108,12 +113,14 @@ class ItemNews:
                 self._tell(ItemPriceDropped(**said, unit_price_cents=cents, percent=float(fell[i])))
             if arrived[i]:
                 sold: dict[str, Any] = self._sold(group, i)
+                sold |= embedded.get(i, {})
                 self._tell(ItemArrived(**said, came_ms=int(came[i]), units=int(units[i]), **sold))
         return []
 
-    def _arrived(self, state: Rows, group: Group, for_sale: Bools) -> tuple[Bools, Ints, Ints]:
+    def _arrived(self, state: Rows, group: Group, for_sale: Bools, first_listed: Bools) -> tuple[Bools, Ints, Ints]:
         """[k] of which is to be told that they are new, or sell more than was told; when they came, and the units they
-        sold as they are told; remembers it. What no catalogue lists is told of when it sold a few."""
+        sold as they are told; remembers it. What no catalogue lists is told of when it sold a few, and again when one
+        lists it first: then it is known what it is like."""
         features = (LISTED_DAYS, SOLD_DAYS, UNITS)
         listed, sold, units = (group.feature(name).astype(np.float64) for name in features)
         came = group.now_ms - (np.maximum(listed, sold) * DAY_MS).astype(np.int64)
@@ -122,9 +129,24 @@ class ItemNews:
         step = np.where(units >= TOLD_FROM, power, 0.0).astype(np.int64)
         told, days = state.cells(ARRIVED, group.row), NEW_DAYS * DAY_MS
         new = for_sale & (group.now_ms - came <= days) & (came >= self._began_ms() + days)
-        new &= ((group.feature(IS_LISTED) > 0) | (step > 0)) & (step + 1 > state.flat["i8"][told])
+        new &= ((group.feature(IS_LISTED) > 0) | (step > 0)) & ((step + 1 > state.flat["i8"][told]) | first_listed)
         state.flat["i8"][told[new]] = step[new] + 1
         return new, came, step
+
+    @staticmethod
+    def _embedded(group: Group, some: Ints) -> dict[int, dict[str, Any]]:
+        """What some items are like, and by which model, where it is said of their records."""
+        scores = group.seen.scores.get(EMBEDS)
+        if scores is None or not len(some):
+            return {}
+        some = some[group.whole(EMBEDS)[some]]
+        steps = in_steps(group.answer(EMBEDS, "embedding")[some])
+        used = group.seen.which(EMBEDS)[group.span][some].tolist()
+        return {
+            i: {"embedding": like.tobytes(), "embedded_by": scores.models[which].digest[:BY_DIGITS]}
+            for i, which, like in zip(some.tolist(), used, steps, strict=True)
+            if like.any()
+        }
 
     @staticmethod
     def _sold(group: Group, i: int) -> dict[str, int]:

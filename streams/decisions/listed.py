@@ -8,17 +8,19 @@ import numpy as np
 
 from streams.columns.arrays import Bools, Floats, Ints
 from streams.columns.shopper_events import item_code
+from streams.decisions.likeness import Alike, Likeness
 from streams.features.kinds.bought import code_of
 
 
 class Catalogue:
-    """The items that one model names."""
+    """The items that one model names. ``likeness``: what it says that they are like; None where that does not count."""
 
-    def __init__(self, names: tuple[str, ...], never: frozenset[str]) -> None:
+    def __init__(self, names: tuple[str, ...], never: frozenset[str], likeness: Likeness | None = None) -> None:
         self.names = names
         self.hashes = np.array([item_code(name) for name in names], np.uint64)
         self.codes = code_of(self.hashes).astype(np.int64)
         self.blocked = np.array([name in never for name in names], np.bool_)
+        self.alike = None if likeness is None else Alike(likeness, self.codes)
 
 
 @dataclass(frozen=True, slots=True)

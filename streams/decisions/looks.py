@@ -8,16 +8,15 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from streams.columns.arrays import Hashes, Ints
+from streams.columns.arrays import Floats, Hashes, Ints
 from streams.columns.digest import START, digest
 from streams.columns.layout import Column, Rows
 from streams.decisions.decider import Answered, Group, Said
+from streams.decisions.likeness import STEPS
 from streams.records.outcomes import AnyOutcome
 from streams.records.pictured import Likely, why_unsure
 
 LISTED = "listing.listed"
-#: A number of an embedding is said in so many steps from 0 to 1.
-STEPS = 127
 
 
 class Looks:
@@ -63,7 +62,7 @@ class Looks:
         shown, chances, confidence, like, *others = (
             group.answer(self.task, name)[some] for name in ("shown", "chance", "confidence", "embedding", *self.others)
         )
-        steps = np.clip(np.round(like * STEPS), -STEPS, STEPS).astype(np.int8)
+        steps = in_steps(like)
         spoke = scores.used[group.span][some]
         now = _digest(scores, spoke, [shown, chances * 10_000, steps.astype(np.float64), *others])
         changed = now != before[some]
@@ -91,6 +90,11 @@ class Looks:
                 i,
                 self.record(group, i, look | {name: each[k] for name, each in zip(self.others, others, strict=True)}),
             )
+
+
+def in_steps(embedding: Floats) -> npt.NDArray[np.int8]:
+    """Numbers from -1 to 1 in 127ths."""
+    return np.clip(np.round(embedding * STEPS), -STEPS, STEPS).astype(np.int8)
 
 
 def _digest(scores: Answered, spoke: Ints, said: list[npt.NDArray[Any]]) -> Hashes:

@@ -3,7 +3,7 @@ them, by what they sell since they came, what the shopper likes of their categor
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from streams.columns.arrays import Bools, Floats, Hashes, Ints, counted
 from streams.columns.layout import Kept
+from streams.decisions.likeness import Alike, Embedded, NewEmbedded
 from streams.decisions.listed import Catalogue, Fresh
 from streams.features.kinds.decay import DAY_MS
 from streams.features.kinds.favourites import SLOTS, slot_of
@@ -27,6 +28,8 @@ TOLD_FROM = 4
 WAIT_DAYS = 14
 #: Of each slot of categories only so many items that sell fastest are weighed.
 OF_SLOT = 3
+#: Where it counts what items are like, so many that sell fastest are weighed as well, of whatever slot.
+FASTEST = 64
 #: What all shoppers like counts as much as this weight of a shopper's own: 20 lines of orders.
 PRIOR = 100.0
 
@@ -34,12 +37,15 @@ PRIOR = 100.0
 class NewItems(Kept):
     """n new items, as they are known at a place of a log, in the order in which it says of them. ``category``: 32-bit
     hashes, 0 for none; ``price``: cents, 0 for unknown; ``came_ms``: UTC milliseconds; ``units``: sold since;
-    ``category_units``: units that the category of each sold in 30 days."""
+    ``category_units``: units that the category of each sold in 30 days; ``embedded``: what each is like; empty: nothing
+    is known of any."""
 
     def __init__(
-        self, names: tuple[str, ...], category: Ints, price: Ints, came_ms: Ints, units: Ints, category_units: Ints
-    ) -> None:
+        self, names: tuple[str, ...], category: Ints, price: Ints, came_ms: Ints, units: Ints, category_units: Ints,
+        embedded: Sequence[Embedded] = (),
+    ) -> None:  # fmt: skip
         super().__init__()
+        self.embedded = tuple(embedded) or (None,) * len(names)
         self.names, self.category, self.price, self.units = names, category, price, units
         self.slot, self.day, self._category_units = slot_of(category), came_ms // DAY_MS, category_units
 
@@ -68,17 +74,24 @@ class NewItems(Kept):
         found: Floats = sold / max(sold.sum(), 1.0)
         return found
 
-    def fastest(self, day: int, model: str, named: Hashes, never: frozenset[str]) -> tuple[Ints, Floats]:
+    def alike(self, model: str, alike: Alike, places: Ints) -> NewEmbedded:
+        """What some of them are like, to a ``model`` (its digest)."""
+        return self.once(("alike", model), lambda: alike.new(self.embedded)).at(places)
+
+    def fastest(
+        self, day: int, model: str, named: Hashes, never: frozenset[str], besides: int = 0
+    ) -> tuple[Ints, Floats]:
         """[c] places of those that are new on a ``day`` (since 1970) to a ``model`` (its digest), which has the items
         ``named``, and that may be shown at all; and the units they sell a day: of each slot of categories the first
-        three."""
-        return self.once((day, model, never), lambda: self._fastest(day, named, self.catalogue(never)))
+        three, and so many ``besides`` that are the fastest of all."""
+        own = self.catalogue(never)
+        return self.once((day, model, never, besides), lambda: self._fastest(day, named, own, besides))
 
-    def _fastest(self, day: int, named: Hashes, own: Catalogue) -> tuple[Ints, Floats]:
+    def _fastest(self, day: int, named: Hashes, own: Catalogue, besides: int) -> tuple[Ints, Floats]:
         some = np.flatnonzero(self.new_on(day) & ~own.blocked & ~np.isin(own.hashes, named))
         speed = (self.units[some] + 1.0) / (day - self.day[some] + WAIT_DAYS)
         order = np.argsort(-speed, kind="stable")
-        order = order[counted(self.slot[some[order]]) < OF_SLOT]
+        order = order[(counted(self.slot[some[order]]) < OF_SLOT) | (np.arange(len(order)) < besides)]
         return some[order], speed[order]
 
 
@@ -120,13 +133,15 @@ def closeness(price: Ints, usual: Floats) -> Floats:
 @dataclass(frozen=True, slots=True)
 class Asked:
     """m shoppers who are shown a list: when, what the log says before which offset, the weights of their slots of
-    categories ([m, SLOTS]), and money and units of all their orders."""
+    categories ([m, SLOTS]), money and units of all their orders, and the 32-bit hashes of items they had ([m, k], 0 for
+    none; None where it does not count what items are like)."""
 
     now_ms: Ints
     before: Ints
     taste: npt.NDArray[np.float32]
     spend: Floats
     units: Floats
+    had: Ints | None = None
 
 
 def fresh(
@@ -136,18 +151,22 @@ def fresh(
     named: Hashes,
     never: frozenset[str],
     may: Callable[[NewItems, Ints, Ints], Bools],
+    alike: Alike | None = None,
 ) -> Fresh:
     """The new item of each of m lists of a ``model`` (its digest), which has the items ``named``; ``never``: ids of
-    items that are shown to nobody; ``may``: of new items, shoppers and a place each, whether it may be shown."""
+    items that are shown to nobody; ``may``: of new items, shoppers and a place each, whether it may be shown;
+    ``alike``: tells how like they are to what shoppers had, None where that does not count."""
     which, known = arrivals.known(asked.before)
     found = Fresh([None] * len(which), np.zeros(len(which), np.int64))
     usual, days = asked.spend / np.maximum(asked.units, 1.0), asked.now_ms // DAY_MS
     for v, day in np.unique(np.stack([which, days]), axis=1).T.tolist():
         items, rows = known[v], np.flatnonzero((which == v) & (days == day))
-        places, speed = items.fastest(day, model, named, never)
+        places, speed = items.fastest(day, model, named, never, 0 if alike is None else FASTEST)
         if not len(places):
             continue
         worth = weighed(items, day, places, speed, asked.taste[rows].astype(np.float64), usual[rows])
+        if alike is not None and asked.had is not None:
+            worth *= alike.factor(asked.had[rows], items.alike(model, alike, places))
         best = first_that_may(worth, partial(_of_places, may, items, rows, places))
         own = items.catalogue(never)
         for row, at in zip(rows.tolist(), best.tolist(), strict=True):

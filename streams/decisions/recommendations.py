@@ -16,6 +16,7 @@ from streams.columns.arrays import Bools, Floats, Hashes, Ints
 from streams.columns.layout import Column, Rows
 from streams.decisions.decider import Group, Said
 from streams.decisions.drawn_list import DrawnLists, draw_lists
+from streams.decisions.likeness import had_of
 from streams.decisions.list_limits import CATEGORY, PRICE, ItemFacts, first_of_each, in_range
 from streams.decisions.listed import Best, Catalogue, Fresh, GoingWith, Listed
 from streams.decisions.new_items import Arrivals, Asked, NewItems, fresh
@@ -162,7 +163,7 @@ class Recommender:
             # Of versions that answered last only: a version has thousands of names.
             if len(self._catalogues) == CATALOGUES:
                 del self._catalogues[next(iter(self._catalogues))]
-            held = self._catalogues[model.digest] = Catalogue(tuple(model.names), self._never)
+            held = self._catalogues[model.digest] = Catalogue(tuple(model.names), self._never, model.likeness)
         item, weight, beside = (group.answer(task, name)[mine] for name in ("items", "weight", "beside"))
         place, usable, because = self._judged(group, mine, held, item, weight, beside)
         if self._policy.asks_facts and self._facts is not None:
@@ -185,8 +186,10 @@ class Recommender:
         def may(items: NewItems, some: Ints, which: Ints) -> Bools:
             return self._may(group, at[some], items, which, hashes[place[some]], beside[some])
 
-        asked = Asked(group.now_ms[at], self._before(group, at), group.feature(TASTE)[at], *self._spent(group, at))
-        return fresh(self._arrivals, asked, model, hashes, self._never, may).among(to, len(listed.at))
+        spent, alike = self._spent(group, at), listed.catalogue.alike
+        had = None if alike is None else had_of(group.feature(CODE)[at], group.feature(SEEN)[at])
+        asked = Asked(group.now_ms[at], self._before(group, at), group.feature(TASTE)[at], *spent, had)
+        return fresh(self._arrivals, asked, model, hashes, self._never, may, alike).among(to, len(listed.at))
 
     def _may(self, group: Group, mine: Ints, news: NewItems, place: Ints, items: Hashes, beside: Bools) -> Bools:
         """[k] whether a new item each may be shown to some of a group, where some of ``items`` [k, n] may stand

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from streams.access import Access
-from streams.decisions.looks import STEPS
+from streams.decisions.likeness import STEPS
 from streams.outside.reading import Reader
 from streams.records.embedded import ItemEmbedded
 from streams.records.pictured import ItemPictured, Look

@@ -10,7 +10,6 @@ from __future__ import annotations
 from array import array
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from itertools import chain, islice
 from typing import Any
 
@@ -19,6 +18,7 @@ import numpy as np
 
 from streams.columns.arrays import Ints
 from streams.columns.shopper_events import item_code
+from streams.decisions.likeness import Embedded
 from streams.decisions.new_items import NEW_DAYS, NewItems
 from streams.features.kinds.decay import DAY_MS
 from streams.records.news import AnyItemNews, ItemArrived
@@ -34,16 +34,24 @@ MOST = 500
 KEPT_DAYS = NEW_DAYS + 1
 
 
-@dataclass(slots=True)
-class _Arrived:
+_Told = tuple[int, int, int]
+
+
+class _Arrived(msgspec.Struct, array_like=True):
+    """A new item, as the feature table has it."""
+
     item_id: str
     category: int
     price: int
     came_ms: int
-    told: list[tuple[int, int, int]] = field(default_factory=list)
+    told: list[_Told] = []
     """(offset, units sold since, units that its category sold) each time that it was told of."""
-    place: int = 0
-    """Among all that are known."""
+    embedded: tuple[int, str, bytes] | None = None
+    """The offset that first told what it is like, by which model, and its embedding."""
+
+    def embedded_before(self, offset: int) -> Embedded:
+        """What it is like, as it is known from what stands before an offset."""
+        return self.embedded[1:] if self.embedded is not None and self.embedded[0] < offset else None
 
 
 class HeardArrivals:
@@ -53,6 +61,8 @@ class HeardArrivals:
         self._most = most
         self._items: dict[int, _Arrived] = {}
         """By hash, the one told of first comes first."""
+        self._place_of: dict[int, int] = {}
+        """By hash, the place among all that are known."""
         self._of_day: Counter[int] = Counter()
         self._fresh: set[int] = set()
         """Of whom was told since the last flush."""
@@ -83,24 +93,26 @@ class HeardArrivals:
                 return
             self._of_day[day] += 1
             held = self._items[code] = _Arrived(said.item_id, said.category, said.unit_price_cents, said.came_ms)
-            self._place(held)
+            self._place(code, held)
         told = (offset, said.units, said.category_units)
         held.told.append(told)
+        if held.embedded is None and said.embedding:
+            held.embedded = offset, said.embedded_by, said.embedding
         self._fresh.add(code)
         # Offsets only rise.
-        self._rows.extend((offset, held.place, *told[1:]))
+        self._rows.extend((offset, self._place_of[code], *told[1:]))
         self._told, self._known = None, {}
 
-    def _place(self, held: _Arrived) -> None:
+    def _place(self, code: int, held: _Arrived) -> None:
         """Behind all others."""
-        held.place = len(self._facts) // 3
+        self._place_of[code] = len(self._facts) // 3
         self._facts.extend((held.category, held.price, held.came_ms))
 
     def _place_all(self) -> None:
-        self._facts, self._told, self._known = array("q"), None, {}
-        for held in self._items.values():
-            self._place(held)
-        rows = sorted((o, held.place, *rest) for held in self._items.values() for o, *rest in held.told)
+        self._facts, self._told, self._known, self._place_of = array("q"), None, {}, {}
+        for code, held in self._items.items():
+            self._place(code, held)
+        rows = sorted((o, self._place_of[code], *rest) for code, held in self._items.items() for o, *rest in held.told)
         self._rows = array("q", chain.from_iterable(rows))
 
     def known(self, before: Ints) -> tuple[Ints, list[NewItems]]:
@@ -113,15 +125,16 @@ class HeardArrivals:
     def _as_of(self, version: int) -> NewItems:
         assert self._told is not None
         if version not in self._known:
-            _, at, units, of_category = self._told[:, :version]
+            offset, at, units, of_category = self._told[:, :version]
             # Items stand in the order in which they were first told of, so those told of are the first ones.
             many = int(at.max(initial=-1)) + 1
             sold, of_all = np.zeros(many, np.int64), np.zeros(many, np.int64)
             np.maximum.at(sold, at, units)
             np.maximum.at(of_all, at, of_category)
-            names = tuple(held.item_id for held in islice(self._items.values(), many))
+            some, end = tuple(islice(self._items.values(), many)), int(offset.max(initial=-1)) + 1
+            names, embedded = tuple(held.item_id for held in some), tuple(held.embedded_before(end) for held in some)
             category, price, came = np.array(self._facts[: 3 * many], np.int64).reshape(-1, 3).T
-            self._known[version] = NewItems(names, category, price, came, sold, of_all)
+            self._known[version] = NewItems(names, category, price, came, sold, of_all, embedded)
         return self._known[version]
 
     def drain_changes(self, next_offset: int, watermark_ms: int) -> dict[bytes, bytes | None]:
@@ -137,9 +150,7 @@ class HeardArrivals:
         if old:
             self._place_all()
         for code in sorted(self._fresh - set(old)):
-            held = self._items[code]
-            told = held.item_id, held.category, held.price, held.came_ms, held.told
-            changes[_key(code)] = next_offset.to_bytes(8, "big") + msgspec.msgpack.encode(told)
+            changes[_key(code)] = next_offset.to_bytes(8, "big") + msgspec.msgpack.encode(self._items[code])
         self._fresh.clear()
         return changes
 
@@ -148,16 +159,15 @@ class HeardArrivals:
         end, found = meta.get("next_offset", 0), list[tuple[int, int, _Arrived]]()
         for key, value in records:
             if key.startswith(NEW):
-                held = _Arrived(*msgspec.msgpack.decode(value[8:], type=tuple[str, int, int, int, list[_Told]]))
+                held = msgspec.msgpack.decode(value[8:], type=_Arrived)
                 held.told = [told for told in held.told if told[0] < end]
+                if held.embedded_before(end) is None:
+                    held.embedded = None
                 if held.told:
                     found.append((held.told[0][0], int.from_bytes(key[len(NEW) :], "big"), held))
         self._items = {code: held for _, code, held in sorted(found, key=lambda one: one[0])}
         self._of_day = Counter(held.came_ms // DAY_MS for held in self._items.values())
         self._place_all()
-
-
-_Told = tuple[int, int, int]
 
 
 def _key(code: int) -> bytes:

@@ -79,6 +79,20 @@ class ItemArrived(_News, tag="item_arrived", frozen=True, kw_only=True):
         Annotated[int, Meta(ge=0)], Meta(description="Units that its category sold in 30 days, as far as it is known.")
     ] = 0
     unit_price_cents: Annotated[Cents, Meta(description="What it costs, in integer cents; 0: unknown.")] = 0
+    embedding: Annotated[
+        Annotated[bytes, Meta(max_length=64)],
+        Meta(
+            description="What it is like by its words, picture and sound, as items.embedded.v1 says it: 64 numbers, a "
+            "byte each, from -127 to 127; empty: this record does not say."
+        ),
+    ] = b""
+    embedded_by: Annotated[
+        str,
+        Meta(
+            description="The model that says so, by the first 16 digits of its digest: embeddings of one model can be "
+            "compared."
+        ),
+    ] = ""
 
 
 AnyItemNews = ItemUnavailable | ItemAvailable | ItemPriceDropped | ItemArrived

@@ -13,6 +13,7 @@ import numpy as np
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
+from models.likeness import Likeness
 from models.registry import task
 from streams.columns.arrays import Floats
 from streams.decisions.recommendations import RecommendationPolicy
@@ -57,6 +58,10 @@ SET = chosen(
 )
 
 
+#: What items are like.
+LIKE = np.random.default_rng(3).integers(-127, 128, (64, 64)).astype(np.int8)
+
+
 class Ranks:
     """A model of the task that ranks its items from a place on that the shopper's number of orders gives."""
 
@@ -67,6 +72,7 @@ class Ranks:
     levels: dict[str, Any] = {}  # noqa: RUF012
     tiers: dict[str, Any] = {}  # noqa: RUF012
     sure: dict[str, Any] = {}  # noqa: RUF012
+    likeness = Likeness(8, "b" * 16, np.ones(64, np.int8), LIKE[: len(NAMES)])
     meanings = meanings(CATALOGUE.features, features)
     reference = np.zeros(sum(widths), np.float32)
 
@@ -123,8 +129,10 @@ def back(offset: int, item: str) -> Log:
 def arrived(offset: int, item: str, units: int) -> Log:
     said: dict[str, Any] = {"group": "", "item_id": item, "event_time": NOON, "source_partition": 0}
     news = ItemArrived(
-        **said, source_offset=offset, came_ms=NOON, units=units, category=units % 3, unit_price_cents=900
-    )
+        **said, source_offset=offset, came_ms=NOON, units=units, category=units % 3, unit_price_cents=900,
+        # Of the one that sells nothing yet nobody knows what it is like.
+        embedding=LIKE[offset % len(LIKE)].tobytes() if units else b"", embedded_by="b" * 16,
+    )  # fmt: skip
     return [(None, encode_news(news))]
 
 

@@ -48,7 +48,7 @@ LISTED = 24
 class Model:
     """One that names items."""
 
-    task, version, digest, names = "recommend", "v1", "d" * 16, NAMES
+    task, version, digest, names, likeness = "recommend", "v1", "d" * 16, NAMES, None
 
 
 def codes(names: list[str], width: int) -> np.ndarray[Any, Any]:

@@ -19,6 +19,7 @@ import pytest
 from onnx import numpy_helper
 
 from models.artifact import VERSION_DIGITS, ArtifactError, load_artifact, parse_artifact
+from models.likeness import Likeness
 from models.predictor import Predictor
 from models.registry import SHIPPED, task
 from models.store import Shelf, Store
@@ -153,6 +154,7 @@ def test_a_model_with_other_ends_is_refused(change: Callable[[onnx.ModelProto], 
         Predictor(replace(artifact, card=card, model=raw))
 
 
+NOTHING = np.zeros((1, 64), np.int8)
 LEVELS: dict[str, Any] = {
     "output": "lapse_30d",
     "days": 30,
@@ -170,6 +172,11 @@ LEVELS: dict[str, Any] = {
         ({"upstream": {"behaviour": "0" * 64}}, {}, "other models"),
         ({"levels": {"output": "lapse_30d"}}, {}, "levels needs"),
         ({"levels": LEVELS | {"output": "purchase"}}, {}, "levels needs"),
+        ({"likeness": {"power": 8}}, {}, "likeness needs"),
+        ({"likeness": Likeness(3, "0" * 16, np.ones(64, np.int8), NOTHING).said()}, {}, "a power of"),
+        ({"likeness": Likeness(8, "0" * 9, np.ones(64, np.int8), NOTHING).said()}, {}, "the digest"),
+        # It has no names.
+        ({"likeness": Likeness(8, "0" * 16, NOTHING[0], NOTHING).said()}, {}, "bytes of each"),
         ({"levels": LEVELS | {"thresholds": {"watch": 0.5, "high": 0.4, "critical": 0.7}}}, {}, "ascending"),
         ({}, {"golden": np.zeros((0, 28), np.float32)}, "as many answers"),
         ({}, {"golden": np.zeros((5, 28), np.float32)}, "as many answers"),
@@ -182,6 +189,18 @@ def test_a_card_or_golden_rows_of_something_else_are_refused(
     files = replace(artifact, card=artifact.card | card, **golden).files()
     with pytest.raises(ArtifactError, match=why):
         Predictor(parse_artifact(CHURN, files, "it"))
+
+
+def test_a_card_may_say_what_the_items_are_like_that_it_names() -> None:
+    artifact, table = load_artifact(CHURN), np.arange(-128, 0, dtype=np.int8).reshape(2, 64)
+    assert Predictor(artifact).likeness is None
+    said = Likeness(8, "0123456789abcdef", table[1], table)
+    files = replace(artifact, card=artifact.card | {"names": ["tea", "pot"], "likeness": said.said()}).files()
+    found = Predictor(parse_artifact(CHURN, files, "it")).likeness
+    assert found is not None
+    assert (found.power, found.by) == (8, said.by)
+    assert (found.middle == said.middle).all()
+    assert (found.embeddings == table).all()
 
 
 def test_a_folder_that_holds_another_version_is_refused(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from typing import Any
 
+import msgspec
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -43,6 +44,9 @@ def news(rng: random.Random, n: int) -> dict[int, AnyItemNews]:
             found[offset] = ItemAvailable(**said)
             continue
         said["came_ms"] = came[name] + rng.randint(-1, 1)
+        if rng.random() < 0.4:
+            # Only what is said first holds.
+            said |= {"embedding": bytes([offset % 200]) * 64, "embedded_by": f"{offset % 2:016x}"}
         found[offset] = ItemArrived(
             **said, units=units[name], category=1 + NEW.index(name) % 3, unit_price_cents=5, category_units=offset
         )
@@ -61,6 +65,16 @@ def plain(said: dict[int, AnyItemNews], before: int, most: int) -> dict[str, tup
             elif len(day) < most:
                 day.add(one.item_id)
                 found[one.item_id] = one.came_ms // DAY, one.units
+    return found
+
+
+def embedded(said: dict[int, AnyItemNews], before: int) -> dict[str, tuple[str, bytes] | None]:
+    """What is known first of what each item is like."""
+    found = dict[str, tuple[str, bytes] | None]()
+    for offset, one in sorted(said.items()):
+        if isinstance(one, ItemArrived) and offset < before:
+            like = (one.embedded_by, one.embedding) if one.embedding else None
+            found[one.item_id] = found.get(one.item_id) or like
     return found
 
 
@@ -87,6 +101,9 @@ def test_what_is_new_at_an_offset_is_what_was_told_before_it(seed: int, most: in
             ]
             expected = {name: one for name, one in plain(said, asked, most).items() if 0 <= day - one[0] <= NEW_DAYS}
             assert new == list(expected.items())
+            assert dict(zip(items.names, items.embedded, strict=True)).items() >= {
+                (name, like) for name, like in embedded(said, asked).items() if name in expected
+            }
             (never_flushed,) = whole.known(np.array([asked]))[1]
             assert (items.usual(day) == never_flushed.usual(day)).all()
         at, chance = stop, rng.random()
@@ -124,3 +141,22 @@ def test_an_item_that_was_forgotten_is_not_new_again_where_it_seems_to_have_come
         for day in (28, 28, 29):
             heard.drain_changes(k + 1, midnight + day * DAY)
             assert k == 0 or not any(one.new_on(midnight // DAY + day).any() for one in heard.known(np.array([2]))[1])
+
+
+def test_what_a_package_kept_that_knew_no_embeddings_is_known_as_it_was() -> None:
+    """Its records, in the log and in the table, have none: nothing is known of what the item is like."""
+    said = msgspec.json.decode(
+        b'{"type":"item_arrived","group":"","item_id":"tea","event_time":1,"source_partition":0,"source_offset":0,'
+        b'"came_ms":1700000000000,"units":4,"category":7,"category_units":9,"unit_price_cents":5}',
+        type=ItemArrived,
+    )
+    heard, again = HeardArrivals(), HeardArrivals()
+    heard.hear([(0, said)], [3])
+    key, value = next(iter(heard.drain_changes(4, said.came_ms).items()))
+    before = msgspec.msgpack.encode(("tea", 7, 5, said.came_ms, [(3, 4, 9)]))
+    assert value is not None
+    again.restore([(key, value[:8] + before)], {"next_offset": 4})
+    one, other = (each.known(np.array([4]))[1][0] for each in (heard, again))
+    assert one.names == other.names == ("tea",)
+    assert one.embedded == other.embedded == (None,)
+    assert (one.units == other.units).all()

@@ -22,6 +22,7 @@ from streams.processing.partition import PartitionProcessor
 from streams.processing.rules import Rules
 from streams.records import events as e
 from streams.records import items as i
+from streams.records.embedded import ItemEmbedded
 from streams.records.news import (
     BADLY_REVIEWED,
     ITEM_NEWS,
@@ -37,8 +38,10 @@ from streams.records.news import (
 from streams.records.news import DELISTED as GONE
 from streams.state.keys import PROGRESS
 from tests.budget.stream import NoModels
+from tests.decisions.test_embedded import Likes
 from tests.items import PARTITIONS, ItemLog, catalogue, item_logs, item_slices, shopper_logs, told
 from tests.shoppers import DAY, HOUR, NOON, log_of, viewed
+from tests.stubs import ItemModels
 from tests.worlds import DictTier
 
 
@@ -286,6 +289,29 @@ def test_when_an_item_is_told_to_be_new(
     assert told_of == [(offset, units, cents, category_code(name)) for offset, units, cents, name in expected]
     # Ages are kept in days, as numbers of 32 bits.
     assert all(s.item_id == "tea" and abs(s.came_ms - LATER) < 500 for s in found)
+
+
+def test_what_a_new_item_is_like_is_told_when_it_is_listed() -> None:
+    """Also of what sold before any catalogue listed it; of what a catalogue says no words, nothing is."""
+    models: Any = ItemModels(Likes())
+    listings = [
+        i.ItemListed(event_id=f"l{k}", item_id=item, event_time=LATER + 6 * DAY + k, title=title)
+        for k, (item, title) in enumerate((("tea", "Green tea"), ("cup", None), ("mug", "Tea mug"), ("tea", "Red tea")))
+    ]
+    log: ItemLog = [(b"jam", i.encode_item_record(BEGIN), None), *sold(LATER, 5, 0)]
+    log += [(one.item_id.encode(), i.encode_item_record(one), None) for one in listings]
+    found = []
+    for cuts in ([], [3, 8, 9, 10], range(1, len(log))):
+        items = PartitionProcessor(ITEM, 0, Rules(), models, partitions=PARTITIONS, group="shop")
+        results = [items.apply(slice_) for slice_ in item_slices(log, cuts=list(cuts))]
+        found.append([one for one in news_of(results) if isinstance(one, ItemArrived)])
+        said = {o.item_id: o.embedded for r in results for o in r.outcomes if isinstance(o, ItemEmbedded)}
+    assert found[0] == found[1] == found[2]
+    told_of = [(one.item_id, one.units, bool(one.embedding)) for one in found[0]]
+    assert told_of == [("tea", 4, False), ("tea", 4, True), ("cup", 0, False), ("mug", 0, True)]
+    mug, like = found[0][-1], said["mug"]
+    assert like is not None
+    assert (mug.embedding, mug.embedded_by) == (like.embedding, like.model.digest)
 
 
 def test_a_table_that_does_not_know_when_it_began_begins_where_it_had_come_to() -> None:

@@ -29,6 +29,7 @@ from training.job import CutHistory, Job
 from training.labels.horizons import orders_of
 from training.needs import Need
 from training.networks.recommender import answering, parts_of
+from training.new_items import likeness_of
 from training.ranking import measured
 from training.recommending import CATALOGUE, Catalogue, Examples, as_session, examples, touches_of
 from training.replay import EVENT
@@ -49,6 +50,8 @@ EXPLORED, LEAST = 512, 48
 #: Rows that teach at most, drawn from all.
 ROWS = 120_000
 ONCE = SilencePolicy(firings=1)
+#: What listings say that items are like is asked of another model.
+EMBEDS = True
 #: Of the baselines: what a line one basket older counts.
 FADES = 0.98
 
@@ -96,6 +99,7 @@ def train(job: Job) -> Artifact:
     trained, chosen = learned(
         history, found, rows, catalogue, before, EXPLORED, job.seed, kept_in=job.kept_in, tell=job.tell
     )
+    likeness, alike = likeness_of(job, shop.given, catalogue.item)
     network = answering(
         trained,
         LISTED,
@@ -132,9 +136,10 @@ def train(job: Job) -> Artifact:
         + "Says nothing of whoever knows fewer than 3 of its items: of another shop's shoppers. "
         "Made of the 64 items bought most and last, and of those of 32 events; knows no stock and no prices. "
         "What goes with a cart is what went with each of its items in one visit. Chosen on the last fifth of its "
-        f"rows: {chosen['discount']:g} off explored items (a log), {chosen['towers']:g} of what two towers say.",
+        f"rows: {chosen['discount']:g} off explored items (a log), {chosen['towers']:g} of what two towers say. "
+        + alike,
         "names": [names[item] for item in catalogue.item.tolist()],
-    }
+    } | ({} if likeness is None else {"likeness": likeness.said()})
     order = rng.permutation(len(tested))
     onnx = export.to_onnx(network, job.task)
     return export.proven(job.task, onnx, answer, tested[order], found.x[rows][::5], card)
