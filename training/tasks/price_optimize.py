@@ -22,6 +22,7 @@ from streams.features.kinds.windows import week
 from streams.records.events import OrderPlaced
 from training import amounts, export, needs, profit, redraws
 from training.elasticities import Found, known_of, priors_of
+from training.errors import TrainingError
 from training.history import History
 from training.items import places_of
 from training.job import CutHistory, Job
@@ -55,6 +56,8 @@ NEEDS = (
 MARGIN = 0.30
 #: Whoever suggests in the test: the guards as they are, with that margin.
 POLICY = PricePolicy(assumed_margin=MARGIN)
+#: Items are tested that sold in so many of the weeks after the cut.
+LEAST_WEEKS = 4
 ROUNDS = 500
 
 
@@ -122,7 +125,12 @@ def held_out(given: CutHistory, found: Found, seed: int) -> dict[str, Any]:
     ours, alone = asked_of(x, units, found)
     mean, _, placebo = known_of(found.priors, x)
     answers = {"ours": ours.mean, "ols": alone.mean, "category": mean, "no_answer": 0 * mean}
-    good = (told.weight > 0).sum(axis=1) >= 4
+    good = (told.weight > 0).sum(axis=1) >= LEAST_WEEKS
+    if not good.any():
+        raise TrainingError(
+            f"No item sold in {LEAST_WEEKS} of the {weeks} full weeks (Monday to Sunday) after the cut, which test "
+            f"{PRICE_OPTIMIZE.name}: choose an earlier --cut."
+        )
     answers, held = {k: v[good] for k, v in answers.items()}, _some(told, good)
     explained = unexplained(answers, held, seed)
     slope, precision = own_slope(held, np)
