@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence, Set
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import click
+from rich.markup import escape
 
 from models.nearest import unknown
 from streams.commands.check import LIMIT, as_text, no_currency, print_summary, report
@@ -17,7 +19,9 @@ from streams.commands.common import BROKER, DATA, TEXT, TIME, Number, OneOf, win
 from streams.outside.archive import Archive, is_archive
 from streams.outside.lines import Lines
 from streams.outside.reading import Reader
+from streams.processing.checking import Tally
 from streams.producer.fates import Standing, in_words, refuse_late, standing, wait
+from streams.producer.merging import SortedLines, disorder, merged
 from streams.producer.replay import (
     Record,
     ReplayError,
@@ -35,7 +39,7 @@ from streams.terminal import console, interruptible, progress_bar
 
 
 @click.command()
-@click.argument("source", type=TEXT)
+@click.argument("sources", type=TEXT, nargs=-1, required=True)
 @BROKER
 @DATA
 @click.option(
@@ -53,7 +57,7 @@ from streams.terminal import console, interruptible, progress_bar
 @click.option("--from", "start", type=TIME, metavar="TIME", help="Only records from this time on.")
 @click.option("--to", "stop", type=TIME, metavar="TIME", help="Only records before this time.")
 def replay(
-    source: str,
+    sources: tuple[str, ...],
     broker: str | None,
     data: Path | None,
     format_: str | None,
@@ -66,23 +70,29 @@ def replay(
 ) -> None:
     """Send a history: shoppers' events, and what is told of items, each record to the topic of its type.
 
-    SOURCE is a data set (complete_journey, online_retail, taobao, online_shoppers, cdnow), or a file of wire records,
-    one per line, or - for standard input, or the URL of an archive. A file is checked first, as `offerstream check`
-    does, and nothing is sent when a record in it is bad; nor when records are older than what their partitions have
-    come to, so that they would count for nothing. Ends by saying what Kafka has taken, also when it is cut off, and
-    with --wait what became of it.
+    SOURCES: a data set (complete_journey, online_retail, taobao, online_shoppers, cdnow), or a file of wire records,
+    one per line, or - for standard input, or the URL of an archive. Several files are sent as one history, in order of
+    event time; one that is not in order is sorted before, a single file is sent as it stands. A file is checked first,
+    as `offerstream check` does, and nothing is sent when a record in it is bad; nor when records are older than what
+    their partitions have come to, so that they would count for nothing. Ends by saying what Kafka has taken, also when
+    it is cut off, and with --wait what became of it.
     """
     settings = Settings.from_environment(broker=broker)
     start, stop = window(start, stop)
+    source = sources[0]
     format_ = format_ or _format(source)
     with ExitStack() as stack:
         if format_ == "jsonl":
-            lines = stack.enter_context(Lines(source, raw=raw))
+            files = [stack.enter_context(Lines(each, raw=raw)) for each in sources]
             settings.access.require()
-            total = None if raw else _check(settings, lines)
+            history = read(settings, files, stack, raw=raw)
+            total = None if raw else history.tally.records
+            source = history.name
 
             def records() -> Iterable[Record]:
-                return between(records_of_lines(lines), start, stop)
+                return between(history.records(), start, stop)
+        elif len(sources) > 1:
+            raise click.UsageError(f"Several files are sent as one history, and {source} is none: send it by itself.")
         elif format_ == "archive":
             archive = Archive(source)
             if not archive.topics():
@@ -115,11 +125,47 @@ def _format(source: str) -> str:
     return "archive" if source not in DATASETS and is_archive(source) else "dataset"
 
 
-def _check(settings: Settings, lines: Lines) -> int:
-    """How many records a file holds. Ends the program when one of them is bad."""
-    tally = report(settings, lines, as_text, LIMIT, lambda finding: finding.severity == "error", err=True)
+@dataclass(frozen=True, slots=True)
+class FilesRead:
+    """Files that were checked: one history."""
+
+    name: str
+    records: Callable[[], Iterable[Record]]
+    """Of a single file as they stand, of several in order of event time."""
+    tally: Tally
+
+
+def read(settings: Settings, files: Sequence[Lines], stack: ExitStack, *, raw: bool = False) -> FilesRead:
+    """Check files, unless they are ``raw``, and put them in order; ``stack`` holds what that needs. Raises
+    ``ReplayError`` where a record of them is bad."""
+    if len(files) == 1:
+        (file,) = files
+        tally = Tally() if raw else _check(settings, files)
+        return FilesRead(file.name, lambda: records_of_lines(file), tally)
+    ordered: list[Lines | SortedLines] = []
+    unsorted = set[str]()
+    for file in files:
+        if where := disorder(file):
+            told = f"{file.name} is not in order of event time ({where}): it is sorted first."
+            console.print("[yellow]note:[/]", escape(told), highlight=False)
+            unsorted.add(file.name)
+        ordered.append(SortedLines(file, stack) if where else file)
+    tally = Tally() if raw else _check(settings, files, unsorted)
+    return FilesRead(f"{len(files)} files", lambda: merged(ordered), tally)
+
+
+def _check(settings: Settings, files: Sequence[Lines], unsorted: Set[str] = frozenset()) -> Tally:
+    """What files come to. Raises ``ReplayError`` when a record in them is bad."""
+    tallies = []
+    for lines in files:
+        tally = report(settings, lines, as_text, LIMIT, lambda finding: finding.severity == "error", err=True)
+        if tally.bad:
+            print_summary(tally, LIMIT, err=True)
+        if lines.name in unsorted:
+            del tally.warnings["late"]  # It is sorted before it is sent.
+        tallies.append(tally)
+    tally = Tally.of(tallies)
     if tally.bad:
-        print_summary(tally, LIMIT, err=True)
         raise ReplayError(
             f"Nothing was sent: {tally.bad:,} of {tally.records:,} records are bad. Repair them, or send every line as "
             "it is with --raw: bad ones become dead letters."
@@ -129,7 +175,7 @@ def _check(settings: Settings, lines: Lines) -> int:
         console.print(f"[yellow]note:[/] {told}; offerstream check names them.", highlight=False)
     if told := no_currency(tally, settings):
         console.print(f"[yellow]note:[/] {told}", highlight=False)
-    return tally.records
+    return tally
 
 
 def _dataset(source: str, settings: Settings) -> Any:

@@ -34,7 +34,7 @@ from streams.processing.sources import Carried
 from streams.records.dead_reasons import DEAD_REASONS
 from streams.records.items import CatalogRecord
 from streams.records.outcomes import DeadLetter
-from streams.records.produced import EVENTS, WORKERS_TYPES, family_of, key_of, type_of
+from streams.records.produced import EVENTS, FAMILY_OF, WORKERS_TYPES, family_of, key_of, type_of
 from streams.records.slices import Slice
 from streams.state.applied_ids import AppliedIds
 from streams.state.arena import Arena
@@ -46,6 +46,8 @@ BLOCK = 4096
 MOST_FAULTS = 100
 #: What pictures and sounds are made of.
 _LARGE = [p.source for p in CATALOGUE.payloads.values() if isinstance(p.source, (Picture, Sound))]
+#: What says of which type a record is, where only its beginning was read.
+_TYPE = re.compile(rb'"type"\s*:\s*"(\w+)"')
 _LINE = {"item_id": "i", "quantity": 1, "unit_price_cents": 0}
 #: What is said, beyond the reasons of dead letters: name → what to do.
 WARNINGS = {
@@ -101,6 +103,23 @@ class Tally:
         """Records that the worker can use."""
         return self.records - self.bad
 
+    @classmethod
+    def of(cls, tallies: Sequence[Tally]) -> Tally:
+        """What several files came to."""
+        first, last = (
+            [ms for each in tallies if (ms := getattr(each, of)) is not None] for of in ("first_ms", "last_ms")
+        )
+        return cls(
+            sum(each.records for each in tallies),
+            sum(each.bad for each in tallies),
+            sum((each.errors for each in tallies), Counter()),
+            sum((each.warnings for each in tallies), Counter()),
+            any(each.money for each in tallies),
+            any(each.currency for each in tallies),
+            min(first, default=None),
+            max(last, default=None),
+        )
+
 
 class Checker:
     """Checks the lines of one file, in order, a block at a time. ``partitions``: how many the events topic has."""
@@ -120,7 +139,7 @@ class Checker:
         home = homes(keys, self.rules.decode.partitioner, self.partitions).tolist()
         grouped: dict[tuple[str, int], list[int]] = defaultdict(list)
         for i, (partition, (_, value)) in enumerate(zip(home, lines, strict=True)):
-            grouped[family_of(value), partition].append(i)
+            grouped[_family(value), partition].append(i)
         found: list[Finding] = []
         for (family, partition), members in grouped.items():
             numbers, values = [lines[i][0] for i in members], [lines[i][1] for i in members]
@@ -141,8 +160,10 @@ class Checker:
                 continue
             letters = list(faults(slice_.cut(place, place + 1), self.rules.decode, dead))
             at_fault[place] = {letter.field for letter in letters}
+            # Of a line that is longer than any record may be only the beginning was read.
+            least = "At least " if len(slice_.values[place] or b"") > MAX_ORIGINAL_BYTES else ""
             for letter in letters:
-                yield _finding("error", dead.source_offset, letter.reason, letter.field, letter.detail)
+                yield _finding("error", dead.source_offset, letter.reason, letter.field, least + letter.detail)
         for i, record in zip(decoded.batch.position.tolist(), decoded.batch.records, strict=False):
             for where, why in _unreadable(record):
                 yield _finding("warning", slice_.offsets[i], "unreadable", where, why)
@@ -207,6 +228,14 @@ class Checker:
 
 def _finding(severity: Literal["error", "warning"], line: int, reason: str, where: str | None, detail: str) -> Finding:
     return Finding(severity=severity, line=line, reason=reason, field=where, detail=detail)
+
+
+def _family(value: bytes) -> str:
+    """The family of a line. One that is longer than any record may be was cut, and is no JSON: that of the first type
+    of records that it names."""
+    if len(value) <= MAX_ORIGINAL_BYTES or type_of(value):
+        return family_of(value)
+    return next((FAMILY_OF[name] for name in map(bytes.decode, _TYPE.findall(value)) if name in FAMILY_OF), EVENTS)
 
 
 def _wire(family: str) -> Wire:

@@ -60,7 +60,7 @@ def records_of_lines(lines: Iterable[tuple[int, bytes]]) -> Iterator[Record]:
     """JSON lines in the wire format as records, also those that are none; each goes to the topic of its type, of no
     known type to that of shoppers' events."""
     for _, value in lines:
-        yield Record(key_of(value), value, _said_ms(value), SOURCES[family_of(value)].name)
+        yield Record(key_of(value), value, said_ms(value), SOURCES[family_of(value)].name)
 
 
 def records_of_archive(archive: Archive) -> Iterator[Record]:
@@ -69,10 +69,10 @@ def records_of_archive(archive: Archive) -> Iterator[Record]:
     kept = [log for topic in archive.topics() for log in archive.logs(topic)]
     for record in heapq.merge(*kept, key=lambda record: record.time_ms):
         if type_of(record.value or b"") not in WORKERS_TYPES:
-            yield Record(record.key, record.value, _said_ms(record.value or b""), record.topic)
+            yield Record(record.key, record.value, said_ms(record.value or b""), record.topic)
 
 
-def _said_ms(value: bytes) -> int | None:
+def said_ms(value: bytes) -> int | None:
     """The event time that a record says, UTC milliseconds since 1970; None of one that cannot be read."""
     try:
         event: object = decode_event(value) if family_of(value) == "events" else item_decoder.decode(value)

@@ -46,7 +46,9 @@ DEAD_REASONS: dict[str, DeadReason] = {
         "producers use.",
     ),
     "foreign_currency": DeadReason(
-        "The currency is not OFFERSTREAM_CURRENCY.", "Convert at the producer, or run a group per currency."
+        "The currency is not OFFERSTREAM_CURRENCY.",
+        "Set OFFERSTREAM_CURRENCY to the shop's currency, for workers and commands alike; convert others at the "
+        "producer, or run a group for each.",
     ),
     "order_too_large": DeadReason(
         "The order's lines add up to more than a shop sells at once.", "Look for prices in the wrong unit."

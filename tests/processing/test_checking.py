@@ -74,6 +74,10 @@ def test_of_an_unknown_type_what_every_event_carries_is_checked() -> None:
 def test_a_large_record_is_read_all_the_same_and_an_order_of_too_much_is_told() -> None:
     large = checked(VIEW | {"session_id": 5, "note": "x" * 300_000})
     assert said(large) == [(1, "too_large", None), (1, "invalid", "session_id"), (1, "unread_field", "note")]
+    cut = b'{"image":"' + b"x" * 13_000_000 + b'","type":"item_listed","item_id":"tea","title":'
+    (told,) = Checker(Rules(), 1).check([(1, cut)], APPENDED)
+    assert told.reason == "too_large"
+    assert told.detail.startswith(f"At least {len(cut)} bytes; at most 8388608 are read.")
     line = {"item_id": "a", "quantity": 100_000, "unit_price_cents": 10**10}
     assert said(checked(ORDER | {"lines": [line], "currency": "EUR"})) == [
         (1, "foreign_currency", "currency"),
