@@ -404,6 +404,11 @@ class Settings:
         values |= {name: value for name, value in overrides.items() if value is not None}
         return Settings(**values)
 
+    @staticmethod
+    def told() -> set[str]:
+        """The names of the settings that the environment has."""
+        return {said.removeprefix(PREFIX).lower() for said in os.environ if said.startswith(PREFIX)}
+
     def rules(self) -> Rules:
         """How the log is treated under these settings."""
         return Rules(

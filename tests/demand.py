@@ -26,7 +26,7 @@ def units(mean: float) -> Units5:
 def forecast(item: str, day: int, mean: float = 10) -> SalesForecast:
     """So many units in the 7 days from a day (since 1970) on."""
     told: dict[str, Any] = {"next_7_days": units(mean), "next_14_days": units(2 * mean), "units_7d": 9, "units_30d": 40}
-    return SalesForecast(**_about("sales", item, day), said="weekly", **told)
+    return SalesForecast(**_about("sales", item, day), said="weekly", weeks=(0, 1, 2, 3, 4, 5, 6, 7), **told)
 
 
 def price(item: str, day: int, cents: int = 200) -> PriceForecast:

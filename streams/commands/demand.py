@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import click
 import msgspec
@@ -12,26 +12,32 @@ import numpy as np
 from streams.commands.common import BROKER, JSON, TEXT
 from streams.commands.prices import shipped_version
 from streams.features.days import Days
+from streams.outside import price_book
 from streams.outside.demand_book import LEAST_UNITS, Demand, Left, NothingForetold, read
 from streams.outside.price_book import unpriced
+from streams.plot import bars
 from streams.records.demand import Cents5, InventoryPlanned, Units5
-from streams.records.words import money, printable, shown_day
-from streams.settings import Settings
+from streams.records.prices import PriceSuggested
+from streams.records.words import about, counted, money, printable, shown_day
+from streams.settings import Settings, SettingsError
 from streams.terminal import print_block, print_rows
 from streams.topics import DAY_MS
 
 HEAD = (
     "item",
-    "next 7 days",
-    "next 14 days",
+    "sold in 8 weeks",
+    "will sell in 7 days",
+    "in 14 days",
     "price paid",
     "in stock",
     "sold out on (soonest)",
-    "order",
+    "to order",
     "price to test",
 )
 #: So many items that are sold out are named.
 MOST_NAMED = 10
+#: So many prices to test are told with their reasons.
+PRICES = 5
 
 
 @click.command()
@@ -43,11 +49,12 @@ def demand(items: tuple[str, ...], most: int, broker: str | None, as_json: bool)
     """Print what items will sell, what is sold out when, what to order, and which price to test.
 
     ITEMS: these only, with the reasons in words; default: all of which something is foretold, those first of which
-    something is to be ordered, then those that will bring most. Units are means, ranges 5 to 95 in 100; half of such
-    items are sold out by the day that is shown, 5 in 100 by the soonest. As sales.forecasts.v1, price.forecasts.v1,
-    inventory.plans.v1 and prices.suggested.v1 have it now; what is more than a week older than what is
-    newest of any item is left out. On standard error: which items are left out, and why. Exit code 1 where nothing is
-    foretold.
+    something is to be ordered, then those that will bring most, and below them the five prices to test that are
+    expected to bring most, with why. Bars are the units of each of the last 8 full weeks. Units to come are means,
+    ranges 5 to 95 in 100; half of such items are sold out by the day that is shown, 5 in 100 by the soonest. As
+    sales.forecasts.v1, price.forecasts.v1, inventory.plans.v1 and prices.suggested.v1 have it now; what is more than a
+    week older than what is newest of any item is left out. On standard error: sums, which items are left out, and why.
+    Exit code 1 where nothing is foretold.
     """
     settings = Settings.from_environment(broker=broker)
     book = read(settings.access)
@@ -64,21 +71,71 @@ def demand(items: tuple[str, ...], most: int, broker: str | None, as_json: bool)
             raise NothingForetold(f"Nothing is foretold yet: {_waiting(left, settings.time_zone)}.")
         raise NothingForetold(
             "Nothing is foretold: no worker has come to the end of a day after which an item had sold 20 "
-            "units in 30 days. Send a history with offerstream replay FILE --wait. Its last day ends when events of a "
-            "later day come, or with the clock, for workers with OFFERSTREAM_LIVE_SECONDS as long as it lies back."
+            "units in 30 days. offerstream preview FILE… looks at files of your own; to a worker send a history with "
+            "offerstream replay FILE… --wait. Its last day ends when events of a later day come, or with the clock, "
+            "for workers with OFFERSTREAM_LIVE_SECONDS as long as it lies back."
         )
+    _same_currency(found, settings)
     shown = [known[item] for item in dict.fromkeys(items)] or found[:most]
-    if as_json:
-        click.echo(json.dumps([_document(each) for each in shown], indent=2))
-    elif items:
+    if items and not as_json:
         for each in shown:
             print_block(printable(each.item_id), [(what, printable(said)) for what, said in each.lines()])
+        return
+    if as_json:
+        click.echo(json.dumps([_document(each) for each in shown], indent=2))
     else:
+        click.echo(in_sum(found), err=True)
         print_rows(HEAD, map(_row, shown))
+        _prices(known, price_book.read(settings.access).best())
+    if not items:
         if len(found) > len(shown):
             click.echo(f"{len(found) - len(shown):,} more items: --most {len(found)}", err=True)
         for line in _left_out(found, left, settings.time_zone):
             click.echo(printable(line), err=True)
+
+
+def _same_currency(found: Sequence[Demand], settings: Settings) -> None:
+    """Make sure that amounts are in the currency that is set, where one is."""
+    said = sorted({each.price.currency for each in found if each.price is not None})
+    if "currency" in Settings.told() and said and settings.currency not in said:
+        raise SettingsError(
+            f"What is foretold is in {' and '.join(said)}, and OFFERSTREAM_CURRENCY is {settings.currency}: set it "
+            "back, or name the broker of the other shop (--broker)."
+        )
+
+
+def in_sum(found: Sequence[Demand]) -> str:
+    """What all items come to, in a line."""
+    said_ms = [each.sales.event_time_ms for each in found]
+    sold = sum(each.sales.next_7_days.mean for each in found)
+    items, day = counted(len(found), "item"), shown_day(max(said_ms))
+    told = f"In the 7 days from {day} on {items} will sell about {sold:,.0f} units"
+    if currencies := {each.price.currency for each in found if each.price is not None}:
+        told += f", for {money(round(sum(each.week_cents for each in found)), min(currencies))}"
+    if plans := [each.plan for each in found if each.plan is not None]:
+        orders = [plan for plan in plans if plan.order_quantity]
+        gone = sum(plan.on_hand <= 0 for plan in plans)
+        told += f". To order: {counted(len(orders), 'item') if orders else 'nothing'}"
+        if orders and all(plan.order_cents is not None for plan in orders):
+            told += f", for {money(sum(plan.order_cents or 0 for plan in orders), orders[0].currency)}"
+        told += f"; sold out: {gone or 'none'}."
+    else:
+        told += ". No stock was counted, so nothing is said of orders."
+    if shown_day(min(said_ms)) != shown_day(max(said_ms)):
+        told += f" Said at the end of days since {shown_day(min(said_ms))}."
+    return told
+
+
+def _prices(known: dict[str, Demand], best: Sequence[PriceSuggested]) -> None:
+    """The open prices to test that are expected to bring most."""
+    held = {item: each.suggestion for item, each in known.items()}
+    some = [s for s in best if s == held.get(s.item_id)]
+    if some:
+        click.echo()
+        rows = [(printable(s.item_id), printable(about(s))) for s in some[:PRICES]]
+        print_rows(("price to test", "why"), rows)
+        more = f"{len(some) - PRICES:,} more: offerstream prices list. " if len(some) > PRICES else ""
+        click.echo(f"{more}Nothing changes a price by itself: offerstream prices approve ITEM… --by NAME", err=True)
 
 
 def _left_out(found: list[Demand], left: Left, zone: str) -> Iterator[str]:
@@ -117,6 +174,7 @@ def _row(of: Demand) -> tuple[str, ...]:
     to_cents = None if test is None else test.to_cents
     return (
         printable(of.item_id),
+        bars(of.sales.weeks),
         units(of.sales.next_7_days),
         units(of.sales.next_14_days),
         "" if price is None else cents(price.next_week, price.currency),

@@ -17,6 +17,9 @@ from streams.records.demand import SalesForecast, Units5
 TASK = "sales"
 OUTPUTS = ("units_7d", "units_7d_quantiles", "units_14d", "units_14d_quantiles")
 
+#: So many weeks before are said.
+WEEKS = 8
+
 SAID = SaidLast("sales_forecast")
 
 
@@ -49,7 +52,7 @@ class SalesForecasts:
     """Says ``SalesForecast`` of items that the task judged; ``rules`` is said with it."""
 
     columns = SAID.columns
-    reads = ("sales.units_7d", "sales.units_30d")
+    reads = ("sales.units_7d", "sales.units_30d", "sales.week_units")
 
     def __init__(self, policy: ForecastPolicy, rules: str) -> None:
         self._policy, self._rules = policy, rules
@@ -61,7 +64,8 @@ class SalesForecasts:
         told = foretold(group, known)
         half = told[:, 2], told[:, 3], told[:, 4]
         some, said = SAID.again(TASK, state, group, known, half, self._policy)
-        units = [group.feature(address)[known[some]].tolist() for address in self.reads]
+        units = [group.feature(address)[known[some]] for address in self.reads]
+        weeks = units[2][:, WEEKS:0:-1].astype(np.int64).tolist()
         rounded = told[some].round(1).tolist()
         for k, (i, each) in enumerate(zip(known[some].tolist(), said, strict=True)):
             yield (
@@ -72,6 +76,7 @@ class SalesForecasts:
                     next_14_days=_units(rounded[k][6:]),
                     units_7d=int(units[0][k]),
                     units_30d=int(units[1][k]),
+                    weeks=tuple(weeks[k]),
                     rules=self._rules,
                 ),
             )

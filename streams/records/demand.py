@@ -39,6 +39,13 @@ class SalesForecast(ItemOutcome, frozen=True, kw_only=True):
     next_14_days: Annotated[Units5, Meta(description="Units ordered in the 14 days from event_time_ms on.")]
     units_7d: Annotated[int, Meta(description="Units sold in the 7 days before, the day that begins included.")]
     units_30d: Annotated[int, Meta(description="Units sold in the 30 days before, likewise.")]
+    weeks: Annotated[
+        tuple[int, ...],
+        Meta(
+            description="Units sold in each of the 8 weeks, Monday to Sunday, that were over; oldest first. Empty: "
+            "said by a worker that did not know them."
+        ),
+    ] = ()
     rules: Annotated[str, Meta(description="Digest of the rules that decided.")]
 
 

@@ -13,10 +13,11 @@ from models.task import AtLeast
 from models.tasks.sales.task import SALES
 from streams.cli import cli, told
 from streams.commands import demand as commands
-from streams.outside import demand_book
+from streams.outside import demand_book, price_book
 from streams.outside.demand_book import DemandBook, Foretold, NothingForetold
 from streams.outside.reading import Record
 from streams.records.demand import SalesForecast
+from streams.settings import SettingsError
 from tests.cli.standing import Standing
 from tests.demand import forecast, plan, price, profile, suggestion
 
@@ -28,6 +29,7 @@ SAID: dict[str, list[Foretold]] = {
     "price.forecasts.v1": [price("tea", 107), price("milk", 106, 90), price("jam", 107, 900), price("jam", 80)],
     "inventory.plans.v1": [plan("tea", 107, order=18), plan("milk", 106), plan("jam", 90, order=99)],
     "prices.suggested.v1": [suggestion("tea", 90), suggestion("milk", 106, None), suggestion("jam", 60)],
+    "prices.decided.v1": [],
     "item.profiles.v1": [profile("tea", 107, 40), profile("ice", 107, 7, on_hand=0, asked=107), profile("gum", 107, 3)],
 }  # fmt: skip
 
@@ -44,12 +46,15 @@ class Held(Standing):
 
 @pytest.fixture
 def called(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
-    monkeypatch.setattr(demand_book, "Reader", Held)
+    for module in (demand_book, price_book):
+        monkeypatch.setattr(module, "Reader", Held)
     return lambda *arguments: CliRunner().invoke(cli, ["demand", *arguments])
 
 
 def test_what_is_to_be_ordered_comes_first_then_what_brings_most(called: Callable[..., Result]) -> None:
-    found = json.loads(called("--json").output)
+    done = called("--json")
+    found = json.loads(done.stdout)
+    assert "2 of 5 items are not planned" in done.stderr
     assert [each["item_id"] for each in found] == ["tea", "jam", "milk"]  # ice was foretold long ago
     tea, jam, milk = found
     assert msgspec.convert(tea["sales"], SalesForecast) == forecast("tea", 107)
@@ -62,10 +67,19 @@ def test_what_is_to_be_ordered_comes_first_then_what_brings_most(called: Callabl
 def test_a_line_per_item_says_all_of_it(called: Callable[..., Result]) -> None:
     done = called("--most", "2")
     assert done.exit_code == 0, done.output
-    head, tea, jam, more, few, *rest = done.output.splitlines()
-    assert not rest
+    head, tea, jam, empty, _, why = done.stdout.splitlines()
+    sums, prices, more, few = done.stderr.splitlines()
+    assert sums == (
+        "In the 7 days from 1970-04-18 on 3 items will sell about 70 units, for 155.00 USD. To order: 1 item; sold "
+        "out: none. Said at the end of days since 1970-04-17."
+    )
     assert head.split("  ")[0] == "item"
+    assert not empty
+    assert why.startswith("tea  ")
+    assert "2.29 USD instead of 2.09 USD, 3.00 USD more a week (1.00 USD to 5.00 USD); elasticity -2.0" in why
+    assert prices.endswith("offerstream prices approve ITEM… --by NAME")
     for said in (
+        "▁▂▃▄▅▆▇█",
         "10 (5 to 20)",
         "20 (10 to 40)",
         "2.00 USD (1.80 USD to 2.10 USD)",
@@ -78,6 +92,18 @@ def test_a_line_per_item_says_all_of_it(called: Callable[..., Result]) -> None:
     assert more == "1 more items: --most 3"
     assert few.startswith("2 of 5 items are not planned (fewer than 20 units in 30 days, or 10 order lines ever)")
     assert few.endswith("1 of them sold out: ice")
+
+
+def test_what_is_foretold_in_another_currency_than_the_one_that_is_set_is_refused(
+    called: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OFFERSTREAM_CURRENCY", "EUR")
+    for words in ((), ("tea",), ("--json",)):
+        failed = called(*words)
+        assert isinstance(failed.exception, SettingsError)
+        assert "What is foretold is in USD, and OFFERSTREAM_CURRENCY is EUR" in str(failed.exception)
+    monkeypatch.setenv("OFFERSTREAM_CURRENCY", "USD")
+    assert called().exit_code == 0
 
 
 def test_of_some_items_it_gives_reasons(called: Callable[..., Result]) -> None:
@@ -102,7 +128,7 @@ def test_where_nothing_is_foretold_it_says_what_is_missing(
 ) -> None:
     monkeypatch.setitem(SAID, "sales.forecasts.v1", [])
     monkeypatch.setitem(SAID, "item.profiles.v1", [])
-    assert "replay FILE --wait" in str(called().exception)
+    assert "offerstream preview FILE…" in str(called().exception)
     # Of tea more is known than was as the day 90 ended; gum was looked at within a day; jam as its last day ended.
     some = [profile("tea", 107, 0, asked=90), profile("gum", 106, 0), profile("jam", 106, 0, asked=107)]
     monkeypatch.setitem(SAID, "item.profiles.v1", some)
@@ -151,7 +177,7 @@ def test_what_is_sold_out_and_what_is_tried_to_learn_are_marked(
         SAID, "inventory.plans.v1", [msgspec.structs.replace(plan("tea", 107, order=18), on_hand=0, cover_days=0)]
     )
     monkeypatch.setitem(SAID, "prices.suggested.v1", [msgspec.structs.replace(suggestion("tea", 106), why="test")])
-    row = called("--most", "1").output.splitlines()[1]
+    row = called("--most", "1").stdout.splitlines()[1]
     assert "  sold out  " in row
     assert row.endswith("2.29 USD to learn")
     assert "order 18; sold out, 0 on their way, an order takes 7 days" in called("tea").output

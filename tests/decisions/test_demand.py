@@ -36,10 +36,11 @@ def group(day: int, weekly: float | None = 20.0, **facts: float) -> Group:
         "price.cost": 500.0, "sales.average_price": 900.0, "sales.units_7d": 18.0, "sales.units_30d": 80.0,
     } | {name.replace("__", "."): value for name, value in facts.items()}  # fmt: skip
     places = {address: slice(k, k + 1) for k, address in enumerate(stated)}
+    places["sales.week_units"] = slice(len(stated), len(stated) + 26)
     told = np.full(12, np.nan) if weekly is None else np.r_[SHAPE * weekly, SHAPE * 2 * weekly]
     answers = dict(zip(OUTPUTS, (told[:1], told[None, 1:6], told[6:7], told[None, 7:]), strict=True))
     scores: Any = SimpleNamespace(answers=answers, models=(Model,), used=np.zeros(1, np.int64), learned_day=None)
-    seen = Seen(np.array([list(stated.values())], np.float32), places, {TASK: scores})
+    seen = Seen(np.array([[*stated.values(), *range(26)]], np.float32), places, {TASK: scores})
     now = NOON // DAY * DAY + day * DAY
     nothing = np.zeros(1, np.int64)
     return Group(
@@ -74,6 +75,7 @@ def test_a_forecast_is_said_once_a_week_and_at_once_when_it_moved() -> None:
     assert [f.said for f in found] == ["first", "moved"]
     assert found[1].next_7_days.p50 == 40.0
     assert found[1].next_14_days.p95 == 136.0
+    assert found[1].weeks == (8, 7, 6, 5, 4, 3, 2, 1)  # the week that has begun (0) is not over
 
 
 def test_few_units_more_are_no_news_and_what_is_not_judged_is_not_said() -> None:

@@ -207,6 +207,7 @@ def test_the_shipped_model_foretells_what_goes_on_and_learns_what_came() -> None
     told = [one for one in OUTCOMES if isinstance(one, SalesForecast) and one.item_id == "old"]
     assert told[-1].next_7_days.p05 <= 21 <= told[-1].next_7_days.p95
     assert told[-1].next_14_days.mean == pytest.approx(42, rel=0.35)
+    assert told[-1].weeks == (0, 0, 18, *[21] * 5)  # it began on a Tuesday
     labels = processor.known().labels
     came = labels["sales", "units_7d"]
     assert len(came.label)
