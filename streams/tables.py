@@ -238,7 +238,7 @@ def entity_table(app: faust.App, entity: str, partitions: int, changelog_id: str
         value_type=bytes,
         changelog_topic=topic,
         # In slices. Not 1: Faust then goes on reading the changelog of partitions it owns.
-        recovery_buffer_size=4,
+        recovery_buffer_size=2,
         options=dict(ROCKSDB),
     )
     table.changelog, table.changelog_id = changelog, changelog_id

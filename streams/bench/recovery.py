@@ -25,7 +25,7 @@ from streams.admin import create
 from streams.bench.command import topic_bytes
 from streams.bench.errors import BenchError
 from streams.bench.filled import FOLDED, filled, folded
-from streams.bench.runs import POLL_SECONDS, machine, produce, send_events, tell, without_settings, worker
+from streams.bench.runs import machine, produce, send_events, tell, without_settings, worker
 from streams.broker.embedded import Broker
 from streams.demo import scrape
 from streams.entities import contents
@@ -103,7 +103,7 @@ def _come_back(bootstrap: str, folder: Path, shoppers: int, hot_rows: int | None
         while rows < 0.99 * expected:  # They come beside other work, and nobody waits for them.
             if time.perf_counter() - began > PATIENCE_SECONDS:
                 raise BenchError(f"Of {expected:,} rows {rows:,.0f} came into memory.")
-            time.sleep(POLL_SECONDS)
+            time.sleep(1)  # To be asked more often is work of the worker's own.
             warm = scrape.scrape(port)
             rows = sum(scrape.values(warm, "offerstream_state_rows", SHOPPER.name))
         seconds_until_warm = time.perf_counter() - began

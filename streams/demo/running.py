@@ -7,7 +7,6 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -154,17 +153,13 @@ def _named(broker: str) -> Settings:
     return settings
 
 
-def environment(told: Mapping[str, str]) -> dict[str, str]:
-    """The environment of a child that is told these settings, by name, and no others."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
-    return kept | {f"{PREFIX}{name.upper()}": value for name, value in told.items()}
-
-
 def _start_worker(stack: ExitStack, folder: Path, settings: Settings, port: int) -> Worker:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
     told = {name: str(getattr(settings, name)) for name in ("app_id", "models", *ACCESS)} | TOLD
+    told = {f"{PREFIX}{name.upper()}": value for name, value in told.items()}
     command = ["worker", "--data-dir", str(folder / "worker"), "--port", str(port)]
     log = stack.enter_context((folder / "worker.log").open("wb"))
-    worker = Worker(command, environment(told), log)
+    worker = Worker(command, kept | told, log)
     stack.callback(worker.stop)
     return worker
 
