@@ -39,8 +39,8 @@ log = logging.getLogger(__name__)
 #: Rows that a partition has room for from the start, if it may keep so many: addresses, which take memory when they are
 #: used. Where more come all are copied.
 ROOM = 65_536
-#: Rows that are brought into memory at a time, and how much longer than that takes everything else has its turn.
-WARMED, IDLE_SHARE = 256, 4
+#: So many rows come into memory at a time; then others have their turn, for so many times as long as that took.
+WARMED, TURNS = 256, 4
 
 
 class StaleState(RuntimeError):
@@ -125,7 +125,7 @@ class EntityLog:
             while at is not None and self._times_forgotten == times_forgotten:
                 began = time.monotonic()
                 at = processor.arena.warm(at, WARMED)
-                await asyncio.sleep(IDLE_SHARE * (time.monotonic() - began))
+                await asyncio.sleep(TURNS * (time.monotonic() - began))
             if self._times_forgotten == times_forgotten:
                 self._show_state(partition, processor)
 

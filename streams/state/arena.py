@@ -97,9 +97,7 @@ class Arena:
         at = ROW
         while self.tier is not None and at[:1] == ROW and (found := self.tier.behind(at, AT_ONCE)):
             at = found[-1][0]
-            cold = [(key[1:].decode(), row) for key, row in found if key[:1] == ROW]
-            cold = [(name, row) for name, row in cold if name not in self._index]
-            if cold:
+            if cold := self._not_here(found):
                 yield [name for name, _ in cold], self.codec.unpack([row for _, row in cold])
 
     def warm(self, behind: bytes, most: int) -> bytes | None:
@@ -108,10 +106,15 @@ class Arena:
         room = self.limit - len(self._index)
         if self.tier is None or room <= 0:
             return None
-        found = [(key[1:].decode(), row) for key, row in self.tier.behind(behind, most) if key[:1] == ROW]
-        cold = self._load([(key, row) for key, row in found if key not in self._index][:room])
+        found = self.tier.behind(behind, most)
+        cold = self._load(self._not_here(found)[:room])
         self._used[self.places_of(cold)] = 0
-        return row_key(found[-1][0]) if len(found) == most else None
+        return found[-1][0] if len(found) == most and found[-1][0][:1] == ROW else None
+
+    def _not_here(self, found: Sequence[tuple[bytes, bytes]]) -> list[tuple[str, bytes]]:
+        """Of records of the tier the rows that are not in memory, with their keys."""
+        rows = [(key[1:].decode(), row) for key, row in found if key[:1] == ROW]
+        return [(name, row) for name, row in rows if name not in self._index]
 
     def _stored(self, keys: Sequence[str]) -> list[tuple[str, bytes]]:
         found = [] if self.tier is None else [(key, self.tier.get(row_key(key))) for key in keys]

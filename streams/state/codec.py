@@ -105,25 +105,21 @@ class Codec:
 
     @staticmethod
     def _read(layout: Layout, packed: Sequence[bytes]) -> Rows:
-        words = layout.itemsize // 8
-        width = (words + 7) // 8
-        start = HEADER_BYTES + width
-        bits = np.frombuffer(b"".join(p[HEADER_BYTES:start] for p in packed), np.uint8).reshape(len(packed), width)
-        some = np.unpackbits(bits, axis=1, count=words).astype(np.bool_)
-        rows = Rows.zeros(layout, len(packed))
-        rows.words[some] = np.frombuffer(b"".join(p[start:] for p in packed), np.uint64)
+        peeked, rows = Peeked(layout, packed), Rows.zeros(layout, len(packed))
+        some = np.unpackbits(peeked.bits, axis=1, count=layout.itemsize // 8).astype(np.bool_)
+        rows.words[some] = np.frombuffer(b"".join(p[peeked.start :] for p in packed), np.uint64)
         return rows
 
 
 class Peeked:
     """Packed rows of one layout, of which a few words are read where they stand. ``bits`` [n, bytes]: which words are
-    not zero, as in ``Codec``."""
+    not zero, as in ``Codec``; ``start``: where in each the words begin that are not."""
 
     def __init__(self, layout: Layout, packed: Sequence[bytes]) -> None:
         self.layout, self._packed = layout, packed
         width = (layout.itemsize // 8 + 7) // 8
-        self._start = HEADER_BYTES + width
-        joined = b"".join([p[HEADER_BYTES : self._start] for p in packed])
+        self.start = HEADER_BYTES + width
+        joined = b"".join([p[HEADER_BYTES : self.start] for p in packed])
         self.bits = np.frombuffer(joined, np.uint8).reshape(len(packed), width)
 
     def word(self, column: Column) -> Ints:
@@ -134,7 +130,7 @@ class Peeked:
         before += np.bitwise_count(self.bits[:, byte] >> (8 - bit)) if bit else 0
         found = np.zeros(len(self._packed), np.int64)
         at = np.flatnonzero(some).tolist()
-        starts = (self._start + 8 * before).tolist()
+        starts = (self.start + 8 * before).tolist()
         found[some] = np.frombuffer(b"".join([self._packed[i][starts[i] : starts[i] + 8] for i in at]), np.int64)
         return found
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from models import likeness as of_versions
 from models.likeness import POWERS
 from models.registry import task
+from streams.decisions import likeness as of_lists
 from streams.processing.rules import Rules
 from streams.records.events import OrderPlaced, ShopperEvent, encode_event
 from streams.records.items import CatalogRecord, ItemChanged, ItemListed, encode_item_record
@@ -111,3 +113,8 @@ def test_what_items_are_like_counts_where_it_tells_who_buys_what_is_new(tmp_path
         assert f"{likeness.power}: 100.0%" in told
     nothing = likeness_of(Job(job.task, job.histories, 1), job.histories[0], catalogue.item)
     assert nothing[0] is None
+
+
+def test_versions_and_lists_mean_the_same_by_what_an_item_is_like() -> None:
+    """Neither side may import the other."""
+    assert (of_versions.WIDTH, of_versions.BY_DIGITS) == (of_lists.WIDTH, of_lists.BY_DIGITS)
