@@ -1,7 +1,8 @@
 """What time it is in a partition of items: the least of what its sources, the partitions of shoppers, have come to.
 
 One source may run days ahead of another in a backlog; what the other still has to say must not be late. A source that
-has nothing to say for now is idle: time goes on without it until it speaks again. What sources say comes once and in
+has nothing to say for now is idle: time goes on without it until it speaks again; once all are idle it has come as far
+as any of them. What sources say comes once and in
 order: each counts its records, and what is not beyond the last one is known.
 """
 
@@ -45,8 +46,9 @@ class Sources:
                 self._sequence[p], self._idle[p] = source.sequence, False
                 self._mark[p] = max(self._mark[p], source.time_ms)
             awaited = [mark for mark, idle in zip(self._mark, self._idle, strict=True) if not idle]
-            if awaited:
-                self.watermark_ms = max(self.watermark_ms, min(awaited) - lateness_ms)
+            # Where all have nothing to say, whoever fell idle last does not decide how far time has come.
+            come = min(awaited) if awaited else max(self._mark)
+            self.watermark_ms = max(self.watermark_ms, come - lateness_ms)
             positions.append(source.position)
             steps.append(self.watermark_ms)
         # What a record says of its source's time holds from the next one on: what was done came before.

@@ -261,6 +261,18 @@ def test_time_goes_on_without_a_source_that_is_idle() -> None:
     assert again.fates["applied"] > 20
 
 
+@pytest.mark.parametrize("first", [0, 1])
+def test_once_all_sources_are_idle_time_has_come_as_far_as_any_whoever_is_the_last(first: int) -> None:
+    """One has come to noon, the other a day further."""
+    said: list[i.AnyItemRecord] = [
+        i.ItemsTallied(source_partition=p, sequence=1, event_time=NOON + p * DAY) for p in range(PARTITIONS)
+    ]
+    said += [i.SourceIdle(source_partition=p, sequence=2, event_time=NOON + p * DAY) for p in (first, 1 - first)]
+    processor = PartitionProcessor(ITEM, 0, Rules(), partitions=PARTITIONS)
+    processor.apply(item_slices([(None, i.encode_item_record(record), None) for record in said])[0])
+    assert processor.watermark_ms == NOON + DAY - Rules().allowed_lateness_ms
+
+
 def test_the_last_minute_of_a_history_is_told_once_wherever_the_worker_is_cut_off() -> None:
     """What is done in it later is told as well; what a worker said before it died is said again in the same words."""
     home, q = homes([b"s", b"tea"], "murmur2", PARTITIONS).tolist()
