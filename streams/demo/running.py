@@ -4,10 +4,11 @@ with the stack that it is given."""
 from __future__ import annotations
 
 import os
-import subprocess
+import signal
 import sys
 import time
-from contextlib import ExitStack
+from collections.abc import Mapping
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
@@ -21,10 +22,13 @@ from streams.broker.embedded import Broker, free_ports
 from streams.demo.prices import ASSUMED_MARGIN
 from streams.demo.scrape import get
 from streams.entities import contents
+from streams.keeper import keep
 from streams.settings import PREFIX, Settings
 from streams.topics import EVENTS
 
 console = Console()
+#: A worker that was told to stop and does not is killed after so long.
+STOP_SECONDS = 20.0
 #: Settings that say where Kafka is and who we are to it.
 ACCESS = ("broker", "security_protocol", "sasl_mechanism", "sasl_username", "sasl_password", "ssl_ca_file")
 #: What the demo's worker is told besides. Days pass in seconds: what is leased must last until the next report comes.
@@ -42,7 +46,8 @@ class DemoError(RuntimeError):
 
 
 class Worker:
-    """A worker in a process of its own, which may be killed and started again; its output goes to ``log``."""
+    """A worker in a process of its own, which may be killed and started again, and ends when this process does; its
+    output goes to ``log``."""
 
     def __init__(self, command: list[str], environment: dict[str, str], log: BinaryIO) -> None:
         self._command, self._environment, self._log = command, environment, log
@@ -53,35 +58,27 @@ class Worker:
 
     def _start(self) -> None:
         self.started += 1
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "streams", *self._command],
-            env=self._environment,
-            stdout=self._log,
-            stderr=self._log,
-            start_new_session=True,  # Ctrl-C reaches us, and we stop it
-        )
+        command = [sys.executable, "-m", "streams", *self._command]
+        self._keeper, self._pid = keep(command, STOP_SECONDS, self._log, env=self._environment)
 
     @property
     def ended(self) -> int | None:
         """The code that it ended with by itself; None while it runs, or is started again."""
         with self._turn:
-            return self._process.poll()
+            return self._keeper.poll()
 
     def kill_and_restart(self) -> None:
         """End it as a crash does, in the middle of whatever it does, and start it again."""
         with self._turn:
-            self._process.kill()
-            self._process.wait()
+            with suppress(ProcessLookupError):
+                os.kill(self._pid, signal.SIGKILL)
+            self._keeper.wait()
             self._start()
 
     def stop(self) -> None:
         """End it in good order."""
-        self._process.terminate()
-        try:
-            self._process.wait(20)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        self._keeper.terminate()
+        self._keeper.wait()
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,13 +150,17 @@ def _named(broker: str) -> Settings:
     return settings
 
 
-def _start_worker(stack: ExitStack, folder: Path, settings: Settings, port: int) -> Worker:
+def environment(told: Mapping[str, str]) -> dict[str, str]:
+    """The environment of a child that is told these settings, by name, and no others."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
+    return kept | {f"{PREFIX}{name.upper()}": value for name, value in told.items()}
+
+
+def _start_worker(stack: ExitStack, folder: Path, settings: Settings, port: int) -> Worker:
     told = {name: str(getattr(settings, name)) for name in ("app_id", "models", *ACCESS)} | TOLD
-    told = {f"{PREFIX}{name.upper()}": value for name, value in told.items()}
     command = ["worker", "--data-dir", str(folder / "worker"), "--port", str(port)]
     log = stack.enter_context((folder / "worker.log").open("wb"))
-    worker = Worker(command, kept | told, log)
+    worker = Worker(command, environment(told), log)
     stack.callback(worker.stop)
     return worker
 

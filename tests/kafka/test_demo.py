@@ -186,15 +186,15 @@ def test_a_kafka_that_dies_is_told_at_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-@pytest.mark.parametrize("moment", ["Starting", "is ready"])
-def test_ctrl_c_stops_everything_that_the_demo_started(moment: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("moment", "how"), [("Starting", signal.SIGINT), ("is ready", signal.SIGKILL)])
+def test_what_the_demo_started_ends_with_it(moment: str, how: signal.Signals, tmp_path: Path) -> None:
     demo = start(f"ctrl-c-{len(moment)}", "--out", str(tmp_path / "demo.json"))
     assert demo.stdout is not None
     if moment == "is ready":
         next(line for line in demo.stdout if moment in line)
     else:  # Kafka is on its way.
         wait_until(lambda: {pid for pid, _ in children_of(f"ctrl-c-{len(moment)}")} - {demo.pid}, pause=0.05)
-    demo.send_signal(signal.SIGINT)
+    demo.send_signal(how)
     said = demo.stdout.read()
-    assert demo.wait(60) == 130, said
+    assert demo.wait(60) == (130 if how == signal.SIGINT else -how), said
     wait_until(lambda: not children_of(f"ctrl-c-{len(moment)}"), seconds=10)
