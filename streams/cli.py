@@ -40,6 +40,7 @@ def told() -> tuple[type[Exception], ...]:
     from streams.broker.jars import JarError
     from streams.campaign_book import UnknownCampaign
     from streams.commands.describe import WriterError
+    from streams.commands.preview import PreviewError
     from streams.commands.reviews import NoReviews
     from streams.effects.off_policy import SupportError
     from streams.outside.archive import ArchiveError
@@ -75,6 +76,7 @@ def told() -> tuple[type[Exception], ...]:
         NoSuggestion,
         NothingForetold,
         WriterError,
+        PreviewError,
         NoReviews,
         UnknownItems,
         FollowedError,
@@ -89,6 +91,7 @@ def told() -> tuple[type[Exception], ...]:
 #: Command → its module in ``streams/commands/``, in the order of the help.
 COMMANDS = {
     "demo": "demo",
+    "preview": "preview",
     "broker": "broker",
     "worker": "worker",
     "topics": "topics",

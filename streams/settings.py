@@ -21,10 +21,13 @@ from streams.access import Access, SaslMechanism, SecurityProtocol
 from streams.decisions.ad_campaigns import ADS_KEPT
 from streams.decisions.ads import AdPolicy
 from streams.decisions.churn_alert import ChurnAlertPolicy
+from streams.decisions.inventory import InventoryPolicy
+from streams.decisions.price_forecast import PriceForecastPolicy
 from streams.decisions.price_optimize import PricePolicy
 from streams.decisions.promotion import PromotionPolicy
 from streams.decisions.rating_drop import RatingPolicy
 from streams.decisions.recommendations import RecommendationPolicy
+from streams.decisions.sales_forecast import ForecastPolicy
 from streams.decisions.shopper_profile import ProfilePolicy
 from streams.entities.contents import ENTITIES
 from streams.features.days import UTC as UTC_DAYS
@@ -242,6 +245,14 @@ class Settings:
         Literal["off", "split", "switchback"],
         _says("How to learn where too little is known: half of the items, or each item by turns; or not."),
     ] = "off"
+    forecast_days: Annotated[
+        float,
+        _in("days", 0, 30),
+        _says(
+            "A forecast of an item, and the plan that stands on it, is said anew when it is so old: 1 says it daily, 0 "
+            "whenever it is made; sooner when it moved."
+        ),
+    ] = 7.0
     rated_worse_days: Annotated[
         int,
         _in("days", 0, 180),
@@ -455,6 +466,9 @@ class Settings:
                 period_days=max(self.price_change_days, 14.0),
                 experiment=self.price_experiment,
             ),
+            forecast=ForecastPolicy(again_days=self.forecast_days),
+            price_forecast=PriceForecastPolicy(again_days=self.forecast_days),
+            inventory=InventoryPolicy(plan_days=self.forecast_days),
             rating=RatingPolicy(held_days=self.rated_worse_days),
             forget=ForgetPolicy(days=self.forget_days, buyers_days=self.forget_buyers_days),
             ads=AdPolicy(

@@ -71,8 +71,9 @@ def demand(items: tuple[str, ...], most: int, broker: str | None, as_json: bool)
             raise NothingForetold(f"Nothing is foretold yet: {_waiting(left, settings.time_zone)}.")
         raise NothingForetold(
             "Nothing is foretold: no worker has come to the end of a day after which an item had sold 20 "
-            "units in 30 days. Send a history with offerstream replay FILE… --wait. Its last day ends when events of a "
-            "later day come, or with the clock, for workers with OFFERSTREAM_LIVE_SECONDS as long as it lies back."
+            "units in 30 days. offerstream preview FILE… looks at files of your own; to a worker send a history with "
+            "offerstream replay FILE… --wait. Its last day ends when events of a later day come, or with the clock, "
+            "for workers with OFFERSTREAM_LIVE_SECONDS as long as it lies back."
         )
     _same_currency(found, settings)
     shown = [known[item] for item in dict.fromkeys(items)] or found[:most]

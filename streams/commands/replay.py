@@ -85,8 +85,8 @@ def replay(
         if format_ == "jsonl":
             files = [stack.enter_context(Lines(each, raw=raw)) for each in sources]
             settings.access.require()
-            history = _read(settings, files, stack, raw)
-            total = history.total
+            history = read(settings, files, stack, raw=raw)
+            total = None if raw else history.tally.records
             source = history.name
 
             def records() -> Iterable[Record]:
@@ -126,23 +126,22 @@ def _format(source: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class _History:
-    """Files as one history."""
+class FilesRead:
+    """Files that were checked: one history."""
 
     name: str
     records: Callable[[], Iterable[Record]]
     """Of a single file as they stand, of several in order of event time."""
-    total: int | None
-    """How many records they hold; None where they were not checked."""
+    tally: Tally
 
 
-def _read(settings: Settings, files: Sequence[Lines], stack: ExitStack, raw: bool) -> _History:
+def read(settings: Settings, files: Sequence[Lines], stack: ExitStack, *, raw: bool = False) -> FilesRead:
     """Check files, unless they are ``raw``, and put them in order; ``stack`` holds what that needs. Raises
     ``ReplayError`` where a record of them is bad."""
     if len(files) == 1:
         (file,) = files
-        total = None if raw else _check(settings, files)
-        return _History(file.name, lambda: records_of_lines(file), total)
+        tally = Tally() if raw else _check(settings, files)
+        return FilesRead(file.name, lambda: records_of_lines(file), tally)
     ordered: list[Lines | SortedLines] = []
     unsorted = set[str]()
     for file in files:
@@ -151,12 +150,12 @@ def _read(settings: Settings, files: Sequence[Lines], stack: ExitStack, raw: boo
             console.print("[yellow]note:[/]", escape(told), highlight=False)
             unsorted.add(file.name)
         ordered.append(SortedLines(file, stack) if where else file)
-    total = None if raw else _check(settings, files, unsorted)
-    return _History(f"{len(files)} files", lambda: merged(ordered), total)
+    tally = Tally() if raw else _check(settings, files, unsorted)
+    return FilesRead(f"{len(files)} files", lambda: merged(ordered), tally)
 
 
-def _check(settings: Settings, files: Sequence[Lines], unsorted: Set[str] = frozenset()) -> int:
-    """How many records files hold. Raises ``ReplayError`` when a record in them is bad."""
+def _check(settings: Settings, files: Sequence[Lines], unsorted: Set[str] = frozenset()) -> Tally:
+    """What files come to. Raises ``ReplayError`` when a record in them is bad."""
     tallies = []
     for lines in files:
         tally = report(settings, lines, as_text, LIMIT, lambda finding: finding.severity == "error", err=True)
@@ -176,7 +175,7 @@ def _check(settings: Settings, files: Sequence[Lines], unsorted: Set[str] = froz
         console.print(f"[yellow]note:[/] {told}; offerstream check names them.", highlight=False)
     if told := no_currency(tally, settings):
         console.print(f"[yellow]note:[/] {told}", highlight=False)
-    return tally.records
+    return tally
 
 
 def _dataset(source: str, settings: Settings) -> Any:

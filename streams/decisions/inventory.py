@@ -41,7 +41,8 @@ class InventoryPolicy:
     Prevents five accidents: ordering again what is on its way already (what counts is stock and what is on its way); an
     order that stands on a count nobody has repeated for ``count_days`` (nothing is said then); an order for what is
     delisted; a warehouse filled by one week's rush (never for more than ``most_days`` at the mean pace foretold); and a
-    buyer told each day of the same shortage (alerts each ``again_days``, plans when an order becomes due, else weekly).
+    buyer told each day of the same shortage (alerts each ``again_days``, plans when an order becomes due, else each
+    ``plan_days``).
     """
 
     lead_days: float = 7.0
@@ -55,6 +56,7 @@ class InventoryPolicy:
     most_days: float = 60.0
     count_days: float = 14.0
     again_days: float = 7.0
+    plan_days: float = 7.0
     alert_cents: int = 1_000
     """Less at stake is nobody's concern."""
 
@@ -158,8 +160,8 @@ class Inventory:
 
         planned_cells, ordering_cells, alerted_cells = (state.cells(column, row) for column in self.columns)
         times, flags = state.flat["i8"], state.flat["u1"]
-        again = int(policy.again_days * DAY_MS)
-        plans = (now - times[planned_cells] >= again) | ((order > 0) & (flags[ordering_cells] == 0))
+        again, anew = int(policy.again_days * DAY_MS), int(policy.plan_days * DAY_MS)
+        plans = (now - times[planned_cells] >= anew) | ((order > 0) & (flags[ordering_cells] == 0))
         alerts = (at_level(until_there, np.full(len(hand), ALERTED_AT)) > hand + way) & (stake >= policy.alert_cents)
         alerts &= now - times[alerted_cells] >= again
         flags[ordering_cells] = order > 0

@@ -246,7 +246,8 @@ class AdRequested(ShopperEvent, tag="ad_requested", frozen=True, kw_only=True):
 
 
 class ClockTicked(msgspec.Struct, tag_field="type", tag="clock_ticked", kw_only=True, frozen=True, gc=False):
-    """Time passed while a live partition was idle; written by the worker that owns it, never by storefronts.
+    """Time passed while a live partition was idle, or the last day of a history; written by the worker that owns the
+    partition or by who sent that history, never by storefronts.
 
     It puts idle time into the log, so that timers fire without new shopper events and a replay sees the same.
     """

@@ -59,6 +59,7 @@ def offerstream(*arguments: str, stdin: str = "") -> subprocess.CompletedProcess
         (["replay", "online_retail"], "--data DIR"),
         (["replay", "no-such-file", "--format", "jsonl"], "there is no such file"),
         (["replay", "cdnow", "orders.jsonl"], "cdnow is none: send it by itself"),
+        (["preview", "no-such-file"], "there is no such file"),
         (["replay", "complete_journey", "--from", "yesterday"], "ISO 8601"),
         (["topics", "check", "--broker", "127.0.0.1:1"], "No Kafka broker answers"),
         (["features", "show", "s1", "--broker", "127.0.0.1:1"], "No Kafka broker answers"),

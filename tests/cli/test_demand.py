@@ -128,7 +128,7 @@ def test_where_nothing_is_foretold_it_says_what_is_missing(
 ) -> None:
     monkeypatch.setitem(SAID, "sales.forecasts.v1", [])
     monkeypatch.setitem(SAID, "item.profiles.v1", [])
-    assert "offerstream replay FILE… --wait" in str(called().exception)
+    assert "offerstream preview FILE…" in str(called().exception)
     # Of tea more is known than was as the day 90 ended; gum was looked at within a day; jam as its last day ended.
     some = [profile("tea", 107, 0, asked=90), profile("gum", 106, 0), profile("jam", 106, 0, asked=107)]
     monkeypatch.setitem(SAID, "item.profiles.v1", some)
