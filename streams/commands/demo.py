@@ -21,12 +21,19 @@ from streams.commands.common import BROKER, OUT_FILE, TIME, window
 )
 @click.option("--from", "start", type=TIME, metavar="TIME", help="Only events from this time on.")
 @click.option("--to", "stop", type=TIME, metavar="TIME", help="Only events before this time.")
-def demo(broker: str | None, out: Path, start: int | None, stop: int | None) -> None:
-    """2,469 households of 2017 through Kafka, features, models and decisions, watched live; then one shopper's story.
+@click.option(
+    "--share",
+    type=click.FloatRange(0, 1, min_open=True),
+    default=0.4,
+    show_default=True,
+    help="Of the households, always the same ones; 1: all 2,469.",
+)
+def demo(broker: str | None, out: Path, start: int | None, stop: int | None, share: float) -> None:
+    """1,083 real households of 2017 through Kafka, features, models, decisions, watched live; then one shopper's story.
 
     Starts an embedded Apache Kafka unless --broker names one, and stops whatever it started. Beside the numbers it
     leaves a page for the browser, build/demo.html.
     """
-    from streams.demo import run
+    from streams.demo import Part, run
 
-    sys.exit(run(broker, out, *window(start, stop)))
+    sys.exit(run(broker, out, Part(*window(start, stop), share)))

@@ -17,6 +17,7 @@ from streams.demo.following import ItemsLog, fates, follow
 from streams.demo.hindsight import Hindsight, period
 from streams.demo.nights import Nights
 from streams.demo.page import page
+from streams.demo.part import Part
 from streams.demo.recommending import OwnModel
 from streams.demo.recording import Recording
 from streams.demo.running import DemoError, console, set_up
@@ -30,7 +31,7 @@ from streams.terminal import interruptible
 from training.datasets import COMPLETE_JOURNEY
 
 
-def run(broker: str | None, out: Path, start_ms: int | None, stop_ms: int | None) -> int:
+def run(broker: str | None, out: Path, part: Part) -> int:
     """Run the demo; returns the exit code. The numbers go to ``out``, the page beside it. Everything it started is
     stopped, also on Ctrl-C and SIGTERM."""
     interruptible()
@@ -39,7 +40,7 @@ def run(broker: str | None, out: Path, start_ms: int | None, stop_ms: int | None
         if beside == out:
             raise DemoError(f"{out} is where the page goes: let --out name a file for the numbers, such as demo.json.")
         with ExitStack() as stack:
-            numbers = _run(stack, broker, start_ms, stop_ms)
+            numbers = _run(stack, broker, part)
     except KeyboardInterrupt:
         console.print("Stopped.")
         return 130
@@ -53,7 +54,7 @@ def run(broker: str | None, out: Path, start_ms: int | None, stop_ms: int | None
     return 0 if numbers["adds_up"] else 1
 
 
-def _run(stack: ExitStack, broker: str | None, start_ms: int | None, stop_ms: int | None) -> dict[str, Any]:
+def _run(stack: ExitStack, broker: str | None, part: Part) -> dict[str, Any]:
     folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="offerstream-demo-")))
     running = set_up(stack, folder, broker)
     recording = Recording()
@@ -61,19 +62,18 @@ def _run(stack: ExitStack, broker: str | None, start_ms: int | None, stop_ms: in
     starts, log = systems.ends(reader), ItemsLog(reader, running.app_id)
     watch = Watch(running.kafka, recording)
     stack.callback(watch.stop)
-    catalogue = Catalogue(running.kafka, start_ms, stop_ms)
+    catalogue = Catalogue(running.kafka, part)
     acting = Campaigns(running.settings, running.worker.kill_and_restart)
     own = OwnModel(running.settings, acting.caught_up)
     nights = Nights(lambda: int(catalogue.items.sales.day.max()), acting.caught_up)
     sending = Sending(
         running.kafka,
         recording,
-        start_ms,
-        stop_ms,
+        part,
         after=catalogue.listed,
         paced=lambda events: acting.paced(nights.paced(own.paced(events))),
     )
-    console.print(f"Replaying Complete Journey ({COMPLETE_JOURNEY.meaning}){sending.part}.")
+    console.print(f"Replaying Complete Journey ({COMPLETE_JOURNEY.meaning}){part.in_words}.")
     console.print(
         f"The newest alerts and offers {'as they come' if console.is_terminal else 'are shown at the end'}:\n"
     )

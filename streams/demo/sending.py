@@ -9,12 +9,12 @@ from threading import Condition, Event, Thread
 from streams.access import Access
 from streams.demo.ads import with_ads
 from streams.demo.catalogue import CatalogueRecord, told
+from streams.demo.part import Part
 from streams.demo.recording import Recording
 from streams.demo.searches import with_searches
 from streams.producer.replay import ReplayError, Sent, event_time_ms, records_of, send
 from streams.records.events import ShopperEvent
 from streams.records.items import ItemListed
-from streams.records.words import shown_time
 from training.datasets import COMPLETE_JOURNEY
 from training.datasets.complete_journey_items import Items
 
@@ -47,19 +47,19 @@ class Lane:
 
 
 class Catalogue:
-    """The catalogue of the items sold in [start_ms, stop_ms), and the stock that is simulated for some of them.
+    """The catalogue of the items sold in a part of the data, and the stock that is simulated for some of them.
 
     All listings go first. What comes later goes once the worker has come to its time: a catalogue that ran ahead of
     the shop would tell prices of days that are yet to come.
     """
 
-    def __init__(self, kafka: Access, start_ms: int | None, stop_ms: int | None) -> None:
+    def __init__(self, kafka: Access, part: Part) -> None:
         self.lane = Lane(kafka)
         self.listed = Event()
         """Set when the listings are on their way, or nothing will be."""
         self.kinds: dict[type, int] = {}
         """How many of each type of record were sent."""
-        self._period = (start_ms, stop_ms)
+        self._part = part
         self._items: Items | None = None
         self._reached = Condition()
         self._time_ms: float = 0
@@ -89,7 +89,7 @@ class Catalogue:
 
     def records(self) -> Iterator[CatalogueRecord]:
         """What is to be told; each comes once the worker has come to its time."""
-        self._items = Items(*self._period)
+        self._items = Items(self._part.start_ms, self._part.stop_ms, self._part.has)
         for record in told(self._items):
             if not isinstance(record, ItemListed):
                 self.listed.set()
@@ -104,12 +104,11 @@ class Catalogue:
 
 @dataclass
 class Sending:
-    """The replay of what lies in [start, stop), into Kafka and the recording, ``after`` what is to come first."""
+    """The replay of a part of the data, into Kafka and the recording, ``after`` what is to come first."""
 
     kafka: Access
     recording: Recording
-    start_ms: int | None
-    stop_ms: int | None
+    part: Part
     after: Event | None = None
     paced: Callable[[Iterable[ShopperEvent]], Iterable[ShopperEvent]] = iter
     """Gives each event when its turn comes."""
@@ -118,14 +117,6 @@ class Sending:
     def __post_init__(self) -> None:
         self.lane = Lane(self.kafka)
 
-    @property
-    def part(self) -> str:
-        """Which part of the data is sent, as the end of a sentence; nothing for all of it."""
-        times = (self.start_ms, self.stop_ms)
-        start, stop = ("" if ms is None else shown_time(ms).removesuffix(" 00:00:00Z") for ms in times)
-        parts = (start and f" from {start} on", stop and f" before {stop}")
-        return " and".join(part for part in parts if part)
-
     def start(self) -> None:
         """Begin."""
         self.lane.run(self._run)
@@ -133,12 +124,9 @@ class Sending:
     def _run(self) -> None:
         if self.after is not None:
             self.after.wait()
-        events = (event for event in COMPLETE_JOURNEY.read(None) if self._wanted(event_time_ms(event)))
+        events = (event for event in COMPLETE_JOURNEY.read(None) if self.part.wants(event))
         records = records_of(with_searches(with_ads(self.recording.passing(self.paced(events)))))
         send(self.kafka, records, acknowledged := Sent(), self.lane.so_far)
         self.lane.sent = acknowledged.records
         if not acknowledged.records:
-            raise ReplayError(f"Complete Journey has no event{self.part}: its events are of 2017.")
-
-    def _wanted(self, at_ms: int) -> bool:
-        return (self.start_ms is None or at_ms >= self.start_ms) and (self.stop_ms is None or at_ms < self.stop_ms)
+            raise ReplayError(f"Complete Journey has no event{self.part.in_words}: its events are of 2017.")

@@ -14,6 +14,7 @@ from streams.access import Access
 from streams.demo import stock
 from streams.demo.catalogue import HELD_DAYS, LISTED, STOCKED, price_changes, told
 from streams.demo.items import COVER_LEAST_DAYS, ENOUGH_UNITS, best_sellers, falling, running_out
+from streams.demo.part import Part
 from streams.demo.sending import Catalogue
 from streams.records.items import ItemChanged, ItemListed, StockCounted
 from tests.demo.recordings import profile
@@ -135,7 +136,7 @@ def test_lists_are_ranked_and_leave_out_what_says_little() -> None:
 
 
 def test_the_catalogue_does_not_run_ahead_of_the_worker(items: Items, records: list[Any]) -> None:
-    catalogue, seen = Catalogue(Access("127.0.0.1:1"), APRIL, MAY), Queue[Any]()
+    catalogue, seen = Catalogue(Access("127.0.0.1:1"), Part(APRIL, MAY, 1)), Queue[Any]()
 
     def drain() -> None:
         for record in catalogue.records():

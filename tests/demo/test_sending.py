@@ -8,6 +8,7 @@ import pytest
 
 from streams.access import Access
 from streams.demo.ads import EVERY, VISITORS, with_ads
+from streams.demo.part import Part
 from streams.demo.recording import Recording
 from streams.demo.searches import QUERIES, with_searches
 from streams.demo.sending import Sending
@@ -23,21 +24,29 @@ def ms(time: str) -> int:
 
 
 @pytest.mark.parametrize(
-    ("start", "stop", "said"),
+    ("start", "stop", "share", "said"),
     [
-        (None, None, ""),
-        (None, "2017-02-20", " before 2017-02-20"),
-        ("2017-02-20", None, " from 2017-02-20 on"),
-        ("2017-02-01T12:00", "2017-03-01", " from 2017-02-01 12:00:00Z on and before 2017-03-01"),
+        (None, None, 1.0, ""),
+        (None, None, 0.4, ", 40% of the households"),
+        (None, "2017-02-20", 1.0, " before 2017-02-20"),
+        ("2017-02-20", None, 0.5, ", 50% of the households, from 2017-02-20 on"),
+        ("2017-02-01T12:00", "2017-03-01", 1.0, " from 2017-02-01 12:00:00Z on and before 2017-03-01"),
     ],
 )
-def test_the_part_is_said_in_words(start: str | None, stop: str | None, said: str) -> None:
+def test_the_part_is_said_in_words(start: str | None, stop: str | None, share: float, said: str) -> None:
     start_ms, stop_ms = (ms(time) if time else None for time in (start, stop))
-    assert Sending(Access("127.0.0.1:1"), Recording(), start_ms, stop_ms).part == said
+    assert Part(start_ms, stop_ms, share).in_words == said
+
+
+def test_households_are_chosen_by_who_they_are() -> None:
+    names = [f"household-{n}" for n in range(1, 2501)]
+    of_ten = {share: {name for name in names if Part(share=share).has(name)} for share in (0.3, 0.6, 1.0)}
+    assert of_ten[0.3] < of_ten[0.6] < of_ten[1.0] == set(names)
+    assert 1_400 < len(of_ten[0.6]) < 1_700
 
 
 def test_a_part_without_events_is_told_without_asking_kafka() -> None:
-    sending = Sending(Access("127.0.0.1:1"), Recording(), ms("2019-01-01"), None)
+    sending = Sending(Access("127.0.0.1:1"), Recording(), Part(ms("2019-01-01"), share=1))
     sending.start()
     assert sending.lane.finished.wait(60)
     assert str(sending.lane.failure) == "Complete Journey has no event from 2019-01-01 on: its events are of 2017."

@@ -49,6 +49,15 @@ def _complete(folder: Path) -> list[Path]:
     return [folder / f"{name}.parquet" for name in TABLES]
 
 
+def shopper_of(household: int) -> str:
+    """What a household is called as a shopper.
+
+    >>> shopper_of(7)
+    'household-7'
+    """
+    return f"household-{household}"
+
+
 def lines_of(tables: dict[str, Any]) -> Any:
     """Every line that was paid for or given away, in order of time, basket and product: ``paid``, ``gross`` (before any
     discount), ``off`` (all discounts) and ``coupon`` (the shopper's own) in cents, ``units``, and ``at`` in UTC
@@ -95,7 +104,7 @@ def _orders(tables: dict[str, Any]) -> Iterator[OrderPlaced]:
             return None
         return OrderPlaced(
             event_id=f"cj-{baskets[start]}",
-            shopper_id=f"household-{households[start]}",
+            shopper_id=shopper_of(households[start]),
             event_time=times[start],
             order_id=str(baskets[start]),
             lines=found,
@@ -119,7 +128,7 @@ def _campaigns(tables: dict[str, Any]) -> list[ShopperEvent]:
     events: list[ShopperEvent] = []
     asked: set[int] = set()
     for household, campaign, at in zip(*(sent[c].tolist() for c in ("household_id", "campaign_id", "at")), strict=True):
-        shopper = f"household-{household}"
+        shopper = shopper_of(household)
         if household not in asked:
             asked.add(household)
             events.append(
@@ -140,7 +149,7 @@ def _campaigns(tables: dict[str, Any]) -> list[ShopperEvent]:
         events.append(
             OfferRedeemed(
                 event_id=f"cj-redeemed-{campaign}-{coupon}-{household}-{at}",
-                shopper_id=f"household-{household}",
+                shopper_id=shopper_of(household),
                 event_time=at,
                 offer_id=f"campaign-{campaign}",
             )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from training.datasets.complete_journey import files, lines_of
+from training.datasets.complete_journey import files, lines_of, shopper_of
 from training.datasets.dataset import read_table
 
 DAY_MS = 86_400_000
@@ -65,13 +65,21 @@ class DailySales:
 
 
 class Items:
-    """The catalogue and the sales of [start_ms, stop_ms); None: from the first, to the last. Reads the tables once.
-    Raises ``DatasetError``."""
+    """The catalogue and the sales of [start_ms, stop_ms), None: from the first, to the last, to shoppers that are
+    ``wanted``. Reads the tables once. Raises ``DatasetError``."""
 
-    def __init__(self, start_ms: int | None = None, stop_ms: int | None = None, data_dir: Path | None = None) -> None:
+    def __init__(
+        self,
+        start_ms: int | None = None,
+        stop_ms: int | None = None,
+        wanted: Callable[[str], bool] = lambda _: True,
+        data_dir: Path | None = None,
+    ) -> None:
         tables = {path.stem: read_table(path) for path in files(data_dir) if path.stem in ("transactions", "products")}
         self._products = tables["products"].set_index("product_id")
-        self.sales = _daily(lines_of(tables), start_ms, stop_ms)
+        lines = lines_of(tables)
+        names = {household: wanted(shopper_of(household)) for household in lines["household_id"].unique().tolist()}
+        self.sales = _daily(lines[lines["household_id"].map(names)], start_ms, stop_ms)
 
     def products(self, item_ids: Iterable[str]) -> list[Product]:
         """What the catalogue says of some items, in the order asked; a few that were sold are not in it."""
