@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 from typing import cast
 
+from faust.exceptions import ConsumerNotStarted
 from faust.tables.manager import TableManager
 from faust.types import TP
 
@@ -27,7 +28,11 @@ def health(worker: Worker) -> Health:
         return Health(True, False, f"Kafka is away: no answer for {kafka.silent_seconds:.0f} s {kafka.error}".strip())
     if kafka.missing:
         return Health(True, False, kafka.missing)
-    if not app.consumer.assignment() and not app.unassigned:
+    try:
+        given = app.consumer.assignment()
+    except ConsumerNotStarted:  # asked in the first moments: it is no error
+        return Health(True, False, "starting")
+    if not given and not app.unassigned:
         return Health(True, False, "waiting for partitions")
     completed = cast(TableManager, app.tables).recovery.completed.is_set()
     if app.rebalancing or app.in_recovery or worker.coming_back or not completed:

@@ -7,12 +7,14 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from faust.exceptions import ConsumerNotStarted
 from faust.types import TP
 
 from streams.health import health, measure_lags, pass_over_losses
 from streams.kafka_watch import Extent
 from streams.metrics import Metrics
 from streams.topics import EVENTS
+from streams.web import Health
 
 
 class Consumer:
@@ -75,6 +77,16 @@ def worker(applied: dict[int, int], extent: Extent, read: dict[int, int] | None 
         overtaken={},
         coming_back=False,
     )
+
+
+def test_who_asks_before_the_consumer_has_started_is_told_so() -> None:
+    starting = worker({}, Extent({}, {}))
+
+    def not_yet() -> set[TP]:
+        raise ConsumerNotStarted("Consumer thread not yet started")
+
+    starting.app.consumer.assignment = not_yet
+    assert health(starting) == Health(True, False, "starting")
 
 
 def test_a_partition_that_stands_still_does_not_hide_behind_a_busy_one() -> None:
