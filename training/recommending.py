@@ -15,6 +15,7 @@ from streams.features.kinds.recent import EVENTS_KEPT
 from streams.records.events import CartItemAdded, ItemViewed, ItemWishlisted, OrderPlaced
 from training.fit import Schedule, fit, seed_everything
 from training.history import History
+from training.networks.places import MOST
 from training.networks.recommender import KNOWN, NEVER, PARTS, WIDTH
 from training.replay import Rows
 
@@ -25,8 +26,8 @@ TOUCHING = (ItemViewed, CartItemAdded, ItemWishlisted, OrderPlaced)
 #: Items of a next event that teach or test: more are left out.
 TARGETS = 64
 #: Items that have vectors, and a table of what goes with them: so an artifact stays below 2 MiB. Where more than this
-#: share of all touches are of others, so many are named: then it has some 3 MiB.
-CATALOGUE, LEFT_OUT, NAMED = 24_576, 0.2, 65_535
+#: share of all touches are of others, so many are named: then it has some 3 MiB, of 100,000 items 4.
+CATALOGUE, LEFT_OUT, NAMED = 24_576, 0.2, MOST
 #: Of the rows, so many are shown as if a shopper without any order had only looked at some items of the next order.
 AS_SESSION = 0.15
 BATCH, RATE = 128, 4e-3

@@ -13,8 +13,8 @@ import numpy.typing as npt
 
 Ints32 = npt.NDArray[np.int32]
 _HALF, _MIDDLE = 1 << 16, 1 << 15
-#: Places are kept in 16 bits.
-MOST = _HALF - 1
+#: Groups are told apart by the lower half of a code, of which there are no more than this needs.
+MOST = 200_000
 
 
 class Places:
@@ -32,8 +32,9 @@ class Places:
         group, base = lower % self.groups, (lower * 3 + upper * 5) % self.size
         step = 2 * ((upper * 7 + lower // self.groups) % 8192) + 1
         self.shift: Ints32 = np.zeros(self.groups, np.int32)
-        # Slot → upper half, lower half, place, each less 2^15: of nobody, place 0.
-        self.held: npt.NDArray[np.int16] = np.full((self.size, 3), -_MIDDLE, np.int16)
+        # Slot → upper half, lower half, place, each less 2^15: of nobody, place 0. Where 16 bits do not hold the
+        # places, their upper halves follow.
+        self.held: npt.NDArray[np.int16] = np.full((self.size, 3 if m < _HALF else 4), -_MIDDLE, np.int16)
         taken = np.zeros(self.size, np.bool_)
         members = np.argsort(group, kind="stable")
         bounds = np.searchsorted(group[members], np.arange(self.groups + 1))
@@ -45,7 +46,8 @@ class Places:
             self.shift[g] = shift = self._free(step[mine], base[mine], taken)
             slot = self._slot(base[mine], step[mine], shift)
             taken[slot] = True
-            self.held[slot] = np.stack([upper[mine], lower[mine], mine + 1], axis=1) - _MIDDLE
+            parts = [upper[mine], lower[mine], (mine + 1) % _HALF, (mine + 1) // _HALF]
+            self.held[slot] = np.stack(parts[: self.held.shape[1]], axis=1) - _MIDDLE
 
     def _slot(self, base: Any, step: Any, shift: Any) -> Any:
         return (base + shift * step) % self.size
@@ -71,4 +73,5 @@ class Places:
         parts = (ops.take(ops.convert_to_tensor(part), slot, axis=0) for part in self.held.T)
         held = [ops.cast(part, "int32") + _MIDDLE for part in parts]
         same = (held[0] == upper) & (held[1] == lower)
-        return ops.where(same, held[2], 0)
+        place = held[2] if len(held) == 3 else held[2] + _HALF * held[3]
+        return ops.where(same, place, 0)
