@@ -17,6 +17,7 @@ from streams.features.payload.attributes import SAYS, Attributes
 from streams.records.items import ItemListed
 from tests.copy.slots import records
 from training.baselines.nearest import nearest
+from training.checks.copy_reach import nearest_said
 from training.chrf import chrf, counts, intervals
 from training.datasets.icecat import attributes
 from training.labels.copy import Written, labels, written
@@ -58,6 +59,13 @@ def test_it_learns_what_titles_say_and_in_which_order(some: Written, kept: Path)
     assert {"Peru", "Chile", "Spain"} <= set(" ".join(text["offer"] for text in texts).replace(".", "").split())
     fixed = texts_of(late, template(late, (1, 0), True))
     assert {text["title"].split()[-1] for text in fixed} == {"Peru", "Chile", "Spain"}
+
+
+def test_an_oracle_says_a_title_that_its_slots_can_say(some: Written) -> None:
+    known = some.slots[0]
+    assert nearest_said(known, "black, Acme Model0", " ".join, numbers=False) == "black Acme Model0"
+    assert nearest_said(known, "Model0 250", " ".join, numbers=False) == "Model0"
+    assert nearest_said(known, "Model0 250", " ".join, numbers=True) == "Model0 250"
 
 
 def test_labels_say_what_stands_in_a_text_and_where(some: Written) -> None:
