@@ -29,7 +29,7 @@ from streams.commands.common import BROKER, OUT_FILE, TIME, window
     help="Of the households, always the same ones; 1: all 2,469.",
 )
 def demo(broker: str | None, out: Path, start: int | None, stop: int | None, share: float) -> None:
-    """1,083 real households of 2017 through Kafka, features, models, decisions, watched live; then one shopper's story.
+    """1,024 real households of 2017 through Kafka, features, models, decisions, watched live; then one shopper's story.
 
     Starts an embedded Apache Kafka unless --broker names one, and stops whatever it started. Beside the numbers it
     leaves a page for the browser, build/demo.html.

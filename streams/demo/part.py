@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import zlib
+import hashlib
 from dataclasses import dataclass
 
 from streams.producer.replay import event_time_ms
@@ -45,4 +45,5 @@ class Part:
 
     def has(self, shopper_id: str) -> bool:
         """Whether a household is one of those chosen."""
-        return zlib.crc32(shopper_id.encode()) < self.share * 2**32
+        drawn = hashlib.blake2b(shopper_id.encode(), digest_size=4).digest()
+        return int.from_bytes(drawn) < self.share * 2**32

@@ -59,6 +59,7 @@ NOBODY_FORGOTTEN = ForgetPolicy(0.0, 0.0)
 _LATER: dict[tuple[str, ...], Any] = {
     ("forget",): msgspec.to_builtins(NOBODY_FORGOTTEN),
     ("recommendation", "new_place"): 0,
+    ("inventory", "plan_days"): 7.0,
 }
 
 

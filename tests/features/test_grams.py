@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from types import SimpleNamespace
 
 import numpy as np
@@ -75,10 +74,9 @@ def test_any_text_gives_distinct_buckets_then_nothing_twice_the_same(text: str, 
         np.testing.assert_array_equal(made, grams.of(SimpleNamespace(**said)))
 
 
-def test_the_largest_text_costs_little() -> None:
-    """What a record may hold at most; its description is not read to its end."""
+def test_the_largest_text_is_not_read_to_its_end() -> None:
+    """What a record may hold at most."""
     for word in ("<" * 7, "&amp;" * 9, "x" * 900, "茶", "ﷺ"):
         text = word * (100_000 // len(word))
-        began = time.process_time()
-        row(LISTING, title=text[:2000], description=text)
-        assert time.process_time() - began < 0.05
+        read = row(LISTING, title=text[:2000], description=text[:20_000])
+        np.testing.assert_array_equal(row(LISTING, title=text[:2000], description=text), read)

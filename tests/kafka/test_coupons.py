@@ -52,9 +52,9 @@ def test_each_code_is_given_once_over_all_partitions_whoever_is_killed(cluster: 
 
     def send(start: int, stop: int) -> None:
         """Some minutes at a time: leases are answered in between."""
-        for k in range(start, stop, 12):
+        for k in range(start, stop, 24):
             cluster.wait_caught_up()
-            cluster.send(log[k : k + 12])
+            cluster.send(log[k : k + 24])
         cluster.wait_caught_up()
 
     send(60, 500)
